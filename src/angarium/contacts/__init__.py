@@ -1,0 +1,1 @@
+"""Customers: addresses, fields, locale, time zone, and what they refused to receive."""

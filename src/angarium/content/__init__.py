@@ -1,0 +1,1 @@
+"""Wording: templates, their versions and variants, and the rendering of them."""

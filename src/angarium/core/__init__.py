@@ -1,0 +1,1 @@
+"""Ground floor: time, chance, identity, values, problems and the ports. Imports nothing of ours."""

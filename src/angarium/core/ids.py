@@ -1,0 +1,81 @@
+"""Identity: 64-bit, time-ordered, minted by us before the insert, printed as `msg_01hv…`.
+
+Layout of the 63 usable bits: 42 of milliseconds since 2024-01-01, 8 of node, 13 of sequence. Two
+processes that mint at once must have different nodes; one process never mints the same id twice, even
+when its wall clock steps back.
+"""
+
+from __future__ import annotations
+
+from angarium.core.clock import Clock
+
+EPOCH_MS = 1_704_067_200_000
+NODE_BITS, SEQUENCE_BITS = 8, 13
+NODE_MAX = (1 << NODE_BITS) - 1
+SEQUENCE_MAX = (1 << SEQUENCE_BITS) - 1
+DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
+WIDTH = 13
+VALUES = {digit: value for value, digit in enumerate(DIGITS)}
+
+PREFIXES = {
+    "workspace": "ws",
+    "api_key": "key",
+    "contact": "con",
+    "address": "adr",
+    "line": "lin",
+    "template": "tpl",
+    "cascade": "cas",
+    "message": "msg",
+    "attempt": "att",
+    "receipt": "rec",
+    "journal": "jrn",
+    "inbound": "inb",
+    "fact": "fct",
+}
+
+
+class IdMint:
+    """Makes ids for one process."""
+
+    def __init__(self, clock: Clock, node: int = 0) -> None:
+        if not 0 <= node <= NODE_MAX:
+            raise ValueError(f"node must be 0..{NODE_MAX}, not {node}")
+        self._clock = clock
+        self._node = node << SEQUENCE_BITS
+        self._last_ms = 0
+        self._sequence = 0
+
+    def mint(self) -> int:
+        """The next id; ids of one mint strictly increase."""
+        now_ms = self._clock.now() // 1000 - EPOCH_MS
+        if now_ms > self._last_ms:
+            self._last_ms, self._sequence = now_ms, 0
+        elif self._sequence == SEQUENCE_MAX:
+            self._last_ms, self._sequence = self._last_ms + 1, 0
+        else:
+            self._sequence += 1
+        return self._last_ms << (NODE_BITS + SEQUENCE_BITS) | self._node | self._sequence
+
+
+def show(noun: str, value: int) -> str:
+    """An id as people and systems see it: `show("message", 1) == "msg_0000000000001"`."""
+    digits = []
+    for _ in range(WIDTH):
+        value, digit = divmod(value, 32)
+        digits.append(DIGITS[digit])
+    return f"{PREFIXES[noun]}_{''.join(reversed(digits))}"
+
+
+def read(noun: str, text: str) -> int:
+    """The id behind a shown one; ValueError when it is not one of this noun."""
+    prefix, _, digits = text.partition("_")
+    if prefix != PREFIXES[noun] or len(digits) != WIDTH:
+        raise ValueError(f"not {noun} id: {text!r} (expected {PREFIXES[noun]}_ and {WIDTH} characters)")
+    value = 0
+    for digit in digits.lower():
+        if digit not in VALUES:
+            raise ValueError(f"not {noun} id: {text!r} (unexpected character {digit!r})")
+        value = value * 32 + VALUES[digit]
+    if value >= 1 << 63:
+        raise ValueError(f"not {noun} id: {text!r} (out of range)")
+    return value

@@ -1,0 +1,226 @@
+"""The port every channel is plugged into, and the words that cross it.
+
+A channel is one file in `channels/` that ends in `CHANNEL = Channel(…)`. It is either *request and answer*
+(`send`: one HTTP call or mail per submission) or a *session* (`connect`: a bind that carries many
+submissions at once and brings receipts back by itself). `messaging` knows channels only through this file.
+
+Three outcomes, not two: Accepted, Refused, Unknown. Unknown means that bytes may have left and no answer
+came; it is never blindly retried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from angarium.core.clock import Chance, Clock
+from angarium.core.problems import FieldProblem
+from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
+
+# ── going out ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """One attempt as a channel sees it."""
+
+    attempt_id: int
+    client_ref: str  # our name for the attempt (`att_…`); given to providers that echo it or dedupe by it
+    address: str  # phones as E.164 with +
+    message_class: MessageClass
+    content: Content
+    ttl_s: int | None  # how long the provider may keep trying; None: as long as it likes
+    callback_url: str = ""  # where receipts of this line are to be posted; empty when there is no public one
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The provider took it. One reference per part, normalised; none when it gives no references."""
+
+    refs: tuple[str, ...] = ()
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The provider certainly did not take it."""
+
+    reason: Reason
+    code: str = ""  # the provider's own word
+    detail: str = ""  # a sentence a person can act on
+    retry_after_s: float | None = None
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """It may have gone out: written, but no answer, or an answer that says nothing."""
+
+    detail: str
+
+
+Outcome = Accepted | Refused | Unknown
+
+# ── coming in ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """What a provider said, to the byte, as it is journalled. Header names are lower case."""
+
+    body: bytes
+    headers: dict[str, str] = {}
+    query: dict[str, str] = {}
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What a provider says of an attempt. Matched by `ref`, else by `client_ref`, else by evidence."""
+
+    status: ReceiptStatus
+    ref: str = ""  # the provider's reference, normalised as in Accepted.refs
+    client_ref: str = ""  # our own reference, where the provider echoes it
+    address: str = ""  # the recipient, where the provider says it
+    reason: Reason | None = None  # set when status is FAILED
+    code: str = ""  # the provider's own word for it
+    at: int | None = None  # the provider's own time, microseconds
+
+
+class Inbound(msgspec.Struct, frozen=True):
+    """What a customer sends us. With `part_total` > 1 it is one part of a longer text."""
+
+    ref: str  # the provider's id of it, or one derived from its bytes: the same event twice has the same
+    sender: str
+    recipient: str
+    text: str
+    at: int | None = None
+    context_ref: str = ""  # the message of ours it answers
+    media_url: str = ""
+    part_ref: int = 0
+    part_number: int = 1
+    part_total: int = 1
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A piece of a callback that this channel does not understand; kept and counted, never dropped."""
+
+    detail: str
+    body: str
+
+
+Event = Receipt | Inbound | Unreadable
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What to answer a provider's callback, after it is journalled and committed."""
+
+    status: int = 200
+    body: str = ""
+    media_type: str = "text/plain"
+
+
+# ── the channel ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """What a channel can do; the cascade, the lint and the docs table are driven by it."""
+
+    receipts: frozenset[ReceiptStatus]  # statuses it reports beyond acceptance
+    classes: frozenset[MessageClass]  # what it may carry at all
+    native_ttl_s: tuple[int, int] | None = None  # the provider's own time to live: least and most
+    can_revoke: bool = False
+    two_way: bool = False
+    buttons_max: int = 0
+    images: bool = False
+    html: bool = False
+    text_max: int | None = None  # characters
+    priced_by: str = "message"  # "message" or "part"
+    idempotent: bool = False  # the provider dedupes by our client_ref: a retry cannot double
+
+
+class Ears(Protocol):
+    """What a live connection tells the engine."""
+
+    def outcome(self, attempt_id: int, outcome: Outcome) -> None:
+        """One submission has ended; called exactly once for each."""
+
+    async def arrived(self, raw: Raw) -> None:
+        """Journal what the provider said; returns after the commit, so that it may then be answered."""
+
+    def room(self) -> None:
+        """There is room for more submissions, or the connection came or went."""
+
+
+class Connection(Protocol):
+    """A live line."""
+
+    async def open(self) -> None:
+        """Begin connecting; keeps reconnecting by itself until closed."""
+
+    def free(self) -> int:
+        """How many more submissions it would take now; 0 while it is not connected."""
+
+    def submit(self, batch: Sequence[Submission]) -> None:
+        """Take them all; each ends in exactly one `ears.outcome`."""
+
+    async def close(self, grace_s: float) -> None:
+        """Take nothing more, wait up to `grace_s` for answers, report the rest as Unknown, leave."""
+
+    def state(self) -> str:
+        """One word and a sentence for the console: "bound", "connecting: refused, retry in 10 s"."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the engine hands a channel to work with."""
+
+    clock: Clock
+    chance: Chance
+    http: Any  # protocols.http.Http; typed there, so that core imports nothing
+
+
+Send = Callable[[Tools, Any, Submission], Awaitable[Outcome]]
+Connect = Callable[[Tools, Any, int, Ears], Connection]  # tools, settings, window, ears
+
+
+def no_findings(_settings: Any, _content: Content) -> tuple[FieldProblem, ...]:
+    """A channel without limits of its own."""
+    return ()
+
+
+def always_genuine(_settings: Any, _raw: Raw) -> bool:
+    """For channels whose callbacks are not signed: the secret path is all there is."""
+    return True
+
+
+def plain_ok(_settings: Any, _raw: Raw) -> Reply:
+    """The usual answer."""
+    return Reply()
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One kind of transport, whole."""
+
+    kind: str
+    title: str
+    address_kind: AddressKind
+    settings: type[msgspec.Struct]  # its fields make the console form, the API schema and the docs
+    capabilities: Capabilities
+    parse: Callable[[Any, Raw], list[Event]]  # pure
+    measure: Callable[[Any, Content], Measure]  # pure
+    send: Send | None = None
+    connect: Connect | None = None
+    lint: Callable[[Any, Content], tuple[FieldProblem, ...]] = no_findings  # what it cannot carry, loudly
+    genuine: Callable[[Any, Raw], bool] = always_genuine  # signature check over the raw bytes
+    challenge: Callable[[Any, Raw], Reply | None] = field(default=lambda _settings, _raw: None)
+    reply: Callable[[Any, Raw], Reply] = plain_ok
+
+    def __post_init__(self) -> None:
+        if (self.send is None) == (self.connect is None):
+            raise ValueError(f"channel {self.kind} needs exactly one of send and connect")
+
+
+def secret_fields(settings: type[msgspec.Struct]) -> frozenset[str]:
+    """Names of the settings that are secrets: `Annotated[str, Meta(extra={"secret": True})]`."""
+    found = set()
+    for item in msgspec.inspect.type_info(settings).fields:  # type: ignore[attr-defined]
+        extra = getattr(item.type, "extra", None) or {}
+        if extra.get("secret"):
+            found.add(item.encode_name)
+    return frozenset(found)

@@ -1,0 +1,72 @@
+"""The contract of everything that runs: started once, stopped twice without harm, never silently dead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from angarium.core.clock import Clock
+
+log = structlog.get_logger()
+
+RESTART_DELAY_S = 1.0
+RESTART_DELAY_MAX_S = 30.0
+
+
+class Service(Protocol):
+    """Something with a life of its own."""
+
+    async def start(self) -> None:
+        """Returns when it is ready for work."""
+
+    async def stop(self) -> None:
+        """Returns when it has finished what it had begun; calling it again changes nothing."""
+
+
+class Supervisor:
+    """Holds tasks strongly, restarts a loop that died, and says so: an exception is an alarm, not a line.
+
+    asyncio keeps only weak references to tasks, so every long-lived one is held here.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.failures: dict[str, int] = {}
+
+    def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        """Run `loop` until it returns or is cancelled; if it raises, run it again after a pause."""
+        task = asyncio.create_task(self._kept_alive(name, loop), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _kept_alive(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        delay_s = RESTART_DELAY_S
+        while True:
+            started = self._clock.monotonic()
+            try:
+                await loop()
+                return
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                self.failures[name] = self.failures.get(name, 0) + 1
+                log.exception(
+                    "loop died; restarting", loop=name, failures=self.failures[name], delay_s=delay_s
+                )
+            lived_s = self._clock.monotonic() - started
+            delay_s = (
+                RESTART_DELAY_S if lived_s > RESTART_DELAY_MAX_S else min(delay_s * 2, RESTART_DELAY_MAX_S)
+            )
+            await self._clock.sleep(delay_s)
+
+    async def stop(self) -> None:
+        """Cancel what still runs and wait for it."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,127 @@
+"""The words of the product as types: class, reason, status, content, price.
+
+Every room speaks in these; `PRODUCT` vocabulary, one word one meaning.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class MessageClass(StrEnum):
+    """What a message *is*; decides who may be told, over which line, at what hour, how urgently."""
+
+    OTP = "otp"
+    TRANSACTIONAL = "transactional"
+    SERVICE = "service"
+    PROMOTIONAL = "promotional"
+
+
+# The lower the sooner: an OTP never waits behind a campaign.
+PRIORITY = {
+    MessageClass.OTP: 0,
+    MessageClass.TRANSACTIONAL: 1,
+    MessageClass.SERVICE: 2,
+    MessageClass.PROMOTIONAL: 3,
+}
+
+
+class Reason(StrEnum):
+    """Why a channel refused, or a receipt says it failed; each adapter maps its codes to one of these.
+
+    Granularity after Sinch's public reason codes; what the cascade does with each one is a table in
+    `messaging/retry.py`, shared by all channels.
+    """
+
+    # the person or the address
+    NOT_A_USER = "not_a_user"  # this person is not on this channel
+    BAD_ADDRESS = "bad_address"  # no such number, mailbox or id
+    UNREACHABLE = "unreachable"  # exists, but cannot be reached now: off, absent, full
+    BLOCKED_BY_USER = "blocked_by_user"  # the person blocked this sender on this channel
+    OPTED_OUT = "opted_out"  # the person refused this kind of message
+    OPERATOR_BLACKLIST = "operator_blacklist"  # on the operator's advertising blacklist
+    WINDOW_CLOSED = "window_closed"  # outside the channel's conversation window
+    # the content
+    CONTENT_REJECTED = "content_rejected"  # the provider's policy refused the wording
+    TEMPLATE_INVALID = "template_invalid"  # not registered, paused or its parameters do not fit
+    TOO_LONG = "too_long"
+    UNSUPPORTED = "unsupported"  # this channel cannot carry that
+    MEDIA_INVALID = "media_invalid"
+    # the line
+    THROTTLED = "throttled"  # the provider asks to slow down
+    TEMPORARY = "temporary"  # the provider's own trouble; try again
+    NO_CREDIT = "no_credit"
+    AUTH = "auth"  # credentials refused
+    SENDER_INVALID = "sender_invalid"  # this sender name may not be used
+    CONFIG = "config"  # the line is set up wrongly, or we spoke wrongly
+    # the end
+    EXPIRED = "expired"  # the provider gave up at the end of its time to live
+    REJECTED = "rejected"  # refused for good, no better word given
+    UNDELIVERED = "undelivered"  # failed for good, no better word given
+
+
+class ReceiptStatus(StrEnum):
+    """What a provider later says of an attempt."""
+
+    ACCEPTED = "accepted"  # on its way; nothing new
+    SENT = "sent"  # handed on towards the phone
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+
+
+class AddressKind(StrEnum):
+    """The kinds of address a contact can own."""
+
+    PHONE = "phone"
+    EMAIL = "email"
+    WHATSAPP = "whatsapp"
+    VK = "vk"
+    VIBER = "viber"
+    TELEGRAM = "telegram"
+
+
+class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something to press under a message."""
+
+    label: str
+    url: str
+
+
+class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Rendered words for one channel: what the person will see.
+
+    `template` names wording registered at the provider (WhatsApp template, VK service template) and
+    `params` its variables, in order; `text` is then what the phone will show, kept for history.
+    """
+
+    text: str = ""
+    subject: str = ""
+    html: str = ""
+    image_url: str = ""
+    buttons: tuple[Button, ...] = ()
+    template: str = ""
+    template_language: str = ""
+    params: dict[str, str] = {}
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """How long a content is on its channel."""
+
+    parts: int
+    units: int
+    encoding: str
+    units_left: int
+
+
+class Price(msgspec.Struct, frozen=True):
+    """Money in micro-units (1 EUR = 1,000,000) with its ISO 4217 currency."""
+
+    micros: int
+    currency: str
+
+
+Json = dict[str, Any]

@@ -1,0 +1,1 @@
+"""Lines: one configured connection on a channel, with its classes, speed, window and price."""

@@ -1,0 +1,1 @@
+"""The heart: a message from acceptance to its one final state."""

@@ -1,0 +1,1 @@
+"""One schema on two databases: transactions, statements, bulk writes, facts, migrations."""

@@ -1,0 +1,1 @@
+"""The ASGI application: every room's API and pages on one address."""
