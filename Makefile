@@ -1,0 +1,105 @@
+# Each command does its own set-up: a Debian or Ubuntu with python3 (3.11 or newer) and make is enough.
+#
+#   make demo     the whole product against simulated operators; no account anywhere
+#   make run      the server
+#   make test     every test                          ARGS="tests/rules -k cascade"
+#   make check    style, types, layers and the rules of the house, in less than a minute
+#   make bench    measurements
+#   make setup    what the commands above need, and nothing more
+#   make lock     new lock files from pyproject.toml  ARGS=--upgrade takes the newest versions
+#   make clean    remove everything these commands made
+#
+# ARGS goes to the program behind the command. PYTHON=python3.13 chooses another interpreter.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+RUNTIME   := $(VENV)/runtime.stamp
+DEV       := $(VENV)/dev.stamp
+INSTALLER := $(VENV)/installer.stamp
+
+# The interpreter is the machine's, never one from the network.
+export UV_PYTHON_DOWNLOADS := never
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check bench setup lock clean style types layers house
+
+help:
+	@sed -n '/^#   make/s/^#   //p' Makefile
+
+# ── what one does ──────────────────────────────────────────────────────────────────────────────────────
+
+demo: $(RUNTIME)
+	@$(BIN)/angarium demo $(ARGS)
+
+run: $(RUNTIME)
+	@$(BIN)/angarium serve $(ARGS)
+
+bench: $(RUNTIME)
+	@$(BIN)/python -m bench $(ARGS)
+
+# Four workers at most: each starts a PostgreSQL of its own.
+test: $(DEV)
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
+
+check: $(DEV)
+	@$(MAKE) --jobs --keep-going --output-sync style types layers house
+
+style: $(DEV)
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { $(BIN)/ruff format --check; echo "mend with: $(BIN)/ruff format"; exit 1; }
+
+types: $(DEV)
+	@$(BIN)/mypy
+
+layers: $(DEV)
+	@$(BIN)/lint-imports
+
+house: $(DEV)
+	@$(BIN)/pytest -q tests/house
+
+# ── how it gets what it needs ──────────────────────────────────────────────────────────────────────────
+
+setup: $(DEV)
+	@echo "ready: $(VENV)"
+
+# pip fetches uv once; from then on uv does in seconds what takes pip a minute. But uv does not read pip.conf,
+# where a private mirror may be named, so pip is asked when uv fails. Hashes make the two equally safe.
+UV_INSTALL  := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --compile-bytecode
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
+install = $(UV_INSTALL) $(1) || { echo "uv could not; asking pip" >&2; $(PIP_INSTALL) $(1); }
+
+$(RUNTIME): requirements.lock
+$(DEV): requirements-dev.lock
+$(RUNTIME) $(DEV): pyproject.toml $(INSTALLER)
+	@echo "installing $(filter %.lock,$^)"
+	@$(call install,--require-hashes --requirement $(filter %.lock,$^))
+	@$(call install,--no-build-isolation --editable .)
+	@touch $@
+
+$(INSTALLER): requirements-install.lock | $(BIN)/python
+	@$(PIP_INSTALL) --require-hashes --requirement $<
+	@touch $@
+
+# Debian and Ubuntu keep ensurepip, and with it the making of environments, in a package of its own.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Angarium needs Python 3.11 or newer. Name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes python3-venv >/dev/null; } \
+	  || { echo "Python cannot make environments yet. As root: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+
+# A universal lock for every supported Python; no index and no host is written into it.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+          --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
+
+lock: $(INSTALLER)
+	@$(COMPILE) pyproject.toml --output-file requirements.lock
+	@$(COMPILE) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(COMPILE) --group install --constraint requirements-dev.lock --output-file requirements-install.lock
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo .bench
+	find src tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
