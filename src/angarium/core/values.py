@@ -61,6 +61,16 @@ class Reason(StrEnum):
     EXPIRED = "expired"  # the provider gave up at the end of its time to live
     REJECTED = "rejected"  # refused for good, no better word given
     UNDELIVERED = "undelivered"  # failed for good, no better word given
+    # our own rules
+    NO_ADDRESS = "no_address"  # the contact has no address of the kind this channel needs
+    NO_LINE = "no_line"  # no line of this channel may carry this class now
+    NO_WORDING = "no_wording"  # the template has no variant for this channel and locale, or it does not render
+    DEADLINE = "deadline"  # its time ran out before it could be sent
+    NOT_STARTED = "not_started"  # no line took it within the time the step allows
+    NO_RECEIPT = "no_receipt"  # went out; no verdict came within the time the step waits
+    NO_ANSWER = "no_answer"  # written to the provider, no answer: it may have gone out
+    HOURS = "hours"  # outside the hours in which this may be sent
+    CANCELLED = "cancelled"  # by a person or a system
 
 
 class ReceiptStatus(StrEnum):

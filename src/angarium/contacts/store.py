@@ -1,0 +1,245 @@
+"""Tables of contacts and their addresses, one function per query.
+
+The opt-out classes stand on the contact, the operator's blacklist flag on the phone number: what the hot path
+asks for each recipient is answered by two queries for a thousand of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select
+
+from angarium.core.values import AddressKind, Json
+from angarium.storage.bulk import BulkInsert, Statement, among
+from angarium.storage.database import Row, Transaction
+from angarium.storage.schema import Count, Id, Instant, Words, metadata
+
+contact = Table(
+    "contact",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("id", Id, nullable=False),
+    Column("external_id", Words),
+    Column("name", Words, nullable=False),
+    Column("locale", Words, nullable=False),
+    Column("time_zone", Words, nullable=False),
+    Column("fields", Words, nullable=False),
+    Column("tags", Words, nullable=False),
+    Column("opted_out", Words, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "id"),
+    Index("contact_external_id", "workspace_id", "external_id", unique=True),
+    sqlite_with_rowid=False,
+)
+
+address = Table(
+    "address",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("value", Words, nullable=False),
+    Column("contact_id", Id, nullable=False),
+    Column("operator_blacklist", Count, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "kind", "value"),
+    Index("address_contact", "workspace_id", "contact_id"),
+    sqlite_with_rowid=False,
+)
+
+
+class Address(msgspec.Struct, frozen=True):
+    """One way to reach a contact."""
+
+    kind: AddressKind
+    value: str
+    operator_blacklist: bool = False
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """A customer with all addresses."""
+
+    id: int
+    external_id: str | None
+    name: str
+    locale: str
+    time_zone: str
+    fields: Json
+    tags: tuple[str, ...]
+    opted_out: frozenset[str]
+    created_at: int
+    updated_at: int
+    addresses: tuple[Address, ...] = ()
+
+    def address(self, kind: AddressKind) -> Address | None:
+        """The contact's address of a kind; the first one when there are several."""
+        return next((a for a in self.addresses if a.kind is kind), None)
+
+
+CONTACT_COLUMNS = (
+    "workspace_id",
+    "id",
+    "external_id",
+    "name",
+    "locale",
+    "time_zone",
+    "fields",
+    "tags",
+    "opted_out",
+    "created_at",
+    "updated_at",
+)
+_shown = [contact.c[name] for name in CONTACT_COLUMNS[1:]]
+_here = contact.c.workspace_id == bindparam("workspace_id")
+
+insert_contacts = BulkInsert(contact, CONTACT_COLUMNS)
+replace_contacts = BulkInsert(
+    contact, CONTACT_COLUMNS, conflict=("workspace_id", "id"), update=(*CONTACT_COLUMNS[3:9], "updated_at")
+)
+insert_addresses = BulkInsert(
+    address,
+    ("workspace_id", "kind", "value", "contact_id", "operator_blacklist", "created_at"),
+    conflict=("workspace_id", "kind", "value"),
+    update=("contact_id", "operator_blacklist"),
+)
+_by_ids = Statement(select(*_shown).where(_here, among(contact.c.id, "ids")))
+_by_external_ids = Statement(
+    select(contact.c.external_id, contact.c.id).where(_here, among(contact.c.external_id, "external_ids"))
+)
+_by_addresses = Statement(
+    select(address.c.value, address.c.contact_id).where(
+        address.c.workspace_id == bindparam("workspace_id"),
+        address.c.kind == bindparam("kind"),
+        among(address.c.value, "values"),
+    )
+)
+_addresses_of = Statement(
+    select(address.c.contact_id, address.c.kind, address.c.value, address.c.operator_blacklist)
+    .where(address.c.workspace_id == bindparam("workspace_id"), among(address.c.contact_id, "contact_ids"))
+    .order_by(address.c.created_at, address.c.value)
+)
+_page = Statement(
+    select(*_shown)
+    .where(_here, contact.c.id > bindparam("after"))
+    .order_by(contact.c.id)
+    .limit(bindparam("limit"))
+)
+_drop_addresses = Statement(
+    delete(address).where(
+        address.c.workspace_id == bindparam("workspace_id"), among(address.c.contact_id, "contact_ids")
+    )
+)
+_drop_contact = Statement(delete(contact).where(_here, contact.c.id == bindparam("id")))
+
+
+async def by_ids(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> dict[int, Contact]:
+    """The contacts of these ids that exist, with their addresses."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    rows = await tx.rows(_by_ids, workspace_id=workspace_id, ids=wanted)
+    return {found.id: found for found in await _with_addresses(tx, workspace_id, rows)}
+
+
+async def ids_by_external_id(
+    tx: Transaction, workspace_id: int, external_ids: Iterable[str]
+) -> dict[str, int]:
+    """Contact ids by the caller's own ids."""
+    wanted = list(external_ids)
+    if not wanted:
+        return {}
+    rows = await tx.rows(_by_external_ids, workspace_id=workspace_id, external_ids=wanted)
+    return {row[0]: row[1] for row in rows}
+
+
+async def ids_by_address(
+    tx: Transaction, workspace_id: int, kind: AddressKind, values: Iterable[str]
+) -> dict[str, int]:
+    """Contact ids by an address of one kind."""
+    wanted = list(values)
+    if not wanted:
+        return {}
+    rows = await tx.rows(_by_addresses, workspace_id=workspace_id, kind=kind.value, values=wanted)
+    return {row[0]: row[1] for row in rows}
+
+
+async def page(tx: Transaction, workspace_id: int, after: int, limit: int) -> list[Contact]:
+    """Contacts in the order of their ids, after one of them."""
+    rows = await tx.rows(_page, workspace_id=workspace_id, after=after, limit=limit)
+    return await _with_addresses(tx, workspace_id, rows)
+
+
+async def insert(tx: Transaction, workspace_id: int, contacts: Sequence[Contact]) -> None:
+    """Write new contacts and their addresses."""
+    await tx.insert(insert_contacts, [_contact_row(workspace_id, one) for one in contacts])
+    await tx.insert(insert_addresses, _address_rows(workspace_id, contacts))
+
+
+async def replace(tx: Transaction, workspace_id: int, contacts: Sequence[Contact]) -> None:
+    """Write contacts as they are now, addresses and all; an address moves to the contact that claims it."""
+    await tx.insert(replace_contacts, [_contact_row(workspace_id, one) for one in contacts])
+    await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=[one.id for one in contacts])
+    await tx.insert(insert_addresses, _address_rows(workspace_id, contacts))
+
+
+async def remove(tx: Transaction, workspace_id: int, contact_id: int) -> bool:
+    """Delete a contact and its addresses; False when there was none."""
+    await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=[contact_id])
+    return await tx.execute(_drop_contact, workspace_id=workspace_id, id=contact_id) > 0
+
+
+async def _with_addresses(tx: Transaction, workspace_id: int, rows: Sequence[Row]) -> list[Contact]:
+    if not rows:
+        return []
+    ids = [row[0] for row in rows]
+    found: dict[int, list[Address]] = {contact_id: [] for contact_id in ids}
+    for row in await tx.rows(_addresses_of, workspace_id=workspace_id, contact_ids=ids):
+        found[row[0]].append(Address(AddressKind(row[1]), row[2], bool(row[3])))
+    return [_read(row, found[row[0]]) for row in rows]
+
+
+def _read(row: Row, addresses: list[Address]) -> Contact:
+    return Contact(
+        id=row[0],
+        external_id=row[1],
+        name=row[2],
+        locale=row[3],
+        time_zone=row[4],
+        fields=msgspec.json.decode(row[5]),
+        tags=tuple(msgspec.json.decode(row[6])),
+        opted_out=frozenset(msgspec.json.decode(row[7])),
+        created_at=row[8],
+        updated_at=row[9],
+        addresses=tuple(addresses),
+    )
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _contact_row(workspace_id: int, one: Contact) -> tuple[Any, ...]:
+    return (
+        workspace_id,
+        one.id,
+        one.external_id,
+        one.name,
+        one.locale,
+        one.time_zone,
+        _text(one.fields),
+        _text(one.tags),
+        _text(sorted(one.opted_out)),
+        one.created_at,
+        one.updated_at,
+    )
+
+
+def _address_rows(workspace_id: int, contacts: Sequence[Contact]) -> list[tuple[Any, ...]]:
+    return [
+        (workspace_id, a.kind.value, a.value, one.id, int(a.operator_blacklist), one.created_at)
+        for one in contacts
+        for a in one.addresses
+    ]

@@ -1,0 +1,57 @@
+"""The fabric of one process: every lease is ours, a wake-up is an event in the same loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from angarium.core.clock import Clock
+from angarium.core.ports import Lease, Waiter
+
+
+class LocalFabric:
+    """Leases, wake-ups; `epoch` is the instant of this start, so that a restart fences what ran before."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._epoch = clock.now()
+        self._ears: dict[str, set[LocalWaiter]] = defaultdict(set)
+
+    async def lease(self, key: str) -> Lease | None:
+        return Lease(key, self._epoch)
+
+    def held(self, lease: Lease) -> bool:
+        return lease.epoch == self._epoch
+
+    async def release(self, lease: Lease) -> None:
+        """Nobody else is there to take it."""
+
+    def wake(self, topic: str) -> None:
+        for ear in self._ears[topic]:
+            ear.event.set()
+
+    def listen(self, topic: str) -> Waiter:
+        ear = LocalWaiter(self._ears[topic])
+        self._ears[topic].add(ear)
+        return ear
+
+
+class LocalWaiter:
+    """One listener; remembers a wake-up that came while it was not waiting."""
+
+    def __init__(self, ears: set[LocalWaiter]) -> None:
+        self.event = asyncio.Event()
+        self._ears = ears
+
+    async def wait(self, timeout_s: float) -> bool:
+        """True when woken; several wake-ups before one wait are one."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.event.wait()
+        except TimeoutError:
+            return False
+        self.event.clear()
+        return True
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._ears.discard(self)

@@ -1,0 +1,164 @@
+"""Whether a message may go: `judge(…) -> Allow | Defer | Refuse`. Pure; asked at every step, and again at the
+last moment before the bytes leave.
+
+A promotional text stops at an opt-out and at the operators' advertising blacklist, on every channel and
+every line: there is no way round by a service line. Service, transactional and otp messages reach blacklisted
+numbers, on lines approved for their class. An opt-out of everything stops all but otp and transactional,
+which the person asked for by acting.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from angarium.core.clock import from_datetime, to_datetime
+from angarium.core.values import MessageClass, Reason
+
+# Classes that an "opt out of everything" does not stop: the person asked for them by acting.
+ASKED_FOR = frozenset({MessageClass.OTP, MessageClass.TRANSACTIONAL})
+
+
+class Hours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """When a line may send: local wall time, `from_` included, `until` excluded; days 1 (Monday) to 7.
+
+    `zone` "contact" is the contact's own time zone; a night window (22:00 to 06:00) runs over midnight.
+    """
+
+    from_: str = msgspec.field(name="from", default="00:00")
+    until: str = "24:00"
+    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+    zone: str = "contact"
+    classes: tuple[MessageClass, ...] = (MessageClass.PROMOTIONAL,)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What is known against telling this contact something."""
+
+    opted_out: frozenset[str] = frozenset()  # classes, or "all"
+    operator_blacklist: bool = False
+    time_zone: str = "UTC"
+
+
+class LineRules(msgspec.Struct, frozen=True):
+    """What is known of the line."""
+
+    name: str
+    classes: frozenset[MessageClass]
+    approved: bool
+    enabled: bool = True
+    hours: Hours | None = None
+
+
+class Allow(msgspec.Struct, frozen=True):
+    """It may go now."""
+
+
+class Defer(msgspec.Struct, frozen=True):
+    """It may go, but not before `until`."""
+
+    until: int
+    reason: Reason
+    detail: str
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    """It may not go."""
+
+    reason: Reason
+    detail: str
+
+
+Judgement = Allow | Defer | Refuse
+
+
+def judge_person(message_class: MessageClass, standing: Standing) -> Allow | Refuse:
+    """Whether this person may be told a message of this class at all."""
+    if message_class.value in standing.opted_out:
+        return Refuse(Reason.OPTED_OUT, f"The contact opted out of {message_class.value} messages.")
+    if "all" in standing.opted_out and message_class not in ASKED_FOR:
+        return Refuse(Reason.OPTED_OUT, "The contact opted out of all messages.")
+    if message_class is MessageClass.PROMOTIONAL and standing.operator_blacklist:
+        return Refuse(Reason.OPERATOR_BLACKLIST, "The number is on the operator's advertising blacklist.")
+    return Allow()
+
+
+def judge_line(message_class: MessageClass, line: LineRules) -> Allow | Refuse:
+    """Whether this line may carry a message of this class at all."""
+    if not line.enabled:
+        return Refuse(Reason.NO_LINE, f"The line {line.name} is switched off.")
+    if not line.approved:
+        return Refuse(Reason.NO_LINE, f"The line {line.name} is not approved.")
+    if message_class not in line.classes:
+        return Refuse(
+            Reason.NO_LINE, f"The line {line.name} is not approved for {message_class.value} messages."
+        )
+    return Allow()
+
+
+def judge(
+    message_class: MessageClass, standing: Standing, line: LineRules, expires_at: int, now: int
+) -> Judgement:
+    """Whether a message may leave on this line now."""
+    if now >= expires_at:
+        return Refuse(Reason.DEADLINE, "Its deadline passed before it could be sent.")
+    for judgement in (judge_person(message_class, standing), judge_line(message_class, line)):
+        if isinstance(judgement, Refuse):
+            return judgement
+    return _judge_hours(message_class, standing, line, expires_at, now)
+
+
+def _judge_hours(
+    message_class: MessageClass, standing: Standing, line: LineRules, expires_at: int, now: int
+) -> Judgement:
+    hours = line.hours
+    if hours is None or message_class not in hours.classes:
+        return Allow()
+    zone = standing.time_zone if hours.zone == "contact" else hours.zone
+    opens_at = next_open(hours, zone, now)
+    if opens_at == now:
+        return Allow()
+    if opens_at is None or opens_at >= expires_at:
+        return Refuse(
+            Reason.HOURS, f"The hours of the line {line.name} do not open again before the deadline."
+        )
+    return Defer(
+        opens_at, Reason.HOURS, f"The line {line.name} sends from {hours.from_} to {hours.until} ({zone})."
+    )
+
+
+def next_open(hours: Hours, zone: str, now: int) -> int | None:
+    """`now` when the hours are open, else the instant they open next; None when they never do."""
+    local = to_datetime(now).astimezone(ZoneInfo(zone))
+    for ahead in range(-1, 9):
+        day = local.date() + timedelta(days=ahead)
+        if day.isoweekday() not in hours.days:
+            continue
+        opens, closes = _span(hours, day, ZoneInfo(zone))
+        if opens <= now < closes:
+            return now
+        if opens > now:
+            return opens
+    return None
+
+
+def _span(hours: Hours, day: date, zone: ZoneInfo) -> tuple[int, int]:
+    """The instants at which the hours of this local day begin and end; a night window ends the day after."""
+    until_day = day if _minutes(hours.until) > _minutes(hours.from_) else day + timedelta(days=1)
+    return _instant(day, hours.from_, zone), _instant(until_day, hours.until, zone)
+
+
+def _instant(day: date, wall: str, zone: ZoneInfo) -> int:
+    """A local wall time as an instant; one in a daylight-saving gap is taken as just after the gap."""
+    minutes = _minutes(wall)
+    moment = datetime.combine(
+        day + timedelta(days=minutes // 1440), time(minutes % 1440 // 60, minutes % 60), zone
+    )
+    return from_datetime(moment)
+
+
+def _minutes(wall: str) -> int:
+    hours, _, minutes = wall.partition(":")
+    return int(hours) * 60 + int(minutes)

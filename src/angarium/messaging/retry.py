@@ -1,0 +1,90 @@
+"""What to do with a refusal: one table for all channels, and when to try again.
+
+Throttling is not failure: it is waited out, against the message's deadline alone. Facts behind the table:
+the error tables of WhatsApp, Twilio, Kavenegar and SMPP, normalised; `docs/explanation/cascades.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from angarium.core.clock import micros
+from angarium.core.values import MessageClass, Reason
+
+
+class Action(StrEnum):
+    """What a refusal leads to."""
+
+    RETRY = "retry"  # the same line, later
+    LINE = "line"  # another line of the same step; when there is none, the next step
+    NEXT = "next"  # the next step, at once
+    STOP = "stop"  # the end: this person is not to be told this
+
+
+ACTIONS: dict[Reason, Action] = {
+    Reason.NOT_A_USER: Action.NEXT,
+    Reason.BAD_ADDRESS: Action.NEXT,
+    Reason.UNREACHABLE: Action.NEXT,
+    Reason.BLOCKED_BY_USER: Action.NEXT,
+    Reason.OPTED_OUT: Action.STOP,
+    Reason.OPERATOR_BLACKLIST: Action.LINE,
+    Reason.WINDOW_CLOSED: Action.NEXT,
+    Reason.CONTENT_REJECTED: Action.NEXT,
+    Reason.TEMPLATE_INVALID: Action.NEXT,
+    Reason.TOO_LONG: Action.NEXT,
+    Reason.UNSUPPORTED: Action.NEXT,
+    Reason.MEDIA_INVALID: Action.NEXT,
+    Reason.THROTTLED: Action.RETRY,
+    Reason.TEMPORARY: Action.RETRY,
+    Reason.NO_CREDIT: Action.LINE,
+    Reason.AUTH: Action.LINE,
+    Reason.SENDER_INVALID: Action.LINE,
+    Reason.CONFIG: Action.LINE,
+    Reason.EXPIRED: Action.NEXT,
+    Reason.REJECTED: Action.NEXT,
+    Reason.UNDELIVERED: Action.NEXT,
+    Reason.NO_ADDRESS: Action.NEXT,
+    Reason.NO_LINE: Action.NEXT,
+    Reason.NO_WORDING: Action.NEXT,
+    Reason.NOT_STARTED: Action.NEXT,
+    Reason.NO_RECEIPT: Action.NEXT,
+    Reason.NO_ANSWER: Action.NEXT,
+    Reason.HOURS: Action.NEXT,
+    Reason.DEADLINE: Action.STOP,
+    Reason.CANCELLED: Action.STOP,
+}
+
+# A refusal that is the person's own "no to advertising" ends a promotional message: it may not be carried
+# past the refusal to another channel or to a service line.
+NO_TO_ADVERTISING = frozenset({Reason.BLOCKED_BY_USER, Reason.OPTED_OUT, Reason.OPERATOR_BLACKLIST})
+
+THROTTLED_DELAYS_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # the last one again and again
+TEMPORARY_DELAYS_S = (5.0, 30.0, 120.0, 300.0)  # then give up
+JITTER = 0.2  # share of the delay that is left to chance, so that a thousand do not come back at once
+
+
+def action(reason: Reason, message_class: MessageClass, overrides: Mapping[str, str] | None = None) -> Action:
+    """What follows a refusal or a failed receipt of this reason. A cascade step may override the table."""
+    if message_class is MessageClass.PROMOTIONAL and reason in NO_TO_ADVERTISING:
+        return Action.STOP
+    if overrides and reason.value in overrides:
+        return Action(overrides[reason.value])
+    return ACTIONS[reason]
+
+
+def next_try_at(
+    reason: Reason, tries: int, now: int, roll: float, asked_s: float | None = None
+) -> int | None:
+    """When to submit again after `tries` refusals of a retryable reason; None: give up.
+
+    `asked_s` is what the provider asked for (Retry-After); it is never undercut.
+    """
+    if reason is Reason.THROTTLED:
+        delay_s = THROTTLED_DELAYS_S[min(tries, len(THROTTLED_DELAYS_S)) - 1]
+    elif tries <= len(TEMPORARY_DELAYS_S):
+        delay_s = TEMPORARY_DELAYS_S[tries - 1]
+    else:
+        return None
+    delay_s = max(delay_s, asked_s or 0.0)
+    return now + micros(delay_s * (1 + JITTER * roll))

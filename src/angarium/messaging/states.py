@@ -1,0 +1,98 @@
+"""The lifecycle as tables; nothing else decides whether a state may change.
+
+A message's state is *the best that is known of it*; `finished_at` says that its cascade has ended and nothing
+more will be tried. A state never goes back: late good news lifts a message that was given up, late bad news
+after good news changes nothing. The diagrams in docs/ARCHITECTURE.md are printed from these tables.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class MessageState(StrEnum):
+    """What is known of a message."""
+
+    SCHEDULED = "scheduled"  # waits for its hour
+    QUEUED = "queued"  # a step is planned, no channel has taken it yet
+    UNKNOWN = "unknown"  # it may have gone out; evidence is awaited, or a person has to decide
+    SENT = "sent"  # a channel took it; no verdict yet
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"  # every step was tried and none reached the person
+    REFUSED = "refused"  # the rules forbid it
+    EXPIRED = "expired"  # its deadline passed before any channel took it
+    CANCELLED = "cancelled"
+
+
+class AttemptState(StrEnum):
+    """What is known of one try of one step on one line."""
+
+    QUEUED = "queued"  # due at `due_at`, on its line
+    SUBMITTING = "submitting"  # the intent is committed; bytes may have left
+    ACCEPTED = "accepted"  # the provider took it
+    DELIVERED = "delivered"
+    READ = "read"
+    REFUSED = "refused"  # the provider certainly did not take it
+    FAILED = "failed"  # taken, and then a receipt said it failed
+    UNKNOWN = "unknown"  # no answer; it may have gone out
+    CANCELLED = "cancelled"  # never submitted, and never will be
+
+
+M, A = MessageState, AttemptState
+
+MESSAGE_TRANSITIONS: dict[MessageState, frozenset[MessageState]] = {
+    M.SCHEDULED: frozenset({M.QUEUED, M.FAILED, M.REFUSED, M.EXPIRED, M.CANCELLED}),
+    M.QUEUED: frozenset(set(M) - {M.QUEUED}),
+    M.UNKNOWN: frozenset({M.SENT, M.DELIVERED, M.READ, M.FAILED, M.CANCELLED}),
+    M.SENT: frozenset({M.DELIVERED, M.READ, M.FAILED, M.CANCELLED}),
+    M.DELIVERED: frozenset({M.READ}),
+    M.READ: frozenset(),
+    M.FAILED: frozenset({M.DELIVERED, M.READ}),
+    M.REFUSED: frozenset(),
+    M.EXPIRED: frozenset({M.SENT, M.DELIVERED, M.READ}),
+    M.CANCELLED: frozenset({M.SENT, M.DELIVERED, M.READ}),
+}
+
+ATTEMPT_TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
+    A.QUEUED: frozenset({A.SUBMITTING, A.REFUSED, A.CANCELLED}),
+    # back to QUEUED: certainly not taken, and worth another try (throttled, not yet written)
+    A.SUBMITTING: frozenset({A.ACCEPTED, A.REFUSED, A.UNKNOWN, A.QUEUED, A.DELIVERED, A.READ, A.FAILED}),
+    A.UNKNOWN: frozenset({A.ACCEPTED, A.REFUSED, A.DELIVERED, A.READ, A.FAILED}),
+    A.ACCEPTED: frozenset({A.DELIVERED, A.READ, A.FAILED}),
+    A.FAILED: frozenset({A.DELIVERED, A.READ}),
+    A.DELIVERED: frozenset({A.READ}),
+    A.READ: frozenset(),
+    A.REFUSED: frozenset(),
+    A.CANCELLED: frozenset(),
+}
+
+# Open: the one attempt of a message that is queued or on its way. A partial unique index holds it to one.
+OPEN_ATTEMPT = (A.QUEUED, A.SUBMITTING)
+# The rank of good news.
+ATTEMPT_SUCCESS = {A.ACCEPTED: 1, A.DELIVERED: 2, A.READ: 3}
+
+
+def may_become(state: MessageState, next_state: MessageState) -> bool:
+    """Whether a message in `state` may be set to `next_state`; to stay is always allowed."""
+    return state == next_state or next_state in MESSAGE_TRANSITIONS[state]
+
+
+def attempt_may_become(state: AttemptState, next_state: AttemptState) -> bool:
+    """Whether an attempt in `state` may be set to `next_state`."""
+    return next_state in ATTEMPT_TRANSITIONS[state]
+
+
+def sources(next_state: AttemptState) -> tuple[AttemptState, ...]:
+    """The states an attempt may come from; the guard of a conditional update."""
+    return tuple(state for state, nexts in ATTEMPT_TRANSITIONS.items() if next_state in nexts)
+
+
+def diagram(
+    transitions: dict[MessageState, frozenset[MessageState]] | dict[AttemptState, frozenset[AttemptState]],
+) -> str:
+    """A table as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2"]
+    for state, nexts in transitions.items():
+        lines += [f"    {state.value} --> {following.value}" for following in sorted(nexts)]
+    return "\n".join(lines)

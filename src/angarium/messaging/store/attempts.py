@@ -1,0 +1,355 @@
+"""Attempts, the references of their parts, and the claim that writes the intent before any byte leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, case, func, select, update
+
+from angarium.core.values import MessageClass
+from angarium.messaging.states import AttemptState
+from angarium.messaging.store.tables import attempt, message, part
+from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
+from angarium.storage.database import Row, Transaction
+
+
+class Attempt(msgspec.Struct):
+    """One try of one step on one line. `content` is JSON, sealed for an otp, empty once purged."""
+
+    workspace_id: int
+    id: int
+    message_id: int
+    contact_id: int
+    step: int
+    number: int
+    line_id: int
+    channel: str
+    message_class: MessageClass
+    priority: int
+    address: str
+    content: bytes
+    parts: int
+    price_micros: int
+    cost_micros: int
+    currency: str
+    state: AttemptState
+    reason: str
+    code: str
+    detail: str
+    late: int
+    tries: int
+    epoch: int
+    ttl_s: float | None
+    due_at: int
+    expires_at: int
+    planned_at: int
+    submitted_at: int | None = None
+    accepted_at: int | None = None
+    delivered_at: int | None = None
+    read_at: int | None = None
+    ended_at: int | None = None
+
+
+class Part(msgspec.Struct):
+    """One reference that a provider gave."""
+
+    line_id: int
+    ref: str
+    attempt_id: int
+    number: int
+    total: int
+    state: AttemptState
+
+
+COLUMNS = tuple(attempt.columns.keys())
+_columns = list(attempt.columns)
+_here = attempt.c.workspace_id == bindparam("workspace_id")
+_part_here = part.c.workspace_id == bindparam("workspace_id")
+CHANGING = (
+    "content",
+    "cost_micros",
+    "state",
+    "reason",
+    "code",
+    "detail",
+    "late",
+    "due_at",
+    "accepted_at",
+    "delivered_at",
+    "read_at",
+    "ended_at",
+)
+_insert = BulkInsert(attempt, COLUMNS)
+_update = BulkUpdate(attempt, match=("workspace_id", "id"), set=CHANGING)
+_of_messages = Statement(
+    select(*_columns)
+    .where(_here, among(attempt.c.message_id, "message_ids"))
+    .order_by(attempt.c.message_id, attempt.c.id)
+    .with_for_update()
+)
+_to_look_at = Statement(
+    select(*_columns)
+    .where(_here, among(attempt.c.message_id, "message_ids"))
+    .order_by(attempt.c.message_id, attempt.c.id)
+)
+_due = (
+    select(attempt.c.id)
+    .where(
+        _here,
+        attempt.c.line_id == bindparam("line_id"),
+        attempt.c.state == "queued",
+        attempt.c.due_at <= bindparam("now"),
+    )
+    .order_by(attempt.c.priority, attempt.c.due_at, attempt.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+# The intent: committed before any byte leaves. The epoch says whose it is.
+_claim = Statement(
+    update(attempt)
+    .where(_here, attempt.c.id.in_(select(_due.c.id)))
+    .values(
+        state="submitting",
+        epoch=bindparam("new_epoch"),
+        submitted_at=bindparam("now"),
+        tries=attempt.c.tries + 1,
+    )
+    .returning(*_columns)
+)
+_next_due = Statement(
+    select(func.min(attempt.c.due_at)).where(
+        _here, attempt.c.line_id == bindparam("line_id"), attempt.c.state == "queued"
+    )
+)
+_orphans = Statement(
+    select(attempt.c.id, attempt.c.message_id)
+    .where(
+        _here,
+        attempt.c.line_id == bindparam("line_id"),
+        attempt.c.state == "submitting",
+        attempt.c.epoch < bindparam("before_epoch"),
+    )
+    .order_by(attempt.c.id)
+    .limit(bindparam("limit"))
+)
+_unknown_at = Statement(
+    select(attempt.c.id, attempt.c.message_id, attempt.c.address)
+    .where(
+        _here,
+        attempt.c.line_id == bindparam("line_id"),
+        attempt.c.state == "unknown",
+        among(attempt.c.address, "addresses"),
+    )
+    .order_by(attempt.c.id)
+)
+_message_of = Statement(
+    select(attempt.c.id, attempt.c.message_id).where(_here, among(attempt.c.id, "attempt_ids"))
+)
+_insert_parts = BulkInsert(
+    part,
+    ("workspace_id", "line_id", "ref", "attempt_id", "number", "total", "state"),
+    conflict=("workspace_id", "line_id", "ref"),
+    update=("attempt_id", "number", "total", "state"),
+)
+_parts_by_ref = Statement(
+    select(part.c.ref, part.c.attempt_id, attempt.c.message_id)
+    .join(attempt, (attempt.c.workspace_id == part.c.workspace_id) & (attempt.c.id == part.c.attempt_id))
+    .where(_part_here, part.c.line_id == bindparam("line_id"), among(part.c.ref, "refs"))
+)
+_parts_of = Statement(
+    select(part.c.line_id, part.c.ref, part.c.attempt_id, part.c.number, part.c.total, part.c.state)
+    .where(_part_here, among(part.c.attempt_id, "attempt_ids"))
+    .order_by(part.c.attempt_id, part.c.number)
+)
+_update_parts = BulkUpdate(part, match=("workspace_id", "line_id", "ref"), set=("state",))
+_any_line_ref = Statement(
+    select(attempt.c.message_id)
+    .join(part, (attempt.c.workspace_id == part.c.workspace_id) & (attempt.c.id == part.c.attempt_id))
+    .where(_part_here, _here, part.c.ref == bindparam("ref"))
+    .order_by(attempt.c.id.desc())
+    .limit(1)
+)
+
+
+def _happened(column: Any) -> Any:
+    return func.sum(case((column.is_not(None), 1), else_=0))
+
+
+_by_line = Statement(
+    select(
+        attempt.c.channel,
+        attempt.c.line_id,
+        func.count(),
+        _happened(attempt.c.accepted_at),
+        _happened(attempt.c.delivered_at),
+        _happened(attempt.c.read_at),
+        func.sum(case((attempt.c.state.in_(["refused", "failed"]), 1), else_=0)),
+        func.sum(attempt.c.late),
+        func.sum(attempt.c.cost_micros),
+    )
+    .join(
+        message, (message.c.workspace_id == attempt.c.workspace_id) & (message.c.id == attempt.c.message_id)
+    )
+    .where(_here, message.c.label == bindparam("label"), message.c.label != "")
+    .where(attempt.c.submitted_at.is_not(None))
+    .group_by(attempt.c.channel, attempt.c.line_id)
+    .order_by(attempt.c.channel, attempt.c.line_id)
+)
+
+
+async def insert(tx: Transaction, attempts: Sequence[Attempt]) -> None:
+    """Write newly planned attempts."""
+    await tx.insert(_insert, [_row(one) for one in attempts])
+
+
+async def save(tx: Transaction, attempts: Sequence[Attempt]) -> None:
+    """Write what has changed of attempts whose rows this transaction holds."""
+    await tx.update(
+        _update,
+        [
+            (
+                one.workspace_id,
+                one.id,
+                one.content,
+                one.cost_micros,
+                one.state.value,
+                one.reason,
+                one.code,
+                one.detail,
+                one.late,
+                one.due_at,
+                one.accepted_at,
+                one.delivered_at,
+                one.read_at,
+                one.ended_at,
+            )
+            for one in attempts
+        ],
+    )
+
+
+async def hold(tx: Transaction, workspace_id: int, message_ids: Sequence[int]) -> list[Attempt]:
+    """All attempts of messages, their rows held, in the order they were made."""
+    if not message_ids:
+        return []
+    return [
+        read(row)
+        for row in await tx.rows(_of_messages, workspace_id=workspace_id, message_ids=list(message_ids))
+    ]
+
+
+async def of_messages(tx: Transaction, workspace_id: int, message_ids: Sequence[int]) -> list[Attempt]:
+    """All attempts of messages, only to be looked at."""
+    return [
+        read(row)
+        for row in await tx.rows(_to_look_at, workspace_id=workspace_id, message_ids=list(message_ids))
+    ]
+
+
+async def claim(
+    tx: Transaction, workspace_id: int, line_id: int, epoch: int, now: int, limit: int
+) -> list[Attempt]:
+    """Take up to `limit` due attempts of a line, the most urgent first, and write the intent to submit them."""
+    rows = await tx.rows(
+        _claim, workspace_id=workspace_id, line_id=line_id, new_epoch=epoch, now=now, limit=limit
+    )
+    return sorted((read(row) for row in rows), key=lambda one: (one.priority, one.due_at, one.id))
+
+
+async def next_due(tx: Transaction, workspace_id: int, line_id: int) -> int | None:
+    """When the next queued attempt of a line is due."""
+    row = await tx.row(_next_due, workspace_id=workspace_id, line_id=line_id)
+    return None if row is None else row[0]
+
+
+async def orphans(
+    tx: Transaction, workspace_id: int, line_id: int, epoch: int, limit: int
+) -> list[tuple[int, int]]:
+    """Intents of an earlier owner of the line: (attempt, message)."""
+    rows = await tx.rows(
+        _orphans, workspace_id=workspace_id, line_id=line_id, before_epoch=epoch, limit=limit
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def unknown_at(
+    tx: Transaction, workspace_id: int, line_id: int, addresses: Sequence[str]
+) -> list[tuple[int, int, str]]:
+    """Unanswered attempts on a line to these addresses: (attempt, message, address)."""
+    rows = await tx.rows(_unknown_at, workspace_id=workspace_id, line_id=line_id, addresses=list(addresses))
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def messages_of(tx: Transaction, workspace_id: int, attempt_ids: Sequence[int]) -> dict[int, int]:
+    """Attempt id -> message id."""
+    rows = await tx.rows(_message_of, workspace_id=workspace_id, attempt_ids=list(attempt_ids))
+    return {row[0]: row[1] for row in rows}
+
+
+async def insert_parts(tx: Transaction, workspace_id: int, parts: Sequence[Part]) -> None:
+    """Write references; one that a provider uses again belongs to the newest attempt."""
+    await tx.insert(
+        _insert_parts,
+        [(workspace_id, p.line_id, p.ref, p.attempt_id, p.number, p.total, p.state.value) for p in parts],
+    )
+
+
+async def by_refs(
+    tx: Transaction, workspace_id: int, line_id: int, refs: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """Reference -> (attempt, message)."""
+    rows = await tx.rows(_parts_by_ref, workspace_id=workspace_id, line_id=line_id, refs=list(refs))
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+async def parts_of(tx: Transaction, workspace_id: int, attempt_ids: Sequence[int]) -> dict[int, list[Part]]:
+    """The parts of attempts."""
+    found: dict[int, list[Part]] = {}
+    for row in await tx.rows(_parts_of, workspace_id=workspace_id, attempt_ids=list(attempt_ids)):
+        found.setdefault(row[2], []).append(
+            Part(row[0], row[1], row[2], row[3], row[4], AttemptState(row[5]))
+        )
+    return found
+
+
+async def save_parts(tx: Transaction, workspace_id: int, parts: Sequence[Part]) -> None:
+    """Write the states of parts."""
+    await tx.update(_update_parts, [(workspace_id, p.line_id, p.ref, p.state.value) for p in parts])
+
+
+async def message_with_ref(tx: Transaction, workspace_id: int, ref: str) -> int | None:
+    """The newest message that a provider calls so, on any line."""
+    row = await tx.row(_any_line_ref, workspace_id=workspace_id, ref=ref)
+    return None if row is None else row[0]
+
+
+class LineTotals(msgspec.Struct, frozen=True):
+    """What one line did for the messages of a label."""
+
+    channel: str
+    line_id: int
+    tried: int
+    accepted: int
+    delivered: int
+    read: int
+    failed: int
+    late: int
+    cost_micros: int
+
+
+async def by_line(tx: Transaction, workspace_id: int, label: str) -> list[LineTotals]:
+    """What each line did for the messages of a label."""
+    return [LineTotals(*row) for row in await tx.rows(_by_line, workspace_id=workspace_id, label=label)]
+
+
+def _row(one: Attempt) -> tuple[Any, ...]:
+    values = msgspec.structs.astuple(one)
+    return (*values[:8], one.message_class.value, *values[9:16], one.state.value, *values[17:])
+
+
+def read(row: Row) -> Attempt:
+    """A row as an attempt."""
+    return Attempt(*row[:8], MessageClass(row[8]), *row[9:16], AttemptState(row[16]), *row[17:])

@@ -1,0 +1,329 @@
+"""What came in: the journal of raw callbacks, parked receipts, and messages from customers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import bindparam, delete, func, select
+
+from angarium.core.ports import Inbound, Raw, Receipt
+from angarium.messaging.store.tables import inbound, inbound_part, journal, parked_receipt
+from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
+from angarium.storage.database import Transaction
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One callback, as it came."""
+
+    workspace_id: int
+    id: int
+    line_id: int
+    raw: Raw
+    received_at: int
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """A receipt that fits no attempt yet."""
+
+    line_id: int
+    receipt: Receipt
+    received_at: int
+
+    @property
+    def key(self) -> str:
+        """The name it is kept under; our own reference when the provider gave none."""
+        return self.receipt.ref or self.receipt.client_ref
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """A message from a customer, whole."""
+
+    id: int
+    line_id: int
+    inbound: Inbound
+    contact_id: int | None
+    parts_missing: int
+    received_at: int
+
+
+_insert_journal = BulkInsert(
+    journal,
+    ("workspace_id", "id", "line_id", "body", "headers", "query", "state", "error", "received_at"),
+)
+_close_journal = BulkUpdate(journal, match=("workspace_id", "id"), set=("state", "error"))
+_new_journal = Statement(
+    select(
+        journal.c.workspace_id,
+        journal.c.id,
+        journal.c.line_id,
+        journal.c.body,
+        journal.c.headers,
+        journal.c.query,
+        journal.c.received_at,
+    )
+    .where(journal.c.workspace_id == bindparam("workspace_id"), journal.c.state == "new")
+    .order_by(journal.c.id)
+    .limit(bindparam("limit"))
+)
+_park = BulkInsert(
+    parked_receipt,
+    ("workspace_id", "line_id", "ref", "status", "address", "body", "received_at"),
+    conflict="nothing",
+)
+_parked_here = parked_receipt.c.workspace_id == bindparam("workspace_id")
+_parked_by_refs = Statement(
+    select(parked_receipt.c.line_id, parked_receipt.c.body, parked_receipt.c.received_at)
+    .where(
+        _parked_here, parked_receipt.c.line_id == bindparam("line_id"), among(parked_receipt.c.ref, "refs")
+    )
+    .order_by(parked_receipt.c.received_at, parked_receipt.c.ref, parked_receipt.c.status)
+)
+_parked_for = Statement(
+    select(parked_receipt.c.line_id, parked_receipt.c.body, parked_receipt.c.received_at)
+    .where(
+        _parked_here,
+        parked_receipt.c.line_id == bindparam("line_id"),
+        among(parked_receipt.c.address, "addresses"),
+        parked_receipt.c.received_at >= bindparam("since"),
+    )
+    .order_by(parked_receipt.c.received_at, parked_receipt.c.ref, parked_receipt.c.status)
+)
+_unpark = Statement(
+    delete(parked_receipt).where(
+        _parked_here, parked_receipt.c.line_id == bindparam("line_id"), among(parked_receipt.c.ref, "refs")
+    )
+)
+_parked_count = Statement(select(func.count()).select_from(parked_receipt).where(_parked_here))
+_forget_parked = Statement(
+    delete(parked_receipt).where(_parked_here, parked_receipt.c.received_at < bindparam("before"))
+)
+_insert_inbound = BulkInsert(
+    inbound,
+    (
+        "workspace_id",
+        "id",
+        "line_id",
+        "ref",
+        "sender",
+        "recipient",
+        "text",
+        "media_url",
+        "context_ref",
+        "contact_id",
+        "parts_missing",
+        "received_at",
+    ),
+    conflict="nothing",
+    returning=("id",),
+)
+_part_columns = (
+    "workspace_id",
+    "line_id",
+    "sender",
+    "recipient",
+    "part_ref",
+    "total",
+    "number",
+    "ref",
+    "text",
+    "received_at",
+)
+_insert_inbound_parts = BulkInsert(inbound_part, _part_columns, conflict="nothing")
+_part_here = inbound_part.c.workspace_id == bindparam("workspace_id")
+_same_text = (
+    _part_here,
+    inbound_part.c.line_id == bindparam("line_id"),
+    inbound_part.c.sender == bindparam("sender"),
+    inbound_part.c.recipient == bindparam("recipient"),
+    inbound_part.c.part_ref == bindparam("part_ref"),
+    inbound_part.c.total == bindparam("total"),
+)
+_parts_of_text = Statement(
+    select(inbound_part.c.number, inbound_part.c.ref, inbound_part.c.text, inbound_part.c.received_at)
+    .where(*_same_text)
+    .order_by(inbound_part.c.number)
+)
+_drop_parts = Statement(delete(inbound_part).where(*_same_text))
+_stale_texts = Statement(
+    select(
+        inbound_part.c.line_id,
+        inbound_part.c.sender,
+        inbound_part.c.recipient,
+        inbound_part.c.part_ref,
+        inbound_part.c.total,
+    )
+    .where(_part_here)
+    .group_by(
+        inbound_part.c.line_id,
+        inbound_part.c.sender,
+        inbound_part.c.recipient,
+        inbound_part.c.part_ref,
+        inbound_part.c.total,
+    )
+    .having(func.max(inbound_part.c.received_at) < bindparam("before"))
+)
+
+
+async def write_journal(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Journal callbacks; only after this is committed may a provider be answered."""
+    rows = [
+        (
+            e.workspace_id,
+            e.id,
+            e.line_id,
+            e.raw.body,
+            msgspec.json.encode(e.raw.headers).decode(),
+            msgspec.json.encode(e.raw.query).decode(),
+            "new",
+            "",
+            e.received_at,
+        )
+        for e in entries
+    ]
+    await tx.insert(_insert_journal, rows)
+
+
+async def new_journal(tx: Transaction, workspace_id: int, limit: int) -> list[Entry]:
+    """Callbacks that were journalled and not yet worked through, oldest first."""
+    rows = await tx.rows(_new_journal, workspace_id=workspace_id, limit=limit)
+    return [
+        Entry(
+            row[0],
+            row[1],
+            row[2],
+            Raw(row[3], msgspec.json.decode(row[4]), msgspec.json.decode(row[5])),
+            row[6],
+        )
+        for row in rows
+    ]
+
+
+async def close_journal(tx: Transaction, workspace_id: int, closed: Sequence[tuple[int, str]]) -> None:
+    """Mark callbacks as worked through: (id, what was not understood, or empty)."""
+    rows = [(workspace_id, entry_id, "failed" if error else "done", error) for entry_id, error in closed]
+    await tx.update(_close_journal, rows)
+
+
+async def park(tx: Transaction, workspace_id: int, receipts: Sequence[Parked]) -> None:
+    """Keep receipts that fit no attempt yet; the same one twice is kept once."""
+    await tx.insert(
+        _park,
+        [
+            (
+                workspace_id,
+                p.line_id,
+                p.key,
+                p.receipt.status.value,
+                p.receipt.address,
+                msgspec.json.encode(p.receipt).decode(),
+                p.received_at,
+            )
+            for p in receipts
+        ],
+    )
+
+
+async def parked_by_refs(
+    tx: Transaction, workspace_id: int, line_id: int, refs: Sequence[str]
+) -> list[Parked]:
+    """Parked receipts of these references, in the order they came."""
+    rows = await tx.rows(_parked_by_refs, workspace_id=workspace_id, line_id=line_id, refs=list(refs))
+    return [_parked(row[0], row[1], row[2]) for row in rows]
+
+
+async def parked_for(
+    tx: Transaction, workspace_id: int, line_id: int, addresses: Sequence[str], since: int
+) -> list[Parked]:
+    """Parked receipts for these recipients since a time, in the order they came."""
+    rows = await tx.rows(
+        _parked_for, workspace_id=workspace_id, line_id=line_id, addresses=list(addresses), since=since
+    )
+    return [_parked(row[0], row[1], row[2]) for row in rows]
+
+
+async def unpark(tx: Transaction, workspace_id: int, line_id: int, refs: Sequence[str]) -> None:
+    """Let go of parked receipts that have been matched."""
+    await tx.execute(_unpark, workspace_id=workspace_id, line_id=line_id, refs=list(refs))
+
+
+async def parked_count(tx: Transaction, workspace_id: int) -> int:
+    """How many receipts fit no attempt."""
+    row = await tx.row(_parked_count, workspace_id=workspace_id)
+    return row[0] if row else 0
+
+
+async def forget_parked(tx: Transaction, workspace_id: int, before: int) -> int:
+    """Drop receipts that nobody asked for in all their time."""
+    return await tx.execute(_forget_parked, workspace_id=workspace_id, before=before)
+
+
+async def insert_inbound(tx: Transaction, workspace_id: int, heard: Sequence[Heard]) -> set[int]:
+    """Write messages from customers; the ids of those that were new."""
+    rows = [
+        (
+            workspace_id,
+            h.id,
+            h.line_id,
+            h.inbound.ref,
+            h.inbound.sender,
+            h.inbound.recipient,
+            h.inbound.text,
+            h.inbound.media_url,
+            h.inbound.context_ref,
+            h.contact_id,
+            h.parts_missing,
+            h.received_at,
+        )
+        for h in heard
+    ]
+    return {row[0] for row in await tx.insert(_insert_inbound, rows)}
+
+
+class Text(msgspec.Struct, frozen=True):
+    """What names a longer text from a customer, over its parts."""
+
+    line_id: int
+    sender: str
+    recipient: str
+    part_ref: int
+    total: int
+
+
+async def insert_inbound_part(
+    tx: Transaction, workspace_id: int, line_id: int, part: Inbound, now: int
+) -> None:
+    """Keep a part of a longer text."""
+    row = (
+        workspace_id,
+        line_id,
+        part.sender,
+        part.recipient,
+        part.part_ref,
+        part.part_total,
+        part.part_number,
+        part.ref,
+        part.text,
+        now,
+    )
+    await tx.insert(_insert_inbound_parts, [row])
+
+
+async def parts_of_text(tx: Transaction, workspace_id: int, text: Text) -> list[tuple[int, str, str, int]]:
+    """The parts that are there: (number, ref, text, received at)."""
+    rows = await tx.rows(_parts_of_text, workspace_id=workspace_id, **msgspec.structs.asdict(text))
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+async def drop_parts(tx: Transaction, workspace_id: int, text: Text) -> None:
+    """Let go of the parts of a text."""
+    await tx.execute(_drop_parts, workspace_id=workspace_id, **msgspec.structs.asdict(text))
+
+
+async def stale_texts(tx: Transaction, workspace_id: int, before: int) -> list[Text]:
+    """Texts whose last part came before a time."""
+    return [Text(*row) for row in await tx.rows(_stale_texts, workspace_id=workspace_id, before=before)]
+
+
+def _parked(line_id: int, body: str, received_at: int) -> Parked:
+    return Parked(line_id, msgspec.json.decode(body, type=Receipt), received_at)

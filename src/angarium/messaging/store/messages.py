@@ -1,0 +1,249 @@
+"""Messages: written once, then changed only through `save` by whoever holds their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import and_, bindparam, func, or_, select
+
+from angarium.core.values import MessageClass
+from angarium.messaging.cascade import Skip
+from angarium.messaging.states import MessageState
+from angarium.messaging.store.tables import message
+from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
+from angarium.storage.database import Row, Transaction
+
+
+class Message(msgspec.Struct):
+    """One intent to tell one contact one thing. `words` is JSON, sealed for an otp, empty once purged."""
+
+    workspace_id: int
+    id: int
+    contact_id: int
+    message_class: MessageClass
+    state: MessageState
+    reason: str
+    label: str
+    reference: str
+    template_version_id: int
+    cascade_version_id: int
+    locale: str
+    words: bytes
+    skips: tuple[Skip, ...]
+    cost_micros: int
+    currency: str
+    expires_at: int
+    decide_at: int | None
+    created_at: int
+    finished_at: int | None
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which messages to list; empty means any."""
+
+    state: str = ""
+    message_class: str = ""
+    label: str = ""
+    reference: str = ""
+    contact_id: int = 0
+    created_from: int = 0
+    created_until: int = 1 << 62
+
+
+COLUMNS = tuple(message.columns.keys())
+_columns = list(message.columns)
+_here = message.c.workspace_id == bindparam("workspace_id")
+_insert = BulkInsert(message, COLUMNS)
+_update = BulkUpdate(
+    message,
+    match=("workspace_id", "id"),
+    set=("state", "reason", "words", "skips", "cost_micros", "currency", "decide_at", "finished_at"),
+)
+_locked = Statement(
+    select(*_columns).where(_here, among(message.c.id, "ids")).order_by(message.c.id).with_for_update()
+)
+_by_ids = Statement(select(*_columns).where(_here, among(message.c.id, "ids")))
+_due = Statement(
+    select(message.c.id)
+    .where(_here, message.c.decide_at <= bindparam("now"))
+    .order_by(message.c.decide_at, message.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_next_due = Statement(select(func.min(message.c.decide_at)).where(_here, message.c.decide_at.is_not(None)))
+
+
+def _matches(column: Any, name: str) -> Any:
+    return or_(bindparam(name) == "", column == bindparam(name))
+
+
+_listed = and_(
+    _here,
+    message.c.id < bindparam("before"),
+    message.c.created_at >= bindparam("created_from"),
+    message.c.created_at < bindparam("created_until"),
+    _matches(message.c.state, "state"),
+    _matches(message.c["class"], "message_class"),
+    _matches(message.c.reference, "reference"),
+)
+_newest = select(*_columns).order_by(message.c.id.desc()).limit(bindparam("limit"))
+_page = Statement(_newest.where(_listed))
+_page_of_label = Statement(
+    _newest.where(_listed, message.c.label == bindparam("label"), message.c.label != "")
+)
+_page_of_contact = Statement(
+    _newest.where(
+        _listed, message.c.contact_id == bindparam("contact_id"), _matches(message.c.label, "label")
+    )
+)
+_summary = Statement(
+    select(
+        message.c["class"],
+        message.c.state,
+        message.c.reason,
+        message.c.currency,
+        func.count(message.c.finished_at),
+        func.count(),
+        func.sum(message.c.cost_micros),
+    )
+    .where(_here, message.c.label == bindparam("label"), message.c.label != "")
+    .group_by(message.c["class"], message.c.state, message.c.reason, message.c.currency)
+)
+
+
+async def insert(tx: Transaction, messages: Sequence[Message]) -> None:
+    """Write new messages."""
+    await tx.insert(_insert, [_row(one) for one in messages])
+
+
+async def save(tx: Transaction, messages: Sequence[Message]) -> None:
+    """Write what has changed of messages whose rows this transaction holds."""
+    await tx.update(
+        _update,
+        [
+            (
+                one.workspace_id,
+                one.id,
+                one.state.value,
+                one.reason,
+                one.words,
+                _skips_text(one.skips),
+                one.cost_micros,
+                one.currency,
+                one.decide_at,
+                one.finished_at,
+            )
+            for one in messages
+        ],
+    )
+
+
+async def hold(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> list[Message]:
+    """Messages with their rows held until the end of the transaction, in the order of their ids."""
+    if not ids:
+        return []
+    return [read(row) for row in await tx.rows(_locked, workspace_id=workspace_id, ids=sorted(set(ids)))]
+
+
+async def by_ids(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> list[Message]:
+    """Messages, only to be looked at."""
+    return [read(row) for row in await tx.rows(_by_ids, workspace_id=workspace_id, ids=list(ids))]
+
+
+async def due(tx: Transaction, workspace_id: int, now: int, limit: int) -> list[int]:
+    """Ids of messages whose time to decide has come, most overdue first."""
+    return [row[0] for row in await tx.rows(_due, workspace_id=workspace_id, now=now, limit=limit)]
+
+
+async def next_due(tx: Transaction, workspace_id: int) -> int | None:
+    """When the next message wants a decision."""
+    row = await tx.row(_next_due, workspace_id=workspace_id)
+    return None if row is None else row[0]
+
+
+async def page(tx: Transaction, workspace_id: int, wanted: Filter, before: int, limit: int) -> list[Message]:
+    """The newest messages that fit, below an id."""
+    values: dict[str, Any] = {
+        "before": before,
+        "limit": limit,
+        "state": wanted.state,
+        "message_class": wanted.message_class,
+        "reference": wanted.reference,
+        "created_from": wanted.created_from,
+        "created_until": wanted.created_until,
+    }
+    if wanted.contact_id:
+        values |= {"contact_id": wanted.contact_id, "label": wanted.label}
+        rows = await tx.rows(_page_of_contact, workspace_id=workspace_id, **values)
+    elif wanted.label:
+        rows = await tx.rows(_page_of_label, workspace_id=workspace_id, label=wanted.label, **values)
+    else:
+        rows = await tx.rows(_page, workspace_id=workspace_id, **values)
+    return [read(row) for row in rows]
+
+
+class Share(msgspec.Struct, frozen=True):
+    """How many messages of one label share class, state and reason."""
+
+    message_class: str
+    state: str
+    reason: str
+    currency: str
+    finished: int
+    total: int
+    cost_micros: int
+
+
+async def summary(tx: Transaction, workspace_id: int, label: str) -> list[Share]:
+    """Where the messages of a label stand."""
+    return [Share(*row) for row in await tx.rows(_summary, workspace_id=workspace_id, label=label)]
+
+
+def _row(one: Message) -> tuple[Any, ...]:
+    return (
+        one.workspace_id,
+        one.id,
+        one.contact_id,
+        one.message_class.value,
+        one.state.value,
+        one.reason,
+        one.label,
+        one.reference,
+        one.template_version_id,
+        one.cascade_version_id,
+        one.locale,
+        one.words,
+        _skips_text(one.skips),
+        one.cost_micros,
+        one.currency,
+        one.expires_at,
+        one.decide_at,
+        one.created_at,
+        one.finished_at,
+    )
+
+
+def read(row: Row) -> Message:
+    """A row as a message."""
+    return Message(
+        row[0],
+        row[1],
+        row[2],
+        MessageClass(row[3]),
+        MessageState(row[4]),
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        row[11],
+        msgspec.json.decode(row[12], type=tuple[Skip, ...]) if row[12] else (),
+        *row[13:],
+    )
+
+
+def _skips_text(skips: tuple[Skip, ...]) -> str:
+    return msgspec.json.encode(skips).decode() if skips else ""
