@@ -1,0 +1,115 @@
+"""A database as the rooms see it: one function is one transaction.
+
+`await database.run(work, …)` hands `work` a transaction, runs it to its end and returns after the durable
+commit. Rules for a `work`:
+
+1. It awaits nothing but the transaction it was given, so none stays open across the network.
+2. It changes nothing outside the database: after a deadlock it is run again from the top.
+3. An error ends it. A statement that failed is not caught inside (PostgreSQL would not go on).
+
+Whoever is cancelled while waiting for `run` does not know whether it was committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from angarium.core.problems import Problem
+from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Row = Sequence[Any]
+
+WAITING_MAX = 10_000  # transactions; above it a caller is told to come back, before memory tells us
+RETRY_AFTER_S = 5
+
+
+class Transaction(Protocol):
+    """What a work is given."""
+
+    dialect: str
+
+    async def rows(self, statement: Statement, /, **values: Any) -> list[Row]:
+        """All rows of a query, or of a change that returns some."""
+
+    async def row(self, statement: Statement, /, **values: Any) -> Row | None:
+        """The first row, or None."""
+
+    async def execute(self, statement: Statement, /, **values: Any) -> int:
+        """Make a change; returns how many rows it changed."""
+
+    async def insert(self, bulk: BulkInsert, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
+        """Insert them all; returns the `returning` columns of the rows that went in, in no order."""
+
+    async def update(self, bulk: BulkUpdate, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Change them all; returns how many rows were changed."""
+
+    async def update_returning(self, bulk: BulkUpdate, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
+        """Change them all; returns the `match` columns of the rows that were changed, in no order."""
+
+
+class Database(Protocol):
+    """An open database. A service: start and stop it."""
+
+    dialect: str
+
+    async def start(self) -> None:
+        """Connect, and check that what is committed stays committed."""
+
+    async def stop(self) -> None:
+        """Finish what is queued, then close; calling it again changes nothing."""
+
+    async def run(
+        self, work: Callable[Concatenate[Transaction, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a work that may write; returns its result after the durable commit.
+
+        Raises Conflict when a unique index refused a row, Problem `storage-unavailable` (503) when the
+        database cannot do it now, and whatever the work itself raised; each of them rolls it back.
+        """
+
+    async def read(
+        self, work: Callable[Concatenate[Transaction, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a work that only reads, on one snapshot."""
+
+
+class Conflict(Exception):
+    """A unique index refused a row. `constraint` is its name, the same on both databases."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(f"there is already a row with the same {constraint}")
+        self.constraint = constraint
+
+
+def unavailable(detail: str) -> Problem:
+    """The database cannot do it now: full, locked, gone, or with too much waiting before it."""
+    return Problem(
+        "storage-unavailable",
+        "The database cannot take this now",
+        status=503,
+        detail=detail,
+        retry_after_s=RETRY_AFTER_S,
+    )
+
+
+def open_database(url: str) -> Database:
+    """The database behind a URL; it is not touched before `start`.
+
+    `sqlite:///relative.db`, `sqlite:////absolute.db`; `sqlite://` is in memory and runs on the event loop
+    itself; `postgresql://user@host/name`, with `?pool_max=10` and, behind a pgbouncer older than 1.21,
+    `?statement_cache_size=0`.
+    """
+    scheme = url.partition("://")[0]
+    if scheme == "sqlite":
+        from angarium.storage.sqlite import SqliteDatabase  # noqa: PLC0415  a driver is loaded where it is used
+
+        return SqliteDatabase(url.removeprefix("sqlite://").removeprefix("/"))
+    if scheme in {"postgresql", "postgres"}:
+        from angarium.storage.postgres import PostgresDatabase  # noqa: PLC0415  as above
+
+        return PostgresDatabase(url)
+    raise ValueError(f"a database URL begins with sqlite:// or postgresql://, not {scheme!r}")

@@ -1,0 +1,253 @@
+"""PostgreSQL through asyncpg: a pool, works that run again after a deadlock, and no careless settings.
+
+Rules of the file:
+
+1. A work is one transaction on one connection, READ COMMITTED; a read is one snapshot, REPEATABLE READ.
+2. Two works may lock the same rows in another order. PostgreSQL then gives up one of them, and it is run
+   again from the top: nobody but the database saw anything of it.
+3. A server that does not keep what it has committed is refused at the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement
+from angarium.storage.database import WAITING_MAX, Conflict, Row, Transaction, unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+POOL_MAX = 10
+STATEMENT_CACHE = 500
+TRIES_MAX = 4  # the first and three more
+CONNECT_TIMEOUT_S = 10
+COMMAND_TIMEOUT_S = 60
+CLOSE_TIMEOUT_S = 10
+
+RUN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+RUN_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+OUT_OF_SERVICE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InterfaceError,
+    *RUN_AGAIN,
+)
+OURS = {"pool_max", "statement_cache_size"}
+KEEPERS = ("fsync", "full_page_writes", "synchronous_commit")  # runtime-config-wal in PostgreSQL's manual
+
+
+class PostgresDatabase:
+    """A database on a PostgreSQL server."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str) -> None:
+        self._dsn, options = _split(url)
+        self._pool_max = int(options.get("pool_max", POOL_MAX))
+        self._statement_cache = int(options.get("statement_cache_size", STATEMENT_CACHE))
+        self._pool: asyncpg.Pool | None = None
+        self._waiting = 0
+
+    async def start(self) -> None:
+        """Connect; RuntimeError when the server does not keep what it has committed."""
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._dsn,
+                min_size=1,
+                max_size=self._pool_max,
+                init=_prepare,
+                reset=_nothing_to_reset,
+                statement_cache_size=self._statement_cache,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=COMMAND_TIMEOUT_S,
+            )
+            async with self._pool.acquire() as connection:
+                await _check_it_keeps(connection)
+        except Exception as error:
+            await self.stop()
+            raise translated(error) from error
+
+    async def stop(self) -> None:
+        """Let the works under way end, then close."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            await asyncio.wait_for(pool.close(), CLOSE_TIMEOUT_S)
+        except TimeoutError:
+            pool.terminate()
+
+    async def run(
+        self, work: Callable[Concatenate[Transaction, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a work that may write; returns after the durable commit."""
+        return await self._counted(RUN, work, args, kwargs)
+
+    async def read(
+        self, work: Callable[Concatenate[Transaction, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a work that only reads, on one snapshot."""
+        return await self._counted(READ, work, args, kwargs)
+
+    async def _counted(
+        self, begin: str, work: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> T:
+        if self._waiting >= WAITING_MAX:
+            raise unavailable(f"{self._waiting} transactions are waiting.")
+        self._waiting += 1
+        try:
+            return await self._until_done(begin, work, args, kwargs)
+        except Exception as error:
+            translation = translated(error)
+            if translation is error:
+                raise
+            raise translation from error
+        finally:
+            self._waiting -= 1
+
+    async def _until_done(
+        self, begin: str, work: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> T:
+        for _ in range(TRIES_MAX - 1):
+            try:
+                return await self._once(begin, work, args, kwargs)
+            except RUN_AGAIN:
+                continue
+        return await self._once(begin, work, args, kwargs)
+
+    async def _once(
+        self, begin: str, work: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> T:
+        if self._pool is None:
+            raise unavailable("The database is closed.")
+        async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+            try:
+                await connection.execute(begin)
+                result = await work(PostgresTransaction(connection), *args, **kwargs)
+                if await connection.execute("COMMIT") != "COMMIT":
+                    raise RuntimeError("the work caught an error of the database, so nothing was committed")
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            return result
+
+
+class PostgresTransaction:
+    """The verbs on one connection."""
+
+    dialect = "postgresql"
+
+    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+        self._connection = connection
+
+    async def rows(self, statement: Statement, /, **values: Any) -> list[Row]:
+        """All rows."""
+        prepared = statement.on("postgresql")
+        return await self._fetch(prepared.text, prepared.bind(values))
+
+    async def row(self, statement: Statement, /, **values: Any) -> Row | None:
+        """The first row, or None."""
+        found = await self.rows(statement, **values)
+        return found[0] if found else None
+
+    async def execute(self, statement: Statement, /, **values: Any) -> int:
+        """Make a change; returns how many rows it changed."""
+        prepared = statement.on("postgresql")
+        return _changed(await self._connection.execute(prepared.text, *prepared.bind(values)))
+
+    async def insert(self, bulk: BulkInsert, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
+        """Insert them all."""
+        if not rows:
+            return []
+        bulk.check(rows)
+        if bulk.returning:
+            return await self._fetch(bulk.text("postgresql"), _columns(rows))
+        await self._connection.execute(bulk.text("postgresql"), *_columns(rows))
+        return []
+
+    async def update(self, bulk: BulkUpdate, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Change them all."""
+        if not rows:
+            return 0
+        bulk.check(rows)
+        return _changed(await self._connection.execute(bulk.text("postgresql"), *_columns(rows)))
+
+    async def update_returning(self, bulk: BulkUpdate, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
+        """Change them all; returns the keys of those that were changed."""
+        if not rows:
+            return []
+        bulk.check(rows)
+        return await self._fetch(bulk.text_returning("postgresql"), _columns(rows))
+
+    async def _fetch(self, text: str, arguments: Sequence[Any]) -> list[Row]:
+        found: list[Row] = await self._connection.fetch(text, *arguments)
+        return found
+
+
+def translated(error: Exception) -> Exception:
+    """The driver's error as the rooms know it."""
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return Conflict(error.constraint_name or "")
+    if isinstance(error, OUT_OF_SERVICE) and not isinstance(error, asyncpg.DataError):
+        return unavailable(f"PostgreSQL: {error or type(error).__name__}")
+    return error
+
+
+def _split(url: str) -> tuple[str, dict[str, str]]:
+    """The driver's URL, and the settings in it that are ours."""
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    ours = {name: value for name, value in pairs if name in OURS}
+    rest = [(name, value) for name, value in pairs if name not in OURS]
+    return urlunsplit(parts._replace(query=urlencode(rest))), ours
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    # sum(bigint) is numeric; the rooms know integers and floats only.
+    await connection.set_type_codec(
+        "numeric", schema="pg_catalog", format="text", encoder=str, decoder=_integer_or_float
+    )
+
+
+async def _nothing_to_reset(connection: asyncpg.Connection) -> None:
+    """A work leaves no trace on its connection, so the round trip that would wipe it is saved."""
+
+
+def _integer_or_float(text: str) -> float:
+    return float(text) if "." in text or "N" in text else int(text)
+
+
+async def _check_it_keeps(connection: asyncpg.pool.PoolConnectionProxy) -> None:
+    for name in KEEPERS:
+        if await connection.fetchval("SELECT current_setting($1)", name) == "off":
+            raise RuntimeError(
+                f"PostgreSQL runs with {name} = off and may lose what it has committed; set it to on"
+            )
+
+
+async def _roll_back(connection: asyncpg.pool.PoolConnectionProxy) -> None:
+    try:
+        await connection.execute("ROLLBACK")
+    except BaseException:  # lost, or cancelled again: it must not go back to the pool as it is
+        connection.terminate()
+
+
+def _changed(status: str) -> int:
+    """`UPDATE 3` -> 3; a statement that counts nothing, such as `CREATE TABLE`, changed no row."""
+    count = status.rpartition(" ")[2]
+    return int(count) if count.isdigit() else 0
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True))

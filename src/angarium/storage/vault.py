@@ -1,0 +1,110 @@
+"""Secrets at rest: sealed with a key that is not in the database, and bound to the cell they belong to.
+
+AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D §8.3: at most 2³² seals with one key). A sealed secret
+is text, `v1.<fingerprint of its key>.<base64>`, so that keys can be changed: the newest seals, all of them
+open. Moved to another row it does not open, as happens to a value copied from one workspace to another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from angarium.core.clock import Chance
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+VERSION = "v1"
+
+
+class NotOpened(Exception):
+    """A sealed secret does not open: another key, another place, or changed since."""
+
+
+class Vault:
+    """Seals and opens. `keys` are 32 bytes each, the newest first."""
+
+    def __init__(self, keys: Sequence[bytes], chance: Chance) -> None:
+        if not keys or any(len(key) != KEY_BYTES for key in keys):
+            raise ValueError(f"the vault needs at least one key, and each key has {KEY_BYTES} bytes")
+        self._chance = chance
+        self._ciphers = {_fingerprint(key): AESGCM(key) for key in keys}
+        self._newest = _fingerprint(keys[0])
+
+    def seal(self, plain: bytes, bound_to: str) -> str:
+        """Encrypt; `bound_to` names the only place where it opens: "line/12/settings/password"."""
+        nonce = self._chance.secret(NONCE_BYTES)
+        closed = self._ciphers[self._newest].encrypt(nonce, plain, bound_to.encode())
+        return f"{VERSION}.{self._newest}.{urlsafe_b64encode(nonce + closed).decode()}"
+
+    def open(self, sealed: str, bound_to: str) -> bytes:
+        """Decrypt; NotOpened says why it cannot be."""
+        version, _, rest = sealed.partition(".")
+        fingerprint, _, encoded = rest.partition(".")
+        if version != VERSION:
+            raise NotOpened(f"{bound_to}: this is not a sealed secret")
+        cipher = self._ciphers.get(fingerprint)
+        if cipher is None:
+            raise NotOpened(f"{bound_to}: it is sealed with key {fingerprint}, which the vault does not have")
+        try:
+            closed = urlsafe_b64decode(encoded)
+            return cipher.decrypt(closed[:NONCE_BYTES], closed[NONCE_BYTES:], bound_to.encode())
+        except (InvalidTag, ValueError):
+            raise NotOpened(f"{bound_to}: it is sealed for another place, or was changed since") from None
+
+    def is_newest(self, sealed: str) -> bool:
+        """Whether it is sealed with the newest key; one that is not wants sealing again."""
+        return sealed.startswith(f"{VERSION}.{self._newest}.")
+
+
+def key_file(path: Path, chance: Chance) -> list[bytes]:
+    """The keys in a file; when there is none it is made, mode 0600, with one new key.
+
+    It appears whole or not at all, and is never written over: of two processes that start at once both use
+    the key of the first.
+    """
+    if not path.exists():
+        _make_key_file(path, chance)
+    return keys_from(path.read_text())
+
+
+def keys_from(text: str) -> list[bytes]:
+    """Keys written as base64, one a line, the newest first; ValueError when one is not 32 bytes."""
+    keys = [urlsafe_b64decode(line) for line in text.split()]
+    if not keys or any(len(key) != KEY_BYTES for key in keys):
+        raise ValueError(f"expected keys of {KEY_BYTES} bytes in base64, one a line")
+    return keys
+
+
+def _make_key_file(path: Path, chance: Chance) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(urlsafe_b64encode(chance.secret(KEY_BYTES)) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass  # another process was first; its key is the key
+    finally:
+        draft.unlink()
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _fingerprint(key: bytes) -> str:
+    return hashlib.sha256(b"angarium vault " + key).hexdigest()[:8]
