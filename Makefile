@@ -18,6 +18,7 @@ BIN    := $(VENV)/bin
 RUNTIME   := $(VENV)/runtime.stamp
 DEV       := $(VENV)/dev.stamp
 INSTALLER := $(VENV)/installer.stamp
+PEERS     := tests/peers/node_modules/.package-lock.json
 
 # The interpreter is the machine's, never one from the network.
 export UV_PYTHON_DOWNLOADS := never
@@ -40,7 +41,7 @@ bench: $(RUNTIME)
 	@$(BIN)/python -m bench $(ARGS)
 
 # Four workers at most: each starts a PostgreSQL of its own.
-test: $(DEV)
+test: $(DEV) $(PEERS)
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 check: $(DEV)
@@ -61,7 +62,7 @@ house: $(DEV)
 
 # ── how it gets what it needs ──────────────────────────────────────────────────────────────────────────
 
-setup: $(DEV)
+setup: $(DEV) $(PEERS)
 	@echo "ready: $(VENV)"
 
 # pip fetches uv once; from then on uv does in seconds what takes pip a minute. But uv does not read pip.conf,
@@ -91,6 +92,10 @@ $(BIN)/python:
 	  || { echo "Python cannot make environments yet. As root: apt-get install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV)
 
+# Other people's implementations in JavaScript, for the tests to talk to. Without npm those tests say what is missing.
+$(PEERS): tests/peers/package-lock.json
+	@if command -v npm >/dev/null; then cd tests/peers && npm ci --ignore-scripts --silent; fi
+
 # A universal lock for every supported Python; no index and no host is written into it.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
           --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
@@ -101,5 +106,5 @@ lock: $(INSTALLER)
 	@$(COMPILE) --group install --constraint requirements-dev.lock --output-file requirements-install.lock
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo .bench
+	rm -rf $(VENV) tests/peers/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo .bench
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

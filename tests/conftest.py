@@ -1,0 +1,59 @@
+"""What holds for every test: it stays on this machine, and is never skipped in silence."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import sys
+from typing import Any
+
+import hypothesis
+import pytest
+
+# Two shared cores are no place for a limit on wall time; pytest-timeout stops what hangs.
+hypothesis.settings.register_profile("angarium", deadline=None)
+if "CI" not in os.environ:  # there hypothesis chooses its own: the same examples each time, no deadline
+    hypothesis.settings.load_profile("angarium")
+
+PROGRAM_FOLDERS = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/lib/kannel/test"))
+PACKAGES = {  # program: the Debian package that brings it
+    "bearerbox": "kannel",
+    "chromium": "chromium",
+    "drive_smpp": "kannel-extras",
+    "node": "nodejs",
+    "npm": "npm",
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose peer is not installed, and say what to install; where peers are required, fail it."""
+    programs = [program for mark in item.iter_markers("peers") for program in mark.args]
+    if item.get_closest_marker("browser"):
+        programs.append("chromium")
+    missing = [program for program in programs if shutil.which(program, path=PROGRAM_FOLDERS) is None]
+    if not missing:
+        return
+    say = f"{', '.join(missing)} not found: apt-get install {' '.join(PACKAGES.get(p, p) for p in missing)}"
+    if os.environ.get("ANGARIUM_TEST_PEERS") == "required":
+        pytest.fail(say, pytrace=False)
+    pytest.skip(say)
+
+
+def stay_home(event: str, args: tuple[Any, ...]) -> None:
+    """Refuse every connection that leaves the machine (an audit hook: PEP 578)."""
+    if event == "socket.connect" and isinstance(args[1], tuple) and not is_here(args[1][0]):
+        raise PermissionError(f"a test reached for {args[1]}: tests talk to this machine only")
+
+
+def is_here(host: str) -> bool:
+    """Whether an address, as it is given to `connect`, is this machine."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host in ("", "localhost")
+    return address.is_loopback or address.is_unspecified
+
+
+if "ANGARIUM_TEST_POSTGRES" not in os.environ:  # a database of the developer's may be anywhere
+    sys.addaudithook(stay_home)

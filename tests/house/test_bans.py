@@ -1,0 +1,113 @@
+"""What may not be called: ruff knows each ban, sees it broken, and looks away only for a reason."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from house.tree import PACKAGE, ROOT, modules, none_of, short
+
+CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+BANNED = CONFIG["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"]
+TIME_AND_CHANCE = {
+    "asyncio.sleep",
+    "datetime.date.today",
+    "datetime.datetime.now",
+    "datetime.datetime.utcnow",
+    "os.urandom",
+    "random",
+    "secrets",
+    "time.monotonic",
+    "time.sleep",
+    "time.time",
+    "time.time_ns",
+    "uuid",
+}
+REFUSED_LIBRARIES = {"aiosqlite", "httpx", "pickle", "pydantic", "requests", "sqlite3"}
+EXCUSE = re.compile(r"# (?:noqa|type: ignore|mypy:|ruff:)[^\n]*")
+EXCUSE_WITH_REASON = re.compile(r"# (?:noqa: [A-Z0-9, ]+|type: ignore\[[a-z-]+\])(?: -| {2}#)? +\w.*")
+
+
+def test_the_bans_are_configured() -> None:
+    assert set(BANNED) >= TIME_AND_CHANCE | REFUSED_LIBRARIES
+    assert all(len(ban["msg"].split()) > 0 for ban in BANNED.values())
+    assert "TID" in CONFIG["ruff"]["lint"]["select"]
+
+
+def test_every_ban_is_seen_when_it_is_broken() -> None:
+    planted = "".join(f"import {name.split('.')[0]}\n{name}\n" for name in BANNED)
+    seen = ruff(
+        "check", "--output-format=concise", planted=planted, path=PACKAGE / "messaging" / "planted.py"
+    )
+    assert {name for name in BANNED if f"`{name}` is banned" not in seen} == set(), seen
+
+
+def test_the_one_door_to_time_and_chance_is_one() -> None:
+    opened = [path for path, rules in CONFIG["ruff"]["lint"]["per-file-ignores"].items() if "TID251" in rules]
+    assert sorted(opened) == [
+        "bench/**",
+        "src/angarium/core/clock.py",
+        "src/angarium/demo.py",
+        "src/angarium/simulators/**",
+        "tests/**",
+    ]
+
+
+def test_ruff_has_nothing_to_say() -> None:
+    assert ruff("check", "--quiet") == ""
+    assert ruff("format", "--check", "--quiet") == ""
+
+
+def ruff(*arguments: str, planted: str | None = None, path: Path | None = None) -> str:
+    """What ruff says of the project, or of a planted text as if it stood at a path."""
+    where = ["--stdin-filename", str(path), "-"] if path else []
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ruff"), *arguments, *where],
+        cwd=ROOT,
+        input=planted,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.stdout
+
+
+# ── looking away ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_exception_to_a_rule_has_its_reason() -> None:
+    found = (
+        f"{short(path)}:{number}: {excuse}"
+        for path, _ in modules(ROOT / "src", ROOT / "bench")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for excuse in unexplained(line)
+    )
+    none_of(found, "Name the rule and after it why it does not hold here:")
+
+
+def unexplained(line: str) -> list[str]:
+    """The comment in a line that switches a check off without saying which and why."""
+    return [excuse for excuse in EXCUSE.findall(line) if not EXCUSE_WITH_REASON.fullmatch(excuse)]
+
+
+@pytest.mark.parametrize(
+    ("comment", "explained"),
+    [
+        ("# noqa: PLC0415  a driver is loaded where it is used", True),
+        ("# noqa: PLC0415 - a driver is loaded where it is used", True),
+        ("# noqa: PLC0415", False),
+        ("# noqa", False),
+        ("# type: ignore[arg-type]  the stub is wrong: issue 12", True),
+        ("# type: ignore", False),
+        ("# ruff: noqa", False),
+        ("# noqualms about this", True),
+    ],
+)
+def test_what_a_reason_looks_like(comment: str, explained: bool) -> None:
+    assert (unexplained(f"x = 1  {comment}") == []) is explained

@@ -1,0 +1,49 @@
+"""The few commands of the Makefile are there, and CI gives the one the README gives its readers."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from house.tree import ROOT
+
+COMMANDS = ("demo", "run", "test", "check", "bench", "setup", "lock", "clean")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_there_and_explained(command: str) -> None:
+    planned = make("--dry-run", command)
+    assert planned.returncode == 0, planned.stderr
+    assert re.search(rf"^make {command} +\S", make().stdout, re.MULTILINE)
+
+
+def test_without_a_word_make_explains_itself() -> None:
+    explained = re.findall(r"^make (\w+)", make().stdout, re.MULTILINE)
+    assert tuple(explained) == COMMANDS
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What make says when it is asked as a person would ask it."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+    }
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_ci_ends_with_the_tests() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().splitlines()[-1] == "make test"
+    assert subprocess.run([shutil.which("bash") or "bash", "-n", script], check=False).returncode == 0

@@ -1,0 +1,287 @@
+"""Every module says what it is, stands where it belongs, and is named for the product."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from house.tree import PACKAGE, ROOT, imports, modules, none_of, short, texts
+
+GROUND = {"channels", "core", "fabric", "protocols", "simulators", "storage", "web"}
+FURNITURE = {"__init__", "api", "flows", "pages", "rules", "store", "templates"}
+MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
+    ("contacts", "phones"): "numbers as people write them, and as E.164",
+    ("content", "liquid"): "the template language, within limits",
+    ("messaging", "states"): "the lifecycle as a table",
+    ("messaging", "policy"): "may it go, now, to this person, over this line",
+    ("messaging", "cascade"): "which step is next",
+    ("messaging", "routing"): "which line",
+    ("messaging", "pacing"): "how fast",
+    ("messaging", "retry"): "again, elsewhere or never",
+    ("messaging", "receipts"): "what a receipt changes",
+    ("messaging", "accept"): "the first verb of a message's life",
+    ("messaging", "plan"): "the second",
+    ("messaging", "send"): "the third",
+    ("messaging", "receive"): "the fourth",
+    ("messaging", "reconcile"): "the fifth",
+    ("messaging", "workers"): "the loops that call the verbs",
+}
+PURE = {"rules", "phones", "states", "policy", "cascade", "routing", "pacing", "retry", "receipts"}
+IMPURE = (
+    "asyncio",
+    "logging",
+    "os",
+    "pathlib",
+    "socket",
+    "structlog",
+    "subprocess",
+    "threading",
+    "angarium.storage",
+)
+
+NAMES_THAT_SAY_NOTHING = {
+    "base",
+    "common",
+    "helper",
+    "helpers",
+    "lib",
+    "manager",
+    "misc",
+    "shared",
+    "util",
+    "utils",
+}
+PROMISES = re.compile(r"\b(TOD[O]|FIXM[E]|XX[X]|HAC[K])\b")  # brackets: this line is no promise
+SQL = re.compile(
+    r"\s*(SELECT\s.*\sFROM\s|INSERT\s+INTO\s|UPDATE\s.*\sSET\s|DELETE\s+FROM\s|WITH\s.*\sAS\s)", re.DOTALL
+)
+
+STORES = ("storage/*", "*/store.py", "*/store/*")
+EDGES = ("web/*", "*/api.py", "*/pages.py")
+HOME_OF = {  # a library is met in one place, so that it can be changed in one place
+    "aiohttp": ("protocols/http.py", "simulators/*"),
+    "aiosmtpd": ("channels/*", "simulators/*"),
+    "aiosmtplib": ("channels/*",),
+    "alembic": ("storage/*",),
+    "apsw": ("storage/*",),
+    "asyncpg": ("storage/*", "fabric/*"),
+    "liquid": ("content/*",),
+    "litestar": EDGES,
+    "phonenumbers": ("contacts/*",),
+    "sqlalchemy": STORES,
+    "uvicorn": ("web/*",),
+}
+
+
+def rooms() -> list[Path]:
+    """The folders of the package that are rooms and not ground."""
+    return sorted(path.parent for path in PACKAGE.glob("*/__init__.py") if path.parent.name not in GROUND)
+
+
+# ── what it says ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_module_opens_with_a_sentence() -> None:
+    found = (
+        short(path)
+        for path, tree in modules(ROOT / "src", ROOT / "tests", ROOT / "bench")
+        if not opens_with_a_sentence(tree)
+    )
+    none_of(found, "Say in the first line of the file, in one sentence, what lives in it:")
+
+
+def opens_with_a_sentence(tree: ast.Module) -> bool:
+    """Whether a module's docstring begins with a paragraph that ends as sentences do."""
+    first = (ast.get_docstring(tree) or "").split("\n\n")[0]
+    return len(first.split()) > 2 and first.endswith((".", "?", ":"))
+
+
+@pytest.mark.parametrize(
+    ("source", "good"),
+    [
+        ('"""What is sent, and when."""', True),
+        ('"""Accounts"""', False),
+        ('"""Accounts."""', False),
+        ("x = 1", False),
+    ],
+)
+def test_a_sentence_is_more_than_a_name(source: str, good: bool) -> None:
+    assert opens_with_a_sentence(ast.parse(source)) is good
+
+
+def test_names_say_something() -> None:
+    found = (
+        short(path) for path, _ in modules(ROOT) if NAMES_THAT_SAY_NOTHING & {path.stem, path.parent.name}
+    )
+    none_of(found, "Name the file after what is in it; split it if that takes an `and`:")
+
+
+def test_nothing_is_promised() -> None:
+    found = (
+        f"{short(path)}:{number}"
+        for path, text in texts()
+        if path.suffix in (".py", ".js", ".css", ".html", ".toml", "")
+        for number, line in enumerate(text.splitlines(), 1)
+        if PROMISES.search(line)
+    )
+    none_of(found, "Do it now, or open an issue and take the note out:")
+
+
+# ── where it stands ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_room_has_the_same_furniture() -> None:
+    found = [
+        f"{room.name}/{name}"
+        for room in rooms()
+        for name in {path.stem for path in room.iterdir() if path.suffix in ("", ".py")}
+        - FURNITURE
+        - {"__pycache__"}
+        if (room.name, name) not in MORE_FURNITURE
+    ]
+    none_of(
+        found,
+        f"A room holds {', '.join(sorted(FURNITURE))}; anything more needs its reason in MORE_FURNITURE:",
+    )
+
+
+def test_rules_are_pure() -> None:
+    found = (
+        f"{short(path)}:{line} imports {name}"
+        for room in rooms()
+        for path, tree in modules(room)
+        if path.stem in PURE and path.parent == room
+        for line, name in imports(tree)
+        if impure(name)
+    )
+    none_of(found, "A rule takes facts and returns a decision; what it needs from outside is handed to it:")
+
+
+def impure(name: str) -> bool:
+    """Whether an import brings I/O, waiting or another room's furniture into a rule."""
+    if name.startswith("angarium."):
+        room, *rest = name.split(".")[1:]
+        return room not in ("core", "protocols") and not PURE.intersection(rest[:1])
+    return name.partition(".")[0] in (*IMPURE, *HOME_OF)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("angarium.core.values.Reason", False),
+        ("angarium.messaging.retry.Action", False),
+        ("angarium.messaging.store.messages", True),
+        ("angarium.storage.database.Transaction", True),
+        ("datetime.datetime", False),
+        ("angarium.storage", True),
+        ("asyncio", True),
+        ("sqlalchemy.select", True),
+    ],
+)
+def test_what_a_rule_may_not_import(name: str, verdict: bool) -> None:
+    assert impure(name) is verdict
+
+
+def test_a_library_stays_at_home() -> None:
+    found = (
+        f"{short(path)}:{line} imports {name}"
+        for path, tree in modules(PACKAGE)
+        for line, name in imports(tree)
+        if not at_home(path.relative_to(PACKAGE).as_posix(), name.split(".")[0])
+    )
+    none_of(found, "Call our own module for it (HOME_OF says where the library lives):")
+
+
+def at_home(module: str, library: str) -> bool:
+    """Whether a module, as a path inside the package, may import a library."""
+    return any(fnmatch(module, home) for home in HOME_OF.get(library, ("*",)))
+
+
+@pytest.mark.parametrize(
+    ("module", "library", "verdict"),
+    [
+        ("lines/store.py", "sqlalchemy", True),
+        ("messaging/store/attempts.py", "sqlalchemy", True),
+        ("lines/flows.py", "sqlalchemy", False),
+        ("lines/api.py", "litestar", True),
+        ("lines/flows.py", "litestar", False),
+        ("channels/viber.py", "aiohttp", False),
+        ("lines/flows.py", "msgspec", True),
+    ],
+)
+def test_where_home_is(module: str, library: str, verdict: bool) -> None:
+    assert at_home(module, library) is verdict
+
+
+def test_sql_lives_in_stores() -> None:
+    found = (
+        f"{short(path)}:{line}"
+        for path, tree in modules(PACKAGE)
+        if not any(fnmatch(path.relative_to(PACKAGE).as_posix(), store) for store in STORES)
+        for line in sql_lines(tree)
+    )
+    none_of(found, "Give the query a function in the room's store.py:")
+
+
+def sql_lines(tree: ast.Module) -> Iterator[int]:
+    """The lines where a text that is SQL begins."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):
+            yield node.lineno
+
+
+@pytest.mark.parametrize(
+    ("text", "is_sql"),
+    [
+        ("SELECT id FROM message", True),
+        ("\n  UPDATE attempt\n SET state = 1", True),
+        ("WITH due AS (SELECT 1) SELECT * FROM due", True),
+        ("DELETE FROM line WHERE id = 1", True),
+        ("Select a line from the list", False),
+        ("UPDATES are journalled", False),
+    ],
+)
+def test_what_sql_looks_like(text: str, is_sql: bool) -> None:
+    assert list(sql_lines(ast.parse(repr(text)))) == ([1] if is_sql else [])
+
+
+# ── a channel is three files ─────────────────────────────────────────────────────────────────────────
+
+
+def test_every_channel_has_its_test_and_its_page() -> None:
+    none_of(
+        (short(missing) for kind in channel_kinds() for missing in companions(kind) if not missing.is_file()),
+        "A channel is three files; write the one that is missing:",
+    )
+
+
+def test_no_page_and_no_test_is_left_of_a_channel_that_is_gone() -> None:
+    kinds = {*channel_kinds(), "README", "kit", "contract"}
+    pages = {path: path.stem for path in (ROOT / "docs" / "channels").glob("*.md")}
+    tests = {
+        path: path.stem.removeprefix("test_") for path in (ROOT / "tests" / "channels").glob("test_*.py")
+    }
+    none_of(
+        (short(path) for path, kind in (pages | tests).items() if kind not in kinds),
+        "There is no channel of that name; take the file away or name it after its channel:",
+    )
+
+
+def channel_kinds() -> list[str]:
+    """The kinds of channel, by their files."""
+    return sorted(
+        path.stem for path in (PACKAGE / "channels").glob("*.py") if path.stem not in ("__init__", "kit")
+    )
+
+
+def companions(kind: str) -> list[Path]:
+    """The two files that come with a channel's own."""
+    return [
+        ROOT / PurePosixPath(f"tests/channels/test_{kind}.py"),
+        ROOT / PurePosixPath(f"docs/channels/{kind}.md"),
+    ]
