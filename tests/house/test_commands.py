@@ -45,5 +45,5 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_ci_ends_with_the_tests() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert script.read_text().splitlines()[-1] == "make test"
+    assert script.read_text().splitlines()[-1].startswith("make test ")
     assert subprocess.run([shutil.which("bash") or "bash", "-n", script], check=False).returncode == 0
