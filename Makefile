@@ -22,6 +22,8 @@ PEERS     := tests/peers/node_modules/.package-lock.json
 
 # The interpreter is the machine's, never one from the network.
 export UV_PYTHON_DOWNLOADS := never
+# Where the machine keeps certificates, as a company's mirror may need, uv is to use them as pip does.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help demo run test check bench setup lock clean style types layers house
