@@ -1,0 +1,515 @@
+"""Templates: Liquid as marketers know it, strict about names and bounded in what it may cost.
+
+Rules:
+- A name that the values do not have is an error that says which name, where, and what there is. The one
+  exception is `default`: `{{ first_name | default: "friend" }}`.
+- Nothing outside the values can be read: no files, no other templates, no clock (`now` and `today` are
+  names like any other; pass them as values).
+- Output, loops, nesting, numbers and the work of filters are bounded, so that neither a template nor a
+  customer's name can hold up the server.
+- Liquid's standard tags and filters and nothing else; `safe` is not among them, so what a customer typed
+  is always escaped in HTML.
+- A template of plain `{{ names }}` is joined without the interpreter. Whatever the join cannot do is done
+  again by the interpreter, which then also finds the words for what is wrong.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache, partial
+from typing import Any, NoReturn, TextIO
+
+from liquid import BoundTemplate, Environment, Markup, RenderContext, StrictDefaultUndefined, escape
+from liquid.ast import Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import FilteredExpression, LoopExpression, Path
+from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.output import Output, OutputNode
+from liquid.builtin.tags.echo_tag import EchoNode, EchoTag
+from liquid.exceptions import (
+    FilterArgumentError,
+    LiquidError,
+    LiquidSyntaxError,
+    LiquidTypeError,
+    LoopIterationLimitError,
+    OutputStreamLimitError,
+    ResourceLimitError,
+    UndefinedError,
+)
+from liquid.expression import Expression
+from liquid.output import LimitedStringIO
+from liquid.static_analysis import Variable
+from liquid.stream import TokenStream
+from liquid.tag import Tag
+from liquid.token import Token
+from liquid.undefined import UNDEFINED
+from liquid.utils import ReadOnlyChainMap
+
+SOURCE_MAX = 100_000  # characters
+OUTPUT_MAX = 100_000  # bytes of UTF-8; mail programs clip a message at about as much
+ITERATIONS_MAX = 10_000  # of all loops of one rendering
+NESTING_MAX = 20  # blocks in blocks
+LOCALS_MAX = 1_000_000  # bytes kept by assign and capture
+ITEMS_MAX = 1_000  # of a list that goes through a filter
+NUMBER_MAX = 10**18  # of a number that goes through a filter
+WORK_MAX = 5_000_000  # characters that go through the filters of one rendering
+DATE_FORMAT_MAX = 100  # characters
+CACHED_TEMPLATES = 512
+KNOWN_SHOWN_MAX = 20  # names listed beside one that is not known
+
+ABSENT_TAGS = ("include", "render")  # they read other templates
+ABSENT_FILTERS = ("safe", "escapejs")  # not Liquid's own, and `safe` would let a customer write our HTML
+MULTIPLYING_FILTERS = ("replace", "join")  # one argument is written many times over
+
+# The lexer looks for the end of each of these from each beginning: quadratic when there is no end.
+VERBATIM = re.compile(r"\{%-?\s*(end)?(raw|doc)\s*-?%\}")
+
+
+# The parts of a text, and where which value stands among them.
+Plain = tuple[list[str], tuple[tuple[int, tuple[str, ...]], ...]]
+
+
+class TemplateSyntax(ValueError):
+    """The source is not a template. `line` and `column` count from 1."""
+
+    def __init__(self, detail: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(f"{detail} (line {line}, column {column})")
+        self.detail = detail
+        self.line = line
+        self.column = column
+
+
+class RenderError(ValueError):
+    """The template is sound, but not with these values. The place is where it is known, else 0."""
+
+    def __init__(self, detail: str, line: int = 0, column: int = 0) -> None:
+        super().__init__(f"{detail} (line {line}, column {column})" if line else detail)
+        self.detail = detail
+        self.line = line
+        self.column = column
+
+
+class MissingVariable(RenderError):
+    """The template uses a name that the values do not have; `known` are the names beside it."""
+
+    def __init__(self, name: str, *, known: tuple[str, ...] = (), line: int = 0, column: int = 0) -> None:
+        super().__init__(f"{name} is not known", line, column)
+        self.name = name
+        self.known = known
+
+
+class Template:
+    """A compiled template; safe to share and to render many times."""
+
+    __slots__ = ("_bound", "_plain", "_show", "source", "variables")
+
+    def __init__(self, source: str, bound: BoundTemplate) -> None:
+        self.source = source
+        self.variables = _variables(bound)  # dotted paths, such as "contact.first_name"
+        self._bound = bound
+        self._show: Callable[[object], str] = _shown_html if bound.env.autoescape else _shown
+        self._plain = _plain(bound.nodes)
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """The text for these values: str, int, float, bool, None, and lists and dicts of them.
+
+        Raises MissingVariable and RenderError.
+        """
+        joined = self._joined(self._plain, values) if self._plain is not None else None
+        return self._interpreted(values) if joined is None else joined
+
+    def _joined(self, plain: Plain, values: Mapping[str, Any]) -> str | None:
+        """The text, or None where the interpreter has to see to it."""
+        parts = plain[0].copy()
+        show = self._show
+        try:
+            for place, path in plain[1]:
+                value: Any = values
+                for key in path:
+                    value = value[key]
+                parts[place] = show(value)
+        except Exception:
+            return None
+        text = "".join(parts)
+        return text if len(text) <= OUTPUT_MAX // 4 or _size(text) <= OUTPUT_MAX else None
+
+    def _interpreted(self, values: Mapping[str, Any]) -> str:
+        try:
+            return str(self._bound.render(values))
+        except UndefinedError as error:
+            name = str(error.message)
+            line, column = _place(self.source, error.token)
+            raise MissingVariable(name, known=_known(values, name), line=line, column=column) from None
+        except LiquidError as error:
+            raise RenderError(str(error.message), *_place(self.source, error.token)) from error
+        except Exception as error:
+            raise RenderError(f"{type(error).__name__}: {error}") from error
+
+
+@lru_cache(maxsize=CACHED_TEMPLATES)
+def compile_template(source: str, *, html: bool = False) -> Template:
+    """Compile Liquid source; with `html`, values are escaped. Raises TemplateSyntax."""
+    if len(source) > SOURCE_MAX:
+        raise TemplateSyntax(f"{len(source)} characters are more than the {SOURCE_MAX} a template may have")
+    try:
+        _check_verbatim(source)
+        bound = (HTML if html else TEXT).from_string(source)
+        _bound_ranges(bound)
+        _check_filters(bound)
+        return Template(source, bound)
+    except LiquidError as error:
+        detail = "nested too deeply" if isinstance(error.__cause__, RecursionError) else str(error.message)
+        raise TemplateSyntax(detail, *_place(source, error.token, start=(1, 1))) from error
+    except RecursionError as error:
+        raise TemplateSyntax("nested too deeply") from error
+
+
+# ── what is checked before a template is used ────────────────────────────────────────────────────────
+
+
+def _check_verbatim(source: str) -> None:
+    last = {(match[2], bool(match[1])): match.start() for match in VERBATIM.finditer(source)}
+    for tag in ("raw", "doc"):
+        opened = last.get((tag, False), -1)
+        if opened > last.get((tag, True), -1):
+            raise LiquidSyntaxError(f"{tag} is never closed", token=Token("tag", tag, opened, source))
+
+
+def _check_filters(bound: BoundTemplate) -> None:
+    for name, spans in bound.analyze(include_partials=False).filters.items():
+        if name not in bound.env.filters:
+            token = Token("word", name, spans[0].index, _source_of(bound))
+            raise LiquidSyntaxError(f"there is no filter {name!r}", token=token)
+
+
+def _bound_ranges(bound: BoundTemplate) -> None:
+    """Ranges stand in loops only, and are bounded there: elsewhere they become lists of any length."""
+    for expression in _expressions(bound):
+        if isinstance(expression, LoopExpression) and type(expression.iterable) is RangeLiteral:
+            whole = expression.iterable
+            expression.iterable = _BoundedRange(whole.token, whole.start, whole.stop)
+        elif type(expression) is RangeLiteral:
+            raise LiquidSyntaxError("a range (1..3) can only stand in a loop", token=expression.token)
+
+
+def _expressions(bound: BoundTemplate) -> Iterator[Expression]:
+    """Every expression of the template, each before those inside it."""
+    context = RenderContext(bound)
+    nodes: list[Node] = list(bound.nodes)
+    while nodes:
+        node = nodes.pop()
+        nodes += node.children(context, include_partials=False)
+        waiting = list(node.expressions())
+        while waiting:
+            expression = waiting.pop()
+            yield expression
+            waiting += expression.children()
+
+
+def _variables(bound: BoundTemplate) -> frozenset[str]:
+    found = bound.analyze(include_partials=False).globals
+    return frozenset(_leading(variable) for uses in found.values() for variable in uses)
+
+
+def _leading(variable: Variable) -> str:
+    """`order.items[0].name` needs `order.items`; what stands after an index is not looked at."""
+    names: list[str] = []
+    for segment in variable.segments:
+        if not isinstance(segment, str):
+            break
+        names.append(segment)
+    return ".".join(names)
+
+
+def _plain(nodes: Iterable[Node]) -> Plain | None:
+    """The template as a join; None when it is more than text and plain names."""
+    parts: list[str] = []
+    slots: list[tuple[int, tuple[str, ...]]] = []
+    for node in nodes:
+        if type(node) is ContentNode:
+            parts.append(node.text)
+            continue
+        path = _plain_path(node)
+        if path is None:
+            return None
+        slots.append((len(parts), path))
+        parts.append("")
+    return parts, tuple(slots)
+
+
+def _plain_path(node: Node) -> tuple[str, ...] | None:
+    if not isinstance(node, OutputNode) or not isinstance(node.expression, FilteredExpression):
+        return None
+    left = node.expression.left
+    if node.expression.filters or not isinstance(left, Path):
+        return None
+    names = tuple(
+        name for name in left.path if isinstance(name, str) and name not in ("size", "first", "last")
+    )
+    return names if len(names) == len(left.path) else None
+
+
+# ── the interpreter, bounded ─────────────────────────────────────────────────────────────────────────
+
+
+class _Context(RenderContext):
+    """One rendering: strict names, counted loops, filters that are watched."""
+
+    __slots__ = ("iterations", "work")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.iterations = 0
+        self.work = 0
+        # Without Liquid's own `now` and `today`, which read the clock.
+        self.scope = ReadOnlyChainMap(self.locals, self.globals, self.counters)
+
+    def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
+        found = super().get(path, token=token, default=default)
+        if type(found) is StrictDefaultUndefined:
+            # The hint becomes the message of the error, and so carries the whole name to whoever catches it.
+            return StrictDefaultUndefined(str(path[0]), token=token, hint=_dotted(path))
+        return found
+
+    def filter(self, name: str, token: Token | None) -> Callable[..., object]:
+        return partial(self._watched, name, super().filter(name, token))
+
+    def raise_for_loop_limit(self, length: int = 1) -> None:
+        self.iterations += length
+        if self.iterations > ITERATIONS_MAX:
+            raise LoopIterationLimitError(f"loops run more than {ITERATIONS_MAX} times", token=None)
+
+    def get_buffer(self, buf: TextIO | None = None) -> _Buffer:
+        return _Buffer(OUTPUT_MAX - (buf.size if isinstance(buf, LimitedStringIO) else 0))
+
+    def _watched(
+        self, name: str, function: Callable[..., object], value: object, *args: object, **kwargs: object
+    ) -> object:
+        given = [_bounded(one) for one in (value, *args)]
+        if name in MULTIPLYING_FILTERS:
+            self._spend(_length(given[0]) * max((_length(one) for one in given[1:]), default=0))
+        self._spend(sum(_length(one) for one in given))
+        return _bounded(function(*given, **kwargs))
+
+    def _spend(self, characters: int) -> None:
+        self.work += characters + 1
+        if self.work > WORK_MAX:
+            raise ResourceLimitError("the filters have too much to do", token=None)
+
+
+class _Buffer(LimitedStringIO):
+    """Output that is counted. Line ends stay as they are: the library's own buffer makes LF of CR LF."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit, newline="")
+
+    def write(self, text: str) -> int:
+        self.size += _size(text)
+        if self.size > self.limit:
+            raise OutputStreamLimitError(f"the text is longer than {OUTPUT_MAX} bytes", token=None)
+        return super(LimitedStringIO, self).write(text)
+
+
+class _Bound(BoundTemplate):
+    context_class = _Context
+
+    def _get_buffer(self) -> _Buffer:
+        return _Buffer(OUTPUT_MAX)
+
+
+class _BoundedRange(RangeLiteral):
+    __slots__ = ()
+
+    def evaluate(self, context: RenderContext) -> range:
+        whole = super().evaluate(context)
+        if whole.stop - whole.start > ITERATIONS_MAX:
+            raise LoopIterationLimitError(f"loops run more than {ITERATIONS_MAX} times", token=self.token)
+        return whole
+
+
+class _OutputNode(OutputNode):
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        value = self.expression.evaluate(context)
+        return buffer.write(_shown_html(value) if context.autoescape else _shown(value))
+
+
+class _EchoNode(EchoNode):
+    __slots__ = ()
+    render_to_output = _OutputNode.render_to_output
+
+
+class _Output(Output):
+    node_class = _OutputNode
+
+
+class _Echo(EchoTag):
+    node_class = _EchoNode
+
+
+class _Placed(Tag):
+    """A tag whose errors have a place: at its own beginning, when the end of the text is what is wrong."""
+
+    def __init__(self, tag: Tag) -> None:
+        super().__init__(tag.env)
+        self._tag = tag
+
+    def get_node(self, stream: TokenStream) -> Node:
+        first = stream.current
+        try:
+            return self.parse(stream)
+        except LiquidError as error:
+            if error.token is None or error.token.start_index < 0:
+                error.token = first
+            raise
+
+    def parse(self, stream: TokenStream) -> Node:
+        return self._tag.get_node(stream)
+
+
+class _Environment(Environment):
+    template_class = _Bound
+    block_nesting_limit = NESTING_MAX
+    local_namespace_limit = LOCALS_MAX
+
+    def __init__(self, *, html: bool) -> None:
+        super().__init__(undefined=StrictDefaultUndefined, autoescape=html)
+        self.add_tag(_Output)
+        self.add_tag(_Echo)
+        self.add_filter("date", _date)
+        for tag in ABSENT_TAGS:
+            del self.tags[tag]
+        for name in ABSENT_FILTERS:
+            del self.filters[name]
+        self.tags = {name: _Placed(tag) for name, tag in self.tags.items()}
+
+
+class _Float(float):
+    """A number that filters print as people write numbers."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return _decimal(self)
+
+
+def _bounded(value: object) -> object:
+    """What goes into a filter or comes out of it, when it is not too much."""
+    kind = type(value)  # never isinstance: an unknown name answers every question with an error
+    if kind is float:
+        return _Float(value)  # type: ignore[arg-type]
+    if kind is int and abs(value) > NUMBER_MAX:  # type: ignore[arg-type]
+        raise FilterArgumentError(f"a number is larger than {NUMBER_MAX}", token=None)
+    if kind in (str, Markup) and _length(value) > OUTPUT_MAX:
+        raise FilterArgumentError(f"a text is longer than {OUTPUT_MAX} characters", token=None)
+    if kind in (list, tuple) and _length(value) > ITEMS_MAX:
+        raise FilterArgumentError(f"a list has more than {ITEMS_MAX} items", token=None)
+    return value
+
+
+def _length(value: object) -> int:
+    return len(value) if type(value) in (str, Markup, list, tuple) else 1  # type: ignore[arg-type]
+
+
+def _date(value: object, form: object = "%Y-%m-%d") -> str:
+    """Liquid's `date` for ISO 8601 texts and seconds since 1970 (UTC): the same on every day and machine."""
+    if value in (None, ""):
+        return ""
+    pattern = str(form)  # an unknown name raises here
+    if not isinstance(form, str) or len(pattern) > DATE_FORMAT_MAX:
+        raise FilterArgumentError("date needs a format such as '%d.%m.%Y'", token=None)
+    return _moment(value).strftime(pattern)
+
+
+def _moment(value: object) -> datetime:
+    try:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+        return datetime.fromisoformat(str(value))
+    except (ValueError, OverflowError, OSError):
+        detail = f"date needs an ISO 8601 date such as 2026-11-23T10:00:00+02:00, not {str(value)[:40]!r}"
+        raise FilterArgumentError(detail, token=None) from None
+
+
+# ── what is printed, and what is said of errors ──────────────────────────────────────────────────────
+
+
+def _shown(value: object) -> str:
+    """A value as text."""
+    if type(value) is str:
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _decimal(value)
+    if isinstance(value, (list, tuple)):
+        return "".join([_shown(item) for item in value])
+    if isinstance(value, Mapping):
+        _refuse_mapping(value)
+    return str(value)
+
+
+def _shown_html(value: object) -> str:
+    """A value as HTML; only what the template's author wrote is taken as it is."""
+    if type(value) is Markup:
+        return value
+    if isinstance(value, (list, tuple)):
+        return "".join([_shown_html(item) for item in value])
+    return str(escape(_shown(value)))
+
+
+def _decimal(value: float) -> str:
+    """0.00001, not 1e-05."""
+    if not math.isfinite(value):
+        raise LiquidTypeError("a number came to no finite value", token=None)
+    text = float.__repr__(value)
+    return format(Decimal(text), "f") if "e" in text else text
+
+
+def _refuse_mapping(value: Mapping[Any, Any]) -> NoReturn:
+    names = ", ".join(sorted(str(key) for key in value)[:KNOWN_SHOWN_MAX])
+    raise LiquidTypeError(f"an object cannot be printed; print one of its fields: {names}", token=None)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _place(source: str, token: Token | None, start: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+    """Line and column of a token, from 1; `start` when it is not known."""
+    if token is None or token.start_index < 0 or token.source != source:
+        return start
+    before = source[: token.start_index]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def _source_of(bound: BoundTemplate) -> str:
+    return bound.nodes[0].token.source
+
+
+def _dotted(path: Iterable[object]) -> str:
+    return ".".join(str(segment) for segment in path)
+
+
+def _known(values: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """The names that stand beside a missing one."""
+    level: Mapping[str, Any] = values
+    prefix = ""
+    for key in name.split("."):
+        inner = level.get(key)
+        if not isinstance(inner, Mapping):
+            break
+        level = inner
+        prefix += key + "."
+    return tuple(sorted(prefix + str(key) for key in level)[:KNOWN_SHOWN_MAX])
+
+
+TEXT = _Environment(html=False)
+HTML = _Environment(html=True)
