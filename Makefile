@@ -39,7 +39,7 @@ demo: $(RUNTIME)
 run: $(RUNTIME)
 	@$(BIN)/angarium serve $(ARGS)
 
-bench: $(RUNTIME)
+bench: $(DEV)
 	@$(BIN)/python -m bench $(ARGS)
 
 # Four workers at most: each starts a PostgreSQL of its own.
