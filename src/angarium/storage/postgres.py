@@ -53,7 +53,7 @@ class PostgresDatabase:
     dialect = "postgresql"
 
     def __init__(self, url: str) -> None:
-        self._dsn, options = _split(url)
+        self._dsn, options = split_url(url)
         self._pool_max = int(options.get("pool_max", POOL_MAX))
         self._statement_cache = int(options.get("statement_cache_size", STATEMENT_CACHE))
         self._pool: asyncpg.Pool | None = None
@@ -204,7 +204,7 @@ def translated(error: Exception) -> Exception:
     return error
 
 
-def _split(url: str) -> tuple[str, dict[str, str]]:
+def split_url(url: str) -> tuple[str, dict[str, str]]:
     """The driver's URL, and the settings in it that are ours."""
     parts = urlsplit(url)
     pairs = parse_qsl(parts.query, keep_blank_values=True)

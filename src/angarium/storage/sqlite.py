@@ -73,8 +73,11 @@ class SqliteDatabase:
             self._writer = _LoopLane(loop, memory, commit_group)
             self._readers = _LoopLane(loop, memory, _read_in_memory)
             return
-        writer = await asyncio.to_thread(connect, self._path)
-        readers = [connect(self._path, read_only=True) for _ in range(READERS)]
+        try:
+            writer = await asyncio.to_thread(connect, self._path)
+            readers = [connect(self._path, read_only=True) for _ in range(READERS)]
+        except apsw.Error as error:
+            raise translated(error) from error
         self._connections = [*readers, writer]
         self._writer = _ThreadLane(loop, [writer], commit_group, GROUP_MAX)
         self._readers = _ThreadLane(loop, readers, read_each, 1)

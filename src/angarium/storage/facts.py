@@ -1,0 +1,167 @@
+"""The log of facts: what has happened, written by the transaction that made it happen, read by cursor.
+
+A room that reacts to another reads this log with a cursor of its own. A reader goes through it in the order
+of commits. Rules:
+
+1. On SQLite there is one writer, so the order of `seq` is the order of commits, and `tx` is 0.
+2. PostgreSQL gives `seq` out before the commit, so a fact may become visible after one with a larger `seq`.
+   Each fact therefore carries its transaction's number, and a reader stops before the oldest transaction
+   that is still open: behind that line nothing can appear any more. A transaction that stays open holds
+   every reader up, and none loses a fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Table,
+    bindparam,
+    literal_column,
+    select,
+    tuple_,
+)
+
+from angarium.storage.bulk import BulkInsert, Statement
+from angarium.storage.database import Row, Transaction
+from angarium.storage.schema import Id, Instant, Serial, Words, metadata
+
+fact = Table(
+    "fact",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("tx", Id, nullable=False),
+    Column("workspace_id", Id, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("subject_id", Id, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("body", Words, nullable=False),
+    Index("fact_order", "workspace_id", "tx", "seq"),
+    Index("fact_subject", "workspace_id", "subject_id", "seq"),
+    sqlite_autoincrement=True,  # a cursor must never meet a number twice, also when the newest rows are gone
+)
+
+fact_cursor = Table(
+    "fact_cursor",
+    metadata,
+    Column("workspace_id", Id, primary_key=True),
+    Column("reader", Words, primary_key=True),
+    Column("tx", Id, nullable=False),
+    Column("seq", Id, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """Something that has happened. `subject_id` is what its timeline hangs on: a message, a contact."""
+
+    workspace_id: int
+    kind: str  # "message.delivered"
+    subject_id: int
+    at: int
+    body: str | bytes  # JSON; text when it comes back
+    seq: int = 0  # given by the log
+
+
+class Position(msgspec.Struct, frozen=True):
+    """How far a reader has come."""
+
+    tx: int
+    seq: int
+
+
+START = Position(0, 0)
+
+_columns = [fact.c[name] for name in Fact.__struct_fields__]
+_here = fact.c.workspace_id == bindparam("workspace_id")
+_later = (
+    select(fact.c.tx, *_columns)
+    .where(_here, tuple_(fact.c.tx, fact.c.seq) > tuple_(bindparam("tx"), bindparam("seq")))
+    .order_by(fact.c.tx, fact.c.seq)
+    .limit(bindparam("limit"))
+)
+_oldest_open = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint", BigInteger())
+_this_transaction = literal_column("pg_current_xact_id()::text::bigint", BigInteger())
+
+_append = BulkInsert(fact, ("tx", "workspace_id", "kind", "subject_id", "at", "body"))
+_number = Statement(select(literal_column("0")), postgresql=select(_this_transaction))
+_after = Statement(_later, postgresql=_later.where(fact.c.tx < _oldest_open))
+_of_subject = Statement(
+    select(*_columns)
+    .where(_here, fact.c.subject_id == bindparam("subject_id"))
+    .order_by(fact.c.seq)
+    .limit(bindparam("limit"))
+)
+_position = Statement(
+    select(fact_cursor.c.tx, fact_cursor.c.seq)
+    .where(
+        fact_cursor.c.workspace_id == bindparam("workspace_id"), fact_cursor.c.reader == bindparam("reader")
+    )
+    .with_for_update()
+)
+_begin = BulkInsert(fact_cursor, ("workspace_id", "reader", "tx", "seq"), conflict="nothing")
+_save = BulkInsert(
+    fact_cursor,
+    ("workspace_id", "reader", "tx", "seq"),
+    conflict=("workspace_id", "reader"),
+    update=("tx", "seq"),
+)
+
+
+async def append(tx: Transaction, facts: Sequence[Fact]) -> None:
+    """Write facts into the log; they are there when the transaction is."""
+    if not facts:
+        return
+    row = await tx.row(_number)
+    assert row is not None
+    number = row[0]
+    await tx.insert(
+        _append,
+        [
+            (number, item.workspace_id, item.kind, item.subject_id, item.at, _text(item.body))
+            for item in facts
+        ],
+    )
+
+
+async def after(
+    tx: Transaction, workspace_id: int, position: Position, limit: int
+) -> tuple[list[Fact], Position]:
+    """The next facts in the order of commits, and the position behind the last of them."""
+    rows = await tx.rows(_after, workspace_id=workspace_id, tx=position.tx, seq=position.seq, limit=limit)
+    if not rows:
+        return [], position
+    facts = [Fact(*row[1:]) for row in rows]
+    return facts, Position(rows[-1][0], facts[-1].seq)
+
+
+async def position_of(tx: Transaction, workspace_id: int, reader: str) -> Position:
+    """Where a reader is, START when it is new; held to the end of the transaction, so no two read at once."""
+    row = await tx.row(_position, workspace_id=workspace_id, reader=reader)
+    if row is None:
+        await tx.insert(_begin, [(workspace_id, reader, START.tx, START.seq)])
+        row = await tx.row(_position, workspace_id=workspace_id, reader=reader)
+    return _as_position(row)
+
+
+async def save_position(tx: Transaction, workspace_id: int, reader: str, position: Position) -> None:
+    """Remember how far a reader has come."""
+    await tx.insert(_save, [(workspace_id, reader, position.tx, position.seq)])
+
+
+async def of_subject(tx: Transaction, workspace_id: int, subject_id: int, limit: int = 1_000) -> list[Fact]:
+    """The timeline of one thing, the oldest first."""
+    rows = await tx.rows(_of_subject, workspace_id=workspace_id, subject_id=subject_id, limit=limit)
+    return [Fact(*row) for row in rows]
+
+
+def _as_position(row: Row | None) -> Position:
+    return START if row is None else Position(row[0], row[1])
+
+
+def _text(body: str | bytes) -> str:
+    return body if isinstance(body, str) else body.decode()

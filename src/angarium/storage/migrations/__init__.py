@@ -1,0 +1,1 @@
+"""The history of the schema; Alembic runs `env.py`, and `storage/migrate.py` runs Alembic."""

@@ -1,0 +1,59 @@
+"""Alembic on our connections: apsw through `dbapi.py`, asyncpg through SQLAlchemy's asyncio engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from angarium.storage.migrate import FOLDER
+from angarium.storage.migrations import dbapi
+from angarium.storage.postgres import split_url
+
+T = TypeVar("T")
+
+
+async def on_connection(url: str, work: Callable[..., T], *args: Any) -> T:
+    """Run `work(connection, *args)` on a connection of SQLAlchemy's, in one transaction."""
+    if url.startswith("sqlite:"):
+        return await asyncio.to_thread(_on_sqlite, url, work, *args)
+    dsn, _ = split_url(url)
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
+    )
+    async with engine.begin() as connection:
+        return await connection.run_sync(work, *args)
+
+
+def _on_sqlite(url: str, work: Callable[..., T], *args: Any) -> T:
+    engine = create_engine(url, module=dbapi, poolclass=NullPool)
+    with engine.begin() as connection:
+        return work(connection, *args)
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run the revisions up to one."""
+    command.upgrade(_config(connection), revision)
+
+
+def downgrade(connection: Connection, revision: str = "base") -> None:
+    """Undo the revisions down to one. For developers: a server only goes forward."""
+    command.downgrade(_config(connection), revision)
+
+
+def write_revision(connection: Connection, number: str, message: str) -> None:
+    """Write a revision with what the tables have and the database lacks."""
+    command.revision(_config(connection), message, rev_id=number, autogenerate=True)
+
+
+def _config(connection: Connection) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    return config
