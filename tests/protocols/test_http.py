@@ -127,7 +127,7 @@ async def test_the_body_goes_as_it_was_asked(
     arguments: dict[str, object], media_type: bytes, body: bytes
 ) -> None:
     async with serving(answering(b"")) as server, client("127.0.0.1") as http:
-        await http.request("POST", f"http://127.0.0.1:{server.port}/", **arguments)  # type: ignore[arg-type]
+        await http.request("POST", f"http://127.0.0.1:{server.port}/", **arguments)
     head, _, sent = server.requests[0].partition(b"\r\n\r\n")
     assert b"Content-Type: " + media_type in head
     assert sent == body
@@ -316,6 +316,14 @@ async def test_a_header_cannot_carry_another(value: str) -> None:
         with pytest.raises(NotSent) as failure:
             await http.request("POST", f"http://127.0.0.1:{server.port}/", headers={"X-Key": value})
     assert failure.value.forbidden
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("arguments", [{"json": {"text": "\ud800"}}, {"form": {"text": "\udfff"}}])
+async def test_half_a_surrogate_pair_is_not_sent(arguments: dict[str, dict[str, str]]) -> None:
+    async with serving(answering(b"")) as server, client("127.0.0.1") as http:
+        with pytest.raises(NotSent, match="surrogate"):
+            await http.request("POST", f"http://127.0.0.1:{server.port}/", **arguments)
     assert server.connections == 0
 
 

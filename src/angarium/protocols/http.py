@@ -248,10 +248,13 @@ def _tracing() -> aiohttp.TraceConfig:
 
 
 def _encoded(json: object, form: Mapping[str, str] | None, body: bytes) -> tuple[str, bytes]:
-    if json is not None:
-        return "application/json", msgspec.json.encode(json)
-    if form is not None:
-        return "application/x-www-form-urlencoded", urlencode(form).encode()
+    try:
+        if json is not None:
+            return "application/json", msgspec.json.encode(json)
+        if form is not None:
+            return "application/x-www-form-urlencoded", urlencode(form).encode()
+    except UnicodeEncodeError as error:
+        raise NotSent("a text has half a surrogate pair and cannot be written", forbidden=True) from error
     return "application/octet-stream", body
 
 

@@ -1,0 +1,323 @@
+"""What several channel files share: a live connection, settings, outcomes of HTTP, careful reading.
+
+Functions, not a base class: a channel file takes what it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+import structlog
+
+from angarium.core.clock import MICROS, from_datetime
+from angarium.core.ports import (
+    Capabilities,
+    Channel,
+    Connection,
+    Ears,
+    Outcome,
+    Refused,
+    Submission,
+    Tools,
+    Unknown,
+    Unreadable,
+    secret_fields,
+)
+from angarium.core.problems import FieldProblem, Problem, shown
+from angarium.core.values import Content, Measure, Reason
+from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+RETRY_AFTER_MAX_S = 86_400.0  # a provider that asks for more than a day is asked again tomorrow
+UNREADABLE_MAX = 4_000  # characters kept beside the journalled bytes, for the eye
+
+
+# ── a live connection ────────────────────────────────────────────────────────────────────────────────
+
+
+def connect(channel: Channel, tools: Tools, settings: Any, window: int, ears: Ears) -> Connection:
+    """A live line on any channel: its own session, or requests under way in a window of that size."""
+    if channel.connect is not None:
+        return channel.connect(tools, settings, window, ears)
+    return SendingConnection(tools, channel, settings, window, ears)
+
+
+class SendingConnection:
+    """A request-and-answer channel as a Connection: a task for each submission, `window` of them at once."""
+
+    def __init__(self, tools: Tools, channel: Channel, settings: Any, window: int, ears: Ears) -> None:
+        self._tools = tools
+        self._channel = channel
+        self._settings = settings
+        self._window = window
+        self._ears = ears
+        self._under_way: set[asyncio.Task[Outcome]] = set()
+        self._open = False
+
+    async def open(self) -> None:
+        """Ready at once: each request connects by itself."""
+        self._open = True
+        self._ears.room()
+
+    def free(self) -> int:
+        """Places left in the window; 0 while closed."""
+        return max(self._window - len(self._under_way), 0) if self._open else 0
+
+    def submit(self, batch: Sequence[Submission]) -> None:
+        """Send them all at once; each ends in exactly one `ears.outcome`."""
+        for submission in batch:
+            task = asyncio.create_task(deliver(self._tools, self._channel, self._settings, submission))
+            self._under_way.add(task)
+            task.add_done_callback(partial(self._ended, submission.attempt_id))
+
+    async def close(self, grace_s: float) -> None:
+        """Wait for answers up to `grace_s`, then give up on the rest: they end as Unknown."""
+        self._open = False
+        if not self._under_way:
+            return
+        _, late = await asyncio.wait(self._under_way, timeout=grace_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    def state(self) -> str:
+        """For the console."""
+        return f"ready: {len(self._under_way)} of {self._window} under way" if self._open else "closed"
+
+    def _ended(self, attempt_id: int, task: asyncio.Task[Outcome]) -> None:
+        self._under_way.discard(task)
+        self._ears.outcome(attempt_id, self._outcome(attempt_id, task))
+        self._ears.room()
+
+    def _outcome(self, attempt_id: int, task: asyncio.Task[Outcome]) -> Outcome:
+        if task.cancelled():
+            return Unknown("the line was closed before an answer came")
+        error = task.exception()
+        if error is None:
+            return task.result()
+        log.error(
+            "a channel raised instead of answering",
+            channel=self._channel.kind,
+            attempt_id=attempt_id,
+            exc_info=error,
+        )
+        return Unknown(f"the channel broke: {type(error).__name__}")
+
+
+async def deliver(tools: Tools, channel: Channel, settings: Any, submission: Submission) -> Outcome:
+    """Send one submission, or refuse it loudly when the channel cannot carry it whole."""
+    if submission.message_class not in channel.capabilities.classes:
+        detail = f"{channel.title} does not carry {submission.message_class} messages"
+        return Refused(Reason.UNSUPPORTED, detail=detail)
+    findings = channel.lint(settings, submission.content)
+    if findings:
+        detail = "; ".join(f"{finding.field}: {finding.problem}" for finding in findings)
+        return Refused(Reason.UNSUPPORTED, detail=detail)
+    assert channel.send is not None, f"{channel.kind} is a session"
+    return await channel.send(tools, settings, submission)
+
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────
+
+# The kinds of setting most channels have: `api_key: Annotated[Secret, Meta(title=…, description=…)]`.
+Word = Annotated[str, msgspec.Meta(min_length=1)]
+Secret = Annotated[str, msgspec.Meta(min_length=1, extra={"secret": True})]
+WebAddress = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s?#]*[^\s?#/]$")]  # no slash at its end
+
+
+def decode_settings(channel: Channel, given: Mapping[str, object]) -> Any:
+    """The settings struct of a channel from a form or a file; Problem names every wrong field at once.
+
+    Text is read leniently ("15" is a number, "true" a truth), because forms send text. A secret's value is
+    never quoted back, nor is the value of an unknown field, which may be a secret misspelt.
+    """
+    fields = {field.encode_name: field for field in msgspec.structs.fields(channel.settings)}
+    secrets = secret_fields(channel.settings)
+    known = ", ".join(fields)
+    wrong = [
+        FieldProblem(
+            field=name, problem="there is no such setting", remedy=f"settings of {channel.kind}: {known}"
+        )
+        for name in given
+        if name not in fields
+    ]
+    values: dict[str, object] = {}
+    for name, field in fields.items():
+        if name not in given:
+            if field.required:
+                wrong.append(FieldProblem(field=name, problem="is required", remedy=_help(field)))
+            continue
+        try:
+            values[field.name] = msgspec.convert(given[name], type=field.type, strict=False)
+        except msgspec.ValidationError as error:
+            quoted = "" if name in secrets else shown(given[name])
+            wrong.append(FieldProblem(field=name, problem=str(error), remedy=_help(field), value=quoted))
+    if wrong:
+        raise Problem("invalid", f"The settings of a {channel.title} line are not valid", fields=tuple(wrong))
+    return channel.settings(**values)
+
+
+def _help(field: msgspec.structs.FieldInfo) -> str:
+    for note in getattr(field.type, "__metadata__", ()):
+        if isinstance(note, msgspec.Meta) and note.description:
+            return note.description
+    return ""
+
+
+# ── outcomes of HTTP ─────────────────────────────────────────────────────────────────────────────────
+
+
+async def exchange(
+    tools: Tools,
+    url: str,
+    document: object,
+    headers: Mapping[str, str],
+    judge: Callable[[Answer], Outcome | None],
+) -> Outcome:
+    """POST a JSON document; the outcome is what `judge` reads in the answer, else what the status says."""
+    http: Http = tools.http
+    try:
+        answer = await http.request("POST", url, json=document, headers=headers)
+    except NotSent as failure:
+        reason = Reason.CONFIG if failure.forbidden else Reason.TEMPORARY
+        return Refused(reason, code="not_sent", detail=str(failure))
+    except NoAnswer as failure:
+        return Unknown(str(failure))
+    outcome = judge(answer) or by_status(answer)
+    if isinstance(outcome, Refused) and outcome.reason is Reason.THROTTLED and outcome.retry_after_s is None:
+        return msgspec.structs.replace(outcome, retry_after_s=retry_after_s(answer, tools.clock.now()))
+    return outcome
+
+
+def by_status(answer: Answer) -> Outcome:
+    """What an HTTP status alone says of a submission.
+
+    Refused only where the status means that nothing was done: 4xx (but 408, which a gateway may say of a
+    request it passed on), 503 with Retry-After (turned away at the door, RFC 9110 §10.2.3), and the
+    redirects that ask for the same request elsewhere (§15.4.2, §15.4.8, §15.4.9). 500, 502, 504, a bare 503,
+    303 and a 2xx that says nothing may all come after the message was taken: Unknown.
+    """
+    status, code = answer.status, str(answer.status)
+    if status == 429 or (status == 503 and "retry-after" in answer.headers):
+        return Refused(Reason.THROTTLED, code, "the provider asks to slow down")
+    if status in (401, 403):
+        return Refused(Reason.AUTH, code, "the provider does not accept these credentials")
+    if status in (301, 307, 308):
+        return Refused(
+            Reason.CONFIG, code, "the address of the provider has moved; correct the line's settings"
+        )
+    if 400 <= status < 500 and status != 408:
+        return Refused(Reason.CONFIG, code, f"the provider refused the request (HTTP {status})")
+    kind = answer.headers.get("content-type", "no type")
+    return Unknown(f"HTTP {status} with {len(answer.body)} bytes of {shown(kind)} that say nothing certain")
+
+
+def retry_after_s(answer: Answer, now: int) -> float | None:
+    """How long the provider asks us to wait, as seconds or a date (RFC 9110 §10.2.3); None if it does not."""
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return min(float(value), RETRY_AFTER_MAX_S)
+    try:
+        until = from_datetime(parsedate_to_datetime(value))
+    except ValueError:
+        return None
+    return min(max((until - now) / MICROS, 0.0), RETRY_AFTER_MAX_S)
+
+
+# ── content ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def beyond(capabilities: Capabilities, content: Content) -> list[FieldProblem]:
+    """Everything in the content that a channel with these capabilities cannot carry."""
+    found = []
+    size, most = len(content.text), capabilities.text_max
+    if most is not None and size > most:
+        found.append(too_long("text", content.text, most))
+    if len(content.buttons) > capabilities.buttons_max:
+        problem = f"{len(content.buttons)} buttons, at most {capabilities.buttons_max}"
+        found.append(FieldProblem("buttons", problem, "take buttons away", str(len(content.buttons))))
+    if content.image_url and not capabilities.images:
+        found.append(
+            FieldProblem("image_url", "no pictures here", "leave it empty", shown(content.image_url))
+        )
+    if content.html and not capabilities.html:
+        found.append(FieldProblem("html", "no HTML here", "write it as text", shown(content.html)))
+    if content.subject and not capabilities.html:
+        found.append(
+            FieldProblem("subject", "no subject here", "put it into the text", shown(content.subject))
+        )
+    return found
+
+
+def too_long(field: str, value: str, most: int) -> FieldProblem:
+    """A text beyond its limit, in characters."""
+    problem = f"{len(value)} characters, at most {most}"
+    return FieldProblem(field, problem, f"shorten it by {len(value) - most}", shown(value))
+
+
+def characters(content: Content, most: int) -> Measure:
+    """The measure of a channel that sends any text as one part and counts characters."""
+    return Measure(
+        parts=1, units=len(content.text), encoding="characters", units_left=most - len(content.text)
+    )
+
+
+# ── writing and reading ──────────────────────────────────────────────────────────────────────────────
+
+
+def digits(phone: str) -> str:
+    """`+447700900123` as providers write it: `447700900123`."""
+    return phone.removeprefix("+")
+
+
+def e164(text: str) -> str:
+    """A provider's phone as ours: digits get their +, anything else stays as it is."""
+    bare = text.removeprefix("+")
+    return f"+{bare}" if bare.isascii() and bare.isdigit() else text
+
+
+def with_query(url: str, **parameters: str) -> str:
+    """The URL with more parameters in its query."""
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
+
+
+def read_json(body: bytes | msgspec.Raw, kind: type[T]) -> T | None:
+    """JSON as a struct, or None: cut short, of another shape, not UTF-8, or nested too deep."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (ValueError, RecursionError):
+        return None
+
+
+def pieces(body: bytes) -> list[bytes]:
+    """The elements of a JSON array, or the body itself: some providers batch, some do not."""
+    if not body.lstrip().startswith(b"["):
+        return [body]
+    elements = read_json(body, list[msgspec.Raw])
+    return [body] if elements is None else [bytes(element) for element in elements]
+
+
+def told(document: object, *path: str) -> str:
+    """The text or number at a path of nested objects; "" when there is none."""
+    for name in path:
+        document = document.get(name) if isinstance(document, dict) else None
+    return str(document) if isinstance(document, str | int | float) else ""
+
+
+def clean(text: str) -> str:
+    """Text that a database can hold: PostgreSQL refuses NUL."""
+    return text.replace("\x00", "\ufffd")
+
+
+def unreadable(detail: str, body: bytes | msgspec.Raw) -> Unreadable:
+    """A piece of a callback that is kept and counted; its detail says which word was not understood."""
+    text = bytes(body)[: UNREADABLE_MAX * 4].decode(errors="replace")
+    return Unreadable(clean(shown(detail)), clean(text[:UNREADABLE_MAX]))

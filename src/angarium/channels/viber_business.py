@@ -1,0 +1,265 @@
+"""Viber Business Messages through Decision Telecom: by phone number, one HTTP call a message.
+
+Sources: en-api.decisiontele.com/viber-api (the vendor's page, stored 2026);
+github.com/IT-DecisionTelecom/DecisionTelecom-Python (the vendor's SDK: auth, status numbers, errors with HTTP
+200); infobip.com/docs/viber/business-messages (what each category may carry).
+
+Quirks:
+- An error may come with HTTP 200 and `{"name", "message", "code", "status"}`, as the SDK's own tests show;
+  `status` is what counts, because `code` 0 is both "too many requests" and "unauthorised".
+- There is no "read", and no word for "not on Viber": such a person ends as undelivered within seconds.
+- The body of a status callback is not documented. The shape of the status answer is read,
+  `{"message_id", "status"}`; our own reference rides in the query of the callback address, so that even a
+  submission whose answer was lost finds its receipt.
+- Callbacks are not signed: the secret path is all there is.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from angarium.channels import kit
+from angarium.core.ports import (
+    Accepted,
+    Capabilities,
+    Channel,
+    Event,
+    Outcome,
+    Raw,
+    Receipt,
+    Refused,
+    Submission,
+    Tools,
+    Unknown,
+)
+from angarium.core.problems import FieldProblem, shown
+from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
+from angarium.protocols.http import Answer
+
+TEXT_MAX = 1_000  # characters; vendor's page
+CAPTION_MAX = 30  # characters on the button; vendor's page
+REF = "ref"  # our reference in the query of the callback address
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One sender at Decision Telecom."""
+
+    api_key: Annotated[
+        kit.Secret, Meta(title="API key", description="The access key your account manager gives you.")
+    ]
+    sender: Annotated[
+        kit.Word,
+        Meta(title="Sender", description="The registered name, at most 20 characters.", max_length=20),
+    ]
+    base_url: Annotated[
+        kit.WebAddress, Meta(title="Address of the API", description="Without a slash at its end.")
+    ] = "https://web.it-decision.com/v1/api"
+    rich_service: Annotated[
+        bool,
+        Meta(
+            title="Picture and button in service messages",
+            description="Only if your contract allows it: Viber takes such messages for promotional ones.",
+        ),
+    ] = False
+
+
+# ── words of the provider ────────────────────────────────────────────────────────────────────────────
+
+PROMOTIONAL, TRANSACTIONAL = 1, 2
+
+SOURCE_TYPES = {
+    MessageClass.OTP: TRANSACTIONAL,
+    MessageClass.TRANSACTIONAL: TRANSACTIONAL,
+    MessageClass.SERVICE: TRANSACTIONAL,
+    MessageClass.PROMOTIONAL: PROMOTIONAL,
+}
+
+TEXT, TEXT_IMAGE_BUTTON, PROMOTIONAL_TEXT = 106, 108, 225  # 206 and 208 are the two-way kinds
+
+STATUSES: dict[str, tuple[ReceiptStatus, Reason | None]] = {
+    "0": (ReceiptStatus.SENT, None),
+    "1": (ReceiptStatus.DELIVERED, None),
+    "2": (ReceiptStatus.FAILED, Reason.UNDELIVERED),  # error
+    "3": (ReceiptStatus.FAILED, Reason.REJECTED),
+    "4": (ReceiptStatus.FAILED, Reason.UNDELIVERED),
+    "5": (ReceiptStatus.ACCEPTED, None),  # pending
+    "20": (ReceiptStatus.ACCEPTED, None),  # unknown: the provider knows nothing new
+}
+
+ERRORS = {
+    401: Reason.AUTH,
+    402: Reason.NO_CREDIT,
+    403: Reason.AUTH,
+    429: Reason.THROTTLED,
+}
+
+# An error 400 names its parameter: "Invalid Parameter: source_addr".
+PARAMETERS = {
+    "source_addr": Reason.SENDER_INVALID,
+    "destination_addr": Reason.BAD_ADDRESS,
+    "text": Reason.CONTENT_REJECTED,
+    "image": Reason.MEDIA_INVALID,
+    "button_caption": Reason.CONTENT_REJECTED,
+    "button_action": Reason.CONTENT_REJECTED,
+    "message_type": Reason.UNSUPPORTED,
+}
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    message_id: int | str
+
+
+class _Error(msgspec.Struct, frozen=True):
+    name: str
+    status: int
+    message: str = ""
+
+
+# ── sending ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
+    """One POST to `send-viber`."""
+    rich = bool(submission.content.image_url or submission.content.buttons)
+    if rich and SOURCE_TYPES[submission.message_class] == TRANSACTIONAL and not settings.rich_service:
+        detail = (
+            "a picture or a button makes it promotional; switch on rich_service if your contract allows it"
+        )
+        return Refused(Reason.UNSUPPORTED, detail=detail)
+    key = b64encode(settings.api_key.encode()).decode()
+    return await kit.exchange(
+        tools,
+        f"{settings.base_url}/send-viber",
+        document(settings, submission),
+        {"Authorization": f"Basic {key}", "Accept": "application/json"},
+        judge,
+    )
+
+
+def document(settings: Settings, submission: Submission) -> dict[str, Any]:
+    """The body of a submission."""
+    content = submission.content
+    source_type = SOURCE_TYPES[submission.message_class]
+    written: dict[str, Any] = {
+        "source_addr": settings.sender,
+        "destination_addr": kit.digits(submission.address),
+        "message_type": TEXT if source_type == TRANSACTIONAL else PROMOTIONAL_TEXT,
+        "text": content.text,
+        "source_type": source_type,
+    }
+    if content.image_url or content.buttons:
+        written["message_type"] = TEXT_IMAGE_BUTTON
+    if content.image_url:
+        written["image"] = content.image_url
+    for button in content.buttons:
+        written["button_caption"] = button.label
+        written["button_action"] = button.url
+    if submission.ttl_s is not None:
+        written["validity_period"] = submission.ttl_s
+    if submission.callback_url:
+        written["callback_url"] = kit.with_query(submission.callback_url, **{REF: submission.client_ref})
+    return written
+
+
+def judge(answer: Answer) -> Outcome | None:
+    """The outcome in the body, whatever the HTTP status; None when the body says nothing we know."""
+    error = kit.read_json(answer.body, _Error)
+    if error is not None:
+        return _judge_error(error)
+    taken = kit.read_json(answer.body, _Taken)
+    if answer.status == 200 and taken is not None and taken.message_id:
+        return Accepted((str(taken.message_id),))
+    return None
+
+
+def _judge_error(error: _Error) -> Outcome:
+    detail = f"{error.name}: {error.message}"
+    if error.status >= 500:
+        return Unknown(f"{detail} (the message may have been taken before it failed)")
+    if error.status == 400:
+        parameter = error.name.rpartition(":")[2].strip()
+        return Refused(PARAMETERS.get(parameter, Reason.CONFIG), f"400 {parameter}", detail)
+    return Refused(ERRORS.get(error.status, Reason.REJECTED), str(error.status), detail)
+
+
+def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
+    """Texts of 1000 characters, one button of 30, one picture; no templates by name."""
+    found = kit.beyond(CAPABILITIES, content)
+    if not content.text:
+        found.append(FieldProblem("text", "is empty", "Viber needs a text, also beside a picture"))
+    found += [
+        kit.too_long(f"buttons.{place}.label", button.label, CAPTION_MAX)
+        for place, button in enumerate(content.buttons)
+        if len(button.label) > CAPTION_MAX
+    ]
+    if content.template:
+        remedy = "write the registered wording as text: the operator matches it by itself"
+        found.append(
+            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
+        )
+    return tuple(found)
+
+
+def measure(_settings: Settings, content: Content) -> Measure:
+    """One part, counted in characters."""
+    return kit.characters(content, TEXT_MAX)
+
+
+# ── receiving ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Report(msgspec.Struct, frozen=True):
+    status: int | str
+    message_id: int | str = ""
+
+
+def parse(_settings: Settings, raw: Raw) -> list[Event]:
+    """A status report, or an array of them."""
+    return [_event(piece, raw.query.get(REF, "")) for piece in kit.pieces(raw.body)]
+
+
+def _event(piece: bytes, client_ref: str) -> Event:
+    report = kit.read_json(piece, _Report)
+    if report is None:
+        return kit.unreadable("not a status report", piece)
+    known = STATUSES.get(str(report.status))
+    if known is None:
+        return kit.unreadable(f"status {report.status} is not in our table", piece)
+    if not report.message_id and not client_ref:
+        return kit.unreadable("a report without message_id and without our reference", piece)
+    status, reason = known
+    return Receipt(
+        status=status,
+        ref=kit.clean(str(report.message_id)),
+        client_ref=kit.clean(client_ref),
+        reason=reason,
+        code=str(report.status),
+    )
+
+
+CAPABILITIES = Capabilities(
+    receipts=frozenset({ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
+    classes=frozenset(MessageClass),
+    native_ttl_s=(30, 86_400),  # 30 s is Viber's own least (tyntec's list of its errors); the most is a day
+    buttons_max=1,
+    images=True,
+    text_max=TEXT_MAX,
+)
+
+CHANNEL = Channel(
+    kind="viber_business",
+    title="Viber (Decision Telecom)",
+    address_kind=AddressKind.PHONE,
+    settings=Settings,
+    capabilities=CAPABILITIES,
+    parse=parse,
+    measure=measure,
+    send=send,
+    lint=lint,
+)

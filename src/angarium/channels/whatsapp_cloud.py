@@ -1,0 +1,485 @@
+"""WhatsApp Business through Meta's Cloud API.
+
+Sources: developers.facebook.com/documentation/business-messaging/whatsapp (pages of May and June 2026: status
+messages, messages, errors, interactive CTA URL); nyaruka/courier handlers/meta (limits, captured payloads,
+which errors are throttling); pywa errors.py (the meaning of the numbers).
+
+Quirks:
+- `error.code` decides, not the HTTP status: a rate limit comes as 403, 400 or 429.
+- No idempotency key. `biz_opaque_callback_data` comes back with every status, so a submission whose answer
+  was lost is found again by our own reference.
+- `delivered` is left out when a message is read at once; order is not guaranteed; `failed` may come days
+  later.
+- Outside the 24 hours after the person's last message only templates go (131047).
+- One webhook address serves every number of a business account: what is for another number is parked.
+- A person with a username may come without a phone, as a business-scoped user id (`US.1234`). It is kept as
+  the sender; sending to one needs `recipient` instead of `to`, which is for later.
+- Template and account notices arrive at the same webhook; they are parked with the name of their field.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from angarium.channels import kit
+from angarium.core.clock import MICROS
+from angarium.core.ports import (
+    Accepted,
+    Capabilities,
+    Channel,
+    Event,
+    Inbound,
+    Outcome,
+    Raw,
+    Receipt,
+    Refused,
+    Reply,
+    Submission,
+    Tools,
+)
+from angarium.core.problems import FieldProblem
+from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
+from angarium.protocols import signatures
+from angarium.protocols.http import Answer
+
+TEXT_MAX = 4_096  # characters of a plain text
+BODY_MAX = 1_024  # characters beside a picture or a button, and of a template
+LABEL_MAX = 20  # characters on a button
+CHALLENGE_MAX = 256
+BUTTON_PARAM = "button_"  # `button_0` in params is the variable end of the template's first URL button
+PAIR_WAIT_S = 6.0  # about one message in 6 s to one person
+MILLIS_FROM = 1_000_000_000_000  # some timestamps come in milliseconds
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One business phone number."""
+
+    phone_number_id: Annotated[
+        str,
+        Meta(
+            title="Phone number ID",
+            description="From the app's WhatsApp page; not the phone number itself.",
+            pattern=r"^[0-9]{1,32}$",
+        ),
+    ]
+    access_token: Annotated[
+        kit.Secret,
+        Meta(title="Access token", description="A system user's, with whatsapp_business_messaging."),
+    ]
+    app_secret: Annotated[
+        kit.Secret,
+        Meta(title="App secret", description="From the app's settings; proves that a webhook is from Meta."),
+    ]
+    verify_token: Annotated[
+        kit.Secret,
+        Meta(title="Verify token", description="Any word of your own; give Meta the same with the webhook."),
+    ]
+    app_secret_before: Annotated[
+        str,
+        Meta(
+            title="Earlier app secret",
+            description="The old secret while you change it; empty otherwise.",
+            extra={"secret": True},
+        ),
+    ] = ""
+    base_url: Annotated[
+        kit.WebAddress, Meta(title="Address of the API", description="Without a slash at its end.")
+    ] = "https://graph.facebook.com"
+    version: Annotated[
+        str,
+        Meta(title="Version of the Graph API", description="Such as v25.0.", pattern=r"^v[0-9]{1,3}\.[0-9]$"),
+    ] = "v25.0"
+    template_variables: Annotated[
+        Literal["positional", "named"],
+        Meta(
+            title="Variables of templates",
+            description="positional for {{1}}, {{2}} in the order of params; named for {{first_name}}.",
+        ),
+    ] = "positional"
+
+
+# ── words of the provider ────────────────────────────────────────────────────────────────────────────
+
+STATUSES = {
+    "sent": ReceiptStatus.SENT,
+    "delivered": ReceiptStatus.DELIVERED,
+    "read": ReceiptStatus.READ,
+    "played": ReceiptStatus.READ,  # a voice message was listened to
+    "deleted": ReceiptStatus.ACCEPTED,  # the person took their own message away: nothing new about ours
+    "failed": ReceiptStatus.FAILED,
+}
+
+REASONS: dict[Reason, tuple[int, ...]] = {
+    # the person
+    Reason.NOT_A_USER: (131026,),  # or an old app, or blocked us: Meta does not say which
+    Reason.WINDOW_CLOSED: (131047,),
+    Reason.OPTED_OUT: (131050,),  # stopped marketing from this business
+    Reason.BAD_ADDRESS: (131021,),  # our own number
+    # 131049 Meta's cap on marketing to one person; 130472 its experiment; 130497 not to that country
+    Reason.REJECTED: (131049, 130472, 130497),
+    # the content: 132015 paused, 132016 disabled; 131014 a link that could not be fetched
+    Reason.TEMPLATE_INVALID: (132000, 132001, 132007, 132008, 132012, 132015, 132016),
+    Reason.TOO_LONG: (132005,),
+    Reason.MEDIA_INVALID: (131014, 131052, 131053),
+    # 131062 not to a business-scoped user id; 131063 marketing must use the other endpoint
+    Reason.UNSUPPORTED: (131051, 131062, 131063),
+    # the pace: 131056 too many to one person, 131048 too many reported as spam
+    Reason.THROTTLED: (4, 613, 80007, 130429, 131048, 131056, 133016),
+    # the account: 368 blocked for a while, 131031 locked, 131037 display name not approved
+    Reason.AUTH: (0, 3, 10, 190, 131005, *range(200, 300)),
+    Reason.SENDER_INVALID: (368, 131031, 131037),
+    Reason.NO_CREDIT: (131042,),
+    # 131030 a test number, and this person is not on its list; 131064 templates in the wrong category
+    Reason.CONFIG: (33, 100, 131008, 131009, 131030, 131045, 131064),
+    Reason.TEMPORARY: (1, 2, 131000, 131016, 131057),
+}
+ERRORS = {code: reason for reason, codes in REASONS.items() for code in codes}
+
+# "Something went wrong": with a 5xx the message may have been taken first.
+UNCERTAIN = frozenset({1, 131000})
+
+
+class _Error(msgspec.Struct, frozen=True):
+    code: int
+    title: str = ""
+    message: str = ""
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    error: _Error
+
+
+class _Message(msgspec.Struct, frozen=True):
+    id: str
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    messages: list[_Message]
+
+
+# ── sending ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
+    """One POST to `{phone_number_id}/messages`."""
+    return await kit.exchange(
+        tools,
+        f"{settings.base_url}/{settings.version}/{settings.phone_number_id}/messages",
+        document(settings, submission),
+        {"Authorization": f"Bearer {settings.access_token}"},
+        judge,
+    )
+
+
+def document(settings: Settings, submission: Submission) -> dict[str, Any]:
+    """The body of a submission: a template, a text with a button, a picture, or a text."""
+    return {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "to": kit.digits(submission.address),
+        "biz_opaque_callback_data": submission.client_ref,
+        **_body(settings, submission.content),
+    }
+
+
+def _body(settings: Settings, content: Content) -> dict[str, Any]:
+    if content.template:
+        return {"type": "template", "template": _template(settings, content)}
+    if content.buttons:
+        return {"type": "interactive", "interactive": _with_button(content)}
+    if content.image_url:
+        image = {"link": content.image_url}
+        if content.text:
+            image["caption"] = content.text
+        return {"type": "image", "image": image}
+    preview = "https://" in content.text or "http://" in content.text
+    return {"type": "text", "text": {"body": content.text, "preview_url": preview}}
+
+
+def _template(settings: Settings, content: Content) -> dict[str, Any]:
+    components: list[dict[str, Any]] = []
+    if content.image_url:
+        picture = {"type": "image", "image": {"link": content.image_url}}
+        components.append({"type": "header", "parameters": [picture]})
+    buttons = {name: text for name, text in content.params.items() if name.startswith(BUTTON_PARAM)}
+    body = [_variable(settings, *item) for item in content.params.items() if item[0] not in buttons]
+    if body:
+        components.append({"type": "body", "parameters": body})
+    for name, text in buttons.items():
+        place = {"type": "button", "sub_type": "url", "index": name.removeprefix(BUTTON_PARAM)}
+        components.append({**place, "parameters": [{"type": "text", "text": text}]})
+    language = {"policy": "deterministic", "code": content.template_language}
+    return {"name": content.template, "language": language, "components": components}
+
+
+def _variable(settings: Settings, name: str, text: str) -> dict[str, str]:
+    if settings.template_variables == "named":
+        return {"type": "text", "parameter_name": name, "text": text}
+    return {"type": "text", "text": text}
+
+
+def _with_button(content: Content) -> dict[str, Any]:
+    (button,) = content.buttons
+    interactive: dict[str, Any] = {
+        "type": "cta_url",
+        "body": {"text": content.text},
+        "action": {"name": "cta_url", "parameters": {"display_text": button.label, "url": button.url}},
+    }
+    if content.image_url:
+        interactive["header"] = {"type": "image", "image": {"link": content.image_url}}
+    return interactive
+
+
+def judge(answer: Answer) -> Outcome | None:
+    """The outcome by the code of the error or the id of the message; None when the body has neither."""
+    taken = kit.read_json(answer.body, _Taken)
+    if answer.status == 200 and taken is not None and taken.messages and taken.messages[0].id:
+        return Accepted((taken.messages[0].id,))
+    refusal = kit.read_json(answer.body, _Refusal)
+    if refusal is None:
+        return None
+    code = refusal.error.code
+    if answer.status >= 500 and (code in UNCERTAIN or code not in ERRORS):
+        return None
+    return Refused(
+        ERRORS.get(code, Reason.REJECTED),
+        str(code),
+        refusal.error.message or f"Meta refused it with code {code}",
+        PAIR_WAIT_S if code == 131056 else None,
+    )
+
+
+def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
+    """4096 characters alone, 1024 beside a picture, a button or in a template; one button of 20."""
+    found = kit.beyond(CAPABILITIES, content)
+    short = bool(content.image_url or content.buttons or content.template)
+    if short and BODY_MAX < len(content.text) <= TEXT_MAX:
+        found.append(kit.too_long("text", content.text, BODY_MAX))
+    found += [
+        kit.too_long(f"buttons.{place}.label", button.label, LABEL_MAX)
+        for place, button in enumerate(content.buttons)
+        if len(button.label) > LABEL_MAX
+    ]
+    found += _lint_template(content) if content.template else _lint_free_form(content)
+    return tuple(found)
+
+
+def _lint_template(content: Content) -> list[FieldProblem]:
+    found = []
+    if not content.template_language:
+        remedy = "name the language it was approved in, such as fa"
+        found.append(FieldProblem("template_language", "is required", remedy))
+    if content.buttons:
+        remedy = f"buttons live in the template; give the end of a URL as params.{BUTTON_PARAM}0"
+        found.append(FieldProblem("buttons", "not beside a template", remedy, str(len(content.buttons))))
+    return found
+
+
+def _lint_free_form(content: Content) -> list[FieldProblem]:
+    if not content.text and (content.buttons or not content.image_url):
+        return [FieldProblem("text", "is empty", "write a text")]
+    return []
+
+
+def measure(_settings: Settings, content: Content) -> Measure:
+    """One part, counted in characters; the limit depends on what is beside the text."""
+    short = content.image_url or content.buttons or content.template
+    return kit.characters(content, BODY_MAX if short else TEXT_MAX)
+
+
+# ── receiving ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    phone_number_id: str = ""
+    display_phone_number: str = ""
+
+
+class _Value(msgspec.Struct, frozen=True):
+    metadata: _Metadata = _Metadata()
+    statuses: list[msgspec.Raw] = []
+    messages: list[msgspec.Raw] = []
+    errors: list[msgspec.Raw] = []
+
+
+class _Change(msgspec.Struct, frozen=True):
+    field: str
+    value: msgspec.Raw
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    changes: list[_Change]
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    object: str
+    entry: list[_Entry]
+
+
+class _Status(msgspec.Struct, frozen=True):
+    id: str
+    status: str
+    timestamp: int | str = ""
+    recipient_id: str = ""
+    biz_opaque_callback_data: str = ""
+    errors: list[_Error] = []
+
+
+# Where the words of an inbound message are, by its type; the first that is there.
+SAID_AT: dict[str, tuple[tuple[str, ...], ...]] = {
+    "text": (("text", "body"),),
+    "button": (("button", "text"),),
+    "interactive": (
+        ("interactive", "button_reply", "title"),
+        ("interactive", "list_reply", "title"),
+        ("interactive", "nfm_reply", "body"),
+    ),
+    "reaction": (("reaction", "emoji"),),
+    **{kind: ((kind, "caption"),) for kind in ("image", "audio", "voice", "video", "document", "sticker")},
+    "location": (),
+    "contacts": (),
+    "order": (),
+    "unsupported": (),
+}
+MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def genuine(settings: Settings, raw: Raw) -> bool:
+    """Whether `X-Hub-Signature-256` was made with the app secret, or the one before it."""
+    secrets = (settings.app_secret, settings.app_secret_before)
+    return signatures.hub_genuine(raw.headers.get("x-hub-signature-256", ""), secrets, raw.body)
+
+
+def challenge(settings: Settings, raw: Raw) -> Reply | None:
+    """The answer when Meta verifies the webhook's address: its own challenge, if it knows our word."""
+    if raw.query.get("hub.mode") != "subscribe":
+        return None
+    given = raw.query.get("hub.verify_token", "").encode(errors="replace")
+    if not hmac.compare_digest(given, settings.verify_token.encode()):
+        return Reply(403, "the verify token does not fit")
+    return Reply(200, raw.query.get("hub.challenge", "")[:CHALLENGE_MAX])
+
+
+def parse(settings: Settings, raw: Raw) -> list[Event]:
+    """Every status and every message of a batch, each on its own."""
+    envelope = kit.read_json(raw.body, _Envelope)
+    if envelope is None or envelope.object != "whatsapp_business_account":
+        return [kit.unreadable("not a WhatsApp webhook", raw.body)]
+    changes = [change for entry in envelope.entry for change in entry.changes]
+    events = [event for change in changes for event in _change(settings, change)]
+    return events or [kit.unreadable("a webhook without changes", raw.body)]
+
+
+def _change(settings: Settings, change: _Change) -> list[Event]:
+    if change.field != "messages":
+        return [kit.unreadable(f"a notice about {change.field}", change.value)]
+    value = kit.read_json(change.value, _Value)
+    if value is None:
+        return [kit.unreadable("a change of another shape", change.value)]
+    number = value.metadata.phone_number_id
+    if number != settings.phone_number_id:
+        return [kit.unreadable(f"for the number {number!r}, not this line's", change.value)]
+    recipient = kit.e164(value.metadata.display_phone_number)
+    events = [_receipt(piece) for piece in value.statuses]
+    events += [_inbound(settings, recipient, piece) for piece in value.messages]
+    events += [kit.unreadable("an error of the account", piece) for piece in value.errors]
+    return events or [kit.unreadable("a change without statuses, messages or errors", change.value)]
+
+
+def _receipt(piece: msgspec.Raw) -> Event:
+    told = kit.read_json(piece, _Status)
+    if told is None:
+        return kit.unreadable("a status of another shape", piece)
+    status = STATUSES.get(told.status)
+    if status is None:
+        return kit.unreadable(f"status {told.status!r} is not in our table", piece)
+    failed = status is ReceiptStatus.FAILED
+    error = told.errors[0] if told.errors else None
+    reason = ERRORS.get(error.code, Reason.UNDELIVERED) if error else Reason.UNDELIVERED
+    return Receipt(
+        status=status,
+        ref=kit.clean(told.id),
+        client_ref=kit.clean(told.biz_opaque_callback_data),
+        address=kit.clean(kit.e164(told.recipient_id)),
+        reason=reason if failed else None,
+        code=str(error.code) if failed and error else told.status,
+        at=_instant(told.timestamp),
+    )
+
+
+def _inbound(settings: Settings, recipient: str, piece: msgspec.Raw) -> Event:
+    heard = kit.read_json(piece, dict[str, Any]) or {}
+    ref, kind = kit.told(heard, "id"), kit.told(heard, "type")
+    sender = kit.told(heard, "from") or kit.told(heard, "from_user_id")
+    if not ref or not sender or kind not in SAID_AT:
+        return kit.unreadable(f"a message of type {kind!r}", piece)
+    if "group_id" in heard:
+        return kit.unreadable("a message in a group", piece)
+    return Inbound(
+        ref=kit.clean(ref),
+        sender=kit.clean(kit.e164(sender)),
+        recipient=kit.clean(recipient),
+        text=kit.clean(_text(heard, kind)),
+        at=_instant(kit.told(heard, "timestamp")),
+        context_ref=kit.clean(kit.told(heard, "context", "id") or kit.told(heard, "reaction", "message_id")),
+        media_url=_media_url(settings, kit.told(heard, kind, "id")),
+    )
+
+
+def _text(heard: dict[str, Any], kind: str) -> str:
+    """What the person said; what has no words is named, so that an agent knows it came: `[image]`."""
+    for path in SAID_AT[kind]:
+        text = kit.told(heard, *path)
+        if text:
+            return text
+    about = [kit.told(heard, kind, name) for name in ("latitude", "longitude", "name", "filename")]
+    return " ".join([f"[{kind}]", *filter(None, about)])
+
+
+def _media_url(settings: Settings, media_id: str) -> str:
+    """Where the media is asked for, with the access token: the answer holds an address that lives minutes."""
+    if not MEDIA_ID.fullmatch(media_id):
+        return ""
+    return f"{settings.base_url}/{settings.version}/{media_id}"
+
+
+def _instant(timestamp: int | str) -> int | None:
+    """Seconds, or milliseconds, since 1970, as microseconds; None when it is neither."""
+    text = str(timestamp)
+    if not (text.isascii() and text.isdigit() and len(text) <= 13):
+        return None
+    number = int(text)
+    return number * (1_000 if number >= MILLIS_FROM else MICROS)
+
+
+CAPABILITIES = Capabilities(
+    receipts=frozenset(
+        {ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.READ, ReceiptStatus.FAILED}
+    ),
+    classes=frozenset(MessageClass),
+    two_way=True,
+    buttons_max=1,
+    images=True,
+    text_max=TEXT_MAX,
+)
+
+CHANNEL = Channel(
+    kind="whatsapp_cloud",
+    title="WhatsApp (Cloud API)",
+    address_kind=AddressKind.PHONE,
+    settings=Settings,
+    capabilities=CAPABILITIES,
+    parse=parse,
+    measure=measure,
+    send=send,
+    lint=lint,
+    genuine=genuine,
+    challenge=challenge,
+)
