@@ -1,0 +1,270 @@
+"""WhatsApp's Cloud API: `POST /{version}/{phone_number_id}/messages`, and signed webhooks.
+
+Shapes follow Meta's pages (see channels/whatsapp_cloud.py). As with the real one, most failures come later by
+webhook: a person who is not on WhatsApp, or who blocked the business, is 131026 either way. A message that
+expires is dropped without a word. Webhooks go to `stage.webhooks["whatsapp"]`.
+"""
+
+from __future__ import annotations
+
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from angarium.protocols.signatures import hub_signature
+from angarium.simulators.behaviour import Behaviour
+from angarium.simulators.http_face import Callback, Office, Wire, e164, json_object, json_response
+from angarium.simulators.ledger import Entry
+from angarium.simulators.stage import Stage
+
+NAME = "whatsapp"
+ACCESS_TOKEN = "whatsapp-demo-token"  # noqa: S105 - the simulator's own, worth nothing
+PHONE_NUMBER_ID = "106540352242922"
+DISPLAY_NUMBER = "15550783881"
+ACCOUNT_ID = "102290129340398"
+TEXT_MAX, BODY_MAX, LABEL_MAX, OPAQUE_MAX = 4_096, 1_024, 20, 512
+
+STATUSES = {"sent": "sent", "delivered": "delivered", "read": "read"}
+
+FAILURES = {
+    "not_a_user": (131026, "Message undeliverable"),
+    "blocked": (131026, "Message undeliverable"),
+    "window_closed": (131047, "Re-engagement message"),
+    "undelivered": (131000, "Something went wrong"),
+}
+
+
+class WhatsappFace:
+    """Lines connect with `base_url = url()`. `templates` are texts by name: `{"code": "Your code {{1}}"}`."""
+
+    name = NAME
+
+    def __init__(
+        self,
+        stage: Stage,
+        port: int = 0,
+        *,
+        access_token: str = ACCESS_TOKEN,
+        phone_number_id: str = PHONE_NUMBER_ID,
+        display_number: str = DISPLAY_NUMBER,
+        templates: Mapping[str, str] | None = None,
+    ) -> None:
+        self._stage = stage
+        self._auth = f"Bearer {access_token}"
+        self._phone_number_id, self._display_number = phone_number_id, display_number
+        self._templates = dict(templates or {})
+        self._ids = count(time.time_ns() // 1_000_000)
+        routes = [web.post("/{version}/{phone_number_id}/messages", self._send)]
+        wire = Wire(means=_means, refusal=_refusal, callback=self._callback)
+        self._office = Office(stage, NAME, port, routes, wire)
+        self.ledger = self._office.ledger
+
+    async def start(self) -> None:
+        """Listen."""
+        await self._office.start()
+
+    async def stop(self) -> None:
+        """Close everything."""
+        await self._office.stop()
+
+    def url(self) -> str:
+        """Where it listens."""
+        return self._office.url()
+
+    # ── people ──
+
+    async def send_inbound(self, sender: str, text: str, *, context_ref: str = "") -> str:
+        """A person writes; returns the id of what they wrote once the webhook was taken."""
+        message: dict[str, Any] = {
+            "from": sender.removeprefix("+"),
+            "id": self._wamid(),
+            "timestamp": str(int(time.time())),
+            "type": "text",
+            "text": {"body": text},
+        }
+        if context_ref:
+            message["context"] = {"from": self._display_number, "id": context_ref}
+        contact = {"profile": {"name": "Demo"}, "wa_id": message["from"]}
+        callback = self._webhook({"contacts": [contact], "messages": [message]})
+        if callback is None:
+            raise ValueError("stage.webhooks has no 'whatsapp': there is nobody to write to")
+        await self._office.post(callback)
+        return str(message["id"])
+
+    async def verify(self, verify_token: str) -> bool:
+        """Ask the webhook's address whether it is ours, as Meta does when it is set."""
+        challenge = str(next(self._ids))
+        query = {"hub.mode": "subscribe", "hub.verify_token": verify_token, "hub.challenge": challenge}
+        return await self._office.ask(self._stage.webhooks[NAME].url, query) == (200, challenge)
+
+    # ── the counter ──
+
+    async def _send(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Authorization") != self._auth:
+            return _error(401, 190, "Invalid OAuth access token - Cannot parse access token")
+        if request.match_info["phone_number_id"] != self._phone_number_id:
+            return _error(400, 100, "Unsupported post request. Object does not exist")
+        document = await json_object(request)
+        wrong = _wrong(document)
+        if wrong:
+            self.ledger.refused["100"] += 1
+            return _error(400, 100, f"(#100) Invalid parameter: {wrong}")
+        entry = self._entry(document)
+        admission = self._office.admit(entry, None)
+        if admission.refused == Behaviour.THROTTLED:
+            return _error(429, 130429, "(#130429) Rate limit hit")
+        if admission.refused:
+            return _error(400, int(admission.refused), "(#132015) Template is paused")
+        answer = {
+            "messaging_product": "whatsapp",
+            "contacts": [{"input": document["to"], "wa_id": document["to"]}],
+            "messages": [{"id": entry.ref, "message_status": "accepted"}],
+        }
+        return await self._office.answer(request, json_response(answer), [admission])
+
+    def _entry(self, document: dict[str, Any]) -> Entry:
+        kind = document["type"]
+        text, image_url, buttons = _shown(document, self._templates)
+        return Entry(
+            face=NAME,
+            ref=self._wamid(),
+            recipient=e164(document["to"]),
+            text=text,
+            at=time.time(),
+            sender=self._display_number,
+            client_ref=document.get("biz_opaque_callback_data", ""),
+            image_url=image_url,
+            buttons=buttons,
+            details={"type": kind, "sent": document[kind]},
+        )
+
+    def _wamid(self) -> str:
+        return "wamid." + urlsafe_b64encode(str(next(self._ids)).encode()).decode()
+
+    # ── the webhook ──
+
+    def _callback(self, entry: Entry, word: str) -> Callback | None:
+        status: dict[str, Any] = {
+            "id": entry.ref,
+            "recipient_id": entry.recipient.removeprefix("+"),
+            "timestamp": str(int(time.time())),
+        }
+        if entry.client_ref:
+            status["biz_opaque_callback_data"] = entry.client_ref
+        if word in FAILURES:
+            code, title = FAILURES[word]
+            status |= {"status": "failed", "errors": [{"code": code, "title": title, "message": title}]}
+        elif word in STATUSES:
+            status["status"] = STATUSES[word]
+        else:
+            return None
+        return self._webhook({"statuses": [status]})
+
+    def _webhook(self, value: dict[str, Any]) -> Callback | None:
+        webhook = self._stage.webhooks.get(NAME)
+        if webhook is None:
+            return None
+        metadata = {"display_phone_number": self._display_number, "phone_number_id": self._phone_number_id}
+        change = {
+            "field": "messages",
+            "value": {"messaging_product": "whatsapp", "metadata": metadata, **value},
+        }
+        envelope = {
+            "object": "whatsapp_business_account",
+            "entry": [{"id": ACCOUNT_ID, "changes": [change]}],
+        }
+        body = msgspec.json.encode(envelope)
+        return Callback(webhook.url, body, {"X-Hub-Signature-256": hub_signature(webhook.secret, body)})
+
+
+def _means(behaviour: Behaviour, entry: Entry) -> Behaviour:
+    """A template needs no open window, and only a template can be paused."""
+    template = entry.details["type"] == "template"
+    elsewhere = Behaviour.WINDOW_CLOSED if template else Behaviour.TEMPLATE_PAUSED
+    return Behaviour.DELIVERED if behaviour is elsewhere else behaviour
+
+
+def _refusal(behaviour: Behaviour, _entry: Entry) -> str:
+    return "132015" if behaviour is Behaviour.TEMPLATE_PAUSED else ""
+
+
+def _error(status: int, code: int, message: str) -> web.Response:
+    error = {"message": message, "type": "OAuthException", "code": code, "fbtrace_id": "simulated"}
+    return json_response({"error": error}, status)
+
+
+def _wrong(document: dict[str, Any]) -> str:
+    """The first field that is missing or out of bounds; "" when all are well."""
+    recipient, kind = document.get("to"), document.get("type")
+    if document.get("messaging_product") != "whatsapp":
+        return "messaging_product"
+    if not (isinstance(recipient, str) and recipient.isascii() and recipient.isdigit()):
+        return "to"
+    if len(str(document.get("biz_opaque_callback_data", ""))) > OPAQUE_MAX:
+        return "biz_opaque_callback_data"
+    if kind not in ("text", "image", "interactive", "template") or not isinstance(document.get(kind), dict):
+        return "type"
+    return _wrong_part(kind, document[kind])
+
+
+def _wrong_part(kind: str, part: dict[str, Any]) -> str:
+    match kind:
+        case "text":
+            return "" if 1 <= len(str(part.get("body", ""))) <= TEXT_MAX else "text.body"
+        case "image":
+            well = str(part.get("link", "")).startswith("http") and len(part.get("caption", "")) <= BODY_MAX
+            return "" if well else "image"
+        case "template":
+            return "" if part.get("name") and isinstance(part.get("language"), dict) else "template"
+        case _:
+            pressed = part.get("action", {}).get("parameters", {})
+            body, label = part.get("body", {}).get("text", ""), pressed.get("display_text", "")
+            well = part.get("type") == "cta_url" and pressed.get("url")
+            return (
+                "" if well and 1 <= len(body) <= BODY_MAX and 1 <= len(label) <= LABEL_MAX else "interactive"
+            )
+
+
+def _shown(document: dict[str, Any], templates: Mapping[str, str]) -> tuple[str, str, list[dict[str, str]]]:
+    """What the phone shows: text, picture, buttons."""
+    part = document[document["type"]]
+    match document["type"]:
+        case "text":
+            return part["body"], "", []
+        case "image":
+            return part.get("caption", ""), part["link"], []
+        case "template":
+            return _shown_template(part, templates)
+        case _:
+            pressed = part["action"]["parameters"]
+            picture = part.get("header", {}).get("image", {}).get("link", "")
+            return part["body"]["text"], picture, [{"label": pressed["display_text"], "url": pressed["url"]}]
+
+
+def _shown_template(
+    part: dict[str, Any], templates: Mapping[str, str]
+) -> tuple[str, str, list[dict[str, str]]]:
+    picture = ""
+    words: list[tuple[str, str]] = []
+    buttons: list[dict[str, str]] = []
+    for component in part.get("components", []):
+        for parameter in component.get("parameters", []):
+            if component["type"] == "body":
+                words.append(
+                    (parameter.get("parameter_name") or str(len(words) + 1), parameter.get("text", ""))
+                )
+            elif component["type"] == "header":
+                picture = parameter.get("image", {}).get("link", "")
+            else:
+                buttons.append({"label": f"button {component.get('index', '')}", "url": parameter["text"]})
+    text = templates.get(part["name"])
+    if text is None:
+        return " ".join(word for _, word in words), picture, buttons
+    for name, word in words:
+        text = text.replace("{{" + name + "}}", word)
+    return text, picture, buttons
