@@ -58,16 +58,10 @@ def test_the_one_door_to_time_and_chance_is_one() -> None:
     ]
 
 
-def test_ruff_has_nothing_to_say() -> None:
-    assert ruff("check", "--quiet") == ""
-    assert ruff("format", "--check", "--quiet") == ""
-
-
-def ruff(*arguments: str, planted: str | None = None, path: Path | None = None) -> str:
-    """What ruff says of the project, or of a planted text as if it stood at a path."""
-    where = ["--stdin-filename", str(path), "-"] if path else []
+def ruff(*arguments: str, planted: str, path: Path) -> str:
+    """What ruff says of a text as if it stood at a path."""
     done = subprocess.run(
-        [Path(sys.executable).with_name("ruff"), *arguments, *where],
+        [Path(sys.executable).with_name("ruff"), *arguments, "--stdin-filename", path, "-"],
         cwd=ROOT,
         input=planted,
         capture_output=True,
