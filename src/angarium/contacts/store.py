@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select
 
-from angarium.core.values import AddressKind, Json
+from angarium.core.values import AddressKind, Json, Standing
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Count, Id, Instant, Words, metadata
@@ -78,6 +78,10 @@ class Contact(msgspec.Struct, frozen=True):
         """The contact's address of a kind; the first one when there are several."""
         return next((a for a in self.addresses if a.kind is kind), None)
 
+    def standing(self) -> Standing:
+        """What is known against telling this contact something."""
+        return Standing(self.opted_out, any(a.operator_blacklist for a in self.addresses), self.time_zone)
+
 
 CONTACT_COLUMNS = (
     "workspace_id",
@@ -127,6 +131,16 @@ _page = Statement(
     .order_by(contact.c.id)
     .limit(bindparam("limit"))
 )
+_standings = Statement(
+    select(contact.c.id, contact.c.opted_out, contact.c.time_zone).where(_here, among(contact.c.id, "ids"))
+)
+_blacklisted = Statement(
+    select(address.c.contact_id).where(
+        address.c.workspace_id == bindparam("workspace_id"),
+        among(address.c.contact_id, "contact_ids"),
+        address.c.operator_blacklist == 1,
+    )
+)
 _drop_addresses = Statement(
     delete(address).where(
         address.c.workspace_id == bindparam("workspace_id"), among(address.c.contact_id, "contact_ids")
@@ -164,6 +178,23 @@ async def ids_by_address(
         return {}
     rows = await tx.rows(_by_addresses, workspace_id=workspace_id, kind=kind.value, values=wanted)
     return {row[0]: row[1] for row in rows}
+
+
+async def standings(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> dict[int, Standing]:
+    """What is known against telling these contacts something; asked at the last moment before sending."""
+    wanted = list(set(ids))
+    rows = await tx.rows(_standings, workspace_id=workspace_id, ids=wanted)
+    blacklisted = {
+        row[0] for row in await tx.rows(_blacklisted, workspace_id=workspace_id, contact_ids=wanted)
+    }
+    return {
+        row[0]: Standing(
+            frozenset() if row[1] == "[]" else frozenset(msgspec.json.decode(row[1])),
+            row[0] in blacklisted,
+            row[2],
+        )
+        for row in rows
+    }
 
 
 async def page(tx: Transaction, workspace_id: int, after: int, limit: int) -> list[Contact]:

@@ -11,6 +11,7 @@ import secrets
 import time
 from datetime import UTC, datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 MICROS = 1_000_000
 
@@ -82,3 +83,12 @@ def from_datetime(value: datetime) -> int:
 def iso(at: int) -> str:
     """A stored instant as RFC 3339 text, milliseconds, Z."""
     return to_datetime(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def is_zone(name: str) -> bool:
+    """Whether it is an IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError):  # unknown names, and names that are paths
+        return False
+    return True

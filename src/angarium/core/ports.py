@@ -118,7 +118,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """The right to send on a line. `epoch` grows with every new owner and fences the writes of earlier ones."""
+    """The right to send on a line; `epoch` grows with every new owner and fences the older ones."""
 
     key: str
     epoch: int
@@ -169,6 +169,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     html: bool = False
     text_max: int | None = None  # characters
     priced_by: str = "message"  # "message" or "part"
+    billed_on: str = "accepted"  # "accepted" or "delivered"
     idempotent: bool = False  # the provider dedupes by our client_ref: a retry cannot double
 
 

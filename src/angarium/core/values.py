@@ -64,7 +64,9 @@ class Reason(StrEnum):
     # our own rules
     NO_ADDRESS = "no_address"  # the contact has no address of the kind this channel needs
     NO_LINE = "no_line"  # no line of this channel may carry this class now
-    NO_WORDING = "no_wording"  # the template has no variant for this channel and locale, or it does not render
+    NO_WORDING = (
+        "no_wording"  # the template has no variant for this channel and locale, or it does not render
+    )
     DEADLINE = "deadline"  # its time ran out before it could be sent
     NOT_STARTED = "not_started"  # no line took it within the time the step allows
     NO_RECEIPT = "no_receipt"  # went out; no verdict came within the time the step waits
@@ -92,6 +94,27 @@ class AddressKind(StrEnum):
     VK = "vk"
     VIBER = "viber"
     TELEGRAM = "telegram"
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What is known against telling a contact something."""
+
+    opted_out: frozenset[str] = frozenset()  # classes, or "all"
+    operator_blacklist: bool = False
+    time_zone: str = "UTC"
+
+
+class Hours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """When a line may send: local wall time, `from_` included, `until` excluded; days 1 (Monday) to 7.
+
+    `zone` "contact" is the contact's own time zone; a night window (22:00 to 06:00) runs over midnight.
+    """
+
+    from_: str = msgspec.field(name="from", default="00:00")
+    until: str = "24:00"
+    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+    zone: str = "contact"
+    classes: tuple[MessageClass, ...] = (MessageClass.PROMOTIONAL,)
 
 
 class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select
 
-from angarium.core.values import Json, MessageClass
+from angarium.core.values import Hours, Json, MessageClass
 from angarium.storage.bulk import BulkInsert, Statement
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Count, Id, Instant, Micros, Real, Words, metadata
@@ -55,7 +55,7 @@ class Line(msgspec.Struct, frozen=True):
     enabled: bool
     speed_per_s: float  # submissions a second; 0: without limit
     window_max: int  # submissions without an answer at the same time
-    hours: Json | None  # messaging.policy.Hours as JSON
+    hours: Hours | None
     price_micros: int
     price_per: str  # part or message
     currency: str
@@ -131,7 +131,7 @@ def _read(row: Row) -> Line:
     values["settings"] = msgspec.json.decode(values["settings"])
     values["classes"] = frozenset(MessageClass(word) for word in _words(values["classes"]))
     values["enabled"] = bool(values["enabled"])
-    values["hours"] = None if values["hours"] is None else msgspec.json.decode(values["hours"])
+    values["hours"] = None if values["hours"] is None else msgspec.json.decode(values["hours"], type=Hours)
     return Line(**values)
 
 

@@ -15,31 +15,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from angarium.core.clock import from_datetime, to_datetime
-from angarium.core.values import MessageClass, Reason
+from angarium.core.values import Hours, MessageClass, Reason, Standing
 
 # Classes that an "opt out of everything" does not stop: the person asked for them by acting.
 ASKED_FOR = frozenset({MessageClass.OTP, MessageClass.TRANSACTIONAL})
-
-
-class Hours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """When a line may send: local wall time, `from_` included, `until` excluded; days 1 (Monday) to 7.
-
-    `zone` "contact" is the contact's own time zone; a night window (22:00 to 06:00) runs over midnight.
-    """
-
-    from_: str = msgspec.field(name="from", default="00:00")
-    until: str = "24:00"
-    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
-    zone: str = "contact"
-    classes: tuple[MessageClass, ...] = (MessageClass.PROMOTIONAL,)
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """What is known against telling this contact something."""
-
-    opted_out: frozenset[str] = frozenset()  # classes, or "all"
-    operator_blacklist: bool = False
-    time_zone: str = "UTC"
 
 
 class LineRules(msgspec.Struct, frozen=True):

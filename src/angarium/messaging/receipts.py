@@ -46,9 +46,8 @@ class Contradiction(msgspec.Struct, frozen=True):
     """Bad news after good news; kept in the timeline, changes nothing."""
 
 
-def apply(state: AttemptState, status: ReceiptStatus) -> Applied | Same | Contradiction:
-    """What a receipt with `status` does to an attempt (or to one part) in `state`."""
-    next_state = STATE_OF[status]
+def apply(state: AttemptState, next_state: AttemptState) -> Applied | Same | Contradiction:
+    """What news of `next_state` does to an attempt (or to one part) in `state`."""
     if attempt_may_become(state, next_state):
         return Applied(next_state, lifted=state is AttemptState.FAILED)
     if next_state is AttemptState.FAILED and state in (AttemptState.DELIVERED, AttemptState.READ):

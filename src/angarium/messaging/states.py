@@ -42,10 +42,10 @@ class AttemptState(StrEnum):
 M, A = MessageState, AttemptState
 
 MESSAGE_TRANSITIONS: dict[MessageState, frozenset[MessageState]] = {
-    M.SCHEDULED: frozenset({M.QUEUED, M.FAILED, M.REFUSED, M.EXPIRED, M.CANCELLED}),
+    M.SCHEDULED: frozenset(set(M) - {M.SCHEDULED}),
     M.QUEUED: frozenset(set(M) - {M.QUEUED}),
-    M.UNKNOWN: frozenset({M.SENT, M.DELIVERED, M.READ, M.FAILED, M.CANCELLED}),
-    M.SENT: frozenset({M.DELIVERED, M.READ, M.FAILED, M.CANCELLED}),
+    M.UNKNOWN: frozenset({M.SENT, M.DELIVERED, M.READ, M.FAILED}),
+    M.SENT: frozenset({M.DELIVERED, M.READ, M.FAILED}),
     M.DELIVERED: frozenset({M.READ}),
     M.READ: frozenset(),
     M.FAILED: frozenset({M.DELIVERED, M.READ}),

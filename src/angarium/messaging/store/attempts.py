@@ -155,7 +155,15 @@ _insert_parts = BulkInsert(
     update=("attempt_id", "number", "total", "state"),
 )
 _parts_by_ref = Statement(
-    select(part.c.ref, part.c.attempt_id, attempt.c.message_id)
+    select(
+        part.c.line_id,
+        part.c.ref,
+        part.c.attempt_id,
+        part.c.number,
+        part.c.total,
+        part.c.state,
+        attempt.c.message_id,
+    )
     .join(attempt, (attempt.c.workspace_id == part.c.workspace_id) & (attempt.c.id == part.c.attempt_id))
     .where(_part_here, part.c.line_id == bindparam("line_id"), among(part.c.ref, "refs"))
 )
@@ -252,7 +260,7 @@ async def of_messages(tx: Transaction, workspace_id: int, message_ids: Sequence[
 async def claim(
     tx: Transaction, workspace_id: int, line_id: int, epoch: int, now: int, limit: int
 ) -> list[Attempt]:
-    """Take up to `limit` due attempts of a line, the most urgent first, and write the intent to submit them."""
+    """Take up to `limit` due attempts of a line, the most urgent first, and write the intent to submit."""
     rows = await tx.rows(
         _claim, workspace_id=workspace_id, line_id=line_id, new_epoch=epoch, now=now, limit=limit
     )
@@ -299,19 +307,17 @@ async def insert_parts(tx: Transaction, workspace_id: int, parts: Sequence[Part]
 
 async def by_refs(
     tx: Transaction, workspace_id: int, line_id: int, refs: Sequence[str]
-) -> dict[str, tuple[int, int]]:
-    """Reference -> (attempt, message)."""
+) -> dict[str, tuple[Part, int]]:
+    """Reference -> (its part, message id)."""
     rows = await tx.rows(_parts_by_ref, workspace_id=workspace_id, line_id=line_id, refs=list(refs))
-    return {row[0]: (row[1], row[2]) for row in rows}
+    return {row[1]: (_read_part(row), row[6]) for row in rows}
 
 
 async def parts_of(tx: Transaction, workspace_id: int, attempt_ids: Sequence[int]) -> dict[int, list[Part]]:
     """The parts of attempts."""
     found: dict[int, list[Part]] = {}
     for row in await tx.rows(_parts_of, workspace_id=workspace_id, attempt_ids=list(attempt_ids)):
-        found.setdefault(row[2], []).append(
-            Part(row[0], row[1], row[2], row[3], row[4], AttemptState(row[5]))
-        )
+        found.setdefault(row[2], []).append(_read_part(row))
     return found
 
 
@@ -352,4 +358,10 @@ def _row(one: Attempt) -> tuple[Any, ...]:
 
 def read(row: Row) -> Attempt:
     """A row as an attempt."""
-    return Attempt(*row[:8], MessageClass(row[8]), *row[9:16], AttemptState(row[16]), *row[17:])
+    values = list(row)
+    values[8], values[16] = MessageClass(row[8]), AttemptState(row[16])
+    return Attempt(*values)
+
+
+def _read_part(row: Row) -> Part:
+    return Part(row[0], row[1], row[2], row[3], row[4], AttemptState(row[5]))

@@ -1,0 +1,218 @@
+"""Create, change, import and delete contacts; find or make the recipients of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from angarium.contacts import rules, store
+from angarium.contacts.rules import BadAddress, ContactInput
+from angarium.contacts.store import Address, Contact
+from angarium.core import ids
+from angarium.core.ids import IdMint
+from angarium.core.problems import FieldProblem, Problem, not_found
+from angarium.core.values import AddressKind
+from angarium.storage.database import Conflict, Transaction
+from angarium.storage.ground import Ground
+
+
+class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is meant: exactly one of a contact's id, the caller's own id of it, or an address."""
+
+    contact: str = ""
+    external_id: str = ""
+    phone: str = ""
+    email: str = ""
+
+
+async def get(ground: Ground, workspace_id: int, contact_id: int) -> Contact:
+    """One contact; a Problem when there is none."""
+    found = await ground.db.read(store.by_ids, workspace_id, [contact_id])
+    if contact_id not in found:
+        raise not_found("contact", ids.show("contact", contact_id))
+    return found[contact_id]
+
+
+async def page(ground: Ground, workspace_id: int, after: int, limit: int) -> list[Contact]:
+    """Contacts in the order of their ids."""
+    return await ground.db.read(store.page, workspace_id, after, limit)
+
+
+async def delete(ground: Ground, workspace_id: int, contact_id: int) -> None:
+    """Delete a contact and its addresses."""
+    if not await ground.db.run(store.remove, workspace_id, contact_id):
+        raise not_found("contact", ids.show("contact", contact_id))
+
+
+async def change(ground: Ground, workspace_id: int, contact_id: int, given: ContactInput) -> Contact:
+    """A contact as it is described now."""
+    addresses, wrong = rules.check(given)
+    if wrong:
+        raise _invalid(wrong)
+    before = await get(ground, workspace_id, contact_id)
+    changed = _made(contact_id, given, addresses, before.created_at, ground.clock.now())
+    try:
+        await ground.db.run(store.replace, workspace_id, [changed])
+    except Conflict:
+        raise _taken(given.external_id) from None
+    return changed
+
+
+async def upsert(ground: Ground, workspace_id: int, given: Sequence[ContactInput]) -> list[Contact | Problem]:
+    """Create contacts, or change those that are there: known by external_id, else by an address."""
+    checked = [rules.check(one) for one in given]
+    good = [(one, addresses) for one, (addresses, wrong) in zip(given, checked, strict=True) if not wrong]
+    written = iter(await ground.db.run(_upsert, ground.ids, workspace_id, good, ground.clock.now()))
+    return [_invalid(wrong) if wrong else next(written) for _, wrong in checked]
+
+
+async def _upsert(
+    tx: Transaction,
+    mint: IdMint,
+    workspace_id: int,
+    given: list[tuple[ContactInput, tuple[Address, ...]]],
+    now: int,
+) -> list[Contact]:
+    known = await _known(tx, workspace_id, given)
+    before = await store.by_ids(tx, workspace_id, set(known.values()))
+    made: dict[int, Contact] = {}
+    order: list[int] = []
+    for one, addresses in given:
+        names = _names(one, addresses)
+        contact_id = next((known[name] for name in names if name in known), None) or mint.mint()
+        known.update(dict.fromkeys(names, contact_id))
+        created_at = before[contact_id].created_at if contact_id in before else now
+        made[contact_id] = _made(contact_id, one, addresses, created_at, now)
+        order.append(contact_id)
+    await store.replace(tx, workspace_id, list(made.values()))
+    return [made[contact_id] for contact_id in order]
+
+
+def _names(one: ContactInput, addresses: tuple[Address, ...]) -> list[tuple[str, str]]:
+    """What a contact can be known by, surest first."""
+    by_address = [(a.kind.value, a.value) for a in addresses]
+    return [("external_id", one.external_id), *by_address] if one.external_id else by_address
+
+
+async def _known(
+    tx: Transaction, workspace_id: int, given: list[tuple[ContactInput, tuple[Address, ...]]]
+) -> dict[tuple[str, str], int]:
+    external = {one.external_id for one, _ in given if one.external_id}
+    known = {
+        ("external_id", name): contact_id
+        for name, contact_id in (await store.ids_by_external_id(tx, workspace_id, external)).items()
+    }
+    for kind in AddressKind:
+        values = {a.value for _, addresses in given for a in addresses if a.kind is kind}
+        for value, contact_id in (await store.ids_by_address(tx, workspace_id, kind, values)).items():
+            known[kind.value, value] = contact_id
+    return known
+
+
+async def resolve(
+    tx: Transaction, mint: IdMint, workspace_id: int, recipients: Sequence[Recipient], now: int
+) -> list[Contact | FieldProblem]:
+    """The contact behind each recipient; an address that nobody owns yet becomes a new contact."""
+    keys = [_key(recipient) for recipient in recipients]
+    by_id = {int(key[1]) for key in keys if not isinstance(key, FieldProblem) and key[0] == "contact"}
+    found = {("contact", str(contact_id)): contact_id for contact_id in by_id}
+    names = {key[1] for key in keys if not isinstance(key, FieldProblem) and key[0] == "external_id"}
+    for name, contact_id in (await store.ids_by_external_id(tx, workspace_id, names)).items():
+        found["external_id", name] = contact_id
+    for kind in (AddressKind.PHONE, AddressKind.EMAIL):
+        values = {key[1] for key in keys if not isinstance(key, FieldProblem) and key[0] == kind.value}
+        for value, contact_id in (await store.ids_by_address(tx, workspace_id, kind, values)).items():
+            found[kind.value, value] = contact_id
+    contacts = await store.by_ids(tx, workspace_id, set(found.values()))
+    created = _create_missing(mint, keys, found, contacts, now)
+    await store.insert(tx, workspace_id, created)
+    return [key if isinstance(key, FieldProblem) else _resolved(key, found, contacts) for key in keys]
+
+
+Key = tuple[str, str]
+
+
+def _key(recipient: Recipient) -> Key | FieldProblem:
+    """What a recipient is to be found by, cleaned."""
+    given = [(name, value) for name, value in msgspec.structs.asdict(recipient).items() if value]
+    if len(given) != 1:
+        return FieldProblem(
+            field="to",
+            problem="names nobody" if not given else "names more than one thing",
+            remedy="exactly one of contact, external_id, phone, email",
+            value=", ".join(name for name, _ in given),
+        )
+    name, value = given[0]
+    if name == "contact":
+        try:
+            return name, str(ids.read("contact", value))
+        except ValueError as error:
+            return FieldProblem(field="to.contact", problem=str(error), value=value)
+    if name == "external_id":
+        return name, value
+    try:
+        return name, rules.clean_address(AddressKind(name), value)
+    except BadAddress as bad:
+        return bad.at(f"to.{name}")
+
+
+def _create_missing(
+    mint: IdMint,
+    keys: Sequence[Key | FieldProblem],
+    found: dict[Key, int],
+    contacts: dict[int, Contact],
+    now: int,
+) -> list[Contact]:
+    created = []
+    for key in keys:
+        if isinstance(key, FieldProblem) or key in found or key[0] not in ("phone", "email"):
+            continue
+        address = Address(AddressKind(key[0]), key[1])
+        new = _made(mint.mint(), ContactInput(), (address,), now, now)
+        found[key], contacts[new.id] = new.id, new
+        created.append(new)
+    return created
+
+
+def _resolved(key: Key, found: dict[Key, int], contacts: dict[int, Contact]) -> Contact | FieldProblem:
+    contact = contacts.get(found.get(key, 0))
+    if contact is not None:
+        return contact
+    shown = ids.show("contact", int(key[1])) if key[0] == "contact" else key[1]
+    return FieldProblem(
+        field=f"to.{key[0]}", problem="no such contact", remedy="create the contact first", value=shown
+    )
+
+
+def _made(
+    contact_id: int, given: ContactInput, addresses: tuple[Address, ...], created_at: int, now: int
+) -> Contact:
+    return Contact(
+        id=contact_id,
+        external_id=given.external_id,
+        name=given.name,
+        locale=given.locale or rules.DEFAULT_LOCALE,
+        time_zone=rules.zone_for(given.time_zone, addresses),
+        fields=given.fields,
+        tags=given.tags,
+        opted_out=frozenset(given.opted_out),
+        created_at=created_at,
+        updated_at=now,
+        addresses=addresses,
+    )
+
+
+def _invalid(wrong: tuple[FieldProblem, ...]) -> Problem:
+    detail = "; ".join(f"{w.field}: {w.problem}" for w in wrong)
+    return Problem("invalid", "The contact is not valid", detail=detail, fields=wrong)
+
+
+def _taken(external_id: str | None) -> Problem:
+    wrong = FieldProblem(
+        field="external_id",
+        problem="belongs to another contact",
+        remedy="use another one",
+        value=external_id or "",
+    )
+    return _invalid((wrong,))

@@ -1,0 +1,193 @@
+"""Create, change and delete lines; keep the lines in force at hand.
+
+Secrets are sealed one by one, bound to their line and name; a form or an API answer shows them as a mask, and
+a mask that comes back keeps what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from angarium.channels import load
+from angarium.channels.kit import decode_settings
+from angarium.core import ids
+from angarium.core.ports import Channel, secret_fields
+from angarium.core.problems import Problem, invalid, not_found
+from angarium.core.values import Json
+from angarium.lines import rules, store
+from angarium.lines.rules import LineInput
+from angarium.lines.store import Line
+from angarium.storage.database import Conflict, Transaction
+from angarium.storage.ground import Ground
+
+MASK = "••••••"
+TOPIC = "lines"  # woken when a line was created, changed or deleted
+CALLBACK_TOKEN_BYTES = 16
+
+
+def channel_of(kind: str) -> Channel:
+    """The channel of this kind; a Problem that lists the kinds when there is none."""
+    channels = load()
+    if kind not in channels:
+        raise invalid(
+            "channel", "there is no such channel", value=kind, remedy="one of " + ", ".join(channels)
+        )
+    return channels[kind]
+
+
+async def create(ground: Ground, workspace_id: int, given: LineInput) -> Line:
+    """A new line."""
+    new = _made(ground, workspace_id, given, None)
+    return await _save(ground, new)
+
+
+async def change(ground: Ground, workspace_id: int, line_id: int, given: LineInput) -> Line:
+    """A line as it is described now; its channel stays."""
+    before = await get(ground, workspace_id, line_id)
+    if given.channel != before.channel:
+        raise invalid("channel", "cannot be changed", value=given.channel, remedy="create another line")
+    return await _save(ground, _made(ground, workspace_id, given, before))
+
+
+async def get(ground: Ground, workspace_id: int, line_id: int) -> Line:
+    """One line; a Problem when there is none."""
+    found = await ground.db.read(store.by_id, workspace_id, line_id)
+    if found is None:
+        raise not_found("line", ids.show("line", line_id))
+    return found
+
+
+async def everything(ground: Ground, workspace_id: int) -> list[Line]:
+    """All lines of a workspace."""
+    return await ground.db.read(store.all_of, workspace_id)
+
+
+async def delete(ground: Ground, workspace_id: int, line_id: int) -> None:
+    """Delete a line; what was sent on it stays in the history."""
+    if not await ground.db.run(store.remove, workspace_id, line_id):
+        raise not_found("line", ids.show("line", line_id))
+    ground.fabric.wake(TOPIC)
+
+
+def opened_settings(ground: Ground, line: Line) -> Any:
+    """The settings of a line for its channel, secrets opened."""
+    channel = channel_of(line.channel)
+    return decode_settings(channel, _opened(ground, line, secret_fields(channel.settings)))
+
+
+def shown_settings(line: Line) -> Json:
+    """The settings of a line for people: secrets masked."""
+    secrets = secret_fields(channel_of(line.channel).settings)
+    return {name: MASK if name in secrets and value else value for name, value in line.settings.items()}
+
+
+async def _save(ground: Ground, line: Line) -> Line:
+    try:
+        await ground.db.run(store.save, line)
+    except Conflict:
+        raise invalid(
+            "name", "a line of this name exists", value=line.name, remedy="choose another name"
+        ) from None
+    ground.fabric.wake(TOPIC)
+    return line
+
+
+def _made(ground: Ground, workspace_id: int, given: LineInput, before: Line | None) -> Line:
+    channel = channel_of(given.channel)
+    wrong = rules.check(given, channel)
+    secrets = secret_fields(channel.settings)
+    kept = _opened(ground, before, secrets) if before else {}
+    plain = {
+        name: kept.get(name, "") if name in secrets and value == MASK else value
+        for name, value in {**{n: v for n, v in kept.items() if n in secrets}, **given.settings}.items()
+    }
+    try:
+        decode_settings(channel, plain)
+    except Problem as problem:
+        under = tuple(msgspec.structs.replace(f, field=f"settings.{f.field}") for f in problem.fields)
+        wrong = (*wrong, *under)
+    if wrong:
+        detail = "; ".join(f"{f.field}: {f.problem}" for f in wrong)
+        raise Problem("invalid", "The line is not valid", detail=detail, fields=wrong)
+    return _line(ground, workspace_id, given, plain, before)
+
+
+def _line(ground: Ground, workspace_id: int, given: LineInput, plain: Json, before: Line | None) -> Line:
+    now = ground.clock.now()
+    line_id = before.id if before else ground.ids.mint()
+    micros = rules.price_micros(given.price)
+    assert micros is not None
+    return Line(
+        workspace_id=workspace_id,
+        id=line_id,
+        name=given.name,
+        channel=given.channel,
+        settings=_sealed(ground, line_id, plain, secret_fields(channel_of(given.channel).settings)),
+        classes=frozenset(given.classes),
+        registration=given.registration,
+        enabled=given.enabled,
+        speed_per_s=given.speed_per_s,
+        window_max=given.window,
+        hours=given.hours,
+        price_micros=micros,
+        price_per=given.price_per,
+        currency=given.currency,
+        callback_token=before.callback_token if before else ground.chance.secret(CALLBACK_TOKEN_BYTES).hex(),
+        version=before.version + 1 if before else 1,
+        created_at=before.created_at if before else now,
+        updated_at=now,
+    )
+
+
+def _sealed(ground: Ground, line_id: int, plain: Mapping[str, object], secrets: frozenset[str]) -> Json:
+    return {
+        name: ground.vault.seal(str(value).encode(), _cell(line_id, name))
+        if name in secrets and value
+        else value
+        for name, value in plain.items()
+    }
+
+
+def _opened(ground: Ground, line: Line, secrets: frozenset[str]) -> Json:
+    return {
+        name: ground.vault.open(value, _cell(line.id, name)).decode() if name in secrets and value else value
+        for name, value in line.settings.items()
+    }
+
+
+def _cell(line_id: int, name: str) -> str:
+    return f"line/{line_id}/settings/{name}"
+
+
+class Lines:
+    """The lines in force, of all workspaces, at hand without a query."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._by_workspace: dict[int, list[Line]] = {}
+        self._by_id: dict[int, Line] = {}
+
+    async def reload(self, workspace_ids: list[int]) -> None:
+        """Read them again."""
+        fresh = await self._ground.db.read(_all_lines, workspace_ids)
+        self._by_workspace = fresh
+        self._by_id = {line.id: line for lines in fresh.values() for line in lines}
+
+    def of(self, workspace_id: int) -> list[Line]:
+        """The lines of a workspace."""
+        return self._by_workspace.get(workspace_id, [])
+
+    def get(self, line_id: int) -> Line | None:
+        """One line."""
+        return self._by_id.get(line_id)
+
+    def every(self) -> list[Line]:
+        """All lines."""
+        return list(self._by_id.values())
+
+
+async def _all_lines(tx: Transaction, workspace_ids: list[int]) -> dict[int, list[Line]]:
+    return {workspace_id: await store.all_of(tx, workspace_id) for workspace_id in workspace_ids}

@@ -1,0 +1,101 @@
+"""What a line must be before it is written. Pure."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from angarium.core.clock import is_zone
+from angarium.core.ports import Channel
+from angarium.core.problems import FieldProblem
+from angarium.core.values import Hours, Json, MessageClass
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+REGISTRATIONS = ("draft", "approved", "refused")
+SPEED_MAX_PER_S = 100_000
+WINDOW_MAX = 10_000
+
+
+class LineInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A line as a person or a system describes it; secrets left out of `settings` stay as they are."""
+
+    name: str
+    channel: str
+    settings: Json = {}
+    classes: tuple[MessageClass, ...] = ()
+    registration: str = "draft"
+    enabled: bool = True
+    speed_per_s: float = 0.0
+    window: int = 10
+    hours: Hours | None = None
+    price: str = "0"
+    price_per: str = "message"
+    currency: str = "EUR"
+
+
+def check(line: LineInput, channel: Channel) -> tuple[FieldProblem, ...]:
+    """What is wrong with it, each with its remedy; the channel's own settings are checked by the channel."""
+    found = []
+
+    def wrong(field: str, problem: str, value: object, remedy: str) -> None:
+        found.append(FieldProblem(field=field, problem=problem, value=str(value), remedy=remedy))
+
+    if not NAME.fullmatch(line.name):
+        wrong(
+            "name",
+            "is not a name",
+            line.name,
+            "lower-case letters, digits, dot, dash, underscore; at most 64",
+        )
+    not_carried = [c.value for c in line.classes if c not in channel.capabilities.classes]
+    if not_carried:
+        wrong("classes", f"{channel.title} does not carry these", " ".join(not_carried), "leave them out")
+    if line.registration not in REGISTRATIONS:
+        wrong("registration", "is not a state", line.registration, "one of " + ", ".join(REGISTRATIONS))
+    if line.registration == "approved" and not line.classes:
+        wrong(
+            "classes", "an approved line needs at least one class", "", "name the classes it is approved for"
+        )
+    if not 0 <= line.speed_per_s <= SPEED_MAX_PER_S:
+        wrong("speed_per_s", "is out of range", line.speed_per_s, f"0 (no limit) to {SPEED_MAX_PER_S}")
+    if not 1 <= line.window <= WINDOW_MAX:
+        wrong("window", "is out of range", line.window, f"1 to {WINDOW_MAX}")
+    if line.price_per not in ("part", "message"):
+        wrong("price_per", "is not a unit", line.price_per, "part or message")
+    if price_micros(line.price) is None:
+        wrong("price", "is not a price", line.price, "a decimal number such as 0.0385, at most six decimals")
+    if not re.fullmatch(r"[A-Z]{3}", line.currency):
+        wrong("currency", "is not a currency", line.currency, "three letters of ISO 4217, such as EUR")
+    return (*found, *_check_hours(line.hours))
+
+
+def price_micros(text: str) -> int | None:
+    """A decimal price as micro-units; None when it is not one."""
+    match = re.fullmatch(r"(\d{1,9})(?:\.(\d{1,6}))?", text)
+    if match is None:
+        return None
+    return int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0"))
+
+
+def price_text(micros: int) -> str:
+    """Micro-units as a decimal price."""
+    whole, part = divmod(micros, 1_000_000)
+    return f"{whole}.{part:06d}".rstrip("0").rstrip(".")
+
+
+def _check_hours(hours: Hours | None) -> list[FieldProblem]:
+    if hours is None:
+        return []
+    found = []
+    for field, wall in (("hours.from", hours.from_), ("hours.until", hours.until)):
+        if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", wall):
+            found.append(FieldProblem(field, "is not a time of day", "HH:MM, from 00:00 to 24:00", wall))
+    if not hours.days or any(not 1 <= day <= 7 for day in hours.days):
+        days = " ".join(map(str, hours.days))
+        found.append(FieldProblem("hours.days", "are not days", "1 (Monday) to 7 (Sunday)", days))
+    if hours.zone != "contact" and not is_zone(hours.zone):
+        found.append(
+            FieldProblem("hours.zone", "is not a time zone", "contact, or such as Asia/Tehran", hours.zone)
+        )
+    return found

@@ -1,0 +1,174 @@
+"""A message with all that a decision needs: taken from the database, changed in memory, written back.
+
+`load` holds the rows of the message and of its attempts to the end of the transaction, so that of two events
+that come at the same moment the second sees what the first decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from angarium.contacts.store import Contact
+from angarium.content.rules import Variant
+from angarium.core.values import Content, Json, MessageClass, Reason
+from angarium.messaging.cascade import Run, Step, Try
+from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import messages as message_store
+from angarium.messaging.store.attempts import Attempt
+from angarium.messaging.store.messages import Message
+from angarium.messaging.world import Wording, World, topic
+from angarium.storage import facts
+from angarium.storage.database import Transaction
+from angarium.storage.facts import Fact
+
+
+@dataclass
+class Case:
+    """One message with everything that a decision needs, and what has been decided so far."""
+
+    message: Message
+    attempts: list[Attempt]
+    steps: tuple[Step, ...]
+    contact: Contact | None = None
+    wording: Wording | None = None
+    variants: tuple[Variant, ...] = ()
+    created: list[Attempt] = field(default_factory=list)
+    changed: dict[int, Attempt] = field(default_factory=dict)
+    events: list[tuple[str, int, Json]] = field(default_factory=list)  # what was heard: kind, when, details
+    decisions: list[Json] = field(default_factory=list)  # what was decided upon it
+
+    def run(self) -> Run:
+        """What the cascade looks at."""
+        message = self.message
+        return Run(
+            message.message_class,
+            self.steps,
+            message.expires_at,
+            tuple(_as_try(attempt) for attempt in self.attempts),
+            message.skips,
+        )
+
+    def attempt(self, attempt_id: int) -> Attempt:
+        """One of its attempts, about to be changed."""
+        found = next(attempt for attempt in self.attempts if attempt.id == attempt_id)
+        self.changed[attempt_id] = found
+        return found
+
+    def record(self, kind: str, now: int, **details: object) -> None:
+        """Note something that was heard of this message."""
+        self.events.append((kind, now, details))
+
+    def facts(self) -> list[Fact]:
+        """What was heard, as facts; the last one carries the decisions and the state that they led to."""
+        message = self.message
+        bodies = [details for _, _, details in self.events]
+        if bodies:
+            outcome = {"state": message.state.value, "finished": message.finished_at is not None}
+            bodies[-1] = {**bodies[-1], **outcome, "decisions": self.decisions}
+        return [
+            Fact(message.workspace_id, f"message.{kind}", message.id, at, msgspec.json.encode(body))
+            for (kind, at, _), body in zip(self.events, bodies, strict=True)
+        ]
+
+    def bill(self, attempt: Attempt, billed_on: str, event: str) -> None:
+        """Count the price once the provider charges for it: on acceptance or on delivery."""
+        if billed_on == event and not attempt.cost_micros:
+            attempt.cost_micros = attempt.price_micros
+            self.message.cost_micros += attempt.price_micros
+            self.message.currency = self.message.currency or attempt.currency
+
+
+def _as_try(attempt: Attempt) -> Try:
+    return Try(
+        attempt.step,
+        attempt.state,
+        attempt.planned_at,
+        attempt.line_id,
+        Reason(attempt.reason) if attempt.reason else None,
+        attempt.accepted_at,
+        attempt.ended_at,
+    )
+
+
+# ── in and out of the database ───────────────────────────────────────────────────────────────────────
+
+
+async def load(
+    tx: Transaction, world: World, workspace_id: int, message_ids: Iterable[int]
+) -> dict[int, Case]:
+    """Messages by id, their rows and those of their attempts held until the end of the transaction."""
+    held = await message_store.hold(tx, workspace_id, list(message_ids))
+    cases = {message.id: Case(message, [], ()) for message in held}
+    for attempt in await attempt_store.hold(tx, workspace_id, list(cases)):
+        cases[attempt.message_id].attempts.append(attempt)
+    await world.versions.load(tx, workspace_id, {m.cascade_version_id for m in held}, set())
+    for case in cases.values():
+        case.steps = world.versions.steps[case.message.cascade_version_id]
+    return cases
+
+
+async def write(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
+    """Write what has been decided of messages that were there before."""
+    await message_store.save(tx, [case.message for case in cases])
+    changed = [
+        attempt
+        for case in cases
+        for attempt in case.changed.values()
+        if not any(attempt is created for created in case.created)
+    ]
+    await attempt_store.save(tx, changed)
+    await write_new(tx, cases)
+
+
+async def write_new(tx: Transaction, cases: Sequence[Case]) -> None:
+    """Write newly planned attempts and the facts."""
+    await attempt_store.insert(tx, [attempt for case in cases for attempt in case.created])
+    await facts.append(tx, [fact for case in cases for fact in case.facts()])
+
+
+def wake(world: World, cases: Iterable[Case]) -> None:
+    """After the commit: tell the lines on which something is due."""
+    for line_id in {attempt.line_id for case in cases for attempt in case.created}:
+        world.ground.fabric.wake(topic(line_id))
+
+
+# ── words at rest ────────────────────────────────────────────────────────────────────────────────────
+
+
+def seal_content(world: World, message: Message, attempt_id: int, content: Content) -> bytes:
+    """The rendered words of an attempt as they are kept; those of a code are sealed."""
+    plain = msgspec.json.encode(content)
+    if message.message_class is not MessageClass.OTP:
+        return plain
+    return world.ground.vault.seal(plain, f"attempt/{attempt_id}/content").encode()
+
+
+def open_content(world: World, attempt: Attempt) -> Content:
+    """The rendered words of an attempt; empty once they have been forgotten."""
+    if not attempt.content:
+        return Content()
+    plain = attempt.content
+    if attempt.message_class is MessageClass.OTP:
+        plain = world.ground.vault.open(plain.decode(), f"attempt/{attempt.id}/content")
+    return msgspec.json.decode(plain, type=Content)
+
+
+def seal_wording(world: World, message_class: MessageClass, message_id: int, wording: Wording) -> bytes:
+    """A message's words as they are kept; those of a code are sealed."""
+    plain = msgspec.json.encode(wording)
+    if message_class is not MessageClass.OTP:
+        return plain
+    return world.ground.vault.seal(plain, f"message/{message_id}/words").encode()
+
+
+def open_wording(world: World, message: Message) -> Wording:
+    """A message's words; empty once they have been forgotten."""
+    if not message.words:
+        return Wording()
+    plain = message.words
+    if message.message_class is MessageClass.OTP:
+        plain = world.ground.vault.open(plain.decode(), f"message/{message.id}/words")
+    return msgspec.json.decode(plain, type=Wording)

@@ -1,0 +1,63 @@
+"""What customers send: put longer texts together, find out who it is, write it down once."""
+
+from __future__ import annotations
+
+import msgspec
+
+from angarium.contacts import store as contacts
+from angarium.core.clock import micros
+from angarium.core.ports import Inbound
+from angarium.lines.store import Line
+from angarium.messaging.store import inbox
+from angarium.messaging.store.inbox import Heard, Text
+from angarium.messaging.world import World
+from angarium.storage import facts
+from angarium.storage.database import Transaction
+from angarium.storage.facts import Fact
+
+# How long the parts of one text are waited for; then it is shown with its gaps.
+PARTS_WAIT_S = 600.0
+GAP = "[…]"
+
+
+async def hear(tx: Transaction, world: World, line: Line, event: Inbound, now: int) -> None:
+    """Take in one message from a customer, or one part of a longer one."""
+    if event.part_total <= 1:
+        await _write(tx, world, line, event, 0, now)
+        return
+    await inbox.insert_inbound_part(tx, line.workspace_id, line.id, event, now)
+    text = Text(line.id, event.sender, event.recipient, event.part_ref, event.part_total)
+    if len(await inbox.parts_of_text(tx, line.workspace_id, text)) == event.part_total:
+        await _put_together(tx, world, line, text, now)
+
+
+async def give_up_waiting(tx: Transaction, world: World, workspace_id: int, now: int) -> int:
+    """Take in texts whose missing parts did not come in time; how many there were."""
+    stale = await inbox.stale_texts(tx, workspace_id, now - micros(PARTS_WAIT_S))
+    for text in stale:
+        line = world.lines.get(text.line_id)
+        if line is None:
+            await inbox.drop_parts(tx, workspace_id, text)
+        else:
+            await _put_together(tx, world, line, text, now)
+    return len(stale)
+
+
+async def _put_together(tx: Transaction, world: World, line: Line, text: Text, now: int) -> None:
+    parts = await inbox.parts_of_text(tx, line.workspace_id, text)
+    there = {number: words for number, _, words, _ in parts}
+    whole = "".join(there.get(number, GAP) for number in range(1, text.total + 1))
+    event = Inbound(ref=parts[0][1], sender=text.sender, recipient=text.recipient, text=whole)
+    await _write(tx, world, line, event, text.total - len(there), now)
+    await inbox.drop_parts(tx, line.workspace_id, text)
+
+
+async def _write(tx: Transaction, world: World, line: Line, event: Inbound, missing: int, now: int) -> None:
+    kind = world.channels[line.channel].address_kind
+    owners = await contacts.ids_by_address(tx, line.workspace_id, kind, [event.sender])
+    heard = Heard(world.ground.ids.mint(), line.id, event, owners.get(event.sender), missing, now)
+    if not await inbox.insert_inbound(tx, line.workspace_id, [heard]):
+        return
+    body = {"line": line.name, "channel": line.channel, "contact": heard.contact_id, "parts_missing": missing}
+    fact = Fact(line.workspace_id, "inbound.received", heard.id, now, msgspec.json.encode(body))
+    await facts.append(tx, [fact])

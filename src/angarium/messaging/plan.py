@@ -1,0 +1,186 @@
+"""Plan what comes next for messages: ask the cascade, find the way of its step, write down why.
+
+Everything is decided on cases in memory; `case.load` and `case.write` stand around it in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from angarium.contacts import store as contacts
+from angarium.core.clock import iso
+from angarium.core.values import PRIORITY, Json, MessageClass, Reason
+from angarium.messaging.cascade import Finish, Send, Skip, WaitUntil, best_state, decide
+from angarium.messaging.case import Case, load, open_wording, seal_content, write
+from angarium.messaging.policy import Refuse
+from angarium.messaging.states import AttemptState, MessageState, may_become
+from angarium.messaging.store import messages as message_store
+from angarium.messaging.store.attempts import Attempt
+from angarium.messaging.store.messages import Message
+from angarium.messaging.way import Way, find_way, native_ttl_s
+from angarium.messaging.world import World
+from angarium.storage.database import Transaction
+
+
+async def due(tx: Transaction, world: World, workspace_id: int, now: int, limit: int) -> list[Case]:
+    """Decide for messages whose time has come; the cases that were decided."""
+    ids = await message_store.due(tx, workspace_id, now, limit)
+    cases = list((await load(tx, world, workspace_id, ids)).values())
+    for case in cases:
+        case.record("decided", now)
+    await advance(tx, world, cases, now)
+    await write(tx, world, cases)
+    return cases
+
+
+async def advance(tx: Transaction, world: World, cases: Sequence[Case], now: int) -> None:
+    """Decide what follows for each, as far as it can be decided now."""
+    to_plan = [case for case in cases if case.contact is None and _wants_a_step(case, now)]
+    await _furnish(tx, world, to_plan)
+    for case in cases:
+        drive(world, case, now)
+
+
+def drive(world: World, case: Case, now: int) -> None:
+    """Decide until there is something to wait for, or the end."""
+    if case.message.finished_at is not None:
+        _lift(case)
+        return
+    while True:
+        decision = decide(case.run(), now)
+        match decision:
+            case Send():
+                _cancel_queued(case, Reason.NOT_STARTED, now)
+                _plan_step(world, case, decision, now)
+            case WaitUntil():
+                _wait(case, decision, now)
+                return
+            case Finish():
+                _finish(case, decision, now)
+                return
+
+
+def _wants_a_step(case: Case, now: int) -> bool:
+    return case.message.finished_at is None and isinstance(decide(case.run(), now), Send)
+
+
+async def _furnish(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
+    """Fetch the contacts and the wording of messages that are about to be planned."""
+    if not cases:
+        return
+    workspace_id = cases[0].message.workspace_id
+    found = await contacts.by_ids(tx, workspace_id, {case.message.contact_id for case in cases})
+    await world.versions.load(tx, workspace_id, set(), {case.message.template_version_id for case in cases})
+    for case in cases:
+        case.contact = found.get(case.message.contact_id)
+        case.wording = open_wording(world, case.message)
+        template = case.message.template_version_id
+        case.variants = world.versions.variants[template] if template else case.wording.variants
+
+
+def _wait(case: Case, decision: WaitUntil, now: int) -> None:
+    message = case.message
+    message.decide_at = decision.at
+    state = best_state(case.run())
+    if state is MessageState.QUEUED and any(
+        attempt.state is AttemptState.QUEUED and attempt.due_at > now and not attempt.tries
+        for attempt in case.attempts
+    ):
+        state = MessageState.SCHEDULED
+    _set_state(message, state)
+    case.decisions.append({"do": "wait", "until": iso(decision.at), "why": decision.why})
+
+
+def _finish(case: Case, decision: Finish, now: int) -> None:
+    message = case.message
+    reason = decision.reason
+    _cancel_queued(case, reason or Reason.CANCELLED, now)
+    _set_state(message, decision.state)
+    message.reason = reason.value if reason else ""
+    message.decide_at = None
+    message.finished_at = now
+    if message.message_class is MessageClass.OTP:
+        _forget(case)
+    case.decisions.append(
+        {"do": "finish", "state": message.state.value, "reason": message.reason, "why": decision.why}
+    )
+
+
+def _forget(case: Case) -> None:
+    """The text of a code is not kept once its message has ended."""
+    case.message.words = b""
+    for attempt in case.attempts:
+        case.attempt(attempt.id).content = b""
+
+
+def _lift(case: Case) -> None:
+    """News after the end: only good news changes anything."""
+    state = best_state(case.run())
+    if state is not case.message.state and may_become(case.message.state, state):
+        case.message.state = state
+        case.message.reason = ""
+
+
+def _set_state(message: Message, state: MessageState) -> None:
+    if may_become(message.state, state):
+        message.state = state
+
+
+def _cancel_queued(case: Case, reason: Reason, now: int) -> None:
+    for attempt in case.attempts:
+        if attempt.state is AttemptState.QUEUED:
+            changed = case.attempt(attempt.id)
+            changed.state, changed.reason, changed.ended_at = AttemptState.CANCELLED, reason.value, now
+
+
+def _plan_step(world: World, case: Case, send: Send, now: int) -> None:
+    """Add an attempt for the step, or a skip that says why there is none."""
+    found = find_way(world, case, send, now)
+    note: Json = {"step": send.step + 1, "why": send.why}
+    if isinstance(found, Refuse):
+        case.message.skips = (*case.message.skips, Skip(send.step, found.reason))
+        case.decisions.append({"do": "skip", **note, "reason": found.reason.value, "detail": found.detail})
+        return
+    attempt = _attempt(world, case, send, found, now)
+    case.attempts.append(attempt)
+    case.created.append(attempt)
+    lines = [{"line": c.name, "fit": c.fit, "why": c.why} for c in found.candidates]
+    note |= {"channel": attempt.channel, "line": found.line.name, "lines": lines}
+    if found.due_at > now:
+        note |= {"due": iso(found.due_at), "held": found.held}
+    case.decisions.append({"do": "send", **note})
+
+
+def _attempt(world: World, case: Case, send: Send, way: Way, now: int) -> Attempt:
+    message, step, line = case.message, case.steps[send.step], way.line
+    attempt_id = world.ground.ids.mint()
+    last = send.step == len(case.steps) - 1
+    return Attempt(
+        workspace_id=message.workspace_id,
+        id=attempt_id,
+        message_id=message.id,
+        contact_id=message.contact_id,
+        step=send.step,
+        number=1 + sum(attempt.step == send.step for attempt in case.attempts),
+        line_id=line.id,
+        channel=line.channel,
+        message_class=message.message_class,
+        priority=PRIORITY[message.message_class],
+        address=way.address,
+        content=seal_content(world, message, attempt_id, way.content),
+        parts=way.parts,
+        price_micros=line.price(way.parts),
+        cost_micros=0,
+        currency=line.currency,
+        state=AttemptState.QUEUED,
+        reason="",
+        code="",
+        detail="",
+        late=0,
+        tries=0,
+        epoch=0,
+        ttl_s=native_ttl_s(world.channels[line.channel], step, message.expires_at, way.due_at, last),
+        due_at=way.due_at,
+        expires_at=message.expires_at,
+        planned_at=way.due_at,
+    )

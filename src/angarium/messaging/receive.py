@@ -1,0 +1,327 @@
+"""What providers and customers say: journal it, answer, then work it through.
+
+Order of things: the raw bytes are committed to the journal; only then is the provider answered; then the
+channel reads them (pure) and what was read is applied. A crash in between leaves a journal entry that the
+next start works through. A receipt that fits no attempt is parked, and matched when the answer to its
+submission is recorded, or as evidence for an attempt that was never answered.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+import structlog
+
+from angarium.core import ids
+from angarium.core.clock import micros
+from angarium.core.ports import Event, Inbound, Raw, Receipt, Unreadable
+from angarium.core.values import Json, Reason
+from angarium.lines.store import Line
+from angarium.messaging import inbound, plan, receipts
+from angarium.messaging.case import Case, load, wake, write
+from angarium.messaging.receipts import Applied, Contradiction, Same
+from angarium.messaging.states import AttemptState
+from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import inbox
+from angarium.messaging.store.attempts import Attempt, Part
+from angarium.messaging.store.inbox import Entry, Parked
+from angarium.messaging.world import World
+from angarium.storage.database import Transaction
+
+log = structlog.get_logger()
+
+# A parked receipt is evidence for an unanswered attempt to the same address within this time.
+EVIDENCE_S = 3600.0
+
+
+class Word(msgspec.Struct, frozen=True):
+    """One receipt with the attempt that it speaks of."""
+
+    attempt_id: int
+    message_id: int
+    receipt: Receipt
+    part: Part | None
+    inferred: bool = False  # found by evidence, not by reference
+
+
+class Read(msgspec.Struct, frozen=True):
+    """A journal entry as its channel read it."""
+
+    entry: Entry
+    line: Line | None
+    events: list[Event]
+
+
+# ── journalling ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def entry(world: World, line: Line, raw: Raw) -> Entry:
+    """A callback as a journal entry."""
+    return Entry(line.workspace_id, world.ground.ids.mint(), line.id, raw, world.ground.clock.now())
+
+
+async def journal(world: World, entries: Sequence[Entry]) -> None:
+    """Commit callbacks to the journal; when it returns their providers may be answered."""
+    for workspace_id in {e.workspace_id for e in entries}:
+        ours = [e for e in entries if e.workspace_id == workspace_id]
+        await world.ground.db.run(inbox.write_journal, ours)
+
+
+# ── working through ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def work_through(world: World, entries: Sequence[Entry]) -> None:
+    """Read journalled callbacks and apply what they say, in one transaction per workspace."""
+    read = [read_entry(world, e) for e in entries]
+    for workspace_id in sorted({r.entry.workspace_id for r in read}):
+        ours = [r for r in read if r.entry.workspace_id == workspace_id]
+        now = world.ground.clock.now()
+        wake(world, await world.ground.db.run(_apply, world, workspace_id, ours, now))
+
+
+def read_entry(world: World, one: Entry) -> Read:
+    """What a callback says; a channel that cannot read it says so, and one that breaks is reported."""
+    line = world.lines.get(one.line_id)
+    if line is None:
+        return Read(one, None, [Unreadable("the line has been deleted", "")])
+    try:
+        return Read(one, line, world.channels[line.channel].parse(world.settings(line), one.raw))
+    except Exception as error:
+        log.exception("a channel could not read a callback", channel=line.channel, journal=one.id)
+        return Read(one, line, [Unreadable(f"{type(error).__name__}: {error}", "")])
+
+
+async def _apply(
+    tx: Transaction, world: World, workspace_id: int, read: Sequence[Read], now: int
+) -> list[Case]:
+    by_line: dict[int, list[Receipt]] = defaultdict(list)
+    for one in read:
+        for event in one.events:
+            if isinstance(event, Receipt):
+                by_line[one.entry.line_id].append(event)
+            elif isinstance(event, Inbound) and one.line is not None:
+                await inbound.hear(tx, world, one.line, event, now)
+    words: list[Word] = []
+    for line_id, found in by_line.items():
+        words += await _match(tx, workspace_id, line_id, found, now)
+    cases = await apply_words(tx, world, workspace_id, words, now)
+    await inbox.close_journal(tx, workspace_id, [(one.entry.id, _not_understood(one)) for one in read])
+    return cases
+
+
+def _not_understood(one: Read) -> str:
+    return "; ".join(event.detail for event in one.events if isinstance(event, Unreadable))
+
+
+async def _match(
+    tx: Transaction, workspace_id: int, line_id: int, found: list[Receipt], now: int
+) -> list[Word]:
+    """Find the attempts that receipts speak of; park the receipts of which none is known."""
+    by_ref = await attempt_store.by_refs(tx, workspace_id, line_id, [r.ref for r in found if r.ref])
+    own = {r.client_ref: _own_id(r.client_ref) for r in found if r.client_ref and r.ref not in by_ref}
+    messages = await attempt_store.messages_of(tx, workspace_id, [i for i in own.values() if i])
+    words, homeless = [], []
+    for receipt in found:
+        if receipt.ref in by_ref:
+            part, message_id = by_ref[receipt.ref]
+            words.append(Word(part.attempt_id, message_id, receipt, part))
+        elif (attempt_id := own.get(receipt.client_ref, 0)) in messages:
+            words.append(Word(attempt_id, messages[attempt_id], receipt, None))
+        else:
+            homeless.append(receipt)
+    inferred, left = await _infer(tx, workspace_id, line_id, homeless)
+    await inbox.park(tx, workspace_id, [Parked(line_id, receipt, now) for receipt in left])
+    return words + inferred
+
+
+def _own_id(client_ref: str) -> int:
+    try:
+        return ids.read("attempt", client_ref)
+    except ValueError:
+        return 0
+
+
+async def _infer(
+    tx: Transaction, workspace_id: int, line_id: int, homeless: list[Receipt]
+) -> tuple[list[Word], list[Receipt]]:
+    """A receipt to an address with exactly one unanswered attempt on this line is taken to be about it."""
+    addressed = [r for r in homeless if r.address]
+    if not addressed:
+        return [], homeless
+    candidates: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    unknown = await attempt_store.unknown_at(tx, workspace_id, line_id, [r.address for r in addressed])
+    for attempt_id, message_id, address in unknown:
+        candidates[address].append((attempt_id, message_id))
+    words, left = [], []
+    for receipt in homeless:
+        fitting = candidates.get(receipt.address, [])
+        if len(fitting) == 1:
+            words.append(Word(*fitting[0], receipt, None, inferred=True))
+        else:
+            left.append(receipt)
+    return words, left
+
+
+# ── applying ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def apply_words(
+    tx: Transaction, world: World, workspace_id: int, words: Sequence[Word], now: int
+) -> list[Case]:
+    """Apply receipts to their attempts, decide what follows, write it; the cases that were touched."""
+    cases = await load(tx, world, workspace_id, {word.message_id for word in words})
+    await tell(tx, world, workspace_id, cases, [word for word in words if word.message_id in cases], now)
+    touched = list(cases.values())
+    await plan.advance(tx, world, touched, now)
+    await write(tx, world, touched)
+    return touched
+
+
+async def tell(
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    cases: Mapping[int, Case],
+    words: Sequence[Word],
+    now: int,
+) -> None:
+    """Tell cases what was heard of them. A reference that is new may match receipts parked before."""
+    learned = _learned_parts(cases, words)
+    await attempt_store.insert_parts(tx, workspace_id, learned)
+    everything = [*words, *await parked_words(tx, workspace_id, cases, learned)]
+    siblings = await _siblings(tx, workspace_id, everything)
+    for word in everything:
+        _apply_word(world, cases[word.message_id], word, siblings, now)
+    await attempt_store.save_parts(tx, workspace_id, [p for parts in siblings.values() for p in parts])
+
+
+async def _siblings(tx: Transaction, workspace_id: int, words: Sequence[Word]) -> dict[int, list[Part]]:
+    """All parts of the texts of several parts that are spoken of, by attempt."""
+    several = {word.attempt_id for word in words if word.part is not None and word.part.total > 1}
+    return await attempt_store.parts_of(tx, workspace_id, list(several)) if several else {}
+
+
+def _learned_parts(cases: Mapping[int, Case], words: Sequence[Word]) -> list[Part]:
+    """References learned from a receipt that named our own reference or was inferred."""
+    learned = {}
+    for word in words:
+        if word.part is None and word.receipt.ref:
+            line_id = cases[word.message_id].attempt(word.attempt_id).line_id
+            part = Part(line_id, word.receipt.ref, word.attempt_id, 1, 1, AttemptState.ACCEPTED)
+            learned[line_id, word.receipt.ref] = part
+    return list(learned.values())
+
+
+def _apply_word(world: World, case: Case, word: Word, siblings: Mapping[int, list[Part]], now: int) -> None:
+    attempt = case.attempt(word.attempt_id)
+    news = receipts.STATE_OF[word.receipt.status]
+    parts = siblings.get(word.attempt_id)
+    if parts:
+        news = _news_of_whole(parts, word, news)
+    change = receipts.apply(attempt.state, news)
+    if isinstance(change, Applied):
+        _change(world, case, attempt, change.state, word.receipt, now)
+    _note(world, case, attempt, word, change, now)
+
+
+def _news_of_whole(parts: list[Part], word: Word, news: AttemptState) -> AttemptState:
+    for part in parts:
+        if word.part is not None and part.ref == word.part.ref:
+            change = receipts.apply(part.state, news)
+            part.state = change.state if isinstance(change, Applied) else part.state
+    return receipts.whole([part.state for part in parts])
+
+
+def _change(
+    world: World, case: Case, attempt: Attempt, state: AttemptState, receipt: Receipt, now: int
+) -> None:
+    billed_on = world.channels[attempt.channel].capabilities.billed_on
+    attempt.state = state
+    attempt.accepted_at = attempt.accepted_at or now
+    case.bill(attempt, billed_on, "accepted")
+    attempt.code = receipt.code
+    if state is AttemptState.FAILED:
+        attempt.reason, attempt.ended_at = (receipt.reason or Reason.UNDELIVERED).value, now
+        return
+    attempt.reason = attempt.detail = ""
+    if state in (AttemptState.DELIVERED, AttemptState.READ):
+        attempt.delivered_at = attempt.delivered_at or now
+        attempt.read_at = now if state is AttemptState.READ else attempt.read_at
+        attempt.late = attempt.late or int(_superseded(case, attempt))
+        case.bill(attempt, billed_on, "delivered")
+
+
+def _superseded(case: Case, attempt: Attempt) -> bool:
+    """Whether a later attempt had gone out before this one was known to be delivered."""
+    return any(
+        other.id > attempt.id and other.submitted_at is not None and other.state is not AttemptState.REFUSED
+        for other in case.attempts
+    )
+
+
+def _note(
+    world: World, case: Case, attempt: Attempt, word: Word, change: Applied | Same | Contradiction, now: int
+) -> None:
+    """One event for one receipt that says something new; a repetition is no event."""
+    if isinstance(change, Same):
+        return
+    line = world.lines.get(attempt.line_id)
+    details: Json = {
+        "step": attempt.step + 1,
+        "channel": attempt.channel,
+        "line": line.name if line else "",
+        "ref": word.receipt.ref,
+        "code": word.receipt.code,
+    }
+    if isinstance(change, Contradiction):
+        details["contradicts"] = attempt.state.value
+    if attempt.reason:
+        details["reason"] = attempt.reason
+    if attempt.late:
+        details["late"] = True
+    if word.inferred:
+        details["evidence"] = "inferred: the only unanswered attempt to this address on this line"
+    case.record(word.receipt.status.value, now, **details)
+
+
+# ── parked receipts ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def parked_words(
+    tx: Transaction, workspace_id: int, cases: Mapping[int, Case], parts: Iterable[Part]
+) -> list[Word]:
+    """Receipts that came before their reference was known: taken out of the park, with what they speak of."""
+    by_line: dict[int, dict[str, Part]] = defaultdict(dict)
+    for part in parts:
+        by_line[part.line_id][part.ref] = part
+    message_of = {attempt.id: case.message.id for case in cases.values() for attempt in case.attempts}
+    words = []
+    for line_id, by_ref in by_line.items():
+        parked = await inbox.parked_by_refs(tx, workspace_id, line_id, list(by_ref))
+        for p in parked:
+            part = by_ref[p.key]
+            words.append(Word(part.attempt_id, message_of[part.attempt_id], p.receipt, part))
+        if parked:
+            await inbox.unpark(tx, workspace_id, line_id, list({p.key for p in parked}))
+    return words
+
+
+async def evidence_words(
+    tx: Transaction, workspace_id: int, attempts: Iterable[Attempt], now: int
+) -> list[Word]:
+    """Parked receipts that fit exactly one of these attempts, as far as they are without an answer."""
+    by_line: dict[int, dict[str, list[Attempt]]] = defaultdict(lambda: defaultdict(list))
+    for attempt in attempts:
+        if attempt.state is AttemptState.UNKNOWN:
+            by_line[attempt.line_id][attempt.address].append(attempt)
+    words = []
+    for line_id, by_address in by_line.items():
+        parked = await inbox.parked_for(tx, workspace_id, line_id, list(by_address), now - micros(EVIDENCE_S))
+        fitting = [(p, by_address[p.receipt.address]) for p in parked]
+        found = [(p, a[0]) for p, a in fitting if len(a) == 1 and p.received_at >= (a[0].submitted_at or 0)]
+        words += [Word(a.id, a.message_id, p.receipt, None, inferred=True) for p, a in found]
+        if found:
+            await inbox.unpark(tx, workspace_id, line_id, list({p.key for p, _ in found}))
+    return words

@@ -1,0 +1,76 @@
+"""After a crash: intents without an outcome become unknown, and evidence is looked for; and housekeeping."""
+
+from __future__ import annotations
+
+from angarium.core.clock import micros
+from angarium.core.values import Reason
+from angarium.lines.store import Line
+from angarium.messaging import inbound, plan, receive
+from angarium.messaging.case import Case, load, wake, write
+from angarium.messaging.states import AttemptState
+from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import inbox
+from angarium.messaging.world import World
+from angarium.storage import idempotency
+from angarium.storage.database import Transaction
+
+ORPHANS_MAX = 500  # intents taken over in one transaction
+PARKED_DAYS = 7  # Meta repeats callbacks for so long; an SMSC three days
+IDEMPOTENCY_HOURS = 48
+PURGE_MAX = 1_000
+DAY_S = 86_400.0
+STOPPED = "The server stopped between handing it over and hearing the answer."
+
+
+async def take_over(world: World, line: Line, epoch: int) -> int:
+    """Intents that an earlier owner of this line left behind: each may have gone out. How many there were."""
+    total = 0
+    while True:
+        now = world.ground.clock.now()
+        cases = await world.ground.db.run(_take_over, world, line, epoch, now)
+        if not cases:
+            return total
+        wake(world, cases)
+        total += len(cases)
+
+
+async def _take_over(tx: Transaction, world: World, line: Line, epoch: int, now: int) -> list[Case]:
+    orphans = await attempt_store.orphans(tx, line.workspace_id, line.id, epoch, ORPHANS_MAX)
+    cases = await load(tx, world, line.workspace_id, {message_id for _, message_id in orphans})
+    left = []
+    for attempt_id, message_id in orphans:
+        case = cases[message_id]
+        attempt = case.attempt(attempt_id)
+        if attempt.state is AttemptState.SUBMITTING:
+            attempt.state, attempt.reason = AttemptState.UNKNOWN, Reason.NO_ANSWER.value
+            attempt.detail, attempt.ended_at = STOPPED, now
+            case.record("unanswered", now, step=attempt.step + 1, line=line.name, detail=STOPPED)
+            left.append(attempt)
+    words = await receive.evidence_words(tx, line.workspace_id, left, now)
+    await receive.tell(tx, world, line.workspace_id, cases, words, now)
+    await plan.advance(tx, world, list(cases.values()), now)
+    await write(tx, world, list(cases.values()))
+    return list(cases.values())
+
+
+async def work_through_journal(world: World, workspace_id: int, limit: int = 200) -> int:
+    """Callbacks that were journalled before a crash and not worked through. How many there were."""
+    total = 0
+    while True:
+        entries = await world.ground.db.read(inbox.new_journal, workspace_id, limit)
+        if not entries:
+            return total
+        await receive.work_through(world, entries)
+        total += len(entries)
+
+
+async def tidy(world: World, workspace_id: int) -> None:
+    """Let go of what has had its time: parts of texts, parked receipts, idempotency keys."""
+    now = world.ground.clock.now()
+    await world.ground.db.run(_tidy, world, workspace_id, now)
+
+
+async def _tidy(tx: Transaction, world: World, workspace_id: int, now: int) -> None:
+    await inbound.give_up_waiting(tx, world, workspace_id, now)
+    await inbox.forget_parked(tx, workspace_id, now - micros(PARKED_DAYS * DAY_S))
+    await idempotency.purge(tx, workspace_id, now - micros(IDEMPOTENCY_HOURS * 3600.0), PURGE_MAX)

@@ -1,0 +1,201 @@
+"""Claim what is due on a line and hand it to the channel; record how it ended.
+
+The intent is committed before any byte leaves, and the rules are asked once more in that transaction: an
+opt-out that came while a message was queued stops it here. The machine that wrote an intent and died leaves
+it behind as evidence (`reconcile.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from angarium.contacts import store as contacts
+from angarium.core import ids
+from angarium.core.clock import MICROS
+from angarium.core.ports import Accepted, Outcome, Refused, Submission
+from angarium.core.values import Reason, Standing
+from angarium.lines.store import Line
+from angarium.messaging import plan, receive
+from angarium.messaging.case import Case, load, open_content, wake, write
+from angarium.messaging.policy import Defer, Refuse, judge
+from angarium.messaging.retry import Action, action, next_try_at
+from angarium.messaging.states import AttemptState, attempt_may_become
+from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store.attempts import Attempt, Part
+from angarium.messaging.way import line_rules
+from angarium.messaging.world import World
+from angarium.storage.database import Transaction
+
+NOBODY = Standing()  # a contact that is gone: nothing is known against it, and its message was planned before
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How one submission ended. `roll` is the chance that its retry is jittered with."""
+
+    attempt: Attempt
+    outcome: Outcome
+    roll: float
+
+
+# ── claiming ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def claim(world: World, line: Line, epoch: int, limit: int) -> list[Attempt]:
+    """Up to `limit` due attempts of a line, most urgent first; the intent to submit them is durable now."""
+    now = world.ground.clock.now()
+    claimed, settled = await world.ground.db.run(_claim, world, line, epoch, now, limit)
+    wake(world, settled)
+    return claimed
+
+
+async def _claim(
+    tx: Transaction, world: World, line: Line, epoch: int, now: int, limit: int
+) -> tuple[list[Attempt], list[Case]]:
+    found = await attempt_store.claim(tx, line.workspace_id, line.id, epoch, now, limit)
+    if not found:
+        return [], []
+    standings = await contacts.standings(tx, line.workspace_id, {attempt.contact_id for attempt in found})
+    rules = line_rules(line)
+    good, stopped = [], {}
+    for attempt in found:
+        standing = standings.get(attempt.contact_id, NOBODY)
+        verdict = judge(attempt.message_class, standing, rules, attempt.expires_at, now)
+        if isinstance(verdict, Refuse | Defer):
+            stopped[attempt.id] = (attempt, verdict)
+        else:
+            good.append(attempt)
+    return good, await _stop(tx, world, line.workspace_id, stopped, now) if stopped else []
+
+
+async def _stop(
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    stopped: dict[int, tuple[Attempt, Refuse | Defer]],
+    now: int,
+) -> list[Case]:
+    """Take back claims that the rules no longer allow, before anything was handed over."""
+    cases = await load(tx, world, workspace_id, {attempt.message_id for attempt, _ in stopped.values()})
+    for attempt, verdict in stopped.values():
+        case = cases[attempt.message_id]
+        held = case.attempt(attempt.id)
+        if isinstance(verdict, Defer):
+            held.state, held.due_at = AttemptState.QUEUED, verdict.until
+        else:
+            held.state, held.reason, held.ended_at = AttemptState.REFUSED, verdict.reason.value, now
+            held.detail = verdict.detail
+        case.record("stopped", now, step=attempt.step + 1, reason=verdict.reason.value, detail=verdict.detail)
+    await plan.advance(tx, world, list(cases.values()), now)
+    await write(tx, world, list(cases.values()))
+    return list(cases.values())
+
+
+def submission(world: World, line: Line, attempt: Attempt, now: int) -> Submission:
+    """A claimed attempt as its channel sees it."""
+    left_s = max(1, (attempt.expires_at - now) // MICROS)
+    return Submission(
+        attempt_id=attempt.id,
+        client_ref=ids.show("attempt", attempt.id),
+        address=attempt.address,
+        message_class=attempt.message_class,
+        content=open_content(world, attempt),
+        ttl_s=None if attempt.ttl_s is None else int(min(attempt.ttl_s, max(left_s, 1))),
+        callback_url=world.callback_url(line),
+    )
+
+
+# ── recording ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def record(world: World, ended: Sequence[Ended]) -> None:
+    """Write down how submissions ended and what follows, in one transaction per workspace."""
+    now = world.ground.clock.now()
+    for workspace_id in sorted({one.attempt.workspace_id for one in ended}):
+        ours = [one for one in ended if one.attempt.workspace_id == workspace_id]
+        wake(world, await world.ground.db.run(_record, world, workspace_id, ours, now))
+
+
+async def _record(
+    tx: Transaction, world: World, workspace_id: int, ended: Sequence[Ended], now: int
+) -> list[Case]:
+    cases = await load(tx, world, workspace_id, {one.attempt.message_id for one in ended})
+    parts: list[Part] = []
+    for one in ended:
+        case = cases[one.attempt.message_id]
+        held = case.attempt(one.attempt.id)
+        settle(world, case, held, one, now)
+        _note(world, case, held, one.outcome, now)
+        parts += _parts(held, one.outcome)
+    await attempt_store.insert_parts(tx, workspace_id, parts)
+    words = await receive.parked_words(tx, workspace_id, cases, parts)
+    unanswered = [cases[one.attempt.message_id].attempt(one.attempt.id) for one in ended]
+    words += await receive.evidence_words(tx, workspace_id, unanswered, now)
+    await receive.tell(tx, world, workspace_id, cases, words, now)
+    await plan.advance(tx, world, list(cases.values()), now)
+    await write(tx, world, list(cases.values()))
+    return list(cases.values())
+
+
+def settle(world: World, case: Case, attempt: Attempt, ended: Ended, now: int) -> None:
+    """What an outcome makes of its attempt. An outcome that comes late is still evidence."""
+    capabilities = world.channels[attempt.channel].capabilities
+    match ended.outcome:
+        case Accepted():
+            attempt.accepted_at = attempt.accepted_at or now
+            _become(attempt, AttemptState.ACCEPTED)
+            attempt.reason = attempt.code = attempt.detail = ""
+            case.bill(attempt, capabilities.billed_on, "accepted")
+        case Refused():
+            _settle_refusal(attempt, ended.outcome, ended.roll, now)
+        case _:
+            if capabilities.idempotent:
+                again = Refused(Reason.TEMPORARY, detail=ended.outcome.detail)
+                _settle_refusal(attempt, again, ended.roll, now)
+            elif _become(attempt, AttemptState.UNKNOWN):
+                attempt.reason, attempt.detail = Reason.NO_ANSWER.value, ended.outcome.detail
+                attempt.ended_at = now
+
+
+def _settle_refusal(attempt: Attempt, refused: Refused, roll: float, now: int) -> None:
+    attempt.reason, attempt.code, attempt.detail = refused.reason.value, refused.code, refused.detail
+    if action(refused.reason, attempt.message_class) is Action.RETRY:
+        again_at = next_try_at(refused.reason, attempt.tries, now, roll, refused.retry_after_s)
+        if again_at is not None and again_at < attempt.expires_at and _become(attempt, AttemptState.QUEUED):
+            attempt.due_at = again_at
+            return
+    if _become(attempt, AttemptState.REFUSED):
+        attempt.ended_at = now
+
+
+def _become(attempt: Attempt, state: AttemptState) -> bool:
+    allowed = attempt_may_become(attempt.state, state)
+    if allowed:
+        attempt.state = state
+    return allowed
+
+
+def _parts(attempt: Attempt, outcome: Outcome) -> list[Part]:
+    if not isinstance(outcome, Accepted):
+        return []
+    total = len(outcome.refs)
+    return [
+        Part(attempt.line_id, ref, attempt.id, number, total, AttemptState.ACCEPTED)
+        for number, ref in enumerate(outcome.refs, start=1)
+    ]
+
+
+def _note(world: World, case: Case, attempt: Attempt, outcome: Outcome, now: int) -> None:
+    """One event for one outcome."""
+    line = world.lines.get(attempt.line_id)
+    common = {"step": attempt.step + 1, "channel": attempt.channel, "line": line.name if line else ""}
+    match outcome:
+        case Accepted():
+            case.record("sent", now, **common, refs=outcome.refs, parts=attempt.parts)
+        case Refused():
+            word = "postponed" if attempt.state is AttemptState.QUEUED else "not_taken"
+            reason = {"reason": outcome.reason.value, "code": outcome.code, "detail": outcome.detail}
+            case.record(word, now, **common, **reason)
+        case _:
+            case.record("unanswered", now, **common, detail=outcome.detail)

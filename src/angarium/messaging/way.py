@@ -1,0 +1,158 @@
+"""The way of one step: an address of the contact, wording for the channel and locale, and a line fit for the
+class that may send at this hour. What is missing is said as a refusal with its reason.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from angarium.contacts.store import Contact
+from angarium.content import rules as wording_rules
+from angarium.core.clock import MICROS
+from angarium.core.ports import Channel
+from angarium.core.values import Content, Json, Reason
+from angarium.lines.store import Line
+from angarium.messaging.cascade import Send, Step
+from angarium.messaging.case import Case
+from angarium.messaging.policy import Defer, LineRules, Refuse, judge, judge_person
+from angarium.messaging.routing import Candidate, LineFacts, candidates
+from angarium.messaging.world import World
+
+
+class Way(msgspec.Struct, frozen=True):
+    """How a step can be taken."""
+
+    line: Line
+    address: str
+    content: Content
+    parts: int
+    due_at: int
+    candidates: list[Candidate]
+    held: str = ""
+
+
+def find_way(world: World, case: Case, send: Send, now: int) -> Way | Refuse:
+    """The way of a step, or what is in it."""
+    message, contact, step = case.message, case.contact, case.steps[send.step]
+    if contact is None:
+        return Refuse(Reason.NO_ADDRESS, "The contact has been deleted.")
+    judgement = judge_person(message.message_class, contact.standing())
+    if isinstance(judgement, Refuse):
+        return judgement
+    lines = lines_of(world, message.workspace_id, step)
+    if not lines:
+        return Refuse(Reason.NO_LINE, f"There is no line {step.line or 'on the channel ' + step.channel}.")
+    channel = world.channels[lines[0].channel]
+    address = contact.address(channel.address_kind)
+    if address is None:
+        return Refuse(Reason.NO_ADDRESS, f"The contact has no {channel.address_kind.value} address.")
+    content = word(case, channel, contact)
+    if isinstance(content, Refuse):
+        return content
+    return _choose_line(world, case, send, lines, channel, address.value, content, now)
+
+
+def lines_of(world: World, workspace_id: int, step: Step) -> list[Line]:
+    """The lines that a step names."""
+    return [
+        line
+        for line in world.lines.of(workspace_id)
+        if (line.name == step.line if step.line else line.channel == step.channel)
+    ]
+
+
+def word(case: Case, channel: Channel, contact: Contact) -> Content | Refuse:
+    """The words of a message on a channel, or why there are none."""
+    assert case.wording is not None
+    variant = wording_rules.pick(case.variants, channel.kind, case.message.locale)
+    if variant is None:
+        return Refuse(
+            Reason.NO_WORDING,
+            f"There is no wording for {channel.kind} in {case.message.locale or 'any locale'}.",
+        )
+    values = {**case.wording.variables, "contact": contact_values(contact)}
+    try:
+        return wording_rules.render(variant.content, values)
+    except wording_rules.NotRendered as error:
+        return Refuse(Reason.NO_WORDING, str(error))
+
+
+def contact_values(contact: Contact) -> Json:
+    """What a template sees of a contact."""
+    return {
+        **contact.fields,
+        "name": contact.name,
+        "external_id": contact.external_id or "",
+        "locale": contact.locale,
+        "tags": list(contact.tags),
+    }
+
+
+def _choose_line(
+    world: World,
+    case: Case,
+    send: Send,
+    lines: list[Line],
+    channel: Channel,
+    address: str,
+    content: Content,
+    now: int,
+) -> Way | Refuse:
+    """The best line that may send now; else the one whose hours open first."""
+    message, step = case.message, case.steps[send.step]
+    findings = channel.lint(world.settings(lines[0]), content)
+    if findings:
+        detail = "; ".join(f"{f.field} {f.problem}" for f in findings)
+        return Refuse(Reason.UNSUPPORTED, f"{channel.title} cannot carry it: {detail}.")
+    measures = {line.id: channel.measure(world.settings(line), content).parts for line in lines}
+    known = [line_facts(world, line, measures[line.id]) for line in lines]
+    order = candidates(known, step, message.message_class, send.avoid, send.exclude)
+    by_id = {line.id: line for line in lines}
+    assert case.contact is not None
+    deferred: tuple[int, Way] | None = None
+    refusal = Refuse(Reason.NO_LINE, _why_none(order))
+    for candidate in (c for c in order if c.fit):
+        line = by_id[candidate.line_id]
+        verdict = judge(
+            message.message_class, case.contact.standing(), line_rules(line), message.expires_at, now
+        )
+        way = Way(line, address, content, measures[line.id], now, order)
+        if isinstance(verdict, Refuse):
+            refusal = verdict
+        elif isinstance(verdict, Defer):
+            later = msgspec.structs.replace(way, due_at=verdict.until, held=verdict.detail)
+            deferred = min(
+                deferred or (verdict.until, later), (verdict.until, later), key=lambda pair: pair[0]
+            )
+        else:
+            return way
+    return deferred[1] if deferred else refusal
+
+
+def _why_none(order: list[Candidate]) -> str:
+    return (
+        " ".join(candidate.why for candidate in order if not candidate.fit)
+        or "No line is left for this step."
+    )
+
+
+def line_rules(line: Line) -> LineRules:
+    """A line as the policy sees it."""
+    return LineRules(line.name, line.classes, line.approved, line.enabled, line.hours)
+
+
+def line_facts(world: World, line: Line, parts: int) -> LineFacts:
+    """A line as the routing sees it."""
+    healthy = world.connected.get(line.id, True)
+    return LineFacts(line.id, line.channel, line_rules(line), healthy, line.price(parts))
+
+
+def native_ttl_s(channel: Channel, step: Step, expires_at: int, now: int, last: bool) -> float | None:
+    """How long the provider may keep trying: as long as the step waits, so that it cannot come after the
+    fallback; the last step has until the message's deadline. None when the provider cannot be told."""
+    bounds = channel.capabilities.native_ttl_s
+    if bounds is None:
+        return None
+    left_s = (expires_at - now) / MICROS
+    wanted_s = left_s if last else min(step.wait_s, left_s)
+    return max(bounds[0], min(bounds[1], wanted_s))

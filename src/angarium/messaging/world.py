@@ -1,0 +1,82 @@
+"""What the heart works with: the ground, the channels, the lines in force, and versions that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from angarium.content import store as content_store
+from angarium.content.rules import Variant
+from angarium.core.ports import Channel
+from angarium.core.values import Json
+from angarium.lines.flows import Lines, opened_settings
+from angarium.lines.store import Line
+from angarium.messaging.cascade import Step
+from angarium.messaging.store import cascades
+from angarium.storage.database import Transaction
+from angarium.storage.ground import Ground
+
+VERSIONS_MAX = 10_000  # versions kept at hand before the memory is emptied
+
+
+class Wording(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a message says: the variables for its template, or wording of its own."""
+
+    variables: Json = {}
+    variants: tuple[Variant, ...] = ()
+
+
+class Versions:
+    """Steps of cascades and variants of templates, by version id; a version never changes."""
+
+    def __init__(self) -> None:
+        self.steps: dict[int, tuple[Step, ...]] = {}
+        self.variants: dict[int, tuple[Variant, ...]] = {}
+
+    async def load(
+        self, tx: Transaction, workspace_id: int, cascades_: set[int], templates: set[int]
+    ) -> None:
+        """Make sure that these versions are at hand; template version 0 is wording of the message's own."""
+        if len(self.steps) + len(self.variants) > VERSIONS_MAX:
+            self.steps.clear()
+            self.variants.clear()
+        self.steps |= await cascades.steps(tx, workspace_id, cascades_ - self.steps.keys())
+        wanted = templates - self.variants.keys() - {0}
+        self.variants |= await content_store.variants(tx, workspace_id, wanted)
+
+
+@dataclass
+class World:
+    """Handed to every flow of the heart."""
+
+    ground: Ground
+    channels: Mapping[str, Channel]
+    lines: Lines
+    public_url: str = ""  # where providers reach us; empty when they cannot
+    versions: Versions = field(default_factory=Versions)
+    connected: dict[int, bool] = field(default_factory=dict)  # line id -> whether it is, on this machine
+    _settings: dict[tuple[int, int], Any] = field(default_factory=dict)
+
+    def settings(self, line: Line) -> Any:
+        """The opened settings of a line, for its channel; remembered per version of the line."""
+        key = (line.id, line.version)
+        if key not in self._settings:
+            self._settings[key] = opened_settings(self.ground, line)
+        return self._settings[key]
+
+    def callback_url(self, line: Line) -> str:
+        """Where a line's provider posts to; empty when there is no public address."""
+        if not self.public_url:
+            return ""
+        return f"{self.public_url}/callbacks/{line.id:x}/{line.callback_token}"
+
+
+def topic(line_id: int) -> str:
+    """What is woken when there is something to send on a line."""
+    return f"line/{line_id}"
+
+
+PLANNER_TOPIC = "planner"
