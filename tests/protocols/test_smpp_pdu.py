@@ -351,6 +351,8 @@ def test_optional_parameters_are_found_by_tag() -> None:
     assert pdu.tlv_number(tlvs, Tlv.MESSAGE_STATE) == 2
     assert pdu.tlv(tlvs, Tlv.MESSAGE_PAYLOAD) is None
     assert pdu.tlv_number(tlvs, Tlv.MESSAGE_PAYLOAD) is None
+    assert pdu.tlv_number(((1, b""), (2, bytes(5))), 1) is None
+    assert pdu.tlv_number(((1, b""), (2, bytes(5))), 2) is None  # no number is as long
 
 
 def test_numbers_have_names() -> None:

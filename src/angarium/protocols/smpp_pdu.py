@@ -309,9 +309,9 @@ def tlv(tlvs: Tlvs, tag: int) -> bytes | None:
 
 
 def tlv_number(tlvs: Tlvs, tag: int) -> int | None:
-    """The value of the first parameter of this tag as a number."""
+    """The value of the first parameter of this tag as a number of one to four octets; None for any other."""
     value = tlv(tlvs, tag)
-    return None if value is None else int.from_bytes(value, "big")
+    return int.from_bytes(value, "big") if value and len(value) <= 4 else None
 
 
 def encode_message(message: Message) -> bytes:
