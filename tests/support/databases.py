@@ -7,6 +7,7 @@ used by ANGARIUM_TEST_POSTGRES, a URL whose user may create databases.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -83,8 +84,6 @@ def postgres_server() -> Iterator[PostgresServer]:
     if given:
         server = PostgresServer(given)
         yield server
-        import asyncio
-
         asyncio.run(server.drop_all())
         return
     with warnings.catch_warnings(

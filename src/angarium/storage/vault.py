@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Vault:
         if cipher is None:
             raise NotOpened(f"{bound_to}: it is sealed with key {fingerprint}, which the vault does not have")
         try:
-            closed = urlsafe_b64decode(encoded)
+            closed = _decode(encoded)
             return cipher.decrypt(closed[:NONCE_BYTES], closed[NONCE_BYTES:], bound_to.encode())
         except (InvalidTag, ValueError):
             raise NotOpened(f"{bound_to}: it is sealed for another place, or was changed since") from None
@@ -76,7 +76,7 @@ def key_file(path: Path, chance: Chance) -> list[bytes]:
 
 def keys_from(text: str) -> list[bytes]:
     """Keys written as base64, one a line, the newest first; ValueError when one is not 32 bytes."""
-    keys = [urlsafe_b64decode(line) for line in text.split()]
+    keys = [_decode(line) for line in text.split()]
     if not keys or any(len(key) != KEY_BYTES for key in keys):
         raise ValueError(f"expected keys of {KEY_BYTES} bytes in base64, one a line")
     return keys
@@ -104,6 +104,10 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _decode(text: str) -> bytes:
+    return b64decode(text, altchars=b"-_", validate=True)
 
 
 def _fingerprint(key: bytes) -> str:

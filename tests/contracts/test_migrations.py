@@ -1,0 +1,180 @@
+"""The revisions add up to the declared tables, on both databases, and none is ever half done."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from angarium.storage import migrate as migrating
+from angarium.storage.bulk import Statement
+from angarium.storage.database import Transaction, open_database
+from angarium.storage.migrate import migrate, pending, revisions
+from angarium.storage.migrations.__main__ import autogenerate, load_tables
+from angarium.storage.migrations.runner import downgrade, on_connection, upgrade
+from angarium.storage.schema import metadata
+from support.databases import PostgresServer, create_schema
+
+load_tables()
+
+COLUMNS = text(
+    'SELECT t.name, t.wr, c.name, c.type, c."notnull", c.pk'
+    " FROM pragma_table_list t, pragma_table_info(t.name) c"
+    " WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite%'"
+)
+COLUMNS_ON_POSTGRESQL = text(
+    "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
+    " WHERE table_schema = 'public'"
+)
+INDEXES = text("SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+INDEXES_ON_POSTGRESQL = text(
+    "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+)
+
+FAILING = '''"""Fails after it has begun."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.execute("CREATE TABLE half (done INTEGER)")
+    op.execute("INSERT INTO half VALUES (1)")
+    raise LookupError("half done")
+'''
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without tables."""
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        return await server.empty_database()
+    return f"sqlite:///{tmp_path}/angarium.db"
+
+
+@pytest.fixture
+async def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A history of its own, with one revision that makes every table."""
+    own = tmp_path / "migrations"
+    shutil.copytree(migrating.FOLDER, own, ignore=shutil.ignore_patterns("0*.py", "__pycache__"))
+    monkeypatch.setattr(migrating, "FOLDER", own)
+    await autogenerate("everything")
+    return own
+
+
+async def schema_of(url: str) -> list[tuple[Any, ...]]:
+    """Columns, keys and indexes as the database itself has them."""
+
+    async def look(tx: Transaction) -> list[tuple[Any, ...]]:
+        columns = await tx.rows(Statement(COLUMNS, postgresql=COLUMNS_ON_POSTGRESQL))
+        indexes = await tx.rows(Statement(INDEXES, postgresql=INDEXES_ON_POSTGRESQL))
+        found = [tuple(str(value).replace('"', "") for value in row) for row in (*columns, *indexes)]
+        return sorted(row for row in found if row[0] not in ("alembic_version", "sample"))
+
+    database = open_database(url)
+    await database.start()
+    try:
+        return await database.read(look)
+    finally:
+        await database.stop()
+
+
+def differences(connection: Connection) -> list[Any]:
+    """What Alembic would still change."""
+    context = MigrationContext.configure(connection, opts={"include_object": is_of_the_product})
+    return list(compare_metadata(context, metadata))
+
+
+def is_of_the_product(item: Any, *_: Any) -> bool:
+    return not getattr(item, "info", {}).get("only_in_tests")
+
+
+async def test_the_revisions_add_up_to_the_declared_tables(
+    url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    assert revisions(), 'no revision yet: python -m angarium.storage.migrations "the first tables"'
+    assert await migrate(url) == revisions()
+    assert await on_connection(url, differences) == []
+    declared = f"sqlite:///{tmp_path}/declared.db"
+    if url.startswith("postgresql"):
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        declared = await server.database_with_schema()
+    else:
+        database = open_database(declared)
+        await database.start()
+        await create_schema(database)
+        await database.stop()
+    assert await schema_of(url) == await schema_of(declared)
+
+
+@pytest.mark.usefixtures("folder")
+async def test_what_is_written_by_itself_makes_every_table(url: str) -> None:
+    assert await pending(url) == ["0001"]
+    assert await migrate(url) == ["0001"]
+    assert await on_connection(url, differences) == []
+    assert await pending(url) == await migrate(url) == []
+
+
+@pytest.mark.usefixtures("folder")
+async def test_down_and_up_again(url: str) -> None:
+    await migrate(url)
+    before = await schema_of(url)
+    await on_connection(url, downgrade)
+    assert await schema_of(url) == []
+    assert await pending(url) == ["0001"]
+    await on_connection(url, upgrade)
+    assert await schema_of(url) == before
+
+
+async def test_a_migration_that_fails_leaves_nothing(url: str, folder: Path) -> None:
+    failing = folder / "versions" / "0002_half.py"
+    failing.write_text(FAILING)
+    with pytest.raises(LookupError, match="half done"):
+        await migrate(url)
+    assert await schema_of(url) == []
+    assert await pending(url) == ["0001", "0002"]
+    failing.write_text(FAILING.replace('    raise LookupError("half done")\n', ""))
+    assert await migrate(url) == ["0001", "0002"]
+    assert {row[0] for row in await schema_of(url)} > {"half", "fact"}
+
+
+async def test_servers_that_start_at_once_migrate_once(url: str, folder: Path) -> None:
+    program = (
+        "import asyncio, pathlib\n"
+        "from angarium.storage import migrate\n"
+        f"migrate.FOLDER = pathlib.Path({str(folder)!r})\n"
+        f"asyncio.run(migrate.migrate({url!r}))"
+    )
+    servers = [await asyncio.create_subprocess_exec(sys.executable, "-c", program) for _ in range(3)]
+    assert [await server.wait() for server in servers] == [0, 0, 0]
+    assert await pending(url) == []
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(url: str, folder: Path) -> None:
+    (folder / "versions" / "0002_more.py").write_text(FAILING.replace("raise LookupError", "str"))
+    await migrate(url)
+    (folder / "versions" / "0002_more.py").unlink()
+    with pytest.raises(RuntimeError, match="0002, which this version does not know"):
+        await migrate(url)
+
+
+def test_a_start_with_nothing_to_migrate_does_not_load_alembic(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from angarium.storage.migrate import pending\n"
+        f"asyncio.run(pending('sqlite:///{tmp_path}/x.db'))\n"
+        "print([name for name in ('alembic', 'asyncpg') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

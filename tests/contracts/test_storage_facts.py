@@ -1,0 +1,126 @@
+"""The log of facts: nothing is skipped, nothing comes twice, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+
+from angarium.storage import facts
+from angarium.storage.database import Database, Transaction, open_database
+from angarium.storage.facts import START, Fact, Position
+from support.databases import PostgresServer
+
+
+def fact(subject_id: int, kind: str = "message.sent", workspace_id: int = 1) -> Fact:
+    return Fact(workspace_id, kind, subject_id, at=1_700_000_000_000_000, body='{"line":"سلام"}')
+
+
+async def subjects_after(database: Database, position: Position) -> tuple[list[int], Position]:
+    found, position = await database.read(facts.after, 1, position, 100)
+    return [item.subject_id for item in found], position
+
+
+async def test_facts_come_in_order_and_once(database: Database) -> None:
+    await database.run(facts.append, [fact(1), fact(2), fact(3)])
+    await database.run(facts.append, [fact(4), fact(5, workspace_id=2)])
+    first, position = await database.read(facts.after, 1, START, 2)
+    rest, position = await subjects_after(database, position)
+    assert [item.subject_id for item in first] == [1, 2]
+    assert rest == [3, 4]
+    assert await subjects_after(database, position) == ([], position)
+    await database.run(facts.append, [fact(6)])
+    assert (await subjects_after(database, position))[0] == [6]
+
+
+async def test_a_fact_comes_back_as_it_was_written(database: Database) -> None:
+    written = Fact(1, "message.sent", 7, at=5, body=b'{"a":1}')
+    await database.run(facts.append, [written])
+    (found,), _ = await database.read(facts.after, 1, START, 10)
+    assert found == Fact(1, "message.sent", 7, at=5, body='{"a":1}', seq=found.seq)
+    assert found.seq > 0
+
+
+async def test_no_facts_are_no_write(database: Database) -> None:
+    await database.run(facts.append, [])
+    assert await subjects_after(database, START) == ([], START)
+
+
+async def test_the_facts_of_a_work_that_failed_are_not_there(database: Database) -> None:
+    async def work(tx: Transaction) -> None:
+        await facts.append(tx, [fact(1)])
+        raise LookupError
+
+    await asyncio.gather(database.run(work), return_exceptions=True)
+    await database.run(facts.append, [fact(2)])
+    assert (await subjects_after(database, START))[0] == [2]
+
+
+async def test_the_timeline_of_one_thing(database: Database) -> None:
+    await database.run(facts.append, [fact(1, "a"), fact(2, "b"), fact(1, "c"), fact(1, "d", workspace_id=2)])
+    assert [item.kind for item in await database.read(facts.of_subject, 1, 1)] == ["a", "c"]
+    assert [item.kind for item in await database.read(facts.of_subject, 1, 1, limit=1)] == ["a"]
+
+
+async def test_a_reader_goes_on_where_it_was(database: Database) -> None:
+    async def read_one(tx: Transaction, reader: str) -> list[int]:
+        position = await facts.position_of(tx, 1, reader)
+        found, position = await facts.after(tx, 1, position, 1)
+        await facts.save_position(tx, 1, reader, position)
+        return [item.subject_id for item in found]
+
+    await database.run(facts.append, [fact(1), fact(2)])
+    assert [await database.run(read_one, "hooks") for _ in range(3)] == [[1], [2], []]
+    assert await database.run(read_one, "inbox") == [1]
+
+
+async def test_readers_of_one_name_take_turns(database: Database) -> None:
+    async def read_one(tx: Transaction) -> list[int]:
+        position = await facts.position_of(tx, 1, "hooks")
+        found, position = await facts.after(tx, 1, position, 1)
+        await facts.save_position(tx, 1, "hooks", position)
+        return [item.subject_id for item in found]
+
+    await database.run(facts.append, [fact(number) for number in range(10)])
+    taken = await asyncio.gather(*(database.run(read_one) for _ in range(10)))
+    assert sorted(number for numbers in taken for number in numbers) == list(range(10))
+
+
+async def test_on_postgresql_a_slow_transaction_loses_no_facts(postgres_server: PostgresServer) -> None:
+    database = open_database(await postgres_server.database_with_schema())
+    await database.start()
+    appended, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx: Transaction) -> None:
+        await facts.append(tx, [fact(1)])
+        appended.set()
+        await go_on.wait()
+
+    writing = asyncio.create_task(database.run(slow))
+    await appended.wait()
+    await database.run(facts.append, [fact(2)])  # a larger seq, committed first
+    seen, position = await subjects_after(database, START)
+    assert seen == [], "a reader passed a transaction that was still open"
+    go_on.set()
+    await writing
+    assert (await subjects_after(database, position))[0] == [1, 2]
+    await database.stop()
+
+
+async def test_under_many_writers_a_reader_misses_nothing(database: Database) -> None:
+    seen: list[int] = []
+
+    async def read_on() -> None:
+        position = START
+        while len(seen) < 200:
+            found, position = await database.read(facts.after, 1, position, 7)
+            seen.extend(item.subject_id for item in found)
+
+    async def write(first: int) -> None:
+        for number in range(first, first + 20):
+            await database.run(facts.append, [fact(number)])
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(read_on(), *(write(first) for first in range(0, 200, 20)))
+    assert sorted(seen) == list(range(200))
+    for first in range(0, 200, 20):
+        own = [number for number in seen if first <= number < first + 20]
+        assert own == sorted(own)

@@ -1,0 +1,161 @@
+"""What is PostgreSQL's alone: deadlocks, careless servers, lost connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from angarium.core.problems import Problem
+from angarium.storage.bulk import Statement
+from angarium.storage.database import Database, Transaction, open_database
+from angarium.storage.postgres import split_url
+from support.databases import PostgresServer
+from support.sample import SET_STATE, ids, put, states
+
+
+@pytest.fixture
+async def url(postgres_server: PostgresServer) -> str:
+    return await postgres_server.database_with_schema()
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    opened = open_database(url)
+    await opened.start()
+    yield opened
+    await opened.stop()
+
+
+async def test_the_loser_of_a_deadlock_is_run_again(database: Database) -> None:
+    locked = {1: asyncio.Event(), 2: asyncio.Event()}
+    tries = []
+
+    async def work(tx: Transaction, mine: int, other: int) -> None:
+        tries.append(mine)
+        await tx.update(SET_STATE, [(1, mine, f"by {mine}")])
+        locked[mine].set()
+        await locked[other].wait()
+        await tx.update(SET_STATE, [(1, other, f"by {mine}")])
+
+    await database.run(put, 1, 2)
+    await asyncio.gather(database.run(work, 1, 2), database.run(work, 2, 1))
+    assert len(tries) == 3
+    assert await database.read(states) in ({1: "by 1", 2: "by 1"}, {1: "by 2", 2: "by 2"})
+
+
+async def test_a_work_that_never_gets_through_is_a_503(database: Database) -> None:
+    tries = []
+
+    async def work(_tx: Transaction) -> None:
+        tries.append(1)
+        raise asyncpg.SerializationError("again")
+
+    with pytest.raises(Problem) as caught:
+        await database.run(work)
+    assert caught.value.status == 503
+    assert len(tries) == 4
+
+
+async def test_an_error_that_is_swallowed_is_not_taken_for_a_commit(database: Database) -> None:
+    async def work(tx: Transaction) -> None:
+        await put(tx, 1)
+        try:
+            await put(tx, 1)
+        except asyncpg.UniqueViolationError:
+            return
+
+    with pytest.raises(RuntimeError, match="nothing was committed"):
+        await database.run(work)
+    assert await database.read(ids) == []
+
+
+async def test_a_lost_connection_is_a_503_and_the_next_work_has_another(database: Database) -> None:
+    async def work(tx: Transaction) -> None:
+        await put(tx, 1)
+        await tx.rows(Statement(text("SELECT pg_terminate_backend(pg_backend_pid())")))
+
+    with pytest.raises(Problem) as caught:
+        await database.run(work)
+    assert caught.value.status == 503
+    assert caught.value.__cause__ is not None
+    await database.run(put, 2)
+    assert await database.read(ids) == [2]
+
+
+async def test_a_read_sees_one_snapshot_while_others_write(database: Database) -> None:
+    looked, written = asyncio.Event(), asyncio.Event()
+
+    async def work(tx: Transaction) -> tuple[list[int], list[int]]:
+        before = await ids(tx)
+        looked.set()
+        await written.wait()
+        return before, await ids(tx)
+
+    reading = asyncio.create_task(database.read(work))
+    await looked.wait()
+    await database.run(put, 1)
+    written.set()
+    assert await reading == ([], [])
+
+
+async def test_a_cancelled_work_leaves_its_connection_clean(database: Database) -> None:
+    inside = asyncio.Event()
+
+    async def work(tx: Transaction) -> None:
+        await put(tx, 1)
+        inside.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(database.run(work))
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await database.run(put, 1)
+    assert await database.read(ids) == [1]
+
+
+async def test_a_wrong_type_is_the_callers_mistake(database: Database) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.update(SET_STATE, [(1, "one", "open")])
+
+    with pytest.raises(asyncpg.DataError):
+        await database.run(work)
+
+
+@pytest.mark.parametrize("cache_size", [0, 100])
+async def test_settings_in_the_url(url: str, cache_size: int) -> None:
+    database = open_database(f"{url}&pool_max=2&statement_cache_size={cache_size}")
+    await database.start()
+    await asyncio.gather(*(database.run(put, number) for number in range(20)))
+    assert await database.read(ids) == list(range(20))
+    await database.stop()
+
+
+@pytest.mark.parametrize(
+    ("url", "dsn", "ours"),
+    [
+        ("postgresql://u:p@h:1/d", "postgresql://u:p@h:1/d", {}),
+        ("postgresql://h/d?pool_max=3", "postgresql://h/d", {"pool_max": "3"}),
+        (
+            "postgresql://postgres:@/d?host=%2Ftmp%2Fx&statement_cache_size=0&sslmode=require",
+            "postgresql://postgres:@/d?host=%2Ftmp%2Fx&sslmode=require",
+            {"statement_cache_size": "0"},
+        ),
+    ],
+)
+def test_our_settings_are_taken_out_of_the_url(url: str, dsn: str, ours: dict[str, str]) -> None:
+    assert split_url(url) == (dsn, ours)
+
+
+async def test_a_server_that_may_lose_commits_is_refused(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    await connection.close()
+    with pytest.raises(RuntimeError, match="synchronous_commit = off"):
+        await open_database(url).start()

@@ -1,0 +1,90 @@
+"""Secrets at rest."""
+
+from __future__ import annotations
+
+import stat
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+import pytest
+
+from angarium.core.clock import SystemChance
+from angarium.storage.vault import KEY_BYTES, NotOpened, Vault, key_file, keys_from
+
+CHANCE = SystemChance()
+KEY, OTHER = bytes(range(32)), bytes(32)
+HERE = "1/line/2/settings/password"
+
+
+def test_what_is_sealed_opens() -> None:
+    vault = Vault([KEY], CHANCE)
+    for plain in (b"", b"secret", bytes(100_000)):
+        assert vault.open(vault.seal(plain, HERE), HERE) == plain
+
+
+def test_no_two_seals_are_alike_and_none_shows_its_secret() -> None:
+    vault = Vault([KEY], CHANCE)
+    sealed = {vault.seal(b"secret", HERE) for _ in range(100)}
+    assert len(sealed) == 100
+    assert not any("secret" in text for text in sealed)
+
+
+def test_it_opens_nowhere_else() -> None:
+    vault = Vault([KEY], CHANCE)
+    with pytest.raises(NotOpened, match=r"2/line/2/settings/password: .* another place"):
+        vault.open(vault.seal(b"secret", HERE), "2/line/2/settings/password")
+
+
+@pytest.mark.parametrize("sealed", ["", "v1", "v1..", "v2.aa.bb", "secret", "v1.00000000.AAAA"])
+def test_what_was_not_sealed_by_us(sealed: str) -> None:
+    with pytest.raises(NotOpened, match=HERE):
+        Vault([KEY], CHANCE).open(sealed, HERE)
+
+
+def test_changed_bytes_do_not_open() -> None:
+    vault = Vault([KEY], CHANCE)
+    sealed = vault.seal(b"secret", HERE)
+    head, _, body = sealed.rpartition(".")
+    other = body[:10] + ("A" if body[10] != "A" else "B") + body[11:]
+    for changed in ("", body[:-8], other, "!" + body, "é"):
+        with pytest.raises(NotOpened, match="changed"):
+            vault.open(f"{head}.{changed}", HERE)
+
+
+def test_an_old_key_opens_and_the_newest_seals() -> None:
+    old, both = Vault([OTHER], CHANCE), Vault([KEY, OTHER], CHANCE)
+    sealed = old.seal(b"secret", HERE)
+    assert both.open(sealed, HERE) == b"secret"
+    assert not both.is_newest(sealed)
+    renewed = both.seal(b"secret", HERE)
+    assert both.is_newest(renewed)
+    with pytest.raises(NotOpened, match="which the vault does not have"):
+        old.open(renewed, HERE)
+
+
+@pytest.mark.parametrize("keys", [[], [b"short"], [KEY, b""]])
+def test_a_vault_without_a_proper_key(keys: list[bytes]) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        Vault(keys, CHANCE)
+
+
+def test_a_key_file_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "vault.key"
+    keys = key_file(path, CHANCE)
+    assert [len(key) for key in keys] == [KEY_BYTES]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert key_file(path, CHANCE) == keys
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_second_key_is_a_line_before_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "vault.key"
+    (first,) = key_file(path, CHANCE)
+    path.write_text(urlsafe_b64encode(KEY).decode() + "\n" + path.read_text())
+    assert key_file(path, CHANCE) == [KEY, first]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "abcd", "not base64!"])
+def test_a_key_file_with_something_else_in_it(text: str) -> None:
+    with pytest.raises(ValueError, match=r"32 bytes|padding|base64"):
+        keys_from(text)
