@@ -113,7 +113,8 @@ async def _known(
 async def resolve(
     tx: Transaction, mint: IdMint, workspace_id: int, recipients: Sequence[Recipient], now: int
 ) -> list[Contact | FieldProblem]:
-    """The contact behind each recipient; an address that nobody owns yet becomes a new contact."""
+    """The contact behind each recipient. An address that nobody owns yet makes a new contact, which is not
+    written: `created_at == updated_at == now` and the caller inserts it if it is used."""
     keys = [_key(recipient) for recipient in recipients]
     by_id = {int(key[1]) for key in keys if not isinstance(key, FieldProblem) and key[0] == "contact"}
     found = {("contact", str(contact_id)): contact_id for contact_id in by_id}
@@ -125,8 +126,7 @@ async def resolve(
         for value, contact_id in (await store.ids_by_address(tx, workspace_id, kind, values)).items():
             found[kind.value, value] = contact_id
     contacts = await store.by_ids(tx, workspace_id, set(found.values()))
-    created = _create_missing(mint, keys, found, contacts, now)
-    await store.insert(tx, workspace_id, created)
+    _make_missing(mint, keys, found, contacts, now)
     return [key if isinstance(key, FieldProblem) else _resolved(key, found, contacts) for key in keys]
 
 
@@ -157,22 +157,19 @@ def _key(recipient: Recipient) -> Key | FieldProblem:
         return bad.at(f"to.{name}")
 
 
-def _create_missing(
+def _make_missing(
     mint: IdMint,
     keys: Sequence[Key | FieldProblem],
     found: dict[Key, int],
     contacts: dict[int, Contact],
     now: int,
-) -> list[Contact]:
-    created = []
+) -> None:
     for key in keys:
         if isinstance(key, FieldProblem) or key in found or key[0] not in ("phone", "email"):
             continue
         address = Address(AddressKind(key[0]), key[1])
         new = _made(mint.mint(), ContactInput(), (address,), now, now)
         found[key], contacts[new.id] = new.id, new
-        created.append(new)
-    return created
 
 
 def _resolved(key: Key, found: dict[Key, int], contacts: dict[int, Contact]) -> Contact | FieldProblem:

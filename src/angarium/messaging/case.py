@@ -13,6 +13,7 @@ import msgspec
 
 from angarium.contacts.store import Contact
 from angarium.content.rules import Variant
+from angarium.core.problems import FieldProblem
 from angarium.core.values import Content, Json, MessageClass, Reason
 from angarium.messaging.cascade import Run, Step, Try
 from angarium.messaging.store import attempts as attempt_store
@@ -25,6 +26,13 @@ from angarium.storage.database import Transaction
 from angarium.storage.facts import Fact
 
 
+class Unworded(msgspec.Struct, frozen=True):
+    """There are no words for this channel; `problems` names the fields of a template that does not render."""
+
+    detail: str
+    problems: tuple[FieldProblem, ...] = ()
+
+
 @dataclass
 class Case:
     """One message with everything that a decision needs, and what has been decided so far."""
@@ -35,6 +43,7 @@ class Case:
     contact: Contact | None = None
     wording: Wording | None = None
     variants: tuple[Variant, ...] = ()
+    rendered: dict[str, Content | Unworded] = field(default_factory=dict)  # by channel
     created: list[Attempt] = field(default_factory=list)
     changed: dict[int, Attempt] = field(default_factory=dict)
     events: list[tuple[str, int, Json]] = field(default_factory=list)  # what was heard: kind, when, details

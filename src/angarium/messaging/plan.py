@@ -56,7 +56,7 @@ def drive(world: World, case: Case, now: int) -> None:
                 _wait(case, decision, now)
                 return
             case Finish():
-                _finish(case, decision, now)
+                finish(case, decision, now)
                 return
 
 
@@ -91,7 +91,8 @@ def _wait(case: Case, decision: WaitUntil, now: int) -> None:
     case.decisions.append({"do": "wait", "until": iso(decision.at), "why": decision.why})
 
 
-def _finish(case: Case, decision: Finish, now: int) -> None:
+def finish(case: Case, decision: Finish, now: int) -> None:
+    """End a message: nothing more is tried, and the text of a code is forgotten."""
     message = case.message
     reason = decision.reason
     _cancel_queued(case, reason or Reason.CANCELLED, now)

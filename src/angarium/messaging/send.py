@@ -28,6 +28,7 @@ from angarium.messaging.way import line_rules
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
+NOT_PREPARED = Reason.CONFIG  # why an attempt failed whose words could not be opened
 NOBODY = Standing()  # a contact that is gone: nothing is known against it, and its message was planned before
 
 

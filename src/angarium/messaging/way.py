@@ -13,7 +13,7 @@ from angarium.core.ports import Channel
 from angarium.core.values import Content, Json, Reason
 from angarium.lines.store import Line
 from angarium.messaging.cascade import Send, Step
-from angarium.messaging.case import Case
+from angarium.messaging.case import Case, Unworded
 from angarium.messaging.policy import Defer, LineRules, Refuse, judge, judge_person
 from angarium.messaging.routing import Candidate, LineFacts, candidates
 from angarium.messaging.world import World
@@ -47,8 +47,8 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Refuse:
     if address is None:
         return Refuse(Reason.NO_ADDRESS, f"The contact has no {channel.address_kind.value} address.")
     content = word(case, channel, contact)
-    if isinstance(content, Refuse):
-        return content
+    if isinstance(content, Unworded):
+        return Refuse(Reason.NO_WORDING, content.detail)
     return _choose_line(world, case, send, lines, channel, address.value, content, now)
 
 
@@ -61,20 +61,26 @@ def lines_of(world: World, workspace_id: int, step: Step) -> list[Line]:
     ]
 
 
-def word(case: Case, channel: Channel, contact: Contact) -> Content | Refuse:
-    """The words of a message on a channel, or why there are none."""
+def word(case: Case, channel: Channel, contact: Contact) -> Content | Unworded:
+    """The words of a message on a channel, or why there are none; rendered once."""
+    if channel.kind not in case.rendered:
+        case.rendered[channel.kind] = _render(case, channel, contact)
+    return case.rendered[channel.kind]
+
+
+def _render(case: Case, channel: Channel, contact: Contact) -> Content | Unworded:
     assert case.wording is not None
-    variant = wording_rules.pick(case.variants, channel.kind, case.message.locale)
+    locale = case.message.locale
+    variant = wording_rules.pick(case.variants, channel.kind, locale, channel.address_kind.value)
     if variant is None:
-        return Refuse(
-            Reason.NO_WORDING,
-            f"There is no wording for {channel.kind} in {case.message.locale or 'any locale'}.",
-        )
+        return Unworded(f"There is no wording for {channel.kind} in {locale or 'any locale'}.")
+    if case.wording.literal:
+        return variant.content
     values = {**case.wording.variables, "contact": contact_values(contact)}
     try:
         return wording_rules.render(variant.content, values)
     except wording_rules.NotRendered as error:
-        return Refuse(Reason.NO_WORDING, str(error))
+        return Unworded(str(error), error.problems)
 
 
 def contact_values(contact: Contact) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 
 from angarium.content import store as content_store
 from angarium.content.rules import Variant
-from angarium.core.ports import Channel
+from angarium.core.ports import Channel, Connection, Ears, Tools
 from angarium.core.values import Json
 from angarium.lines.flows import Lines, opened_settings
 from angarium.lines.store import Line
@@ -22,11 +22,16 @@ from angarium.storage.ground import Ground
 VERSIONS_MAX = 10_000  # versions kept at hand before the memory is emptied
 
 
+# Opens a line: channel, tools, settings, window, ears. The kit of the channels has it; assembly hands it on.
+Connect = Callable[[Channel, Tools, Any, int, Ears], Connection]
+
+
 class Wording(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a message says: the variables for its template, or wording of its own."""
 
     variables: Json = {}
     variants: tuple[Variant, ...] = ()
+    literal: bool = False  # the variants are said as they stand, and are no templates
 
 
 class Versions:
@@ -35,6 +40,7 @@ class Versions:
     def __init__(self) -> None:
         self.steps: dict[int, tuple[Step, ...]] = {}
         self.variants: dict[int, tuple[Variant, ...]] = {}
+        self.inline: dict[tuple[int, str], int] = {}  # (workspace, digest of steps) -> version id
 
     async def load(
         self, tx: Transaction, workspace_id: int, cascades_: set[int], templates: set[int]
@@ -43,6 +49,7 @@ class Versions:
         if len(self.steps) + len(self.variants) > VERSIONS_MAX:
             self.steps.clear()
             self.variants.clear()
+            self.inline.clear()
         self.steps |= await cascades.steps(tx, workspace_id, cascades_ - self.steps.keys())
         wanted = templates - self.variants.keys() - {0}
         self.variants |= await content_store.variants(tx, workspace_id, wanted)
@@ -55,6 +62,8 @@ class World:
     ground: Ground
     channels: Mapping[str, Channel]
     lines: Lines
+    tools: Tools  # what a channel works with
+    connect: Connect
     public_url: str = ""  # where providers reach us; empty when they cannot
     versions: Versions = field(default_factory=Versions)
     connected: dict[int, bool] = field(default_factory=dict)  # line id -> whether it is, on this machine

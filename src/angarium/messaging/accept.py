@@ -1,0 +1,457 @@
+"""Accept messages: validate, resolve, plan the first step, write it all down, answer.
+
+Whatever is queued is accepted in one transaction. Bad input stores nothing and burns no idempotency key; what
+the rules forbid to this person is stored as a message that was refused, with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from angarium.contacts import flows as contacts
+from angarium.contacts import store as contact_store
+from angarium.contacts.flows import Recipient
+from angarium.contacts.rules import LOCALE
+from angarium.contacts.store import Contact
+from angarium.content import store as content_store
+from angarium.content.rules import NOT_IN_TEXT, Variant
+from angarium.content.store import TemplateVersion
+from angarium.core import ids
+from angarium.core.clock import from_datetime, iso, micros
+from angarium.core.problems import FieldProblem, Problem, shown
+from angarium.core.values import Content, Json, MessageClass
+from angarium.messaging import plan, steps
+from angarium.messaging.cascade import Step
+from angarium.messaging.case import Case, Unworded, seal_wording, wake, write_new
+from angarium.messaging.policy import Refuse, judge_line
+from angarium.messaging.states import MessageState
+from angarium.messaging.store import cascades
+from angarium.messaging.store import messages as message_store
+from angarium.messaging.store.cascades import INLINE, Cascade
+from angarium.messaging.store.messages import Message
+from angarium.messaging.way import line_rules, lines_of, word
+from angarium.messaging.world import PLANNER_TOPIC, Wording, World
+from angarium.storage import idempotency
+from angarium.storage.database import Transaction
+
+MESSAGES_MAX = 1_000  # in one request
+TEXT_MAX = 20_000  # characters
+VARIABLES_BYTES_MAX = 32_768
+LABEL_MAX = 64  # characters
+REFERENCE_MAX = 128  # characters
+AHEAD_MAX_S = 366 * 86_400.0
+DEADLINE_MIN_S, DEADLINE_MAX_S = 1.0, 7 * 86_400.0
+WORDINGS = ("text", "template", "variants")
+WAYS = ("cascade", "steps", "channel", "line")
+# How long a message may try, from its time on, when it does not say.
+DEADLINE_S = {
+    MessageClass.OTP: 600.0,
+    MessageClass.TRANSACTIONAL: 86_400.0,
+    MessageClass.SERVICE: 172_800.0,
+    MessageClass.PROMOTIONAL: 86_400.0,
+}
+
+
+class MessageInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One message as a system asks for it."""
+
+    to: Recipient
+    message_class: MessageClass = msgspec.field(name="class")
+    text: str = ""  # said as it stands, on every channel
+    template: str = ""  # name of a template
+    variants: tuple[Variant, ...] = ()  # wording of its own, as templates, per channel and locale
+    variables: Json = {}
+    cascade: str = ""  # name of a cascade
+    steps: tuple[Step, ...] = ()  # steps of its own
+    channel: str = ""  # one step, on a channel
+    line: str = ""  # one step, on a line
+    locale: str = ""  # instead of the contact's
+    send_at: datetime | None = None
+    deadline_s: float | None = None  # from its time on
+    label: str = ""  # groups messages for reports
+    reference: str = ""  # the caller's own name for it
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One request: its messages, and the idempotency key with the hash of its body, if it has one."""
+
+    workspace_id: int
+    messages: tuple[MessageInput, ...]
+    batch: bool
+    key: str = ""
+    body_hash: bytes = b""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What to answer: status and JSON."""
+
+    status: int
+    body: bytes
+
+
+async def accept(world: World, orders: Sequence[Order]) -> list[Answer | Problem]:
+    """Accept requests in one transaction per workspace; one answer for each, in order."""
+    answers: list[Answer | Problem | None] = [None] * len(orders)
+    for workspace_id in {order.workspace_id for order in orders}:
+        places = [i for i, order in enumerate(orders) if order.workspace_id == workspace_id]
+        ours = [orders[i] for i in places]
+        now = world.ground.clock.now()
+        answered, cases = await world.ground.db.run(_accept, world, workspace_id, ours, now)
+        wake(world, cases)
+        if cases:
+            world.ground.fabric.wake(PLANNER_TOPIC)
+        for i, answer in zip(places, answered, strict=True):
+            answers[i] = answer
+    return [answer for answer in answers if answer is not None]
+
+
+async def _accept(
+    tx: Transaction, world: World, workspace_id: int, orders: Sequence[Order], now: int
+) -> tuple[list[Answer | Problem], list[Case]]:
+    claims = await _claims(tx, workspace_id, orders, now)
+    fresh = [order for order, claim in zip(orders, claims, strict=True) if isinstance(claim, idempotency.New)]
+    made = await prepare(tx, world, workspace_id, [m for order in fresh for m in order.messages], now)
+    results = iter(made)
+    answers: dict[int, Answer | Problem] = {}
+    cases: list[Case] = []
+    for order in fresh:
+        own = [next(results) for _ in order.messages]
+        answers[id(order)] = _answer(order, own)
+        cases += [one for one in own if isinstance(one, Case)]
+    await _write(tx, world, workspace_id, cases, now)
+    await _keep_answers(tx, workspace_id, fresh, answers)
+    return [_of_claim(orders, i, claim, answers) for i, claim in enumerate(claims)], cases
+
+
+async def _claims(
+    tx: Transaction, workspace_id: int, orders: Sequence[Order], now: int
+) -> list[idempotency.Claim]:
+    """What is known of each request's key; a claim among keyed requests is told by its place in `orders`."""
+    keyed = [i for i, order in enumerate(orders) if order.key]
+    claims: list[idempotency.Claim] = [idempotency.New()] * len(orders)
+    asked = [(orders[i].key, orders[i].body_hash) for i in keyed]
+    found = await idempotency.claim(tx, workspace_id, asked, now) if asked else []
+    for i, claim in zip(keyed, found, strict=True):
+        claims[i] = idempotency.Twin(keyed[claim.of]) if isinstance(claim, idempotency.Twin) else claim
+    return claims
+
+
+def _of_claim(
+    orders: Sequence[Order], i: int, claim: idempotency.Claim, answers: Mapping[int, Answer | Problem]
+) -> Answer | Problem:
+    match claim:
+        case idempotency.Replay(status, response):
+            return Answer(status, response)
+        case idempotency.Mismatch():
+            return Problem(
+                "idempotency-mismatch",
+                "This Idempotency-Key was used for another request",
+                detail="Use a new key for a new request; repeat a request with exactly the same body.",
+            )
+        case idempotency.Twin(of):
+            return answers[id(orders[of])]
+        case _:
+            return answers[id(orders[i])]
+
+
+async def _keep_answers(
+    tx: Transaction, workspace_id: int, fresh: Sequence[Order], answers: Mapping[int, Answer | Problem]
+) -> None:
+    """Keep the answers of good requests under their keys; a bad request gives its key back."""
+    kept, given_back = [], []
+    for order in fresh:
+        answer = answers[id(order)]
+        if order.key and isinstance(answer, Answer):
+            kept.append((order.key, answer.status, answer.body))
+        elif order.key:
+            given_back.append(order.key)
+    if kept:
+        await idempotency.fill(tx, workspace_id, kept)
+    if given_back:
+        await idempotency.release(tx, workspace_id, given_back)
+
+
+async def _write(tx: Transaction, world: World, workspace_id: int, cases: Sequence[Case], now: int) -> None:
+    new = {case.contact.id: case.contact for case in cases if case.contact and case.contact.created_at == now}
+    unknown = new.keys() - (await contact_store.by_ids(tx, workspace_id, new)).keys() if new else set()
+    await contact_store.insert(tx, workspace_id, [new[contact_id] for contact_id in unknown])
+    await message_store.insert(tx, [case.message for case in cases])
+    await write_new(tx, cases)
+
+
+# ── preparing ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Names(msgspec.Struct):
+    """What the names in a batch of messages stand for."""
+
+    templates: dict[str, TemplateVersion]
+    cascades: dict[str, Cascade]
+    channel_of_line: dict[str, str]
+
+
+async def prepare(
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    asked: Sequence[MessageInput],
+    now: int,
+    *,
+    store: bool = True,
+) -> list[Case | Problem]:
+    """Each message with its first step planned, or what is wrong with it.
+
+    Writes nothing but the version of inline steps; not even that unless `store`.
+    """
+    names = Names(
+        await content_store.by_names(tx, workspace_id, {m.template for m in asked} - {""}),
+        await cascades.by_names(tx, workspace_id, {m.cascade for m in asked} - {""}),
+        {line.name: line.channel for line in world.lines.of(workspace_id)},
+    )
+    people = await contacts.resolve(tx, world.ground.ids, workspace_id, [m.to for m in asked], now)
+    made: list[Case | Problem] = []
+    for one, person in zip(asked, people, strict=True):
+        wrong = _check(one, now)
+        ways, bad_steps = _steps(world, one, names)
+        wrong += bad_steps
+        if one.template and one.template not in names.templates:
+            wrong.append(FieldProblem("template", "no such template", "create it first", shown(one.template)))
+        if isinstance(person, FieldProblem):
+            wrong.append(person)
+        if wrong or isinstance(person, FieldProblem):
+            made.append(_invalid(wrong))
+            continue
+        version_id = await _cascade_version(tx, world, workspace_id, one, ways, names, now) if store else 0
+        made.append(_case(world, workspace_id, one, person, ways, version_id, names, now))
+    return made
+
+
+def _check(one: MessageInput, now: int) -> list[FieldProblem]:
+    """What is wrong with a message by itself."""
+    wrong: list[FieldProblem] = []
+
+    def must(holds: bool, field: str, problem: str, value: object, remedy: str) -> None:
+        if not holds:
+            wrong.append(FieldProblem(field, problem, remedy, shown(value)))
+
+    wordings = [n for n in ("text", "template", "variants") if getattr(one, n)]
+    must(
+        len(wordings) == 1,
+        "text",
+        "say it in exactly one way",
+        ", ".join(wordings),
+        "text, template or variants",
+    )
+    ways = [n for n in ("cascade", "steps", "channel", "line") if getattr(one, n)]
+    must(
+        len(ways) == 1,
+        "cascade",
+        "exactly one way to send",
+        ", ".join(ways),
+        "cascade, steps, channel or line",
+    )
+    must(len(one.text) <= TEXT_MAX, "text", "is too long", one.text, f"at most {TEXT_MAX} characters")
+    must(not NOT_IN_TEXT.search(one.text), "text", "has control characters", one.text, "take them out")
+    must(len(one.label) <= LABEL_MAX, "label", "is too long", one.label, f"at most {LABEL_MAX} characters")
+    fits = len(one.reference) <= REFERENCE_MAX
+    must(fits, "reference", "is too long", one.reference, f"at most {REFERENCE_MAX} characters")
+    locale = not one.locale or LOCALE.fullmatch(one.locale) is not None
+    must(locale, "locale", "is not a locale", one.locale, "such as fa, uk or en-GB")
+    size = len(msgspec.json.encode(one.variables)) if one.variables else 0
+    limit = f"at most {VARIABLES_BYTES_MAX} bytes"
+    must(size <= VARIABLES_BYTES_MAX, "variables", "are too large", f"{size} bytes", limit)
+    deadline = one.deadline_s is None or DEADLINE_MIN_S <= one.deadline_s <= DEADLINE_MAX_S
+    must(deadline, "deadline_s", "is out of range", one.deadline_s, f"1 to {DEADLINE_MAX_S:.0f} seconds")
+    return wrong + _check_send_at(one.send_at, now)
+
+
+def _check_send_at(send_at: datetime | None, now: int) -> list[FieldProblem]:
+    if send_at is None:
+        return []
+    if send_at.tzinfo is None:
+        return [FieldProblem("send_at", "has no time zone", "add Z or an offset", send_at.isoformat())]
+    if from_datetime(send_at) > now + micros(AHEAD_MAX_S):
+        return [FieldProblem("send_at", "is too far ahead", "at most a year", send_at.isoformat())]
+    return []
+
+
+def _steps(world: World, one: MessageInput, names: Names) -> tuple[tuple[Step, ...], list[FieldProblem]]:
+    """The steps of a message, resolved, and what is wrong with them."""
+    if one.cascade:
+        found = names.cascades.get(one.cascade)
+        if found is None:
+            return (), [FieldProblem("cascade", "no such cascade", "create it first", shown(one.cascade))]
+        return found.steps, []
+    given = one.steps or ((Step(channel=one.channel, line=one.line),) if one.channel or one.line else ())
+    if not given:
+        return (), []
+    settled, wrong = steps.settle(given, world.channels, names.channel_of_line)
+    if one.steps:
+        return settled, list(wrong)
+    return settled, [msgspec.structs.replace(w, field=w.field.removeprefix("steps[0].")) for w in wrong]
+
+
+async def _cascade_version(
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    one: MessageInput,
+    ways: tuple[Step, ...],
+    names: Names,
+    now: int,
+) -> int:
+    if one.cascade:
+        version_id = names.cascades[one.cascade].version_id
+    else:
+        digest = steps.digest(ways)
+        key = (workspace_id, digest)
+        known = world.versions.inline.get(key)
+        if known is None:
+            new_id = world.ground.ids.mint()
+            known = await cascades.version_id(tx, workspace_id, INLINE, digest, ways, new_id, now)
+            world.versions.inline[key] = known
+        version_id = known
+    world.versions.steps.setdefault(version_id, ways)
+    return version_id
+
+
+def _case(
+    world: World,
+    workspace_id: int,
+    one: MessageInput,
+    person: Contact,
+    ways: tuple[Step, ...],
+    version_id: int,
+    names: Names,
+    now: int,
+) -> Case | Problem:
+    """The message with its first step planned; a Problem when it could never be sent as it is asked for."""
+    template = names.templates.get(one.template)
+    wording = _wording(one)
+    message = _message(world, workspace_id, one, person, version_id, template, wording, now)
+    variants = template.variants if template else wording.variants
+    case = Case(message, [], ways, person, wording, variants)
+    wrong = _never(world, case)
+    if wrong:
+        return _invalid(wrong)
+    case.record("accepted", now, **{"class": message.message_class.value, "contact": message.contact_id})
+    if message.decide_at is None:
+        plan.drive(world, case, now)
+    return case
+
+
+def _wording(one: MessageInput) -> Wording:
+    if one.text:
+        return Wording(variants=(Variant(Content(text=one.text)),), literal=True)
+    return Wording(one.variables, one.variants)
+
+
+def _message(
+    world: World,
+    workspace_id: int,
+    one: MessageInput,
+    person: Contact,
+    version_id: int,
+    template: TemplateVersion | None,
+    wording: Wording,
+    now: int,
+) -> Message:
+    message_id = world.ground.ids.mint()
+    send_at = from_datetime(one.send_at) if one.send_at else now
+    later = send_at > now
+    deadline_s = one.deadline_s if one.deadline_s is not None else DEADLINE_S[one.message_class]
+    return Message(
+        workspace_id=workspace_id,
+        id=message_id,
+        contact_id=person.id,
+        message_class=one.message_class,
+        state=MessageState.SCHEDULED if later else MessageState.QUEUED,
+        reason="",
+        label=one.label,
+        reference=one.reference,
+        template_version_id=template.version_id if template else 0,
+        cascade_version_id=version_id,
+        locale=one.locale or person.locale,
+        words=seal_wording(world, one.message_class, message_id, wording),
+        skips=(),
+        cost_micros=0,
+        currency="",
+        expires_at=max(send_at, now) + micros(deadline_s),
+        decide_at=send_at if later else None,
+        created_at=now,
+        finished_at=None,
+    )
+
+
+def _never(world: World, case: Case) -> list[FieldProblem]:
+    """Why a message could never be sent: no line may carry its class, or there are no words for any step."""
+    assert case.contact is not None
+    no_line, no_words = [], []
+    for index, step in enumerate(case.steps):
+        field = f"steps[{index}]" if len(case.steps) > 1 else ("line" if step.line else "channel")
+        lines = lines_of(world, case.message.workspace_id, step)
+        verdicts = [judge_line(case.message.message_class, line_rules(line)) for line in lines]
+        refused = [verdict.detail for verdict in verdicts if isinstance(verdict, Refuse)]
+        if len(refused) == len(lines):
+            detail = " ".join(refused) or "There is no such line yet."
+            no_line.append(
+                FieldProblem(field, detail, "have a line approved for this class", step.line or step.channel)
+            )
+            continue
+        content = word(case, world.channels[lines[0].channel], case.contact)
+        if isinstance(content, Unworded):
+            no_words.append((field, content))
+    broken = [problem for _, content in no_words for problem in content.problems]
+    if broken:
+        return broken
+    if len(no_line) == len(case.steps) or (len(case.steps) == 1 and no_line):
+        return no_line
+    if len(no_words) + len(no_line) == len(case.steps):
+        return [
+            FieldProblem(field, content.detail, "add a variant to the template")
+            for field, content in no_words
+        ]
+    return []
+
+
+def _invalid(wrong: Sequence[FieldProblem]) -> Problem:
+    detail = "; ".join(f"{w.field}: {w.problem}" for w in wrong)
+    return Problem("invalid", "The message is not valid", detail=detail, fields=tuple(wrong))
+
+
+# ── answering ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _answer(order: Order, made: Sequence[Case | Problem]) -> Answer | Problem:
+    if not order.batch:
+        one = made[0]
+        return one if isinstance(one, Problem) else Answer(202, msgspec.json.encode(receipt(one)))
+    results = [_item(index, one) for index, one in enumerate(made)]
+    accepted = sum(isinstance(one, Case) for one in made)
+    document = {"accepted": accepted, "rejected": len(made) - accepted, "results": results}
+    return Answer(202 if accepted else 422, msgspec.json.encode(document))
+
+
+def _item(index: int, one: Case | Problem) -> dict[str, Any]:
+    if isinstance(one, Problem):
+        return {"index": index, "problem": one.document()}
+    return {"index": index, **receipt(one)}
+
+
+def receipt(case: Case) -> dict[str, Any]:
+    """What a caller is told at once of a message that was accepted."""
+    message = case.message
+    return {
+        "id": ids.show("message", message.id),
+        "state": message.state.value,
+        "reason": message.reason,
+        "class": message.message_class.value,
+        "contact": ids.show("contact", message.contact_id),
+        "reference": message.reference,
+        "created_at": iso(message.created_at),
+        "expires_at": iso(message.expires_at),
+    }

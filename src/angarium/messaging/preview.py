@@ -1,0 +1,83 @@
+"""What would happen to a message: the way of each step, its words, parts and price, and what is forbidden.
+
+Nothing is stored and nothing is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from angarium.core import ids
+from angarium.core.clock import iso
+from angarium.core.problems import Problem
+from angarium.core.values import MessageClass
+from angarium.lines.rules import price_text
+from angarium.messaging import accept
+from angarium.messaging.accept import MessageInput
+from angarium.messaging.cascade import Send
+from angarium.messaging.case import Case
+from angarium.messaging.policy import Refuse
+from angarium.messaging.story import CODE_MASK
+from angarium.messaging.way import Way, find_way
+from angarium.messaging.world import World
+from angarium.storage.database import Transaction
+
+Document = dict[str, Any]
+
+
+async def preview(
+    tx: Transaction, world: World, workspace_id: int, asked: Sequence[MessageInput], now: int
+) -> list[Document | Problem]:
+    """What would become of each message if it were sent now; or what is wrong with it."""
+    prepared = await accept.prepare(tx, world, workspace_id, asked, now, store=False)
+    return [one if isinstance(one, Problem) else _shown(world, one, now) for one in prepared]
+
+
+def _shown(world: World, case: Case, now: int) -> Document:
+    assert case.contact is not None
+    message = case.message
+    case.attempts.clear()
+    ways = [find_way(world, case, Send(index, "preview"), now) for index in range(len(case.steps))]
+    found = [way for way in ways if isinstance(way, Way)]
+    prices = [way.line.price(way.parts) for way in found]
+    known = case.contact.created_at != now
+    return {
+        "state": message.state.value,
+        "reason": message.reason,
+        "contact": ids.show("contact", message.contact_id) if known else None,
+        "locale": message.locale,
+        "expires_at": iso(message.expires_at),
+        "steps": [_step(world, case, index, way) for index, way in enumerate(ways)],
+        # The first step alone at the least, all of them one after the other at the most.
+        "cost": {
+            "least": price_text(prices[0]) if prices else "0",
+            "most": price_text(sum(prices)),
+            "currency": found[0].line.currency if found else "",
+        },
+        "decisions": case.decisions,
+    }
+
+
+def _step(world: World, case: Case, index: int, way: Way | Refuse) -> Document:
+    step = case.steps[index]
+    document: Document = {"step": index + 1, "success": step.success, "wait_s": step.wait_s}
+    if isinstance(way, Refuse):
+        return document | {"goes": False, "reason": way.reason.value, "detail": way.detail}
+    channel = world.channels[way.line.channel]
+    measure = channel.measure(world.settings(way.line), way.content)
+    secret = case.message.message_class is MessageClass.OTP
+    return document | {
+        "goes": True,
+        "channel": way.line.channel,
+        "line": way.line.name,
+        "lines": [{"line": c.name, "fit": c.fit, "why": c.why} for c in way.candidates],
+        "address": way.address,
+        "due_at": iso(way.due_at),
+        "held": way.held,
+        "content": {"text": CODE_MASK} if secret else msgspec.to_builtins(way.content),
+        "measure": msgspec.to_builtins(measure),
+        "price": {"amount": price_text(way.line.price(way.parts)), "currency": way.line.currency},
+    }

@@ -1,0 +1,303 @@
+"""The loops of the heart: one sender for each line, one planner for each workspace, and what they share.
+
+Nothing here decides anything. A loop waits for a wake-up (or, because one may be lost, for a short while)
+and calls a flow. Outcomes and callbacks are gathered and written as they come, in batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+
+from angarium.core.batches import Batcher
+from angarium.core.clock import MICROS
+from angarium.core.ports import Connection, Lease, Outcome, Raw, Refused, Submission
+from angarium.core.problems import Problem
+from angarium.core.service import Supervisor
+from angarium.lines.flows import TOPIC as LINES_TOPIC
+from angarium.lines.store import Line
+from angarium.messaging import pacing, plan, receive, reconcile, send
+from angarium.messaging.case import wake
+from angarium.messaging.pacing import Bucket
+from angarium.messaging.send import Ended
+from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import messages as message_store
+from angarium.messaging.store.attempts import Attempt
+from angarium.messaging.store.inbox import Entry
+from angarium.messaging.world import PLANNER_TOPIC, World, topic
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+BATCH_MAX = 500  # attempts claimed, outcomes recorded, callbacks applied in one transaction
+POLL_S = 1.0  # how long a lost wake-up can go unnoticed
+AGAIN_S = 0.5  # after the database could not take it
+TIDY_S = 60.0
+CLOSE_GRACE_S = 10.0  # for answers that are still under way when a line is closed
+
+
+class Engine:
+    """Everything that runs by itself on one machine. A service: start and stop it."""
+
+    def __init__(self, world: World, workspaces: Callable[[], Awaitable[list[int]]]) -> None:
+        self._world = world
+        self._workspaces = workspaces
+        self._supervisor = Supervisor(world.ground.clock)
+        self._senders: dict[int, Sender] = {}
+        self._planned: set[int] = set()
+        self.recorder: Batcher[Ended, None] = Batcher(self._record, BATCH_MAX)
+        self.journal: Batcher[Entry, None] = Batcher(self._journal, BATCH_MAX)
+        self.applier: Batcher[Entry, None] = Batcher(self._apply, BATCH_MAX)
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """How often each loop has died and was restarted."""
+        return self._supervisor.failures
+
+    def states(self) -> dict[int, str]:
+        """How each line of this machine is connected."""
+        return {line_id: sender.state() for line_id, sender in self._senders.items()}
+
+    async def start(self) -> None:
+        """Begin to send, plan and receive; first what an earlier run left behind."""
+        await self._refresh()
+        self._supervisor.run("lines", self._watch_lines)
+        self._supervisor.run("tidy", self._tidy)
+
+    async def stop(self) -> None:
+        """Claim nothing more, hear out what is under way, write it down."""
+        await asyncio.gather(*(sender.stop() for sender in self._senders.values()))
+        self._senders.clear()
+        await self.recorder.drained()
+        await self.journal.drained()
+        await self.applier.drained()
+        await self._supervisor.stop()
+
+    async def heard(self, line: Line, raw: Raw) -> None:
+        """A callback: returns once it is journalled and its provider may be answered."""
+        entry = receive.entry(self._world, line, raw)
+        await self.journal.put(entry)
+        self.applier.put(entry)
+
+    # ── lines and workspaces come and go ─────────────────────────────────────────────────────────────
+
+    async def _watch_lines(self) -> None:
+        waiter = self._world.ground.fabric.listen(LINES_TOPIC)
+        while True:
+            await waiter.wait(POLL_S)
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        workspace_ids = await self._workspaces()
+        await self._world.lines.reload(workspace_ids)
+        for workspace_id in set(workspace_ids) - self._planned:
+            await reconcile.work_through_journal(self._world, workspace_id)
+            self._planned.add(workspace_id)
+            self._supervisor.run(f"planner {workspace_id}", Planner(self._world, workspace_id).run)
+        wanted = {line.id: line for line in self._world.lines.every() if line.enabled and line.approved}
+        for line_id, sender in list(self._senders.items()):
+            line = wanted.get(line_id)
+            if line is None or line.version != sender.line.version:
+                await self._senders.pop(line_id).stop()
+        for line_id in wanted.keys() - self._senders.keys():
+            sender = self._senders[line_id] = Sender(self._world, self, wanted[line_id])
+            self._supervisor.run(f"line {wanted[line_id].name}", sender.run)
+
+    async def _tidy(self) -> None:
+        while True:
+            for workspace_id in await self._workspaces():
+                await reconcile.tidy(self._world, workspace_id)
+            await self._world.ground.clock.sleep(TIDY_S)
+
+    # ── batches ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _record(self, ended: list[Ended]) -> Sequence[None]:
+        await self._surely(ended, lambda some: send.record(self._world, some), "record")
+        return [None] * len(ended)
+
+    async def _journal(self, entries: list[Entry]) -> Sequence[None]:
+        await receive.journal(self._world, entries)
+        return [None] * len(entries)
+
+    async def _apply(self, entries: list[Entry]) -> Sequence[None]:
+        await self._surely(entries, lambda some: receive.work_through(self._world, some), "apply")
+        return [None] * len(entries)
+
+    async def _surely(self, items: list[T], work: Callable[[list[T]], Awaitable[None]], what: str) -> None:
+        """Do it, however long the database cannot; an item that breaks the work fails alone."""
+        while True:
+            try:
+                await work(items)
+                return
+            except Problem as problem:
+                if problem.status != 503:
+                    raise
+                log.warning("the database cannot take it; trying again", what=what, items=len(items))
+                await self._world.ground.clock.sleep(AGAIN_S)
+            except Exception:
+                log.exception("a batch broke; its items go one by one", what=what, items=len(items))
+                if len(items) > 1:
+                    for item in items:
+                        await self._surely([item], work, what)
+                return
+
+
+class Sender:
+    """Sends on one line. It is the ears of the line's connection."""
+
+    def __init__(self, world: World, engine: Engine, line: Line) -> None:
+        self.line = line
+        self._world = world
+        self._engine = engine
+        self._under_way: dict[int, Attempt] = {}
+        self._bucket = Bucket(line.speed_per_s)
+        self._connection: Connection | None = None
+        self._stopping = False
+        self._ended = asyncio.Event()
+
+    def state(self) -> str:
+        """How it is connected."""
+        return self._connection.state() if self._connection else "starting"
+
+    # ── the loop ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def run(self) -> None:
+        """Take the lease, clear up after an earlier owner, connect, and send what is due until stopped."""
+        world, line = self._world, self.line
+        self._ended.clear()
+        waiter = world.ground.fabric.listen(topic(line.id))
+        try:
+            lease = await self._take_lease()
+            if lease is None:
+                return
+            await reconcile.take_over(world, line, lease.epoch)
+            channel, settings = world.channels[line.channel], world.settings(line)
+            connection = world.connect(channel, world.tools, settings, line.window_max, self)
+            self._connection = connection
+            await connection.open()
+            while not self._stopping:
+                await waiter.wait(await self._send_some(lease, connection))
+        finally:
+            waiter.close()
+            await self._close()
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Claim nothing more; wait for answers that are under way, up to a grace."""
+        self._stopping = True
+        self._world.ground.fabric.wake(topic(self.line.id))
+        await self._ended.wait()
+
+    async def _close(self) -> None:
+        self._world.connected.pop(self.line.id, None)
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.close(CLOSE_GRACE_S)
+
+    async def _take_lease(self) -> Lease | None:
+        while not self._stopping:
+            lease = await self._world.ground.fabric.lease(f"line/{self.line.id}")
+            if lease is not None:
+                return lease
+            await self._world.ground.clock.sleep(POLL_S)
+        return None
+
+    async def _send_some(self, lease: Lease, connection: Connection) -> float:
+        """Claim and hand over what is due and fits; how long to wait before looking again, in seconds."""
+        clock = self._world.ground.clock
+        while not self._stopping and self._world.ground.fabric.held(lease):
+            room = min(connection.free(), BATCH_MAX)
+            if room <= 0:
+                return POLL_S
+            self._bucket, granted = pacing.take(self._bucket, room, clock.now())
+            if granted == 0:
+                return max(0.001, (pacing.next_token_at(self._bucket, clock.now()) - clock.now()) / MICROS)
+            claimed = await self._claim(lease, granted)
+            self._bucket = pacing.give_back(self._bucket, granted - len(claimed))
+            self._hand_over(connection, claimed)
+            if len(claimed) < granted:
+                return await self._until_next_due()
+        return POLL_S
+
+    async def _claim(self, lease: Lease, limit: int) -> list[Attempt]:
+        try:
+            return await send.claim(self._world, self.line, lease.epoch, limit)
+        except Problem as problem:
+            log.warning("cannot claim", line=self.line.name, problem=problem.detail)
+            await self._world.ground.clock.sleep(AGAIN_S)
+            return []
+
+    def _hand_over(self, connection: Connection, claimed: list[Attempt]) -> None:
+        now = self._world.ground.clock.now()
+        batch: list[Submission] = []
+        for attempt in claimed:
+            self._under_way[attempt.id] = attempt
+            try:
+                batch.append(send.submission(self._world, self.line, attempt, now))
+            except Exception as error:  # words that do not open: this one fails, the others go
+                log.exception("could not prepare a submission", attempt=attempt.id)
+                detail = f"{type(error).__name__}: {error}"
+                self.outcome(attempt.id, Refused(send.NOT_PREPARED, detail=detail))
+        if batch:
+            connection.submit(batch)
+
+    async def _until_next_due(self) -> float:
+        line, now = self.line, self._world.ground.clock.now()
+        due_at = await self._world.ground.db.read(attempt_store.next_due, line.workspace_id, line.id)
+        if due_at is None:
+            return POLL_S
+        return min(POLL_S, max(0.001, (due_at - now) / MICROS))
+
+    # ── the ears ─────────────────────────────────────────────────────────────────────────────────────
+
+    def outcome(self, attempt_id: int, outcome: Outcome) -> None:
+        """One submission has ended."""
+        attempt = self._under_way.pop(attempt_id)
+        roll = self._world.ground.chance.roll() if isinstance(outcome, Refused) else 0.0
+        self._engine.recorder.put(Ended(attempt, outcome, roll))
+
+    async def arrived(self, raw: Raw) -> None:
+        """Journal what the provider said; returns after the commit."""
+        await self._engine.heard(self.line, raw)
+
+    def room(self) -> None:
+        """There is room, or the connection came or went. Few free places are left to gather."""
+        if self._connection is None:
+            return
+        free = self._connection.free()
+        self._world.connected[self.line.id] = free > 0 or bool(self._under_way)
+        if free * 4 >= self.line.window_max or not self._under_way:
+            self._world.ground.fabric.wake(topic(self.line.id))
+
+
+class Planner:
+    """Decides for the messages of one workspace whose time has come."""
+
+    def __init__(self, world: World, workspace_id: int) -> None:
+        self._world = world
+        self._workspace_id = workspace_id
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        ground = self._world.ground
+        waiter = ground.fabric.listen(PLANNER_TOPIC)
+        try:
+            while True:
+                now = ground.clock.now()
+                cases = await ground.db.run(plan.due, self._world, self._workspace_id, now, BATCH_MAX)
+                wake(self._world, cases)
+                if len(cases) < BATCH_MAX:
+                    await waiter.wait(await self._until_next())
+        finally:
+            waiter.close()
+
+    async def _until_next(self) -> float:
+        ground = self._world.ground
+        due_at = await ground.db.read(message_store.next_due, self._workspace_id)
+        if due_at is None:
+            return POLL_S
+        return min(POLL_S, max(0.005, (due_at - ground.clock.now()) / MICROS))
