@@ -65,8 +65,8 @@ STORES = ("storage/*", "*/store.py", "*/store/*")
 EDGES = ("web/*", "*/api.py", "*/pages.py")
 HOME_OF = {  # a library is met in one place, so that it can be changed in one place
     "aiohttp": ("protocols/http.py", "simulators/*"),
-    "aiosmtpd": ("channels/*", "simulators/*"),
-    "aiosmtplib": ("channels/*",),
+    "aiosmtpd": ("protocols/smtp.py", "simulators/*"),
+    "aiosmtplib": ("protocols/smtp.py",),
     "alembic": ("storage/*",),
     "apsw": ("storage/*",),
     "asyncpg": ("storage/*", "fabric/*"),

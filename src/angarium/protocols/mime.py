@@ -23,7 +23,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
 from email.utils import format_datetime
-from html import unescape
+from html import escape, unescape
 
 import msgspec
 
@@ -51,6 +51,16 @@ PHRASE = re.compile(rf"{ATEXT}+(?: {ATEXT}+)*")
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # with the lone halves of a pair
 LINK = re.compile(r"(?:https?://|mailto:)[\x21-\x3b\x3d\x3f-\x7e]+")  # visible ASCII but < and >
 LINE_END = re.compile(r"\r\n|\r|\n")
+HTML_OF_TEXT = (
+    '<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    '</head><body style="margin:0;padding:24px;font:16px/1.6 system-ui,sans-serif;color:#1c1e21">'
+    '<p dir="auto" style="white-space:pre-line;max-width:36em">{}</p></body></html>'
+)
+IMAGE = '<p><img src="{}" alt="" style="max-width:100%;height:auto;border-radius:8px"></p>'
+BUTTON = (
+    '<a href="{}" style="display:inline-block;margin:0 8px 8px 0;padding:12px 20px;border-radius:8px;'
+    'background:#1f4fd8;color:#ffffff;text-decoration:none;font-weight:600">{}</a>'
+)
 ASCII = bytes(range(128))
 PART_FIELD = re.compile(rb"content-(?:type|disposition)\s*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE)
 EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
@@ -81,6 +91,10 @@ class Mail(msgspec.Struct, frozen=True):
     sender_name: str = ""
     text: str = ""
     html: str = ""
+    image_url: str = (
+        ""  # shown under the words; it needs an HTML alternative, which is made when there is none
+    )
+    links: tuple[tuple[str, str], ...] = ()  # label and URL: lines under the text, buttons under the HTML
     list_unsubscribe: tuple[str, ...] = ()  # https: and mailto: links, RFC 2369 §3.2
     one_click: bool = False  # the https link acts on a POST by itself, RFC 8058
 
@@ -193,7 +207,8 @@ def _unsubscribe(mail: Mail) -> list[str]:
 
 
 def _body(mail: Mail) -> bytes:
-    parts = [_part(subtype, text) for subtype, text in (("plain", mail.text), ("html", mail.html)) if text]
+    texts = (("plain", _with_lines(mail)), ("html", _with_buttons(mail)))
+    parts = [_part(subtype, text) for subtype, text in texts if text]
     if not parts:
         raise MimeError("text", "and html are both empty")
     if len(parts) == 1:
@@ -204,6 +219,24 @@ def _body(mail: Mail) -> bytes:
     delimiter = b"--" + boundary + b"\r\n"
     head = b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n\r\n'
     return b"".join((head, delimiter, parts[0], delimiter, parts[1], b"--", boundary, b"--\r\n"))
+
+
+def _with_lines(mail: Mail) -> str:
+    if not mail.text:
+        return ""
+    return "\n\n".join([mail.text, *(f"{label}: {url}" for label, url in mail.links)])
+
+
+def _with_buttons(mail: Mail) -> str:
+    if not mail.image_url and not mail.links:
+        return mail.html
+    markup = mail.html or HTML_OF_TEXT.format(escape(mail.text))
+    picture = IMAGE.format(escape(mail.image_url)) if mail.image_url else ""
+    buttons = "".join(BUTTON.format(escape(url), escape(label)) for label, url in mail.links)
+    row = f'<p dir="auto">{buttons}</p>' if buttons else ""
+    end = markup.lower().rfind("</body>")
+    end = len(markup) if end < 0 else end
+    return markup[:end] + picture + row + markup[end:]
 
 
 def _part(subtype: str, text: str) -> bytes:
