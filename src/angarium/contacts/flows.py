@@ -8,11 +8,11 @@ import msgspec
 
 from angarium.contacts import rules, store
 from angarium.contacts.rules import BadAddress, ContactInput
-from angarium.contacts.store import Address, Contact
+from angarium.contacts.store import Contact
 from angarium.core import ids
 from angarium.core.ids import IdMint
 from angarium.core.problems import FieldProblem, Problem, not_found
-from angarium.core.values import AddressKind
+from angarium.core.values import Address, AddressKind
 from angarium.storage.database import Conflict, Transaction
 from angarium.storage.ground import Ground
 

@@ -8,10 +8,9 @@ from collections.abc import Callable
 import msgspec
 
 from angarium.contacts.phones import BadPhone, normalise, time_zone_guess
-from angarium.contacts.store import Address
 from angarium.core.clock import is_zone
 from angarium.core.problems import FieldProblem
-from angarium.core.values import AddressKind, Json, MessageClass
+from angarium.core.values import Address, AddressKind, Json, MessageClass
 
 LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 # RFC 5321 §4.5.3.1 bounds the length; what is inside is the receiving host's business.

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select
 
-from angarium.core.values import AddressKind, Json, Standing
+from angarium.core.values import Address, AddressKind, Json, Standing
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Count, Id, Instant, Words, metadata
@@ -49,14 +49,6 @@ address = Table(
     Index("address_contact", "workspace_id", "contact_id"),
     sqlite_with_rowid=False,
 )
-
-
-class Address(msgspec.Struct, frozen=True):
-    """One way to reach a contact."""
-
-    kind: AddressKind
-    value: str
-    operator_blacklist: bool = False
 
 
 class Contact(msgspec.Struct, frozen=True):

@@ -96,6 +96,14 @@ class AddressKind(StrEnum):
     TELEGRAM = "telegram"
 
 
+class Address(msgspec.Struct, frozen=True):
+    """One way to reach a contact."""
+
+    kind: AddressKind
+    value: str
+    operator_blacklist: bool = False
+
+
 class Standing(msgspec.Struct, frozen=True):
     """What is known against telling a contact something."""
 

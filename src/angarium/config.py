@@ -1,0 +1,128 @@
+"""Settings: one frozen struct, from a TOML file and the environment; each field has its help and its check.
+
+The environment wins over the file, and both over the defaults: `port = 8080` in the file is
+`ANGARIUM_PORT=8080` in the environment. A list is separated by commas there.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from angarium.core.problems import FieldProblem, Problem, shown
+
+PREFIX = "ANGARIUM_"
+DEFAULT_FILE = Path("angarium.toml")
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that can be set. The reference in docs/reference/settings.md is printed from here."""
+
+    database: Annotated[
+        str,
+        Meta(description="Where everything is kept: sqlite:///path/to.db or postgresql://user@host/name."),
+    ] = "sqlite:///angarium.db"
+    host: Annotated[str, Meta(description="Address to listen on. 0.0.0.0 is every interface.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8080
+    public_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^$|^https?://[^/\s]+(/[^\s]*)?$",
+            description="How providers reach this server, for their callbacks. Empty: they cannot.",
+        ),
+    ] = ""
+    key_file: Annotated[
+        str,
+        Meta(description="File with the key that seals secrets; made on the first start. Keep a copy."),
+    ] = "angarium.key"
+    node: Annotated[
+        int, Meta(ge=0, le=255, description="Number of this process; no two that run at once may share it.")
+    ] = 0
+    allow_private: Annotated[
+        tuple[str, ...],
+        Meta(description="host:port of providers on private addresses that may be called: simulators."),
+    ] = ()
+    body_max_bytes: Annotated[int, Meta(ge=1024, le=1 << 30, description="Largest body of a request.")] = (
+        10 * 1024 * 1024
+    )
+    log_level: Annotated[
+        str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
+    ] = "info"
+    log_format: Annotated[
+        str, Meta(pattern="^(json|text)$", description="json for machines, text for people.")
+    ] = "text"
+    stop_grace_s: Annotated[
+        float, Meta(ge=0, le=600, description="How long a stop waits for what is under way, in seconds.")
+    ] = 15.0
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings in force; a Problem names every wrong one with its remedy."""
+    given = _from_file(path)
+    given |= _from_environment(os.environ if environment is None else environment)
+    return _checked(given)
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    if path is None and not DEFAULT_FILE.exists():
+        return {}
+    file = path or DEFAULT_FILE
+    try:
+        return tomllib.loads(file.read_text())
+    except FileNotFoundError:
+        missing = FieldProblem("--config", "there is no such file", "name an existing file", str(file))
+        raise _wrong(missing) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _wrong(FieldProblem(str(file), f"is not TOML: {error}", "mend the file")) from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Settings):
+        value = environment.get(PREFIX + field.name.upper())
+        if value is not None:
+            listed = isinstance(field.default, tuple)
+            found[field.name] = (
+                [item.strip() for item in value.split(",") if item.strip()] if listed else value
+            )
+    return found
+
+
+def _listed(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _checked(given: dict[str, Any]) -> Settings:
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    unknown = [name for name in given if name not in fields]
+    remedy = "one of " + ", ".join(fields)
+    wrong = [FieldProblem(name, "there is no such setting", remedy) for name in unknown]
+    values = {}
+    for name, field in fields.items():
+        if name not in given:
+            continue
+        try:
+            values[name] = msgspec.convert(given[name], type=field.type, strict=False)
+        except msgspec.ValidationError as error:
+            wrong.append(FieldProblem(name, str(error), help_of(name), shown(given[name])))
+    if wrong:
+        raise _wrong(*wrong)
+    return Settings(**values)
+
+
+def help_of(name: str) -> str:
+    """What a setting is for."""
+    field = next(field for field in msgspec.structs.fields(Settings) if field.name == name)
+    metas = getattr(field.type, "__metadata__", ())
+    return next((meta.description for meta in metas if meta.description), "")
+
+
+def _wrong(*fields: FieldProblem) -> Problem:
+    detail = "; ".join(f"{f.field}: {f.problem}" for f in fields)
+    return Problem("settings", "The settings are not valid", detail=detail, fields=fields)
