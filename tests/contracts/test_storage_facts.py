@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from sqlalchemy import text
+
 from angarium.storage import facts
+from angarium.storage.bulk import Statement
 from angarium.storage.database import Database, Transaction, open_database
 from angarium.storage.facts import START, Fact, Position
 from support.databases import PostgresServer
@@ -103,6 +106,44 @@ async def test_on_postgresql_a_slow_transaction_loses_no_facts(postgres_server: 
     await writing
     assert (await subjects_after(database, position))[0] == [1, 2]
     await database.stop()
+
+
+async def test_a_dump_restored_into_a_young_cluster_is_read_on(postgres_server: PostgresServer) -> None:
+    database = open_database(await postgres_server.database_with_schema())
+    await database.start()
+
+    async def restore(tx: Transaction) -> None:
+        for table in ("fact", "fact_cursor"):
+            await tx.execute(Statement(text(f"UPDATE {table} SET tx = tx + 1000000000")))
+
+    async def read_on(tx: Transaction, limit: int) -> list[int]:
+        position = await facts.position_of(tx, 1, "hooks")
+        found, position = await facts.after(tx, 1, position, limit)
+        await facts.save_position(tx, 1, "hooks", position)
+        return [item.subject_id for item in found]
+
+    for _ in range(2):
+        for number in (1, 2, 3):
+            await database.run(facts.append, [fact(number)])
+        assert await database.run(facts.renumber_after_restore) == 0
+        assert await database.run(read_on, 1) == [1]
+        await database.run(restore)
+        moved = await asyncio.gather(*(database.run(facts.renumber_after_restore) for _ in range(3)))
+        assert sorted(moved)[:2] == [0, 0]
+        assert max(moved) >= 3
+        await database.run(facts.append, [fact(4)])
+        assert await database.run(read_on, 10) == [2, 3, 4]
+    everything, _ = await database.read(facts.after, 1, START, 100)
+    assert [item.subject_id for item in everything] == [1, 2, 3, 4] * 2
+    await database.stop()
+
+
+async def test_a_log_that_was_not_restored_is_left_as_it_is(database: Database) -> None:
+    assert await database.run(facts.renumber_after_restore) == 0
+    await database.run(facts.append, [fact(1)])
+    before = await database.read(facts.after, 1, START, 10)
+    assert await database.run(facts.renumber_after_restore) == 0
+    assert await database.read(facts.after, 1, START, 10) == before
 
 
 async def test_under_many_writers_a_reader_misses_nothing(database: Database) -> None:

@@ -8,6 +8,8 @@ of commits. Rules:
    Each fact therefore carries its transaction's number, and a reader stops before the oldest transaction
    that is still open: behind that line nothing can appear any more. A transaction that stays open holds
    every reader up, and none loses a fact.
+3. A dump that is restored into a new cluster meets transaction numbers that begin again. The restored facts
+   are then moved below zero, in their order, before anything is appended: see `renumber_after_restore`.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from sqlalchemy import (
     Index,
     Table,
     bindparam,
+    func,
     literal_column,
     select,
     tuple_,
+    update,
 )
 
 from angarium.storage.bulk import BulkInsert, Statement
@@ -74,7 +78,8 @@ class Position(msgspec.Struct, frozen=True):
     seq: int
 
 
-START = Position(0, 0)
+RENUMBERING = 0x66616374  # "fact": the advisory lock of whoever renumbers
+START = Position(-(2**63), 0)
 
 _columns = [fact.c[name] for name in Fact.__struct_fields__]
 _here = fact.c.workspace_id == bindparam("workspace_id")
@@ -110,15 +115,22 @@ _save = BulkInsert(
     conflict=("workspace_id", "reader"),
     update=("tx", "seq"),
 )
+_one_at_a_time = Statement(
+    select(literal_column("0")),
+    postgresql=select(func.pg_advisory_xact_lock(literal_column(str(RENUMBERING)))),
+)
+_newest = Statement(select(fact.c.tx).order_by(fact.c.seq.desc()).limit(1))
+_highest = Statement(select(func.max(fact.c.tx)))
+_farthest = Statement(select(func.max(fact_cursor.c.tx)))
+_move_facts = Statement(update(fact).values(tx=fact.c.tx - bindparam("by")))
+_move_cursors = Statement(update(fact_cursor).values(tx=fact_cursor.c.tx - bindparam("by")))
 
 
 async def append(tx: Transaction, facts: Sequence[Fact]) -> None:
     """Write facts into the log; they are there when the transaction is."""
     if not facts:
         return
-    row = await tx.row(_number)
-    assert row is not None
-    number = row[0]
+    number = await _value(tx, _number)
     await tx.insert(
         _append,
         [
@@ -157,6 +169,26 @@ async def of_subject(tx: Transaction, workspace_id: int, subject_id: int, limit:
     """The timeline of one thing, the oldest first."""
     rows = await tx.rows(_of_subject, workspace_id=workspace_id, subject_id=subject_id, limit=limit)
     return [Fact(*row) for row in rows]
+
+
+async def renumber_after_restore(tx: Transaction) -> int:
+    """Make room for transaction numbers that begin again; returns how many facts it moved, mostly 0.
+
+    To be run when a server starts, before it appends. It looks at the newest fact and the cursors; only in a
+    cluster younger than the one the dump came from does it write every fact once.
+    """
+    await tx.row(_one_at_a_time)
+    number, farthest = await _value(tx, _number), await _value(tx, _farthest)
+    if max(farthest, await _value(tx, _newest)) <= number:
+        return 0
+    by = 1 + max(farthest, await _value(tx, _highest))
+    await tx.execute(_move_cursors, by=by)
+    return await tx.execute(_move_facts, by=by)
+
+
+async def _value(tx: Transaction, statement: Statement) -> int:
+    row = await tx.row(statement)
+    return 0 if row is None or row[0] is None else int(row[0])
 
 
 def _as_position(row: Row | None) -> Position:
