@@ -258,9 +258,9 @@ class Channel:
 
 def secret_fields(settings: type[msgspec.Struct]) -> frozenset[str]:
     """Names of the settings that are secrets: `Annotated[str, Meta(extra={"secret": True})]`."""
-    found = set()
-    for item in msgspec.inspect.type_info(settings).fields:  # type: ignore[attr-defined]
-        extra = getattr(item.type, "extra", None) or {}
-        if extra.get("secret"):
-            found.add(item.encode_name)
-    return frozenset(found)
+    return frozenset(
+        item.encode_name
+        for item in msgspec.structs.fields(settings)
+        for note in getattr(item.type, "__metadata__", ())
+        if isinstance(note, msgspec.Meta) and (note.extra or {}).get("secret")
+    )

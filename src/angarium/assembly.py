@@ -1,0 +1,75 @@
+"""Settings -> world -> services: the only file that names concrete makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from angarium import channels
+from angarium.accounts import store as accounts
+from angarium.channels import kit
+from angarium.config import Settings
+from angarium.core.clock import SystemChance, SystemClock
+from angarium.core.ids import IdMint
+from angarium.core.ports import Tools
+from angarium.fabric.local import LocalFabric
+from angarium.lines.flows import Lines
+from angarium.messaging.workers import Engine
+from angarium.messaging.world import World
+from angarium.protocols.http import Http
+from angarium.storage.database import open_database
+from angarium.storage.ground import Ground
+from angarium.storage.vault import Vault, key_file
+
+
+@dataclass
+class House:
+    """One process's worth of Angarium: open it, run what is wanted, close it."""
+
+    settings: Settings
+    ground: Ground
+    http: Http
+    world: World
+    engine: Engine
+
+    async def open(self) -> None:
+        """Connect to the database and to the network; nothing runs by itself yet."""
+        await self.ground.db.start()
+        await self.http.start()
+
+    async def close(self) -> None:
+        """Let go of everything; the engine must have been stopped."""
+        await self.http.stop()
+        await self.ground.db.stop()
+
+
+def assemble(settings: Settings) -> House:
+    """Put the makes together; touches the key file and nothing else."""
+    ground = make_ground(settings)
+    http = Http(settings.allow_private)
+    world = World(
+        ground=ground,
+        channels=channels.load(),
+        lines=Lines(ground),
+        tools=Tools(ground.clock, ground.chance, http),
+        connect=kit.connect,
+        public_url=settings.public_url.rstrip("/"),
+    )
+
+    async def workspace_ids() -> list[int]:
+        return [workspace.id for workspace in await ground.db.read(accounts.workspaces)]
+
+    return House(settings, ground, http, world, Engine(world, workspace_ids))
+
+
+def make_ground(settings: Settings) -> Ground:
+    """What flows stand on; enough for the commands that need no network."""
+    clock, chance = SystemClock(), SystemChance()
+    return Ground(
+        db=open_database(settings.database),
+        clock=clock,
+        chance=chance,
+        ids=IdMint(clock, settings.node),
+        vault=Vault(key_file(Path(settings.key_file), chance), chance),
+        fabric=LocalFabric(clock),
+    )
