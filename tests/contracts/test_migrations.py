@@ -14,12 +14,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from angarium.storage import migrate as migrating
+from angarium.storage import migrations
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction, open_database
 from angarium.storage.migrate import migrate, pending, revisions
-from angarium.storage.migrations.__main__ import autogenerate, load_tables
 from angarium.storage.migrations.runner import downgrade, on_connection, upgrade
+from angarium.storage.revise import autogenerate, load_tables
 from angarium.storage.schema import metadata
 from support.databases import PostgresServer, create_schema
 
@@ -67,8 +67,8 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A history of its own, with one revision that makes every table."""
     own = tmp_path / "migrations"
-    shutil.copytree(migrating.FOLDER, own, ignore=shutil.ignore_patterns("0*.py", "__pycache__"))
-    monkeypatch.setattr(migrating, "FOLDER", own)
+    shutil.copytree(migrations.FOLDER, own, ignore=shutil.ignore_patterns("0*.py", "__pycache__"))
+    monkeypatch.setattr(migrations, "FOLDER", own)
     await autogenerate("everything")
     return own
 
@@ -103,7 +103,7 @@ def is_of_the_product(item: Any, *_: Any) -> bool:
 async def test_the_revisions_add_up_to_the_declared_tables(
     url: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    assert revisions(), 'no revision yet: python -m angarium.storage.migrations "the first tables"'
+    assert revisions(), 'no revision yet: python -m angarium.storage.revise "the first tables"'
     assert await migrate(url) == revisions()
     assert await on_connection(url, differences) == []
     declared = f"sqlite:///{tmp_path}/declared.db"
@@ -152,8 +152,8 @@ async def test_a_migration_that_fails_leaves_nothing(url: str, folder: Path) -> 
 async def test_servers_that_start_at_once_migrate_once(url: str, folder: Path) -> None:
     program = (
         "import asyncio, pathlib\n"
-        "from angarium.storage import migrate\n"
-        f"migrate.FOLDER = pathlib.Path({str(folder)!r})\n"
+        "from angarium.storage import migrate, migrations\n"
+        f"migrations.FOLDER = pathlib.Path({str(folder)!r})\n"
         f"asyncio.run(migrate.migrate({url!r}))"
     )
     servers = [await asyncio.create_subprocess_exec(sys.executable, "-c", program) for _ in range(3)]

@@ -10,7 +10,7 @@ import asyncpg
 from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text
 
 from angarium.storage.bulk import all_statements
-from angarium.storage.migrations.__main__ import load_tables
+from angarium.storage.revise import load_tables
 from angarium.storage.schema import metadata
 from angarium.storage.sqlite import SqliteDatabase
 from support.databases import PostgresServer, create_schema

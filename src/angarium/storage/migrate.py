@@ -3,21 +3,20 @@
 A revision is a file `versions/NNNN_words.py`; they form one line. Whether one is pending is asked through our
 own driver, so that a server that has nothing to migrate starts without loading Alembic.
 
-To write a revision: change the tables, run `python -m angarium.storage.migrations "add the column x"`, read
+To write a revision: change the tables, run `python -m angarium.storage.revise "add the column x"`, read
 what it made, and correct it.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from sqlalchemy import text
 
+from angarium.storage import migrations
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction, open_database
 
-FOLDER = Path(__file__).parent / "migrations"
 VERSION_FILE = re.compile(r"(\d{4})_\w+\.py")
 
 _is_versioned = Statement(
@@ -29,7 +28,7 @@ _version = Statement(text("SELECT version_num FROM alembic_version"))
 
 def revisions() -> list[str]:
     """Every revision of this version, the oldest first."""
-    found = (VERSION_FILE.fullmatch(path.name) for path in (FOLDER / "versions").iterdir())
+    found = (VERSION_FILE.fullmatch(path.name) for path in (migrations.FOLDER / "versions").iterdir())
     return sorted(match[1] for match in found if match)
 
 

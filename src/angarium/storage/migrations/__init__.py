@@ -1,1 +1,5 @@
-"""The history of the schema; Alembic runs `env.py`, and `storage/migrate.py` runs Alembic."""
+"""The history of the schema: `storage/migrate.py` asks, `runner.py` calls Alembic, Alembic runs `env.py`."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent

@@ -12,7 +12,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from angarium.storage import migrate
+from angarium.storage import migrations
 from angarium.storage.migrations import dbapi
 from angarium.storage.postgres import split_url
 
@@ -54,6 +54,6 @@ def write_revision(connection: Connection, number: str, message: str) -> None:
 
 def _config(connection: Connection) -> Config:
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(migrate.FOLDER).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations.FOLDER).replace("%", "%%"))
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     return config

@@ -1,4 +1,4 @@
-"""Write a revision: `python -m angarium.storage.migrations "add the column x"`."""
+"""Write a revision: `python -m angarium.storage.revise "add the column x"`."""
 
 from __future__ import annotations
 
