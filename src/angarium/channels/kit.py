@@ -302,7 +302,7 @@ def pieces(body: bytes) -> list[bytes]:
     if not body.lstrip().startswith(b"["):
         return [body]
     elements = read_json(body, list[msgspec.Raw])
-    return [body] if elements is None else [bytes(element) for element in elements]
+    return [bytes(element) for element in elements] if elements else [body]
 
 
 def told(document: object, *path: str) -> str:

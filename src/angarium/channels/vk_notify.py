@@ -242,6 +242,7 @@ CAPABILITIES = Capabilities(
     classes=frozenset(MessageClass) - {MessageClass.PROMOTIONAL},  # service templates only
     native_ttl_s=(15, 86_400),
     text_max=TEXT_MAX,
+    billed_on="delivered",
 )
 
 CHANNEL = Channel(

@@ -468,6 +468,7 @@ CAPABILITIES = Capabilities(
     buttons_max=1,
     images=True,
     text_max=TEXT_MAX,
+    billed_on="delivered",
 )
 
 CHANNEL = Channel(
