@@ -24,7 +24,7 @@ from angarium.simulators.stage import Stage
 
 DEFAULT_TTL_S = 15.0  # for messages that name none: a demo is watched, a day is not
 LATE_BY_S = 1.0  # how long after its time to live a late message arrives
-HOLD_S = 0.5  # how long a connection is held before it is cut without an answer
+HOLD_S = 0.2  # how long a connection is held before it is cut without an answer
 REFUSALS = 2  # how often a throttled message is refused before it is taken
 RETRY_FIRST_S, RETRY_MOST_S = 0.2, 30.0  # pauses between callbacks that nobody took; each is twice the last
 CALLBACK_TIMEOUT_S = 10.0
@@ -96,18 +96,10 @@ def fate(behaviour: Behaviour, ttl_s: float, faults: Faults) -> list[Status]:
 class Office:
     """One operator's counter and mail room."""
 
-    def __init__(
-        self,
-        stage: Stage,
-        name: str,
-        port: int,
-        routes: list[web.RouteDef],
-        wire: Wire,
-        hold_s: float = HOLD_S,
-    ) -> None:
+    def __init__(self, stage: Stage, name: str, port: int, routes: list[web.RouteDef], wire: Wire) -> None:
         self.ledger = stage.ledger(name)
         self._stage, self._name, self._port = stage, name, port
-        self._routes, self._wire, self._hold_s = routes, wire, hold_s
+        self._routes, self._wire = routes, wire
         self._rhythms = {fault: Rhythm() for fault in ("silent", "double", "reorder", "garbage")}
         self._refusals: Counter[str] = Counter()
         self._recent: deque[float] = deque()
@@ -205,7 +197,7 @@ class Office:
         return False
 
     async def _cut(self, request: web.Request) -> None:
-        await asyncio.sleep(self._hold_s)
+        await asyncio.sleep(HOLD_S)
         if request.transport is not None:
             request.transport.abort()
 
