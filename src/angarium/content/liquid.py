@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache, partial
-from typing import Any, NoReturn, TextIO
+from itertools import takewhile
+from typing import Any, TextIO
 
 from liquid import BoundTemplate, Environment, Markup, RenderContext, StrictDefaultUndefined, escape
 from liquid.ast import Node
@@ -31,12 +32,9 @@ from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.builtin.output import Output, OutputNode
 from liquid.builtin.tags.echo_tag import EchoNode, EchoTag
 from liquid.exceptions import (
-    FilterArgumentError,
     LiquidError,
     LiquidSyntaxError,
     LiquidTypeError,
-    LoopIterationLimitError,
-    OutputStreamLimitError,
     ResourceLimitError,
     UndefinedError,
 )
@@ -182,7 +180,7 @@ def _check_verbatim(source: str) -> None:
 def _check_filters(bound: BoundTemplate) -> None:
     for name, spans in bound.analyze(include_partials=False).filters.items():
         if name not in bound.env.filters:
-            token = Token("word", name, spans[0].index, _source_of(bound))
+            token = Token("word", name, spans[0].index, bound.nodes[0].token.source)
             raise LiquidSyntaxError(f"there is no filter {name!r}", token=token)
 
 
@@ -217,12 +215,7 @@ def _variables(bound: BoundTemplate) -> frozenset[str]:
 
 def _leading(variable: Variable) -> str:
     """`order.items[0].name` needs `order.items`; what stands after an index is not looked at."""
-    names: list[str] = []
-    for segment in variable.segments:
-        if not isinstance(segment, str):
-            break
-        names.append(segment)
-    return ".".join(names)
+    return _dotted(takewhile(lambda segment: isinstance(segment, str), variable.segments))
 
 
 def _plain(nodes: Iterable[Node]) -> Plain | None:
@@ -281,7 +274,7 @@ class _Context(RenderContext):
     def raise_for_loop_limit(self, length: int = 1) -> None:
         self.iterations += length
         if self.iterations > ITERATIONS_MAX:
-            raise LoopIterationLimitError(f"loops run more than {ITERATIONS_MAX} times", token=None)
+            raise ResourceLimitError(f"loops run more than {ITERATIONS_MAX} times", token=None)
 
     def get_buffer(self, buf: TextIO | None = None) -> _Buffer:
         return _Buffer(OUTPUT_MAX - (buf.size if isinstance(buf, LimitedStringIO) else 0))
@@ -310,7 +303,7 @@ class _Buffer(LimitedStringIO):
     def write(self, text: str) -> int:
         self.size += _size(text)
         if self.size > self.limit:
-            raise OutputStreamLimitError(f"the text is longer than {OUTPUT_MAX} bytes", token=None)
+            raise ResourceLimitError(f"the text is longer than {OUTPUT_MAX} bytes", token=None)
         return super(LimitedStringIO, self).write(text)
 
 
@@ -327,7 +320,7 @@ class _BoundedRange(RangeLiteral):
     def evaluate(self, context: RenderContext) -> range:
         whole = super().evaluate(context)
         if whole.stop - whole.start > ITERATIONS_MAX:
-            raise LoopIterationLimitError(f"loops run more than {ITERATIONS_MAX} times", token=self.token)
+            raise ResourceLimitError(f"loops run more than {ITERATIONS_MAX} times", token=self.token)
         return whole
 
 
@@ -400,20 +393,22 @@ class _Float(float):
 
 def _bounded(value: object) -> object:
     """What goes into a filter or comes out of it, when it is not too much."""
-    kind = type(value)  # never isinstance: an unknown name answers every question with an error
-    if kind is float:
-        return _Float(value)  # type: ignore[arg-type]
-    if kind is int and abs(value) > NUMBER_MAX:  # type: ignore[arg-type]
-        raise FilterArgumentError(f"a number is larger than {NUMBER_MAX}", token=None)
-    if kind in (str, Markup) and _length(value) > OUTPUT_MAX:
-        raise FilterArgumentError(f"a text is longer than {OUTPUT_MAX} characters", token=None)
-    if kind in (list, tuple) and _length(value) > ITEMS_MAX:
-        raise FilterArgumentError(f"a list has more than {ITEMS_MAX} items", token=None)
+    # type(), never isinstance(): an unknown name answers every question with an error.
+    if type(value) is float:
+        return _Float(value)
+    if type(value) is int and abs(value) > NUMBER_MAX:
+        raise LiquidTypeError(f"a number is larger than {NUMBER_MAX}", token=None)
+    if type(value) in (str, Markup) and _length(value) > OUTPUT_MAX:
+        raise LiquidTypeError(f"a text is longer than {OUTPUT_MAX} characters", token=None)
+    if type(value) in (list, tuple) and _length(value) > ITEMS_MAX:
+        raise LiquidTypeError(f"a list has more than {ITEMS_MAX} items", token=None)
     return value
 
 
 def _length(value: object) -> int:
-    return len(value) if type(value) in (str, Markup, list, tuple) else 1  # type: ignore[arg-type]
+    if type(value) is str or type(value) is Markup or type(value) is list or type(value) is tuple:
+        return len(value)
+    return 1
 
 
 def _date(value: object, form: object = "%Y-%m-%d") -> str:
@@ -422,7 +417,7 @@ def _date(value: object, form: object = "%Y-%m-%d") -> str:
         return ""
     pattern = str(form)  # an unknown name raises here
     if not isinstance(form, str) or len(pattern) > DATE_FORMAT_MAX:
-        raise FilterArgumentError("date needs a format such as '%d.%m.%Y'", token=None)
+        raise LiquidTypeError("date needs a format such as '%d.%m.%Y'", token=None)
     return _moment(value).strftime(pattern)
 
 
@@ -433,7 +428,7 @@ def _moment(value: object) -> datetime:
         return datetime.fromisoformat(str(value))
     except (ValueError, OverflowError, OSError):
         detail = f"date needs an ISO 8601 date such as 2026-11-23T10:00:00+02:00, not {str(value)[:40]!r}"
-        raise FilterArgumentError(detail, token=None) from None
+        raise LiquidTypeError(detail, token=None) from None
 
 
 # ── what is printed, and what is said of errors ──────────────────────────────────────────────────────
@@ -452,7 +447,8 @@ def _shown(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return "".join([_shown(item) for item in value])
     if isinstance(value, Mapping):
-        _refuse_mapping(value)
+        names = ", ".join(sorted(str(key) for key in value)[:KNOWN_SHOWN_MAX])
+        raise LiquidTypeError(f"an object cannot be printed; print one of its fields: {names}", token=None)
     return str(value)
 
 
@@ -473,11 +469,6 @@ def _decimal(value: float) -> str:
     return format(Decimal(text), "f") if "e" in text else text
 
 
-def _refuse_mapping(value: Mapping[Any, Any]) -> NoReturn:
-    names = ", ".join(sorted(str(key) for key in value)[:KNOWN_SHOWN_MAX])
-    raise LiquidTypeError(f"an object cannot be printed; print one of its fields: {names}", token=None)
-
-
 def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
@@ -490,24 +481,18 @@ def _place(source: str, token: Token | None, start: tuple[int, int] = (0, 0)) ->
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
-def _source_of(bound: BoundTemplate) -> str:
-    return bound.nodes[0].token.source
-
-
 def _dotted(path: Iterable[object]) -> str:
     return ".".join(str(segment) for segment in path)
 
 
 def _known(values: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The names that stand beside a missing one."""
-    level: Mapping[str, Any] = values
-    prefix = ""
+    level, prefix = values, ""
     for key in name.split("."):
         inner = level.get(key)
         if not isinstance(inner, Mapping):
             break
-        level = inner
-        prefix += key + "."
+        level, prefix = inner, f"{prefix}{key}."
     return tuple(sorted(prefix + str(key) for key in level)[:KNOWN_SHOWN_MAX])
 
 
