@@ -249,7 +249,7 @@ async def _hand_over(client: SMTP, mail: bytes, final_timeout_s: float) -> None:
         code, text = await protocol.read_response(timeout=final_timeout_s)
     except (Exception, asyncio.CancelledError) as error:  # whatever it is, the mail may be there
         client.close()
-        raise NoAnswer(f"the mail was handed over: {error or type(error).__name__}") from error
+        raise NoAnswer(f"the mail was handed over: {str(error) or type(error).__name__}") from error
     if 400 <= code < 600:
         raise NotTaken("DATA", code, text)
     if code != 250:
