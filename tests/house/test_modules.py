@@ -30,6 +30,16 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "receive"): "the fourth",
     ("messaging", "reconcile"): "the fifth",
     ("messaging", "workers"): "the loops that call the verbs",
+    ("messaging", "world"): "what the verbs are handed",
+    ("messaging", "case"): "a message with all that a decision needs",
+    ("messaging", "way"): "how one step can be taken",
+    ("messaging", "inbound"): "what customers send",
+    ("messaging", "cancel"): "a verb by the way",
+    ("messaging", "preview"): "what would happen",
+    ("messaging", "story"): "what has happened, told",
+    ("messaging", "steps"): "what steps must be",
+    ("messaging", "cascades"): "flows of saved cascades",
+    ("messaging", "cascades_api"): "their JSON edge",
 }
 PURE = {"rules", "phones", "states", "policy", "cascade", "routing", "pacing", "retry", "receipts"}
 IMPURE = (

@@ -1,0 +1,335 @@
+"""The command line: serve, migrate, doctor, keys, send, demo.
+
+Every command imports what it needs when it runs, so that `angarium --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from angarium import __version__
+from angarium.config import Settings
+from angarium.config import load as load_settings
+from angarium.core.problems import Problem
+
+if TYPE_CHECKING:
+    from angarium.accounts.store import Workspace
+    from angarium.client import Api
+    from angarium.storage.ground import Ground
+
+out, err = Console(), Console(stderr=True)
+
+MARKS = {"good": "[green]✓[/]", "advice": "[yellow]·[/]", "bad": "[red]✗[/]"}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="angarium")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="TOML file with settings; default angarium.toml. ANGARIUM_… in the environment wins.",
+)
+@click.pass_context
+def main(context: click.Context, config: Path | None) -> None:
+    """Angarium: a self-hosted customer-communications server."""
+    context.obj = config
+
+
+def _settings(context: click.Context) -> Settings:
+    try:
+        return load_settings(context.find_root().obj)
+    except Problem as problem:
+        _give_up(problem)
+
+
+def _give_up(problem: Problem) -> NoReturn:
+    """Say what is wrong, with each field and its remedy, and end with status 1."""
+    err.print(f"[red]{escape(problem.title)}[/]  {escape(problem.detail)}")
+    for field in problem.fields:
+        value = f" (it is {field.value!r})" if field.value else ""
+        err.print(f"  [bold]{escape(field.field)}[/] {escape(field.problem + value)}. {escape(field.remedy)}")
+    sys.exit(1)
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return asyncio.run(work)
+    except Problem as problem:
+        _give_up(problem)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+# ── serve, migrate, doctor ───────────────────────────────────────────────────────────────────────────
+
+
+@main.command()
+@click.pass_context
+def serve(context: click.Context) -> None:
+    """Run the server: API, callbacks, senders and planner in one process. Migrates the database first."""
+    from angarium import logs
+    from angarium.assembly import serve as run_server
+
+    settings = _settings(context)
+    logs.set_up(settings.log_level, settings.log_format)
+    import uvloop
+
+    try:
+        uvloop.run(run_server(settings))
+    except Problem as problem:
+        _give_up(problem)
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Only say what is pending; status 1 when something is.")
+@click.pass_context
+def migrate(context: click.Context, check: bool) -> None:
+    """Bring the database to the schema of this version."""
+    from angarium.storage.migrate import migrate as bring_up
+    from angarium.storage.migrate import pending
+
+    settings = _settings(context)
+    lacking = _run(pending(settings.database) if check else bring_up(settings.database))
+    word = "pending" if check else "applied"
+    out.print(f"{word}: {', '.join(lacking)}" if lacking else "The database is up to date.")
+    if check and lacking:
+        sys.exit(1)
+
+
+@main.command()
+@click.pass_context
+def doctor(context: click.Context) -> None:
+    """Look at settings, database, keys and lines, and say what to do. Status 1 when something is wrong."""
+    from angarium.doctor import examine
+
+    settings = _settings(context)
+
+    async def look() -> int:
+        bad = 0
+        async for finding in examine(settings):
+            bad += finding.level == "bad"
+            out.print(f"{MARKS[finding.level]} {escape(finding.what)}", highlight=False)
+            if finding.remedy:
+                out.print(f"  [dim]{escape(finding.remedy)}[/]", highlight=False)
+        return bad
+
+    if _run(look()):
+        sys.exit(1)
+
+
+# ── keys ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@main.group()
+def keys() -> None:
+    """Workspaces and their API keys."""
+
+
+@keys.command("create")
+@click.option("--workspace", required=True, help="Name of the workspace.")
+@click.option("--new", is_flag=True, help="Create the workspace if it is not there.")
+@click.option("--name", default="api", show_default=True, help="What the key is for.")
+@click.option("--scope", "scopes", multiple=True, help="What it may do; several times. Default: everything.")
+@click.option("--quiet", is_flag=True, help="Print only the key.")
+@click.pass_context
+def create_key(
+    context: click.Context, workspace: str, new: bool, name: str, scopes: tuple[str, ...], quiet: bool
+) -> None:
+    """Make an API key. It is shown once."""
+    from angarium.accounts import flows
+    from angarium.accounts.rules import SCOPES
+
+    async def create(ground: Ground) -> str:
+        owner = await _workspace(ground, workspace, new)
+        return await flows.create_key(ground, owner.id, name, frozenset(scopes or SCOPES))
+
+    key = _run(_with_ground(_settings(context), create))
+    if quiet:
+        click.echo(key)
+    else:
+        out.print(f"The key of [bold]{escape(workspace)}[/], shown this once:", highlight=False)
+        click.echo(key)
+
+
+@keys.command("list")
+@click.option("--workspace", required=True, help="Name of the workspace.")
+@click.pass_context
+def list_keys(context: click.Context, workspace: str) -> None:
+    """The keys of a workspace."""
+    from angarium.accounts import flows, store
+    from angarium.core import ids
+    from angarium.core.clock import iso
+
+    async def find(ground: Ground) -> list[store.ApiKey]:
+        owner = await flows.workspace_named(ground, workspace)
+        return await ground.db.read(store.keys, owner.id)
+
+    table = Table("id", "name", "scopes", "created", "state")
+    for key in _run(_with_ground(_settings(context), find)):
+        state = "revoked" if key.revoked_at else "live"
+        table.add_row(
+            ids.show("api_key", key.id), key.name, " ".join(sorted(key.scopes)), iso(key.created_at), state
+        )
+    out.print(table)
+
+
+@keys.command("revoke")
+@click.option("--workspace", required=True, help="Name of the workspace.")
+@click.argument("key_id")
+@click.pass_context
+def revoke_key(context: click.Context, workspace: str, key_id: str) -> None:
+    """Revoke a key by its id (see `keys list`)."""
+    from angarium.accounts import flows
+    from angarium.core import ids
+
+    async def revoke(ground: Ground) -> bool:
+        owner = await flows.workspace_named(ground, workspace)
+        return await flows.revoke_key(ground, owner.id, ids.read("api_key", key_id))
+
+    try:
+        done = _run(_with_ground(_settings(context), revoke))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    out.print("Revoked." if done else "There is no such live key.")
+    if not done:
+        sys.exit(1)
+
+
+@keys.command("workspaces")
+@click.pass_context
+def list_workspaces(context: click.Context) -> None:
+    """The workspaces of this server."""
+    from angarium.accounts import store
+
+    async def find(ground: Ground) -> list[Workspace]:
+        return await ground.db.read(store.workspaces)
+
+    found = _run(_with_ground(_settings(context), find))
+    for workspace in found:
+        out.print(workspace.name, highlight=False)
+    if not found:
+        out.print("None yet. Make one: angarium keys create --workspace main --new")
+
+
+async def _workspace(ground: Ground, name: str, new: bool) -> Workspace:
+    from angarium.accounts import flows, store
+
+    known = {workspace.name: workspace for workspace in await ground.db.read(store.workspaces)}
+    if name in known:
+        return known[name]
+    if new:
+        return await flows.create_workspace(ground, name)
+    return await flows.workspace_named(ground, name)
+
+
+async def _with_ground(settings: Settings, work: Any) -> Any:
+    """Run something on the database, which is migrated first."""
+    from angarium.assembly import make_ground
+    from angarium.storage.migrate import migrate as bring_up
+
+    await bring_up(settings.database)
+    ground = make_ground(settings)
+    await ground.db.start()
+    try:
+        return await work(ground)
+    finally:
+        await ground.db.stop()
+
+
+# ── send ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@main.command()
+@click.option("--to", required=True, help="A phone as +989…, an e-mail address, or a contact's id (con_…).")
+@click.option("--class", "message_class", default="service", show_default=True, help="What the message is.")
+@click.option("--text", default="", help="What to say, as it stands.")
+@click.option("--template", default="", help="Name of a template to say instead.")
+@click.option("--set", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the template.")
+@click.option("--cascade", default="", help="Name of the cascade to send by.")
+@click.option("--channel", default="", help="Or one channel.")
+@click.option("--line", default="", help="Or one line.")
+@click.option("--preview", is_flag=True, help="Only show what would happen.")
+@click.option("--no-follow", is_flag=True, help="Do not wait for what becomes of it.")
+@click.option("--url", envvar="ANGARIUM_URL", default="http://127.0.0.1:8080", show_default=True)
+@click.option("--key", envvar="ANGARIUM_API_KEY", required=True, help="API key; better in ANGARIUM_API_KEY.")
+def send(url: str, key: str, preview: bool, no_follow: bool, **given: Any) -> None:
+    """Send one message through a running server, and follow it live."""
+    variables = dict(pair.partition("=")[::2] for pair in given.pop("variables"))
+    body = {name: value for name, value in given.items() if value}
+    body["class"] = body.pop("message_class")
+    body["to"] = {_kind_of(body["to"]): body["to"]}
+    if variables:
+        body["variables"] = variables
+    _run(_send(url, key, body, preview=preview, follow=not no_follow))
+
+
+def _kind_of(recipient: str) -> str:
+    if recipient.startswith("con_"):
+        return "contact"
+    return "email" if "@" in recipient else "phone"
+
+
+async def _send(url: str, key: str, body: dict[str, Any], *, preview: bool, follow: bool) -> None:
+    import aiohttp
+
+    from angarium.client import Api, ApiError
+    from angarium.core.clock import SystemClock
+
+    try:
+        async with Api(url, key, SystemClock()) as api:
+            if preview:
+                out.print_json(data=await api.call("POST", "/v1/messages/preview", body))
+                return
+            accepted = await api.call("POST", "/v1/messages", body)
+            out.print(f"{accepted['id']}  {accepted['state']}", highlight=False)
+            if follow:
+                await _follow(api, accepted["id"])
+    except ApiError as error:
+        document = error.document
+        err.print(f"[red]{escape(document.get('title', str(error)))}[/]", highlight=False)
+        for field in document.get("errors", ()):
+            err.print(
+                f"  [bold]{field['field']}[/] {escape(field['problem'])}. {escape(field.get('remedy', ''))}"
+            )
+        sys.exit(1)
+    except aiohttp.ClientConnectionError:
+        err.print(f"[red]No server answers at {escape(url)}.[/] Start it: angarium serve")
+        sys.exit(1)
+
+
+async def _follow(api: Api, message_id: str) -> None:
+    from angarium.messaging.story import timeline_sentences
+
+    shown, last = 0, {}
+    async for last in api.follow(message_id):
+        sentences = timeline_sentences(last)
+        for sentence in sentences[shown:]:
+            out.print(escape(sentence), highlight=False)
+        shown = len(sentences)
+    out.print(f"[bold]{last['state']}[/] {last['reason']}", highlight=False)
+
+
+# ── demo ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@main.command()
+@click.option("--exit", "leave", is_flag=True, help="End after the report instead of keeping the phones up.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report to this file.")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write who got what, and how.")
+@click.option("--folder", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True)
+@click.option("--contacts", type=click.Path(exists=True, path_type=Path), help="Another list of customers.")
+@click.option("--port", type=int, default=8080, show_default=True, help="Port of the server; 0 takes any.")
+def demo(**options: Any) -> None:
+    """Two messages to 2,400 customers over simulated operators: start here."""
+    from angarium.demo import Options, run
+
+    _run(run(Options(**options)))

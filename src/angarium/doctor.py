@@ -1,0 +1,106 @@
+"""`angarium doctor`: look at settings, key, database, keys and lines, and say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from angarium.accounts import store as accounts
+from angarium.accounts.store import Workspace
+from angarium.assembly import make_ground
+from angarium.config import Settings
+from angarium.core.problems import Problem
+from angarium.lines import flows as lines
+from angarium.lines.store import Line
+from angarium.storage.ground import Ground
+from angarium.storage.migrate import pending
+from angarium.storage.vault import NotOpened
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing looked at. `level` is good, advice or bad; `remedy` is a sentence or a command."""
+
+    level: str
+    what: str
+    remedy: str = ""
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Every finding, as it is found; stops where nothing further can be looked at."""
+    for finding in _files(settings):
+        yield finding
+    try:
+        lacking = await pending(settings.database)
+    except Exception as error:  # whatever keeps a database from opening is the finding
+        yield Finding("bad", f"The database does not open: {error}", "Check the setting `database`.")
+        return
+    if lacking:
+        yield Finding("bad", f"The database lacks revisions {', '.join(lacking)}.", "Run: angarium migrate")
+        return
+    yield Finding("good", "The database opens and is up to date.")
+    ground = make_ground(settings)
+    await ground.db.start()
+    try:
+        async for finding in _contents(ground):
+            yield finding
+    finally:
+        await ground.db.stop()
+
+
+def _files(settings: Settings) -> list[Finding]:
+    found = []
+    key = Path(settings.key_file)
+    if not key.exists():
+        found.append(Finding("advice", f"There is no key file {key} yet.", "It is made on the first start."))
+    elif key.stat().st_mode & 0o077:
+        found.append(Finding("bad", f"Others can read the key file {key}.", f"Run: chmod 600 {key}"))
+    else:
+        found.append(Finding("good", f"The key file {key} is there and private. Keep a copy elsewhere."))
+    if not settings.public_url:
+        remedy = "Set `public_url` if you use channels whose providers post receipts (Viber, VK, WhatsApp)."
+        found.append(Finding("advice", "Providers cannot reach this server: no public_url.", remedy))
+    return found
+
+
+async def _contents(ground: Ground) -> AsyncIterator[Finding]:
+    workspaces = await ground.db.read(accounts.workspaces)
+    if not workspaces:
+        yield Finding("bad", "There is no workspace.", "Run: angarium keys create --workspace main --new")
+    for workspace in workspaces:
+        live = [key for key in await ground.db.read(accounts.keys, workspace.id) if key.revoked_at is None]
+        if live:
+            yield Finding("good", f"Workspace {workspace.name}: {len(live)} live API keys.")
+        else:
+            remedy = f"Run: angarium keys create --workspace {workspace.name}"
+            yield Finding("advice", f"Workspace {workspace.name} has no API key.", remedy)
+        async for finding in _lines(ground, workspace):
+            yield finding
+
+
+async def _lines(ground: Ground, workspace: Workspace) -> AsyncIterator[Finding]:
+    found = await lines.everything(ground, workspace.id)
+    if not found:
+        yield Finding("advice", f"Workspace {workspace.name} has no line.", "Create one: POST /v1/lines")
+    for line in found:
+        yield _line(ground, line)
+
+
+def _line(ground: Ground, line: Line) -> Finding:
+    name = f"Line {line.name} ({line.channel})"
+    try:
+        lines.opened_settings(ground, line)
+    except NotOpened as error:
+        return Finding(
+            "bad", f"{name}: secrets do not open: {error}", "Restore the key file, or set them anew."
+        )
+    except Problem as problem:
+        fields = ", ".join(field.field for field in problem.fields)
+        return Finding("bad", f"{name}: settings are not valid: {fields}", "Correct them: PUT /v1/lines/…")
+    if not line.enabled:
+        return Finding("advice", f"{name} is switched off.", "Switch it on, or delete it.")
+    if not line.approved:
+        remedy = "Approve it for its classes."
+        return Finding("advice", f"{name} is {line.registration}: nothing leaves on it.", remedy)
+    return Finding("good", f"{name} may send {', '.join(sorted(line.classes))}.")

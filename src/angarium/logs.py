@@ -1,0 +1,33 @@
+"""What the log looks like: text for people, JSON for machines; set up once, by the command line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def set_up(level: str, style: str) -> None:
+    """Configure structlog, and the libraries that log by the standard library, to standard error."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    tail = [structlog.processors.format_exc_info, last] if style == "json" else [last]
+    structlog.configure(
+        processors=[*shared, *tail],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    loud = max(LEVELS[level], logging.WARNING)
+    logging.basicConfig(level=loud, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
