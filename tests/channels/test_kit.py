@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 from msgspec import Meta
+from structlog.testing import capture_logs
 
 from angarium import channels
 from angarium.channels import kit
@@ -167,6 +168,21 @@ async def opened(send: Send, window: int = 10) -> tuple[kit.SendingConnection, H
     assert connection.free() == 0
     await connection.open()
     return connection, heard
+
+
+async def test_a_channel_that_breaks_is_told_of_without_the_text() -> None:
+    async def send(_tools: Tools, _settings: Settings, _sent: Submission) -> Outcome:
+        raise ZeroDivisionError
+
+    with capture_logs() as said:
+        connection, heard = await opened(send)
+        connection.submit([short(1)])
+        await heard.until(lambda: heard.outcomes)
+        await connection.close(0)
+    (line,) = said
+    assert (line["log_level"], line["channel"], line["attempt_id"]) == ("error", "told", 1)
+    assert "ZeroDivisionError" in line["stack"]
+    assert "exc_info" not in line
 
 
 async def test_each_submission_ends_in_one_outcome() -> None:

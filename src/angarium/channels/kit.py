@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import partial
+from traceback import format_exception
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -107,7 +108,9 @@ class SendingConnection:
             "a channel raised instead of answering",
             channel=self._channel.kind,
             attempt_id=attempt_id,
-            exc_info=error,
+            stack="".join(
+                format_exception(error)
+            ),  # not exc_info: a log may print locals, and with them a code
         )
         return Unknown(f"the channel broke: {type(error).__name__}")
 
