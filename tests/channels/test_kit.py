@@ -338,6 +338,10 @@ def test_json_of_another_shape_is_nothing(body: bytes) -> None:
     assert kit.read_json(body, Settings) is None
 
 
+def test_json_too_deep_is_nothing() -> None:
+    assert kit.read_json(b'{"a":' * 100_000, dict[str, Any]) is None
+
+
 def test_a_query_is_added_to_any_address() -> None:
     assert kit.with_query("https://me.example/cb", ref="a b") == "https://me.example/cb?ref=a+b"
     assert kit.with_query("https://me.example/cb?x=1", ref="a") == "https://me.example/cb?x=1&ref=a"
