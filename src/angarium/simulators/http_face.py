@@ -52,15 +52,15 @@ class Callback:
 
 @dataclass(frozen=True)
 class Wire:
-    """How one operator talks."""
+    """How one operator talks.
 
-    means: Callable[[Behaviour, Entry], Behaviour]  # what a behaviour comes to for this message here
-    refusal: Callable[
-        [Behaviour, Entry], str
-    ]  # the operator's word when it refuses at once; "" when it takes
-    callback: Callable[
-        [Entry, str], Callback | None
-    ]  # what it posts for a status word; None: it says nothing
+    `means`: what a behaviour comes to for this message here. `refusal`: the operator's word when it refuses at
+    once, "" when it takes the message. `callback`: what it posts for a status word; None when it says nothing.
+    """
+
+    means: Callable[[Behaviour, Entry], Behaviour]
+    refusal: Callable[[Behaviour, Entry], str]
+    callback: Callable[[Entry, str], Callback | None]
 
 
 @dataclass
