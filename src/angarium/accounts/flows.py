@@ -89,16 +89,17 @@ class Gate:
         try:
             workspace_id = rules.workspace_of(key)
         except ValueError:
-            raise _not_good() from None
+            raise not_good() from None
         found = await self._ground.db.read(store.key_by_hash, workspace_id, hashed)
         if found is None or found.revoked_at is not None:
-            raise _not_good()
+            raise not_good()
         if found.expires_at is not None and found.expires_at <= now:
-            raise _not_good()
+            raise not_good()
         return Caller(workspace_id, found.id, found.scopes)
 
 
-def _not_good() -> Problem:
+def not_good() -> Problem:
+    """The key is missing or cannot be believed; it is not told which, nor whether it ever was good."""
     return Problem(
         "key-not-good",
         "The API key is not good",

@@ -7,6 +7,8 @@ when its wall clock steps back.
 
 from __future__ import annotations
 
+import threading
+
 from angarium.core.clock import Clock
 
 EPOCH_MS = 1_704_067_200_000
@@ -35,7 +37,7 @@ PREFIXES = {
 
 
 class IdMint:
-    """Makes ids for one process."""
+    """Makes ids for one process, also when the event loop and the writer of the database ask at once."""
 
     def __init__(self, clock: Clock, node: int = 0) -> None:
         if not 0 <= node <= NODE_MAX:
@@ -44,17 +46,19 @@ class IdMint:
         self._node = node << SEQUENCE_BITS
         self._last_ms = 0
         self._sequence = 0
+        self._one_at_a_time = threading.Lock()
 
     def mint(self) -> int:
         """The next id; ids of one mint strictly increase."""
-        now_ms = self._clock.now() // 1000 - EPOCH_MS
-        if now_ms > self._last_ms:
-            self._last_ms, self._sequence = now_ms, 0
-        elif self._sequence == SEQUENCE_MAX:
-            self._last_ms, self._sequence = self._last_ms + 1, 0
-        else:
-            self._sequence += 1
-        return self._last_ms << (NODE_BITS + SEQUENCE_BITS) | self._node | self._sequence
+        with self._one_at_a_time:
+            now_ms = self._clock.now() // 1000 - EPOCH_MS
+            if now_ms > self._last_ms:
+                self._last_ms, self._sequence = now_ms, 0
+            elif self._sequence == SEQUENCE_MAX:
+                self._last_ms, self._sequence = self._last_ms + 1, 0
+            else:
+                self._sequence += 1
+            return self._last_ms << (NODE_BITS + SEQUENCE_BITS) | self._node | self._sequence
 
 
 def show(noun: str, value: int) -> str:

@@ -8,11 +8,12 @@ draft-ietf-httpapi-idempotency-key-header.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Column, Index, Table, bindparam, delete, select
 
+from angarium.core.problems import Problem
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Blob, Count, Id, Instant, Words, metadata
@@ -75,6 +76,9 @@ _old = (
     .with_for_update(skip_locked=True)
     .cte("old")
 )
+_release = Statement(
+    delete(idempotency).where(_here, among(idempotency.c.key, "keys"), idempotency.c.status.is_(None))
+)
 _purge = Statement(delete(idempotency).where(_here, idempotency.c.key.in_(select(_old.c.key))))
 
 
@@ -96,6 +100,43 @@ async def claim(
 async def fill(tx: Transaction, workspace_id: int, answers: Sequence[tuple[str, int, bytes]]) -> None:
     """Store the answers of claimed keys: (key, status, response)."""
     await tx.update(_fill, [(workspace_id, key, status, response) for key, status, response in answers])
+
+
+async def release(tx: Transaction, workspace_id: int, keys: Sequence[str]) -> None:
+    """Give claimed keys back: their requests came to nothing. Keys that are filled stay."""
+    await tx.execute(_release, workspace_id=workspace_id, keys=list(keys))
+
+
+async def once(
+    tx: Transaction,
+    workspace_id: int,
+    key: str,
+    body_hash: bytes,
+    now: int,
+    work: Callable[[Transaction], Awaitable[tuple[int, bytes]]],
+) -> tuple[Replay, bool]:
+    """Do a work and keep its answer under a key, or find the answer of the one before it.
+
+    Returns the answer, and whether it is an old one. Problem `idempotency-mismatch` when the key was used for
+    another body; whatever the work raises undoes the claim, so a request that was wrong burns no key.
+    """
+    (found,) = await claim(tx, workspace_id, [(key, body_hash)], now)
+    if isinstance(found, Replay):
+        return found, True
+    if isinstance(found, Mismatch):
+        raise mismatch()
+    status, response = await work(tx)
+    await fill(tx, workspace_id, [(key, status, response)])
+    return Replay(status, response), False
+
+
+def mismatch() -> Problem:
+    """The key was used for another body."""
+    return Problem(
+        "idempotency-mismatch",
+        "This Idempotency-Key was used for another request",
+        detail="Use a new key for a new request; repeat a request with exactly the same body.",
+    )
 
 
 async def purge(tx: Transaction, workspace_id: int, before: int, limit: int) -> int:

@@ -1,0 +1,324 @@
+"""The edge of every room: what a route says of itself, who calls it, what was sent, what is answered.
+
+It stands in this room because it is the lowest one that knows who calls. A room's `api.py` is handlers in
+this form:
+
+    @route("POST /v1/lines", Operation(summary="Create a line", scope="setup:write", takes=LINE, …))
+    async def create_line(request: Call) -> JsonAnswer:
+        body = await read_body(request)
+        given = LINE.read(body)
+        …
+
+Who may call is decided before the handler runs (`web/auth.py`), from the operation's scope; the OpenAPI
+document (`web/openapi.py`) is made of the operations alone, so a route cannot be there without being told of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Annotated, Any, Generic, TypeVar, cast
+
+import msgspec
+from litestar import Request
+from litestar import route as litestar_route
+from litestar.datastructures import State
+
+from angarium.accounts.flows import Caller
+from angarium.core import ids
+from angarium.core.decoding import Shape
+from angarium.core.problems import Problem, invalid, not_found
+from angarium.storage import idempotency
+from angarium.storage.database import Conflict, Transaction
+from angarium.storage.ground import Ground
+
+T = TypeVar("T")
+
+Call = Request[Any, Caller, State]  # `.auth` is the caller
+
+BODY_MAX_BYTES = 262_144  # of a request that is about one thing
+BODY_WITHIN_S = 30.0  # a client that is slower than this holds a place that others need
+KEY = re.compile(
+    r'"?([!#-~]{1,255})"?'
+)  # the header of draft-ietf-httpapi-idempotency-key-header, bare or quoted
+LIST_MAX = 1_000
+
+# What every answer carries: it is data, to be neither kept, nor guessed at, nor shown inside another page.
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")  # RFC 6797 §7.2: never over plain HTTP
+JSON = b"application/json"
+REPLAYED = ((b"idempotent-replayed", b"true"),)
+_encode = msgspec.json.Encoder().encode
+
+
+# ── what a route says of itself ──────────────────────────────────────────────────────────────────────
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """A route as the guard and the OpenAPI document know it."""
+
+    summary: str
+    scope: str | None  # None: anybody may call it
+    takes: Shape[Any] | None = None  # the body
+    asks: Shape[Any] | None = None  # the query
+    gives: Any = None  # the type of the answer; None: no body
+    status: int = 200
+    detail: str = ""
+    example: Any = None  # a body that is good
+    answer_example: Any = None
+    once: bool = False  # an Idempotency-Key is heeded
+    problems: tuple[int, ...] = ()  # statuses beside the usual: 401, 403, 413, 415, 422, 500
+    body_max_bytes: int | None = BODY_MAX_BYTES  # None: the server's own limit, for batches
+
+
+def route(where: str, operation: Operation) -> Callable[[Callable[..., Awaitable[JsonAnswer]]], Any]:
+    """A handler of Litestar's for "GET /v1/lines/{line_id}"."""
+    method, path = where.split()
+    return cast(
+        "Callable[[Callable[..., Awaitable[JsonAnswer]]], Any]",
+        litestar_route(
+            path.replace("}", ":str}"),
+            http_method=cast("Any", method),
+            status_code=operation.status,
+            opt={"operation": operation},
+        ),
+    )
+
+
+def operation_of(request: Request[Any, Any, Any]) -> Operation:
+    """What the route of a request says of itself."""
+    return cast("Operation", request.scope["route_handler"].opt["operation"])
+
+
+def ground_of(request: Request[Any, Any, Any]) -> Ground:
+    """What the application stands on."""
+    return cast("Ground", request.scope["litestar_app"].state.ground)
+
+
+# ── what was sent ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def read_body(request: Call) -> bytes:
+    """The body of a request, within its bounds: JSON by its type, not compressed, no larger than allowed."""
+    headers = dict(request.scope["headers"])
+    kind = headers.get(b"content-type", JSON).partition(b";")[0].strip().lower()
+    if kind != JSON:
+        raise _unsupported("Content-Type", kind, "application/json")
+    coding = headers.get(b"content-encoding", b"identity").lower()
+    if coding != b"identity":
+        raise _unsupported("Content-Encoding", coding, "identity: send it as it is")
+    most = operation_of(request).body_max_bytes or request.scope["litestar_app"].state.body_max_bytes
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > most:
+        raise too_large(most)
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await _whole(request, most)
+    except TimeoutError:
+        detail = f"It did not come within {BODY_WITHIN_S:g} seconds."
+        raise Problem("body-too-slow", "The body did not arrive", status=408, detail=detail) from None
+
+
+async def _whole(request: Call, most: int) -> bytes:
+    """The chunks of a body in one. The length was announced by the sender, so what comes is counted too."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = cast("MutableMapping[str, Any]", await request.receive())
+        if message["type"] == "http.disconnect":
+            raise Problem("caller-gone", "The caller has gone", status=400, detail="The body ended early.")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > most:
+            raise too_large(most)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def too_large(most_bytes: int) -> Problem:
+    """A body above the limit."""
+    detail = f"At most {most_bytes} bytes; send it in several requests."
+    return Problem("body-too-large", "The body is too large", status=413, detail=detail)
+
+
+def _unsupported(header: str, value: bytes, remedy: str) -> Problem:
+    return Problem(
+        "media-type-unsupported",
+        "This kind of body is not understood",
+        status=415,
+        detail=f"{header} {value.decode('latin-1')[:80]!r} is not supported; expected {remedy}.",
+    )
+
+
+def id_in_path(request: Call, noun: str) -> int:
+    """The id at `{line_id}` in an address, for a line; what cannot be one names nothing."""
+    text = str(request.scope["path_params"][f"{noun}_id"])
+    try:
+        return ids.read(noun, text)
+    except ValueError:
+        raise not_found(noun, text) from None
+
+
+# ── what is answered ─────────────────────────────────────────────────────────────────────────────────
+
+
+class JsonAnswer:
+    """A status and JSON, ready to be sent; an ASGI application, because it is sent as it stands."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send it."""
+        headers = [*HEADERS, *self.headers]
+        if self.status != 204:
+            headers.append((b"content-length", b"%d" % len(self.body)))
+            if not any(name == b"content-type" for name, _ in self.headers):
+                headers.append((b"content-type", JSON))
+        if scope["scheme"] == "https":
+            headers.append(TLS_ONLY)
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+    def to_asgi_response(self, **_asked: object) -> JsonAnswer:
+        """What Litestar asks of the answer to an exception."""
+        return self
+
+
+def answer(request: Call, value: object) -> JsonAnswer:
+    """A struct as the answer that the route promises."""
+    return JsonAnswer(operation_of(request).status, _encode(value))
+
+
+def nothing(request: Call) -> JsonAnswer:
+    """An answer without a body."""
+    return JsonAnswer(operation_of(request).status, b"")
+
+
+# ── lists ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """A piece of a list. `next` is the cursor of the following piece; null on the last."""
+
+    items: list[T]
+    next: str | None = None
+
+
+class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which piece of a list."""
+
+    cursor: str = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=LIST_MAX)] = 100
+
+
+PAGE = Shape(PageQuery)
+
+
+def cursor_after(last_id: int) -> str:
+    """The cursor of what follows an id."""
+    return urlsafe_b64encode(last_id.to_bytes(8, "big")).decode().rstrip("=")
+
+
+def read_cursor(text: str) -> int:
+    """The id after which a cursor begins; 0 for none."""
+    if not text:
+        return 0
+    try:
+        place = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        place = b""
+    if len(place) != 8 or place[0] > 127:
+        raise invalid(
+            "cursor", "is not a cursor", value=text, remedy="the `next` of the page before, as it was"
+        )
+    return int.from_bytes(place, "big")
+
+
+# ── once ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def idempotency_key(request: Call) -> str:
+    """The key of a request; empty when it has none."""
+    given = dict(request.scope["headers"]).get(b"idempotency-key")
+    if given is None:
+        return ""
+    match = KEY.fullmatch(given.decode("latin-1"))
+    if match is None:
+        raise invalid(
+            "Idempotency-Key",
+            "is not a key",
+            value=given.decode("latin-1"),
+            remedy="1 to 255 visible ASCII characters, such as a UUID",
+        )
+    return match[1]
+
+
+def fingerprint(request: Call, body: bytes) -> bytes:
+    """What makes two requests the same: method, address and body, to the byte."""
+    said = f"{request.scope['method']} {request.scope['path']}\n".encode()
+    return hashlib.sha256(said + body).digest()
+
+
+async def once(
+    request: Call,
+    body: bytes,
+    work: Callable[[Transaction], Awaitable[object]],
+    *,
+    taken: Problem | None = None,
+    sealed: bool = False,
+) -> JsonAnswer:
+    """Do a work in one transaction, once for each Idempotency-Key; what it returns is the answer's body.
+
+    `taken` is what a Conflict means. Without it the work is done again: whoever wrote the same thing between
+    our look and our write is seen now. `sealed` keeps the answer encrypted, because it shows a secret.
+    """
+    key = idempotency_key(request)
+    run = _without_key(request, work) if not key else _with_key(request, key, body, work, sealed=sealed)
+    try:
+        return await run()
+    except Conflict:
+        if taken is not None:
+            raise taken from None
+        return await run()
+
+
+def _without_key(
+    request: Call, work: Callable[[Transaction], Awaitable[object]]
+) -> Callable[[], Awaitable[JsonAnswer]]:
+    async def run() -> JsonAnswer:
+        return answer(request, await ground_of(request).db.run(work))
+
+    return run
+
+
+def _with_key(
+    request: Call, key: str, body: bytes, work: Callable[[Transaction], Awaitable[object]], *, sealed: bool
+) -> Callable[[], Awaitable[JsonAnswer]]:
+    ground, workspace_id = ground_of(request), request.auth.workspace_id
+    status, body_hash = operation_of(request).status, fingerprint(request, body)
+    cell = f"idempotency/{workspace_id}/{key}"
+
+    async def kept(tx: Transaction) -> tuple[int, bytes]:
+        response = _encode(await work(tx))
+        return status, ground.vault.seal(response, cell).encode() if sealed else response
+
+    async def run() -> JsonAnswer:
+        now = ground.clock.now()
+        found, again = await ground.db.run(idempotency.once, workspace_id, key, body_hash, now, kept)
+        response = ground.vault.open(found.response.decode(), cell) if sealed else found.response
+        return JsonAnswer(found.status, response, REPLAYED if again else ())
+
+    return run

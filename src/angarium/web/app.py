@@ -1,0 +1,95 @@
+"""One ASGI application of the handlers it is given: auth in front, problems behind, health beside.
+
+It knows no room by name; assembly hands it their handlers and what these need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+from prometheus_client import CollectorRegistry
+
+from angarium.accounts.edge import Operation
+from angarium.accounts.flows import Gate
+from angarium.core.problems import Problem
+from angarium.storage.database import Conflict
+from angarium.storage.ground import Ground
+from angarium.web import problems
+from angarium.web.auth import authorise
+from angarium.web.health import HEALTH, Check
+from angarium.web.metrics import Meter
+from angarium.web.openapi import document, publish
+
+BODY_MAX_BYTES = 10_000_000  # of a batch; single things are held to less (accounts/edge.py)
+
+# Litestar's types ask for its own Response; its code asks for `to_asgi_response`, which ours has.
+PROBLEMS: Any = {
+    Problem: problems.of_problem,
+    HTTPException: problems.of_framework,
+    Conflict: problems.of_conflict,
+    Exception: problems.of_anything,
+}
+
+
+def make_app(
+    handlers: Sequence[HTTPRouteHandler],
+    ground: Ground,
+    *,
+    ready: Mapping[str, Check],
+    registry: CollectorRegistry,
+    body_max_bytes: int = BODY_MAX_BYTES,
+    services: Mapping[str, Any] | None = None,
+) -> Litestar:
+    """The application. Each handler is made by `accounts.edge.route`.
+
+    `ready` has a function for each thing that must work before traffic is sent here: it returns "" or a
+    sentence that says what is wrong. `services` are found by handlers as `request.app.state.<name>`.
+    """
+    routes = [*HEALTH, *handlers]
+    operations = operations_of(routes)
+    meter = Meter(registry, ground.clock)
+    return Litestar(
+        route_handlers=[*routes, publish(document(operations))],
+        before_request=_arriving(meter, Gate(ground)),
+        before_send=[meter.sent],
+        exception_handlers=PROBLEMS,
+        state=State(
+            {
+                **(services or {}),
+                "ground": ground,
+                "ready": ready,
+                "registry": registry,
+                "body_max_bytes": body_max_bytes,
+            }
+        ),
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+        request_max_body_size=None,  # bodies are read by accounts.edge.read_body, which counts
+    )
+
+
+def _arriving(meter: Meter, gate: Gate) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
+    authorised = authorise(gate)
+
+    async def arrive(request: Request[Any, Any, Any]) -> None:
+        meter.arrived(request.scope)
+        await authorised(request)
+
+    return arrive
+
+
+def operations_of(handlers: Sequence[HTTPRouteHandler]) -> list[tuple[str, str, Operation]]:
+    """Method, path and operation of each handler; ValueError when one does not say who may call it."""
+    found: list[tuple[str, str, Operation]] = []
+    for handler in handlers:
+        operation: Operation | None = handler.opt.get("operation")
+        if operation is None:
+            raise ValueError(f"{handler} has no operation: make it with accounts.edge.route")
+        found += [(str(method), path, operation) for method in handler.http_methods for path in handler.paths]
+    return found

@@ -1,0 +1,43 @@
+"""Who is calling, before any handler runs: deny by default, a key in the header and nowhere else.
+
+A route without a scope is open to all; every other needs `Authorization: Bearer ang_…` (RFC 6750 §2.1) of a
+key that has the scope. The workspace is that of the key: no address, header or body names one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar import Request
+
+from angarium.accounts.flows import Gate, not_good, require
+
+BEARER = b"bearer "
+
+
+def authorise(gate: Gate) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
+    """What Litestar calls before each handler. Not a guard: those copy the handler for every request."""
+
+    async def check(request: Request[Any, Any, Any]) -> None:
+        scope = request.scope
+        operation = scope["route_handler"].opt.get("operation")
+        if operation is None or operation.scope is None:  # only OPTIONS, which tells the methods, has none
+            return
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        if given[: len(BEARER)].lower() != BEARER:
+            raise not_good()
+        caller = await gate.caller(given[len(BEARER) :].decode("latin-1").strip())
+        require(caller, operation.scope)
+        scope["auth"] = caller
+
+    return check
+
+
+def challenge(status: int) -> tuple[tuple[bytes, bytes], ...]:
+    """The header that a 401 or 403 must carry (RFC 6750 §3)."""
+    if status == 401:
+        return ((b"www-authenticate", b'Bearer realm="angarium"'),)
+    if status == 403:
+        return ((b"www-authenticate", b'Bearer realm="angarium", error="insufficient_scope"'),)
+    return ()

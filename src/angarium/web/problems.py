@@ -1,0 +1,83 @@
+"""Whatever goes wrong as an RFC 9457 problem; what nobody foresaw tells its number and nothing else."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from traceback import format_exception
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request
+from litestar.exceptions import HTTPException
+
+from angarium.accounts.edge import JsonAnswer, ground_of
+from angarium.core.problems import Problem
+from angarium.storage.database import Conflict
+from angarium.web.auth import challenge
+
+log = structlog.get_logger()
+
+PROBLEM_JSON = (b"content-type", b"application/problem+json")
+NUMBER_BYTES = 8
+
+# What the framework says by a status alone: slug, title, and what the caller can do.
+FRAMEWORK = {
+    400: ("bad-request", "The request cannot be read", "Check the address and the headers."),
+    404: ("route-not-found", "There is nothing at this address", "GET /openapi.json lists what there is."),
+    405: ("method-not-allowed", "This address does not do that", "The Allow header says what it does."),
+}
+
+
+def of_problem(_request: Request[Any, Any, Any], problem: Problem) -> JsonAnswer:
+    """What the caller can mend."""
+    return _sent(problem)
+
+
+def of_framework(request: Request[Any, Any, Any], error: HTTPException) -> JsonAnswer:
+    """What Litestar refuses before a handler is asked."""
+    if error.status_code not in FRAMEWORK:
+        return of_anything(request, error)
+    slug, title, detail = FRAMEWORK[error.status_code]
+    allow = (error.headers or {}).get("allow", "")
+    headers = ((b"allow", allow.encode()),) if allow else ()
+    return _sent(Problem(slug, title, status=error.status_code, detail=detail), headers)
+
+
+def of_conflict(_request: Request[Any, Any, Any], _error: Conflict) -> JsonAnswer:
+    """Two requests wrote the same thing at the same moment; the other one was first."""
+    detail = "Another request wrote the same thing at the same moment. Look at what is there, then try again."
+    return _sent(Problem("conflict", "Somebody else was first", status=409, detail=detail))
+
+
+def of_anything(request: Request[Any, Any, Any], error: Exception) -> JsonAnswer:
+    """Our fault: logged whole under a number, and only the number is told."""
+    number = ground_of(request).chance.secret(NUMBER_BYTES).hex()
+    log.error(
+        "a request failed",
+        number=number,
+        method=request.scope["method"],
+        route=request.scope.get("path_template", ""),
+        # not exc_info: a log may print locals, and with them a key
+        stack="".join(format_exception(error)),
+    )
+    problem = Problem(
+        "unexpected",
+        "Something went wrong on our side",
+        status=500,
+        detail="It may or may not have been done: repeat it with the same Idempotency-Key. "
+        "The log tells more under this number.",
+    )
+    return _sent(problem, instance=f"urn:angarium:failure:{number}")
+
+
+def _sent(problem: Problem, headers: tuple[tuple[bytes, bytes], ...] = (), instance: str = "") -> JsonAnswer:
+    document = problem.document()
+    if instance:
+        document["instance"] = instance
+    headers = (PROBLEM_JSON, *headers, *challenge(problem.status))
+    if problem.retry_after_s is not None:
+        headers = (*headers, (b"retry-after", b"%d" % problem.retry_after_s))
+    if problem.status == HTTPStatus.REQUEST_TIMEOUT:
+        headers = (*headers, (b"connection", b"close"))  # the rest of its body would be read as a request
+    return JsonAnswer(problem.status, msgspec.json.encode(document), headers)

@@ -1,0 +1,62 @@
+"""uvicorn inside our own loop, as a service: bound when `start` returns, quiet when `stop` does.
+
+Signals are the command's business, so `uvicorn.Server.serve`, which takes them, is not used, but its parts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import uvicorn
+
+GRACE_S = 10  # for requests under way when the process is asked to stop
+KEEP_ALIVE_S = 65  # longer than the 60 s after which common proxies let an idle connection go
+BACKLOG = 2_048
+
+
+class Server:
+    """The application on an address. Port 0 takes a free one; `port` tells which.
+
+    `trusted_proxies`: addresses whose X-Forwarded-For and X-Forwarded-Proto are believed; nobody else's are.
+    """
+
+    def __init__(self, app: Any, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> None:
+        self._address = (host, port)
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            http="httptools",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        config.load()
+        self._server = uvicorn.Server(config)
+        self._server.lifespan = config.lifespan_class(config)
+        self._running: asyncio.Task[None] | None = None
+        self.port = port
+
+    async def start(self) -> None:
+        """Bind and serve; OSError when the address cannot be had."""
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        bound = socket.create_server(self._address, family=family, backlog=BACKLOG)
+        self.port = bound.getsockname()[1]
+        await self._server.startup(sockets=[bound])
+        self._running = asyncio.create_task(self._server.main_loop(), name="web")
+
+    async def stop(self) -> None:
+        """Take nothing more, answer what is under way, leave; calling it again changes nothing."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        self._server.should_exit = True
+        await running
+        await self._server.shutdown()

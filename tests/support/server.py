@@ -1,0 +1,109 @@
+"""The application on a real socket, a ground to stand on, and a client that speaks HTTP to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from angarium.accounts.flows import create_key, create_workspace
+from angarium.accounts.rules import SCOPES
+from angarium.core.clock import SystemChance, SystemClock
+from angarium.core.ids import IdMint
+from angarium.fabric.local import LocalFabric
+from angarium.storage.database import Database
+from angarium.storage.ground import Ground
+from angarium.storage.vault import Vault
+from angarium.web.app import make_app
+from angarium.web.server import Server
+
+PATIENCE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the server answered."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]  # names in lower case
+
+    @property
+    def json(self) -> Any:
+        """The body, which must be JSON."""
+        return msgspec.json.decode(self.body)
+
+    @property
+    def fields(self) -> dict[str, dict[str, str]]:
+        """The errors of a problem, by field."""
+        return {error["field"]: error for error in self.json.get("errors", [])}
+
+
+@dataclass
+class Client:
+    """Somebody with a key, or without."""
+
+    session: aiohttp.ClientSession
+    url: str
+    key: str = ""
+    workspace_id: int = 0
+    heard: list[Heard] = field(default_factory=list)
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, data: Any = None, **headers: str
+    ) -> Heard:
+        """Send a request. `body` is sent as JSON, `data` as it is; `Idempotency_Key=` is a header."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.key:
+            named.setdefault("Authorization", f"Bearer {self.key}")
+        if body is not None:
+            data = msgspec.json.encode(body)
+        if data is not None:
+            named.setdefault("Content-Type", "application/json")
+        async with asyncio.timeout(PATIENCE_S):
+            async with self.session.request(method, self.url + path, data=data, headers=named) as response:
+                names = {name.lower(): value for name, value in response.headers.items()}
+                heard = Heard(response.status, await response.read(), names)
+        self.heard.append(heard)
+        return heard
+
+    def with_key(self, key: str, workspace_id: int = 0) -> Client:
+        """The same client with another key, or with none."""
+        return Client(self.session, self.url, key, workspace_id, self.heard)
+
+
+def ground_on(database: Database) -> Ground:
+    """A ground on this database, with a vault of its own."""
+    clock, chance = SystemClock(), SystemChance()
+    vault = Vault([b"0123456789abcdef0123456789abcdef"], chance)
+    return Ground(database, clock, chance, IdMint(clock), vault, LocalFabric(clock))
+
+
+async def key_for(ground: Ground, workspace_id: int, *scopes: str) -> str:
+    """A key with these scopes; all of them when none is named."""
+    return await create_key(ground, workspace_id, "test", frozenset(scopes or SCOPES))
+
+
+@asynccontextmanager
+async def serving(ground: Ground, handlers: Sequence[Any], **settings: Any) -> AsyncIterator[Client]:
+    """The application on loopback; a client without a key."""
+    settings = {"ready": {}, "registry": CollectorRegistry(), **settings}
+    server = Server(make_app(handlers, ground, **settings), "127.0.0.1", 0)
+    await server.start()
+    try:
+        async with aiohttp.ClientSession(auto_decompress=False) as session:
+            yield Client(session, f"http://127.0.0.1:{server.port}")
+    finally:
+        await server.stop()
+
+
+async def member(client: Client, ground: Ground, name: str) -> Client:
+    """A client with every right in a new workspace of this name."""
+    workspace = await create_workspace(ground, name)
+    return client.with_key(await key_for(ground, workspace.id), workspace.id)
