@@ -54,8 +54,8 @@ class Callback:
 class Wire:
     """How one operator talks.
 
-    `means`: what a behaviour comes to for this message here. `refusal`: the operator's word when it refuses at
-    once, "" when it takes the message. `callback`: what it posts for a status word; None when it says nothing.
+    `means`: what a behaviour comes to for this message here. `refusal`: the operator's word when it refuses
+    at once, "" when it takes the message. `callback`: what it posts for a status; None when it says nothing.
     """
 
     means: Callable[[Behaviour, Entry], Behaviour]
