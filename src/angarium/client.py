@@ -59,6 +59,14 @@ class Api:
                 raise ApiError(answer.status, document)
             return document
 
+    async def text(self, path: str) -> str:
+        """A document that is not JSON; ApiError when it is refused."""
+        assert self._session is not None, "enter it first"
+        async with self._session.get(self._url + path) as answer:
+            if answer.status >= 400:
+                raise ApiError(answer.status, msgspec.json.decode(await answer.read()))
+            return await answer.text()
+
     async def surely(self, method: str, path: str, body: object = None, key: str = "") -> Document:
         """The same, as often as it takes while the server is away or cannot now. Give writes a `key`."""
         while True:

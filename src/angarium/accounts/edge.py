@@ -19,7 +19,7 @@ import asyncio
 import hashlib
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Annotated, Any, Generic, TypeVar, cast
 
 import msgspec
@@ -79,11 +79,13 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body_max_bytes: int | None = BODY_MAX_BYTES  # None: the server's own limit, for batches
 
 
-def route(where: str, operation: Operation) -> Callable[[Callable[..., Awaitable[JsonAnswer]]], Any]:
+def route(
+    where: str, operation: Operation
+) -> Callable[[Callable[..., Awaitable[JsonAnswer | Streamed]]], Any]:
     """A handler of Litestar's for "GET /v1/lines/{line_id}"."""
     method, path = where.split()
     return cast(
-        "Callable[[Callable[..., Awaitable[JsonAnswer]]], Any]",
+        "Callable[[Callable[..., Awaitable[JsonAnswer | Streamed]]], Any]",
         litestar_route(
             path.replace("}", ":str}"),
             http_method=cast("Any", method),
@@ -143,6 +145,15 @@ async def _whole(request: Call, most: int) -> bytes:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+async def read_raw(request: Call, most_bytes: int) -> bytes:
+    """A body of any kind, as providers post theirs, up to a limit."""
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await _whole(request, most_bytes)
+    except TimeoutError:
+        raise Problem("body-too-slow", "The body did not arrive", status=408) from None
+
+
 def too_large(most_bytes: int) -> Problem:
     """A body above the limit."""
     detail = f"At most {most_bytes} bytes; send it in several requests."
@@ -194,6 +205,33 @@ class JsonAnswer:
 
     def to_asgi_response(self, **_asked: object) -> JsonAnswer:
         """What Litestar asks of the answer to an exception."""
+        return self
+
+
+class Streamed:
+    """A long text that is written as it is made, to be kept under a name."""
+
+    def __init__(self, pieces: AsyncIterator[str], media_type: str, name: str) -> None:
+        self._pieces = pieces
+        self._media_type = media_type
+        self._name = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+        """Send it, piece by piece."""
+        headers = [
+            *HEADERS,
+            (b"content-type", self._media_type.encode()),
+            (b"content-disposition", f'attachment; filename="{self._name}"'.encode()),
+        ]
+        if scope["scheme"] == "https":
+            headers.append(TLS_ONLY)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        async for piece in self._pieces:
+            await send({"type": "http.response.body", "body": piece.encode(), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    def to_asgi_response(self, **_asked: object) -> Streamed:
+        """What Litestar asks of an answer that is an ASGI application."""
         return self
 
 

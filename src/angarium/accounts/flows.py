@@ -9,6 +9,7 @@ from angarium.core.clock import micros
 from angarium.core.problems import Problem, invalid, not_found
 from angarium.storage.database import Conflict
 from angarium.storage.ground import Ground
+from angarium.storage.vault import NotOpened
 
 # How long a key is believed without looking again: a revoked key fails within this time on every process.
 BELIEVED_S = 1.0
@@ -117,3 +118,30 @@ def require(caller: Caller, scope: str) -> None:
             status=403,
             detail=f"It needs the scope {scope} ({rules.SCOPES[scope]}). Make a key that has it.",
         )
+
+
+# ── tickets ──────────────────────────────────────────────────────────────────────────────────────────
+
+TICKET_S = 12 * 3600.0
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """The right of a browser to look at one workspace for a while."""
+
+    workspace_id: int
+    until: int
+
+
+def ticket(ground: Ground, workspace_id: int) -> str:
+    """A sealed ticket: whoever brings it may look at the workspace, and do nothing else, until it runs out."""
+    issued = Ticket(workspace_id, ground.clock.now() + micros(TICKET_S))
+    return ground.vault.seal(msgspec.json.encode(issued), "ticket")
+
+
+def read_ticket(ground: Ground, text: str) -> Ticket | None:
+    """The ticket behind its text; None when it is not ours or has run out."""
+    try:
+        found = msgspec.json.decode(ground.vault.open(text, "ticket"), type=Ticket)
+    except (NotOpened, msgspec.DecodeError):
+        return None
+    return found if ground.clock.now() < found.until else None

@@ -80,7 +80,7 @@ class Order(msgspec.Struct, frozen=True):
     """One request: its messages, and the idempotency key with the hash of its body, if it has one."""
 
     workspace_id: int
-    messages: tuple[MessageInput, ...]
+    messages: tuple[MessageInput | Problem, ...]  # a problem where an item of a batch could not be read
     batch: bool
     key: str = ""
     body_hash: bytes = b""
@@ -114,12 +114,12 @@ async def _accept(
 ) -> tuple[list[Answer | Problem], list[Case]]:
     claims = await _claims(tx, workspace_id, orders, now)
     fresh = [order for order, claim in zip(orders, claims, strict=True) if isinstance(claim, idempotency.New)]
-    made = await prepare(tx, world, workspace_id, [m for order in fresh for m in order.messages], now)
-    results = iter(made)
+    readable = [m for order in fresh for m in order.messages if isinstance(m, MessageInput)]
+    results = iter(await prepare(tx, world, workspace_id, readable, now))
     answers: dict[int, Answer | Problem] = {}
     cases: list[Case] = []
     for order in fresh:
-        own = [next(results) for _ in order.messages]
+        own = [m if isinstance(m, Problem) else next(results) for m in order.messages]
         answers[id(order)] = _answer(order, own)
         cases += [one for one in own if isinstance(one, Case)]
     await _write(tx, world, workspace_id, cases, now)

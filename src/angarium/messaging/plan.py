@@ -36,7 +36,7 @@ async def due(tx: Transaction, world: World, workspace_id: int, now: int, limit:
 async def advance(tx: Transaction, world: World, cases: Sequence[Case], now: int) -> None:
     """Decide what follows for each, as far as it can be decided now."""
     to_plan = [case for case in cases if case.contact is None and _wants_a_step(case, now)]
-    await _furnish(tx, world, to_plan)
+    await furnish(tx, world, to_plan)
     for case in cases:
         drive(world, case, now)
 
@@ -64,7 +64,7 @@ def _wants_a_step(case: Case, now: int) -> bool:
     return case.message.finished_at is None and isinstance(decide(case.run(), now), Send)
 
 
-async def _furnish(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
+async def furnish(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
     """Fetch the contacts and the wording of messages that are about to be planned."""
     if not cases:
         return

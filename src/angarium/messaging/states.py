@@ -2,7 +2,7 @@
 
 A message's state is *the best that is known of it*; `finished_at` says that its cascade has ended and nothing
 more will be tried. A state never goes back: late good news lifts a message that was given up, late bad news
-after good news changes nothing. The diagrams in docs/ARCHITECTURE.md are printed from these tables.
+after good news changes nothing. The diagrams in docs/explanation/cascades.md are printed from these tables.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class MessageState(StrEnum):
     DELIVERED = "delivered"
     READ = "read"
     FAILED = "failed"  # every step was tried and none reached the person
-    REFUSED = "refused"  # the rules forbid it
+    REFUSED = "refused"  # this person is not to be told this: our rules or the provider's say so
     EXPIRED = "expired"  # its deadline passed before any channel took it
     CANCELLED = "cancelled"
 
@@ -44,8 +44,10 @@ M, A = MessageState, AttemptState
 MESSAGE_TRANSITIONS: dict[MessageState, frozenset[MessageState]] = {
     M.SCHEDULED: frozenset(set(M) - {M.SCHEDULED}),
     M.QUEUED: frozenset(set(M) - {M.QUEUED}),
-    M.UNKNOWN: frozenset({M.SENT, M.DELIVERED, M.READ, M.FAILED}),
-    M.SENT: frozenset({M.DELIVERED, M.READ, M.FAILED}),
+    # a late answer may say that it certainly was not taken: then it ends like any other
+    M.UNKNOWN: frozenset({M.SENT, M.DELIVERED, M.READ, M.FAILED, M.REFUSED, M.EXPIRED, M.CANCELLED}),
+    # to UNKNOWN: the copy that was taken has failed, and another was never answered
+    M.SENT: frozenset({M.DELIVERED, M.READ, M.FAILED, M.UNKNOWN}),
     M.DELIVERED: frozenset({M.READ}),
     M.READ: frozenset(),
     M.FAILED: frozenset({M.DELIVERED, M.READ}),
@@ -55,7 +57,8 @@ MESSAGE_TRANSITIONS: dict[MessageState, frozenset[MessageState]] = {
 }
 
 ATTEMPT_TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
-    A.QUEUED: frozenset({A.SUBMITTING, A.REFUSED, A.CANCELLED}),
+    # to ACCEPTED and beyond without SUBMITTING: news of an earlier try, while it waits for the next one
+    A.QUEUED: frozenset(set(A) - {A.QUEUED, A.UNKNOWN}),
     # back to QUEUED: certainly not taken, and worth another try (throttled, not yet written)
     A.SUBMITTING: frozenset({A.ACCEPTED, A.REFUSED, A.UNKNOWN, A.QUEUED, A.DELIVERED, A.READ, A.FAILED}),
     A.UNKNOWN: frozenset({A.ACCEPTED, A.REFUSED, A.DELIVERED, A.READ, A.FAILED}),
@@ -81,11 +84,6 @@ def may_become(state: MessageState, next_state: MessageState) -> bool:
 def attempt_may_become(state: AttemptState, next_state: AttemptState) -> bool:
     """Whether an attempt in `state` may be set to `next_state`."""
     return next_state in ATTEMPT_TRANSITIONS[state]
-
-
-def sources(next_state: AttemptState) -> tuple[AttemptState, ...]:
-    """The states an attempt may come from; the guard of a conditional update."""
-    return tuple(state for state, nexts in ATTEMPT_TRANSITIONS.items() if next_state in nexts)
 
 
 def diagram(

@@ -13,10 +13,9 @@ from angarium.core.problems import not_found
 from angarium.core.values import MessageClass
 from angarium.lines.rules import price_text
 from angarium.messaging.case import open_content
-from angarium.messaging.states import MessageState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
-from angarium.messaging.store.attempts import Attempt, LineTotals
+from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.messages import Filter, Message
 from angarium.messaging.world import World
 from angarium.storage import facts
@@ -54,32 +53,6 @@ async def listing(
     return [outline(message) for message in found[:limit]], following
 
 
-async def report(tx: Transaction, world: World, workspace_id: int, label: str) -> Document:
-    """Where the messages of a label stand, and what each line did for them."""
-    shares = await message_store.summary(tx, workspace_id, label)
-    lines = await attempt_store.by_line(tx, workspace_id, label)
-    by_state: dict[str, int] = {}
-    reasons: dict[str, dict[str, int]] = {}
-    for share in shares:
-        by_state[share.state] = by_state.get(share.state, 0) + share.total
-        if share.reason:
-            of_state = reasons.setdefault(share.state, {})
-            of_state[share.reason] = of_state.get(share.reason, 0) + share.total
-    costs: dict[str, int] = {}
-    for share in shares:
-        if share.cost_micros:
-            costs[share.currency] = costs.get(share.currency, 0) + share.cost_micros
-    return {
-        "label": label,
-        "total": sum(share.total for share in shares),
-        "finished": sum(share.finished for share in shares),
-        "by_state": by_state,
-        "reasons": reasons,
-        "cost": [{"amount": price_text(micros), "currency": currency} for currency, micros in costs.items()],
-        "lines": [_line_totals(world, totals) for totals in lines],
-    }
-
-
 def outline(message: Message) -> Document:
     """A message as lists show it."""
     return {
@@ -98,19 +71,6 @@ def outline(message: Message) -> Document:
         "finished_at": _maybe(message.finished_at),
         "waits_until": _maybe(message.decide_at),
     }
-
-
-def explain(message: Message) -> str:
-    """Why a message that has not ended waits, in a sentence."""
-    if message.finished_at is not None:
-        return "It has ended."
-    words = {
-        MessageState.SCHEDULED: "It waits for its hour.",
-        MessageState.QUEUED: "It waits for its line.",
-        MessageState.UNKNOWN: "The provider gave no answer; evidence is awaited.",
-        MessageState.SENT: "It has gone out; a receipt is awaited.",
-    }
-    return words.get(message.state, "It is being decided.")
 
 
 def _attempt(world: World, attempt: Attempt) -> Document:
@@ -151,18 +111,6 @@ def _content(world: World, attempt: Attempt) -> Document:
 def _event(fact: Fact) -> Document:
     body: Document = msgspec.json.decode(fact.body)
     return {"at": iso(fact.at), "event": fact.kind.removeprefix("message."), **body}
-
-
-def _line_totals(world: World, totals: LineTotals) -> Document:
-    line = world.lines.get(totals.line_id)
-    document: Document = msgspec.to_builtins(totals)
-    document["line"] = line.name if line else ids.show("line", totals.line_id)
-    document["cost"] = {
-        "amount": price_text(document.pop("cost_micros")),
-        "currency": line.currency if line else "",
-    }
-    del document["line_id"]
-    return document
 
 
 def _maybe(at: int | None) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import bindparam, case, exists, func, select, update
 
 from angarium.core.values import MessageClass
 from angarium.messaging.states import AttemptState
@@ -182,6 +182,16 @@ _any_line_ref = Statement(
 )
 
 
+_later = attempt.alias("later")
+_fell_back = exists(
+    select(1).where(
+        _later.c.workspace_id == bindparam("workspace_id"),
+        _later.c.message_id == attempt.c.message_id,
+        _later.c.step > attempt.c.step,
+    )
+)
+
+
 def _happened(column: Any) -> Any:
     return func.sum(case((column.is_not(None), 1), else_=0))
 
@@ -195,6 +205,7 @@ _by_line = Statement(
         _happened(attempt.c.delivered_at),
         _happened(attempt.c.read_at),
         func.sum(case((attempt.c.state.in_(["refused", "failed"]), 1), else_=0)),
+        func.sum(case((_fell_back, 1), else_=0)),
         func.sum(attempt.c.late),
         func.sum(attempt.c.cost_micros),
     )
@@ -342,6 +353,7 @@ class LineTotals(msgspec.Struct, frozen=True):
     delivered: int
     read: int
     failed: int
+    fell_back: int
     late: int
     cost_micros: int
 

@@ -1,0 +1,425 @@
+"""The JSON edge of messages: send, preview, cancel, look, report; and the callbacks of providers."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from datetime import datetime
+from typing import Annotated, Any, cast
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from angarium.accounts import edge
+from angarium.accounts.edge import Call, JsonAnswer, Operation, route
+from angarium.core import ids
+from angarium.core.batches import Batcher
+from angarium.core.clock import from_datetime
+from angarium.core.decoding import Shape
+from angarium.core.ports import Raw, Reply
+from angarium.core.problems import Problem, invalid, not_found
+from angarium.lines.store import Line
+from angarium.messaging import accept, cancel, preview, report, story
+from angarium.messaging.accept import MESSAGES_MAX, Answer, MessageInput, Order
+from angarium.messaging.store.messages import Filter
+from angarium.messaging.workers import Engine
+from angarium.messaging.world import World
+from angarium.storage.database import Transaction
+
+NEWEST = (1 << 63) - 1
+CALLBACK_MAX_BYTES = 1_048_576
+ACCEPT_BATCH_MAX = 200  # requests accepted in one transaction
+LINE_ID = re.compile(r"[0-9a-f]{1,16}")
+
+Document = dict[str, Any]
+
+
+class BatchInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Up to 1,000 messages; each is judged by itself."""
+
+    messages: tuple[MessageInput, ...]
+
+
+class RawBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The same, its items not read yet."""
+
+    messages: tuple[msgspec.Raw, ...]
+
+
+class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which messages to list, newest first."""
+
+    state: str = ""
+    message_class: str = msgspec.field(name="class", default="")
+    label: str = ""
+    reference: str = ""
+    contact: str = ""
+    created_from: str = ""
+    created_until: str = ""
+    cursor: str = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class LabelQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which messages to sum up."""
+
+    label: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class InsteadQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which messages to price anew, and by which channel."""
+
+    label: Annotated[str, msgspec.Meta(min_length=1)]
+    channel: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+MESSAGE, BATCH, RAW_BATCH = Shape(MessageInput), Shape(BatchInput), Shape(RawBatch)
+LIST, LABEL, INSTEAD = Shape(ListQuery), Shape(LabelQuery), Shape(InsteadQuery)
+
+EXAMPLE = {
+    "to": {"phone": "+989121234567"},
+    "class": "service",
+    "template": "order-shipped",
+    "variables": {"link": "https://shop.example/t/7000045"},
+    "cascade": "vk-viber-sms",
+    "label": "order-shipped",
+}
+ACCEPTED_EXAMPLE = {
+    "id": "msg_05a581yz00002",
+    "state": "queued",
+    "reason": "",
+    "class": "service",
+    "contact": "con_05a581yyw0000",
+    "reference": "",
+    "created_at": "2026-11-23T08:42:47.618Z",
+    "expires_at": "2026-11-25T08:42:47.618Z",
+}
+
+
+class Desk:
+    """What the routes of messages work with; `request.app.state.messages`."""
+
+    def __init__(self, world: World, engine: Engine) -> None:
+        self.world = world
+        self.engine = engine
+        self.door: Batcher[Order, Answer] = Batcher(self._accept, ACCEPT_BATCH_MAX)
+
+    async def _accept(self, orders: list[Order]) -> list[Answer | BaseException]:
+        return list(await accept.accept(self.world, orders))
+
+
+def _desk(request: Call) -> Desk:
+    return cast("Desk", request.scope["litestar_app"].state.messages)
+
+
+# ── sending ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@route(
+    "POST /v1/messages",
+    Operation(
+        summary="Send a message",
+        detail="Accepted once it is durable. What the rules forbid to this person is accepted as `refused`.",
+        scope="messages:write",
+        takes=MESSAGE,
+        gives=Document,
+        status=202,
+        once=True,
+        example=EXAMPLE,
+        answer_example=ACCEPTED_EXAMPLE,
+    ),
+)
+async def send_message(request: Call) -> JsonAnswer:
+    """Accept one message."""
+    body = await edge.read_body(request)
+    return await _ordered(request, body, (MESSAGE.read(body),), batch=False)
+
+
+@route(
+    "POST /v1/messages/batch",
+    Operation(
+        summary="Send up to 1,000 messages",
+        detail="Each is judged by itself: `results` has an id or a problem for every item, in order.",
+        scope="messages:write",
+        takes=BATCH,
+        gives=Document,
+        status=202,
+        once=True,
+        example={"messages": [EXAMPLE]},
+        answer_example={"accepted": 1, "rejected": 0, "results": [{"index": 0, **ACCEPTED_EXAMPLE}]},
+        body_max_bytes=None,
+    ),
+)
+async def send_batch(request: Call) -> JsonAnswer:
+    """Accept many messages."""
+    body = await edge.read_body(request)
+    return await _ordered(request, body, read_batch(body), batch=True)
+
+
+async def _ordered(
+    request: Call, body: bytes, messages: tuple[MessageInput | Problem, ...], *, batch: bool
+) -> JsonAnswer:
+    key = edge.idempotency_key(request)
+    order = Order(
+        workspace_id=request.auth.workspace_id,
+        messages=messages,
+        batch=batch,
+        key=key,
+        body_hash=edge.fingerprint(request, body) if key else b"",
+    )
+    answer = await _desk(request).door.put(order)
+    return JsonAnswer(answer.status, answer.body)
+
+
+def read_batch(body: bytes) -> tuple[MessageInput | Problem, ...]:
+    """The messages of a batch; a Problem in the place of one that cannot be read."""
+    try:
+        messages: tuple[MessageInput | Problem, ...] = BATCH.read(body).messages
+    except Problem as problem:
+        if problem.slug == "malformed":
+            raise
+        messages = tuple(_item(raw, index) for index, raw in enumerate(RAW_BATCH.read(body).messages))
+    if not 1 <= len(messages) <= MESSAGES_MAX:
+        remedy = f"1 to {MESSAGES_MAX} messages; send more in several requests"
+        raise invalid("messages", "has none or too many", value=len(messages), remedy=remedy)
+    return messages
+
+
+def _item(raw: msgspec.Raw, index: int) -> MessageInput | Problem:
+    try:
+        return MESSAGE.read(bytes(raw))
+    except Problem as problem:
+        at = f"messages[{index}]."
+        fields = tuple(msgspec.structs.replace(f, field=at + f.field) for f in problem.fields)
+        return Problem(problem.slug, problem.title, detail=problem.detail, fields=fields)
+
+
+@route(
+    "POST /v1/messages/preview",
+    Operation(
+        summary="Show what would happen to a message",
+        detail="Steps, words, parts, price, and what the rules forbid. Nothing is stored, nothing is sent.",
+        scope="messages:read",
+        takes=MESSAGE,
+        gives=Document,
+        once=True,
+        example=EXAMPLE,
+    ),
+)
+async def preview_message(request: Call) -> JsonAnswer:
+    """Preview one message."""
+    body = await edge.read_body(request)
+    asked = MESSAGE.read(body)
+    world = _desk(request).world
+
+    async def work(tx: Transaction) -> Document:
+        shown = (
+            await preview.preview(tx, world, request.auth.workspace_id, [asked], world.ground.clock.now())
+        )[0]
+        if isinstance(shown, Problem):
+            raise shown
+        return shown
+
+    return await edge.once(request, body, work)
+
+
+@route(
+    "POST /v1/messages/{message_id:str}/cancel",
+    Operation(
+        summary="Cancel a message",
+        detail="Nothing more is tried. What has gone out cannot be called back.",
+        scope="messages:write",
+        gives=Document,
+        once=True,
+        problems=(404, 409),
+    ),
+)
+async def cancel_message(request: Call) -> JsonAnswer:
+    """Cancel one message."""
+    body = await edge.read_body(request)
+    world, found = _desk(request).world, edge.id_in_path(request, "message")
+
+    async def work(tx: Transaction) -> Document:
+        now = world.ground.clock.now()
+        case = await cancel.cancel(tx, world, request.auth.workspace_id, found, now)
+        return story.outline(case.message)
+
+    return await edge.once(request, body, work)
+
+
+# ── looking ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@route(
+    "GET /v1/messages/{message_id:str}",
+    Operation(
+        summary="Look at a message",
+        detail="Its attempts, receipts and price, and the timeline that says why.",
+        scope="messages:read",
+        gives=Document,
+        problems=(404,),
+    ),
+)
+async def get_message(request: Call) -> JsonAnswer:
+    """One message whole."""
+    world, found = _desk(request).world, edge.id_in_path(request, "message")
+    told = await world.ground.db.read(story.tell, world, request.auth.workspace_id, found)
+    return edge.answer(request, told)
+
+
+@route(
+    "GET /v1/messages",
+    Operation(summary="List messages, newest first", scope="messages:read", asks=LIST, gives=Document),
+)
+async def list_messages(request: Call) -> JsonAnswer:
+    """The messages that fit."""
+    query = LIST.read_query(request.scope["query_string"])
+    before = edge.read_cursor(query.cursor) or NEWEST
+    db = _desk(request).world.ground.db
+    items, following = await db.read(
+        story.listing, request.auth.workspace_id, _filter(query), before, query.limit
+    )
+    cursor = edge.cursor_after(following) if following else None
+    return edge.answer(request, {"items": items, "next": cursor})
+
+
+def _filter(query: ListQuery) -> Filter:
+    contact_id = 0
+    if query.contact:
+        try:
+            contact_id = ids.read("contact", query.contact)
+        except ValueError as error:
+            raise invalid("contact", str(error), value=query.contact) from None
+    return Filter(
+        state=query.state,
+        message_class=query.message_class,
+        label=query.label,
+        reference=query.reference,
+        contact_id=contact_id,
+        created_from=_instant("created_from", query.created_from, 0),
+        created_until=_instant("created_until", query.created_until, 1 << 62),
+    )
+
+
+def _instant(field: str, text: str, default: int) -> int:
+    if not text:
+        return default
+    try:
+        return from_datetime(msgspec.convert(text, type=datetime))
+    except (msgspec.ValidationError, ValueError):
+        raise invalid(field, "is not a time", value=text, remedy="such as 2026-11-23T08:30:00Z") from None
+
+
+@route(
+    "GET /v1/messages/report",
+    Operation(
+        summary="Sum up the messages of a label",
+        detail="By state and reason, by line, and what they cost.",
+        scope="messages:read",
+        asks=LABEL,
+        gives=Document,
+    ),
+)
+async def report_messages(request: Call) -> JsonAnswer:
+    """Where the messages of a label stand."""
+    world, query = _desk(request).world, LABEL.read_query(request.scope["query_string"])
+    found = await world.ground.db.read(report.report, world, request.auth.workspace_id, query.label)
+    return edge.answer(request, found)
+
+
+@route(
+    "GET /v1/messages/report/instead",
+    Operation(
+        summary="What it had cost by one channel alone",
+        scope="messages:read",
+        asks=INSTEAD,
+        gives=Document,
+    ),
+)
+async def report_instead(request: Call) -> JsonAnswer:
+    """The same messages, priced by one channel."""
+    world, query = _desk(request).world, INSTEAD.read_query(request.scope["query_string"])
+    found = await report.instead(world, request.auth.workspace_id, query.label, query.channel)
+    return edge.answer(request, found)
+
+
+@route(
+    "GET /v1/messages/export",
+    Operation(
+        summary="Export the messages of a label as CSV",
+        detail="Who got it, by which channel, when, at what price. UTF-8, RFC 4180.",
+        scope="messages:read",
+        asks=LABEL,
+    ),
+)
+async def export_messages(request: Call) -> edge.Streamed:
+    """A row for each message."""
+    world, query = _desk(request).world, LABEL.read_query(request.scope["query_string"])
+    rows = report.export(world, request.auth.workspace_id, query.label)
+    return edge.Streamed(rows, "text/csv; charset=utf-8", f"{query.label}.csv")
+
+
+# ── callbacks of providers ───────────────────────────────────────────────────────────────────────────
+
+
+@route("POST /callbacks/{line:str}/{token:str}", Operation(summary="A provider's callback", scope=None))
+async def heard(request: Call, line: str, token: str) -> JsonAnswer:
+    """Journal what a provider says, then answer it."""
+    desk = _desk(request)
+    found = _line_of(desk, line, token)
+    channel, settings = desk.world.channels[found.channel], desk.world.settings(found)
+    raw = await _raw(request)
+    if not channel.genuine(settings, raw):
+        raise Problem("not-genuine", "The signature does not fit", status=401)
+    await desk.engine.heard(found, raw)
+    return _reply(channel.reply(settings, raw))
+
+
+@route(
+    "GET /callbacks/{line:str}/{token:str}",
+    Operation(summary="A provider asks whether we are it", scope=None),
+)
+async def challenged(request: Call, line: str, token: str) -> JsonAnswer:
+    """Answer a provider's challenge."""
+    desk = _desk(request)
+    found = _line_of(desk, line, token)
+    reply = desk.world.channels[found.channel].challenge(desk.world.settings(found), await _raw(request))
+    if reply is None:
+        raise Problem("not-genuine", "There is nothing to confirm here", status=404)
+    return _reply(reply)
+
+
+def _line_of(desk: Desk, line: str, token: str) -> Line:
+    """The line of a callback address; whoever does not know the token learns nothing."""
+    found = desk.world.lines.get(int(line, 16)) if LINE_ID.fullmatch(line) else None
+    expected = found.callback_token if found else "no such line"
+    if not hmac.compare_digest(token.encode(), expected.encode()) or found is None:
+        raise not_found("callback", f"/callbacks/{line}/…")
+    return found
+
+
+async def _raw(request: Call) -> Raw:
+    scope = request.scope
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    return Raw(await edge.read_raw(request, CALLBACK_MAX_BYTES), headers, query)
+
+
+def _reply(reply: Reply) -> JsonAnswer:
+    kind = (b"content-type", reply.media_type.encode())
+    return JsonAnswer(reply.status, reply.body.encode(), (kind,))
+
+
+HANDLERS = (
+    send_message,
+    send_batch,
+    preview_message,
+    cancel_message,
+    report_messages,
+    report_instead,
+    export_messages,
+    get_message,
+    list_messages,
+    heard,
+    challenged,
+)

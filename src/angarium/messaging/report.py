@@ -1,0 +1,209 @@
+"""Sum up the messages of a label: where they stand, what each line did, who got what, what SMS would cost."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from angarium.contacts import store as contacts
+from angarium.contacts.store import Contact
+from angarium.core import ids
+from angarium.core.clock import iso
+from angarium.core.values import Content
+from angarium.lines.rules import price_text
+from angarium.lines.store import Line
+from angarium.messaging import plan
+from angarium.messaging.case import Case
+from angarium.messaging.states import ATTEMPT_SUCCESS, MessageState
+from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import messages as message_store
+from angarium.messaging.store.attempts import Attempt, LineTotals
+from angarium.messaging.store.messages import Filter, Message
+from angarium.messaging.way import word
+from angarium.messaging.world import World
+from angarium.storage.database import Transaction
+
+Document = dict[str, Any]
+
+PAGE = 500
+NEWEST = (1 << 63) - 1
+EXPORTED = (
+    "message",
+    "class",
+    "label",
+    "contact",
+    "external_id",
+    "name",
+    "state",
+    "reason",
+    "channel",
+    "line",
+    "address",
+    "parts",
+    "tried",
+    "accepted_at",
+    "delivered_at",
+    "read_at",
+    "cost",
+    "currency",
+)
+WENT_OUT = frozenset({MessageState.SENT, MessageState.DELIVERED, MessageState.READ, MessageState.UNKNOWN})
+
+
+async def report(tx: Transaction, world: World, workspace_id: int, label: str) -> Document:
+    """Where the messages of a label stand, and what each line did for them."""
+    shares = await message_store.summary(tx, workspace_id, label)
+    lines = await attempt_store.by_line(tx, workspace_id, label)
+    by_state: dict[str, int] = {}
+    reasons: dict[str, dict[str, int]] = {}
+    for share in shares:
+        by_state[share.state] = by_state.get(share.state, 0) + share.total
+        if share.reason:
+            of_state = reasons.setdefault(share.state, {})
+            of_state[share.reason] = of_state.get(share.reason, 0) + share.total
+    costs: dict[str, int] = {}
+    for share in shares:
+        if share.cost_micros:
+            costs[share.currency] = costs.get(share.currency, 0) + share.cost_micros
+    return {
+        "label": label,
+        "total": sum(share.total for share in shares),
+        "finished": sum(share.finished for share in shares),
+        "by_state": by_state,
+        "reasons": reasons,
+        "cost": [{"amount": price_text(micros), "currency": currency} for currency, micros in costs.items()],
+        "lines": [_line_totals(world, totals) for totals in lines],
+    }
+
+
+def _line_totals(world: World, totals: LineTotals) -> Document:
+    line = world.lines.get(totals.line_id)
+    document: Document = msgspec.to_builtins(totals)
+    document["line"] = line.name if line else ids.show("line", totals.line_id)
+    document["cost"] = {
+        "amount": price_text(document.pop("cost_micros")),
+        "currency": line.currency if line else "",
+    }
+    del document["line_id"]
+    return document
+
+
+# ── who got what ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def export(world: World, workspace_id: int, label: str) -> AsyncIterator[str]:
+    """A CSV with a row for each message of a label, newest first, a page at a time."""
+    yield _csv([EXPORTED])
+    before: int | None = NEWEST
+    while before is not None:
+        rows, before = await world.ground.db.read(_export_page, world, workspace_id, label, before)
+        yield _csv(rows)
+
+
+async def _export_page(
+    tx: Transaction, world: World, workspace_id: int, label: str, before: int
+) -> tuple[list[tuple[object, ...]], int | None]:
+    found = await message_store.page(tx, workspace_id, Filter(label=label), before, PAGE)
+    if not found:
+        return [], None
+    tried: dict[int, list[Attempt]] = {message.id: [] for message in found}
+    for attempt in await attempt_store.of_messages(tx, workspace_id, list(tried)):
+        tried[attempt.message_id].append(attempt)
+    people = await contacts.by_ids(tx, workspace_id, {message.contact_id for message in found})
+    rows = [_row(world, one, tried[one.id], people.get(one.contact_id)) for one in found]
+    return rows, found[-1].id if len(found) == PAGE else None
+
+
+def _row(world: World, message: Message, tried: list[Attempt], person: Contact | None) -> tuple[object, ...]:
+    """The attempt that reached the person stands for the message; else the last one."""
+    submitted = [attempt for attempt in tried if attempt.submitted_at is not None]
+    best = max(submitted, key=lambda a: (ATTEMPT_SUCCESS.get(a.state, 0), a.id), default=None)
+    line = world.lines.get(best.line_id) if best else None
+    return (
+        ids.show("message", message.id),
+        message.message_class.value,
+        message.label,
+        ids.show("contact", message.contact_id),
+        _cell((person and person.external_id) or ""),
+        _cell(person.name if person else ""),
+        message.state.value,
+        message.reason,
+        best.channel if best else "",
+        line.name if line else "",
+        _cell(best.address if best else ""),
+        best.parts if best else "",
+        len(submitted),
+        _time(best.accepted_at if best else None),
+        _time(best.delivered_at if best else None),
+        _time(best.read_at if best else None),
+        price_text(message.cost_micros),
+        message.currency,
+    )
+
+
+def _cell(text: str) -> str:
+    """Text that a spreadsheet does not take for a formula (OWASP, CSV injection); phones keep their plus."""
+    if text[:1] in ("=", "-", "@", "\t", "\r") or (text[:1] == "+" and not text[1:].isdigit()):
+        return "'" + text
+    return text
+
+
+def _time(at: int | None) -> str:
+    return "" if at is None else iso(at)
+
+
+def _csv(rows: list[tuple[object, ...]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(rows)  # RFC 4180: CRLF
+    return buffer.getvalue()
+
+
+# ── had it all gone one way ──────────────────────────────────────────────────────────────────────────
+
+
+async def instead(world: World, workspace_id: int, label: str, channel: str) -> Document:
+    """What it had cost, if every message that went out had gone over the cheapest line of one channel."""
+    lines = [line for line in world.lines.of(workspace_id) if line.channel == channel]
+    total, count, currency = 0, 0, lines[0].currency if lines else ""
+    before: int | None = NEWEST if lines else None
+    while before is not None:
+        page = await world.ground.db.read(_priced_page, world, workspace_id, label, lines, before)
+        total, count, before = total + page.micros, count + page.messages, page.before
+    return {
+        "channel": channel,
+        "messages": count,
+        "cost": {"amount": price_text(total), "currency": currency},
+    }
+
+
+class Priced(msgspec.Struct, frozen=True):
+    """What a page of messages would have cost."""
+
+    micros: int
+    messages: int
+    before: int | None
+
+
+async def _priced_page(
+    tx: Transaction, world: World, workspace_id: int, label: str, lines: list[Line], before: int
+) -> Priced:
+    found = await message_store.page(tx, workspace_id, Filter(label=label), before, PAGE)
+    cases = [Case(message, [], ()) for message in found if message.state in WENT_OUT]
+    await plan.furnish(tx, world, cases)
+    prices = [price for case in cases if (price := _price(world, case, lines)) is not None]
+    return Priced(sum(prices), len(prices), found[-1].id if len(found) == PAGE else None)
+
+
+def _price(world: World, case: Case, lines: list[Line]) -> int | None:
+    channel = world.channels[lines[0].channel]
+    if case.contact is None:
+        return None
+    content = word(case, channel, case.contact)
+    if not isinstance(content, Content):
+        return None
+    fit = [line for line in lines if case.message.message_class in line.classes] or lines
+    return min(line.price(channel.measure(world.settings(line), content).parts) for line in fit)
