@@ -49,7 +49,7 @@ def tables_of(channel: Channel) -> ModuleType:
 
 def some_settings(channel: Channel) -> Any:
     """The settings of the channel's own tests, if they are named SETTINGS; else the first that are valid."""
-    with suppress(AttributeError, TypeError, Problem):
+    with suppress(ImportError, AttributeError, TypeError, Problem):
         return kit.decode_settings(channel, tables_of(channel).SETTINGS)
     candidates = ("1", "a", "a@a.example", "https://a.example", 1, True)
     required = [field for field in msgspec.structs.fields(channel.settings) if field.required]
