@@ -48,7 +48,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
     channel: str = ""
     line: str = ""  # name of a line; overrides channel
-    success: str = "delivered"  # accepted, delivered or read
+    success: str = ""  # accepted, delivered or read; empty until `steps.settle` has chosen
     wait_s: float = 300.0  # from acceptance to success
     start_within_s: float | None = None  # from planning to acceptance; None: until the deadline
     on: dict[str, str] = {}  # reason -> retry, line, next or stop; overrides the common table
