@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import structlog
+import uvicorn
+from litestar import Litestar
+from prometheus_client import CollectorRegistry
 
 from angarium import channels
 from angarium.accounts import store as accounts
@@ -14,12 +24,25 @@ from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
 from angarium.fabric.local import LocalFabric
 from angarium.lines.flows import Lines
+from angarium.messaging import api as messages
+from angarium.messaging.api import Desk
+from angarium.messaging.meters import EngineCollector
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.protocols.http import Http
+from angarium.storage import facts
 from angarium.storage.database import open_database
 from angarium.storage.ground import Ground
+from angarium.storage.migrate import migrate
 from angarium.storage.vault import Vault, key_file
+from angarium.web.app import make_app
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIApplication
+
+log = structlog.get_logger()
+
+HANDLERS = [*messages.HANDLERS]
 
 
 @dataclass
@@ -35,6 +58,7 @@ class House:
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
         await self.ground.db.start()
+        await self.ground.db.run(facts.renumber_after_restore)
         await self.http.start()
 
     async def close(self) -> None:
@@ -73,3 +97,68 @@ def make_ground(settings: Settings) -> Ground:
         vault=Vault(key_file(Path(settings.key_file), chance), chance),
         fabric=LocalFabric(clock),
     )
+
+
+def application(house: House) -> Litestar:
+    """The rooms' APIs and pages on one address."""
+    registry = CollectorRegistry()
+    registry.register(EngineCollector(house.world, house.engine))
+
+    async def database() -> str:
+        await house.ground.db.read(accounts.workspaces)
+        return ""
+
+    return make_app(
+        HANDLERS,
+        house.ground,
+        ready={"database": database},
+        registry=registry,
+        body_max_bytes=house.settings.body_max_bytes,
+        services={"messages": Desk(house.world, house.engine)},
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Run everything in this process until SIGTERM or SIGINT; then let what is under way finish."""
+    await migrate(settings.database)
+    house = assemble(settings)
+    await house.open()
+    try:
+        await house.engine.start()
+        log.info("serving", url=f"http://{settings.host}:{settings.port}", database=house.ground.db.dialect)
+        await _listen(application(house), settings)
+    finally:
+        await house.engine.stop()
+        await house.close()
+        log.info("stopped")
+
+
+async def _listen(app: Litestar, settings: Settings) -> None:
+    config = uvicorn.Config(
+        cast("ASGIApplication", app),
+        host=settings.host,
+        port=settings.port,
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.stop_grace_s),
+    )
+    server = Listener(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.leave)
+    await server.serve()
+
+
+class Listener(uvicorn.Server):
+    """Uvicorn without its signal handlers, which raise the signal again before the engine has stopped."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to us."""
+        yield
+
+    def leave(self) -> None:
+        """Answer what is under way, then return."""
+        self.should_exit = True

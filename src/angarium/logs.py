@@ -20,7 +20,11 @@ def set_up(level: str, style: str) -> None:
     last: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if style == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # Never with the values of variables: a frame may hold the text of a code.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     )
     tail = [structlog.processors.format_exc_info, last] if style == "json" else [last]
     structlog.configure(

@@ -37,6 +37,8 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "cancel"): "a verb by the way",
     ("messaging", "preview"): "what would happen",
     ("messaging", "story"): "what has happened, told",
+    ("messaging", "meters"): "what Prometheus sees",
+    ("messaging", "report"): "many messages summed up",
     ("messaging", "steps"): "what steps must be",
     ("messaging", "cascades"): "flows of saved cascades",
     ("messaging", "cascades_api"): "their JSON edge",

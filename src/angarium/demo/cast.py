@@ -97,14 +97,14 @@ CASCADES: list[Document] = [
         "name": "vk-viber-sms",
         "steps": [
             {"channel": "vk_notify", "success": "read", "wait_s": 15},
-            {"channel": "viber_business", "success": "delivered", "wait_s": 15},
+            {"channel": "viber_business", "success": "delivered", "wait_s": 30},
             {"channel": "smpp", "success": "delivered", "wait_s": 30},
         ],
     },
     {
         "name": "viber-sms",
         "steps": [
-            {"channel": "viber_business", "success": "delivered", "wait_s": 15},
+            {"channel": "viber_business", "success": "delivered", "wait_s": 30},
             {"channel": "smpp", "success": "delivered", "wait_s": 30},
         ],
     },
@@ -113,7 +113,7 @@ CASCADES: list[Document] = [
 SHIPPED = {
     "fa": "{{ contact.first_name }} عزیز، سفارش {{ contact.order_number }} شما ارسال شد. پیگیری: {{ link }}",
     "ar": "عزيزي {{ contact.first_name }}، تم شحن طلبك {{ contact.order_number }}. للتتبع: {{ link }}",
-    "uk": "{{ contact.first_name }}, ваше замовлення {{ contact.order_number }} у дорозі. Стежити: {{ link }}",
+    "uk": "{{ contact.first_name }}, ваше замовлення {{ contact.order_number }} у дорозі: {{ link }}",
     "ru": "{{ contact.first_name }}, ваш заказ {{ contact.order_number }} в пути. Отследить: {{ link }}",
     "zh": "{{ contact.first_name }}，您的订单 {{ contact.order_number }} 已发货。查询：{{ link }}",
     "*": "{{ contact.first_name }}, order {{ contact.order_number }} is on its way: {{ link }}",

@@ -1,7 +1,7 @@
 """What a receipt changes: late, double, out of order, contradictory. Pure.
 
-Rules: read implies delivered; good news lifts a failure and is marked late; bad news after good news is a
-contradiction and changes nothing; the same twice changes nothing. A text of several parts is delivered when
+Rules: read implies delivered; good news lifts what was given up and is marked late; bad news after good news is
+a contradiction and changes nothing; the same twice changes nothing. A text of several parts is delivered when
 all its parts are, and failed when one is: a person who got half a code got nothing.
 """
 
@@ -22,6 +22,8 @@ STATE_OF = {
     ReceiptStatus.FAILED: AttemptState.FAILED,
 }
 
+GIVEN_UP = frozenset({AttemptState.FAILED, AttemptState.REFUSED, AttemptState.CANCELLED})
+
 # How far a part is from being delivered; the state of the whole is that of its worst part.
 PART_ORDER = (
     AttemptState.FAILED,
@@ -35,7 +37,7 @@ class Applied(msgspec.Struct, frozen=True):
     """The attempt takes this state."""
 
     state: AttemptState
-    lifted: bool = False  # it had been given up as failed before
+    lifted: bool = False  # it had been given up before
 
 
 class Same(msgspec.Struct, frozen=True):
@@ -49,7 +51,7 @@ class Contradiction(msgspec.Struct, frozen=True):
 def apply(state: AttemptState, next_state: AttemptState) -> Applied | Same | Contradiction:
     """What news of `next_state` does to an attempt (or to one part) in `state`."""
     if attempt_may_become(state, next_state):
-        return Applied(next_state, lifted=state is AttemptState.FAILED)
+        return Applied(next_state, lifted=state in GIVEN_UP)
     if next_state is AttemptState.FAILED and state in (AttemptState.DELIVERED, AttemptState.READ):
         return Contradiction()
     return Same()

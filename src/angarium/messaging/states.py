@@ -1,8 +1,8 @@
 """The lifecycle as tables; nothing else decides whether a state may change.
 
 A message's state is *the best that is known of it*; `finished_at` says that its cascade has ended and nothing
-more will be tried. A state never goes back: late good news lifts a message that was given up, late bad news
-after good news changes nothing. The diagrams in docs/explanation/cascades.md are printed from these tables.
+more will be tried. Good news is always heard, and lifts what was given up; bad news after good news changes
+nothing. The diagrams in docs/explanation/cascades.md are printed from these tables.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class AttemptState(StrEnum):
     ACCEPTED = "accepted"  # the provider took it
     DELIVERED = "delivered"
     READ = "read"
-    REFUSED = "refused"  # the provider certainly did not take it
+    REFUSED = "refused"  # the provider said no, or our rules did at the last moment
     FAILED = "failed"  # taken, and then a receipt said it failed
     UNKNOWN = "unknown"  # no answer; it may have gone out
-    CANCELLED = "cancelled"  # never submitted, and never will be
+    CANCELLED = "cancelled"  # will not be submitted
 
 
 M, A = MessageState, AttemptState
@@ -44,21 +44,21 @@ M, A = MessageState, AttemptState
 MESSAGE_TRANSITIONS: dict[MessageState, frozenset[MessageState]] = {
     M.SCHEDULED: frozenset(set(M) - {M.SCHEDULED}),
     M.QUEUED: frozenset(set(M) - {M.QUEUED}),
-    # a late answer may say that it certainly was not taken: then it ends like any other
+    # a late answer may say that it certainly was not taken: then it ends as any other
     M.UNKNOWN: frozenset({M.SENT, M.DELIVERED, M.READ, M.FAILED, M.REFUSED, M.EXPIRED, M.CANCELLED}),
-    # to UNKNOWN: the copy that was taken has failed, and another was never answered
-    M.SENT: frozenset({M.DELIVERED, M.READ, M.FAILED, M.UNKNOWN}),
+    # once the copy that was taken has failed: UNKNOWN if another was never answered, CANCELLED by a person
+    M.SENT: frozenset({M.DELIVERED, M.READ, M.FAILED, M.UNKNOWN, M.CANCELLED}),
     M.DELIVERED: frozenset({M.READ}),
     M.READ: frozenset(),
     M.FAILED: frozenset({M.DELIVERED, M.READ}),
-    M.REFUSED: frozenset(),
+    M.REFUSED: frozenset({M.DELIVERED, M.READ}),
     M.EXPIRED: frozenset({M.SENT, M.DELIVERED, M.READ}),
     M.CANCELLED: frozenset({M.SENT, M.DELIVERED, M.READ}),
 }
 
 ATTEMPT_TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
-    # to ACCEPTED and beyond without SUBMITTING: news of an earlier try, while it waits for the next one
-    A.QUEUED: frozenset(set(A) - {A.QUEUED, A.UNKNOWN}),
+    # to ACCEPTED and beyond without SUBMITTING: news of an earlier try, heard before the next one
+    A.QUEUED: frozenset({A.SUBMITTING, A.REFUSED, A.CANCELLED, A.ACCEPTED, A.DELIVERED, A.READ, A.FAILED}),
     # back to QUEUED: certainly not taken, and worth another try (throttled, not yet written)
     A.SUBMITTING: frozenset({A.ACCEPTED, A.REFUSED, A.UNKNOWN, A.QUEUED, A.DELIVERED, A.READ, A.FAILED}),
     A.UNKNOWN: frozenset({A.ACCEPTED, A.REFUSED, A.DELIVERED, A.READ, A.FAILED}),
@@ -66,8 +66,9 @@ ATTEMPT_TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
     A.FAILED: frozenset({A.DELIVERED, A.READ}),
     A.DELIVERED: frozenset({A.READ}),
     A.READ: frozenset(),
-    A.REFUSED: frozenset(),
-    A.CANCELLED: frozenset(),
+    # a provider that said no, or did not answer an earlier try, may yet report that it was delivered
+    A.REFUSED: frozenset({A.DELIVERED, A.READ}),
+    A.CANCELLED: frozenset({A.DELIVERED, A.READ}),
 }
 
 # Open: the one attempt of a message that is queued or on its way. A partial unique index holds it to one.

@@ -7,6 +7,7 @@ and calls a flow. Outcomes and callbacks are gathered and written as they come, 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -52,6 +53,11 @@ class Engine:
         self.recorder: Batcher[Ended, None] = Batcher(self._record, BATCH_MAX)
         self.journal: Batcher[Entry, None] = Batcher(self._journal, BATCH_MAX)
         self.applier: Batcher[Entry, None] = Batcher(self._apply, BATCH_MAX)
+        self.done: Counter[str] = Counter()
+
+    def backlogs(self) -> dict[str, int]:
+        """What waits to be written."""
+        return {"outcomes": len(self.recorder), "journal": len(self.journal), "callbacks": len(self.applier)}
 
     @property
     def failures(self) -> dict[str, int]:
@@ -117,14 +123,17 @@ class Engine:
 
     async def _record(self, ended: list[Ended]) -> Sequence[None]:
         await self._surely(ended, lambda some: send.record(self._world, some), "record")
+        self.done["outcomes"] += len(ended)
         return [None] * len(ended)
 
     async def _journal(self, entries: list[Entry]) -> Sequence[None]:
         await receive.journal(self._world, entries)
+        self.done["journal"] += len(entries)
         return [None] * len(entries)
 
     async def _apply(self, entries: list[Entry]) -> Sequence[None]:
         await self._surely(entries, lambda some: receive.work_through(self._world, some), "apply")
+        self.done["callbacks"] += len(entries)
         return [None] * len(entries)
 
     async def _surely(self, items: list[T], work: Callable[[list[T]], Awaitable[None]], what: str) -> None:

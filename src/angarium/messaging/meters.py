@@ -1,0 +1,42 @@
+"""What the heart shows to Prometheus: lines, backlogs, loops that died. Read when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from angarium.messaging.workers import Engine
+from angarium.messaging.world import World
+
+
+class EngineCollector(Collector):
+    """The engine of this process."""
+
+    def __init__(self, world: World, engine: Engine) -> None:
+        self._world = world
+        self._engine = engine
+
+    def collect(self) -> Iterator[Metric]:
+        """A family for each thing that is shown."""
+        up = GaugeMetricFamily(
+            "angarium_line_up", "Whether the line is connected", labels=["line", "channel"]
+        )
+        for line_id in self._engine.states():
+            line = self._world.lines.get(line_id)
+            if line is not None:
+                up.add_metric([line.name, line.channel], float(self._world.connected.get(line_id, False)))
+        yield up
+        waiting = GaugeMetricFamily("angarium_waiting", "Items that wait to be written", labels=["what"])
+        for what, count in self._engine.backlogs().items():
+            waiting.add_metric([what], count)
+        yield waiting
+        done = CounterMetricFamily("angarium_done", "Items that have been written", labels=["what"])
+        for what, count in self._engine.done.items():
+            done.add_metric([what], count)
+        yield done
+        died = CounterMetricFamily("angarium_loop_failures", "How often a loop died", labels=["loop"])
+        for loop, count in self._engine.failures.items():
+            died.add_metric([loop], count)
+        yield died
