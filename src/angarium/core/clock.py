@@ -89,6 +89,6 @@ def is_zone(name: str) -> bool:
     """Whether it is an IANA time zone."""
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):  # unknown names, and names that are paths
+    except (KeyError, ValueError, OSError):  # unknown names, and names that are paths
         return False
     return True
