@@ -7,12 +7,13 @@ Rules, in the order in which they are asked:
    message's deadline, or until the time the step allows for starting has passed.
 3. The step's clock starts when the channel *accepted*, not when we queued: a throttled or broken line uses up
    the outer deadline alone.
-4. Silence past the step's time moves on to the next step; so does a refusal of the kinds that say "not here".
-   A refusal of the kinds that say "not this person" ends the run (`retry.py`).
+4. Every other reason to leave a step leads where the table in `retry.py` says, unless the step says
+   otherwise: to another line, to the next step, or to the end. Silence past the step's time is such a reason,
+   and so is what made the rules pass over a step.
 5. Unknown is held for evidence first. Then the class decides: an OTP, a transactional or a service message is
    sent once more (another line preferred), then moves on; a promotional one ends as unknown, and a person
    decides.
-6. With no step left, the best that is known is the result.
+6. With no step left, the best that is known is the result. Nothing is begun at or after the deadline.
 
 Semantics after the cascades of 8x8 (success and time per step), Rapporto and the former Vonage Dispatch; the
 reasons are in docs/explanation/cascades.md.
@@ -51,7 +52,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     success: str = ""  # accepted, delivered or read; empty until `steps.settle` has chosen
     wait_s: float = 300.0  # from acceptance to success
     start_within_s: float | None = None  # from planning to acceptance; None: until the deadline
-    on: dict[str, str] = {}  # reason -> retry, line, next or stop; overrides the common table
+    on: dict[str, str] = {}  # reason -> retry, line, next or stop; overrides the common table, `retry.py`
 
 
 class Try(msgspec.Struct, frozen=True):
@@ -119,18 +120,22 @@ MESSAGE_STATE_OF = {
 
 def decide(run: Run, now: int) -> Decision:
     """What to do next with this run."""
-    succeeded = [t for t in run.tries if succeeds(t.state, run.steps[t.step].success)]
-    if succeeded:
-        best = max(succeeded, key=lambda t: ATTEMPT_SUCCESS[t.state])
-        return Finish(MESSAGE_STATE_OF[best.state], None, f"step {best.step + 1} is {best.state.value}")
+    success = next((t for t in run.tries if succeeds(t.state, run.steps[t.step].success)), None)
+    if success is not None:
+        return Finish(best_state(run), None, f"step {success.step + 1} is {success.state.value}")
     open_try = next((t for t in run.tries if t.state in OPEN_ATTEMPT), None)
     if open_try is not None:
         return _while_open(run, open_try, now)
-    if run.skips and action(run.skips[-1].reason, run.message_class) is Action.STOP:
-        return _end(run, f"the rules end it: {run.skips[-1].reason.value}")
-    if not run.tries:
-        return _go_on(run, -1, now, "first step")
-    return _after(run, run.tries[-1], now)
+    skip = run.skips[-1] if run.skips else None
+    if skip is not None and _action(run, skip.step, skip.reason) is Action.STOP:
+        return _end(run, f"the rules end it: {skip.reason.value}", skip.reason)
+    if run.tries:
+        return _after(run, run.tries[-1], now)
+    if skip is not None:
+        return _go_on(
+            run, skip.step, now, f"step {skip.step + 1} passed over: {skip.reason.value}", skip.reason
+        )
+    return _go_on(run, -1, now, "first step", Reason.NOT_STARTED)
 
 
 def succeeds(state: AttemptState, success: str) -> bool:
@@ -150,9 +155,8 @@ def best_state(run: Run) -> MessageState:
 def _while_open(run: Run, open_try: Try, now: int) -> Decision:
     step = run.steps[open_try.step]
     if open_try.state is AttemptState.SUBMITTING:
-        return WaitUntil(
-            max(run.expires_at, now + micros(HOLD_S[run.message_class])), "on its way to the provider"
-        )
+        answer_by = now + micros(HOLD_S[run.message_class])
+        return WaitUntil(max(run.expires_at, answer_by), "on its way to the provider")
     if now >= run.expires_at:
         return _end(run, "its deadline passed before a line took it", Reason.DEADLINE)
     if step.start_within_s is None:
@@ -160,79 +164,94 @@ def _while_open(run: Run, open_try: Try, now: int) -> Decision:
     start_by = open_try.planned_at + micros(step.start_within_s)
     if now < start_by:
         return WaitUntil(min(start_by, run.expires_at), "queued on its line")
-    return _go_on(run, open_try.step, now, f"no line took it within {step.start_within_s:g} s")
+    return _leave(run, open_try, now, f"no line took it within {step.start_within_s:g} s", Reason.NOT_STARTED)
 
 
 def _after(run: Run, last: Try, now: int) -> Decision:
-    step = run.steps[last.step]
-    if last.state in (AttemptState.ACCEPTED, AttemptState.DELIVERED):
-        until = (last.accepted_at or last.planned_at) + micros(step.wait_s)
-        if now < until:
-            return WaitUntil(until, f"waiting for {step.success}")
-        return _go_on(run, last.step, now, f"not {step.success} within {step.wait_s:g} s")
     if last.state is AttemptState.UNKNOWN:
         return _after_unknown(run, last, now)
+    if last.state in (AttemptState.ACCEPTED, AttemptState.DELIVERED):
+        return _after_acceptance(run, last, now)
     reason = last.reason or Reason.REJECTED
-    match action(reason, run.message_class, step.on):
-        case Action.STOP:
-            return _end(run, f"{reason.value} ends it", reason)
-        case Action.LINE:
-            return _another_line(run, last, reason, now)
-        case _:
-            return _go_on(run, last.step, now, f"step {last.step + 1} {last.state.value}: {reason.value}")
+    return _leave(run, last, now, f"step {last.step + 1} {last.state.value}: {reason.value}", reason)
+
+
+def _after_acceptance(run: Run, last: Try, now: int) -> Decision:
+    step = run.steps[last.step]
+    until = (last.accepted_at or last.planned_at) + micros(step.wait_s)
+    if now < until:
+        return WaitUntil(until, f"waiting for {step.success}")
+    return _leave(run, last, now, f"not {step.success} within {step.wait_s:g} s", Reason.NO_RECEIPT)
 
 
 def _after_unknown(run: Run, last: Try, now: int) -> Decision:
     held_until = (last.ended_at or last.planned_at) + micros(HOLD_S[run.message_class])
     if now < held_until:
         return WaitUntil(held_until, "no answer from the provider; waiting for evidence")
-    unknowns = sum(t.step == last.step and t.state is AttemptState.UNKNOWN for t in run.tries)
     if run.message_class is MessageClass.PROMOTIONAL:
         return _end(run, "no answer and no evidence; a person decides", Reason.NO_ANSWER)
-    if unknowns <= RESENDS[run.message_class] and now < run.expires_at:
-        return Send(last.step, "no answer and no evidence; once more", avoid=frozenset({last.line_id}))
-    return _go_on(run, last.step, now, "no answer again")
+    wanted = _action(run, last.step, Reason.NO_ANSWER) is Action.RETRY and not _passed_over(run, last.step)
+    unknowns = sum(t.step == last.step and t.state is AttemptState.UNKNOWN for t in run.tries)
+    if wanted and unknowns <= RESENDS[run.message_class]:
+        again = Send(last.step, "no answer and no evidence; once more", avoid=frozenset({last.line_id}))
+        return _in_time(run, again, now)
+    return _leave(run, last, now, "no answer and no evidence", Reason.NO_ANSWER)
 
 
-def _another_line(run: Run, last: Try, reason: Reason, now: int) -> Decision:
-    """Another line of the same step, if it has any; the planner skips the step when it has none."""
-    if now >= run.expires_at:
-        return _end(run, "its deadline passed", Reason.DEADLINE)
-    if any(skip.step == last.step for skip in run.skips):
-        return _go_on(run, last.step, now, f"step {last.step + 1}: {reason.value}, and no other line")
-    used = frozenset(t.line_id for t in run.tries if t.step == last.step)
-    return Send(last.step, f"{reason.value} on its line; another line", exclude=used)
+def _leave(run: Run, last: Try, now: int, why: str, reason: Reason) -> Decision:
+    """Where a reason leads once its retries are used up."""
+    match _action(run, last.step, reason):
+        case Action.STOP:
+            return _end(run, f"{why}; that ends it", reason)
+        case Action.LINE if not _passed_over(run, last.step):
+            used = frozenset(t.line_id for t in run.tries if t.step == last.step)
+            return _in_time(run, Send(last.step, f"{why}; another line", exclude=used), now)
+        case _:
+            return _go_on(run, last.step, now, why, reason)
 
 
-def _go_on(run: Run, step: int, now: int, why: str) -> Decision:
+def _action(run: Run, step: int, reason: Reason) -> Action:
+    return action(reason, run.message_class, run.steps[step].on)
+
+
+def _passed_over(run: Run, step: int) -> bool:
+    """Whether no way was found for a step, or no other line of it."""
+    return any(skip.step == step for skip in run.skips)
+
+
+def _go_on(run: Run, step: int, now: int, why: str, reason: Reason) -> Decision:
     """The next step that was not passed over, or the end."""
-    passed = {skip.step for skip in run.skips}
-    following = next((i for i in range(step + 1, len(run.steps)) if i not in passed), None)
+    following = next((i for i in range(step + 1, len(run.steps)) if not _passed_over(run, i)), None)
     if following is None:
-        return _end(run, why)
-    if now >= run.expires_at:
-        return _end(run, f"{why}; its deadline passed", Reason.DEADLINE)
-    return Send(following, why)
+        return _end(run, why, reason)
+    return _in_time(run, Send(following, why), now)
 
 
-def _end(run: Run, why: str, reason: Reason | None = None) -> Finish:
+def _in_time(run: Run, send: Send, now: int) -> Send | Finish:
+    if now < run.expires_at:
+        return send
+    return _end(run, f"{send.why}, but its deadline has passed", Reason.DEADLINE)
+
+
+def _end(run: Run, why: str, reason: Reason) -> Finish:
     """The best that is known, once nothing more is to be tried."""
     best = best_state(run)
-    if best is MessageState.UNKNOWN:
-        return Finish(best, Reason.NO_ANSWER, why)
-    if best is not MessageState.QUEUED:
-        return Finish(best, Reason.NO_RECEIPT, why)
+    match best:
+        case MessageState.DELIVERED:
+            return Finish(best, None, why)
+        case MessageState.SENT:
+            return Finish(best, Reason.NO_RECEIPT, why)
+        case MessageState.UNKNOWN:
+            return Finish(best, Reason.NO_ANSWER, why)
+        case _:
+            return Finish(_without_success(run, reason), reason, why)
+
+
+def _without_success(run: Run, reason: Reason) -> MessageState:
+    """Expired and refused say that nobody took it; once taken it can only have failed."""
+    if any(t.state is AttemptState.FAILED for t in run.tries):
+        return MessageState.FAILED
     if reason is Reason.DEADLINE:
-        return Finish(MessageState.EXPIRED, reason, why)
-    last = next((t for t in reversed(run.tries) if t.state not in OPEN_ATTEMPT), None)
-    if last is not None:
-        return Finish(MessageState.FAILED, reason or last.reason or Reason.REJECTED, why)
-    if run.skips:
-        return Finish(_of_skips(run), reason or run.skips[-1].reason, why)
-    return Finish(MessageState.FAILED, reason or Reason.NOT_STARTED, why)
-
-
-def _of_skips(run: Run) -> MessageState:
-    """Refused when a rule said no to this person; failed when there was merely no way."""
-    stopped = any(action(s.reason, run.message_class) is Action.STOP for s in run.skips)
-    return MessageState.REFUSED if stopped else MessageState.FAILED
+        return MessageState.EXPIRED
+    no_to_this_person = action(reason, run.message_class) is Action.STOP
+    return MessageState.REFUSED if no_to_this_person else MessageState.FAILED

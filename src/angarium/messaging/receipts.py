@@ -1,8 +1,8 @@
 """What a receipt changes: late, double, out of order, contradictory. Pure.
 
-Rules: read implies delivered; good news lifts what was given up and is marked late; bad news after good news is
-a contradiction and changes nothing; the same twice changes nothing. A text of several parts is delivered when
-all its parts are, and failed when one is: a person who got half a code got nothing.
+Rules: read implies delivered; good news lifts what was given up and is marked late; bad news after good news
+is a contradiction and changes nothing; the same twice changes nothing. A text of several parts is delivered
+when all its parts are, and failed when one is: a person who got half a code got nothing.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from angarium.core.values import MessageClass, Reason
 class Action(StrEnum):
     """What a refusal leads to."""
 
-    RETRY = "retry"  # the same line, later
+    RETRY = "retry"  # the same step again, within limits; then the next step
     LINE = "line"  # another line of the same step; when there is none, the next step
     NEXT = "next"  # the next step, at once
     STOP = "stop"  # the end: this person is not to be told this
@@ -49,7 +49,7 @@ ACTIONS: dict[Reason, Action] = {
     Reason.NO_WORDING: Action.NEXT,
     Reason.NOT_STARTED: Action.NEXT,
     Reason.NO_RECEIPT: Action.NEXT,
-    Reason.NO_ANSWER: Action.NEXT,
+    Reason.NO_ANSWER: Action.RETRY,
     Reason.HOURS: Action.NEXT,
     Reason.DEADLINE: Action.STOP,
     Reason.CANCELLED: Action.STOP,
