@@ -140,7 +140,9 @@ class MailHost:
         return f"smtp://127.0.0.1:{self._port}"
 
     async def send_inbound(self, sender: str, recipient: str, text: str) -> None:
-        """A person writes; when we have sent them something, it is an answer to the last of it."""
+        """A person writes, in answer to the last mail they got; returns when it was taken."""
+        if NAME not in self._stage.webhooks:
+            raise ValueError("stage.webhooks has no 'smtp': there is nobody to write to")
         mail = EmailMessage()
         mail["From"], mail["To"] = sender, recipient
         mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain=sender.rpartition("@")[2])

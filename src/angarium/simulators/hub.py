@@ -1,0 +1,192 @@
+"""One process, many operators: the faces, and an address on which people watch and tests steer.
+
+    GET  /                      the page of phones
+    GET  /faces                 {name: url}
+    GET  /ledger                {name: totals}
+    GET  /ledger/{face}         entries; ?recipient=&offset=&limit=
+    GET  /script, PUT /script   what happens to whom
+    PUT  /webhooks/{face}       {url, secret}: where a face posts its callbacks
+    POST /inbound/{face}        {sender, recipient, text}: a person writes
+
+It listens on 127.0.0.1 and answers only to that name, so that no page on the web can steer it by DNS.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+
+from angarium.simulators.behaviour import Script
+from angarium.simulators.handset import Handset
+from angarium.simulators.stage import Face, Stage, Webhook
+
+FACES = {  # imported when asked for
+    "smpp": "angarium.simulators.smsc:Smsc",
+    "viber": "angarium.simulators.viber:ViberFace",
+    "vk": "angarium.simulators.vk:VkFace",
+    "whatsapp": "angarium.simulators.whatsapp:WhatsappFace",
+    "smtp": "angarium.simulators.mail:MailHost",
+}
+BODY_MAX = 4 * 1024 * 1024  # a script with a rule for every phone
+ENTRIES = 100  # of a ledger, when no limit is named
+ENTRIES_MAX = 10_000
+LOCAL_NAMES = {"127.0.0.1", "localhost", "::1"}
+
+T = TypeVar("T")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person writes to a line."""
+
+    sender: str
+    recipient: str
+    text: str
+
+
+def make_face(name: str, stage: Stage, port: int, templates: Mapping[str, str]) -> Face:
+    """A face by its name; `templates` are the registered wordings, for faces that know such."""
+    module, _, maker = FACES[name].partition(":")
+    made = getattr(import_module(module), maker)
+    known = "templates" in inspect.signature(made).parameters
+    face: Face = made(stage, port, templates=templates) if known else made(stage, port)
+    return face
+
+
+class Hub:
+    """The faces and their admin server."""
+
+    def __init__(
+        self, stage: Stage, faces: Mapping[str, Face], port: int = 0, timeline_url: str = ""
+    ) -> None:
+        self._stage, self._faces, self._port = stage, dict(faces), port
+        self._handset = Handset({name: face.ledger for name, face in faces.items()}, timeline_url)
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Start every face, then the admin server."""
+        for face in self._faces.values():
+            await face.start()
+        app = web.Application(client_max_size=BODY_MAX, middlewares=[only_here])
+        app.add_routes([*self._routes(), *self._handset.routes()])
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop the admin server, then every face."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        for face in self._faces.values():
+            await face.stop()
+
+    def url(self) -> str:
+        """The admin server."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def faces(self) -> dict[str, str]:
+        """Where each face listens."""
+        return {name: face.url() for name, face in self._faces.items()}
+
+    def _routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/faces", self._show_faces),
+            web.get("/ledger", self._totals),
+            web.get("/ledger/{face}", self._entries),
+            web.get("/script", self._show_script),
+            web.put("/script", self._take_script),
+            web.put("/webhooks/{face}", self._take_webhook),
+            web.post("/inbound/{face}", self._inbound),
+        ]
+
+    async def _show_faces(self, _request: web.Request) -> web.Response:
+        return answer(self.faces())
+
+    async def _totals(self, _request: web.Request) -> web.Response:
+        return answer({name: totals(face) for name, face in self._faces.items()})
+
+    async def _entries(self, request: web.Request) -> web.Response:
+        entries, recipient = self._face(request).ledger.entries, request.query.get("recipient")
+        found = entries if recipient is None else [entry for entry in entries if entry.recipient == recipient]
+        offset, limit = number(request, "offset", 0), min(number(request, "limit", ENTRIES), ENTRIES_MAX)
+        return answer({"total": len(found), "entries": found[offset : offset + limit]})
+
+    async def _show_script(self, _request: web.Request) -> web.Response:
+        return answer(self._stage.script)
+
+    async def _take_script(self, request: web.Request) -> web.Response:
+        self._stage.script = await document(request, Script)
+        return answer(self._stage.script)
+
+    async def _take_webhook(self, request: web.Request) -> web.Response:
+        name, webhook = self._face(request).name, await document(request, Webhook)
+        self._stage.webhooks[name] = webhook
+        return answer({"url": webhook.url})
+
+    async def _inbound(self, request: web.Request) -> web.Response:
+        face = self._face(request)
+        send: Callable[..., Awaitable[object]] | None = getattr(face, "send_inbound", None)
+        if send is None:
+            raise problem(web.HTTPNotImplemented, f"nobody can write to {face.name}")
+        given = msgspec.structs.asdict(await document(request, Inbound))
+        asked = inspect.signature(send).parameters  # some operators know one line only: no recipient
+        try:
+            sent = await send(**{name: value for name, value in given.items() if name in asked})
+        except ValueError as error:
+            raise problem(web.HTTPConflict, str(error)) from error
+        return answer({"id": sent if isinstance(sent, str) else ""})
+
+    def _face(self, request: web.Request) -> Face:
+        face = self._faces.get(request.match_info["face"])
+        if face is None:
+            raise problem(web.HTTPNotFound, f"no such face; there are {', '.join(self._faces)}")
+        return face
+
+
+def totals(face: Face) -> dict[str, Any]:
+    """The sums of a face, and what it turned away."""
+    return {**msgspec.structs.asdict(face.ledger.totals()), "refused": dict(face.ledger.refused)}
+
+
+@web.middleware
+async def only_here(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what a page on the web could make a browser send: another host name, a form."""
+    if urlsplit(f"//{request.host}").hostname not in LOCAL_NAMES:
+        raise problem(web.HTTPForbidden, "this address answers to 127.0.0.1 and localhost only")
+    if request.method not in ("GET", "HEAD") and request.content_type != "application/json":
+        raise problem(web.HTTPUnsupportedMediaType, "send JSON, with Content-Type: application/json")
+    return await handler(request)
+
+
+async def document(request: web.Request, kind: type[T]) -> T:
+    """The body as a struct; 400 with the place and the fault when it does not fit."""
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except (ValueError, RecursionError) as error:
+        raise problem(web.HTTPBadRequest, str(error)) from error
+
+
+def number(request: web.Request, name: str, otherwise: int) -> int:
+    """A number from the query."""
+    text = request.query.get(name, str(otherwise))
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise problem(web.HTTPBadRequest, f"{name} is not a number: {text[:40]!r}")
+    return int(text)
+
+
+def answer(value: object) -> web.Response:
+    """JSON."""
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
+
+
+def problem(kind: type[web.HTTPException], detail: str) -> web.HTTPException:
+    """An HTTP error that says in JSON what is wrong."""
+    return kind(text=msgspec.json.encode({"error": detail}).decode(), content_type="application/json")
