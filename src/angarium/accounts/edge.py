@@ -20,6 +20,7 @@ import hashlib
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar, cast
 
 import msgspec
@@ -29,6 +30,7 @@ from litestar.datastructures import State
 
 from angarium.accounts.flows import Caller
 from angarium.core import ids
+from angarium.core.clock import from_datetime
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid, not_found
 from angarium.storage import idempotency
@@ -45,6 +47,7 @@ KEY = re.compile(
     r'"?([!#-~]{1,255})"?'
 )  # the header of draft-ietf-httpapi-idempotency-key-header, bare or quoted
 LIST_MAX = 1_000
+NAME_IN_PATH = re.compile(r"\{(\w+)(?::str)?\}")
 
 # What every answer carries: it is data, to be neither kept, nor guessed at, nor shown inside another page.
 HEADERS = (
@@ -87,7 +90,7 @@ def route(
     return cast(
         "Callable[[Callable[..., Awaitable[JsonAnswer | Streamed]]], Any]",
         litestar_route(
-            path.replace("}", ":str}"),
+            NAME_IN_PATH.sub(r"{\1:str}", path),
             http_method=cast("Any", method),
             status_code=operation.status,
             opt={"operation": operation},
@@ -169,13 +172,18 @@ def _unsupported(header: str, value: bytes, remedy: str) -> Problem:
     )
 
 
+def text_in_path(request: Call, name: str) -> str:
+    """What stands at `{name}` in an address."""
+    return str(request.scope["path_params"][name])
+
+
 def id_in_path(request: Call, noun: str) -> int:
     """The id at `{line_id}` in an address, for a line; what cannot be one names nothing."""
-    text = str(request.scope["path_params"][f"{noun}_id"])
+    text = text_in_path(request, f"{noun}_id")
     try:
         return ids.read(noun, text)
     except ValueError:
-        raise not_found(noun, text) from None
+        raise not_found(noun.replace("_", " "), text) from None
 
 
 # ── what is answered ─────────────────────────────────────────────────────────────────────────────────
@@ -240,6 +248,14 @@ def answer(request: Call, value: object) -> JsonAnswer:
     return JsonAnswer(operation_of(request).status, _encode(value))
 
 
+def instant(field: str, given: datetime | None) -> int | None:
+    """A time that was sent, as it is stored."""
+    try:
+        return None if given is None else from_datetime(given)
+    except (ValueError, OverflowError) as error:  # a year 1 that its zone takes below it
+        raise invalid(field, str(error), value=given.isoformat() if given else "") from None
+
+
 def nothing(request: Call) -> JsonAnswer:
     """An answer without a body."""
     return JsonAnswer(operation_of(request).status, b"")
@@ -263,6 +279,20 @@ class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 PAGE = Shape(PageQuery)
+
+
+def piece(items: Sequence[T], query: PageQuery, id_of: Callable[[T], int]) -> tuple[list[T], str | None]:
+    """A piece of a list that is short enough to be at hand whole, in the order of its ids, and the cursor."""
+    after = read_cursor(query.cursor)
+    rest = [item for item in items if id_of(item) > after]
+    return cut(rest[: query.limit + 1], query, id_of)
+
+
+def cut(found: list[T], query: PageQuery, id_of: Callable[[T], int]) -> tuple[list[T], str | None]:
+    """A piece of which one more than wanted was looked for, and the cursor if that one is there."""
+    if len(found) <= query.limit:
+        return found, None
+    return found[: query.limit], cursor_after(id_of(found[query.limit - 1]))
 
 
 def cursor_after(last_id: int) -> str:

@@ -6,8 +6,8 @@ import msgspec
 
 from angarium.accounts import rules, store
 from angarium.core.clock import micros
-from angarium.core.problems import Problem, invalid, not_found
-from angarium.storage.database import Conflict
+from angarium.core.problems import Problem, all_invalid, invalid, not_found
+from angarium.storage.database import Conflict, Transaction
 from angarium.storage.ground import Ground
 from angarium.storage.vault import NotOpened
 
@@ -47,18 +47,25 @@ async def create_key(
     ground: Ground, workspace_id: int, name: str, scopes: frozenset[str], expires_at: int | None = None
 ) -> str:
     """A new key; the only time that its secret is seen."""
-    unknown = rules.unknown_scopes(scopes)
-    if unknown:
-        raise invalid(
-            "scopes",
-            "unknown scope",
-            value=", ".join(sorted(unknown)),
-            remedy="one of " + ", ".join(rules.SCOPES),
-        )
-    key = rules.compose(workspace_id, ground.chance.secret(rules.SECRET_BYTES))
-    new = store.ApiKey(ground.ids.mint(), name, scopes, ground.clock.now(), expires_at, None)
-    await ground.db.run(store.add_key, workspace_id, new, rules.digest(key))
+    new, key = new_key(ground, workspace_id, name, scopes, expires_at)
+    await ground.db.run(keep_key, workspace_id, new, key)
     return key
+
+
+def new_key(
+    ground: Ground, workspace_id: int, name: str, scopes: frozenset[str], expires_at: int | None = None
+) -> tuple[store.ApiKey, str]:
+    """A key that is not kept yet, and its secret; a Problem when it would be of no use."""
+    wrong = rules.check_key(name, scopes, expires_at, ground.clock.now())
+    if wrong:
+        raise all_invalid("The key is not valid", wrong)
+    key = rules.compose(workspace_id, ground.chance.secret(rules.SECRET_BYTES))
+    return store.ApiKey(ground.ids.mint(), name, scopes, ground.clock.now(), expires_at, None), key
+
+
+async def keep_key(tx: Transaction, workspace_id: int, new: store.ApiKey, key: str) -> None:
+    """Write a new key, its secret as a hash."""
+    await store.add_key(tx, workspace_id, new, rules.digest(key))
 
 
 async def revoke_key(ground: Ground, workspace_id: int, key_id: int) -> bool:
@@ -120,6 +127,18 @@ def require(caller: Caller, scope: str) -> None:
         )
 
 
+def check_gift(caller: Caller, scopes: frozenset[str]) -> None:
+    """A 403 Problem when a caller would give a new key more than it has itself."""
+    more = scopes - caller.scopes
+    if more & rules.SCOPES.keys():
+        raise Problem(
+            "scope-missing",
+            "A key can give no scope that it has not",
+            status=403,
+            detail=f"This key has not {', '.join(sorted(more))}.",
+        )
+
+
 # ── tickets ──────────────────────────────────────────────────────────────────────────────────────────
 
 TICKET_S = 12 * 3600.0
@@ -133,7 +152,7 @@ class Ticket(msgspec.Struct, frozen=True):
 
 
 def ticket(ground: Ground, workspace_id: int) -> str:
-    """A sealed ticket: whoever brings it may look at the workspace, and do nothing else, until it runs out."""
+    """A sealed ticket: whoever brings it may look at the workspace, and nothing else, until it runs out."""
     issued = Ticket(workspace_id, ground.clock.now() + micros(TICKET_S))
     return ground.vault.seal(msgspec.json.encode(issued), "ticket")
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 import hashlib
 
 from angarium.core import ids
+from angarium.core.clock import iso
+from angarium.core.problems import FieldProblem, shown
 
 PREFIX = "ang"
 SECRET_BYTES = 32
+NAME_MAX = 100  # characters
 
 SCOPES = {
     "messages:write": "Send, cancel and preview messages",
@@ -43,6 +46,18 @@ def digest(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-def unknown_scopes(scopes: frozenset[str]) -> frozenset[str]:
-    """Scopes that do not exist."""
-    return scopes - SCOPES.keys()
+def check_key(
+    name: str, scopes: frozenset[str], expires_at: int | None, now: int
+) -> tuple[FieldProblem, ...]:
+    """What is wrong with a key that is to be made."""
+    found = []
+    if not 1 <= len(name.strip()) <= NAME_MAX:
+        found.append(FieldProblem("name", "is empty or too long", f"1 to {NAME_MAX} characters", shown(name)))
+    unknown = scopes - SCOPES.keys()
+    if unknown or not scopes:
+        problem = "has unknown ones" if unknown else "are none"
+        known = "some of " + ", ".join(SCOPES)
+        found.append(FieldProblem("scopes", problem, known, shown(", ".join(sorted(unknown)))))
+    if expires_at is not None and expires_at <= now:
+        found.append(FieldProblem("expires_at", "has passed", "a time to come, or none", iso(expires_at)))
+    return tuple(found)

@@ -76,7 +76,7 @@ def _sms(host: str, port: int, name: str, account: str, classes: list[str]) -> D
             "port": port,
             "system_id": account,
             "password": SMS_ACCOUNTS[account],
-            "source_address": "Chaykhana",
+            "source": "Chaykhana",
         },
         "classes": classes,
         "price": SMS_PRICE,

@@ -238,22 +238,10 @@ def _check(one: MessageInput, now: int) -> list[FieldProblem]:
         if not holds:
             wrong.append(FieldProblem(field, problem, remedy, shown(value)))
 
-    wordings = [n for n in ("text", "template", "variants") if getattr(one, n)]
-    must(
-        len(wordings) == 1,
-        "text",
-        "say it in exactly one way",
-        ", ".join(wordings),
-        "text, template or variants",
-    )
-    ways = [n for n in ("cascade", "steps", "channel", "line") if getattr(one, n)]
-    must(
-        len(ways) == 1,
-        "cascade",
-        "exactly one way to send",
-        ", ".join(ways),
-        "cascade, steps, channel or line",
-    )
+    for names, problem in ((WORDINGS, "say it in exactly one way"), (WAYS, "name exactly one way to send")):
+        given = [name for name in names if getattr(one, name)]
+        field = given[0] if given else names[0]
+        must(len(given) == 1, field, problem, ", ".join(given), "one of " + ", ".join(names))
     must(len(one.text) <= TEXT_MAX, "text", "is too long", one.text, f"at most {TEXT_MAX} characters")
     must(not NOT_IN_TEXT.search(one.text), "text", "has control characters", one.text, "take them out")
     must(len(one.label) <= LABEL_MAX, "label", "is too long", one.label, f"at most {LABEL_MAX} characters")

@@ -224,7 +224,7 @@ async def preview_message(request: Call) -> JsonAnswer:
 
 
 @route(
-    "POST /v1/messages/{message_id:str}/cancel",
+    "POST /v1/messages/{message_id}/cancel",
     Operation(
         summary="Cancel a message",
         detail="Nothing more is tried. What has gone out cannot be called back.",
@@ -251,7 +251,7 @@ async def cancel_message(request: Call) -> JsonAnswer:
 
 
 @route(
-    "GET /v1/messages/{message_id:str}",
+    "GET /v1/messages/{message_id}",
     Operation(
         summary="Look at a message",
         detail="Its attempts, receipts and price, and the timeline that says why.",
@@ -362,7 +362,7 @@ async def export_messages(request: Call) -> edge.Streamed:
 # ── callbacks of providers ───────────────────────────────────────────────────────────────────────────
 
 
-@route("POST /callbacks/{line:str}/{token:str}", Operation(summary="A provider's callback", scope=None))
+@route("POST /callbacks/{line}/{token}", Operation(summary="A provider's callback", scope=None))
 async def heard(request: Call, line: str, token: str) -> JsonAnswer:
     """Journal what a provider says, then answer it."""
     desk = _desk(request)
@@ -376,7 +376,7 @@ async def heard(request: Call, line: str, token: str) -> JsonAnswer:
 
 
 @route(
-    "GET /callbacks/{line:str}/{token:str}",
+    "GET /callbacks/{line}/{token}",
     Operation(summary="A provider asks whether we are it", scope=None),
 )
 async def challenged(request: Call, line: str, token: str) -> JsonAnswer:

@@ -10,11 +10,11 @@ BURST_S = 0.1  # how much of a second's speed may go at once
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """Speed with what is left of it. `per_s` 0 means without limit."""
+    """Speed with what is left of it. `per_s` 0 means without limit; one never taken from is full."""
 
     per_s: float
     tokens: float = 0.0
-    at: int = 0
+    at: int | None = None
 
     @property
     def size(self) -> float:
@@ -23,11 +23,16 @@ class Bucket(msgspec.Struct, frozen=True):
 
 
 def take(bucket: Bucket, wanted: int, now: int) -> tuple[Bucket, int]:
-    """Take up to `wanted` tokens; the bucket afterwards and how many were granted."""
+    """Take up to `wanted` tokens; the bucket afterwards and how many were granted.
+
+    A clock that steps back earns nothing for the step; where it lands, earning goes on.
+    """
     if bucket.per_s <= 0:
         return bucket, wanted
-    earned = bucket.per_s * max(0, now - bucket.at) / MICROS
-    tokens = min(bucket.size, bucket.tokens + earned) if bucket.at else bucket.size
+    tokens = bucket.size
+    if bucket.at is not None:
+        earned = bucket.per_s * max(0, now - bucket.at) / MICROS
+        tokens = min(bucket.size, bucket.tokens + earned)
     granted = min(wanted, int(tokens))
     return Bucket(bucket.per_s, tokens - granted, now), granted
 
@@ -41,6 +46,6 @@ def give_back(bucket: Bucket, unused: int) -> Bucket:
 
 def next_token_at(bucket: Bucket, now: int) -> int:
     """When a token will be there."""
-    if bucket.per_s <= 0 or bucket.tokens >= 1:
+    if bucket.per_s <= 0 or bucket.tokens >= 1 or bucket.at is None:
         return now
-    return max(now, bucket.at + micros((1 - bucket.tokens) / bucket.per_s))
+    return max(now, bucket.at + micros((1 - bucket.tokens) / bucket.per_s) + 1)  # not a rounding too early

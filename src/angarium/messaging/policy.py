@@ -9,7 +9,8 @@ which the person asked for by acting.
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -109,33 +110,36 @@ def _judge_hours(
 
 
 def next_open(hours: Hours, zone: str, now: int) -> int | None:
-    """`now` when the hours are open, else the instant they open next; None when they never do."""
-    local = to_datetime(now).astimezone(ZoneInfo(zone))
-    for ahead in range(-1, 9):
-        day = local.date() + timedelta(days=ahead)
-        if day.isoweekday() not in hours.days:
-            continue
-        opens, closes = _span(hours, day, ZoneInfo(zone))
-        if opens <= now < closes:
-            return now
-        if opens > now:
-            return opens
-    return None
+    """`now` when the hours are open, else the instant they open next; None when they never do.
+
+    Where clocks jump it may be late, never early: an opening that the jump leaves out is taken as much later
+    as the jump is long, and one that comes twice is looked at both times (PEP 495).
+    """
+    place = ZoneInfo(zone)
+    if _is_open(hours, place, now):
+        return now
+    openings = _openings(hours, place, now)
+    return next((at for at in openings if at > now and _is_open(hours, place, at)), None)
 
 
-def _span(hours: Hours, day: date, zone: ZoneInfo) -> tuple[int, int]:
-    """The instants at which the hours of this local day begin and end; a night window ends the day after."""
-    until_day = day if _minutes(hours.until) > _minutes(hours.from_) else day + timedelta(days=1)
-    return _instant(day, hours.from_, zone), _instant(until_day, hours.until, zone)
+def _is_open(hours: Hours, place: ZoneInfo, at: int) -> bool:
+    local = to_datetime(at).astimezone(place)
+    opens, closes, minute = _minutes(hours.from_), _minutes(hours.until), local.hour * 60 + local.minute
+    today = local.isoweekday()
+    if opens < closes:
+        return today in hours.days and opens <= minute < closes
+    yesterday = today - 1 or 7
+    return (today in hours.days and minute >= opens) or (yesterday in hours.days and minute < closes)
 
 
-def _instant(day: date, wall: str, zone: ZoneInfo) -> int:
-    """A local wall time as an instant; one in a daylight-saving gap is taken as just after the gap."""
-    minutes = _minutes(wall)
-    moment = datetime.combine(
-        day + timedelta(days=minutes // 1440), time(minutes % 1440 // 60, minutes % 60), zone
-    )
-    return from_datetime(moment)
+def _openings(hours: Hours, place: ZoneInfo, now: int) -> Iterator[int]:
+    """When the clocks show the opening time, from yesterday (24:00 is today) for two weeks."""
+    opens, today = _minutes(hours.from_), to_datetime(now).astimezone(place).date()
+    for ahead in range(-1, 15):
+        day = today + timedelta(days=ahead + opens // 1440)
+        for fold in (0, 1):
+            wall = time(opens % 1440 // 60, opens % 60, fold=fold)
+            yield from_datetime(datetime.combine(day, wall, place))
 
 
 def _minutes(wall: str) -> int:

@@ -1,0 +1,15 @@
+"""Both databases, for every flow."""
+
+import pytest
+
+from angarium.storage.database import Database
+from support.databases import database, database_url, postgres_server
+from support.relay import Relay
+
+__all__ = ["database", "database_url", "postgres_server"]
+
+
+@pytest.fixture
+async def relay(database: Database) -> Relay:
+    """A shop on still time."""
+    return await Relay(database).open()

@@ -1,0 +1,121 @@
+"""Receipts that come early, twice, without a home; and what a crash leaves behind."""
+
+from __future__ import annotations
+
+from angarium.core.ports import Accepted
+from angarium.core.values import Reason, ReceiptStatus
+from angarium.messaging.store import inbox
+from support.relay import NO_ANSWER, Relay
+
+
+async def parked(relay: Relay) -> int:
+    return await relay.ground.db.read(inbox.parked_count, relay.workspace_id)
+
+
+async def test_a_receipt_before_the_answer_waits_for_it(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    message = await relay.send(channel="smpp")
+    (attempt,) = await relay.claim("sms")
+    await relay.receipt("sms", ReceiptStatus.DELIVERED, ref="early")
+    assert await parked(relay) == 1
+    await relay.answer(attempt, Accepted(("early",)))
+    assert await relay.state(message) == ("delivered", "", True)
+    assert await parked(relay) == 0
+    assert [event["event"] for event in (await relay.told(message))["timeline"]] == [
+        "accepted",
+        "sent",
+        "delivered",
+    ]
+
+
+async def test_a_receipt_of_nobody_is_kept(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    await relay.receipt("sms", ReceiptStatus.DELIVERED, ref="nobody")
+    await relay.receipt("sms", ReceiptStatus.DELIVERED, ref="nobody")
+    assert await parked(relay) == 1
+
+
+async def test_the_same_twice_and_the_contrary_change_nothing(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    message = await relay.send(channel="smpp")
+    await relay.take("sms")
+    ref = relay.last_ref()
+    for status in (ReceiptStatus.DELIVERED, ReceiptStatus.DELIVERED, ReceiptStatus.SENT):
+        await relay.receipt("sms", status, ref=ref)
+    await relay.receipt("sms", ReceiptStatus.FAILED, ref=ref, reason=Reason.EXPIRED)
+    told = await relay.told(message)
+    assert told["state"] == "delivered"
+    events = [event["event"] for event in told["timeline"]]
+    assert events == ["accepted", "sent", "delivered", "failed"]  # what contradicts is kept to be seen
+    assert told["timeline"][-1]["contradicts"] == "delivered"
+
+
+async def test_good_news_lifts_a_failure(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    message = await relay.send(channel="smpp")
+    await relay.take("sms")
+    ref = relay.last_ref()
+    await relay.receipt("sms", ReceiptStatus.FAILED, ref=ref, reason=Reason.UNREACHABLE)
+    assert await relay.state(message) == ("failed", "unreachable", True)
+    await relay.receipt("sms", ReceiptStatus.DELIVERED, ref=ref)
+    assert await relay.state(message) == ("delivered", "", True)
+
+
+async def test_the_same_reference_on_two_lines_is_two_messages(relay: Relay) -> None:
+    await relay.line("sms-a", "smpp")
+    await relay.line("sms-b", "smpp")
+    first, second = await relay.send(line="sms-a"), await relay.send(line="sms-b")
+    await relay.take("sms-a", Accepted(("1",)))
+    await relay.take("sms-b", Accepted(("1",)))
+    await relay.receipt("sms-b", ReceiptStatus.DELIVERED, ref="1")
+    assert (await relay.state(first))[0] == "sent"
+    assert (await relay.state(second))[0] == "delivered"
+
+
+async def test_a_crash_between_intent_and_answer_is_unknown_and_evidence_resolves_it(relay: Relay) -> None:
+    await relay.line("sms", "smpp", classes=("promotional",))
+    message = await relay.send(channel="smpp", **{"class": "promotional"})
+    await relay.claim("sms", epoch=1)
+    assert await relay.restart("sms", epoch=2) == 1
+    assert (await relay.state(message))[0] == "unknown"
+    await relay.receipt("sms", ReceiptStatus.DELIVERED, ref="lost", address="+380501234567")
+    assert await relay.state(message) == ("delivered", "", True)
+    assert "inferred" in (await relay.told(message))["timeline"][-1]["evidence"]
+
+
+async def test_evidence_that_came_before_the_restart_counts(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    message = await relay.send(channel="smpp")
+    await relay.claim("sms", epoch=1)
+    await relay.receipt("sms", ReceiptStatus.DELIVERED, ref="lost", address="+380501234567")
+    assert await parked(relay) == 1
+    await relay.restart("sms", epoch=2)
+    assert await relay.state(message) == ("delivered", "", True)
+    assert await parked(relay) == 0
+
+
+async def test_evidence_that_fits_two_resolves_neither(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    first, second = await relay.send(channel="smpp"), await relay.send(channel="smpp")
+    for attempt in await relay.claim("sms"):
+        await relay.answer(attempt, NO_ANSWER)
+    await relay.receipt("sms", ReceiptStatus.DELIVERED, ref="one", address="+380501234567")
+    assert {(await relay.state(first))[0], (await relay.state(second))[0]} == {"unknown"}
+    assert await parked(relay) == 1
+
+
+async def test_an_intent_of_the_present_owner_is_left_alone(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    await relay.send(channel="smpp")
+    await relay.claim("sms", epoch=2)
+    assert await relay.restart("sms", epoch=2) == 0
+
+
+async def test_a_late_answer_is_evidence(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    message = await relay.send(channel="smpp")
+    attempt = await relay.take("sms", NO_ANSWER)
+    await relay.answer(attempt, Accepted(("after all",)))
+    assert (await relay.state(message))[0] == "sent"
+    await relay.receipt("sms", ReceiptStatus.DELIVERED, ref="after all")
+    assert await relay.state(message) == ("delivered", "", True)

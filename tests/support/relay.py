@@ -1,0 +1,235 @@
+"""A shop with lines on which we play the providers ourselves: the flows of the heart, on still time.
+
+Nothing is mocked: the database is real, the flows are the real ones. Only the loops are replaced by the test,
+which claims, answers and brings receipts when it wants to.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from angarium import channels
+from angarium.accounts import flows as accounts
+from angarium.contacts import flows as contacts
+from angarium.contacts.rules import ContactInput
+from angarium.contacts.store import Contact
+from angarium.content.rules import Variant
+from angarium.content.store import TemplateVersion
+from angarium.content.store import save as save_template
+from angarium.core import ids
+from angarium.core.ids import IdMint
+from angarium.core.ports import Accepted, Outcome, Raw, Receipt, Refused, Tools, Unknown
+from angarium.core.problems import Problem
+from angarium.core.values import Content, Reason, ReceiptStatus
+from angarium.fabric.local import LocalFabric
+from angarium.lines import flows as lines
+from angarium.lines.flows import Lines
+from angarium.lines.rules import LineInput
+from angarium.lines.store import Line
+from angarium.messaging import accept, plan, receive, reconcile, send, story
+from angarium.messaging.accept import Answer, MessageInput, Order
+from angarium.messaging.case import wake
+from angarium.messaging.receive import Read
+from angarium.messaging.send import Ended
+from angarium.messaging.store.attempts import Attempt
+from angarium.messaging.world import World
+from angarium.storage.database import Database
+from angarium.storage.ground import Ground
+from angarium.storage.vault import Vault
+from support.still import SeededChance, StillClock
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "vk_notify": {
+        "api_key": "k",
+        "service": "shop",
+        "text_template": "plain",
+        "text_variable": "text",
+    },
+    "viber_business": {"api_key": "k", "sender": "Shop"},
+    "smpp": {
+        "host": "127.0.0.1",
+        "port": 2775,
+        "system_id": "shop",
+        "password": "secret",
+        "source": "Shop",
+    },
+    "smtp": {"host": "127.0.0.1", "port": 2525, "security": "none", "sender_address": "shop@example.com"},
+}
+SENDS = ("otp", "transactional", "service")
+
+
+class Relay:
+    """A workspace, its world, and the providers' part in it."""
+
+    def __init__(self, database: Database, seed: int = 0) -> None:
+        self.clock = StillClock()
+        chance = SeededChance(seed)
+        self.ground = Ground(
+            db=database,
+            clock=self.clock,
+            chance=chance,
+            ids=IdMint(self.clock),
+            vault=Vault([chance.secret(32)], chance),
+            fabric=LocalFabric(self.clock),
+        )
+        self.world = World(
+            ground=self.ground,
+            channels=channels.load(),
+            lines=Lines(self.ground),
+            tools=Tools(self.clock, chance, None),
+            connect=lambda *_: (_ for _ in ()).throw(AssertionError("no network here")),
+        )
+        self.workspace_id = 0
+        self.lines: dict[str, Line] = {}
+        self._refs = 0
+
+    async def open(self) -> Relay:
+        """The workspace."""
+        self.workspace_id = (await accounts.create_workspace(self.ground, "shop")).id
+        return self
+
+    # ── what the shop has ────────────────────────────────────────────────────────────────────────────
+
+    async def line(self, name: str, channel: str, classes: tuple[str, ...] = SENDS, **given: Any) -> Line:
+        """A line, approved unless it is said otherwise."""
+        described = {
+            "name": name,
+            "channel": channel,
+            "settings": SETTINGS[channel],
+            "classes": classes,
+            "registration": "approved",
+            "price": "0.01",
+            **given,
+        }
+        made = await lines.create(self.ground, self.workspace_id, msgspec.convert(described, LineInput))
+        await self.world.lines.reload([self.workspace_id])
+        self.lines[name] = made
+        return made
+
+    async def change_line(self, name: str, **given: Any) -> None:
+        """A line as it is described now."""
+        before = self.lines[name]
+        described = {
+            "name": name,
+            "channel": before.channel,
+            "settings": SETTINGS[before.channel],
+            "classes": sorted(before.classes),
+            "registration": before.registration,
+            **given,
+        }
+        changed = await lines.change(
+            self.ground, self.workspace_id, before.id, msgspec.convert(described, LineInput)
+        )
+        await self.world.lines.reload([self.workspace_id])
+        self.lines[name] = changed
+
+    async def contact(self, **given: Any) -> Contact:
+        """A contact, with a phone unless it is said otherwise."""
+        described = {"addresses": [{"kind": "phone", "value": "+380501234567"}], **given}
+        made = (
+            await contacts.upsert(self.ground, self.workspace_id, [msgspec.convert(described, ContactInput)])
+        )[0]
+        assert isinstance(made, Contact), made
+        return made
+
+    async def template(self, name: str, text: str) -> None:
+        """A template with one wording for everybody."""
+        now = self.clock.now()
+        version = TemplateVersion(
+            template_id=self.ground.ids.mint(),
+            name=name,
+            version_id=self.ground.ids.mint(),
+            number=1,
+            state="approved",
+            variants=(Variant(Content(text=text)),),
+            created_at=now,
+            updated_at=now,
+        )
+        await self.ground.db.run(save_template, self.workspace_id, version)
+
+    # ── what it asks for ─────────────────────────────────────────────────────────────────────────────
+
+    async def order(
+        self, *messages: dict[str, Any], key: str = "", body_hash: bytes = b"", batch: bool = False
+    ) -> Any:
+        """Offer messages; the answer's JSON, or the Problem."""
+        asked = tuple(msgspec.convert(message, MessageInput) for message in messages)
+        order = Order(self.workspace_id, asked, batch, key, body_hash)
+        answer = (await accept.accept(self.world, [order]))[0]
+        return msgspec.json.decode(answer.body) if isinstance(answer, Answer) else answer
+
+    async def send(self, **given: Any) -> int:
+        """Offer one message that must be accepted; its id."""
+        described = {"to": {"phone": "+380501234567"}, "class": "service", "text": "Hello", **given}
+        answer = await self.order(described)
+        assert not isinstance(answer, Problem), answer
+        return ids.read("message", answer["id"])
+
+    # ── what happens to it ───────────────────────────────────────────────────────────────────────────
+
+    async def claim(self, line: str, limit: int = 100, epoch: int = 1) -> list[Attempt]:
+        """What the sender of a line would hand over now."""
+        return await send.claim(self.world, self.lines[line], epoch, limit)
+
+    async def answer(self, attempt: Attempt, outcome: Outcome) -> None:
+        """How the submission of an attempt ended."""
+        await send.record(self.world, [Ended(attempt, outcome, 0.0)])
+
+    async def take(self, line: str, outcome: Outcome | None = None) -> Attempt:
+        """Claim the one attempt that is due on a line and let the provider answer; Accepted by default."""
+        (attempt,) = await self.claim(line)
+        if outcome is None:
+            self._refs += 1
+            outcome = Accepted((f"ref{self._refs}",))
+        await self.answer(attempt, outcome)
+        return attempt
+
+    def last_ref(self) -> str:
+        """The reference that `take` gave last."""
+        return f"ref{self._refs}"
+
+    async def receipt(self, line: str, status: ReceiptStatus, ref: str = "", **given: Any) -> None:
+        """What the provider says later; of the reference that was given last, unless it is said otherwise."""
+        spoken = Receipt(status=status, ref=ref or ("" if given else self.last_ref()), **given)
+        entry = receive.entry(self.world, self.lines[line], Raw(b""))
+        await receive.journal(self.world, [entry])
+        read = Read(entry, self.lines[line], [spoken])
+        wake(
+            self.world,
+            await self.ground.db.run(receive._apply, self.world, self.workspace_id, [read], self.clock.now()),
+        )
+
+    async def wait(self, seconds: float) -> int:
+        """Let time pass, and let the planner decide what is due; how many decisions it took."""
+        self.clock.advance(seconds)
+        cases = await self.ground.db.run(plan.due, self.world, self.workspace_id, self.clock.now(), 1_000)
+        return len(cases)
+
+    async def restart(self, line: str, epoch: int) -> int:
+        """Another owner takes the line over; how many intents it found."""
+        return await reconcile.take_over(self.world, self.lines[line], epoch)
+
+    # ── what is to be seen ───────────────────────────────────────────────────────────────────────────
+
+    async def told(self, message_id: int) -> dict[str, Any]:
+        """The message as the API tells it."""
+        return await self.ground.db.read(story.tell, self.world, self.workspace_id, message_id)
+
+    async def state(self, message_id: int) -> tuple[str, str, bool]:
+        """State, reason, and whether it has ended."""
+        found = await self.told(message_id)
+        return found["state"], found["reason"], found["finished"]
+
+    async def attempts(self, message_id: int) -> list[tuple[str, str]]:
+        """Line and state of each attempt."""
+        return [(a["line"], a["state"]) for a in (await self.told(message_id))["attempts"]]
+
+
+def refused(reason: Reason, **given: Any) -> Refused:
+    """A refusal."""
+    return Refused(reason, **given)
+
+
+NO_ANSWER = Unknown("no answer within 10 s")
