@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -30,6 +30,12 @@ UNKNOWN = re.compile(r"Object contains unknown field `(.+)`", re.DOTALL)
 GOT = re.compile(r"Expected `[^`]+`, got `([^`]+)`")
 BYTE = re.compile(r"JSON is malformed: (.+) \(byte (\d+)\)")
 
+TROUBLES = (
+    (re.compile(r"Invalid enum value"), "is not one of the allowed values"),
+    (re.compile(r"Expected `\w+` of length"), "has the wrong length"),
+    (re.compile(r"Expected `\w+` [<>]"), "is out of range"),
+    (re.compile(r"Expected `\w+` matching"), "does not fit the pattern"),
+)
 KINDS = {
     "str": "text",
     "int": "a whole number",
@@ -99,6 +105,50 @@ class Shape(Generic[T]):
     def _is_secret(self, path: Path) -> bool:
         names = [step for step in path if isinstance(step, str)]
         return any(".".join(names[: count + 1]) in self._secret for count in range(len(names)))
+
+
+class Items(Generic[T]):
+    """What a batch must be: `{"contacts": […]}`. Each item is read by itself and spoils no other."""
+
+    def __init__(self, name: str, item: Shape[T], most: int) -> None:
+        bounds = msgspec.Meta(min_length=1, max_length=most)
+        self.type = _batch(name, item.type, bounds)
+        self._whole = Shape(self.type, secret=(name,))
+        self._apart = Shape(_batch(name, msgspec.Raw, bounds), secret=(name,))
+        self._name = name
+        self._item = item
+
+    def read(self, body: bytes) -> list[T | Problem]:
+        """The items in a body, in order; a Problem in the place of one that cannot be read."""
+        try:
+            return list(getattr(self._whole.read(body), self._name))
+        except Problem as problem:
+            if problem.slug == "malformed":
+                raise
+        return [
+            self._one(bytes(raw), at) for at, raw in enumerate(getattr(self._apart.read(body), self._name))
+        ]
+
+    def _one(self, raw: bytes, at: int) -> T | Problem:
+        try:
+            return self._item.read(raw)
+        except Problem as problem:
+            return under(problem, f"{self._name}[{at}]")
+
+
+def _batch(name: str, item: Any, bounds: msgspec.Meta) -> type[msgspec.Struct]:
+    of = f"{name.capitalize()}Batch"
+    return msgspec.defstruct(
+        of, [(name, Annotated[list[item], bounds])], frozen=True, forbid_unknown_fields=True
+    )
+
+
+def under(problem: Problem, place: str) -> Problem:
+    """The problem of a part as a problem of the whole: its fields stand under `place`."""
+    fields = tuple(
+        msgspec.structs.replace(one, field=f"{place}.{one.field}".removesuffix(".")) for one in problem.fields
+    )
+    return Problem(problem.slug, problem.title, status=problem.status, detail=problem.detail, fields=fields)
 
 
 def _document(body: bytes) -> Any:
@@ -189,8 +239,9 @@ def _trouble(said: str) -> str:
     """msgspec's sentence as ours."""
     if got := GOT.fullmatch(said):
         return f"is {KINDS.get(got[1], got[1])}"
-    if said.startswith("Invalid enum value"):
-        return "is not one of the allowed values"
+    for begin, words in TROUBLES:
+        if begin.match(said):
+            return words
     return said[0].lower() + said[1:]
 
 

@@ -66,6 +66,12 @@ def invalid(field: str, problem: str, *, value: object = "", remedy: str = "") -
     return Problem("invalid", "The request is not valid", detail=f"{field}: {problem}", fields=(wrong,))
 
 
+def all_invalid(title: str, wrong: tuple[FieldProblem, ...]) -> Problem:
+    """Several fields are wrong, and all of them are told at once."""
+    detail = "; ".join(f"{one.field}: {one.problem}" for one in wrong)
+    return Problem("invalid", title, detail=detail, fields=wrong)
+
+
 def not_found(noun: str, value: str, *, remedy: str = "") -> Problem:
     """There is no such thing in this workspace."""
     return Problem(

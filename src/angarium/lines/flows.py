@@ -6,8 +6,8 @@ a mask that comes back keeps what is there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Concatenate, ParamSpec
 
 import msgspec
 
@@ -15,13 +15,15 @@ from angarium.channels import load
 from angarium.channels.kit import decode_settings
 from angarium.core import ids
 from angarium.core.ports import Channel, secret_fields
-from angarium.core.problems import Problem, invalid, not_found
+from angarium.core.problems import Problem, all_invalid, invalid, not_found
 from angarium.core.values import Json
 from angarium.lines import rules, store
 from angarium.lines.rules import LineInput
 from angarium.lines.store import Line
 from angarium.storage.database import Conflict, Transaction
 from angarium.storage.ground import Ground
+
+P = ParamSpec("P")
 
 MASK = "••••••"
 TOPIC = "lines"  # woken when a line was created, changed or deleted
@@ -40,16 +42,52 @@ def channel_of(kind: str) -> Channel:
 
 async def create(ground: Ground, workspace_id: int, given: LineInput) -> Line:
     """A new line."""
+    return await _committed(ground, given.name, new_line, ground, workspace_id, given)
+
+
+async def new_line(tx: Transaction, ground: Ground, workspace_id: int, given: LineInput) -> Line:
+    """A new line within a transaction. Its Conflict means `taken`; TOPIC is to be woken after the commit."""
     new = _made(ground, workspace_id, given, None)
-    return await _save(ground, new)
+    await store.save(tx, new)
+    return new
 
 
 async def change(ground: Ground, workspace_id: int, line_id: int, given: LineInput) -> Line:
     """A line as it is described now; its channel stays."""
-    before = await get(ground, workspace_id, line_id)
+    return await _committed(ground, given.name, _changed_line, ground, workspace_id, line_id, given)
+
+
+async def _changed_line(
+    tx: Transaction, ground: Ground, workspace_id: int, line_id: int, given: LineInput
+) -> Line:
+    before = await store.by_id(tx, workspace_id, line_id)
+    if before is None:
+        raise not_found("line", ids.show("line", line_id))
     if given.channel != before.channel:
         raise invalid("channel", "cannot be changed", value=given.channel, remedy="create another line")
-    return await _save(ground, _made(ground, workspace_id, given, before))
+    changed = _made(ground, workspace_id, given, before)
+    await store.save(tx, changed)
+    return changed
+
+
+async def _committed(
+    ground: Ground,
+    name: str,
+    work: Callable[Concatenate[Transaction, P], Awaitable[Line]],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Line:
+    try:
+        line = await ground.db.run(work, *args, **kwargs)
+    except Conflict:
+        raise taken(name) from None
+    ground.fabric.wake(TOPIC)
+    return line
+
+
+def taken(name: str) -> Problem:
+    """Another line has this name."""
+    return invalid("name", "a line of this name exists", value=name, remedy="choose another name")
 
 
 async def get(ground: Ground, workspace_id: int, line_id: int) -> Line:
@@ -84,17 +122,6 @@ def shown_settings(line: Line) -> Json:
     return {name: MASK if name in secrets and value else value for name, value in line.settings.items()}
 
 
-async def _save(ground: Ground, line: Line) -> Line:
-    try:
-        await ground.db.run(store.save, line)
-    except Conflict:
-        raise invalid(
-            "name", "a line of this name exists", value=line.name, remedy="choose another name"
-        ) from None
-    ground.fabric.wake(TOPIC)
-    return line
-
-
 def _made(ground: Ground, workspace_id: int, given: LineInput, before: Line | None) -> Line:
     channel = channel_of(given.channel)
     wrong = rules.check(given, channel)
@@ -110,8 +137,7 @@ def _made(ground: Ground, workspace_id: int, given: LineInput, before: Line | No
         under = tuple(msgspec.structs.replace(f, field=f"settings.{f.field}") for f in problem.fields)
         wrong = (*wrong, *under)
     if wrong:
-        detail = "; ".join(f"{f.field}: {f.problem}" for f in wrong)
-        raise Problem("invalid", "The line is not valid", detail=detail, fields=wrong)
+        raise all_invalid("The line is not valid", wrong)
     return _line(ground, workspace_id, given, plain, before)
 
 

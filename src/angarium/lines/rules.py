@@ -8,10 +8,13 @@ import msgspec
 
 from angarium.core.clock import is_zone
 from angarium.core.ports import Channel
-from angarium.core.problems import FieldProblem
+from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Hours, Json, MessageClass
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+PRICE = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,6}))?")
+CURRENCY = re.compile(r"[A-Z]{3}")
+WALL = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 REGISTRATIONS = ("draft", "approved", "refused")
 SPEED_MAX_PER_S = 100_000
 WINDOW_MAX = 10_000
@@ -39,7 +42,7 @@ def check(line: LineInput, channel: Channel) -> tuple[FieldProblem, ...]:
     found = []
 
     def wrong(field: str, problem: str, value: object, remedy: str) -> None:
-        found.append(FieldProblem(field=field, problem=problem, value=str(value), remedy=remedy))
+        found.append(FieldProblem(field=field, problem=problem, value=shown(str(value)), remedy=remedy))
 
     if not NAME.fullmatch(line.name):
         wrong(
@@ -65,14 +68,14 @@ def check(line: LineInput, channel: Channel) -> tuple[FieldProblem, ...]:
         wrong("price_per", "is not a unit", line.price_per, "part or message")
     if price_micros(line.price) is None:
         wrong("price", "is not a price", line.price, "a decimal number such as 0.0385, at most six decimals")
-    if not re.fullmatch(r"[A-Z]{3}", line.currency):
+    if not CURRENCY.fullmatch(line.currency):
         wrong("currency", "is not a currency", line.currency, "three letters of ISO 4217, such as EUR")
     return (*found, *_check_hours(line.hours))
 
 
 def price_micros(text: str) -> int | None:
     """A decimal price as micro-units; None when it is not one."""
-    match = re.fullmatch(r"(\d{1,9})(?:\.(\d{1,6}))?", text)
+    match = PRICE.fullmatch(text)
     if match is None:
         return None
     return int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0"))
@@ -89,13 +92,17 @@ def _check_hours(hours: Hours | None) -> list[FieldProblem]:
         return []
     found = []
     for field, wall in (("hours.from", hours.from_), ("hours.until", hours.until)):
-        if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", wall):
-            found.append(FieldProblem(field, "is not a time of day", "HH:MM, from 00:00 to 24:00", wall))
+        if not WALL.fullmatch(wall):
+            found.append(
+                FieldProblem(field, "is not a time of day", "HH:MM, from 00:00 to 24:00", shown(wall))
+            )
     if not hours.days or any(not 1 <= day <= 7 for day in hours.days):
         days = " ".join(map(str, hours.days))
-        found.append(FieldProblem("hours.days", "are not days", "1 (Monday) to 7 (Sunday)", days))
+        found.append(FieldProblem("hours.days", "are not days", "1 (Monday) to 7 (Sunday)", shown(days)))
     if hours.zone != "contact" and not is_zone(hours.zone):
         found.append(
-            FieldProblem("hours.zone", "is not a time zone", "contact, or such as Asia/Tehran", hours.zone)
+            FieldProblem(
+                "hours.zone", "is not a time zone", "contact, or such as Asia/Tehran", shown(hours.zone)
+            )
         )
     return found

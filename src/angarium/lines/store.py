@@ -69,6 +69,11 @@ class Line(msgspec.Struct, frozen=True):
         """Whether anything may leave on it."""
         return self.registration == "approved"
 
+    @property
+    def callback_path(self) -> str:
+        """Where its provider posts to; the token is what keeps strangers out."""
+        return f"/callbacks/{self.id:x}/{self.callback_token}"
+
     def price(self, parts: int) -> int:
         """What a message of so many parts costs, in micro-units of `currency`."""
         return self.price_micros * (parts if self.price_per == "part" else 1)

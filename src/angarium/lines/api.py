@@ -1,0 +1,265 @@
+"""The JSON edge of lines, and of the channels they are on. Secrets go in and never come out."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+
+from angarium.accounts import edge
+from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
+from angarium.channels import load
+from angarium.core import ids
+from angarium.core.clock import iso
+from angarium.core.decoding import Shape
+from angarium.core.ports import Capabilities, Channel, secret_fields
+from angarium.core.values import Hours, Json, MessageClass
+from angarium.lines import flows, rules
+from angarium.lines.rules import LineInput
+from angarium.lines.store import Line
+from angarium.storage.database import Transaction
+
+LINE = Shape(LineInput, secret=("settings",))
+
+
+class LineShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A line. Its secrets are masked; a mask that is sent back keeps what is there."""
+
+    id: str
+    name: str
+    channel: str
+    settings: Json
+    classes: list[MessageClass]
+    registration: str
+    enabled: bool
+    speed_per_s: float
+    window: int
+    hours: Hours | None
+    price: str
+    price_per: str
+    currency: str
+    state: str  # how its connection is, or why it has none
+    callback_path: str  # where its provider posts receipts; whoever knows it can post there
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class ChannelShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of transport: what it can do, and what a line on it needs to be told."""
+
+    kind: str
+    title: str
+    address_kind: str
+    capabilities: Capabilities
+    settings: Json  # JSON Schema; a property that is a secret has `"writeOnly": true`
+
+
+EXAMPLE = {
+    "name": "viber-main",
+    "channel": "viber_business",
+    "settings": {"api_key": "…", "sender": "Shop"},
+    "classes": ["transactional", "service"],
+    "registration": "approved",
+    "speed_per_s": 50.0,
+    "price": "0.0385",
+    "price_per": "message",
+    "currency": "EUR",
+}
+SHOWN_EXAMPLE = LineShown(
+    id="lin_05a58xarj0000",
+    name="viber-main",
+    channel="viber_business",
+    settings={"api_key": flows.MASK, "sender": "Shop"},
+    classes=[MessageClass.SERVICE, MessageClass.TRANSACTIONAL],
+    registration="approved",
+    enabled=True,
+    speed_per_s=50.0,
+    window=10,
+    hours=None,
+    price="0.0385",
+    price_per="message",
+    currency="EUR",
+    state="ready: 0 of 10 under way",
+    callback_path="/callbacks/2a8e9dd5d00000/0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    version=1,
+    created_at="2026-11-23T08:30:00.000Z",
+    updated_at="2026-11-23T08:30:00.000Z",
+)
+
+
+@route(
+    "GET /v1/lines",
+    Operation(
+        summary="List the lines",
+        scope="setup:read",
+        asks=edge.PAGE,
+        gives=Page[LineShown],
+        answer_example=Page([SHOWN_EXAMPLE]),
+    ),
+)
+async def list_lines(request: Call) -> JsonAnswer:
+    """Every line, oldest first."""
+    query = edge.PAGE.read_query(request.scope["query_string"])
+    found = await flows.everything(edge.ground_of(request), request.auth.workspace_id)
+    lines, following = edge.piece(found, query, lambda line: line.id)
+    states = _states(request)
+    return edge.answer(request, Page([shown(line, states) for line in lines], following))
+
+
+@route(
+    "POST /v1/lines",
+    Operation(
+        summary="Create a line",
+        detail="`GET /v1/channels` tells the settings of each channel. Only an approved line sends.",
+        scope="setup:write",
+        takes=LINE,
+        gives=LineShown,
+        status=201,
+        once=True,
+        example=EXAMPLE,
+        answer_example=SHOWN_EXAMPLE,
+    ),
+)
+async def create_line(request: Call) -> JsonAnswer:
+    """A new line."""
+    body = await edge.read_body(request)
+    given, ground = LINE.read(body), edge.ground_of(request)
+
+    async def work(tx: Transaction) -> LineShown:
+        return shown(await flows.new_line(tx, ground, request.auth.workspace_id, given), {})
+
+    answer = await edge.once(request, body, work, taken=flows.taken(given.name))
+    ground.fabric.wake(flows.TOPIC)
+    return answer
+
+
+@route(
+    "GET /v1/lines/{line_id}",
+    Operation(
+        summary="Look at a line",
+        scope="setup:read",
+        gives=LineShown,
+        problems=(404,),
+        answer_example=SHOWN_EXAMPLE,
+    ),
+)
+async def get_line(request: Call) -> JsonAnswer:
+    """One line."""
+    line_id = edge.id_in_path(request, "line")
+    line = await flows.get(edge.ground_of(request), request.auth.workspace_id, line_id)
+    return edge.answer(request, shown(line, _states(request)))
+
+
+@route(
+    "PUT /v1/lines/{line_id}",
+    Operation(
+        summary="Change a line",
+        detail="The whole line as it is to be; what is left out takes its default. Secrets that are left out,"
+        " or sent as they are shown, stay. The channel stays.",
+        scope="setup:write",
+        takes=LINE,
+        gives=LineShown,
+        problems=(404,),
+        example=EXAMPLE,
+        answer_example=SHOWN_EXAMPLE,
+    ),
+)
+async def change_line(request: Call) -> JsonAnswer:
+    """The line as it is described now."""
+    line_id = edge.id_in_path(request, "line")
+    given = LINE.read(await edge.read_body(request))
+    line = await flows.change(edge.ground_of(request), request.auth.workspace_id, line_id, given)
+    return edge.answer(request, shown(line, _states(request)))
+
+
+@route(
+    "DELETE /v1/lines/{line_id}",
+    Operation(
+        summary="Delete a line",
+        detail="What was sent on it stays in the history.",
+        scope="setup:write",
+        status=204,
+        problems=(404,),
+    ),
+)
+async def delete_line(request: Call) -> JsonAnswer:
+    """No line any more."""
+    line_id = edge.id_in_path(request, "line")
+    await flows.delete(edge.ground_of(request), request.auth.workspace_id, line_id)
+    return edge.nothing(request)
+
+
+@route(
+    "GET /v1/channels",
+    Operation(
+        summary="List the channels",
+        detail="Each kind of transport this server speaks: what it can do, and the settings of a line on it.",
+        scope="setup:read",
+        gives=Page[ChannelShown],
+    ),
+)
+async def list_channels(request: Call) -> JsonAnswer:
+    """Every channel."""
+    return edge.answer(request, Page([shown_channel(channel) for channel in load().values()]))
+
+
+def shown(line: Line, states: dict[int, str]) -> LineShown:
+    """A line for the outside. `states`: how connections are, by line."""
+    return LineShown(
+        id=ids.show("line", line.id),
+        name=line.name,
+        channel=line.channel,
+        settings=flows.shown_settings(line),
+        classes=sorted(line.classes),
+        registration=line.registration,
+        enabled=line.enabled,
+        speed_per_s=line.speed_per_s,
+        window=line.window_max,
+        hours=line.hours,
+        price=rules.price_text(line.price_micros),
+        price_per=line.price_per,
+        currency=line.currency,
+        state=_state(line, states),
+        callback_path=line.callback_path,
+        version=line.version,
+        created_at=iso(line.created_at),
+        updated_at=iso(line.updated_at),
+    )
+
+
+def shown_channel(channel: Channel) -> ChannelShown:
+    """A channel for the outside."""
+    return ChannelShown(
+        kind=channel.kind,
+        title=channel.title,
+        address_kind=channel.address_kind.value,
+        capabilities=channel.capabilities,
+        settings=_schema(channel),
+    )
+
+
+def _states(request: Call) -> dict[int, str]:
+    """How the connections of this machine are, if it has any: a service of the application."""
+    states = request.scope["litestar_app"].state.get("line_states")
+    return cast("dict[int, str]", states()) if states else {}
+
+
+def _state(line: Line, states: dict[int, str]) -> str:
+    if not line.enabled:
+        return "off: it is not enabled"
+    if not line.approved:
+        return f"off: its registration is {line.registration}"
+    return states.get(line.id, "not connected on this machine")
+
+
+def _schema(channel: Channel) -> Json:
+    """The settings of a channel as JSON Schema, without references, secrets marked."""
+    (_, components) = msgspec.json.schema_components([channel.settings], ref_template="{name}")
+    schema: dict[str, Any] = components[channel.settings.__name__]
+    for name in secret_fields(channel.settings):
+        schema["properties"][name]["writeOnly"] = True
+    return schema
+
+
+HANDLERS = (list_lines, create_line, get_line, change_line, delete_line, list_channels)
