@@ -75,9 +75,9 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     file = path or DEFAULT_FILE
     try:
         return tomllib.loads(file.read_text())
-    except FileNotFoundError:
-        missing = FieldProblem("--config", "there is no such file", "name an existing file", str(file))
-        raise _wrong(missing) from None
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise _wrong(FieldProblem("--config", problem, "name a file that can be read", str(file))) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _wrong(FieldProblem(str(file), f"is not TOML: {error}", "mend the file")) from None
 
@@ -87,10 +87,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     for field in msgspec.structs.fields(Settings):
         value = environment.get(PREFIX + field.name.upper())
         if value is not None:
-            listed = isinstance(field.default, tuple)
-            found[field.name] = (
-                [item.strip() for item in value.split(",") if item.strip()] if listed else value
-            )
+            found[field.name] = _listed(value) if isinstance(field.default, tuple) else value
     return found
 
 

@@ -19,7 +19,8 @@ class Batcher(Generic[T, R]):
     """Gathers items and hands them to `work` in batches, one batch at a time.
 
     `work` takes at most `batch_max` items and returns one result (or an exception to raise) for each, in
-    order; when it raises, every item of that batch raises the same.
+    order; when it raises, every item of that batch raises the same; when it is cancelled, so is all that
+    waits.
     """
 
     def __init__(
@@ -53,18 +54,22 @@ class Batcher(Generic[T, R]):
                 await self._one([self._waiting.popleft() for _ in range(size)])
         finally:
             self._running = None
+            while self._waiting:  # cut off: nobody is left waiting for ever
+                self._waiting.popleft()[1].cancel()
 
     async def _one(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+        futures = [future for _, future in batch]
+        ended: list[tuple[asyncio.Future[R], R | BaseException]]
         try:
             results = await self._work([item for item, _ in batch])
-        except BaseException as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
-            if not isinstance(error, Exception):
-                raise
-            return
-        for (_, future), result in zip(batch, results, strict=True):
+            ended = list(zip(futures, results, strict=True))
+        except Exception as error:
+            ended = [(future, error) for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+        for future, result in ended:
             if future.done():
                 continue
             if isinstance(result, BaseException):

@@ -10,8 +10,9 @@ import asyncio
 import secrets
 import time
 from datetime import UTC, datetime
+from functools import cache
 from typing import Protocol
-from zoneinfo import ZoneInfo
+from zoneinfo import available_timezones
 
 MICROS = 1_000_000
 
@@ -87,8 +88,10 @@ def iso(at: int) -> str:
 
 def is_zone(name: str) -> bool:
     """Whether it is an IANA time zone."""
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # unknown names, and names that are paths
-        return False
-    return True
+    return name in _zones()
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Without what the machine's own folder adds: its local time, and zones that count leap seconds."""
+    return frozenset(available_timezones() - {"localtime"})
