@@ -12,14 +12,17 @@ from angarium.core.clock import is_zone
 from angarium.core.problems import FieldProblem
 from angarium.core.values import Address, AddressKind, Json, MessageClass
 
-LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}")  # RFC 5646 §4.4.1: 35 characters hold any in use
 # RFC 5321 §4.5.3.1 bounds the length; what is inside is the receiving host's business.
 EMAIL = re.compile(r"[^\s@<>,;:\"\\\x00-\x1f]{1,64}@[^\s@<>,;:\"\\\x00-\x1f]{1,253}")
 ID = re.compile(r"[!-~]{1,128}")
+NOT_IN_A_NAME = re.compile("[\x00-\x1f\x7f-\x9f]")  # PostgreSQL keeps no NUL; none of the others is seen
 OPT_OUTS = ("all", *(c.value for c in MessageClass))
 NAME_MAX = 200
 EXTERNAL_ID_MAX = 128
 TAGS_MAX = 100
+TAG_MAX = 64
+ADDRESSES_MAX = 50
 FIELDS_BYTES_MAX = 16_384
 DEFAULT_LOCALE = "en"
 DEFAULT_ZONE = "UTC"
@@ -85,10 +88,20 @@ def check(given: ContactInput) -> tuple[tuple[Address, ...], tuple[FieldProblem,
         if not holds:
             found.append(FieldProblem(field=field, problem=problem, remedy=remedy, value=str(value)[:80]))
 
-    must(len(given.name) <= NAME_MAX, "name", "is too long", given.name, f"at most {NAME_MAX} characters")
-    external_id = given.external_id
-    fits = external_id is None or 0 < len(external_id) <= EXTERNAL_ID_MAX
-    must(fits, "external_id", "is empty or too long", external_id, f"1 to {EXTERNAL_ID_MAX} characters")
+    must(
+        not given.name or _is_name(given.name, NAME_MAX),
+        "name",
+        "is too long or has control characters",
+        given.name,
+        f"at most {NAME_MAX} characters in one line",
+    )
+    must(
+        given.external_id is None or _is_name(given.external_id, EXTERNAL_ID_MAX),
+        "external_id",
+        "is empty, too long or has control characters",
+        given.external_id,
+        f"1 to {EXTERNAL_ID_MAX} characters in one line",
+    )
     well_formed = not given.locale or LOCALE.fullmatch(given.locale) is not None
     must(well_formed, "locale", "is not a locale", given.locale, "such as fa, uk or en-GB")
     known_zone = not given.time_zone or is_zone(given.time_zone)
@@ -96,6 +109,8 @@ def check(given: ContactInput) -> tuple[tuple[Address, ...], tuple[FieldProblem,
     unknown = [word for word in given.opted_out if word not in OPT_OUTS]
     must(not unknown, "opted_out", "unknown class", " ".join(unknown), "one of " + ", ".join(OPT_OUTS))
     must(len(given.tags) <= TAGS_MAX, "tags", "are too many", len(given.tags), f"at most {TAGS_MAX}")
+    odd = next((tag for tag in given.tags if not _is_name(tag, TAG_MAX)), None)
+    must(odd is None, "tags", "one is not a tag", odd, f"1 to {TAG_MAX} characters in one line")
     size = len(msgspec.json.encode(given.fields))
     must(
         size <= FIELDS_BYTES_MAX,
@@ -104,14 +119,20 @@ def check(given: ContactInput) -> tuple[tuple[Address, ...], tuple[FieldProblem,
         f"{size} bytes",
         f"at most {FIELDS_BYTES_MAX} bytes",
     )
-    if external_id is None:
+    if given.external_id is None:
         must(bool(given.addresses), "addresses", "are missing", "", "at least one address or an external_id")
+    count = len(given.addresses)
+    must(count <= ADDRESSES_MAX, "addresses", "are too many", count, f"at most {ADDRESSES_MAX}")
     return _check_addresses(given, found.append), tuple(found)
+
+
+def _is_name(text: str, length_max: int) -> bool:
+    return 0 < len(text) <= length_max and not NOT_IN_A_NAME.search(text)
 
 
 def _check_addresses(given: ContactInput, report: Callable[[FieldProblem], None]) -> tuple[Address, ...]:
     clean: dict[tuple[AddressKind, str], Address] = {}
-    for index, one in enumerate(given.addresses):
+    for index, one in enumerate(given.addresses[:ADDRESSES_MAX]):
         try:
             value = clean_address(one.kind, one.value)
         except BadAddress as bad:

@@ -96,7 +96,7 @@ def _check_hours(hours: Hours | None) -> list[FieldProblem]:
             found.append(
                 FieldProblem(field, "is not a time of day", "HH:MM, from 00:00 to 24:00", shown(wall))
             )
-    if not hours.days or any(not 1 <= day <= 7 for day in hours.days):
+    if not 1 <= len(hours.days) <= 7 or any(not 1 <= day <= 7 for day in hours.days):
         days = " ".join(map(str, hours.days))
         found.append(FieldProblem("hours.days", "are not days", "1 (Monday) to 7 (Sunday)", shown(days)))
     if hours.zone != "contact" and not is_zone(hours.zone):
