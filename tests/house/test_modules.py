@@ -12,9 +12,10 @@ import pytest
 
 from house.tree import PACKAGE, ROOT, imports, modules, none_of, short, texts
 
-GROUND = {"channels", "core", "fabric", "protocols", "simulators", "storage", "web"}
+GROUND = {"channels", "core", "demo", "fabric", "protocols", "simulators", "storage", "web"}
 FURNITURE = {"__init__", "api", "flows", "pages", "rules", "store", "templates"}
 MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
+    ("accounts", "edge"): "what the JSON edges of all rooms share",
     ("contacts", "phones"): "numbers as people write them, and as E.164",
     ("content", "liquid"): "the template language, within limits",
     ("messaging", "states"): "the lifecycle as a table",
@@ -74,9 +75,9 @@ SQL = re.compile(
 )
 
 STORES = ("storage/*", "*/store.py", "*/store/*")
-EDGES = ("web/*", "*/api.py", "*/pages.py")
+EDGES = ("web/*", "*/api.py", "*/*_api.py", "*/edge.py", "*/pages.py", "assembly.py")
 HOME_OF = {  # a library is met in one place, so that it can be changed in one place
-    "aiohttp": ("protocols/http.py", "simulators/*"),
+    "aiohttp": ("protocols/http.py", "simulators/*", "client.py", "cli.py", "demo/*"),
     "aiosmtpd": ("protocols/smtp.py", "simulators/*"),
     "aiosmtplib": ("protocols/smtp.py",),
     "alembic": ("storage/*",),
@@ -86,7 +87,7 @@ HOME_OF = {  # a library is met in one place, so that it can be changed in one p
     "litestar": EDGES,
     "phonenumbers": ("contacts/*",),
     "sqlalchemy": STORES,
-    "uvicorn": ("web/*",),
+    "uvicorn": ("assembly.py",),
 }
 
 
@@ -178,7 +179,7 @@ def impure(name: str) -> bool:
     """Whether an import brings I/O, waiting or another room's furniture into a rule."""
     if name.startswith("angarium."):
         room, *rest = name.split(".")[1:]
-        return room not in ("core", "protocols") and not PURE.intersection(rest[:1])
+        return room not in ("core", "protocols") and not (PURE | {"liquid"}).intersection(rest[:1])
     return name.partition(".")[0] in (*IMPURE, *HOME_OF)
 
 

@@ -21,7 +21,6 @@ from angarium.assembly import make_ground
 from angarium.config import Settings
 from angarium.core.clock import Clock
 from angarium.core.problems import Problem
-from angarium.demo.cast import SMS_ACCOUNTS
 from angarium.storage.migrate import migrate
 
 FACES = ("smpp", "viber", "vk")
@@ -94,14 +93,11 @@ class Stage:
 
     async def _start_operators(self, script: Path, ticket: str) -> None:
         announce = self.folder / "operators.json"
-        accounts_file = self.folder / "sms_accounts.json"
-        accounts_file.write_bytes(msgspec.json.encode(SMS_ACCOUNTS))
         timeline = f"{self.url}/enter?ticket={quote(ticket)}&next=%2Ffind%3Fref%3D{{ref}}"
         command = (
             *(sys.executable, "-m", "angarium.simulators", "--faces", ",".join(FACES)),
             *("--ledger-folder", str(self.folder / "ledgers"), "--script", str(script)),
             *("--announce", str(announce), "--timeline-url", timeline),
-            *("--smpp-accounts", str(accounts_file)),
         )
         self._processes["operators"] = operators = await self._start("operators", command)
         async with asyncio.timeout(READY_S):
