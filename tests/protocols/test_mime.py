@@ -236,6 +236,34 @@ def test_whatever_is_written_is_read_back(subject: str, name: str, text: str, ht
         assert data.decode("utf-8").removesuffix("\r\n") == mime.LINE_END.sub("\r\n", written + ".")
 
 
+HEAD = {
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+}
+anything = st.text(st.characters(), max_size=60) | st.text('ab@.<>\r\n\0: ,"\\=?', max_size=60)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["subject", "sender_name", "sender", "recipient", "message_id", "link"]), anything)
+def test_whatever_a_field_is_given_the_head_holds_what_we_wrote(field: str, value: str) -> None:
+    given_link = {"list_unsubscribe": (f"https://a.example/{value}",)} if field == "link" else {field: value}
+    try:
+        built = build(mail(**given_link))
+    except MimeError:
+        return
+    held_to_the_wire(built)
+    message = message_from_bytes(built)
+    assert set(message.keys()) == HEAD | ({"List-Unsubscribe"} if field == "link" else set())
+    assert len(message.keys()) == len(set(message.keys()))
+    assert message.get_payload() == "Your order is on its way.\r\n"
+
+
 def test_building_is_quick() -> None:
     one = mail(subject=TEXTS["persian"], text=TEXTS["persian"] * 5, html="<p>Your order</p>\n" * 100)
     started = time.perf_counter()

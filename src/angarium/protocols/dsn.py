@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 from datetime import UTC
@@ -25,6 +26,8 @@ from angarium.core.clock import from_datetime
 from angarium.core.values import Reason, ReceiptStatus
 from angarium.protocols import mime
 from angarium.protocols.mime import MimeError
+
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # what it raises is told as MimeError
 
 __all__ = ["AutoReply", "Bounce", "Complaint", "Fate", "Letter", "MimeError", "read", "reason_of", "verp"]
 

@@ -13,6 +13,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
@@ -28,6 +29,7 @@ from angarium.core.clock import Clock
 from angarium.protocols.mime import SIZE_MAX
 
 log = structlog.get_logger()
+logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd writes every command, with its addresses
 
 IDLE_MAX_S = 60.0  # a link unused for longer may have been forgotten by a firewall; servers wait 5 minutes
 QUIT_WAIT_S = 2.0
