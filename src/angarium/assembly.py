@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import structlog
-import uvicorn
 from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
@@ -36,9 +32,7 @@ from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
 from angarium.storage.vault import Vault, key_file
 from angarium.web.app import make_app
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGIApplication
+from angarium.web.server import Server
 
 log = structlog.get_logger()
 
@@ -123,42 +117,22 @@ async def serve(settings: Settings) -> None:
     await migrate(settings.database)
     house = assemble(settings)
     await house.open()
+    server = Server(application(house), settings.host, settings.port)
     try:
         await house.engine.start()
-        log.info("serving", url=f"http://{settings.host}:{settings.port}", database=house.ground.db.dialect)
-        await _listen(application(house), settings)
+        await server.start()
+        log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
+        await _asked_to_stop()
     finally:
+        await server.stop()
         await house.engine.stop()
         await house.close()
         log.info("stopped")
 
 
-async def _listen(app: Litestar, settings: Settings) -> None:
-    config = uvicorn.Config(
-        cast("ASGIApplication", app),
-        host=settings.host,
-        port=settings.port,
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=int(settings.stop_grace_s),
-    )
-    server = Listener(config)
+async def _asked_to_stop() -> None:
+    asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.leave)
-    await server.serve()
-
-
-class Listener(uvicorn.Server):
-    """Uvicorn without its signal handlers, which raise the signal again before the engine has stopped."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to us."""
-        yield
-
-    def leave(self) -> None:
-        """Answer what is under way, then return."""
-        self.should_exit = True
+        loop.add_signal_handler(number, asked.set)
+    await asked.wait()

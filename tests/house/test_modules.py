@@ -87,7 +87,7 @@ HOME_OF = {  # a library is met in one place, so that it can be changed in one p
     "litestar": EDGES,
     "phonenumbers": ("contacts/*",),
     "sqlalchemy": STORES,
-    "uvicorn": ("assembly.py",),
+    "uvicorn": ("web/*",),
 }
 
 
