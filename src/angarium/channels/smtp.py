@@ -304,7 +304,10 @@ class SmtpConnection:
         where = _host_and_port(self._settings.bounce_listen)
         if where is None:
             return None
-        domains = {self._settings.domain(), self._settings.bounce_domain} - {""}
+        domains = {
+            self._settings.domain(),
+            mime.domain_name(self._settings.bounce_domain or self._settings.domain()),
+        }
         return Door(*where, domains, self._record)
 
     async def _record(self, arrived: Arrived) -> None:
