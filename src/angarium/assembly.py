@@ -12,13 +12,16 @@ from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
 from angarium import channels
+from angarium.accounts import api as keys
 from angarium.accounts import store as accounts
 from angarium.channels import kit
 from angarium.config import Settings
+from angarium.contacts import api as contacts
 from angarium.core.clock import SystemChance, SystemClock
 from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
 from angarium.fabric.local import LocalFabric
+from angarium.lines import api as lines
 from angarium.lines.flows import Lines
 from angarium.messaging import api as messages
 from angarium.messaging.api import Desk
@@ -36,7 +39,7 @@ from angarium.web.server import Server
 
 log = structlog.get_logger()
 
-HANDLERS = [*messages.HANDLERS]
+HANDLERS = [*keys.HANDLERS, *lines.HANDLERS, *contacts.HANDLERS, *messages.HANDLERS]
 
 
 @dataclass
@@ -108,7 +111,7 @@ def application(house: House) -> Litestar:
         ready={"database": database},
         registry=registry,
         body_max_bytes=house.settings.body_max_bytes,
-        services={"messages": Desk(house.world, house.engine)},
+        services={"messages": Desk(house.world, house.engine), "line_states": house.engine.states},
     )
 
 

@@ -328,6 +328,7 @@ async def _follow(api: Api, message_id: str) -> None:
 @click.option("--folder", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True)
 @click.option("--contacts", type=click.Path(exists=True, path_type=Path), help="Another list of customers.")
 @click.option("--port", type=int, default=8080, show_default=True, help="Port of the server; 0 takes any.")
+@click.option("--patience", type=float, default=1.0, help="Stretches or shortens the waits of the cascades.")
 def demo(**options: Any) -> None:
     """Two messages to 2,400 customers over simulated operators: start here."""
     from angarium.demo import Options, run

@@ -57,9 +57,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     log_format: Annotated[
         str, Meta(pattern="^(json|text)$", description="json for machines, text for people.")
     ] = "text"
-    stop_grace_s: Annotated[
-        float, Meta(ge=0, le=600, description="How long a stop waits for what is under way, in seconds.")
-    ] = 15.0
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -118,6 +115,17 @@ def help_of(name: str) -> str:
     field = next(field for field in msgspec.structs.fields(Settings) if field.name == name)
     metas = getattr(field.type, "__metadata__", ())
     return next((meta.description for meta in metas if meta.description), "")
+
+
+def reference() -> str:
+    """The table of docs/reference/settings.md."""
+    rows = ["| setting | in the environment | default | |", "|---|---|---|---|"]
+    for field in msgspec.structs.fields(Settings):
+        default = msgspec.json.encode(field.default).decode()
+        rows.append(
+            f"| `{field.name}` | `{PREFIX}{field.name.upper()}` | `{default}` | {help_of(field.name)} |"
+        )
+    return "\n".join(rows)
 
 
 def _wrong(*fields: FieldProblem) -> Problem:

@@ -91,24 +91,13 @@ def finished(line: Document) -> Document:
     return {"registration": "approved", "currency": CURRENCY, **line}
 
 
-# Waits are short, so that a demo ends within two minutes; a shop would wait minutes for a messenger.
-CASCADES: list[Document] = [
-    {
-        "name": "vk-viber-sms",
-        "steps": [
-            {"channel": "vk_notify", "success": "read", "wait_s": 15},
-            {"channel": "viber_business", "success": "delivered", "wait_s": 30},
-            {"channel": "smpp", "success": "delivered", "wait_s": 30},
-        ],
-    },
-    {
-        "name": "viber-sms",
-        "steps": [
-            {"channel": "viber_business", "success": "delivered", "wait_s": 30},
-            {"channel": "smpp", "success": "delivered", "wait_s": 30},
-        ],
-    },
-]
+def cascades(patience: float) -> list[Document]:
+    """The shop's cascades. Waits are short, so that a demo ends in two minutes; a shop would wait longer."""
+    vk = {"channel": "vk_notify", "success": "read", "wait_s": 15 * patience}
+    viber = {"channel": "viber_business", "success": "delivered", "wait_s": 30 * patience}
+    sms = {"channel": "smpp", "success": "delivered", "wait_s": 30 * patience}
+    return [{"name": "vk-viber-sms", "steps": [vk, viber, sms]}, {"name": "viber-sms", "steps": [viber, sms]}]
+
 
 SHIPPED = {
     "fa": "{{ contact.first_name }} عزیز، سفارش {{ contact.order_number }} شما ارسال شد. پیگیری: {{ link }}",

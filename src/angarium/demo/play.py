@@ -37,6 +37,7 @@ class Options(msgspec.Struct, frozen=True):
     folder: Path
     contacts: Path | None
     port: int
+    patience: float = 1.0  # stretches or shortens the time that steps wait
 
 
 async def run(options: Options) -> None:
@@ -56,7 +57,7 @@ async def run(options: Options) -> None:
             await stage.set_up(script)
         began = clock.monotonic()
         async with Api(stage.url, stage.key, clock) as api:
-            await _set_up_shop(api, stage, contacts, console)
+            await _set_up_shop(api, stage, contacts, console, options.patience)
             await _announce_all(api, contacts, console, clock)
             ledgers = await _settled_ledgers(api, stage, console, clock)
             drawn = await report.draw(api, ledgers, clock.monotonic() - began)
@@ -72,12 +73,12 @@ async def run(options: Options) -> None:
 # ── the shop ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _set_up_shop(api: Api, stage: Stage, contacts: Path, console: Console) -> None:
+async def _set_up_shop(api: Api, stage: Stage, contacts: Path, console: Console, patience: float) -> None:
     for line in cast.lines(stage.operators.faces):
         await api.call("POST", "/v1/lines", cast.finished(line))
     for template in cast.templates():
         await api.call("POST", "/v1/templates", template)
-    for cascade in cast.CASCADES:
+    for cascade in cast.cascades(patience):
         await api.call("POST", "/v1/cascades", cascade)
     given = list(cast.contacts(contacts))
     for start in range(0, len(given), BATCH):

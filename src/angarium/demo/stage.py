@@ -62,6 +62,7 @@ class Stage:
         """Start the server and wait until it is ready."""
         command = (sys.executable, "-m", "angarium", "--config", str(self.config), "serve")
         self._processes["server"] = server = await self._start("server", command)
+        (self.folder / "server.pid").write_text(f"{server.pid}\n")  # to kill it, and see what happens
         async with asyncio.timeout(READY_S), aiohttp.ClientSession(trust_env=False) as session:
             while not await _is_ready(session, f"{self.url}/health/ready"):
                 self._must_live("server", server)

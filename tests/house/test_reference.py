@@ -1,0 +1,13 @@
+"""Reference pages that are printed from the code say what the code says."""
+
+from __future__ import annotations
+
+from angarium.config import reference
+from house.tree import ROOT
+
+
+def test_the_settings_page_is_current() -> None:
+    page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
+    assert reference() in page, (
+        "Print the table anew: python -c 'from angarium.config import reference; print(reference())'"
+    )
