@@ -21,7 +21,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
 from litestar import Request
@@ -31,7 +31,7 @@ from litestar.datastructures import State
 from angarium.accounts.flows import Caller
 from angarium.core import ids
 from angarium.core.clock import from_datetime
-from angarium.core.decoding import Shape
+from angarium.core.decoding import Items, Shape
 from angarium.core.problems import Problem, invalid, not_found
 from angarium.storage import idempotency
 from angarium.storage.database import Conflict, Transaction
@@ -70,7 +70,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     summary: str
     scope: str | None  # None: anybody may call it
-    takes: Shape[Any] | None = None  # the body
+    takes: Shape[Any] | Items[Any] | None = None  # the body
     asks: Shape[Any] | None = None  # the query
     gives: Any = None  # the type of the answer; None: no body
     status: int = 200
@@ -80,15 +80,21 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     once: bool = False  # an Idempotency-Key is heeded
     problems: tuple[int, ...] = ()  # statuses beside the usual: 401, 403, 413, 415, 422, 500
     body_max_bytes: int | None = BODY_MAX_BYTES  # None: the server's own limit, for batches
+    page: bool = False  # HTML for people: they bring a session and no key, and OpenAPI does not tell of it
 
 
-def route(
-    where: str, operation: Operation
-) -> Callable[[Callable[..., Awaitable[JsonAnswer | Streamed]]], Any]:
+class Sent(Protocol):
+    """An answer: an ASGI application, sent as it stands."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any, /) -> None:
+        """Send it."""
+
+
+def route(where: str, operation: Operation) -> Callable[[Callable[..., Awaitable[Sent]]], Any]:
     """A handler of Litestar's for "GET /v1/lines/{line_id}"."""
     method, path = where.split()
     return cast(
-        "Callable[[Callable[..., Awaitable[JsonAnswer | Streamed]]], Any]",
+        "Callable[[Callable[..., Awaitable[Sent]]], Any]",
         litestar_route(
             NAME_IN_PATH.sub(r"{\1:str}", path),
             http_method=cast("Any", method),

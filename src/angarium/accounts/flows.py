@@ -152,8 +152,17 @@ class Ticket(msgspec.Struct, frozen=True):
 
 
 def ticket(ground: Ground, workspace_id: int) -> str:
-    """A sealed ticket: whoever brings it may look at the workspace, and nothing else, until it runs out."""
-    issued = Ticket(workspace_id, ground.clock.now() + micros(TICKET_S))
+    """A sealed ticket: who brings it may look at the workspace, and do nothing else, until it runs out."""
+    return seal_ticket(ground, issue(ground, workspace_id))
+
+
+def issue(ground: Ground, workspace_id: int) -> Ticket:
+    """A new ticket."""
+    return Ticket(workspace_id, ground.clock.now() + micros(TICKET_S))
+
+
+def seal_ticket(ground: Ground, issued: Ticket) -> str:
+    """A ticket as text. No two texts of one ticket are alike, and all of them run out with it."""
     return ground.vault.seal(msgspec.json.encode(issued), "ticket")
 
 

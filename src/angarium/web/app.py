@@ -19,20 +19,21 @@ from angarium.accounts.flows import Gate
 from angarium.core.problems import Problem
 from angarium.storage.database import Conflict
 from angarium.storage.ground import Ground
-from angarium.web import problems
+from angarium.web import problems, shell
 from angarium.web.auth import authorise
 from angarium.web.health import HEALTH, Check
 from angarium.web.metrics import Meter
 from angarium.web.openapi import document, publish
+from angarium.web.shell import Shell, rooms_of
 
 BODY_MAX_BYTES = 10_000_000  # of a batch; single things are held to less (accounts/edge.py)
 
 # Litestar's types ask for its own Response; its code asks for `to_asgi_response`, which ours has.
 PROBLEMS: Any = {
-    Problem: problems.of_problem,
-    HTTPException: problems.of_framework,
-    Conflict: problems.of_conflict,
-    Exception: problems.of_anything,
+    Problem: shell.for_people(problems.of_problem),
+    HTTPException: shell.for_people(problems.of_framework),
+    Conflict: shell.for_people(problems.of_conflict),
+    Exception: shell.for_people(problems.of_anything),
 }
 
 
@@ -50,11 +51,11 @@ def make_app(
     `ready` has a function for each thing that must work before traffic is sent here: it returns "" or a
     sentence that says what is wrong. `services` are found by handlers as `request.app.state.<name>`.
     """
-    routes = [*HEALTH, *handlers]
+    routes = [*HEALTH, *handlers, shell.style]
     operations = operations_of(routes)
     meter = Meter(registry, ground.clock)
     return Litestar(
-        route_handlers=[*routes, publish(document(operations))],
+        route_handlers=[*routes, publish(document([one for one in operations if not one[2].page]))],
         before_request=_arriving(meter, Gate(ground)),
         before_send=[meter.sent],
         exception_handlers=PROBLEMS,
@@ -65,6 +66,7 @@ def make_app(
                 "ready": ready,
                 "registry": registry,
                 "body_max_bytes": body_max_bytes,
+                "shell": Shell(rooms_of(routes)),
             }
         ),
         openapi_config=None,

@@ -1,7 +1,8 @@
 """Who is calling, before any handler runs: deny by default, a key in the header and nowhere else.
 
 A route without a scope is open to all; every other needs `Authorization: Bearer ang_…` (RFC 6750 §2.1) of a
-key that has the scope. The workspace is that of the key: no address, header or body names one.
+key that has the scope. The workspace is that of the key: no address, header or body names one. Pages are for
+people, whose browsers bring a session instead (`web/session.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from litestar import Request
 
 from angarium.accounts.flows import Gate, not_good, require
+from angarium.web.session import admit
 
 BEARER = b"bearer "
 
@@ -22,6 +24,9 @@ def authorise(gate: Gate) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]
     async def check(request: Request[Any, Any, Any]) -> None:
         scope = request.scope
         operation = scope["route_handler"].opt.get("operation")
+        if operation is not None and operation.page:
+            await admit(request, operation)
+            return
         if operation is None or operation.scope is None:  # only OPTIONS, which tells the methods, has none
             return
         given = dict(scope["headers"]).get(b"authorization", b"")

@@ -1,0 +1,143 @@
+"""The HTML edge that all rooms share, and its door: enter with a ticket or an API key, and leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, cast
+
+import msgspec
+
+from angarium.accounts import edge, flows, session
+from angarium.accounts.edge import Call, JsonAnswer, Operation, Sent, ground_of, route
+from angarium.accounts.flows import Gate, Ticket
+from angarium.core.clock import MICROS
+from angarium.core.decoding import Shape
+from angarium.core.problems import Problem
+
+KEY_CHARACTERS_MAX = 500
+POLICY = (
+    b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    b"base-uri 'none'"
+)
+# As every answer, with two of its own: what a page may load, and a referrer within these pages. Under
+# `no-referrer` a browser would send its forms with `Origin: null` (Fetch, "append a request Origin header").
+HEADERS = (
+    *((n, v) for n, v in edge.HEADERS if n not in (b"content-security-policy", b"referrer-policy")),
+    (b"content-security-policy", POLICY),
+    (b"referrer-policy", b"same-origin"),
+    (b"content-type", b"text/html; charset=utf-8"),
+)
+
+
+class EnterQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A ticket, and where to go on."""
+
+    ticket: Annotated[str, msgspec.Meta(max_length=2_000)] = ""
+    next: Annotated[str, msgspec.Meta(max_length=2_000)] = "/"
+
+
+class HtmlAnswer:
+    """A page by the name of its template, and the facts on it; the shell draws it when it is sent."""
+
+    __slots__ = ("facts", "headers", "status", "template")
+
+    def __init__(
+        self,
+        template: str,
+        facts: Mapping[str, Any],
+        *,
+        status: int = 200,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        self.template = template
+        self.facts = facts
+        self.status = status
+        self.headers = headers
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Draw it and send it."""
+        shell = scope["litestar_app"].state.shell
+        body = shell.draw(self.template, self.facts, scope.get("user")).encode()
+        headers = [*HEADERS, *self.headers, (b"content-length", b"%d" % len(body))]
+        if scope["scheme"] == "https":
+            headers.append(edge.TLS_ONLY)
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def to_asgi_response(self, **_asked: object) -> HtmlAnswer:
+        """What Litestar asks of the answer to an exception."""
+        return self
+
+
+def redirect(path: str, *headers: tuple[bytes, bytes]) -> JsonAnswer:
+    """Go on to a path of this host, with a GET (RFC 9110 §15.4.4)."""
+    kind = (b"content-type", b"text/plain")
+    return JsonAnswer(303, b"", (kind, (b"location", path.encode("ascii")), *headers))
+
+
+def form_of(request: Call) -> dict[str, str]:
+    """The fields of a form; its origin and its token have been checked (`web/session.py`)."""
+    return cast("dict[str, dict[str, str]]", request.scope)["form"]
+
+
+# ── the door ─────────────────────────────────────────────────────────────────────────────────────────
+
+ENTER = Shape(EnterQuery, secret=("ticket",))
+
+
+@route("GET /", Operation(summary="The front page", scope=None, page=True))
+async def front(request: Call) -> Sent:
+    """What people look at first."""
+    return redirect("/messages")
+
+
+@route("GET /enter", Operation(summary="Enter", scope=None, asks=ENTER, page=True))
+async def enter(request: Call) -> Sent:
+    """The form; or with a good ticket, in and on."""
+    query = ENTER.read_query(request.scope["query_string"])
+    if not query.ticket:
+        return _form(query.next)
+    ticket = flows.read_ticket(ground_of(request), query.ticket)
+    if ticket is None:
+        return _form(query.next, "enter.ticket_not_good")
+    return _entered(request, ticket, query.next)
+
+
+@route("POST /enter", Operation(summary="Enter with an API key", scope=None, page=True))
+async def enter_with_key(request: Call) -> Sent:
+    """In, if the key is good and may read messages."""
+    ground, form = ground_of(request), form_of(request)
+    where = form.get("next", "/")
+    key = form.get("key", "").strip()
+    if not key or len(key) > KEY_CHARACTERS_MAX:
+        return _form(where, "enter.key_missing")
+    try:
+        caller = await Gate(ground).caller(key)
+    except Problem:
+        return _form(where, "enter.key_not_good")
+    if session.LOOKING - caller.scopes:
+        return _form(where, "enter.key_too_narrow")
+    return _entered(request, flows.issue(ground, caller.workspace_id), where)
+
+
+@route("POST /leave", Operation(summary="Leave", scope="messages:read", page=True))
+async def leave(request: Call) -> Sent:
+    """Out: the browser forgets its session."""
+    return redirect(session.ENTRANCE, session.cookie(request.scope["scheme"], "", 0))
+
+
+def _form(where: str, wrong: str = "") -> HtmlAnswer:
+    """The door, and what was wrong with the last try."""
+    facts = {"next": session.local_path(where), "wrong": wrong}
+    return HtmlAnswer("accounts/enter.html", facts, status=403 if wrong else 200)
+
+
+def _entered(request: Call, ticket: Ticket, where: str) -> JsonAnswer:
+    """The session's ticket is sealed anew: the text of a link has been seen by whoever handed the link on."""
+    ground = ground_of(request)
+    left_s = (ticket.until - ground.clock.now()) // MICROS
+    given = session.cookie(request.scope["scheme"], flows.seal_ticket(ground, ticket), left_s)
+    return redirect(session.local_path(where), given)
+
+
+HANDLERS = (front, enter, enter_with_key, leave)

@@ -1,0 +1,74 @@
+"""What a browser carries once it has entered, and how its forms prove where they come from. Pure.
+
+A session is a sealed ticket (`flows.ticket`) in a cookie: HttpOnly, SameSite=Lax, and over TLS Secure with
+the prefix `__Host-`, so that no other host of the domain can set it (RFC 6265bis §4.1.3.2). A form is
+believed when the browser says that it comes from our own pages, and when it brings the token of its session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+
+COOKIE = "angarium_session"
+ENTRANCE = "/enter"
+LOOKING = frozenset({"messages:read"})  # what somebody may do who looks through a browser
+# A path on this host and nothing else: no second slash, no backslash, which browsers take for one, and no
+# character that they drop on the way, such as a tab or a line's end (WHATWG URL, §4.4).
+LOCAL = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}")
+OURS = {"same-origin", "none"}  # Sec-Fetch-Site: one of our pages, or the person by hand
+
+
+class Viewer(msgspec.Struct, frozen=True):
+    """Who is looking at a page."""
+
+    workspace_id: int
+    workspace: str  # its name
+    form_token: str
+
+
+def cookie_name(scheme: str) -> str:
+    """The cookie's name on http or https."""
+    return f"__Host-{COOKIE}" if scheme == "https" else COOKIE
+
+
+def cookie(scheme: str, ticket: str, lasts_s: int) -> tuple[bytes, bytes]:
+    """The header that gives a browser its session; with an empty ticket and no time it takes it away."""
+    secure = "; Secure" if scheme == "https" else ""
+    value = (
+        f"{cookie_name(scheme)}={ticket}; Path=/; Max-Age={max(0, lasts_s)}; HttpOnly; SameSite=Lax{secure}"
+    )
+    return b"set-cookie", value.encode("ascii")
+
+
+def form_token(ticket: str) -> str:
+    """The token of a session's forms: made of the ticket, which no page of others can read."""
+    return hashlib.sha256(b"angarium form " + ticket.encode()).hexdigest()
+
+
+def is_token(viewer: Viewer, given: str) -> bool:
+    """Whether a form brings the token of this session."""
+    return hmac.compare_digest(viewer.form_token.encode(), given.encode())
+
+
+def comes_from_us(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a form was sent by one of our own pages.
+
+    Sec-Fetch-Site tells, and no page can forge it; browsers leave it out on plain http beyond this machine
+    (Fetch Metadata, §2), where Origin has to do. Who sends neither is no browser of today, and is refused.
+    """
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        return site.decode("latin-1") in OURS
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    return bool(origin) and urlsplit(origin).netloc == headers.get(b"host", b"").decode("latin-1")
+
+
+def local_path(text: str) -> str:
+    """Where to go on: the text if it is a path on this host, else the front page."""
+    return text if LOCAL.fullmatch(text) else "/"
