@@ -11,10 +11,12 @@ from angarium.contacts.rules import BadAddress, ContactInput
 from angarium.contacts.store import Contact
 from angarium.core import ids
 from angarium.core.ids import IdMint
-from angarium.core.problems import FieldProblem, Problem, not_found
+from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found
 from angarium.core.values import Address, AddressKind
 from angarium.storage.database import Conflict, Transaction
 from angarium.storage.ground import Ground
+
+Key = tuple[str, str]  # what a contact is known by: kind, value
 
 
 class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,25 +51,83 @@ async def change(ground: Ground, workspace_id: int, contact_id: int, given: Cont
     """A contact as it is described now."""
     addresses, wrong = rules.check(given)
     if wrong:
-        raise _invalid(wrong)
-    before = await get(ground, workspace_id, contact_id)
-    changed = _made(contact_id, given, addresses, before.created_at, ground.clock.now())
+        raise all_invalid("The contact is not valid", wrong)
+    now = ground.clock.now()
     try:
-        await ground.db.run(store.replace, workspace_id, [changed])
+        return await ground.db.run(_changed, workspace_id, contact_id, given, addresses, now)
     except Conflict:
         raise _taken(given.external_id) from None
+
+
+async def _changed(
+    tx: Transaction,
+    workspace_id: int,
+    contact_id: int,
+    given: ContactInput,
+    addresses: tuple[Address, ...],
+    now: int,
+) -> Contact:
+    before = (await store.by_ids(tx, workspace_id, [contact_id])).get(contact_id)
+    if before is None:
+        raise not_found("contact", ids.show("contact", contact_id))
+    changed = _made(contact_id, given, addresses, before.created_at, now)
+    await store.replace(tx, workspace_id, [changed])
     return changed
 
 
+async def find(
+    ground: Ground, workspace_id: int, *, external_id: str = "", phone: str = "", email: str = ""
+) -> list[Contact]:
+    """The contact with exactly these, as far as they are given; one or none."""
+    return await ground.db.read(_find, workspace_id, external_id, phone, email)
+
+
+async def _find(
+    tx: Transaction, workspace_id: int, external_id: str, phone: str, email: str
+) -> list[Contact]:
+    found: list[set[int]] = []
+    if external_id:
+        found.append(set((await store.ids_by_external_id(tx, workspace_id, {external_id})).values()))
+    for kind, text in ((AddressKind.PHONE, phone), (AddressKind.EMAIL, email)):
+        if text:
+            value = _clean(kind, text)
+            found.append(set((await store.ids_by_address(tx, workspace_id, kind, {value})).values()))
+    return list((await store.by_ids(tx, workspace_id, set.intersection(*found))).values())
+
+
+def _clean(kind: AddressKind, text: str) -> str:
+    try:
+        return rules.clean_address(kind, text)
+    except BadAddress as bad:
+        raise all_invalid("The query is not valid", (bad.at(kind.value),)) from None
+
+
+# ── create or change ─────────────────────────────────────────────────────────────────────────────────
+
+
 async def upsert(ground: Ground, workspace_id: int, given: Sequence[ContactInput]) -> list[Contact | Problem]:
-    """Create contacts, or change those that are there: known by external_id, else by an address."""
+    """Create contacts, or change those that are there: see `put`."""
+    return await ground.db.run(put, ground, workspace_id, given)
+
+
+async def put(
+    tx: Transaction, ground: Ground, workspace_id: int, given: Sequence[ContactInput]
+) -> list[Contact | Problem]:
+    """Create contacts, or change those that are there, within a transaction; a Problem for one that is wrong.
+
+    A contact is known by its external_id, else by an address whose owner has no other external_id. An address
+    of somebody else moves to whoever claims it last. A Conflict says that one of them was written just now:
+    it is found when this is done again.
+    """
     checked = [rules.check(one) for one in given]
     good = [(one, addresses) for one, (addresses, wrong) in zip(given, checked, strict=True) if not wrong]
-    written = iter(await ground.db.run(_upsert, ground.ids, workspace_id, good, ground.clock.now()))
-    return [_invalid(wrong) if wrong else next(written) for _, wrong in checked]
+    written = iter(await _put(tx, ground.ids, workspace_id, good, ground.clock.now()))
+    return [
+        all_invalid("The contact is not valid", wrong) if wrong else next(written) for _, wrong in checked
+    ]
 
 
-async def _upsert(
+async def _put(
     tx: Transaction,
     mint: IdMint,
     workspace_id: int,
@@ -75,24 +135,52 @@ async def _upsert(
     now: int,
 ) -> list[Contact]:
     known = await _known(tx, workspace_id, given)
-    before = await store.by_ids(tx, workspace_id, set(known.values()))
-    made: dict[int, Contact] = {}
+    contacts = await store.by_ids(tx, workspace_id, set(known.values()))
     order: list[int] = []
     for one, addresses in given:
-        names = _names(one, addresses)
-        contact_id = next((known[name] for name in names if name in known), None) or mint.mint()
-        known.update(dict.fromkeys(names, contact_id))
-        created_at = before[contact_id].created_at if contact_id in before else now
-        made[contact_id] = _made(contact_id, one, addresses, created_at, now)
+        before = _known_as(one, addresses, known, contacts)
+        contact_id = before.id if before else mint.mint()
+        for address in addresses:
+            _give_up(contacts, known.get((address.kind.value, address.value), 0), address)
+        known.update(dict.fromkeys(_names(one, addresses), contact_id))
+        made = _made(contact_id, one, addresses, before.created_at if before else now, now)
+        if before and one.external_id is None:
+            made = msgspec.structs.replace(made, external_id=before.external_id)
+        contacts[contact_id] = made
         order.append(contact_id)
-    await store.replace(tx, workspace_id, list(made.values()))
-    return [made[contact_id] for contact_id in order]
+    await store.replace(tx, workspace_id, [contacts[contact_id] for contact_id in dict.fromkeys(order)])
+    return [contacts[contact_id] for contact_id in order]
 
 
-def _names(one: ContactInput, addresses: tuple[Address, ...]) -> list[tuple[str, str]]:
+def _names(one: ContactInput, addresses: tuple[Address, ...]) -> list[Key]:
     """What a contact can be known by, surest first."""
     by_address = [(a.kind.value, a.value) for a in addresses]
     return [("external_id", one.external_id), *by_address] if one.external_id else by_address
+
+
+def _known_as(
+    one: ContactInput,
+    addresses: tuple[Address, ...],
+    known: dict[Key, int],
+    contacts: dict[int, Contact],
+) -> Contact | None:
+    """The contact that is meant, if it is there: two external_ids are two people, also with one phone."""
+    found = [contacts[known[name]] for name in _names(one, addresses) if name in known]
+    return next(
+        (other for other in found if None in (one.external_id, other.external_id) or _same(one, other)), None
+    )
+
+
+def _same(one: ContactInput, other: Contact) -> bool:
+    return one.external_id == other.external_id
+
+
+def _give_up(contacts: dict[int, Contact], owner_id: int, address: Address) -> None:
+    """Take an address from its owner: one batch may not write it twice."""
+    if owner_id in contacts:
+        owner = contacts[owner_id]
+        rest = tuple(a for a in owner.addresses if (a.kind, a.value) != (address.kind, address.value))
+        contacts[owner_id] = msgspec.structs.replace(owner, addresses=rest)
 
 
 async def _known(
@@ -128,9 +216,6 @@ async def resolve(
     contacts = await store.by_ids(tx, workspace_id, set(found.values()))
     _make_missing(mint, keys, found, contacts, now)
     return [key if isinstance(key, FieldProblem) else _resolved(key, found, contacts) for key in keys]
-
-
-Key = tuple[str, str]
 
 
 def _key(recipient: Recipient) -> Key | FieldProblem:
@@ -200,11 +285,6 @@ def _made(
     )
 
 
-def _invalid(wrong: tuple[FieldProblem, ...]) -> Problem:
-    detail = "; ".join(f"{w.field}: {w.problem}" for w in wrong)
-    return Problem("invalid", "The contact is not valid", detail=detail, fields=wrong)
-
-
 def _taken(external_id: str | None) -> Problem:
     wrong = FieldProblem(
         field="external_id",
@@ -212,4 +292,4 @@ def _taken(external_id: str | None) -> Problem:
         remedy="use another one",
         value=external_id or "",
     )
-    return _invalid((wrong,))
+    return all_invalid("The contact is not valid", (wrong,))

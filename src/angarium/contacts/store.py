@@ -93,7 +93,7 @@ _here = contact.c.workspace_id == bindparam("workspace_id")
 
 insert_contacts = BulkInsert(contact, CONTACT_COLUMNS)
 replace_contacts = BulkInsert(
-    contact, CONTACT_COLUMNS, conflict=("workspace_id", "id"), update=(*CONTACT_COLUMNS[3:9], "updated_at")
+    contact, CONTACT_COLUMNS, conflict=("workspace_id", "id"), update=(*CONTACT_COLUMNS[2:9], "updated_at")
 )
 insert_addresses = BulkInsert(
     address,

@@ -42,6 +42,15 @@ template_version = Table(
 )
 
 
+class PastVersion(msgspec.Struct, frozen=True):
+    """What a template said from an instant on, until the next version."""
+
+    number: int
+    state: str
+    variants: tuple[Variant, ...]
+    created_at: int
+
+
 class TemplateVersion(msgspec.Struct, frozen=True):
     """A template's wording at one moment."""
 
@@ -90,6 +99,16 @@ _variants = Statement(
     select(template_version.c.id, template_version.c.variants).where(
         _version_here, among(template_version.c.id, "version_ids")
     )
+)
+_versions = Statement(
+    select(
+        template_version.c.number,
+        template_version.c.state,
+        template_version.c.variants,
+        template_version.c.created_at,
+    )
+    .where(_version_here, template_version.c.template_id == bindparam("template_id"))
+    .order_by(template_version.c.number)
 )
 _last_number = Statement(
     select(func.max(template_version.c.number)).where(
@@ -149,6 +168,12 @@ async def variants(
         return {}
     rows = await tx.rows(_variants, workspace_id=workspace_id, version_ids=sorted(version_ids))
     return {row[0]: _variants_of(row[1]) for row in rows}
+
+
+async def versions(tx: Transaction, workspace_id: int, template_id: int) -> list[PastVersion]:
+    """Every version of a template, the first one first."""
+    rows = await tx.rows(_versions, workspace_id=workspace_id, template_id=template_id)
+    return [PastVersion(row[0], row[1], _variants_of(row[2]), row[3]) for row in rows]
 
 
 async def next_number(tx: Transaction, workspace_id: int, template_id: int) -> int:
