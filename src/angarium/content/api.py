@@ -87,7 +87,7 @@ async def list_templates(request: Call) -> JsonAnswer:
     "POST /v1/templates",
     Operation(
         summary="Create a template",
-        detail="A variant for each channel and locale; the most specific one is said. The fields of a content "
+        detail="A variant for each channel and locale; the most specific one is said. Their fields "
         "are Liquid: `{{ name }}`, filters and conditions.",
         scope="setup:write",
         takes=TEMPLATE,
