@@ -363,10 +363,10 @@ async def export_messages(request: Call) -> edge.Streamed:
 
 
 @route("POST /callbacks/{line}/{token}", Operation(summary="A provider's callback", scope=None))
-async def heard(request: Call, line: str, token: str) -> JsonAnswer:
+async def heard(request: Call) -> JsonAnswer:
     """Journal what a provider says, then answer it."""
     desk = _desk(request)
-    found = _line_of(desk, line, token)
+    found = _line_of(desk, request)
     channel, settings = desk.world.channels[found.channel], desk.world.settings(found)
     raw = await _raw(request)
     if not channel.genuine(settings, raw):
@@ -379,18 +379,19 @@ async def heard(request: Call, line: str, token: str) -> JsonAnswer:
     "GET /callbacks/{line}/{token}",
     Operation(summary="A provider asks whether we are it", scope=None),
 )
-async def challenged(request: Call, line: str, token: str) -> JsonAnswer:
+async def challenged(request: Call) -> JsonAnswer:
     """Answer a provider's challenge."""
     desk = _desk(request)
-    found = _line_of(desk, line, token)
+    found = _line_of(desk, request)
     reply = desk.world.channels[found.channel].challenge(desk.world.settings(found), await _raw(request))
     if reply is None:
         raise Problem("not-genuine", "There is nothing to confirm here", status=404)
     return _reply(reply)
 
 
-def _line_of(desk: Desk, line: str, token: str) -> Line:
+def _line_of(desk: Desk, request: Call) -> Line:
     """The line of a callback address; whoever does not know the token learns nothing."""
+    line, token = edge.text_in_path(request, "line"), edge.text_in_path(request, "token")
     found = desk.world.lines.get(int(line, 16)) if LINE_ID.fullmatch(line) else None
     expected = found.callback_token if found else "no such line"
     if not hmac.compare_digest(token.encode(), expected.encode()) or found is None:
