@@ -17,6 +17,7 @@ from angarium.accounts import store as accounts
 from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
+from angarium.content import api as templates
 from angarium.core.clock import SystemChance, SystemClock
 from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
@@ -24,6 +25,7 @@ from angarium.fabric.local import LocalFabric
 from angarium.lines import api as lines
 from angarium.lines.flows import Lines
 from angarium.messaging import api as messages
+from angarium.messaging import cascades_api as cascades
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
 from angarium.messaging.workers import Engine
@@ -39,7 +41,14 @@ from angarium.web.server import Server
 
 log = structlog.get_logger()
 
-HANDLERS = [*keys.HANDLERS, *lines.HANDLERS, *contacts.HANDLERS, *messages.HANDLERS]
+HANDLERS = [
+    *keys.HANDLERS,
+    *lines.HANDLERS,
+    *templates.HANDLERS,
+    *cascades.HANDLERS,
+    *contacts.HANDLERS,
+    *messages.HANDLERS,
+]
 
 
 @dataclass
@@ -111,7 +120,11 @@ def application(house: House) -> Litestar:
         ready={"database": database},
         registry=registry,
         body_max_bytes=house.settings.body_max_bytes,
-        services={"messages": Desk(house.world, house.engine), "line_states": house.engine.states},
+        services={
+            "messages": Desk(house.world, house.engine),
+            "channels": house.world.channels,
+            "line_states": house.engine.states,
+        },
     )
 
 

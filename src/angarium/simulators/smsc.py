@@ -1,0 +1,375 @@
+"""A simulated message centre that speaks SMPP 3.4: what it takes, what becomes of it, what it tells.
+
+It shares the codec with the product, and nothing else: binds, windows, reassembly and receipts are its own.
+Receipts wait for a bind of their account, and come again when they are not answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Literal
+
+import msgspec
+
+from angarium.protocols import smpp_pdu
+from angarium.protocols.smpp_numbers import (
+    ESM_RECEIPT,
+    RECEIPT_ALWAYS,
+    RECEIPT_MASK,
+    RECEIPT_ON_FAILURE,
+    Status,
+    Tlv,
+    status_name,
+)
+from angarium.protocols.smpp_pdu import Frame, Message, PduError
+from angarium.simulators.behaviour import Behaviour, Faults, Rhythm
+from angarium.simulators.ledger import Entry
+from angarium.simulators.smsc_bind import Bind, Mailbox
+from angarium.simulators.smsc_text import Piece, inbound_parts, read_piece, seconds_of
+from angarium.simulators.stage import Stage
+
+VALIDITY_S = 60.0  # of messages that name none
+LATE_BY_S = 1.0  # how long after its time a late message arrives
+REFUSALS = 2  # how often a throttled recipient is refused before the message is taken
+BATCH_S = 0.005  # what is due within it happens together
+EARLY_S = 0.02  # how long an answer waits when its receipt is to come first
+PARTS_KEPT_MAX = 10_000  # texts that wait for parts
+TEMPLATE_REFUSED, WINDOW_REFUSED = 0x410, 0x411  # vendor's own statuses
+
+REFUSED_AS = {
+    Behaviour.NOT_A_USER: Status.RINVDSTADR,
+    Behaviour.TEMPLATE_PAUSED: TEMPLATE_REFUSED,
+    Behaviour.WINDOW_CLOSED: WINDOW_REFUSED,
+}
+# The word of a receipt: message_state, and what every ledger calls it.
+WORDS = {
+    "ENROUTE": (1, "sent"),
+    "DELIVRD": (2, "delivered"),
+    "EXPIRED": (3, "expired"),
+    "UNDELIV": (5, "undelivered"),
+    "REJECTD": (8, "blocked"),
+}
+FAILURES = {"EXPIRED", "UNDELIV", "REJECTD"}
+
+
+class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What differs between operators; may be turned while it runs (`smsc.knobs = …`)."""
+
+    id_base: Literal["dec", "hex"] = "dec"  # of ids in answers
+    receipt_id_base: Literal["dec", "hex"] = "dec"
+    dialect: Literal["text", "tlv", "both"] = "text"  # of receipts
+    alphabet: Literal["gsm7", "latin1"] = "gsm7"  # data_coding 0
+    no_ids: bool = False  # answers carry no id
+    backwards: bool = False  # the answers of one read come in reverse
+    bind_status: int = Status.ROK  # every bind is answered so
+    refused_codings: tuple[int, ...] = ()
+    refused_part: int = 0  # of each long text, this part is refused
+    refuse_sar: bool = False
+    ignore_enquire_link: bool = False
+    window: int = 100  # deliver_sm without an answer, for each bind
+    redeliver_s: float = 30.0  # until one is sent again
+
+
+@dataclass
+class Text:
+    """A text on its way in: its parts, and its entry in the ledger when all are here."""
+
+    total: int
+    pieces: dict[int, Piece] = field(default_factory=dict)
+    ids: list[int] = field(default_factory=list)
+    entry: Entry | None = None
+    told: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Sms:
+    """One submit_sm that was taken."""
+
+    number: int  # its id
+    message: Message
+    bind: Bind
+    text: Text
+    doubled: bool
+
+
+def fate(behaviour: Behaviour, validity_s: float, faults: Faults) -> list[tuple[float, str]]:
+    """After how many seconds which receipt comes."""
+    wait_s = faults.receipt_delay_s
+    match behaviour:
+        case Behaviour.SILENT:
+            return []
+        case Behaviour.EXPIRED:
+            return [(validity_s, "EXPIRED")]
+        case Behaviour.LATE:
+            return [(validity_s + LATE_BY_S, "DELIVRD")]
+        case Behaviour.BLOCKED:
+            return [(wait_s, "REJECTD")]
+        case Behaviour.UNDELIVERED:
+            return [(wait_s, "UNDELIV")]
+        case Behaviour.DOUBLED:
+            return [(wait_s, "DELIVRD"), (wait_s, "ENROUTE"), (2 * wait_s, "DELIVRD")]
+        case _:  # there is no read in SMS
+            return [(wait_s, "DELIVRD")]
+
+
+ACCOUNTS = {"angarium": "secret", "angarium-promo": "secret"}
+
+
+class Smsc:
+    """The message centre: `Smsc(stage, port, accounts={"angarium": "secret"})`."""
+
+    name = "smpp"
+
+    def __init__(
+        self, stage: Stage, port: int = 0, accounts: dict[str, str] | None = None, knobs: Knobs | None = None
+    ) -> None:
+        self.ledger = stage.ledger(self.name)
+        self.accounts = accounts or dict(ACCOUNTS)
+        self.knobs = knobs or Knobs()
+        self.connections: set[Bind] = set()
+        self.binds: list[Bind] = []
+        self.binds_tried = 0
+        self._stage, self._port = stage, port
+        self._server: asyncio.Server | None = None
+        self._mailboxes = {system_id: Mailbox(self, system_id) for system_id in self.accounts}
+        self._texts: dict[tuple[str, str, str, int, int], Text] = {}
+        self._rhythms = {fault: Rhythm() for fault in ("silent", "double", "reorder", "garbage")}
+        self._refusals: Counter[str] = Counter()
+        self._second, self._taken_this_second = 0, 0
+        self._submissions = 0
+        self._numbers = count(round(time.time()))
+        self._references = count(1)
+        self._due: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._order = count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(self) -> None:
+        """Listen on 127.0.0.1."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Bind(self), "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close every connection; what is still to happen does not."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for connection in list(self.connections):
+            connection.abort()
+            await connection.gone.wait()
+        self._due.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def url(self) -> str:
+        """Where it listens."""
+        return f"smpp://127.0.0.1:{self._port}"
+
+    def faults(self) -> Faults:
+        """How it misbehaves now."""
+        return self._stage.faults(self.name)
+
+    def mailbox(self, system_id: str) -> Mailbox:
+        """What waits for an account."""
+        return self._mailboxes[system_id]
+
+    async def send_inbound(
+        self, sender: str, recipient: str, text: str, *, system_id: str = "", shuffled: bool = False
+    ) -> None:
+        """A person writes to us; returns when every part was taken. `shuffled`: the last part comes first."""
+        messages = inbound_parts(sender, recipient, text, next(self._references))
+        if shuffled:
+            messages.reverse()
+        mailbox = self._mailboxes[system_id or next(iter(self.accounts))]
+        await asyncio.gather(*[mailbox.put(message) for message in messages])
+
+    # ── time ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def later(self, seconds: float, happening: Callable[..., None], *facts: Any) -> None:
+        """Let something happen; what is due at nearly one time happens in one turn."""
+        due = time.monotonic() + seconds
+        heapq.heappush(self._due, (due, next(self._order), happening, facts))
+        if self._timer is None or due < self._timer_at - BATCH_S:
+            self._wait()
+
+    def _wait(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        seconds = max(BATCH_S, self._due[0][0] - time.monotonic())
+        self._timer_at = time.monotonic() + seconds
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._turn)
+
+    def _turn(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        while self._due and self._due[0][0] <= now:
+            _, _, happening, facts = heapq.heappop(self._due)
+            happening(*facts)
+        for mailbox in self._mailboxes.values():
+            mailbox.deliver()
+        for bind in self.binds:
+            bind.flush()
+        if self._due and self._timer is None:
+            self._wait()
+
+    # ── what is submitted ────────────────────────────────────────────────────────────────────────────
+
+    def submit(self, bind: Bind, frame: Frame) -> None:
+        """A submit_sm or data_sm: taken and answered, refused, or what the faults make of it."""
+        faults = self.faults()
+        try:
+            message = smpp_pdu.decode(frame)
+            assert isinstance(message, Message)
+            piece = read_piece(message, self.knobs.alphabet)
+        except PduError as error:
+            bind.answer(frame, error.status)
+            return
+        behaviour = self._stage.behaviour(self.name, message.dest)
+        refused = self._refusal(message, piece, behaviour, faults)
+        if refused:
+            self.ledger.refused[status_name(refused)] += 1
+            bind.answer(frame, refused)
+            return
+        sms = self._take(bind, message, piece)
+        validity_s = seconds_of(message.validity, time.time()) or VALIDITY_S
+        receipts = fate(behaviour, validity_s, faults)
+        early = bool(receipts) and self._rhythms["reorder"].due(faults.reorder_share)
+        for after_s, word in receipts:
+            self.later(0.0 if early else after_s, self._happened, sms, word)
+        self._submissions += 1
+        if faults.drop_every and self._submissions % faults.drop_every == 0:
+            bind.flush()
+            bind.abort()
+        elif behaviour is not Behaviour.LOST_ANSWER and not self._rhythms["silent"].due(faults.silent_share):
+            self._answer(bind, frame, sms, EARLY_S if early else faults.answer_delay_s, faults)
+
+    def _answer(self, bind: Bind, frame: Frame, sms: Sms, after_s: float, faults: Faults) -> None:
+        message_id = "" if self.knobs.no_ids else self.shown_id(sms.number, self.knobs.id_base)
+        if self._rhythms["garbage"].due(faults.garbage_share):
+            bind.write(b"\xff" * 16)
+        elif after_s:
+            self.later(after_s, bind.answer, frame, Status.ROK, message_id)
+        else:
+            bind.answer(frame, Status.ROK, message_id)
+
+    def _refusal(self, message: Message, piece: Piece, behaviour: Behaviour, faults: Faults) -> int:
+        if self._too_fast(faults.throttle_per_s):
+            return Status.RTHROTTLED
+        if behaviour is Behaviour.THROTTLED and self._refusals[message.dest] < REFUSALS:
+            self._refusals[message.dest] += 1
+            return Status.RTHROTTLED
+        if message.data_coding in self.knobs.refused_codings:
+            return Status.RINVDCS
+        if self.knobs.refuse_sar and piece.way == "sar":
+            return Status.ROPTPARNOTALLWD
+        if piece.total > 1 and piece.number == self.knobs.refused_part:
+            return Status.RINVDSTADR
+        return REFUSED_AS.get(behaviour, Status.ROK)
+
+    def _too_fast(self, per_s: float) -> bool:
+        if not per_s:
+            return False
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._taken_this_second = second, 0
+        self._taken_this_second += 1
+        return self._taken_this_second > per_s
+
+    def _take(self, bind: Bind, message: Message, piece: Piece) -> Sms:
+        number = next(self._numbers)
+        key = (bind.system_id, message.source, message.dest, piece.reference, piece.total)
+        text = Text(1) if piece.total == 1 else self._texts.setdefault(key, Text(piece.total))
+        text.pieces[piece.number] = piece
+        text.ids.append(number)
+        if len(text.pieces) == text.total:
+            self._texts.pop(key, None)
+            self._refusals.pop(message.dest, None)
+            text.entry = self._entry(bind, message, text)
+            self.ledger.took(text.entry)
+        elif len(self._texts) > PARTS_KEPT_MAX:
+            del self._texts[next(iter(self._texts))]
+        doubled = self._rhythms["double"].due(self.faults().double_share)
+        return Sms(number, message, bind, text, doubled)
+
+    def _entry(self, bind: Bind, message: Message, text: Text) -> Entry:
+        pieces = [piece for _, piece in sorted(text.pieces.items())]
+        details: dict[str, Any] = {
+            "way": pieces[0].way,
+            "data_coding": message.data_coding,
+            "ids": [self.shown_id(number, self.knobs.id_base) for number in text.ids],
+            "system_id": bind.system_id,
+        }
+        if message.validity:
+            details["validity"] = message.validity
+        if message.tlvs:
+            details["tlvs"] = {
+                f"{tag:04x}": value.hex() for tag, value in message.tlvs if tag != Tlv.MESSAGE_PAYLOAD
+            }
+        return Entry(
+            face=self.name,
+            ref=details["ids"][0],
+            recipient=f"+{message.dest}",
+            text="".join(piece.text for piece in pieces),
+            at=time.time(),
+            sender=message.source,
+            parts=text.total,
+            encoding=pieces[0].encoding,
+            details=details,
+        )
+
+    # ── what is told ─────────────────────────────────────────────────────────────────────────────────
+
+    def shown_id(self, number: int, base: str) -> str:
+        """An id as it is written in that base."""
+        return f"{number:X}" if base == "hex" else f"{number:010d}"
+
+    def _happened(self, sms: Sms, word: str) -> None:
+        text = sms.text
+        text.told[word] += 1
+        if text.entry is not None and text.told[word] % text.total == 0:
+            self.ledger.reported(text.entry, WORDS[word][1], time.time())
+        asked = sms.message.registered_delivery & RECEIPT_MASK
+        if asked == RECEIPT_ALWAYS or (asked == RECEIPT_ON_FAILURE and word in FAILURES):
+            mailbox = self._mailboxes[sms.bind.system_id]
+            for _ in range(2 if sms.doubled else 1):
+                mailbox.add(self._receipt(sms, word))
+
+    def _receipt(self, sms: Sms, word: str) -> Message:
+        message_id = self.shown_id(sms.number, self.knobs.receipt_id_base)
+        state, _ = WORDS[word]
+        parameters = (
+            (Tlv.RECEIPTED_MESSAGE_ID, message_id.encode() + b"\0"),
+            (Tlv.MESSAGE_STATE, bytes((state,))),
+        )
+        message = sms.message
+        return Message(
+            source_ton=message.dest_ton,
+            source_npi=message.dest_npi,
+            source=message.dest,
+            dest_ton=message.source_ton,
+            dest_npi=message.source_npi,
+            dest=message.source,
+            esm_class=ESM_RECEIPT,
+            short_message=receipt_text(message_id, word) if self.knobs.dialect != "tlv" else b"",
+            tlvs=parameters if self.knobs.dialect != "text" else (),
+        )
+
+
+def receipt_text(message_id: str, word: str) -> bytes:
+    """A receipt as the standard shows it (SMPP 3.4 appendix B)."""
+    at = time.strftime("%y%m%d%H%M", time.gmtime())
+    delivered, error = int(word == "DELIVRD"), int(word in FAILURES)
+    return (
+        f"id:{message_id} sub:001 dlvrd:{delivered:03} submit date:{at} done date:{at} "
+        f"stat:{word} err:{error:03} text:"
+    ).encode()
