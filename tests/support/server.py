@@ -6,19 +6,26 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 from prometheus_client import CollectorRegistry
+from sqlalchemy import select
 
 from angarium.accounts.flows import create_key, create_workspace
 from angarium.accounts.rules import SCOPES
+from angarium.accounts.store import workspaces
+from angarium.assembly import House, application, assemble
+from angarium.config import Settings
 from angarium.core.clock import SystemChance, SystemClock
 from angarium.core.ids import IdMint
 from angarium.fabric.local import LocalFabric
-from angarium.storage.database import Database
+from angarium.storage.bulk import Statement
+from angarium.storage.database import Database, Transaction
 from angarium.storage.ground import Ground
+from angarium.storage.schema import metadata
 from angarium.storage.vault import Vault
 from angarium.web.app import make_app
 from angarium.web.server import Server
@@ -91,10 +98,29 @@ async def key_for(ground: Ground, workspace_id: int, *scopes: str) -> str:
 
 
 @asynccontextmanager
+async def whole_house(database_url: str, folder: Path) -> AsyncIterator[tuple[House, Client]]:
+    """Everything that assembly puts together, on loopback, but for the loops that send."""
+    house = assemble(Settings(database=database_url, key_file=str(folder / "vault.key")))
+    await house.open()
+    try:
+        async with on_loopback(application(house)) as client:
+            yield house, client
+    finally:
+        await house.close()
+
+
+@asynccontextmanager
 async def serving(ground: Ground, handlers: Sequence[Any], **settings: Any) -> AsyncIterator[Client]:
     """The application on loopback; a client without a key."""
     settings = {"ready": {}, "registry": CollectorRegistry(), **settings}
-    server = Server(make_app(handlers, ground, **settings), "127.0.0.1", 0)
+    async with on_loopback(make_app(handlers, ground, **settings)) as client:
+        yield client
+
+
+@asynccontextmanager
+async def on_loopback(app: Any) -> AsyncIterator[Client]:
+    """An application on a free port; a client without a key."""
+    server = Server(app, "127.0.0.1", 0)
     await server.start()
     try:
         async with aiohttp.ClientSession(auto_decompress=False) as session:
@@ -107,3 +133,54 @@ async def member(client: Client, ground: Ground, name: str) -> Client:
     """A client with every right in a new workspace of this name."""
     workspace = await create_workspace(ground, name)
     return client.with_key(await key_for(ground, workspace.id), workspace.id)
+
+
+# ── what a workspace has ─────────────────────────────────────────────────────────────────────────────
+
+LINE = {
+    "name": "viber",
+    "channel": "viber_business",
+    "settings": {"api_key": "k-marker", "sender": "Shop"},
+    "classes": ["service"],
+    "registration": "approved",
+}
+TEMPLATE = {"name": "shipped", "variants": [{"content": {"text": "{{ order }} is on its way"}}]}
+CASCADE = {"name": "quick", "steps": [{"channel": "viber_business"}]}
+CONTACT = {"external_id": "c-1", "addresses": [{"kind": "phone", "value": "+380441234567"}]}
+KEY = {"name": "shop", "scopes": ["messages:write"]}
+MESSAGE = {"to": {"phone": "+380441234568"}, "class": "service", "text": "hello", "channel": "viber_business"}
+
+MADE_BY_POST = {  # the name of an id in an address: where such things are made, and of what
+    "line_id": ("/v1/lines", LINE),
+    "template_id": ("/v1/templates", TEMPLATE),
+    "cascade_id": ("/v1/cascades", CASCADE),
+    "contact_id": ("/v1/contacts", CONTACT),
+    "api_key_id": ("/v1/keys", KEY),
+    "message_id": ("/v1/messages", MESSAGE),
+}
+
+
+async def furnish(client: Client, house: House) -> dict[str, str]:
+    """Make one thing of each kind in the client's workspace; their ids by their names in addresses."""
+    found = {}
+    for name, (path, body) in MADE_BY_POST.items():
+        if name == "message_id":  # nobody watches the lines here
+            known = await house.ground.db.read(workspaces)
+            await house.world.lines.reload([workspace.id for workspace in known])
+        made = await client.ask("POST", path, body)
+        assert made.status in (200, 201, 202), made
+        found[name] = made.json["id"]
+    return found
+
+
+async def everything_in(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table."""
+    return await database.read(_rows)
+
+
+async def _rows(tx: Transaction) -> dict[str, list[tuple[Any, ...]]]:
+    return {
+        table.name: sorted((tuple(row) for row in await tx.rows(Statement(select(table)))), key=repr)
+        for table in metadata.sorted_tables
+        if not table.info.get("only_in_tests")
+    }

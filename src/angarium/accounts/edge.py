@@ -119,26 +119,33 @@ def ground_of(request: Request[Any, Any, Any]) -> Ground:
 
 async def read_body(request: Call) -> bytes:
     """The body of a request, within its bounds: JSON by its type, not compressed, no larger than allowed."""
-    headers = dict(request.scope["headers"])
-    kind = headers.get(b"content-type", JSON).partition(b";")[0].strip().lower()
-    if kind != JSON:
-        raise _unsupported("Content-Type", kind, "application/json")
-    coding = headers.get(b"content-encoding", b"identity").lower()
-    if coding != b"identity":
-        raise _unsupported("Content-Encoding", coding, "identity: send it as it is")
     most = operation_of(request).body_max_bytes or request.scope["litestar_app"].state.body_max_bytes
-    length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > most:
-        raise too_large(most)
+    body = await read_raw(request, most)
+    if body:  # many a client names a type for a body that it does not send
+        headers = dict(request.scope["headers"])
+        kind = headers.get(b"content-type", JSON).partition(b";")[0].strip().lower()
+        if kind != JSON:
+            raise _unsupported("Content-Type", kind, "application/json")
+        coding = headers.get(b"content-encoding", b"identity").lower()
+        if coding != b"identity":
+            raise _unsupported("Content-Encoding", coding, "identity: send it as it is")
+    return body
+
+
+async def read_raw(request: Call, most_bytes: int) -> bytes:
+    """A body of any kind, as providers post theirs, up to a limit."""
+    length = dict(request.scope["headers"]).get(b"content-length", b"0")
+    if length.isdigit() and int(length) > most_bytes:
+        raise too_large(most_bytes)
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
-            return await _whole(request, most)
+            return await _whole(request, most_bytes)
     except TimeoutError:
         detail = f"It did not come within {BODY_WITHIN_S:g} seconds."
         raise Problem("body-too-slow", "The body did not arrive", status=408, detail=detail) from None
 
 
-async def _whole(request: Call, most: int) -> bytes:
+async def _whole(request: Call, most_bytes: int) -> bytes:
     """The chunks of a body in one. The length was announced by the sender, so what comes is counted too."""
     chunks: list[bytes] = []
     size = 0
@@ -148,19 +155,10 @@ async def _whole(request: Call, most: int) -> bytes:
             raise Problem("caller-gone", "The caller has gone", status=400, detail="The body ended early.")
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
-        if size > most:
-            raise too_large(most)
+        if size > most_bytes:
+            raise too_large(most_bytes)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-async def read_raw(request: Call, most_bytes: int) -> bytes:
-    """A body of any kind, as providers post theirs, up to a limit."""
-    try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            return await _whole(request, most_bytes)
-    except TimeoutError:
-        raise Problem("body-too-slow", "The body did not arrive", status=408) from None
 
 
 def too_large(most_bytes: int) -> Problem:
