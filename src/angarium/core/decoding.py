@@ -79,7 +79,10 @@ class Shape(Generic[T]):
 
     def read_query(self, query: bytes) -> T:
         """The struct in the query of an address; numbers and truths are read from their text."""
-        given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=QUERY_MAX))
+        try:
+            given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=QUERY_MAX))
+        except ValueError:
+            raise invalid("query", "has too many names", remedy=f"at most {QUERY_MAX}") from None
         if "\0" in "".join(given.values()):
             raise _nul(given)
         try:

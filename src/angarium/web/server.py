@@ -63,8 +63,8 @@ class Server:
 
 
 def _bound(address: tuple[str, int]) -> socket.socket:
-    """A socket at an address. Its protocol is named: asyncio switches Nagle's delay off, 40 ms an answer, only
-    where it reads TCP."""
+    """A socket at an address. Its protocol is named, because asyncio switches Nagle's delay off only where it
+    reads TCP; the delay is 40 ms for each answer."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
