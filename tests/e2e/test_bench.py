@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from house.tree import ROOT
+
 MESSAGES = 200
+PATIENCE_S = 100.0
+BOOKS = {
+    "accepted by the API",
+    "received by the operator",
+    "reported delivered by the operator",
+    "delivered in our report",
+    "in our report",
+}
 FIGURES = {
     "messages",
     "seconds",
@@ -17,3 +34,73 @@ FIGURES = {
     "counters",
     "ledgers",
 }
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What one small bench writes."""
+    folder = tmp_path_factory.mktemp("bench")
+    command = [
+        *(sys.executable, "-m", "bench", "--messages", str(MESSAGES), "--runs", "1", "--phones", "50"),
+        *("--scenario", "batches", "--scenario", "single", "--scenario", "startup"),
+        *("--folder", str(folder), "--json", str(folder / "bench.json")),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads((folder / "bench.json").read_text())
+    return document
+
+
+@pytest.mark.parametrize(("scenario", "messages"), [("batches", 200), ("single", 50)])
+def test_every_book_has_every_message(found: dict[str, Any], scenario: str, messages: int) -> None:
+    (run,) = found["scenarios"][scenario]["runs"]
+    assert run.keys() == FIGURES
+    assert run["ledgers"] == dict.fromkeys(BOOKS, messages)
+    assert run["cpu_us"].keys() == {"server", "operator", "client"}
+    assert found["scenarios"][scenario]["median"].keys() == FIGURES
+
+
+def test_the_conditions_and_the_ceilings_are_told(found: dict[str, Any]) -> None:
+    assert found["conditions"]["synchronous"] == "FULL"
+    assert found["conditions"].keys() >= {"cores", "processor", "python", "sqlite", "window", "messages"}
+    assert found["ceilings"].keys() == {
+        "client, batches",
+        "client, batches-new",
+        "client, single",
+        "operator",
+    }
+    assert found["startup"]["median"].keys() == {"ready_s", "first_ready_s", "idle_rss_mib"}
+
+
+AGREED = {"accepted": 5, "received": 5, "delivered": 5, "doubled": 0, "report": 5, "total": 5}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({}, None),
+        ({"accepted": 4}, "accepted by the API"),
+        ({"received": 6}, "received by the operator"),
+        ({"delivered": 4}, "reported delivered by the operator"),
+        ({"doubled": 1}, "doubled 1"),
+        ({"report": 4}, "delivered in our report"),
+        ({"total": 6}, "in our report"),
+    ],
+)
+def test_books_that_do_not_agree_are_no_measurement(
+    wrong: dict[str, int], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from bench.client import Sent
+    from bench.scenarios import Mismatch, agreed
+    from bench.simulator import Count
+
+    books = AGREED | wrong
+    sent = Sent(0.0, 1.0, 1, books["accepted"], [], 1.0, 1.0)
+    ledger = Count(books["received"], books["doubled"], books["delivered"])
+    report = {"by_state": {"delivered": books["report"]}, "total": books["total"]}
+    if said is None:
+        assert agreed(5, sent, ledger, report) == dict.fromkeys(BOOKS, 5)
+    else:
+        with pytest.raises(Mismatch, match=said):
+            agreed(5, sent, ledger, report)

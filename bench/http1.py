@@ -1,0 +1,32 @@
+"""As much of HTTP/1.1 as a load needs: where a message ends, and one plain question."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+ASK_WITHIN_S = 10.0
+
+
+def message_end(buffer: bytes | bytearray) -> int:
+    """Where the first message in the buffer ends; 0 while it is not whole. Its length must be announced."""
+    head_end = buffer.find(b"\r\n\r\n")
+    if head_end < 0:
+        return 0
+    found = LENGTH.search(buffer, 0, head_end + 2)
+    end = head_end + 4 + (int(found[1]) if found else 0)
+    return end if len(buffer) >= end else 0
+
+
+async def ask(port: int, path: str, key: str = "") -> tuple[int, bytes]:
+    """Status and body of a GET on this machine; OSError when nobody listens."""
+    bearer = f"Authorization: Bearer {key}\r\n" if key else ""
+    async with asyncio.timeout(ASK_WITHIN_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n{bearer}\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head[9:12] or 0), body

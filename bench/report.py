@@ -1,0 +1,105 @@
+"""What was found: medians, the conditions they hold under, and tables for people."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+import apsw
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from angarium import __version__
+
+ROWS = (  # of the table: what is shown, where it is found, how it is written
+    ("messages a second, first request to last receipt recorded", "per_s", ",.0f"),
+    ("seconds", "seconds", ".2f"),
+    ("seconds until all were accepted", "accepted_s", ".2f"),
+    ("request, p50 ms", "latency_p50_ms", ".1f"),
+    ("request, p99 ms", "latency_p99_ms", ".1f"),
+    ("server, µs of CPU a message", "cpu_us.server", ".0f"),
+    ("operator, µs of CPU a message", "cpu_us.operator", ".0f"),
+    ("client, µs of CPU a message", "cpu_us.client", ".0f"),
+    ("cores used by all", "cores_used", ".2f"),
+    ("server, peak MiB", "server_rss_mib", ".0f"),
+    ("bytes of database a message", "database_bytes", ".0f"),
+)
+START_ROWS = (
+    ("ready after, s", "ready_s", ".2f"),
+    ("ready after, with no database yet, s", "first_ready_s", ".2f"),
+    ("idle, MiB", "idle_rss_mib", ".0f"),
+)
+
+
+def conditions(messages: int, runs: int, phones: int, window: int) -> dict[str, Any]:
+    """What the figures hold for, and nothing else."""
+    return {
+        "angarium": __version__,
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "sqlite": apsw.sqlite_lib_version(),
+        "synchronous": "FULL",
+        "load_before": round(os.getloadavg()[0], 2),
+        "messages": messages,
+        "runs": runs,
+        "phones": phones,
+        "window": window,
+    }
+
+
+def _processor() -> str:
+    with open("/proc/cpuinfo") as file:  # noqa: PTH123  a file of the kernel's
+        return next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "")
+
+
+def medians(runs: Sequence[msgspec.Struct]) -> dict[str, Any]:
+    """The median of every figure by itself."""
+    return _median([msgspec.to_builtins(run) for run in runs])
+
+
+def _median(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    found = {}
+    for name, value in documents[0].items():
+        values = [document.get(name, 0) for document in documents]
+        found[name] = _median(values) if isinstance(value, dict) else median(values)
+    return found
+
+
+def print_all(found: dict[str, Any]) -> None:
+    """The conditions, the scenarios side by side, the ceilings."""
+    out = Console(highlight=False)
+    out.print(", ".join(f"{name} {value}" for name, value in found["conditions"].items()))
+    if found["scenarios"]:
+        out.print(_table(ROWS, {name: one["median"] for name, one in found["scenarios"].items()}))
+        _print_counters(out, found["scenarios"])
+        for who, per_s in found["ceilings"].items():
+            out.print(f"{who} alone: {per_s:,.0f} messages a second")
+    if "startup" in found:
+        out.print(_table(START_ROWS, {"startup": found["startup"]["median"]}))
+
+
+def _table(rows: Sequence[tuple[str, str, str]], columns: dict[str, dict[str, Any]]) -> Table:
+    table = Table("median", *columns)
+    for title, path, form in rows:
+        table.add_row(title, *(format(_at(column, path), form) for column in columns.values()))
+    return table
+
+
+def _at(document: dict[str, Any], path: str) -> float:
+    value: Any = document
+    for name in path.split("."):
+        value = value[name]
+    return float(value)
+
+
+def _print_counters(out: Console, measured: dict[str, Any]) -> None:
+    for name, one in measured.items():
+        counters = one["median"]["counters"]
+        told = ", ".join(f"{what} {value:,.0f}" for what, value in counters.items() if value)
+        out.print(f"{name}: {told}")

@@ -1,0 +1,216 @@
+"""One run: a server, an operator and a client, each a process; what went in, what came out, what it cost."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.client import Sent
+from bench.http1 import ask
+from bench.processes import Usage, Worker, server, usage, worker
+from bench.simulator import Count, Operator
+from bench.stage import Seed, database_bytes, forget_database, set_up
+from bench.traffic import LABEL, Load
+
+LOOK_EVERY_S = 0.05  # while it runs
+LOOK_CLOSELY_S = 0.005  # when the last receipts are being recorded
+PATIENCE_S = 600.0
+IDLE_AFTER_S = 1.0
+MIB = 1 << 20
+METRIC = re.compile(rb'^(angarium_\w+)(?:\{what="(\w+)"\})? ([0-9.e+]+)$', re.MULTILINE)
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """A load with its name."""
+
+    name: str
+    about: str
+    batch: int
+    connections: int
+    new_phones: bool = False
+
+
+SCENARIOS = (
+    Scenario("batches", "500 messages a request, 4 requests under way", 500, 4),
+    Scenario("batches-new", "the same, each to a phone that nobody knows yet", 500, 4, new_phones=True),
+    Scenario("single", "a request for each message, 64 under way", 0, 64),
+)
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What one run came to."""
+
+    messages: int
+    seconds: float  # from the first request until the last receipt was recorded
+    per_s: float
+    accepted_s: float  # from the first request to the last answer
+    latency_p50_ms: float  # of a request
+    latency_p99_ms: float
+    cpu_us: dict[str, float]  # per message, by process
+    cores_used: float
+    server_rss_mib: float  # at the most
+    database_bytes: float  # per message
+    counters: dict[str, float]  # of the server, from its /metrics
+    ledgers: dict[str, int]
+
+
+class Mismatch(Exception):
+    """The ledgers do not agree: what was measured is not what was meant."""
+
+
+async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phones: int, window: int) -> Run:
+    """One run, from a fresh copy of the seed."""
+    config = set_up(seed, folder)
+    size_before = database_bytes(folder)
+    async with (
+        worker("simulator", Operator(seed.smpp_port, window)) as operator,
+        server(config, folder / "server.log") as product,
+    ):
+        await operator.hear()
+        await until_ready(seed.server_port)
+        await _until(seed.server_port, lambda metrics: metrics.get("line_up") == 1.0, LOOK_EVERY_S)
+        load = Load(
+            seed.server_port,
+            seed.key,
+            messages,
+            scenario.batch,
+            scenario.connections,
+            0 if scenario.new_phones else phones,
+        )
+        async with worker("client", load) as client:
+            await client.hear()
+            pids = {"server": product.pid, "operator": operator.pid, "client": client.pid}
+            before, counted = _usages(pids), await _metrics(seed.server_port)
+            sent = msgspec.convert(await client.ask("go"), Sent)
+            ledger = await _until_reported(operator, messages)
+            metrics = await _until(seed.server_port, _all_applied, LOOK_CLOSELY_S)
+            ended_at, after = time.monotonic(), _usages(pids)
+        report = await _report(seed)
+    ledgers = agreed(messages, sent, ledger, report)
+    spent = {name: after[name].cpu_s - before[name].cpu_s for name in pids}
+    seconds = ended_at - sent.began_at
+    return Run(
+        messages=messages,
+        seconds=seconds,
+        per_s=messages / seconds,
+        accepted_s=sent.answered_at - sent.began_at,
+        latency_p50_ms=sent.latency_p50_ms,
+        latency_p99_ms=sent.latency_p99_ms,
+        cpu_us={name: cpu_s * 1_000_000 / messages for name, cpu_s in spent.items()},
+        cores_used=sum(spent.values()) / seconds,
+        server_rss_mib=after["server"].peak_bytes / MIB,
+        database_bytes=(database_bytes(folder) - size_before) / messages,
+        counters={name: value - counted.get(name, 0.0) for name, value in metrics.items()},
+        ledgers=ledgers,
+    )
+
+
+def agreed(messages: int, sent: Sent, ledger: Count, report: dict[str, Any]) -> dict[str, int]:
+    """The books side by side; Mismatch unless everybody says that everything was delivered once."""
+    ledgers = {
+        "accepted by the API": sent.accepted,
+        "received by the operator": ledger.received,
+        "reported delivered by the operator": ledger.delivered,
+        "delivered in our report": report["by_state"].get("delivered", 0),
+        "in our report": report["total"],
+    }
+    wrong = {what: count for what, count in ledgers.items() if count != messages}
+    if wrong or ledger.doubled or sent.refused:
+        raise Mismatch(f"of {messages}: {wrong}, doubled {ledger.doubled}, refused {sent.refused[:3]}")
+    return ledgers
+
+
+# ── waiting ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def until_ready(port: int) -> float:
+    """Wait for /health/ready; when it was."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                status, _ = await ask(port, "/health/ready")
+            except OSError:
+                status = 0
+            if status == 200:
+                return time.monotonic()
+            await asyncio.sleep(LOOK_CLOSELY_S)
+
+
+async def _until_reported(operator: Worker, messages: int) -> Count:
+    """Wait until every receipt was sent and answered."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            found = msgspec.convert(await operator.ask(str(messages)), Count)
+            if found.delivered >= messages:
+                return found
+            await asyncio.sleep(LOOK_EVERY_S if found.received < messages else LOOK_CLOSELY_S)
+
+
+async def _until(port: int, holds: Any, look_every_s: float) -> dict[str, float]:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            metrics = await _metrics(port)
+            if holds(metrics):
+                return metrics
+            await asyncio.sleep(look_every_s)
+
+
+def _all_applied(metrics: dict[str, float]) -> bool:
+    """Every receipt was answered, so all are journalled: done when as many were worked through."""
+    return metrics.get("done callbacks", 0.0) == metrics.get("done journal", 0.0)
+
+
+# ── looking ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _usages(pids: dict[str, int]) -> dict[str, Usage]:
+    return {name: usage(pid) for name, pid in pids.items()}
+
+
+async def _metrics(port: int) -> dict[str, float]:
+    """What the server counts: {"done callbacks": 120.0, …}."""
+    _, text = await ask(port, "/metrics")
+    found = {}
+    for name, what, value in METRIC.findall(text):
+        plain = name.decode().removeprefix("angarium_").removesuffix("_total")
+        found[f"{plain} {what.decode()}".strip()] = float(value)
+    up = re.search(rb"^angarium_line_up\{[^}]*\} ([0-9.]+)$", text, re.MULTILINE)
+    return found | ({"line_up": float(up[1])} if up else {})
+
+
+async def _report(seed: Seed) -> dict[str, Any]:
+    status, body = await ask(seed.server_port, f"/v1/messages/report?label={LABEL}", seed.key)
+    if status != 200:
+        raise Mismatch(f"the report could not be had: {status} {body[:200]!r}")
+    return dict(msgspec.json.decode(body))
+
+
+# ── starting ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Start(msgspec.Struct, frozen=True):
+    """What one start came to."""
+
+    ready_s: float  # from the start of the process to /health/ready
+    first_ready_s: float  # the same with no database yet
+    idle_rss_mib: float
+
+
+async def start(seed: Seed, folder: Path) -> Start:
+    """Start on a database that is there, look at the memory when it idles; start on none."""
+    config = set_up(seed, folder)
+    began_at = time.monotonic()
+    async with server(config, folder / "server.log") as product:
+        ready_s = await until_ready(seed.server_port) - began_at
+        await asyncio.sleep(IDLE_AFTER_S)
+        idle = usage(product.pid).rss_bytes / MIB
+    forget_database(folder)
+    began_at = time.monotonic()
+    async with server(config, folder / "server.log"):
+        first_ready_s = await until_ready(seed.server_port) - began_at
+    return Start(ready_s, first_ready_s, idle)

@@ -1,0 +1,57 @@
+"""The simulated operator of the demo and the tests, its SMPP face alone, in a process of its own."""
+
+from __future__ import annotations
+
+import msgspec
+import uvloop
+
+from angarium.simulators.behaviour import Behaviour, Faults, Rule, Script
+from angarium.simulators.smsc import Knobs, Smsc
+from angarium.simulators.stage import Stage
+from bench.talk import questions, say, told
+
+ACCOUNT = ("angarium", "secret")
+RECEIPT_DELAY_S = 0.05  # from the answer to the receipt
+
+
+class Operator(msgspec.Struct, frozen=True):
+    """How the operator is set up."""
+
+    port: int  # 0 takes a free one
+    window: int  # receipts without an answer
+
+
+class Count(msgspec.Struct):
+    """What the operator has seen: its ledger."""
+
+    received: int
+    doubled: int = 0
+    delivered: int = 0  # receipts that said so and were answered
+
+
+def count(smsc: Smsc, knobs: Knobs, expected: int) -> Count:
+    """The ledger; its sums are made once all is in and every receipt is answered, for they take a while."""
+    received = len(smsc.ledger.entries)
+    unanswered = len(smsc.mailbox(ACCOUNT[0])) + sum(knobs.window - bind.room() for bind in smsc.binds)
+    if received < expected or unanswered:
+        return Count(received)
+    totals = smsc.ledger.totals()
+    return Count(received, totals.doubled, totals.by_status.get("delivered", 0))
+
+
+async def main() -> None:
+    """Play until the leader has no more questions."""
+    given = told(Operator)
+    everybody = Rule(Behaviour.DELIVERED)  # also phones whose last digits mean something else
+    script = Script(rules=(everybody,), faults={"*": Faults(receipt_delay_s=RECEIPT_DELAY_S)})
+    knobs = Knobs(window=given.window)
+    smsc = Smsc(Stage(script), given.port, dict([ACCOUNT]), knobs)
+    await smsc.start()
+    say({"port": int(smsc.url().rpartition(":")[2])})
+    async for expected in questions():
+        say(count(smsc, knobs, int(expected)))
+    await smsc.stop()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,126 @@
+"""What stands before the clock starts: a database with a workspace, a key, a line and its contacts."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+
+import msgspec
+
+from angarium.accounts import flows as accounts
+from angarium.accounts.rules import SCOPES
+from angarium.assembly import make_ground
+from angarium.config import Settings
+from angarium.contacts import flows as contacts
+from angarium.contacts.rules import AddressInput, ContactInput
+from angarium.core.values import AddressKind, MessageClass
+from angarium.lines import flows as lines
+from angarium.lines.rules import LineInput
+from angarium.storage.ground import Ground
+from angarium.storage.migrate import migrate
+from bench.simulator import ACCOUNT
+from bench.traffic import POOL_FIRST, phone
+
+CONTACTS_AT_ONCE = 1_000
+DATABASE = "angarium.db"
+
+
+class Seed(msgspec.Struct, frozen=True):
+    """A folder to begin each run from, and what is known of it."""
+
+    folder: Path
+    key: str
+    server_port: int
+    smpp_port: int
+
+
+async def sow(folder: Path, phones: int, window: int) -> Seed:
+    """Make the database that every run begins with."""
+    settings, smpp_port = _settings(folder, free_port()), free_port()
+    await migrate(settings.database)
+    ground = make_ground(settings)
+    await ground.db.start()
+    try:
+        workspace = await accounts.create_workspace(ground, "bench")
+        key = await accounts.create_key(ground, workspace.id, "bench", frozenset(SCOPES))
+        await lines.create(ground, workspace.id, _line(smpp_port, window))
+        await _people(ground, workspace.id, phones)
+    finally:
+        await ground.db.stop()
+    return Seed(folder, key, settings.port, smpp_port)
+
+
+def set_up(seed: Seed, folder: Path) -> Path:
+    """A copy of the seed, and the settings to serve it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(seed.folder, folder)
+    settings = msgspec.structs.asdict(_settings(folder, seed.server_port))
+    told = ("database", "port", "key_file", "log_level")
+    config = folder / "angarium.toml"
+    config.write_text("".join(f"{name} = {msgspec.json.encode(settings[name]).decode()}\n" for name in told))
+    return config
+
+
+def database_bytes(folder: Path) -> int:
+    """How large the database is; of a server that was stopped, everything is in the one file."""
+    return (folder / DATABASE).stat().st_size
+
+
+def forget_database(folder: Path) -> None:
+    """Delete the database, so that the next start makes a new one."""
+    for file in folder.glob(f"{DATABASE}*"):
+        file.unlink()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _settings(folder: Path, port: int) -> Settings:
+    database, key_file = f"sqlite:///{folder / DATABASE}", str(folder / "angarium.key")
+    return Settings(database=database, port=port, key_file=key_file, log_level="warning")
+
+
+def _line(smpp_port: int, window: int) -> LineInput:
+    system_id, password = ACCOUNT
+    return LineInput(
+        name="sms",
+        channel="smpp",
+        settings={
+            "host": "127.0.0.1",
+            "port": smpp_port,
+            "system_id": system_id,
+            "password": password,
+            "source": "Bench",
+            "reconnect_s": 0.1,
+        },
+        classes=(MessageClass.SERVICE,),
+        registration="approved",
+        window=window,
+        price="0.042",
+        price_per="part",
+    )
+
+
+async def _people(ground: Ground, workspace_id: int, count: int) -> None:
+    for first in range(0, count, CONTACTS_AT_ONCE):
+        numbers = range(first, min(first + CONTACTS_AT_ONCE, count))
+        given = [_person(number) for number in numbers]
+        for made in await contacts.upsert(ground, workspace_id, given):
+            if isinstance(made, Exception):
+                raise made
+
+
+def _person(number: int) -> ContactInput:
+    return ContactInput(
+        external_id=f"customer-{number}",
+        name=f"Customer {number}",
+        locale="fa",
+        fields={"city": "Tehran", "points": number % 1_000},
+        addresses=(AddressInput(AddressKind.PHONE, phone(POOL_FIRST, number)),),
+    )
