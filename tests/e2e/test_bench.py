@@ -63,12 +63,7 @@ def test_every_book_has_every_message(found: dict[str, Any], scenario: str, mess
 def test_the_conditions_and_the_ceilings_are_told(found: dict[str, Any]) -> None:
     assert found["conditions"]["synchronous"] == "FULL"
     assert found["conditions"].keys() >= {"cores", "processor", "python", "sqlite", "window", "messages"}
-    assert found["ceilings"].keys() == {
-        "client, batches",
-        "client, batches-new",
-        "client, single",
-        "operator",
-    }
+    assert found["ceilings"].keys() == {"client, batches", "client, single", "operator"}
     assert found["startup"]["median"].keys() == {"ready_s", "first_ready_s", "idle_rss_mib"}
 
 
