@@ -126,6 +126,17 @@ async def test_throttling_is_waited_out_and_is_no_failure(relay: Relay) -> None:
     assert await relay.attempts(message) == [("vk", "accepted")]
 
 
+async def test_a_step_may_say_otherwise(relay: Relay) -> None:
+    await three_lines(relay)
+    impatient = {**VK_VIBER_SMS[0], "on": {"throttled": "next", "not_a_user": "stop"}}
+    message = await relay.send(steps=[impatient, *VK_VIBER_SMS[1:]])
+    await relay.take("vk", refused(Reason.THROTTLED))
+    assert await relay.attempts(message) == [("vk", "refused"), ("viber", "queued")]
+    other = await relay.send(steps=[impatient, *VK_VIBER_SMS[1:]])
+    await relay.take("vk", refused(Reason.NOT_A_USER))
+    assert (await relay.state(other))[1:] == ("not_a_user", True)
+
+
 async def test_another_line_of_the_same_channel_when_a_line_is_broken(relay: Relay) -> None:
     await relay.line("sms-a", "smpp", price="0.01")
     await relay.line("sms-b", "smpp", price="0.02")

@@ -61,6 +61,11 @@ class IdMint:
             return self._last_ms << (NODE_BITS + SEQUENCE_BITS) | self._node | self._sequence
 
 
+def earliest(at: int) -> int:
+    """The least id that can be minted at an instant: ids are ordered by time."""
+    return (at // 1000 - EPOCH_MS) << (NODE_BITS + SEQUENCE_BITS)
+
+
 def show(noun: str, value: int) -> str:
     """An id as people and systems see it: `show("message", 1) == "msg_0000000000001"`."""
     digits = []

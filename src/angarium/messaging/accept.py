@@ -165,7 +165,7 @@ async def _keep_answers(
     kept, given_back = [], []
     for order in fresh:
         answer = answers[id(order)]
-        if order.key and isinstance(answer, Answer):
+        if order.key and isinstance(answer, Answer) and answer.status < 400:
             kept.append((order.key, answer.status, answer.body))
         elif order.key:
             given_back.append(order.key)

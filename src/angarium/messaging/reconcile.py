@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from angarium.core import ids
 from angarium.core.clock import micros
 from angarium.core.values import Reason
 from angarium.lines.store import Line
@@ -16,6 +17,7 @@ from angarium.storage.database import Transaction
 
 ORPHANS_MAX = 500  # intents taken over in one transaction
 PARKED_DAYS = 7  # Meta repeats callbacks for so long; an SMSC three days
+JOURNAL_DAYS = 7  # raw callbacks that were understood; the others stay until somebody has looked at them
 IDEMPOTENCY_HOURS = 48
 PURGE_MAX = 1_000
 DAY_S = 86_400.0
@@ -73,4 +75,5 @@ async def tidy(world: World, workspace_id: int) -> None:
 async def _tidy(tx: Transaction, world: World, workspace_id: int, now: int) -> None:
     await inbound.give_up_waiting(tx, world, workspace_id, now)
     await inbox.forget_parked(tx, workspace_id, now - micros(PARKED_DAYS * DAY_S))
+    await inbox.forget_journal(tx, workspace_id, ids.earliest(now - micros(JOURNAL_DAYS * DAY_S)), PURGE_MAX)
     await idempotency.purge(tx, workspace_id, now - micros(IDEMPOTENCY_HOURS * 3600.0), PURGE_MAX)

@@ -149,19 +149,20 @@ def settle(world: World, case: Case, attempt: Attempt, ended: Ended, now: int) -
             attempt.reason = attempt.code = attempt.detail = ""
             case.bill(attempt, capabilities.billed_on, "accepted")
         case Refused():
-            _settle_refusal(attempt, ended.outcome, ended.roll, now)
+            _settle_refusal(case, attempt, ended.outcome, ended.roll, now)
         case _:
             if capabilities.idempotent:
                 again = Refused(Reason.TEMPORARY, detail=ended.outcome.detail)
-                _settle_refusal(attempt, again, ended.roll, now)
+                _settle_refusal(case, attempt, again, ended.roll, now)
             elif _become(attempt, AttemptState.UNKNOWN):
                 attempt.reason, attempt.detail = Reason.NO_ANSWER.value, ended.outcome.detail
                 attempt.ended_at = now
 
 
-def _settle_refusal(attempt: Attempt, refused: Refused, roll: float, now: int) -> None:
+def _settle_refusal(case: Case, attempt: Attempt, refused: Refused, roll: float, now: int) -> None:
     attempt.reason, attempt.code, attempt.detail = refused.reason.value, refused.code, refused.detail
-    if action(refused.reason, attempt.message_class) is Action.RETRY:
+    overrides = case.steps[attempt.step].on
+    if action(refused.reason, attempt.message_class, overrides) is Action.RETRY:
         again_at = next_try_at(refused.reason, attempt.tries, now, roll, refused.retry_after_s)
         if again_at is not None and again_at < attempt.expires_at and _become(attempt, AttemptState.QUEUED):
             attempt.due_at = again_at

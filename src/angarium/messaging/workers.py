@@ -37,6 +37,7 @@ T = TypeVar("T")
 BATCH_MAX = 500  # attempts claimed, outcomes recorded, callbacks applied in one transaction
 POLL_S = 1.0  # how long a lost wake-up can go unnoticed
 AGAIN_S = 0.5  # after the database could not take it
+LINES_POLL_S = 5.0  # the same for a change of a line or a workspace that was made by another process
 TIDY_S = 60.0
 CLOSE_GRACE_S = 10.0  # for answers that are still under way when a line is closed
 
@@ -94,7 +95,7 @@ class Engine:
     async def _watch_lines(self) -> None:
         waiter = self._world.ground.fabric.listen(LINES_TOPIC)
         while True:
-            await waiter.wait(POLL_S)
+            await waiter.wait(LINES_POLL_S)
             await self._refresh()
 
     async def _refresh(self) -> None:

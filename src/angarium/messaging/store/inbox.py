@@ -66,6 +66,22 @@ _new_journal = Statement(
     .order_by(journal.c.id)
     .limit(bindparam("limit"))
 )
+_worked_through = (
+    select(journal.c.id)
+    .where(
+        journal.c.workspace_id == bindparam("workspace_id"),
+        journal.c.state == "done",
+        journal.c.id < bindparam("before_id"),
+    )
+    .order_by(journal.c.id)
+    .limit(bindparam("limit"))
+    .cte("worked_through")
+)
+_forget_journal = Statement(
+    delete(journal).where(
+        journal.c.workspace_id == bindparam("workspace_id"), journal.c.id.in_(select(_worked_through.c.id))
+    )
+)
 _park = BulkInsert(
     parked_receipt,
     ("workspace_id", "line_id", "ref", "status", "address", "body", "received_at"),
@@ -203,6 +219,11 @@ async def close_journal(tx: Transaction, workspace_id: int, closed: Sequence[tup
     """Mark callbacks as worked through: (id, what was not understood, or empty)."""
     rows = [(workspace_id, entry_id, "failed" if error else "done", error) for entry_id, error in closed]
     await tx.update(_close_journal, rows)
+
+
+async def forget_journal(tx: Transaction, workspace_id: int, before_id: int, limit: int) -> int:
+    """Drop callbacks that were understood and worked through, older than an id; how many."""
+    return await tx.execute(_forget_journal, workspace_id=workspace_id, before_id=before_id, limit=limit)
 
 
 async def park(tx: Transaction, workspace_id: int, receipts: Sequence[Parked]) -> None:
