@@ -1,0 +1,212 @@
+"""The same request twice is done once and answered twice: on every route that promises it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from angarium.assembly import House
+from angarium.storage.database import Database
+from support.server import (
+    CASCADE,
+    CONTACT,
+    KEY,
+    LINE,
+    MADE_BY_POST,
+    MESSAGE,
+    TEMPLATE,
+    Client,
+    everything_in,
+    furnish,
+    member,
+    whole_house,
+)
+
+BODIES: dict[str, Any] = dict(MADE_BY_POST.values()) | {
+    "/v1/contacts/batch": {"contacts": [CONTACT, {"external_id": "c-2"}]},
+    "/v1/messages/batch": {"messages": [MESSAGE]},
+    "/v1/messages/preview": MESSAGE,
+    "/v1/messages/{message_id}/cancel": None,
+}
+OTHER = {  # path: the same request with another thing in it
+    "/v1/lines": LINE | {"name": "other"},
+    "/v1/templates": TEMPLATE | {"name": "other"},
+    "/v1/cascades": CASCADE | {"name": "other"},
+    "/v1/contacts": CONTACT | {"external_id": "other"},
+    "/v1/keys": KEY | {"name": "other"},
+    "/v1/contacts/batch": {"contacts": [{"external_id": "other"}]},
+    "/v1/messages": MESSAGE | {"text": "other"},
+    "/v1/messages/batch": {"messages": [MESSAGE | {"text": "other"}]},
+    "/v1/messages/preview": MESSAGE | {"text": "other"},
+    "/v1/messages/{message_id}/cancel": {"text": "other"},
+}
+SET_UP = [path for path in OTHER if "message" not in path]
+
+
+@pytest.fixture
+async def house(database_url: str, tmp_path: Path) -> AsyncIterator[tuple[House, Client]]:
+    """The whole API, on a database of its own."""
+    async with whole_house(database_url, tmp_path) as made:
+        yield made
+
+
+async def promising(client: Client) -> list[str]:
+    """The paths of every operation that heeds an Idempotency-Key."""
+    paths = (await client.ask("GET", "/openapi.json")).json["paths"]
+    return [
+        path
+        for path, methods in paths.items()
+        for told in methods.values()
+        if any(parameter["name"] == "Idempotency-Key" for parameter in told["parameters"])
+    ]
+
+
+async def test_every_post_is_done_once(house: tuple[House, Client]) -> None:
+    made, nobody = house
+    assert set(await promising(nobody)) == set(BODIES) == set(OTHER)
+    for number, (path, body) in enumerate(sorted(BODIES.items())):
+        client = await member(nobody, made.ground, f"workspace-{number}")
+        ids = await furnish(client, made) if "message" in path else {}
+        where = re.sub(r"\{(\w+)\}", lambda match, ids=ids: ids[match[1]], path)
+        first = await client.ask("POST", where, body, Idempotency_Key="k")
+        assert first.status in (200, 201, 202), first
+        before = await everything_in(made.ground.db)
+        again = await client.ask("POST", where, body, Idempotency_Key="k")
+        assert (again.status, again.body) == (first.status, first.body), path
+        assert await everything_in(made.ground.db) == before, path
+        other = await client.ask("POST", where, OTHER[path], Idempotency_Key="k")
+        assert other.json["type"].endswith("/idempotency-mismatch"), path
+        assert other.status == 422
+        assert await everything_in(made.ground.db) == before, path
+
+
+async def test_many_at_once_make_one(house: tuple[House, Client]) -> None:
+    made, nobody = house
+    mine = await member(nobody, made.ground, "mine")
+    for path in SET_UP:
+        asked = [mine.ask("POST", path, BODIES[path], Idempotency_Key="k" + path) for _ in range(20)]
+        answers = await asyncio.gather(*asked)
+        assert len({(answer.status, answer.body) for answer in answers}) == 1, path
+        assert answers[0].status in (200, 201), answers[0]
+        replayed = [answer for answer in answers if "idempotent-replayed" in answer.headers]
+        assert len(replayed) == 19, path
+    rows = await everything_in(made.ground.db)
+    counted = {name: len(rows[name]) for name in ("line", "template", "cascade", "contact")}
+    assert counted == {"line": 1, "template": 1, "cascade": 1, "contact": 2}
+
+
+async def test_many_at_once_with_keys_of_their_own_take_a_name_once(house: tuple[House, Client]) -> None:
+    made, nobody = house
+    mine = await member(nobody, made.ground, "mine")
+    for path in ("/v1/lines", "/v1/templates", "/v1/cascades"):
+        asked = [mine.ask("POST", path, BODIES[path], Idempotency_Key=f"{path}{n}") for n in range(10)]
+        answers = await asyncio.gather(*asked, mine.ask("POST", path, BODIES[path]))
+        assert sorted(answer.status for answer in answers) == [201] + [422] * 10, path
+        assert all("name" in answer.fields for answer in answers if answer.status == 422)
+
+
+async def test_many_at_once_with_keys_of_their_own_are_one_contact(house: tuple[House, Client]) -> None:
+    made, nobody = house
+    mine = await member(nobody, made.ground, "mine")
+    asked = [mine.ask("POST", "/v1/contacts", CONTACT, Idempotency_Key=str(n)) for n in range(10)]
+    answers = await asyncio.gather(*asked)
+    assert {answer.status for answer in answers} <= {200, 409}  # 409: asked to try again
+    assert len({answer.json["id"] for answer in answers if answer.status == 200}) == 1
+    assert len((await everything_in(made.ground.db))["contact"]) == 1
+
+
+async def test_without_a_key_it_is_done_twice(house: tuple[House, Client]) -> None:
+    made, nobody = house
+    mine = await member(nobody, made.ground, "mine")
+    first, second = [await mine.ask("POST", "/v1/keys", KEY) for _ in range(2)]
+    assert first.json["id"] != second.json["id"]
+
+
+async def test_what_was_wrong_burns_no_key(house: tuple[House, Client]) -> None:
+    made, nobody = house
+    mine = await member(nobody, made.ground, "mine")
+    for path, wrong in (
+        ("/v1/lines", LINE | {"price": "free"}),
+        ("/v1/templates", TEMPLATE | {"variants": []}),
+        ("/v1/cascades", CASCADE | {"steps": [{"channel": "fax"}]}),
+        ("/v1/contacts", {"addresses": [{"kind": "phone", "value": "x"}]}),
+        ("/v1/keys", KEY | {"scopes": []}),
+    ):
+        assert (await mine.ask("POST", path, wrong, Idempotency_Key=path)).status == 422, path
+        good = await mine.ask("POST", path, BODIES[path], Idempotency_Key=path)
+        assert good.status in (200, 201), good
+    taken = await mine.ask("POST", "/v1/lines", LINE, Idempotency_Key="taken")
+    assert taken.fields["name"]["problem"] == "a line of this name exists"
+    assert (await mine.ask("POST", "/v1/lines", OTHER["/v1/lines"], Idempotency_Key="taken")).status == 201
+
+
+async def test_a_key_is_of_one_workspace_and_one_address(house: tuple[House, Client]) -> None:
+    made, nobody = house
+    mine, theirs = await member(nobody, made.ground, "mine"), await member(nobody, made.ground, "theirs")
+    first = await mine.ask("POST", "/v1/contacts", CONTACT, Idempotency_Key="k")
+    second = await theirs.ask("POST", "/v1/contacts", CONTACT, Idempotency_Key="k")
+    assert (first.status, second.status) == (200, 200)
+    assert first.json["id"] != second.json["id"]
+    elsewhere = await mine.ask("POST", "/v1/templates", CONTACT, Idempotency_Key="k")
+    assert elsewhere.status == 422
+
+
+async def test_what_a_key_looks_like(house: tuple[House, Client]) -> None:
+    made, nobody = house
+    mine = await member(nobody, made.ground, "mine")
+    for key in ("a", '"quoted"', "x" * 255):
+        assert (await mine.ask("POST", "/v1/contacts", CONTACT, Idempotency_Key=key)).status == 200, key
+    for key in ("", "a b", "é", '"', "x" * 256):
+        answer = await mine.ask("POST", "/v1/contacts", CONTACT, Idempotency_Key=key)
+        assert (answer.status, list(answer.fields)) == (422, ["Idempotency-Key"]), key
+    unquoted = await mine.ask("POST", "/v1/contacts", CONTACT, Idempotency_Key="quoted")
+    assert "idempotent-replayed" in unquoted.headers
+
+
+async def test_an_answer_outlives_the_process(database_url: str, tmp_path: Path) -> None:
+    async with whole_house(database_url, tmp_path) as (made, nobody):
+        mine = await member(nobody, made.ground, "mine")
+        first = {path: await mine.ask("POST", path, BODIES[path], Idempotency_Key=path) for path in SET_UP}
+    async with whole_house(database_url, tmp_path) as (_, nobody):
+        mine = nobody.with_key(mine.key)
+        for path, before in first.items():
+            again = await mine.ask("POST", path, BODIES[path], Idempotency_Key=path)
+            assert (again.status, again.body) == (before.status, before.body), path
+            assert again.headers["idempotent-replayed"] == "true"
+
+
+async def test_the_secret_of_a_key_is_nowhere_in_the_database(house: tuple[House, Client]) -> None:
+    made, nobody = house
+    mine = await member(nobody, made.ground, "mine")
+    new = await mine.ask("POST", "/v1/keys", KEY, Idempotency_Key="k")
+    secret = new.json["key"].rpartition("_")[2]
+    assert len(secret) == 64
+    assert not holds(await everything_in(made.ground.db), secret)
+    again = await mine.ask("POST", "/v1/keys", KEY, Idempotency_Key="k")
+    assert again.json["key"] == new.json["key"]
+
+
+def holds(rows: dict[str, list[tuple[Any, ...]]], word: str) -> bool:
+    """Whether a word stands in any cell, as text or as bytes."""
+    return any(
+        word in cell if isinstance(cell, str) else isinstance(cell, bytes) and word.encode() in cell
+        for table in rows.values()
+        for row in table
+        for cell in row
+    )
+
+
+def test_where_a_word_would_be_found() -> None:
+    assert holds({"a": [(1, "x word y")]}, "word")
+    assert holds({"a": [(None, b"x word y")]}, "word")
+    assert not holds({"a": [(1, "w", b"ord")]}, "word")
+
+
+async def test_the_database_is_ours(database: Database) -> None:
+    """`everything_in` sees every table, so that what these tests compare is the whole."""
+    assert {"line", "contact", "idempotency", "message", "fact"} <= (await everything_in(database)).keys()
