@@ -16,6 +16,7 @@ GROUND = {"channels", "core", "demo", "fabric", "protocols", "simulators", "stor
 FURNITURE = {"__init__", "api", "flows", "pages", "rules", "store", "templates"}
 MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("accounts", "edge"): "what the JSON edges of all rooms share",
+    ("accounts", "session"): "what a browser carries, and how its forms are believed",
     ("contacts", "phones"): "numbers as people write them, and as E.164",
     ("content", "liquid"): "the template language, within limits",
     ("messaging", "states"): "the lifecycle as a table",
@@ -38,13 +39,26 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "cancel"): "a verb by the way",
     ("messaging", "preview"): "what would happen",
     ("messaging", "story"): "what has happened, told",
+    ("messaging", "timeline"): "a told message as people read it",
     ("messaging", "meters"): "what Prometheus sees",
     ("messaging", "report"): "many messages summed up",
     ("messaging", "steps"): "what steps must be",
     ("messaging", "cascades"): "flows of saved cascades",
     ("messaging", "cascades_api"): "their JSON edge",
 }
-PURE = {"rules", "phones", "states", "policy", "cascade", "routing", "pacing", "retry", "receipts"}
+PURE = {
+    "cascade",
+    "pacing",
+    "phones",
+    "policy",
+    "receipts",
+    "retry",
+    "routing",
+    "rules",
+    "session",
+    "states",
+    "timeline",
+}
 IMPURE = (
     "asyncio",
     "logging",

@@ -62,21 +62,22 @@ class Shell:
         """A page as HTML; a fact that a template asks for and nobody gave is an error."""
         return self._pages.get_template(template).render({**facts, "viewer": viewer})
 
-    def say(self, said: Said, /, **given: object) -> Markup:
-        """A sentence of the catalogue, its gaps filled: with text, with times, or with other sentences."""
-        name, values = (said, given) if isinstance(said, str) else (said[0], {**said[1], **given})
+    def say(self, said: Said, /, since: datetime | None = None, **given: object) -> Markup:
+        """A sentence of the catalogue, its gaps filled: with text, with other sentences, or with times, which
+        tell their date when it is not that of `since`."""
+        name, values = (said, given) if isinstance(said, str) else said
 
         def fill(gap: re.Match[str]) -> str:
-            return self._shown(values[gap[1]])
+            return self._shown(values[gap[1]], since)
 
         return Markup(GAP.sub(fill, str(escape(self.words[name]))))  # noqa: S704  escaped, and so is each filling
 
-    def _shown(self, value: object) -> str:
+    def _shown(self, value: object, since: datetime | None) -> str:
         match value:
             case tuple():
-                return self.say(value)
+                return self.say(value, since)
             case datetime():
-                return moment(value)
+                return moment(value, since)
             case _:
                 return Markup("<bdi>{}</bdi>").format(value)
 
@@ -107,11 +108,13 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str
             yield prefix + name, value
 
 
-def moment(at: datetime, show: str = "%H:%M:%S") -> Markup:
-    """A time as a person reads it, in UTC; its title tells it whole."""
-    whole = at.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")
-    shown = whole if show == "whole" else at.astimezone(UTC).strftime(show)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(whole.replace(" ", "T"), whole, shown)
+def moment(at: datetime, since: datetime | None = None, *, whole: bool = False) -> Markup:
+    """A time in UTC: whole, or to the second, and without its date when that is the date of `since`."""
+    at = at.astimezone(UTC)
+    exact = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    same_day = since is not None and at.date() == since.astimezone(UTC).date()
+    shown = exact.replace("T", " ") if whole else at.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(exact, shown)
 
 
 # ── what is wrong ────────────────────────────────────────────────────────────────────────────────────

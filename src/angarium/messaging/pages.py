@@ -1,0 +1,268 @@
+"""The HTML edge of messages: the list, one message with its timeline, and the way from a reference."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, cast
+from urllib.parse import urlencode
+
+import msgspec
+
+from angarium.accounts import edge
+from angarium.accounts.edge import Call, Operation, Sent, route
+from angarium.accounts.pages import HtmlAnswer, redirect
+from angarium.contacts import store as contacts
+from angarium.contacts.rules import BadAddress, clean_address
+from angarium.contacts.store import Contact
+from angarium.core import ids
+from angarium.core.decoding import Shape
+from angarium.core.problems import Problem, invalid, shown
+from angarium.core.values import AddressKind, MessageClass
+from angarium.messaging import story
+from angarium.messaging.api import NEWEST, Desk
+from angarium.messaging.case import open_content
+from angarium.messaging.states import AttemptState, MessageState
+from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store.attempts import Attempt
+from angarium.messaging.store.messages import Filter
+from angarium.messaging.timeline import ATTEMPT_TONES, DOUBT, MESSAGE_TONES, Names, timeline
+from angarium.messaging.world import World
+from angarium.storage.database import Transaction
+
+PAGE = 50  # messages on a page of the list
+GLANCE_MAX = 200  # characters of a message's words in the list
+
+Document = dict[str, Any]
+Text = Annotated[str, msgspec.Meta(max_length=300)]
+
+
+class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which messages to list, newest first; `contact` is what somebody typed who looks for one."""
+
+    state: Text = ""
+    message_class: Text = msgspec.field(name="class", default="")
+    label: Text = ""
+    contact: Text = ""
+    cursor: Text = ""
+
+
+class FindQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a provider calls a part of a message."""
+
+    ref: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
+
+
+class Hop(msgspec.Struct, frozen=True):
+    """One attempt in the list."""
+
+    kind: str
+    channel: str
+    state: str
+    tone: str
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One message in the list."""
+
+    message: Document
+    tone: str
+    created_at: datetime
+    name: str
+    address: str
+    words: str
+    hops: list[Hop]
+
+
+LIST, FIND = Shape(ListQuery), Shape(FindQuery)
+
+
+def _world(request: Call) -> World:
+    return cast("Desk", request.scope["litestar_app"].state.messages).world
+
+
+def names_in(world: World, workspace_id: int) -> Names:
+    """What channels and lines are called. The first word of a channel's title is its name: SMS, Viber."""
+    channels = {kind: channel.title.split()[0] for kind, channel in world.channels.items()}
+    return Names(channels, {line.name: line.channel for line in world.lines.of(workspace_id)})
+
+
+# ── the list ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@route("GET /messages", Operation(summary="Messages", scope="messages:read", asks=LIST, page=True))
+async def list_messages(request: Call) -> Sent:
+    """The newest messages that fit."""
+    query = LIST.read_query(request.scope["query_string"])
+    _check(query)
+    if _is_id("message", query.contact.strip()):
+        return redirect(f"/messages/{query.contact.strip()}")
+    world, workspace_id = _world(request), request.auth.workspace_id
+    before = edge.read_cursor(query.cursor) or NEWEST
+    rows, following = await world.ground.db.read(_listed, world, workspace_id, query, before)
+    asked = {field: value for field, value in msgspec.to_builtins(query).items() if value}
+    asked.pop("cursor", None)
+    older = {**asked, "cursor": edge.cursor_after(following)} if following else None
+    facts = {
+        "query": query,
+        "rows": rows,
+        "filtered": bool(asked),
+        "newest": _address(asked) if query.cursor else "",
+        "older": _address(older) if older else "",
+        "states": [state.value for state in MessageState],
+        "classes": [one.value for one in MessageClass],
+        "line": next(
+            (line.name for line in world.lines.of(workspace_id) if line.enabled and line.approved), ""
+        ),
+        "server": _server(request),
+    }
+    return HtmlAnswer("messaging/messages.html", facts)
+
+
+def _check(query: ListQuery) -> None:
+    if query.state and query.state not in set(MessageState):
+        raise invalid("state", "is not a state", value=query.state, remedy=", ".join(MessageState))
+    if query.message_class and query.message_class not in set(MessageClass):
+        raise invalid("class", "is not a class", value=query.message_class, remedy=", ".join(MessageClass))
+
+
+def _address(asked: dict[str, str]) -> str:
+    return "/messages" + (f"?{urlencode(asked)}" if asked else "")
+
+
+def _server(request: Call) -> str:
+    """Where the person reached us, for the commands that are shown."""
+    host = dict(request.scope["headers"]).get(b"host", b"127.0.0.1:8080").decode("latin-1")
+    return f"{request.scope['scheme']}://{host}"
+
+
+async def _listed(
+    tx: Transaction, world: World, workspace_id: int, query: ListQuery, before: int
+) -> tuple[list[Row], int | None]:
+    contact_id = await _sought(tx, workspace_id, query.contact.strip()) if query.contact.strip() else 0
+    if contact_id is None:
+        return [], None
+    wanted = Filter(query.state, query.message_class, query.label, contact_id=contact_id)
+    found, following = await story.listing(tx, workspace_id, wanted, before, PAGE)
+    people = await contacts.by_ids(tx, workspace_id, {ids.read("contact", one["contact"]) for one in found})
+    tried: dict[str, list[Attempt]] = {one["id"]: [] for one in found}
+    message_ids = [ids.read("message", one["id"]) for one in found]
+    for attempt in await attempt_store.of_messages(tx, workspace_id, message_ids):
+        tried[ids.show("message", attempt.message_id)].append(attempt)
+    names = names_in(world, workspace_id)
+    return [
+        _row(world, names, one, people.get(ids.read("contact", one["contact"])), tried[one["id"]])
+        for one in found
+    ], following
+
+
+async def _sought(tx: Transaction, workspace_id: int, text: str) -> int | None:
+    """The contact somebody means by an id, an address of any kind, or their own id of it; None: nobody."""
+    if _is_id("contact", text):
+        return ids.read("contact", text)
+    for kind in AddressKind:
+        try:
+            address = clean_address(kind, text)
+        except BadAddress:
+            continue
+        found = await contacts.ids_by_address(tx, workspace_id, kind, [address])
+        if found:
+            return found[address]
+    return (await contacts.ids_by_external_id(tx, workspace_id, [text])).get(text)
+
+
+def _is_id(noun: str, text: str) -> bool:
+    try:
+        ids.read(noun, text)
+    except ValueError:
+        return False
+    return True
+
+
+def _row(world: World, names: Names, outline: Document, person: Contact | None, tried: list[Attempt]) -> Row:
+    addresses = [attempt.address for attempt in tried]
+    if person is not None and not addresses:
+        addresses = [address.value for address in person.addresses[:1]]
+    return Row(
+        outline,
+        MESSAGE_TONES[MessageState(outline["state"])],
+        datetime.fromisoformat(outline["created_at"]),
+        person.name if person else "",
+        addresses[-1] if addresses else "",
+        _glance(world, tried[-1]) if tried else "",
+        [_hop(names, attempt, last=attempt is tried[-1]) for attempt in tried],
+    )
+
+
+def _glance(world: World, attempt: Attempt) -> str:
+    if attempt.message_class is MessageClass.OTP:
+        return story.CODE_MASK
+    return open_content(world, attempt).text[:GLANCE_MAX]
+
+
+def _hop(names: Names, attempt: Attempt, *, last: bool) -> Hop:
+    """An attempt that was taken, but did not keep the next one from being tried, has not done its work."""
+    fell_short = attempt.state is AttemptState.ACCEPTED and not last
+    tone = DOUBT if fell_short else ATTEMPT_TONES[attempt.state]
+    return Hop(attempt.channel, names.channel(attempt.channel), attempt.state.value, tone)
+
+
+# ── one message ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@route("GET /messages/{message_id}", Operation(summary="A message", scope="messages:read", page=True))
+async def show_message(request: Call) -> Sent:
+    """One message: what became of it, by which steps, and why."""
+    world, workspace_id = _world(request), request.auth.workspace_id
+    message_id = edge.id_in_path(request, "message")
+    told, contact, refs = await world.ground.db.read(_whole, world, workspace_id, message_id)
+    names = names_in(world, workspace_id)
+    facts = {
+        "message": told,
+        "created_at": datetime.fromisoformat(told["created_at"]),
+        "contact": contact,
+        "timeline": timeline(told, names),
+        "attempts": told["attempts"],
+        "tones": {state.value: tone for state, tone in ATTEMPT_TONES.items()},
+        "refs": refs,
+        "names": names,
+        "at": datetime.fromisoformat,
+    }
+    return HtmlAnswer("messaging/message.html", facts)
+
+
+async def _whole(
+    tx: Transaction, world: World, workspace_id: int, message_id: int
+) -> tuple[Document, Contact | None, dict[str, list[str]]]:
+    """A message told, its contact if that is still there, and what providers call its attempts."""
+    told = await story.tell(tx, world, workspace_id, message_id)
+    contact_id = ids.read("contact", told["contact"])
+    people = await contacts.by_ids(tx, workspace_id, [contact_id])
+    attempt_ids = [ids.read("attempt", attempt["id"]) for attempt in told["attempts"]]
+    parts = await attempt_store.parts_of(tx, workspace_id, attempt_ids) if attempt_ids else {}
+    refs = {ids.show("attempt", one): [part.ref for part in of_one] for one, of_one in parts.items()}
+    return told, people.get(contact_id), refs
+
+
+# ── from a reference ─────────────────────────────────────────────────────────────────────────────────
+
+
+@route(
+    "GET /find", Operation(summary="The message of a reference", scope="messages:read", asks=FIND, page=True)
+)
+async def find_message(request: Call) -> Sent:
+    """On to the message that a provider calls so. A plus in the address is a plus: references hold base64."""
+    ref = FIND.read_query(request.scope["query_string"].replace(b"+", b"%2B")).ref
+    db = _world(request).ground.db
+    found = await db.read(attempt_store.message_with_ref, request.auth.workspace_id, ref)
+    if found is None:
+        raise Problem(
+            "not-found",
+            "No message is called so",
+            status=404,
+            detail=f"No provider calls a message of this workspace {shown(ref)!r}. If it was handed over a "
+            "moment ago, the answer may still be on its way: try again.",
+        )
+    return redirect(f"/messages/{ids.show('message', found)}")
+
+
+HANDLERS = (list_messages, show_message, find_message)
