@@ -1,0 +1,106 @@
+"""A line's speed: never more than it may, never a stall, whatever the clock does."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from angarium.core.clock import MICROS, micros
+from angarium.messaging.pacing import BURST_S, Bucket, give_back, next_token_at, take
+
+NOW = micros(1_800_000_000)
+
+TAKES = [  # speed a second, [(at second, wanted, granted)]
+    (0, [(0, 500, 500), (0, 500, 500)]),  # without limit
+    (100, [(0, 500, 10), (0, 500, 0), (0.05, 500, 5), (0.05, 500, 0)]),  # a tenth of a second at once
+    (100, [(0, 3, 3), (0, 500, 7)]),
+    (100, [(0, 10, 10), (3600, 500, 10)]),  # a pause saves up no more than the burst
+    (10, [(0, 500, 1), (0.099, 1, 0), (0.1, 1, 1)]),
+    (1, [(0, 500, 1), (0.999, 1, 0), (1, 1, 1), (2, 1, 1), (2.5, 1, 0)]),
+    (0.1, [(0, 1, 1), (9.9, 1, 0), (10, 1, 1), (3600, 5, 1)]),  # one in ten seconds
+    (100, [(0, 0, 0), (0, 500, 10)]),
+    (100, [(0, 10, 10), (-60, 500, 0), (-59.95, 500, 5), (0, 500, 10)]),  # the clock steps back a minute
+]
+
+
+@pytest.mark.parametrize(("per_s", "takes"), TAKES)
+def test_takes(per_s: float, takes: list[tuple[float, int, int]]) -> None:
+    bucket = Bucket(per_s)
+    for second, wanted, expected in takes:
+        bucket, granted = take(bucket, wanted, NOW + micros(second))
+        assert granted == expected, second
+
+
+def test_time_may_begin_at_nought() -> None:
+    bucket, first = take(Bucket(10), 5, 0)
+    _, second = take(bucket, 5, 0)
+    assert (first, second) == (1, 0)
+
+
+GIVING_BACK = [  # speed, granted, given back, granted then
+    (100, 10, 10, 10),
+    (100, 10, 4, 4),
+    (1, 1, 1, 1),
+    (100, 10, 500, 10),  # never more than the burst
+]
+
+
+@pytest.mark.parametrize(("per_s", "granted", "unused", "again"), GIVING_BACK)
+def test_what_was_not_used_can_be_taken_again(per_s: float, granted: int, unused: int, again: int) -> None:
+    bucket, got = take(Bucket(per_s), 500, NOW)
+    assert got == granted
+    assert take(give_back(bucket, unused), 500, NOW)[1] == again
+
+
+def test_without_limit_nothing_is_counted() -> None:
+    assert give_back(Bucket(0), 5) == Bucket(0)
+    assert next_token_at(Bucket(0), NOW) == NOW
+
+
+speeds = st.sampled_from([0.01, 0.3, 1.0, 7.5, 30.0, 100.0, 3333.3, 100_000.0])
+looks = st.lists(
+    st.tuples(st.integers(0, 5 * MICROS) | st.integers(0, 2_000), st.integers(0, 20_000)), max_size=40
+)
+
+
+@given(per_s=speeds, looks=looks)
+@example(per_s=100_000.0, looks=[(1, 20_000)] * 40)
+def test_never_more_than_speed_and_burst_in_any_interval(per_s: float, looks: list[tuple[int, int]]) -> None:
+    bucket, now = Bucket(per_s), NOW
+    granted: list[tuple[int, int]] = []
+    for pause, wanted in looks:
+        now += pause
+        bucket, got = take(bucket, wanted, now)
+        assert 0 <= got <= wanted
+        granted.append((now, got))
+    for first, (begin, _) in enumerate(granted):
+        total = 0
+        for end, got in granted[first:]:
+            total += got
+            assert total <= max(1, per_s * BURST_S) + per_s * (end - begin) / MICROS + 1e-6
+
+
+@given(per_s=speeds, looks=looks)
+def test_the_speed_is_reached(per_s: float, looks: list[tuple[int, int]]) -> None:
+    """Whoever waits for each token as told gets as many as the speed says; no waiting is for nothing."""
+    bucket, now = Bucket(per_s), NOW
+    for pause, _ in looks:
+        bucket, _ = take(bucket, 1, now + pause)
+        now += pause
+    begin = now
+    for _ in range(20):
+        now = next_token_at(bucket, now)
+        bucket, got = take(bucket, 1, now)
+        assert got == 1
+    assert now - begin <= 20 * (micros(1 / per_s) + 1)
+
+
+@given(per_s=speeds, steps=st.lists(st.integers(-3600, 3600), min_size=1, max_size=20))
+def test_a_clock_that_jumps_neither_stalls_nor_floods(per_s: float, steps: list[int]) -> None:
+    bucket, now = Bucket(per_s), NOW
+    for step in steps:
+        now += micros(step)
+        bucket, got = take(bucket, 1_000_000, now)
+        assert got <= max(1, per_s * BURST_S)
+        assert next_token_at(bucket, now) - now <= micros(1 / per_s) + 1
