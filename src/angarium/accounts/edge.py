@@ -78,7 +78,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     example: Any = None  # a body that is good
     answer_example: Any = None
     once: bool = False  # an Idempotency-Key is heeded
-    problems: tuple[int, ...] = ()  # statuses beside the usual: 401, 403, 413, 415, 422, 500
+    problems: tuple[int, ...] = ()  # statuses beside those that any such route may give
     body_max_bytes: int | None = BODY_MAX_BYTES  # None: the server's own limit, for batches
     page: bool = False  # HTML for people: they bring a session and no key, and OpenAPI does not tell of it
 

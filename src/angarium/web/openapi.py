@@ -145,9 +145,10 @@ def _responses(operation: Operation, schema_of: dict[str, dict[str, Any]]) -> di
         kind = TEXT if operation.gives is str else JSON
         content = {"schema": schema_of[repr(operation.gives)]} | _example(operation.answer_example)
         good["content"] = {kind: content}
-    usual = (
-        {500} | ({401, 403} if operation.scope else set()) | ({413, 415, 422} if operation.takes else set())
-    )
+    usual = {500, 503}
+    usual |= {401, 403} if operation.scope else set()
+    usual |= {422} if operation.asks or operation.takes else set()
+    usual |= {400, 413, 415} if operation.takes else set()
     problem = {PROBLEM_JSON: {"schema": schema_of[repr(ProblemDocument)]}}
     bad = {
         str(status): {"description": HTTPStatus(status).phrase, "content": problem}
