@@ -23,6 +23,7 @@ BATCH = 250  # messages a request
 LOOK_EVERY_S = 0.5
 QUIET_S = 3.0  # so long must ledgers and report stand still before the sums are drawn
 SETTLE_MAX_S = 60.0
+LOG_WIDTH = 120  # columns, where the report goes into a file
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 Document = dict[str, Any]
@@ -43,6 +44,8 @@ class Options(msgspec.Struct, frozen=True):
 async def run(options: Options) -> None:
     """Play the demo; Problem when something of it cannot be started."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=LOG_WIDTH)
     clock = SystemClock()
     contacts = options.contacts or EXAMPLES / "contacts.csv"
     script = EXAMPLES / "demo_script.json"
@@ -164,7 +167,8 @@ def _hand_out(options: Options, drawn: report.Report, console: Console, stage: S
 
 async def _keep_running(console: Console, stage: Stage) -> None:
     console.print(f"\nThe phones: [bold]{stage.operators.admin}/[/]  (each message links to its timeline)")
-    console.print(f"The API: {stage.url}/openapi.json   its key: {stage.key}")
+    console.print(f"The API: {stage.url}/openapi.json   its key:")
+    console.print(stage.key, soft_wrap=True, highlight=False)
     console.print(f"The server runs on {stage.config}. Ctrl-C ends everything.")
     try:
         await asyncio.Event().wait()

@@ -124,7 +124,7 @@ def progress(reports: Sequence[Document], people: int, seconds: float) -> Group:
         rows.add_row(
             Text(announcement.name, "bold"), announcement.message_class, bar, done, Text(states, "dim")
         )
-    return Group(rows, Text(f"{seconds:5.0f} s", "dim"))
+    return Group(rows, Text(f"{seconds:5.0f} s\n", "dim"))
 
 
 def show(console: Console, report: Report) -> None:
