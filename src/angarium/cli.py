@@ -117,9 +117,9 @@ def doctor(context: click.Context) -> None:
         bad = 0
         async for finding in examine(settings):
             bad += finding.level == "bad"
-            out.print(f"{MARKS[finding.level]} {escape(finding.what)}", highlight=False)
+            out.print(f"{MARKS[finding.level]} {escape(finding.what)}", highlight=False, soft_wrap=True)
             if finding.remedy:
-                out.print(f"  [dim]{escape(finding.remedy)}[/]", highlight=False)
+                out.print(f"  [dim]{escape(finding.remedy)}[/]", highlight=False, soft_wrap=True)
         return bad
 
     if _run(look()):
@@ -313,9 +313,9 @@ async def _follow(api: Api, message_id: str) -> None:
     async for last in api.follow(message_id):
         sentences = timeline_sentences(last)
         for sentence in sentences[shown:]:
-            out.print(escape(sentence), highlight=False)
+            out.print(escape(sentence), highlight=False, soft_wrap=True)
         shown = len(sentences)
-    out.print(f"[bold]{last['state']}[/] {last['reason']}", highlight=False)
+    out.print(f"[bold]{last['state']}[/] {last['reason']}".rstrip(), highlight=False)
 
 
 # ── demo ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -330,7 +330,7 @@ async def _follow(api: Api, message_id: str) -> None:
 @click.option("--port", type=int, default=8080, show_default=True, help="Port of the server; 0 takes any.")
 @click.option("--patience", type=float, default=1.0, help="Stretches or shortens the waits of the cascades.")
 def demo(**options: Any) -> None:
-    """Two messages to 2,400 customers over simulated operators: start here."""
+    """Two messages to 2,500 customers over simulated operators: start here."""
     from angarium.demo import Options, run
 
     _run(run(Options(**options)))
