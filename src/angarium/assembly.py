@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from angarium import channels
 from angarium.accounts import api as keys
+from angarium.accounts import pages as doors
 from angarium.accounts import store as accounts
 from angarium.channels import kit
 from angarium.config import Settings
@@ -26,6 +28,7 @@ from angarium.lines import api as lines
 from angarium.lines.flows import Lines
 from angarium.messaging import api as messages
 from angarium.messaging import cascades_api as cascades
+from angarium.messaging import pages
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
 from angarium.messaging.workers import Engine
@@ -41,6 +44,8 @@ from angarium.web.server import Server
 
 log = structlog.get_logger()
 
+COLLECT_AFTER = (10_000, 20, 100)  # new objects, then young and middle collections, before the next
+
 HANDLERS = [
     *keys.HANDLERS,
     *lines.HANDLERS,
@@ -48,6 +53,8 @@ HANDLERS = [
     *cascades.HANDLERS,
     *contacts.HANDLERS,
     *messages.HANDLERS,
+    *doors.HANDLERS,
+    *pages.HANDLERS,
 ]
 
 
@@ -137,6 +144,7 @@ async def serve(settings: Settings) -> None:
     try:
         await house.engine.start()
         await server.start()
+        _collect_seldom()
         log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
         await _asked_to_stop()
     finally:
@@ -144,6 +152,16 @@ async def serve(settings: Settings) -> None:
         await house.engine.stop()
         await house.close()
         log.info("stopped")
+
+
+def _collect_seldom() -> None:
+    """Let the collector of cycles look at what is new, and seldom: by default it takes a quarter of the time.
+
+    A batch makes tens of thousands of objects, which go when it ends without being looked for.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def _asked_to_stop() -> None:
