@@ -1,0 +1,49 @@
+"""Addresses and times as SMPP writes them."""
+
+from __future__ import annotations
+
+from angarium.protocols.smpp_numbers import (
+    NPI_ISDN,
+    NPI_UNKNOWN,
+    TON_ABBREVIATED,
+    TON_ALPHANUMERIC,
+    TON_INTERNATIONAL,
+    TON_UNKNOWN,
+)
+
+SENDER_NAME_MAX = 11  # letters and digits (3GPP TS 23.040 §9.1.2.5: 10 octets of septets)
+NUMBER_MAX = 20  # digits of source_addr and destination_addr
+SHORT_CODE_MAX = 8  # digits; fewer are a code of the operator's, not a subscriber
+FULL_NUMBER_MIN = 10  # digits from which a number of unknown type is taken for an international one
+DAY_S = 86_400
+RELATIVE_MAX_S = 28 * DAY_S  # beyond it the relative form counts in months, which have no length
+
+
+def is_number(text: str) -> bool:
+    """Whether it is digits, perhaps with a + before them."""
+    digits = text.removeprefix("+")
+    return digits.isascii() and digits.isdigit() and len(digits) <= NUMBER_MAX
+
+
+def sender_kind(source: str) -> tuple[int, int]:
+    """Type of number and numbering plan of a sender, by what it looks like."""
+    if not source:
+        return TON_UNKNOWN, NPI_UNKNOWN  # the operator puts its own
+    if not is_number(source):
+        return TON_ALPHANUMERIC, NPI_UNKNOWN
+    short = not source.startswith("+") and len(source) <= SHORT_CODE_MAX
+    return (TON_ABBREVIATED, NPI_UNKNOWN) if short else (TON_INTERNATIONAL, NPI_ISDN)
+
+
+def phone(address: str, ton: int) -> str:
+    """An address as it came, with + where it is a whole number."""
+    if not (address.isascii() and address.isdigit()):
+        return address
+    international = ton == TON_INTERNATIONAL or (ton == TON_UNKNOWN and len(address) >= FULL_NUMBER_MIN)
+    return f"+{address}" if international else address
+
+
+def relative_time(seconds: int) -> str:
+    """A time from now (SMPP 3.4 §7.1.1): 600 s is `000000001000000R`. 1 s to 28 days; beyond is cut off."""
+    days, rest = divmod(min(max(seconds, 1), RELATIVE_MAX_S), DAY_S)
+    return f"0000{days:02}{rest // 3600:02}{rest // 60 % 60:02}{rest % 60:02}000R"
