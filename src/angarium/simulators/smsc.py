@@ -11,7 +11,6 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
 
@@ -76,24 +75,22 @@ class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redeliver_s: float = 30.0  # until one is sent again
 
 
-@dataclass
-class Text:
+class Text(msgspec.Struct, gc=False):  # gc=False: there are many, and they hold no cycle
     """A text on its way in: its parts, and its entry in the ledger when all are here."""
 
     total: int
-    pieces: dict[int, Piece] = field(default_factory=dict)
-    ids: list[int] = field(default_factory=list)
+    pieces: dict[int, Piece] = {}
+    ids: list[int] = []
     entry: Entry | None = None
-    told: Counter[str] = field(default_factory=Counter)
+    told: dict[str, int] = {}
 
 
-@dataclass
-class Sms:
+class Sms(msgspec.Struct, gc=False, frozen=True):
     """One submit_sm that was taken."""
 
     number: int  # its id
     message: Message
-    bind: Bind
+    system_id: str
     text: Text
     doubled: bool
 
@@ -299,7 +296,7 @@ class Smsc:
         elif len(self._texts) > PARTS_KEPT_MAX:
             del self._texts[next(iter(self._texts))]
         doubled = self._rhythms["double"].due(self.faults().double_share)
-        return Sms(number, message, bind, text, doubled)
+        return Sms(number, message, bind.system_id, text, doubled)
 
     def _entry(self, bind: Bind, message: Message, text: Text) -> Entry:
         pieces = [piece for _, piece in sorted(text.pieces.items())]
@@ -335,12 +332,12 @@ class Smsc:
 
     def _happened(self, sms: Sms, word: str) -> None:
         text = sms.text
-        text.told[word] += 1
+        text.told[word] = text.told.get(word, 0) + 1
         if text.entry is not None and text.told[word] % text.total == 0:
             self.ledger.reported(text.entry, WORDS[word][1], time.time())
         asked = sms.message.registered_delivery & RECEIPT_MASK
         if asked == RECEIPT_ALWAYS or (asked == RECEIPT_ON_FAILURE and word in FAILURES):
-            mailbox = self._mailboxes[sms.bind.system_id]
+            mailbox = self._mailboxes[sms.system_id]
             for _ in range(2 if sms.doubled else 1):
                 mailbox.add(self._receipt(sms, word))
 
