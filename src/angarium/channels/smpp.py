@@ -1,0 +1,498 @@
+"""SMS over SMPP 3.4: a bind at an operator, many messages under way at once.
+
+Sources: SMPP 3.4 Issue 1.2 and 3GPP TS 23.038 and 23.040 for the wire; for what operators make of them, the
+code and issues of Jasmin, python-smpplib and Kannel, and the pages that `protocols/smpp_receipt.py` names.
+
+Quirks:
+- SMPP has no idempotency key. What was written and never answered may have gone out: Unknown, and never
+  repeated here. A late answer on the same session is journalled, and becomes a receipt of our attempt.
+- A text of n parts is n messages at the operator, with n ids. It is accepted when all are. When some are and
+  others not it is Unknown, because to send it again would repeat what arrived.
+- "Slow down" (RTHROTTLED, RMSGQFUL) stops the whole bind for a while, twice as long each time it comes
+  again. A part of a longer text is then written again: its other parts may be on their way.
+- deliver_sm is answered when the journal has it: after the answer the operator forgets it.
+- deliver_sm has no id. What a person writes is named by the bind and the sequence number it came with, and
+  by its bytes; what the operator repeats keeps the name of its first arrival (`protocols/smpp_traffic.py`).
+"""
+
+from __future__ import annotations
+
+import ssl
+from hashlib import blake2b
+from math import ceil
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta
+
+from angarium.channels import kit
+from angarium.core.clock import is_zone
+from angarium.core.ports import (
+    Accepted,
+    Capabilities,
+    Channel,
+    Ears,
+    Event,
+    Inbound,
+    Outcome,
+    Raw,
+    Receipt,
+    Refused,
+    Submission,
+    Tools,
+    Unknown,
+)
+from angarium.core.problems import FieldProblem, invalid, shown
+from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
+from angarium.protocols import gsm, smpp_pdu, smpp_receipt, smpp_text
+from angarium.protocols import smpp_numbers as numbers
+from angarium.protocols.smpp_fields import (
+    DAY_S,
+    SENDER_NAME_MAX,
+    is_number,
+    phone,
+    relative_time,
+    sender_kind,
+)
+from angarium.protocols.smpp_line import BIND, CLIENT_REF, ORIGIN, Dealings, SmppConnection
+from angarium.protocols.smpp_link import Login, tls_context
+from angarium.protocols.smpp_numbers import Command, Status
+from angarium.protocols.smpp_pdu import Bind, Frame, Message, PduError
+from angarium.protocols.smpp_receipt import Dialect, Unread, Verdict
+from angarium.protocols.smpp_text import TextError
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+Octet = Annotated[int, Meta(ge=0, le=255)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One account at one message centre."""
+
+    host: Annotated[
+        str, Meta(title="Host", description="Name or address of the operator's server.", min_length=1)
+    ]
+    system_id: Annotated[
+        str, Meta(title="System id", description="The account's name.", min_length=1, max_length=64)
+    ]
+    password: Annotated[
+        str,
+        Meta(title="Password", description="The account's password.", max_length=64, extra={"secret": True}),
+    ]
+    source: Annotated[
+        str,
+        Meta(title="Sender", description="A name of up to 11 characters, or a number, as registered."),
+    ]
+    port: Annotated[
+        int, Meta(title="Port", description="2775, or with TLS 3550 by custom.", ge=1, le=65_535)
+    ] = 2775
+    system_type: Annotated[
+        str, Meta(title="System type", description="Only if the operator asks for one.", max_length=12)
+    ] = ""
+    bind_mode: Annotated[
+        Literal["transceiver", "pair"],
+        Meta(title="Bind", description="transceiver, or a pair: a transmitter and a receiver."),
+    ] = "transceiver"
+    tls: Annotated[bool, Meta(title="TLS", description="Whether the connection is encrypted.")] = False
+    tls_verify: Annotated[
+        bool, Meta(title="Check the certificate", description="Switch off only inside a private network.")
+    ] = True
+    tls_ca: Annotated[
+        str,
+        Meta(title="Certificate authority", description="PEM of the operator's own. Empty: the usual ones."),
+    ] = ""
+    source_ton: Annotated[
+        Octet | None, Meta(title="Sender's TON", description="Type of number. Empty: by what the sender is.")
+    ] = None
+    source_npi: Annotated[
+        Octet | None, Meta(title="Sender's NPI", description="Numbering plan. Empty: by what the sender is.")
+    ] = None
+    dest_ton: Annotated[int, Meta(title="Recipient's TON", description="1: international.", ge=0, le=255)] = 1
+    dest_npi: Annotated[int, Meta(title="Recipient's NPI", description="1: E.164.", ge=0, le=255)] = 1
+    alphabet: Annotated[
+        smpp_text.Alphabet,
+        Meta(title="Default alphabet", description="What this operator reads in data_coding 0."),
+    ] = "gsm7"
+    data_coding: Annotated[
+        int, Meta(title="data_coding", description="Of texts in the default alphabet.", ge=0, le=255)
+    ] = 0
+    smart: Annotated[
+        bool,
+        Meta(title="Plain punctuation", description="Make quotes and dashes plain if that saves UCS-2."),
+    ] = False
+    long_messages: Annotated[
+        smpp_text.Way,
+        Meta(title="Long texts", description="udh: headers; sar: parameters; payload: the operator cuts."),
+    ] = "udh"
+    reference_bits: Annotated[
+        Literal[8, 16],
+        Meta(title="Reference bits", description="16 confuses fewer texts; a part is shorter by one."),
+    ] = 8
+    parts_max: Annotated[
+        int, Meta(title="Most parts", description="A longer text is refused.", ge=1, le=255)
+    ] = 10
+    service_type: Annotated[
+        str, Meta(title="Service type", description="Only if the operator asks for one.", max_length=5)
+    ] = ""
+    registered_delivery: Annotated[
+        int,
+        Meta(title="Receipts", description="1: always, 2: failures, 0: never; +16: on the way.", ge=0, le=31),
+    ] = 1
+    tlvs: Annotated[
+        dict[str, str],
+        Meta(title="Parameters", description='Sent with each message, in hexadecimal: {"1400": "313130"}.'),
+    ] = {}
+    template_tag: Annotated[
+        str,
+        Meta(title="Template parameter", description="Hexadecimal tag of template ids (India DLT: 1401)."),
+    ] = ""
+    enquire_link_s: Annotated[
+        float,
+        Meta(title="Ask after", description="Seconds of silence; after twice as many it is dead.", gt=0),
+    ] = 30
+    response_timeout_s: Annotated[
+        float, Meta(title="Wait for an answer", description="Seconds; then the message is unknown.", gt=0)
+    ] = 60
+    reconnect_s: Annotated[
+        float, Meta(title="Reconnect after", description="Seconds; after a refused bind it is longer.", gt=0)
+    ] = 10
+    statuses: Annotated[
+        dict[str, Reason],
+        Meta(title="Own statuses", description='Error statuses of this operator: {"0x40b": "no_credit"}.'),
+    ] = {}
+    system_error: Annotated[
+        Literal["refused", "unknown"],
+        Meta(title="RSYSERR", description="What it says of a message: surely refused, or perhaps taken."),
+    ] = "refused"
+    receipt_id_base: Annotated[
+        Literal["same", "hex_to_dec", "dec_to_hex"],
+        Meta(title="Ids in receipts", description="Whether answer and receipt write an id in the same base."),
+    ] = "same"
+    receipt_words: Annotated[
+        dict[str, str],
+        Meta(title="Own words", description='In stat: {"GONE": "bad_address"}; a status or a reason.'),
+    ] = {}
+    receipt_errors: Annotated[
+        dict[str, Reason],
+        Meta(title="Own errors", description='Error codes of this operator in err: {"27": "unreachable"}.'),
+    ] = {}
+    receipt_zone: Annotated[
+        str,
+        Meta(title="Time zone", description="Of dates in receipts: Asia/Tehran. Empty: they are not used."),
+    ] = ""
+    receipts_unmarked: Annotated[
+        bool,
+        Meta(title="Unmarked receipts", description="Know receipts by their text, which a person can forge."),
+    ] = False
+
+    def __post_init__(self) -> None:
+        checks = {
+            "source": is_number(self.source)
+            or (len(self.source) <= SENDER_NAME_MAX and self.source.isascii()),
+            "tls_ca": not self.tls_ca or _is_authority(self.tls_ca),
+            "tlvs": all(_is_tag(tag) and _octets(value) is not None for tag, value in self.tlvs.items()),
+            "template_tag": not self.template_tag or _is_tag(self.template_tag),
+            "statuses": all(_octets(status.removeprefix("0x").zfill(8)) for status in self.statuses),
+            "receipt_words": all(word in VERDICTS for word in self.receipt_words.values()),
+            "receipt_zone": not self.receipt_zone or is_zone(self.receipt_zone),
+        }
+        for name, good in checks.items():
+            if not good:
+                raise invalid(name, "is not as its help says", value=getattr(self, name))
+
+
+# A line's own word of a receipt may be a status or, when it failed, a reason.
+VERDICTS: dict[str, Verdict] = {reason.value: (ReceiptStatus.FAILED, reason) for reason in Reason} | {
+    status.value: (status, None) for status in ReceiptStatus if status is not ReceiptStatus.FAILED
+}
+
+
+def _is_tag(text: str) -> bool:
+    octets = _octets(text)
+    return octets is not None and len(octets) == 2
+
+
+def _is_authority(pem: str) -> bool:
+    try:
+        tls_context(pem, verify=True)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
+
+
+def _octets(text: str) -> bytes | None:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return None
+
+
+# ── statuses ─────────────────────────────────────────────────────────────────────────────────────────
+
+# What a status in the answer to submit_sm means. Any other of the standard says that we spoke wrongly, and
+# one that is not of the standard refuses the message for good, unless the line knows better.
+STATUSES: dict[int, Reason] = {
+    Status.RINVMSGLEN: Reason.TOO_LONG,
+    Status.RSYSERR: Reason.TEMPORARY,
+    Status.RINVSRCADR: Reason.SENDER_INVALID,
+    Status.RINVDSTADR: Reason.BAD_ADDRESS,
+    Status.RINVPASWD: Reason.AUTH,
+    Status.RINVSYSID: Reason.AUTH,
+    Status.RMSGQFUL: Reason.THROTTLED,
+    Status.RSUBMITFAIL: Reason.TEMPORARY,
+    Status.RINVSRCTON: Reason.SENDER_INVALID,
+    Status.RINVSRCNPI: Reason.SENDER_INVALID,
+    Status.RTHROTTLED: Reason.THROTTLED,
+    Status.RX_T_APPN: Reason.TEMPORARY,
+    Status.RX_P_APPN: Reason.REJECTED,
+    Status.RX_R_APPN: Reason.REJECTED,
+    Status.RDELIVERYFAILURE: Reason.UNDELIVERED,
+    Status.RUNKNOWNERR: Reason.TEMPORARY,
+    Status.RPROHIBITED: Reason.REJECTED,
+    Status.RSERTYPUNAVAIL: Reason.TEMPORARY,
+}
+
+
+def verdict(settings: Settings, frame: Frame) -> Outcome:
+    """What the answer to a submit_sm says; a generic_nack refuses."""
+    status = frame.status
+    if status == Status.ROK:
+        return _accepted(settings, frame)
+    detail = f"the operator says: {numbers.status_description(status)}"
+    if status == Status.RSYSERR and settings.system_error == "unknown":
+        return Unknown(detail)
+    return Refused(_reason(settings, status), numbers.status_name(status), detail)
+
+
+def _accepted(settings: Settings, frame: Frame) -> Outcome:
+    if frame.command == Command.GENERIC_NACK:
+        return Unknown("the operator's answer says nothing certain: a nack without an error")
+    try:
+        ref = smpp_receipt.response_ref(smpp_pdu.decode_message_id(frame), settings.receipt_id_base)
+    except PduError as error:
+        return Unknown(f"the operator's answer says nothing certain: {error.detail}")
+    return Accepted((ref,) if ref else ())
+
+
+def _reason(settings: Settings, status: int) -> Reason:
+    for own, reason in settings.statuses.items():
+        if int(own, 16) == status:
+            return reason
+    spoke_wrongly = status in numbers.STATUS_NAMES
+    return STATUSES.get(status, Reason.CONFIG if spoke_wrongly else Reason.REJECTED)
+
+
+# ── send ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def connect(tools: Tools, settings: Settings, window: int, ears: Ears) -> SmppConnection:
+    """A live line."""
+    dealings = Dealings(
+        compose=lambda submission, reference: compose(settings, submission, reference),
+        verdict=lambda frame: verdict(settings, frame),
+    )
+    return SmppConnection(tools, logins(settings, window), dealings, ears)
+
+
+def logins(settings: Settings, window: int) -> list[Login]:
+    """The binds of a line; the first submits."""
+    kinds = {
+        "transceiver": (Command.BIND_TRANSCEIVER,),
+        "pair": (Command.BIND_TRANSMITTER, Command.BIND_RECEIVER),
+    }
+    return [
+        Login(
+            host=settings.host,
+            port=settings.port,
+            bind_as=kind,
+            bind=Bind(settings.system_id, settings.password, settings.system_type),
+            window=window,
+            response_timeout_s=settings.response_timeout_s,
+            enquire_link_s=settings.enquire_link_s,
+            reconnect_s=settings.reconnect_s,
+            tls=tls_context(settings.tls_ca, verify=settings.tls_verify) if settings.tls else None,
+        )
+        for kind in kinds[settings.bind_mode]
+    ]
+
+
+def compose(settings: Settings, submission: Submission, reference: int) -> list[bytes] | Refused:
+    """The bodies of submit_sm that carry a submission; Refused when this line cannot carry it whole."""
+    number = kit.digits(submission.address)
+    if not is_number(number):
+        return Refused(Reason.BAD_ADDRESS, detail=f"{shown(number)} is no phone number")
+    try:
+        cut = _cut(settings, submission.content)
+        findings = _findings(settings, submission.content, len(cut.parts))
+        if findings:
+            reason = Reason.TOO_LONG if len(cut.parts) > settings.parts_max else Reason.UNSUPPORTED
+            return Refused(reason, detail="; ".join(f"{found.field}: {found.problem}" for found in findings))
+        messages = smpp_text.short_messages(
+            _message(settings, submission, number),
+            cut,
+            way=settings.long_messages,
+            reference=reference & ((1 << settings.reference_bits) - 1),
+            reference_bits=settings.reference_bits,
+        )
+        return [smpp_pdu.encode_message(message) for message in messages]
+    except gsm.TooLong as error:
+        return Refused(Reason.TOO_LONG, detail=str(error))
+    except PduError as error:
+        return Refused(Reason.CONFIG, error.status.name, error.detail)
+
+
+def _message(settings: Settings, submission: Submission, number: str) -> Message:
+    ton, npi = sender_kind(settings.source)
+    tlvs = [(int(tag, 16), bytes.fromhex(value)) for tag, value in settings.tlvs.items()]
+    if settings.template_tag and submission.content.template:
+        tlvs.append((int(settings.template_tag, 16), submission.content.template.encode()))
+    return Message(
+        service_type=settings.service_type,
+        source_ton=ton if settings.source_ton is None else settings.source_ton,
+        source_npi=npi if settings.source_npi is None else settings.source_npi,
+        source=kit.digits(settings.source),
+        dest_ton=settings.dest_ton,
+        dest_npi=settings.dest_npi,
+        dest=number,
+        validity="" if submission.ttl_s is None else relative_time(submission.ttl_s),
+        registered_delivery=settings.registered_delivery,
+        data_coding=settings.data_coding,
+        tlvs=tuple(tlvs),
+    )
+
+
+# ── content ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def measure(settings: Settings, content: Content) -> Measure:
+    """Parts and units as this line sends the text; of one too long for any, what it would come to."""
+    try:
+        cut = _cut(settings, content)
+    except gsm.TooLong as error:
+        room = gsm.PER_PART[settings.reference_bits][error.encoding]
+        return Measure(ceil(error.units / room), error.units, error.encoding, 0)
+    return Measure(len(cut.parts), cut.units, cut.encoding, cut.units_left)
+
+
+def lint(settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
+    """What an SMS on this line cannot carry."""
+    return tuple(_findings(settings, content, measure(settings, content).parts))
+
+
+def _findings(settings: Settings, content: Content, parts: int) -> list[FieldProblem]:
+    found = kit.beyond(CAPABILITIES, content)
+    if content.template and not settings.template_tag:
+        found.append(FieldProblem("template", "this line sends no template id", "set its template parameter"))
+    if parts > settings.parts_max:
+        problem = f"{parts} parts, at most {settings.parts_max}"
+        found.append(FieldProblem("text", problem, "shorten it", shown(content.text)))
+    if not content.text.strip():
+        found.append(FieldProblem("text", "is empty", "write something"))
+    return found
+
+
+def _cut(settings: Settings, content: Content) -> gsm.Segments:
+    text = gsm.smart(content.text) if settings.smart else content.text
+    return smpp_text.segments(text, settings.alphabet, settings.reference_bits)
+
+
+# ── parse ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def parse(settings: Settings, raw: Raw) -> list[Event]:
+    """What a piece of the journal says: PDUs one after another, or an answer that came as evidence."""
+    splitter = smpp_pdu.Splitter()
+    events: list[Event] = []
+    try:
+        for frame in splitter.feed(raw.body):
+            events += _events(settings, frame, raw.headers)
+    except PduError as error:
+        events.append(kit.unreadable(error.detail, raw.body))
+    if splitter.pending or not events:
+        events.append(kit.unreadable(f"{splitter.pending} octets that are no whole PDU", raw.body))
+    return events
+
+
+def _events(settings: Settings, frame: Frame, headers: dict[str, str]) -> list[Event]:
+    if CLIENT_REF in headers:
+        return _evidence(settings, frame, headers[CLIENT_REF])
+    dialect = _dialect(settings)
+    try:
+        message = smpp_pdu.decode(frame)
+        if not isinstance(message, Message):
+            return [kit.unreadable(f"unexpected {numbers.command_name(frame.command)}", frame.data)]
+        if smpp_receipt.is_receipt(message, dialect):
+            return [_receipt(settings, message, dialect)]
+        if message.esm_class & numbers.ESM_TYPE_MASK:
+            return [kit.unreadable(f"esm_class 0x{message.esm_class:02x}", frame.data)]
+        return [_inbound(settings, message, frame, headers)]
+    except (PduError, Unread, TextError) as error:
+        return [kit.unreadable(str(error), frame.data)]
+
+
+def _evidence(settings: Settings, frame: Frame, client_ref: str) -> list[Event]:
+    match verdict(settings, frame):
+        case Accepted(refs):
+            return [Receipt(ReceiptStatus.ACCEPTED, ref="".join(refs), client_ref=client_ref)]
+        case Refused(reason=reason, code=code):
+            return [Receipt(ReceiptStatus.FAILED, client_ref=client_ref, reason=reason, code=code)]
+        case Unknown(detail):
+            return [kit.unreadable(detail, frame.data)]
+
+
+def _receipt(settings: Settings, message: Message, dialect: Dialect) -> Receipt:
+    report = smpp_receipt.read_receipt(message, dialect)
+    ref = smpp_receipt.receipt_ref(report.message_id, settings.receipt_id_base)
+    address = phone(message.source, message.source_ton)
+    if not ref and not address:
+        raise Unread("a receipt that names neither message nor recipient")
+    return Receipt(report.status, ref, "", address, report.reason, report.code, report.at)
+
+
+def _inbound(settings: Settings, message: Message, frame: Frame, headers: dict[str, str]) -> Inbound:
+    piece = smpp_text.read_piece(message, settings.alphabet)
+    origin = headers.get(ORIGIN) or f"{headers.get(BIND, '')}.{frame.sequence}"
+    name = blake2b(frame.data[smpp_pdu.HEADER_SIZE :], key=origin.encode()[:64], digest_size=16)
+    return Inbound(
+        ref=name.hexdigest(),
+        sender=phone(message.source, message.source_ton),
+        recipient=phone(message.dest, message.dest_ton),
+        text=kit.clean(piece.text),
+        part_ref=piece.reference,
+        part_number=piece.number,
+        part_total=piece.total,
+    )
+
+
+def _dialect(settings: Settings) -> Dialect:
+    return Dialect(
+        words={word.upper(): VERDICTS[meaning] for word, meaning in settings.receipt_words.items()},
+        errors={error.lstrip("0"): reason for error, reason in settings.receipt_errors.items()},
+        zone=ZoneInfo(settings.receipt_zone) if settings.receipt_zone else None,
+        unmarked=settings.receipts_unmarked,
+    )
+
+
+# ── the channel ──────────────────────────────────────────────────────────────────────────────────────
+
+CAPABILITIES = Capabilities(
+    receipts=frozenset({ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
+    classes=frozenset(MessageClass),
+    native_ttl_s=(60, 2 * DAY_S),
+    two_way=True,
+    priced_by="part",
+)
+
+CHANNEL = Channel(
+    kind="smpp",
+    title="SMS over SMPP",
+    address_kind=AddressKind.PHONE,
+    settings=Settings,
+    capabilities=CAPABILITIES,
+    parse=parse,
+    measure=measure,
+    connect=connect,
+    lint=lint,
+)
