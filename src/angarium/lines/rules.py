@@ -91,11 +91,10 @@ def _check_hours(hours: Hours | None) -> list[FieldProblem]:
     if hours is None:
         return []
     found = []
-    for field, wall in (("hours.from", hours.from_), ("hours.until", hours.until)):
-        if not WALL.fullmatch(wall):
-            found.append(
-                FieldProblem(field, "is not a time of day", "HH:MM, from 00:00 to 24:00", shown(wall))
-            )
+    for field, wall, last in (("hours.from", hours.from_, "23:59"), ("hours.until", hours.until, "24:00")):
+        if not WALL.fullmatch(wall) or wall > last:
+            remedy = f"HH:MM, from 00:00 to {last}"
+            found.append(FieldProblem(field, "is not a time of day", remedy, shown(wall)))
     if not 1 <= len(hours.days) <= 7 or any(not 1 <= day <= 7 for day in hours.days):
         days = " ".join(map(str, hours.days))
         found.append(FieldProblem("hours.days", "are not days", "1 (Monday) to 7 (Sunday)", shown(days)))

@@ -133,13 +133,12 @@ def _is_open(hours: Hours, place: ZoneInfo, at: int) -> bool:
 
 
 def _openings(hours: Hours, place: ZoneInfo, now: int) -> Iterator[int]:
-    """When the clocks show the opening time, from yesterday (24:00 is today) for two weeks."""
+    """When the clocks show the opening time, from today for two weeks."""
     opens, today = _minutes(hours.from_), to_datetime(now).astimezone(place).date()
-    for ahead in range(-1, 15):
-        day = today + timedelta(days=ahead + opens // 1440)
+    for ahead in range(15):
         for fold in (0, 1):
-            wall = time(opens % 1440 // 60, opens % 60, fold=fold)
-            yield from_datetime(datetime.combine(day, wall, place))
+            wall = time(opens // 60, opens % 60, fold=fold)
+            yield from_datetime(datetime.combine(today + timedelta(days=ahead), wall, place))
 
 
 def _minutes(wall: str) -> int:
