@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
@@ -254,12 +254,12 @@ def _state(line: Line, states: dict[int, str]) -> str:
 
 
 def _schema(channel: Channel) -> Json:
-    """The settings of a channel as JSON Schema, without references, secrets marked."""
-    (_, components) = msgspec.json.schema_components([channel.settings], ref_template="{name}")
-    schema: dict[str, Any] = components[channel.settings.__name__]
+    """The settings of a channel as a JSON Schema of their own, secrets marked."""
+    parts: dict[str, Json] = msgspec.json.schema(channel.settings)["$defs"]
+    schema = parts.pop(channel.settings.__name__)
     for name in secret_fields(channel.settings):
         schema["properties"][name]["writeOnly"] = True
-    return schema
+    return schema | ({"$defs": parts} if parts else {})
 
 
 HANDLERS = (list_lines, create_line, get_line, change_line, delete_line, list_channels)
