@@ -57,7 +57,7 @@ def _why_not(line: LineFacts, message_class: MessageClass, exclude: Collection[i
     judgement = judge_line(message_class, line.rules)
     if isinstance(judgement, Refuse):
         return judgement.detail
-    return "It has already refused this message." if line.line_id in exclude else ""
+    return "It has been tried for this step already." if line.line_id in exclude else ""
 
 
 def _why(line: LineFacts, avoid: Collection[int]) -> str:
