@@ -45,7 +45,7 @@ ONE, TWO, TWO_AILS = line(1), line(2), line(2, healthy=False)
 ONE_CHEAP, TWO_DEAR = line(1, 1), line(2, 9)
 ONE_AILS = line(1, 1, healthy=False)
 
-ROWS = [  # what it is about, the lines, avoid, exclude, what is found: (line, can be used, part of its reason)
+ROWS = [  # about, lines, avoided, excluded, what is found: (line, can be used, part of its reason)
     ("no line", [], 0, 0, []),
     ("one line", [ONE], 0, 0, [(1, True, CONNECTED)]),
     ("on another channel", [line(1, channel="smtp")], 0, 0, []),
