@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from angarium.core.problems import Problem
 from angarium.storage.database import Database, Transaction, open_database
-from angarium.storage.idempotency import Claim, Mismatch, New, Replay, Twin, claim, fill, purge
+from angarium.storage.idempotency import (
+    Claim,
+    Mismatch,
+    New,
+    Replay,
+    Twin,
+    claim,
+    fill,
+    once,
+    purge,
+    release,
+)
 from support.databases import PostgresServer
 from support.sample import ids, put
 
@@ -60,6 +74,41 @@ async def test_a_claim_that_was_never_filled_is_new_again(database: Database) ->
     await database.run(claim, 1, [("a", b"1")], 0)
     assert await database.run(claim, 1, [("a", b"1"), ("a", b"1")], 0) == [New(), Twin(0)]
     assert await database.run(claim, 1, [("a", b"2")], 0) == [Mismatch()]
+
+
+async def test_a_claim_that_is_given_back_is_free_for_another_body(database: Database) -> None:
+    async def work(tx: Transaction) -> None:
+        await answer(tx, ("kept", b"1"))
+        await claim(tx, 1, [("back", b"1"), ("other", b"1")], 0)
+        await release(tx, 1, ["back", "kept", "never claimed"])
+
+    await database.run(work)
+    asked = [("back", b"2"), ("kept", b"1"), ("other", b"2")]
+    assert await database.run(answer, *asked) == [New(), Replay(202, b"kept"), Mismatch()]
+
+
+async def test_no_claim_is_given_back_in_another_workspace(database: Database) -> None:
+    await database.run(claim, 1, [("a", b"1")], 0)
+    await database.run(release, 2, ["a"])
+    assert await database.run(claim, 1, [("a", b"2")], 0) == [Mismatch()]
+
+
+async def test_a_work_is_done_once(database: Database) -> None:
+    async def work(tx: Transaction) -> tuple[int, bytes]:
+        await put(tx, 1)
+        return 201, b"made"
+
+    async def fails(tx: Transaction) -> tuple[int, bytes]:
+        await put(tx, 2)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await database.run(once, 1, "a", b"1", 0, fails)
+    assert await database.run(once, 1, "a", b"2", 0, work) == (Replay(201, b"made"), False)
+    assert await database.run(once, 1, "a", b"2", 0, work) == (Replay(201, b"made"), True)
+    with pytest.raises(Problem, match="idempotency-mismatch"):
+        await database.run(once, 1, "a", b"1", 0, work)
+    assert await database.read(ids) == [1]
 
 
 async def test_many_at_once_do_it_once(database: Database) -> None:

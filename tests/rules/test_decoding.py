@@ -154,7 +154,10 @@ def test_a_wrong_field_is_named(written: str, field: str, problem: str, value: s
         (b'{"messages":NaN}', "Line 1, column 13: invalid character."),
         (b'{"messages":"\xff"}', "It is not UTF-8: byte 13 cannot be read as a character."),
         (b"\xff\xfe{\x00}\x00", "It is not UTF-8: byte 0 cannot be read as a character."),
-        (b'{"messages":["\\ud800 and more"]}', "Line 1, column 21: unexpected end of escaped utf-16 surrogate pair."),
+        (
+            b'{"messages":["\\ud800 and more"]}',
+            "Line 1, column 21: unexpected end of escaped utf-16 surrogate pair.",
+        ),
         (b'{"messages":' + b"[" * 100_000, "It is nested too deeply."),
         (b'{"a":' * 100_000, "It is nested too deeply."),
         (b'{"wrong": 1, "messages": x}', "Line 1, column 26: invalid character."),

@@ -87,8 +87,8 @@ SHOWN_EXAMPLE = ContactShown(
     tags=["regular"],
     opted_out=[],
     addresses=[
-        Address(AddressKind.EMAIL, "olena@example.com"),
         Address(AddressKind.PHONE, "+380441234567"),
+        Address(AddressKind.EMAIL, "olena@example.com"),
     ],
     created_at="2026-11-23T08:30:00.000Z",
     updated_at="2026-11-23T08:30:00.000Z",

@@ -99,7 +99,7 @@ insert_addresses = BulkInsert(
     address,
     ("workspace_id", "kind", "value", "contact_id", "operator_blacklist", "created_at"),
     conflict=("workspace_id", "kind", "value"),
-    update=("contact_id", "operator_blacklist"),
+    update=("contact_id", "operator_blacklist", "created_at"),
 )
 _by_ids = Statement(select(*_shown).where(_here, among(contact.c.id, "ids")))
 _by_external_ids = Statement(
@@ -262,7 +262,8 @@ def _contact_row(workspace_id: int, one: Contact) -> tuple[Any, ...]:
 
 def _address_rows(workspace_id: int, contacts: Sequence[Contact]) -> list[tuple[Any, ...]]:
     return [
-        (workspace_id, a.kind.value, a.value, one.id, int(a.operator_blacklist), one.created_at)
+        # a microsecond apart: the first one given of a kind stays the first, and is the one written to
+        (workspace_id, a.kind.value, a.value, one.id, int(a.operator_blacklist), one.created_at + place)
         for one in contacts
-        for a in one.addresses
+        for place, a in enumerate(one.addresses)
     ]

@@ -1,0 +1,275 @@
+"""Contacts over the API: who is who, one or a thousand at once, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from angarium.contacts.api import HANDLERS, ContactShown
+from angarium.storage.database import Database
+from angarium.storage.ground import Ground
+from support.server import Client, everything_in, ground_on, member, serving
+
+PHONE = {"kind": "phone", "value": "+380441234567", "operator_blacklist": False}
+OTHER_PHONE = {"kind": "phone", "value": "+380441234568", "operator_blacklist": False}
+EMAIL = {"kind": "email", "value": "olena@example.com", "operator_blacklist": False}
+CONTACT: dict[str, Any] = {
+    "external_id": "c-1",
+    "name": "Олена",
+    "locale": "uk",
+    "time_zone": "Europe/Kyiv",
+    "fields": {"city": "Київ", "points": 12, "nested": {"a": [1, None]}},
+    "tags": ["regular"],
+    "opted_out": ["promotional"],
+    "addresses": [EMAIL, PHONE],
+}
+
+
+@pytest.fixture
+async def shop(database: Database) -> AsyncIterator[tuple[Ground, Client]]:
+    """The routes of contacts; a client with every right."""
+    ground = ground_on(database)
+    async with serving(ground, HANDLERS) as nobody:
+        yield ground, await member(nobody, ground, "shop")
+
+
+def told(contact: dict[str, Any]) -> dict[str, Any]:
+    """A contact without what we made of it ourselves."""
+    made = ("id", "created_at", "updated_at")
+    return {name: value for name, value in contact.items() if name not in made}
+
+
+async def test_there_and_back(shop: tuple[Ground, Client]) -> None:
+    _, mine = shop
+    made = await mine.ask("POST", "/v1/contacts", CONTACT)
+    assert made.status == 200
+    contact = made.json
+    path = f"/v1/contacts/{contact['id']}"
+    assert told(contact) == CONTACT
+    assert contact["created_at"] == contact["updated_at"]
+    assert msgspec.json.encode(msgspec.json.decode(made.body, type=ContactShown)) == made.body
+    assert (await mine.ask("GET", path)).json == contact
+    assert (await mine.ask("GET", "/v1/contacts")).json == {"items": [contact], "next": None}
+
+    different = CONTACT | {"external_id": "c-2", "name": "Olena", "tags": [], "addresses": [OTHER_PHONE]}
+    changed = (await mine.ask("PUT", path, different)).json
+    assert told(changed) == different
+    assert (changed["id"], changed["created_at"]) == (contact["id"], contact["created_at"])
+    assert (await mine.ask("GET", path)).json == changed
+    bare = (await mine.ask("PUT", path, {"external_id": "c-2"})).json
+    assert told(bare) == {
+        "external_id": "c-2",
+        "name": "",
+        "locale": "en",
+        "time_zone": "UTC",
+        "fields": {},
+        "tags": [],
+        "opted_out": [],
+        "addresses": [],
+    }
+    assert (await mine.ask("DELETE", path)).status == 204
+    assert (await mine.ask("GET", path)).status == 404
+    assert (await mine.ask("DELETE", path)).status == 404
+    assert (await mine.ask("PUT", path, CONTACT)).status == 404
+    assert (await mine.ask("GET", "/v1/contacts")).json["items"] == []
+
+
+async def test_addresses_take_one_form(shop: tuple[Ground, Client]) -> None:
+    _, mine = shop
+    written = [
+        {"kind": "phone", "value": "00380 (44) 123-45-67"},
+        {"kind": "email", "value": "Olena@EXAMPLE.com"},
+    ]
+    contact = (await mine.ask("POST", "/v1/contacts", {"addresses": written})).json
+    kept = [address["value"] for address in contact["addresses"]]
+    assert kept == ["+380441234567", "Olena@example.com"]
+    assert contact["time_zone"] == "Europe/Kyiv"  # guessed from the number
+
+
+# ── who is who ───────────────────────────────────────────────────────────────────────────────────────
+
+A, B = {"external_id": "a"}, {"external_id": "b"}
+
+
+def at(*addresses: dict[str, Any], **given: Any) -> dict[str, Any]:
+    """A contact with these addresses."""
+    return {"addresses": list(addresses), **given}
+
+
+PHONE_NUMBER, OTHER_NUMBER, MAILBOX = PHONE["value"], OTHER_PHONE["value"], EMAIL["value"]
+WHO: list[tuple[str, list[dict[str, Any]], list[tuple[str | None, list[Any]]]]] = [
+    # what is sent one after the other; the contacts there are in the end: external_id, addresses
+    ("the same external_id is the same", [A, A | {"name": "x"}], [("a", [])]),
+    ("the same phone is the same", [at(PHONE), at(PHONE, EMAIL)], [(None, [PHONE_NUMBER, MAILBOX])]),
+    ("their order is kept", [at(PHONE, EMAIL), at(EMAIL, PHONE)], [(None, [MAILBOX, PHONE_NUMBER])]),
+    ("what is left out is gone", [at(PHONE, EMAIL), at(EMAIL)], [(None, [MAILBOX])]),
+    ("an external_id is learnt", [at(PHONE), at(PHONE, **A)], [("a", [PHONE_NUMBER])]),
+    ("an external_id is kept", [at(PHONE, **A), at(PHONE)], [("a", [PHONE_NUMBER])]),
+    ("two external_ids are two", [at(PHONE, **A), at(PHONE, **B)], [("a", []), ("b", [PHONE_NUMBER])]),
+    (
+        "an address moves to whoever claims it last",
+        [at(PHONE, **A), at(OTHER_PHONE, **B), at(PHONE, OTHER_PHONE, **A)],
+        [("a", [PHONE_NUMBER, OTHER_NUMBER]), ("b", [])],
+    ),
+    (
+        "the external_id is surer than the phone",
+        [at(PHONE, **A), at(EMAIL, **B), at(PHONE, **B)],
+        [("a", []), ("b", [PHONE_NUMBER])],
+    ),
+    (
+        "one without any is another",
+        [at(PHONE, **A), at(EMAIL)],
+        [("a", [PHONE_NUMBER]), (None, [MAILBOX])],
+    ),
+]
+
+
+async def test_who_is_who_one_by_one(shop: tuple[Ground, Client]) -> None:
+    ground, _ = shop
+    for name, sent, there in WHO:
+        mine = await member(shop[1], ground, f"one by one: {name}")
+        for body in sent:
+            assert (await mine.ask("POST", "/v1/contacts", body)).status == 200, name
+        assert await contacts_of(mine) == there, name
+
+
+async def test_who_is_who_in_one_batch(shop: tuple[Ground, Client]) -> None:
+    ground, _ = shop
+    for name, sent, there in WHO:
+        mine = await member(shop[1], ground, f"in one batch: {name}")
+        answer = await mine.ask("POST", "/v1/contacts/batch", {"contacts": sent})
+        assert (answer.status, answer.json["accepted"]) == (200, len(sent)), (name, answer)
+        assert await contacts_of(mine) == there, name
+
+
+async def contacts_of(client: Client) -> list[tuple[str | None, list[str]]]:
+    """The contacts of a workspace, oldest first."""
+    found = (await client.ask("GET", "/v1/contacts")).json["items"]
+    return [(one["external_id"], [address["value"] for address in one["addresses"]]) for one in found]
+
+
+async def test_an_external_id_belongs_to_one(shop: tuple[Ground, Client]) -> None:
+    _, mine = shop
+    await mine.ask("POST", "/v1/contacts", at(PHONE, **A))
+    other = (await mine.ask("POST", "/v1/contacts", at(EMAIL, **B))).json
+    answer = await mine.ask("PUT", f"/v1/contacts/{other['id']}", A)
+    assert (answer.status, answer.fields["external_id"]["value"]) == (422, "a")
+    assert (await mine.ask("GET", f"/v1/contacts/{other['id']}")).json == other
+
+
+# ── many ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_batch_tells_of_each_item(shop: tuple[Ground, Client]) -> None:
+    _, mine = shop
+    sent = [
+        CONTACT,
+        {"name": 5},
+        {"addresses": []},
+        at({"kind": "phone", "value": "12"}, **B),
+        at(OTHER_PHONE),
+    ]
+    answer = await mine.ask("POST", "/v1/contacts/batch", {"contacts": sent})
+    assert (answer.status, answer.json["accepted"], answer.json["rejected"]) == (200, 2, 3)
+    results = answer.json["results"]
+    assert [result["index"] for result in results] == [0, 1, 2, 3, 4]
+    assert ["id" in result for result in results] == [True, False, False, False, True]
+    fields = [
+        error["field"] for result in results if "problem" in result for error in result["problem"]["errors"]
+    ]
+    assert fields == ["contacts[1].name", "contacts[2].addresses", "contacts[3].addresses[0].value"]
+    found = (await mine.ask("GET", "/v1/contacts")).json["items"]
+    assert [one["id"] for one in found] == [results[0]["id"], results[4]["id"]]
+
+
+async def test_a_thousand_at_once_and_page_by_page(shop: tuple[Ground, Client]) -> None:
+    _, mine = shop
+    sent = [
+        {"external_id": f"c-{n}", "addresses": [PHONE | {"value": f"+38044{n:07}"}]} for n in range(1_000)
+    ]
+    answer = await mine.ask("POST", "/v1/contacts/batch", {"contacts": sent})
+    assert answer.json["accepted"] == 1_000, answer.json["results"][:3]
+    seen, following = [], ""
+    while following is not None:
+        page = (await mine.ask("GET", f"/v1/contacts?limit=300&cursor={following}")).json
+        seen += [contact["external_id"] for contact in page["items"]]
+        following = page["next"]
+    assert seen == [one["external_id"] for one in sent]
+    too_many = await mine.ask("POST", "/v1/contacts/batch", {"contacts": [*sent, A]})
+    assert "length at least 1, at most 1000" in too_many.fields["contacts"]["remedy"]
+
+
+LOOK_UPS = [
+    ("external_id=c-1", 1),
+    ("external_id=c-2", 0),
+    ("phone=%2B380441234567", 1),
+    ("phone=00380%2044%20123%2045%2067", 1),
+    ("phone=%2B380441234568", 0),
+    ("email=olena@EXAMPLE.com", 1),
+    ("email=nobody@example.com", 0),
+    ("external_id=c-1&phone=%2B380441234567&email=olena@example.com", 1),
+    ("external_id=c-1&email=nobody@example.com", 0),
+]
+WRONG_QUERIES = [
+    ("phone=call-me", "phone"),
+    ("email=olena", "email"),
+    ("name=x", "name"),
+    ("limit=1001", "limit"),
+    ("limit=ten", "limit"),
+    ("cursor=?", "cursor"),
+    ("external_id=%00", "external_id"),
+]
+
+
+async def test_one_is_looked_up_exactly(shop: tuple[Ground, Client]) -> None:
+    _, mine = shop
+    contact = (await mine.ask("POST", "/v1/contacts", CONTACT)).json
+    for query, count in LOOK_UPS:
+        found = (await mine.ask("GET", f"/v1/contacts?{query}")).json
+        assert found == {"items": [contact][:count], "next": None}, query
+    for query, field in WRONG_QUERIES:
+        answer = await mine.ask("GET", f"/v1/contacts?{query}")
+        assert (answer.status, list(answer.fields)) == (422, [field]), (query, answer)
+
+
+# ── what is refused ──────────────────────────────────────────────────────────────────────────────────
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    # what is different, field, value
+    ({"external_id": ""}, "external_id", ""),
+    ({"external_id": "x" * 129}, "external_id", "x" * 80),
+    ({"external_id": 5}, "external_id", "5"),
+    ({"name": "x" * 201}, "name", "x" * 80),
+    ({"locale": "Klingon!"}, "locale", "Klingon!"),
+    ({"time_zone": "Kyiv"}, "time_zone", "Kyiv"),
+    ({"time_zone": "../../etc/passwd"}, "time_zone", "../../etc/passwd"),
+    ({"opted_out": ["spam"]}, "opted_out", "spam"),
+    ({"tags": ["x"] * 101}, "tags", "101"),
+    ({"tags": "x"}, "tags", "x"),
+    ({"fields": {"a": "x" * 17_000}}, "fields", "17008 bytes"),
+    ({"fields": []}, "fields", "[]"),
+    ({"external_id": None, "addresses": []}, "addresses", ""),
+    ({"addresses": [{"kind": "fax", "value": "1"}]}, "addresses[0].kind", "fax"),
+    ({"addresses": [{"kind": "phone"}]}, "addresses[0].value", ""),
+    ({"addresses": [PHONE, {"kind": "phone", "value": "12"}]}, "addresses[1].value", "12"),
+    ({"addresses": [{"kind": "email", "value": "a b@c"}]}, "addresses[0].value", "a b@c"),
+    ({"addresses": [{"kind": "vk", "value": "два"}]}, "addresses[0].value", "два"),
+    ({"age": 5}, "age", ""),
+]
+
+
+async def test_what_is_wrong_is_named(shop: tuple[Ground, Client]) -> None:
+    ground, mine = shop
+    contact = (await mine.ask("POST", "/v1/contacts", CONTACT)).json
+    before = await everything_in(ground.db)
+    for method, path in (("POST", "/v1/contacts"), ("PUT", f"/v1/contacts/{contact['id']}")):
+        for different, field, value in WRONG:
+            answer = await mine.ask(method, path, CONTACT | different)
+            assert (answer.status, list(answer.fields)) == (422, [field]), (different, answer)
+            error = answer.fields[field]
+            assert error.get("value", "") == value, (different, error)
+            assert error["remedy"], (different, error)
+    assert await everything_in(ground.db) == before
