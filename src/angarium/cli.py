@@ -87,6 +87,8 @@ def serve(context: click.Context) -> None:
         uvloop.run(run_server(settings))
     except Problem as problem:
         _give_up(problem)
+    except OSError as error:  # the address is taken, or the key file cannot be read: its text names which
+        _give_up(Problem("start", "The server cannot start", detail=str(error)))
 
 
 @main.command()

@@ -26,7 +26,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     database: Annotated[
         str,
-        Meta(description="Where everything is kept: sqlite:///path/to.db or postgresql://user@host/name."),
+        Meta(
+            pattern=r"^(sqlite|postgres|postgresql)://",
+            description="Where everything is kept: sqlite:///path/to.db or postgresql://user@host/name.",
+        ),
     ] = "sqlite:///angarium.db"
     host: Annotated[str, Meta(description="Address to listen on. 0.0.0.0 is every interface.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8080

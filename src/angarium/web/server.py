@@ -70,7 +70,7 @@ def _bound(address: tuple[str, int]) -> socket.socket:
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(address)
-    except OSError:
+    except OSError as error:
         made.close()
-        raise
+        raise OSError(error.errno, error.strerror, f"{address[0]}:{address[1]}") from None
     return made

@@ -1,0 +1,61 @@
+"""The commands as a person types them wrong: one sentence that says what to do, and never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+
+async def said(folder: Path, *arguments: str, **environment: str) -> tuple[int | None, str]:
+    """The status of `angarium …` in a folder, and all it printed, without its line breaks."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "angarium", *arguments),
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await process.communicate()
+    return process.returncode, " ".join(printed.decode().split())
+
+
+async def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        status, printed = await said(tmp_path, "serve", ANGARIUM_PORT=port)
+    assert status == 1
+    assert f"The server cannot start [Errno 98] Address already in use: '127.0.0.1:{port}'" in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (("doctor",), {"ANGARIUM_DATABASE": "mysql://x"}, "sqlite:///path/to.db or postgresql://user@host"),
+        (("serve",), {"ANGARIUM_PORT": "eighty"}, "port"),
+        (("--config", "nowhere.toml", "serve"), {}, "name a file that can be read"),
+        (("serve",), {"ANGARIUM_DATABASE": "sqlite:///no/such/folder/a.db"}, "unable to open database file"),
+        (("keys", "create", "--workspace", "main"), {}, "There is no such workspace"),
+        (("keys", "revoke", "--workspace", "main", "x"), {}, "There is no such workspace"),
+        (
+            ("send", "--to", "+380441234567", "--text", "x", "--channel", "smpp"),
+            {"ANGARIUM_API_KEY": "k", "ANGARIUM_URL": "http://127.0.0.1:9"},
+            "Start it: angarium serve",
+        ),
+    ],
+)
+async def test_what_is_wrong_is_said(
+    tmp_path: Path, arguments: tuple[str, ...], environment: dict[str, str], words: str
+) -> None:
+    status, printed = await said(tmp_path, *arguments, **environment)
+    assert status == 1, printed
+    assert words in printed
+    assert "Traceback" not in printed
