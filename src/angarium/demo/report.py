@@ -29,6 +29,7 @@ STATES = (
     "expired",
     "cancelled",
 )
+FACE_OF = {"smpp": "smpp", "viber_business": "viber", "vk_notify": "vk"}  # whose ledger tells of a channel
 COUNTED = ("tried", "accepted", "delivered", "read", "failed", "fell_back", "late")
 
 
@@ -133,9 +134,25 @@ def show(console: Console, report: Report) -> None:
     console.print(_channels_table(report))
     console.print(_ledgers_table(report))
     cost, currency = report.cost, report.cost["currency"]
+    for difference in differences(report):
+        console.print(f"[red]{difference}[/]", highlight=False)
+    if not differences(report):
+        console.print("[green]Our sums are what the operators' own ledgers say.[/]", highlight=False)
     said = f"Cost [bold]{cost['actual']} {currency}[/]; by SMS alone {cost['sms_only']} {currency}."
     console.print(said, highlight=False)
     console.print(f"{report.seconds:.0f} s from the first process to here.", highlight=False)
+
+
+def differences(report: Report) -> list[str]:
+    """Where our sums and the operators' ledgers do not say the same; none is as it should be."""
+    found = []
+    for face, totals in report.ledgers.items():
+        ours = sum(line["accepted"] for line in report.channels if FACE_OF[line["channel"]] == face)
+        if ours != totals["received"]:
+            found.append(f"{face} received {totals['received']}, we know of {ours} that it accepted")
+        if totals["doubled"]:
+            found.append(f"{face} received {totals['doubled']} messages twice")
+    return found
 
 
 def _messages_table(report: Report) -> Table:
