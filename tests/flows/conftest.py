@@ -3,10 +3,11 @@
 import pytest
 
 from angarium.storage.database import Database
+from support.browsing import browser, inside
 from support.databases import database, database_url, postgres_server
 from support.relay import Relay
 
-__all__ = ["database", "database_url", "postgres_server"]
+__all__ = ["browser", "database", "database_url", "inside", "postgres_server"]
 
 
 @pytest.fixture

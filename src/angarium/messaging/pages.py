@@ -159,9 +159,10 @@ async def _sought(tx: Transaction, workspace_id: int, text: str) -> int | None:
     """The contact somebody means by an id, an address of any kind, or their own id of it; None: nobody."""
     if _is_id("contact", text):
         return ids.read("contact", text)
-    for kind in AddressKind:
+    without_plus = (AddressKind.PHONE, f"+{text}")
+    for kind, written in (*((kind, text) for kind in AddressKind), without_plus):
         try:
-            address = clean_address(kind, text)
+            address = clean_address(kind, written)
         except BadAddress:
             continue
         found = await contacts.ids_by_address(tx, workspace_id, kind, [address])

@@ -129,9 +129,9 @@ def timeline(document: Document, names: Names) -> Timeline:
 
 def lasting(seconds: float) -> str:
     """A length of time: `0.4 s`, `15.2 s`, `2 min 5 s`, `3 h 12 min`, `2 d 4 h`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s".replace(".0 s", " s")
-    whole = round(seconds)
+    whole, tenths = round(seconds), round(seconds, 1)
+    if tenths < 60:
+        return f"{tenths:g} s"
     for size, unit, part_size, part in (
         (86_400, "d", 3_600, "h"),
         (3_600, "h", 60, "min"),
