@@ -138,7 +138,9 @@ def _check_addresses(given: ContactInput, report: Callable[[FieldProblem], None]
         except BadAddress as bad:
             report(bad.at(f"addresses[{index}].value"))
             continue
-        clean[one.kind, value] = Address(one.kind, value, one.operator_blacklist)
+        twin = clean.get((one.kind, value))
+        listed = one.operator_blacklist or (twin is not None and twin.operator_blacklist)
+        clean[one.kind, value] = Address(one.kind, value, listed)
     return tuple(clean.values())
 
 
