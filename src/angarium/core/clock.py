@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import time
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Protocol
 from zoneinfo import available_timezones
 
@@ -83,7 +83,14 @@ def from_datetime(value: datetime) -> int:
 
 def iso(at: int) -> str:
     """A stored instant as RFC 3339 text, milliseconds, Z."""
-    return to_datetime(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, micro = divmod(at, MICROS)
+    return f"{_iso_second(second)}.{micro // 1000:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def _iso_second(second: int) -> str:
+    """The part that a batch of instants shares; to make it is what costs."""
+    return datetime.fromtimestamp(second, UTC).isoformat()[: -len("+00:00")]
 
 
 def is_zone(name: str) -> bool:

@@ -17,6 +17,8 @@ NODE_MAX = (1 << NODE_BITS) - 1
 SEQUENCE_MAX = (1 << SEQUENCE_BITS) - 1
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
 WIDTH = 13
+PAIRS = [first + second for first in DIGITS for second in DIGITS]  # two digits at a time: half the work
+SHIFTS = (50, 40, 30, 20, 10, 0)
 VALUES = {digit: value for value, digit in enumerate(DIGITS)}
 
 PREFIXES = {
@@ -68,11 +70,8 @@ def earliest(at: int) -> int:
 
 def show(noun: str, value: int) -> str:
     """An id as people and systems see it: `show("message", 1) == "msg_0000000000001"`."""
-    digits = []
-    for _ in range(WIDTH):
-        value, digit = divmod(value, 32)
-        digits.append(DIGITS[digit])
-    return f"{PREFIXES[noun]}_{''.join(reversed(digits))}"
+    pairs = "".join([PAIRS[value >> shift & 1023] for shift in SHIFTS])
+    return f"{PREFIXES[noun]}_{DIGITS[value >> 60]}{pairs}"
 
 
 def read(noun: str, text: str) -> int:

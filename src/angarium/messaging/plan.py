@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from angarium.contacts import store as contacts
 from angarium.core.clock import iso
 from angarium.core.values import PRIORITY, Json, MessageClass, Reason
-from angarium.messaging.cascade import Finish, Send, Skip, WaitUntil, best_state, decide
+from angarium.messaging.cascade import Decision, Finish, Run, Send, Skip, WaitUntil, best_state, decide
 from angarium.messaging.case import Case, load, open_wording, seal_content, write
 from angarium.messaging.policy import Refuse
 from angarium.messaging.states import AttemptState, MessageState, may_become
@@ -35,33 +35,35 @@ async def due(tx: Transaction, world: World, workspace_id: int, now: int, limit:
 
 async def advance(tx: Transaction, world: World, cases: Sequence[Case], now: int) -> None:
     """Decide what follows for each, as far as it can be decided now."""
-    to_plan = [case for case in cases if case.contact is None and _wants_a_step(case, now)]
+    ended = [case for case in cases if case.message.finished_at is not None]
+    asked = [(case, *_ask(case, now)) for case in cases if case.message.finished_at is None]
+    to_plan = [case for case, _, decision in asked if isinstance(decision, Send) and case.contact is None]
     await furnish(tx, world, to_plan)
-    for case in cases:
-        drive(world, case, now)
+    for case, run, decision in asked:
+        _follow(world, case, run, decision, now)
+    for case in ended:
+        _lift(case)
 
 
 def drive(world: World, case: Case, now: int) -> None:
-    """Decide until there is something to wait for, or the end."""
-    if case.message.finished_at is not None:
-        _lift(case)
-        return
-    while True:
-        decision = decide(case.run(), now)
-        match decision:
-            case Send():
-                _cancel_queued(case, Reason.NOT_STARTED, now)
-                _plan_step(world, case, decision, now)
-            case WaitUntil():
-                _wait(case, decision, now)
-                return
-            case Finish():
-                finish(case, decision, now)
-                return
+    """Decide for a message that runs until there is something to wait for, or the end."""
+    _follow(world, case, *_ask(case, now), now)
 
 
-def _wants_a_step(case: Case, now: int) -> bool:
-    return case.message.finished_at is None and isinstance(decide(case.run(), now), Send)
+def _ask(case: Case, now: int) -> tuple[Run, Decision]:
+    run = case.run()
+    return run, decide(run, now)
+
+
+def _follow(world: World, case: Case, run: Run, decision: Decision, now: int) -> None:
+    while isinstance(decision, Send):
+        _cancel_queued(case, Reason.NOT_STARTED, now)
+        _plan_step(world, case, decision, now)
+        run, decision = _ask(case, now)
+    if isinstance(decision, WaitUntil):
+        _wait(case, run, decision, now)
+    else:
+        finish(case, decision, now)
 
 
 async def furnish(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
@@ -78,10 +80,10 @@ async def furnish(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
         case.variants = world.versions.variants[template] if template else case.wording.variants
 
 
-def _wait(case: Case, decision: WaitUntil, now: int) -> None:
+def _wait(case: Case, run: Run, decision: WaitUntil, now: int) -> None:
     message = case.message
     message.decide_at = decision.at
-    state = best_state(case.run())
+    state = best_state(run)
     if state is MessageState.QUEUED and any(
         attempt.state is AttemptState.QUEUED and attempt.due_at > now and not attempt.tries
         for attempt in case.attempts
