@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from angarium.core.decoding import Items, Shape
 from angarium.core.problems import Problem
@@ -43,6 +45,7 @@ class Whole(msgspec.Struct, forbid_unknown_fields=True):
 
 
 WHOLE = Shape(Whole, secret=("messages.secret",))
+FIELDS = [field.encode_name for field in msgspec.structs.fields(Message)]
 GOOD = '"to":{"phone":"1"},"class":"otp"'
 
 
@@ -183,6 +186,35 @@ def test_no_text_holds_what_no_database_keeps(written: str, field: str) -> None:
         shape.read(f"{{{GOOD},{written}}}".encode())
     (wrong,) = caught.value.fields
     assert (wrong.field, wrong.problem) == (field, "holds the character U+0000")
+
+
+ANYTHING = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats() | some.text(),
+    lambda inner: some.lists(inner) | some.dictionaries(some.sampled_from(FIELDS) | some.text(), inner),
+)
+
+
+@given(ANYTHING)
+def test_any_json_is_a_struct_or_a_problem_with_its_field(document: Any) -> None:
+    problem = problem_of(msgspec.json.encode({"messages": [document]}))
+    assert problem is None or [wrong.field[:11] for wrong in problem.fields] == ["messages[0]"]
+
+
+@given(some.binary(), some.integers(0, 80))
+def test_any_bytes_are_a_struct_or_a_problem(noise: bytes, place: int) -> None:
+    good = f'{{"messages":[{{{GOOD},"notes":{{"a":"é"}}}}]}}'.encode()
+    for body in (noise, good[:place] + noise + good[place:], good[:place]):
+        problem = problem_of(body)
+        assert problem is None or problem.detail
+
+
+def problem_of(body: bytes) -> Problem | None:
+    """What is said of a body, if anything."""
+    try:
+        WHOLE.read(body)
+    except Problem as problem:
+        return problem
+    return None
 
 
 # ── queries ──────────────────────────────────────────────────────────────────────────────────────────
