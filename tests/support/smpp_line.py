@@ -151,11 +151,14 @@ async def a_line(
     decoded = settings_of(**{"port": port, "reconnect_s": 0.02, **settings})
     heard = Heard(decoded)
     connection = connect(Tools(FastClock(speed), SystemChance(), None), decoded, window, heard)
+    broken: list[dict[str, Any]] = []  # what callbacks of the loop raised: nobody else would hear of it
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: broken.append(context))
     await connection.open()
     try:
         yield Line(connection, heard)
     finally:
         await connection.close(grace_s)
+    assert broken == []
 
 
 @dataclass
@@ -164,9 +167,11 @@ class Centre:
 
     port: int = 0
     bind_status: int = Status.ROK
+    answers_binds: bool = True
     answers_enquiries: bool = True
     frames: list[Frame] = field(default_factory=list)  # all but binds and enquiries
     binds: list[float] = field(default_factory=list)  # when
+    bind_frames: list[Frame] = field(default_factory=list)
     enquiries: int = 0
     writer: asyncio.StreamWriter | None = None  # of the latest connection
 
@@ -213,7 +218,9 @@ class Centre:
     def _heard(self, frame: Frame, writer: asyncio.StreamWriter) -> None:
         if frame.command in BINDS:
             self.binds.append(time.monotonic())
-            writer.write(pack(frame.command | RESPONSE, frame.sequence, b"centre\0", self.bind_status))
+            self.bind_frames.append(frame)
+            if self.answers_binds:
+                writer.write(pack(frame.command | RESPONSE, frame.sequence, b"centre\0", self.bind_status))
         elif frame.command == Command.ENQUIRE_LINK:
             self.enquiries += 1
             if self.answers_enquiries:
