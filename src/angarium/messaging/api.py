@@ -15,7 +15,7 @@ from angarium.accounts.edge import Call, JsonAnswer, Operation, route
 from angarium.core import ids
 from angarium.core.batches import Batcher
 from angarium.core.clock import from_datetime
-from angarium.core.decoding import Shape
+from angarium.core.decoding import Items, Shape
 from angarium.core.ports import Raw, Reply
 from angarium.core.problems import Problem, invalid, not_found
 from angarium.lines.store import Line
@@ -32,18 +32,6 @@ ACCEPT_BATCH_MAX = 200  # requests accepted in one transaction
 LINE_ID = re.compile(r"[0-9a-f]{1,16}")
 
 Document = dict[str, Any]
-
-
-class BatchInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Up to 1,000 messages; each is judged by itself."""
-
-    messages: tuple[MessageInput, ...]
-
-
-class RawBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The same, its items not read yet."""
-
-    messages: tuple[msgspec.Raw, ...]
 
 
 class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +61,8 @@ class InsteadQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channel: Annotated[str, msgspec.Meta(min_length=1)]
 
 
-MESSAGE, BATCH, RAW_BATCH = Shape(MessageInput), Shape(BatchInput), Shape(RawBatch)
+MESSAGE = Shape(MessageInput)
+BATCH = Items("messages", MESSAGE, MESSAGES_MAX)
 LIST, LABEL, INSTEAD = Shape(ListQuery), Shape(LabelQuery), Shape(InsteadQuery)
 
 EXAMPLE = {
@@ -153,7 +142,7 @@ async def send_message(request: Call) -> JsonAnswer:
 async def send_batch(request: Call) -> JsonAnswer:
     """Accept many messages."""
     body = await edge.read_body(request)
-    return await _ordered(request, body, read_batch(body), batch=True)
+    return await _ordered(request, body, tuple(BATCH.read(body)), batch=True)
 
 
 async def _ordered(
@@ -169,29 +158,6 @@ async def _ordered(
     )
     answer = await _desk(request).door.put(order)
     return JsonAnswer(answer.status, answer.body)
-
-
-def read_batch(body: bytes) -> tuple[MessageInput | Problem, ...]:
-    """The messages of a batch; a Problem in the place of one that cannot be read."""
-    try:
-        messages: tuple[MessageInput | Problem, ...] = BATCH.read(body).messages
-    except Problem as problem:
-        if problem.slug == "malformed":
-            raise
-        messages = tuple(_item(raw, index) for index, raw in enumerate(RAW_BATCH.read(body).messages))
-    if not 1 <= len(messages) <= MESSAGES_MAX:
-        remedy = f"1 to {MESSAGES_MAX} messages; send more in several requests"
-        raise invalid("messages", "has none or too many", value=len(messages), remedy=remedy)
-    return messages
-
-
-def _item(raw: msgspec.Raw, index: int) -> MessageInput | Problem:
-    try:
-        return MESSAGE.read(bytes(raw))
-    except Problem as problem:
-        at = f"messages[{index}]."
-        fields = tuple(msgspec.structs.replace(f, field=at + f.field) for f in problem.fields)
-        return Problem(problem.slug, problem.title, detail=problem.detail, fields=fields)
 
 
 @route(
