@@ -13,7 +13,8 @@ import pytest
 from angarium.core.ports import Accepted, Outcome, Refused, Unknown
 from angarium.core.values import Reason, ReceiptStatus
 from angarium.simulators.behaviour import Faults, Script
-from angarium.simulators.smsc import Knobs, Smsc
+from angarium.simulators.smsc import Smsc
+from angarium.simulators.smsc_bind import Knobs
 from angarium.simulators.stage import Stage
 from support.smpp_line import Line, a_line, submission, until
 

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -29,7 +29,7 @@ from angarium.protocols.smpp_numbers import (
 from angarium.protocols.smpp_pdu import Frame, Message, PduError
 from angarium.simulators.behaviour import Behaviour, Faults, Rhythm
 from angarium.simulators.ledger import Entry
-from angarium.simulators.smsc_bind import Bind, Mailbox
+from angarium.simulators.smsc_bind import Bind, Knobs, Mailbox
 from angarium.simulators.smsc_text import Piece, inbound_parts, read_piece, seconds_of
 from angarium.simulators.stage import Stage
 
@@ -55,24 +55,6 @@ WORDS = {
     "REJECTD": (8, "blocked"),
 }
 FAILURES = {"EXPIRED", "UNDELIV", "REJECTD"}
-
-
-class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What differs between operators; may be turned while it runs (`smsc.knobs = …`)."""
-
-    id_base: Literal["dec", "hex"] = "dec"  # of ids in answers
-    receipt_id_base: Literal["dec", "hex"] = "dec"
-    dialect: Literal["text", "tlv", "both"] = "text"  # of receipts
-    alphabet: Literal["gsm7", "latin1"] = "gsm7"  # data_coding 0
-    no_ids: bool = False  # answers carry no id
-    backwards: bool = False  # the answers of one read come in reverse
-    bind_status: int = Status.ROK  # every bind is answered so
-    refused_codings: tuple[int, ...] = ()
-    refused_part: int = 0  # of each long text, this part is refused
-    refuse_sar: bool = False
-    ignore_enquire_link: bool = False
-    window: int = 100  # deliver_sm without an answer, for each bind
-    redeliver_s: float = 30.0  # until one is sent again
 
 
 class Text(msgspec.Struct, gc=False):  # gc=False: there are many, and they hold no cycle

@@ -5,19 +5,56 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import Any, Literal, Protocol, cast
+
+import msgspec
 
 from angarium.protocols import smpp_pdu
 from angarium.protocols.smpp_numbers import BINDS, COMMAND_NAMES, RESPONSE, Command, Status
 from angarium.protocols.smpp_pdu import SEQUENCE_MAX, Frame, Message, PduError, Splitter, pack
 
-if TYPE_CHECKING:
-    from angarium.simulators.smsc import Smsc
-
 MAY_SUBMIT = {Command.BIND_TRANSMITTER, Command.BIND_TRANSCEIVER}
 MAY_HEAR = {Command.BIND_RECEIVER, Command.BIND_TRANSCEIVER}
 SUBMISSIONS = {Command.SUBMIT_SM, Command.DATA_SM}
 IN_VAIN = {Command.QUERY_SM: Status.RQUERYFAIL, Command.CANCEL_SM: Status.RCANCELFAIL}
+
+
+class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What differs between operators; may be turned while it runs (`smsc.knobs = …`)."""
+
+    id_base: Literal["dec", "hex"] = "dec"  # of ids in answers
+    receipt_id_base: Literal["dec", "hex"] = "dec"
+    dialect: Literal["text", "tlv", "both"] = "text"  # of receipts
+    alphabet: Literal["gsm7", "latin1"] = "gsm7"  # data_coding 0
+    no_ids: bool = False  # answers carry no id
+    backwards: bool = False  # the answers of one read come in reverse
+    bind_status: int = Status.ROK  # every bind is answered so
+    refused_codings: tuple[int, ...] = ()
+    refused_part: int = 0  # of each long text, this part is refused
+    refuse_sar: bool = False
+    ignore_enquire_link: bool = False
+    window: int = 100  # deliver_sm without an answer, for each bind
+    redeliver_s: float = 30.0  # until one is sent again
+
+
+class Centre(Protocol):
+    """The message centre, as its connections know it."""
+
+    accounts: dict[str, str]
+    knobs: Knobs
+    connections: set[Bind]
+    binds: list[Bind]
+    binds_tried: int
+
+    def mailbox(self, system_id: str) -> Mailbox:
+        """What waits for an account."""
+
+    def later(self, seconds: float, happening: Callable[..., None], *facts: Any) -> None:
+        """Let something happen."""
+
+    def submit(self, bind: Bind, frame: Frame) -> None:
+        """Take a message, or refuse it."""
 
 
 class Letter:
@@ -34,7 +71,7 @@ class Letter:
 class Mailbox:
     """What waits for an account; it goes to whichever of its binds has room in its window."""
 
-    def __init__(self, smsc: Smsc, system_id: str) -> None:
+    def __init__(self, smsc: Centre, system_id: str) -> None:
         self._smsc = smsc
         self._system_id = system_id
         self._letters: deque[Letter] = deque()
@@ -71,7 +108,7 @@ class Mailbox:
 class Bind(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, smsc: Smsc) -> None:
+    def __init__(self, smsc: Centre) -> None:
         self._smsc = smsc
         self._transport: asyncio.Transport | None = None
         self._splitter = Splitter()
