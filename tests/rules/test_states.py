@@ -114,6 +114,7 @@ def test_what_a_message_may_become(state: str, following: str, may: bool) -> Non
 def test_the_rank_of_good_news_only_rises() -> None:
     ranked = sorted(ATTEMPT_SUCCESS, key=ATTEMPT_SUCCESS.__getitem__)
     assert ranked == ["accepted", "delivered", "read"]
+    assert len(set(ATTEMPT_SUCCESS.values())) == len(ranked)
     for lower, higher in pairwise(ranked):
         assert attempt_may_become(lower, higher)
         assert not attempt_may_become(higher, lower)
