@@ -6,7 +6,7 @@ the rules forbid to this person is stored as a message that was refused, with it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -186,12 +186,22 @@ async def _write(tx: Transaction, world: World, workspace_id: int, cases: Sequen
 # ── preparing ────────────────────────────────────────────────────────────────────────────────────────
 
 
+class Course(msgspec.Struct):
+    """The steps of messages that name the same cascade, channel or line; and what is wrong with them."""
+
+    steps: tuple[Step, ...]
+    wrong: list[FieldProblem]
+    version_id: int = 0  # once it is known
+
+
 class Names(msgspec.Struct):
-    """What the names in a batch of messages stand for."""
+    """What the names in a batch of messages stand for; found out once for all messages that use one."""
 
     templates: dict[str, TemplateVersion]
     cascades: dict[str, Cascade]
     channel_of_line: dict[str, str]
+    courses: dict[tuple[str, str, str], Course] = {}  # by cascade, channel and line
+    unfit: dict[tuple[str, str, MessageClass], str] = {}  # channel, line, class -> why none can carry it
 
 
 async def prepare(
@@ -215,96 +225,91 @@ async def prepare(
     people = await contacts.resolve(tx, world.ground.ids, workspace_id, [m.to for m in asked], now)
     made: list[Case | Problem] = []
     for one, person in zip(asked, people, strict=True):
-        wrong = _check(one, now)
-        ways, bad_steps = _steps(world, one, names)
-        wrong += bad_steps
+        course = _course(world, one, names)
+        wrong = [*_flaws(one, now), *course.wrong]
         if one.template and one.template not in names.templates:
-            wrong.append(FieldProblem("template", "no such template", "create it first", shown(one.template)))
+            wrong.append(_flaw("template", "no such template", one.template, "create it first"))
         if isinstance(person, FieldProblem):
             wrong.append(person)
         if wrong or isinstance(person, FieldProblem):
             made.append(_invalid(wrong))
             continue
-        version_id = await _cascade_version(tx, world, workspace_id, one, ways, names, now) if store else 0
-        made.append(_case(world, workspace_id, one, person, ways, version_id, names, now))
+        if store and not course.version_id:
+            course.version_id = await _version(tx, world, workspace_id, course.steps, now)
+        made.append(_case(world, workspace_id, one, person, course, names, now))
     return made
 
 
-def _check(one: MessageInput, now: int) -> list[FieldProblem]:
+def _flaws(one: MessageInput, now: int) -> Iterator[FieldProblem]:
     """What is wrong with a message by itself."""
-    wrong: list[FieldProblem] = []
-
-    def must(holds: bool, field: str, problem: str, value: object, remedy: str) -> None:
-        if not holds:
-            wrong.append(FieldProblem(field, problem, remedy, shown(value)))
-
     for names, problem in ((WORDINGS, "say it in exactly one way"), (WAYS, "name exactly one way to send")):
         given = [name for name in names if getattr(one, name)]
-        field = given[0] if given else names[0]
-        must(len(given) == 1, field, problem, ", ".join(given), "one of " + ", ".join(names))
-    must(len(one.text) <= TEXT_MAX, "text", "is too long", one.text, f"at most {TEXT_MAX} characters")
-    must(not NOT_IN_TEXT.search(one.text), "text", "has control characters", one.text, "take them out")
-    must(len(one.label) <= LABEL_MAX, "label", "is too long", one.label, f"at most {LABEL_MAX} characters")
-    fits = len(one.reference) <= REFERENCE_MAX
-    must(fits, "reference", "is too long", one.reference, f"at most {REFERENCE_MAX} characters")
-    locale = not one.locale or LOCALE.fullmatch(one.locale) is not None
-    must(locale, "locale", "is not a locale", one.locale, "such as fa, uk or en-GB")
+        if len(given) != 1:
+            field = given[0] if given else names[0]
+            yield _flaw(field, problem, ", ".join(given), "one of " + ", ".join(names))
+    if len(one.text) > TEXT_MAX:
+        yield _flaw("text", "is too long", one.text, f"at most {TEXT_MAX} characters")
+    if NOT_IN_TEXT.search(one.text):
+        yield _flaw("text", "has control characters", one.text, "take them out")
+    if len(one.label) > LABEL_MAX:
+        yield _flaw("label", "is too long", one.label, f"at most {LABEL_MAX} characters")
+    if len(one.reference) > REFERENCE_MAX:
+        yield _flaw("reference", "is too long", one.reference, f"at most {REFERENCE_MAX} characters")
+    if one.locale and not LOCALE.fullmatch(one.locale):
+        yield _flaw("locale", "is not a locale", one.locale, "such as fa, uk or en-GB")
     size = len(msgspec.json.encode(one.variables)) if one.variables else 0
-    limit = f"at most {VARIABLES_BYTES_MAX} bytes"
-    must(size <= VARIABLES_BYTES_MAX, "variables", "are too large", f"{size} bytes", limit)
-    deadline = one.deadline_s is None or DEADLINE_MIN_S <= one.deadline_s <= DEADLINE_MAX_S
-    must(deadline, "deadline_s", "is out of range", one.deadline_s, f"1 to {DEADLINE_MAX_S:.0f} seconds")
-    return wrong + _check_send_at(one.send_at, now)
+    if size > VARIABLES_BYTES_MAX:
+        yield _flaw("variables", "are too large", f"{size} bytes", f"at most {VARIABLES_BYTES_MAX} bytes")
+    if one.deadline_s is not None and not DEADLINE_MIN_S <= one.deadline_s <= DEADLINE_MAX_S:
+        yield _flaw("deadline_s", "is out of range", one.deadline_s, f"1 to {DEADLINE_MAX_S:.0f} seconds")
+    if one.send_at is not None and one.send_at.tzinfo is None:
+        yield _flaw("send_at", "has no time zone", one.send_at.isoformat(), "add Z or an offset")
+    elif one.send_at is not None and from_datetime(one.send_at) > now + micros(AHEAD_MAX_S):
+        yield _flaw("send_at", "is too far ahead", one.send_at.isoformat(), "at most a year")
 
 
-def _check_send_at(send_at: datetime | None, now: int) -> list[FieldProblem]:
-    if send_at is None:
-        return []
-    if send_at.tzinfo is None:
-        return [FieldProblem("send_at", "has no time zone", "add Z or an offset", send_at.isoformat())]
-    if from_datetime(send_at) > now + micros(AHEAD_MAX_S):
-        return [FieldProblem("send_at", "is too far ahead", "at most a year", send_at.isoformat())]
-    return []
+def _flaw(field: str, problem: str, value: object, remedy: str) -> FieldProblem:
+    return FieldProblem(field, problem, remedy, shown(value))
 
 
-def _steps(world: World, one: MessageInput, names: Names) -> tuple[tuple[Step, ...], list[FieldProblem]]:
-    """The steps of a message, resolved, and what is wrong with them."""
+def _course(world: World, one: MessageInput, names: Names) -> Course:
+    """The steps of a message, resolved; steps of its own are settled for it alone."""
+    if one.steps:
+        settled, wrong = steps.settle(one.steps, world.channels, names.channel_of_line)
+        return Course(settled, list(wrong))
+    key = (one.cascade, one.channel, one.line)
+    course = names.courses.get(key)
+    if course is None:
+        course = names.courses[key] = _named_course(world, one, names)
+    return course
+
+
+def _named_course(world: World, one: MessageInput, names: Names) -> Course:
     if one.cascade:
         found = names.cascades.get(one.cascade)
         if found is None:
-            return (), [FieldProblem("cascade", "no such cascade", "create it first", shown(one.cascade))]
-        return found.steps, []
-    given = one.steps or ((Step(channel=one.channel, line=one.line),) if one.channel or one.line else ())
-    if not given:
-        return (), []
-    settled, wrong = steps.settle(given, world.channels, names.channel_of_line)
-    if one.steps:
-        return settled, list(wrong)
-    return settled, [msgspec.structs.replace(w, field=w.field.removeprefix("steps[0].")) for w in wrong]
+            return Course((), [_flaw("cascade", "no such cascade", one.cascade, "create it first")])
+        world.versions.steps.setdefault(found.version_id, found.steps)
+        return Course(found.steps, [], found.version_id)
+    if not one.channel and not one.line:
+        return Course((), [])
+    alone = (Step(channel=one.channel, line=one.line),)
+    settled, wrong = steps.settle(alone, world.channels, names.channel_of_line)
+    told = [msgspec.structs.replace(w, field=w.field.removeprefix("steps[0].")) for w in wrong]
+    return Course(settled, told)
 
 
-async def _cascade_version(
-    tx: Transaction,
-    world: World,
-    workspace_id: int,
-    one: MessageInput,
-    ways: tuple[Step, ...],
-    names: Names,
-    now: int,
-) -> int:
-    if one.cascade:
-        version_id = names.cascades[one.cascade].version_id
-    else:
-        digest = steps.digest(ways)
-        key = (workspace_id, digest)
-        known = world.versions.inline.get(key)
-        if known is None:
-            new_id = world.ground.ids.mint()
-            known = await cascades.version_id(tx, workspace_id, INLINE, digest, ways, new_id, now)
-            world.versions.inline[key] = known
-        version_id = known
-    world.versions.steps.setdefault(version_id, ways)
-    return version_id
+async def _version(tx: Transaction, world: World, workspace_id: int, ways: tuple[Step, ...], now: int) -> int:
+    """The version of inline steps; written when they are new."""
+    digest = steps.digest(ways)
+    key = (workspace_id, digest)
+    known = world.versions.inline.get(key)
+    if known is None:
+        new_id = world.ground.ids.mint()
+        known = await cascades.version_id(tx, workspace_id, INLINE, digest, ways, new_id, now)
+        world.versions.inline[key] = known
+    world.versions.steps.setdefault(known, ways)
+    return known
 
 
 def _case(
@@ -312,18 +317,17 @@ def _case(
     workspace_id: int,
     one: MessageInput,
     person: Contact,
-    ways: tuple[Step, ...],
-    version_id: int,
+    course: Course,
     names: Names,
     now: int,
 ) -> Case | Problem:
     """The message with its first step planned; a Problem when it could never be sent as it is asked for."""
     template = names.templates.get(one.template)
     wording = _wording(one)
-    message = _message(world, workspace_id, one, person, version_id, template, wording, now)
+    message = _message(world, workspace_id, one, person, course.version_id, template, wording, now)
     variants = template.variants if template else wording.variants
-    case = Case(message, [], ways, person, wording, variants)
-    wrong = _never(world, case)
+    case = Case(message, [], course.steps, person, wording, variants)
+    wrong = _never(world, case, names)
     if wrong:
         return _invalid(wrong)
     case.record("accepted", now, **{"class": message.message_class.value, "contact": message.contact_id})
@@ -375,22 +379,19 @@ def _message(
     )
 
 
-def _never(world: World, case: Case) -> list[FieldProblem]:
+def _never(world: World, case: Case, names: Names) -> list[FieldProblem]:
     """Why a message could never be sent: no line may carry its class, or there are no words for any step."""
     assert case.contact is not None
     no_line, no_words = [], []
     for index, step in enumerate(case.steps):
         field = f"steps[{index}]" if len(case.steps) > 1 else ("line" if step.line else "channel")
-        lines = lines_of(world, case.message.workspace_id, step)
-        verdicts = [judge_line(case.message.message_class, line_rules(line)) for line in lines]
-        refused = [verdict.detail for verdict in verdicts if isinstance(verdict, Refuse)]
-        if len(refused) == len(lines):
-            detail = " ".join(refused) or "There is no such line yet."
-            no_line.append(
-                FieldProblem(field, detail, "have a line approved for this class", step.line or step.channel)
-            )
+        unfit = _unfit(world, case, step, names)
+        if unfit:
+            remedy = "have a line approved for this class"
+            no_line.append(FieldProblem(field, unfit, remedy, step.line or step.channel))
             continue
-        content = word(case, world.channels[lines[0].channel], case.contact)
+        channel = world.channels[steps.kind_of(step, names.channel_of_line)]
+        content = word(case, channel, case.contact)
         if isinstance(content, Unworded):
             no_words.append((field, content))
     broken = [problem for _, content in no_words for problem in content.problems]
@@ -404,6 +405,19 @@ def _never(world: World, case: Case) -> list[FieldProblem]:
             for field, content in no_words
         ]
     return []
+
+
+def _unfit(world: World, case: Case, step: Step, names: Names) -> str:
+    """Why no line of a step may carry the class of a message; empty when one may."""
+    message_class = case.message.message_class
+    key = (step.channel, step.line, message_class)
+    if key not in names.unfit:
+        lines = lines_of(world, case.message.workspace_id, step)
+        verdicts = [judge_line(message_class, line_rules(line)) for line in lines]
+        refused = [verdict.detail for verdict in verdicts if isinstance(verdict, Refuse)]
+        why = " ".join(refused) or "There is no such line yet."
+        names.unfit[key] = why if len(refused) == len(lines) else ""
+    return names.unfit[key]
 
 
 def _invalid(wrong: Sequence[FieldProblem]) -> Problem:

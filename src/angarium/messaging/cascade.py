@@ -116,16 +116,17 @@ MESSAGE_STATE_OF = {
     AttemptState.READ: MessageState.READ,
     AttemptState.UNKNOWN: MessageState.UNKNOWN,
 }
+RANK_WANTED = {state.value: rank for state, rank in ATTEMPT_SUCCESS.items()}  # by a step's `success`
 
 
 def decide(run: Run, now: int) -> Decision:
     """What to do next with this run."""
-    success = next((t for t in run.tries if succeeds(t.state, run.steps[t.step].success)), None)
-    if success is not None:
-        return Finish(best_state(run), None, f"step {success.step + 1} is {success.state.value}")
-    open_try = next((t for t in run.tries if t.state in OPEN_ATTEMPT), None)
-    if open_try is not None:
-        return _while_open(run, open_try, now)
+    for one in run.tries:
+        if succeeds(one.state, run.steps[one.step].success):
+            return Finish(best_state(run), None, f"step {one.step + 1} is {one.state.value}")
+    for one in run.tries:
+        if one.state in OPEN_ATTEMPT:
+            return _while_open(run, one, now)
     skip = run.skips[-1] if run.skips else None
     if skip is not None and _action(run, skip.step, skip.reason) is Action.STOP:
         return _end(run, f"the rules end it: {skip.reason.value}", skip.reason)
@@ -140,7 +141,7 @@ def decide(run: Run, now: int) -> Decision:
 
 def succeeds(state: AttemptState, success: str) -> bool:
     """Whether an attempt in `state` is what its step asked for."""
-    return ATTEMPT_SUCCESS.get(state, 0) >= ATTEMPT_SUCCESS[AttemptState(success)]
+    return ATTEMPT_SUCCESS.get(state, 0) >= RANK_WANTED[success]
 
 
 def best_state(run: Run) -> MessageState:

@@ -10,7 +10,7 @@ from angarium.contacts.store import Contact
 from angarium.content import rules as wording_rules
 from angarium.core.clock import MICROS
 from angarium.core.ports import Channel
-from angarium.core.values import Content, Json, Reason
+from angarium.core.values import Content, Json, Reason, Standing
 from angarium.lines.store import Line
 from angarium.messaging.cascade import Send, Step
 from angarium.messaging.case import Case, Unworded
@@ -36,7 +36,8 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Refuse:
     message, contact, step = case.message, case.contact, case.steps[send.step]
     if contact is None:
         return Refuse(Reason.NO_ADDRESS, "The contact has been deleted.")
-    judgement = judge_person(message.message_class, contact.standing())
+    standing = contact.standing()
+    judgement = judge_person(message.message_class, standing)
     if isinstance(judgement, Refuse):
         return judgement
     lines = lines_of(world, message.workspace_id, step)
@@ -49,7 +50,7 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Refuse:
     content = word(case, channel, contact)
     if isinstance(content, Unworded):
         return Refuse(Reason.NO_WORDING, content.detail)
-    return _choose_line(world, case, send, lines, channel, address.value, content, now)
+    return _choose_line(world, case, send, lines, channel, standing, address.value, content, now)
 
 
 def lines_of(world: World, workspace_id: int, step: Step) -> list[Line]:
@@ -70,12 +71,12 @@ def word(case: Case, channel: Channel, contact: Contact) -> Content | Unworded:
 
 def _render(case: Case, channel: Channel, contact: Contact) -> Content | Unworded:
     assert case.wording is not None
+    if case.wording.literal:
+        return case.variants[0].content
     locale = case.message.locale
     variant = wording_rules.pick(case.variants, channel.kind, locale, channel.address_kind.value)
     if variant is None:
         return Unworded(f"There is no wording for {channel.kind} in {locale or 'any locale'}.")
-    if case.wording.literal:
-        return variant.content
     values = {**case.wording.variables, "contact": contact_values(contact)}
     try:
         return wording_rules.render(variant.content, values)
@@ -100,6 +101,7 @@ def _choose_line(
     send: Send,
     lines: list[Line],
     channel: Channel,
+    standing: Standing,
     address: str,
     content: Content,
     now: int,
@@ -114,14 +116,11 @@ def _choose_line(
     known = [line_facts(world, line, measures[line.id]) for line in lines]
     order = candidates(known, step, message.message_class, send.avoid, send.exclude)
     by_id = {line.id: line for line in lines}
-    assert case.contact is not None
     deferred: tuple[int, Way] | None = None
-    refusal = Refuse(Reason.NO_LINE, _why_none(order))
+    refusal: Refuse | None = None
     for candidate in (c for c in order if c.fit):
         line = by_id[candidate.line_id]
-        verdict = judge(
-            message.message_class, case.contact.standing(), line_rules(line), message.expires_at, now
-        )
+        verdict = judge(message.message_class, standing, line_rules(line), message.expires_at, now)
         way = Way(line, address, content, measures[line.id], now, order)
         if isinstance(verdict, Refuse):
             refusal = verdict
@@ -132,7 +131,7 @@ def _choose_line(
             )
         else:
             return way
-    return deferred[1] if deferred else refusal
+    return deferred[1] if deferred else refusal or Refuse(Reason.NO_LINE, _why_none(order))
 
 
 def _why_none(order: list[Candidate]) -> str:
