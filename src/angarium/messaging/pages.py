@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from typing import Annotated, Any, cast
 from urllib.parse import urlencode
@@ -114,6 +115,7 @@ async def list_messages(request: Call) -> Sent:
             (line.name for line in world.lines.of(workspace_id) if line.enabled and line.approved), ""
         ),
         "server": _server(request),
+        "workspace": shlex.quote(request.user.workspace),
     }
     return HtmlAnswer("messaging/messages.html", facts)
 

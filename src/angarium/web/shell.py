@@ -114,7 +114,7 @@ def moment(at: datetime, since: datetime | None = None, *, whole: bool = False) 
     exact = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     same_day = since is not None and at.date() == since.astimezone(UTC).date()
     shown = exact.replace("T", " ") if whole else at.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
-    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(exact, shown)
+    return Markup('<time dir="ltr" datetime="{0}" title="{0}">{1}</time>').format(exact, shown)
 
 
 # ── what is wrong ────────────────────────────────────────────────────────────────────────────────────
