@@ -119,7 +119,8 @@ def _forget(case: Case) -> None:
 def _lift(case: Case) -> None:
     """News after the end: only good news changes anything."""
     state = best_state(case.run())
-    if state is not case.message.state and may_become(case.message.state, state):
+    is_news = state is not case.message.state and state is not MessageState.UNKNOWN
+    if is_news and may_become(case.message.state, state):
         case.message.state = state
         case.message.reason = ""
 
