@@ -21,7 +21,7 @@ SKIPPERS = {f"pytest.{way}" for way in ("skip", "xfail", "importorskip")} | {
 
 
 def test_every_folder_of_tests_says_what_belongs_there() -> None:
-    said = set(re.findall(r"^\| `([a-z_]+)/` \| \S", (TESTS / "README.md").read_text(), re.MULTILINE))
+    said = set(re.findall(r"^\| `([a-z0-9_]+)/` \| \S", (TESTS / "README.md").read_text(), re.MULTILINE))
     there = {path.name for path in TESTS.iterdir() if path.is_dir() and any(path.glob("**/test_*.py"))}
     none_of(there - said, "Add a row to tests/README.md that says what belongs in:")
 
