@@ -256,7 +256,8 @@ async def find_message(request: Call) -> Sent:
     """On to the message that a provider calls so. A plus in the address is a plus: references hold base64."""
     ref = FIND.read_query(request.scope["query_string"].replace(b"+", b"%2B")).ref
     db = _world(request).ground.db
-    found = await db.read(attempt_store.message_with_ref, request.auth.workspace_id, ref)
+    line_ids = [line.id for line in _world(request).lines.of(request.auth.workspace_id)]
+    found = await db.read(attempt_store.message_with_ref, request.auth.workspace_id, line_ids, ref)
     if found is None:
         raise Problem(
             "not-found",
