@@ -7,7 +7,6 @@ that come at the same moment the second sees what the first decided.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -33,8 +32,7 @@ class Unworded(msgspec.Struct, frozen=True):
     problems: tuple[FieldProblem, ...] = ()
 
 
-@dataclass
-class Case:
+class Case(msgspec.Struct):
     """One message with everything that a decision needs, and what has been decided so far."""
 
     message: Message
@@ -43,11 +41,11 @@ class Case:
     contact: Contact | None = None
     wording: Wording | None = None
     variants: tuple[Variant, ...] = ()
-    rendered: dict[str, Content | Unworded] = field(default_factory=dict)  # by channel
-    created: list[Attempt] = field(default_factory=list)
-    changed: dict[int, Attempt] = field(default_factory=dict)
-    events: list[tuple[str, int, Json]] = field(default_factory=list)  # what was heard: kind, when, details
-    decisions: list[Json] = field(default_factory=list)  # what was decided upon it
+    rendered: dict[str, Content | Unworded] = {}  # by channel
+    created: list[Attempt] = []
+    changed: dict[int, Attempt] = {}
+    events: list[tuple[str, int, Json]] = []  # what was heard: kind, when, details
+    decisions: list[Json] = []  # what was decided upon it
 
     def run(self) -> Run:
         """What the cascade looks at."""
@@ -62,9 +60,11 @@ class Case:
 
     def attempt(self, attempt_id: int) -> Attempt:
         """One of its attempts, about to be changed."""
-        found = next(attempt for attempt in self.attempts if attempt.id == attempt_id)
-        self.changed[attempt_id] = found
-        return found
+        for attempt in self.attempts:
+            if attempt.id == attempt_id:
+                self.changed[attempt_id] = attempt
+                return attempt
+        raise KeyError(attempt_id)
 
     def record(self, kind: str, now: int, **details: object) -> None:
         """Note something that was heard of this message."""
@@ -126,7 +126,7 @@ async def write(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
         attempt
         for case in cases
         for attempt in case.changed.values()
-        if not any(attempt is created for created in case.created)
+        if attempt not in case.created
     ]
     await attempt_store.save(tx, changed)
     await write_new(tx, cases)
