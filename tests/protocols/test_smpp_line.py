@@ -454,6 +454,16 @@ async def test_closing_waits_for_the_journal() -> None:
         assert len(centre.of(DELIVERED)) == 1
 
 
+async def test_closing_leaves_evidence_of_the_parts_that_were_accepted() -> None:
+    async with a_centre() as centre:
+        async with a_line(centre.port) as line:
+            first, _, _ = await submitted_long(line, centre)
+            centre.accept(first, "1")
+            await until(lambda: line.connection._attempts[1].parts[0].end)
+        assert isinstance(line.heard.outcomes[1], Unknown)
+        assert [receipt.ref for receipt in line.heard.receipts] == ["1"]
+
+
 async def test_closing_a_line_that_never_connected_is_quiet() -> None:
     async with a_centre() as centre:
         port = centre.port

@@ -232,7 +232,7 @@ async def test_a_message_that_could_not_be_journalled_comes_again() -> None:
 
 async def test_receipts_wait_for_a_bind_of_their_account() -> None:
     async with a_smsc() as smsc:
-        async with a_line(port_of(smsc), registered_delivery=1) as line:
+        async with a_line(port_of(smsc), speed=20) as line:
             line.heard.journal_open.clear()  # nothing can be answered
             refs = await line.taken(submission())
             await until(lambda: smsc.ledger.entries[0].statuses)

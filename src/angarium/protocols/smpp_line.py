@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -37,7 +38,7 @@ REFERENCES_MAX = 50_000  # recipients whose last reference number is remembered
 TRIES_MAX = 5  # how often a part is written while the operator asks to slow down
 WAITING_MAX = 5_000  # messages of the operator that wait for the journal before we stop reading
 PIECE_MAX = 500  # of them in one piece of the journal
-JOURNAL_RETRY_S = 1.0
+JOURNAL_RETRY_S, JOURNAL_CLOSE_S = 1.0, 1.0
 
 LINK_LOST = Refused(Reason.TEMPORARY, detail="not sent: the connection was lost before")
 CLOSED = Refused(Reason.TEMPORARY, detail="not sent: the line was closed before")
@@ -103,7 +104,7 @@ class SmppConnection:
     async def close(self, grace_s: float) -> None:
         """Wait for answers, and for the journal; report the rest and leave."""
         self._closing = True
-        await self._quiet_within(grace_s)
+        await within(self._clock, grace_s, self._quiet())
         self._refuse_queue(CLOSED)
         for attempt in list(self._attempts.values()):
             for part in attempt.parts:
@@ -225,21 +226,20 @@ class SmppConnection:
             if part.end is None:
                 self._end(part, why)
 
-    async def _quiet_within(self, seconds: float) -> None:
-        """Return when every answer has come and everything is journalled, or when the time is up."""
-        waits = [
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-            asyncio.ensure_future(self._quiet()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
     async def _quiet(self) -> None:
+        """Return when every answer has come and everything is journalled."""
         await self._idle.wait()
         await self._journal.drained()
+
+
+async def within(clock: Clock, seconds: float, waited: Coroutine[Any, Any, None]) -> None:
+    """Wait for it, but no longer."""
+    waits = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(waited)]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 class References:
@@ -311,8 +311,9 @@ class Journal:
             await asyncio.wait([self._task])
 
     async def close(self) -> None:
-        """Give up what is not journalled: the operator has no answer to it and will send it again."""
+        """Take no more; give up what cannot be journalled: without an answer it will be sent again."""
         self._closed = True
+        await within(self._clock, JOURNAL_CLOSE_S, self.drained())
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
