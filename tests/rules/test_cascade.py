@@ -272,6 +272,32 @@ def test_decisions(run: Run, now: int, expected: Decision) -> None:
     assert msgspec.structs.replace(decided, why="") == expected
 
 
+REASONS_WHY = [  # what happened, the second; the sentence of the timeline, steps counted from 1
+    ("", 0, "first step"),
+    ("", 1000, "first step, but its deadline has passed"),
+    ("1 skipped no_address", 0, "step 1 passed over: no_address"),
+    ("1 skipped opted_out", 0, "the rules end it: opted_out"),
+    ("1 queued", 30, "no line took it within 30 s"),
+    ("1 accepted", 5, "waiting for read"),
+    ("1 accepted", 60, "not read within 60 s"),
+    ("1 refused", 1, "step 1 refused: rejected"),
+    ("1 refused opted_out", 1, "step 1 refused: opted_out; that ends it"),
+    ("2 failed auth", 1, "step 2 failed: auth; another line"),
+    ("1 unknown", 60, "no answer and no evidence; once more"),
+    ("2 delivered", 1, "step 2 is delivered"),
+]
+
+
+@pytest.mark.parametrize(("happened", "second", "why"), REASONS_WHY)
+def test_why(happened: str, second: float, why: str) -> None:
+    assert decide(run_of(SERVICE, (SOON, SMS), happened), at(second)).why == why
+
+
+def test_a_refusal_without_a_reason_is_a_rejection() -> None:
+    decided = decide(run_of(SERVICE, (SMS,), "1 refused"), at(1))
+    assert decided == Finish(MessageState.FAILED, Reason.REJECTED, "step 1 refused: rejected")
+
+
 def test_a_cascade_without_steps_ends_at_once() -> None:
     decided = decide(Run(SERVICE, (), at(1000)), at(0))
     assert (decided.state, decided.reason) == (MessageState.FAILED, Reason.NOT_STARTED)

@@ -128,6 +128,11 @@ def test_every_setting_has_its_help_and_a_default_that_passes_its_check(name: st
     assert msgspec.convert(field.default, type=field.type) == field.default
 
 
+def test_no_two_settings_have_the_same_help() -> None:
+    assert len({help_of(name) for name in NAMES}) == len(NAMES)
+    assert help_of("port").startswith("Port to listen on")
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(AttributeError):
         load(None, {}).port = 1  # type: ignore[misc]  the very thing that is refused

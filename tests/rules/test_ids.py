@@ -63,7 +63,18 @@ def test_a_full_millisecond_borrows_from_the_next() -> None:
     mint = IdMint(StillClock(NOW))
     minted = [mint.mint() for _ in range(2 * (SEQUENCE_MAX + 1) + 1)]
     assert all(earlier < later for earlier, later in pairwise(minted))
-    assert [parts(value)[0] - parts(minted[0])[0] for value in (minted[SEQUENCE_MAX], minted[-1])] == [0, 2]
+    begin_ms, _, _ = parts(minted[0])
+    edges = [minted[SEQUENCE_MAX], minted[SEQUENCE_MAX + 1], minted[-1]]
+    assert [parts(value) for value in edges] == [
+        (begin_ms, 0, SEQUENCE_MAX),
+        (begin_ms + 1, 0, 0),
+        (begin_ms + 2, 0, 0),
+    ]
+
+
+def test_the_layout_stays_as_it_is() -> None:
+    """Ids are in databases and in other people's systems."""
+    assert show("message", IdMint(StillClock(NOW), node=7).mint()) == "msg_05jp19e001r00"
 
 
 @given(st.lists(st.integers(-(10**9), 10**9), max_size=50))

@@ -53,6 +53,26 @@ def test_what_was_not_used_can_be_taken_again(per_s: float, granted: int, unused
     assert take(give_back(bucket, unused), 500, NOW)[1] == again
 
 
+NEXT_TOKENS = [  # speed, tokens left; seconds until there is one
+    (10, 0.0, 0.1),
+    (10, 0.5, 0.05),
+    (0.1, 0.75, 2.5),
+    (10, 1.0, 0),
+    (100, 7.5, 0),
+]
+
+
+@pytest.mark.parametrize(("per_s", "tokens", "delay_s"), NEXT_TOKENS)
+def test_the_next_token(per_s: float, tokens: float, delay_s: float) -> None:
+    rounding = 1 if delay_s else 0  # a microsecond, so as not to look too early
+    assert next_token_at(Bucket(per_s, tokens, NOW), NOW) == NOW + micros(delay_s) + rounding
+    assert next_token_at(Bucket(per_s, tokens, NOW), NOW + micros(60)) == NOW + micros(60)
+
+
+def test_a_new_bucket_has_tokens_now() -> None:
+    assert next_token_at(Bucket(0.1), NOW) == NOW
+
+
 def test_without_limit_nothing_is_counted() -> None:
     assert give_back(Bucket(0), 5) == Bucket(0)
     assert next_token_at(Bucket(0), NOW) == NOW
