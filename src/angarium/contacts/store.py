@@ -68,7 +68,10 @@ class Contact(msgspec.Struct, frozen=True):
 
     def address(self, kind: AddressKind) -> Address | None:
         """The contact's address of a kind; the first one when there are several."""
-        return next((a for a in self.addresses if a.kind is kind), None)
+        for one in self.addresses:
+            if one.kind is kind:
+                return one
+        return None
 
     def standing(self) -> Standing:
         """What is known against telling this contact something."""

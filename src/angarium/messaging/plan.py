@@ -148,8 +148,7 @@ def _plan_step(world: World, case: Case, send: Send, now: int) -> None:
     attempt = _attempt(world, case, send, found, now)
     case.attempts.append(attempt)
     case.created.append(attempt)
-    lines = [{"line": c.name, "fit": c.fit, "why": c.why} for c in found.candidates]
-    note |= {"channel": attempt.channel, "line": found.line.name, "lines": lines}
+    note |= {"channel": attempt.channel, "line": found.line.name, "lines": found.order.told}
     if found.due_at > now:
         note |= {"due": iso(found.due_at), "held": found.held}
     case.decisions.append({"do": "send", **note})

@@ -22,7 +22,7 @@ from angarium.core.values import Hours, MessageClass, Reason, Standing
 ASKED_FOR = frozenset({MessageClass.OTP, MessageClass.TRANSACTIONAL})
 
 
-class LineRules(msgspec.Struct, frozen=True):
+class LineRules(msgspec.Struct, frozen=True, cache_hash=True):
     """What is known of the line."""
 
     name: str

@@ -73,7 +73,7 @@ def _step(world: World, case: Case, index: int, way: Way | Refuse) -> Document:
         "goes": True,
         "channel": way.line.channel,
         "line": way.line.name,
-        "lines": [{"line": c.name, "fit": c.fit, "why": c.why} for c in way.candidates],
+        "lines": way.order.told,
         "address": way.address,
         "due_at": iso(way.due_at),
         "held": way.held,

@@ -4,19 +4,30 @@ class that may send at this hour. What is missing is said as a refusal with its 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from angarium.contacts.store import Contact
 from angarium.content import rules as wording_rules
 from angarium.core.clock import MICROS
 from angarium.core.ports import Channel
-from angarium.core.values import Content, Json, Reason, Standing
+from angarium.core.values import Content, Json, MessageClass, Reason, Standing
 from angarium.lines.store import Line
 from angarium.messaging.cascade import Send, Step
 from angarium.messaging.case import Case, Unworded
 from angarium.messaging.policy import Defer, LineRules, Refuse, judge, judge_person
 from angarium.messaging.routing import Candidate, LineFacts, candidates
 from angarium.messaging.world import World
+
+ORDERS_KEPT = 1_000
+
+
+class Order(msgspec.Struct, frozen=True):
+    """The lines of a step, best first."""
+
+    candidates: tuple[Candidate, ...]
+    told: tuple[Json, ...]  # the same as people are shown it
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -27,7 +38,7 @@ class Way(msgspec.Struct, frozen=True):
     content: Content
     parts: int
     due_at: int
-    candidates: list[Candidate]
+    order: Order
     held: str = ""
 
 
@@ -112,16 +123,18 @@ def _choose_line(
     if findings:
         detail = "; ".join(f"{f.field} {f.problem}" for f in findings)
         return Refuse(Reason.UNSUPPORTED, f"{channel.title} cannot carry it: {detail}.")
-    measures = {line.id: channel.measure(world.settings(line), content).parts for line in lines}
-    known = [line_facts(world, line, measures[line.id]) for line in lines]
-    order = candidates(known, step, message.message_class, send.avoid, send.exclude)
+    parts = {line.id: channel.measure(world.settings(line), content).parts for line in lines}
+    facts = tuple([line_facts(world, line, parts[line.id]) for line in lines])
+    order = _order(facts, step.channel, step.line, message.message_class, send.avoid, send.exclude)
     by_id = {line.id: line for line in lines}
     deferred: tuple[int, Way] | None = None
     refusal: Refuse | None = None
-    for candidate in (c for c in order if c.fit):
+    for candidate in order.candidates:
+        if not candidate.fit:
+            continue
         line = by_id[candidate.line_id]
         verdict = judge(message.message_class, standing, line_rules(line), message.expires_at, now)
-        way = Way(line, address, content, measures[line.id], now, order)
+        way = Way(line, address, content, parts[line.id], now, order)
         if isinstance(verdict, Refuse):
             refusal = verdict
         elif isinstance(verdict, Defer):
@@ -134,11 +147,23 @@ def _choose_line(
     return deferred[1] if deferred else refusal or Refuse(Reason.NO_LINE, _why_none(order))
 
 
-def _why_none(order: list[Candidate]) -> str:
-    return (
-        " ".join(candidate.why for candidate in order if not candidate.fit)
-        or "No line is left for this step."
-    )
+@lru_cache(maxsize=ORDERS_KEPT)
+def _order(
+    lines: tuple[LineFacts, ...],
+    channel: str,
+    line: str,
+    message_class: MessageClass,
+    avoid: frozenset[int],
+    exclude: frozenset[int],
+) -> Order:
+    """One answer for all messages of which the same is asked: most of a batch."""
+    found = tuple(candidates(lines, Step(channel=channel, line=line), message_class, avoid, exclude))
+    return Order(found, tuple({"line": c.name, "fit": c.fit, "why": c.why} for c in found))
+
+
+def _why_none(order: Order) -> str:
+    unfit = [candidate.why for candidate in order.candidates if not candidate.fit]
+    return " ".join(unfit) or "No line is left for this step."
 
 
 def line_rules(line: Line) -> LineRules:
