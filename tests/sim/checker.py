@@ -1,7 +1,7 @@
 """What must hold after every commit, at every submission, and once all is quiet.
 
-The checker reads the tables with statements of its own, and the providers' ledgers; it believes nothing that the
-flows say of themselves. A message is known by its text, which the shop made and the provider saw.
+The checker reads the tables with statements of its own, and the providers' ledgers; it believes nothing that
+the flows say of themselves. A message is known by its text, which the shop made and the provider saw.
 """
 
 from __future__ import annotations
@@ -76,11 +76,9 @@ GOOD_NEWS = frozenset({M.SENT, M.DELIVERED, M.READ})
 
 
 class Checker:
-    """Looks at the database after every change. What is wrong is gathered, for the loops swallow exceptions."""
+    """Looks at the database after every change. What is wrong is gathered: loops swallow exceptions."""
 
-    def __init__(
-        self, connection: apsw.Connection, clock: VirtualClock, note: Callable[[str], None]
-    ) -> None:
+    def __init__(self, connection: apsw.Connection, clock: VirtualClock, note: Callable[[str], None]) -> None:
         self.wrong: list[str] = []
         self.messages: dict[int, MessageRow] = {}
         self.attempts: dict[int, AttemptRow] = {}

@@ -1,7 +1,7 @@
 """Virtual time: an event loop that never waits.
 
-When nothing is ready, time leaps to the next timer. So an hour of a server's life is as long as what happens in
-it, and the same seed sees the same instants.
+When nothing is ready, time leaps to the next timer. So an hour of a server's life is as long as what happens
+in it, and the same seed sees the same instants.
 """
 
 from __future__ import annotations

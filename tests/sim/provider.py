@@ -1,8 +1,9 @@
-"""Providers in memory, one behind each line. They outlive our process, and keep a ledger of what reached them.
+"""Providers in memory, one behind each line. They outlive our process and keep a ledger of what reached them.
 
-What one does is drawn from the seed: it takes a submission and says so, or its answer is lost, or the submission
-never arrives; it refuses, throttles, drops the session; its receipts come early, late, twice, in any order, or not
-at all. What it says of a message is true, except that it may say FAILED before or after DELIVERED.
+What one does is drawn from the seed: it takes a submission and says so, or its answer is lost, or the
+submission never arrives; it refuses, throttles, drops the session; its receipts come early, late, twice,
+in any order, or not at all. What it says of a message is true, except that it may say FAILED before or after
+DELIVERED.
 """
 
 from __future__ import annotations

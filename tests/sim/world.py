@@ -1,7 +1,8 @@
 """A shop, its providers, and our process on virtual time: everything that happens comes from one seed.
 
-The process is the real engine with its real loops on a real database in memory. It may fall at any moment at which
-it waits for the database: then its tasks are gone, nothing is flushed, and another one starts on what was committed.
+The process is the real engine with its real loops on a real database in memory. It may fall at any moment at
+which it waits for the database: then its tasks are gone, nothing is flushed, and another one starts on what
+was committed.
 What asks (the shop) and what answers (the providers) lives on.
 """
 
@@ -13,10 +14,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import apsw
 import msgspec
-import structlog
 from structlog.testing import capture_logs
 
 from angarium import channels
@@ -26,13 +27,13 @@ from angarium.contacts.rules import ContactInput
 from angarium.contacts.store import Contact
 from angarium.core import ids
 from angarium.core.ids import IdMint
-from angarium.core.ports import Accepted, Channel, Connection, Ears, Raw, Receipt, Submission, Tools
+from angarium.core.ports import Channel, Connection, Ears, Receipt, Submission, Tools
 from angarium.core.problems import Problem
 from angarium.fabric.local import LocalFabric
 from angarium.lines.flows import Lines
 from angarium.lines.store import Line
-from angarium.messaging import accept, cancel
-from angarium.messaging.accept import Answer, MessageInput, Order
+from angarium.messaging import accept, cancel, workers
+from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction, unavailable
@@ -52,7 +53,9 @@ PEOPLE = 5
 SCRIPT_S = 60.0  # how long the shop asks for something
 QUIET_S = 60.0  # after the last message has ended, for receipts that are still on their way
 END_S = 900.0  # by then every message has ended: the longest deadline, its hold and every outage are over
-TRACE_TAIL = 40
+POLL_S = (
+    10.0  # looking where nothing happens is what costs here; and a wake-up that is missing is seen sooner
+)
 LINES: tuple[tuple[str, str, tuple[str, ...], dict[str, Any]], ...] = (
     ("sms", "smpp", ("otp", "transactional", "service"), {"speed_per_s": 5, "window": 3, "price": "0.04"}),
     ("sms2", "smpp", ("transactional", "service"), {"window": 10, "price": "0.05"}),
@@ -116,7 +119,7 @@ class Process:
 
     def __init__(self, sim: Simulation, falls_at: int, troubled: bool) -> None:
         self.alive = True
-        self.gone = asyncio.Event()
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sim = sim
         self._moments = 0
         self._falls_at = falls_at
@@ -153,8 +156,8 @@ class Process:
             work.close()
             raise Fallen
         task = asyncio.create_task(work)
-        await asyncio.wait([task])
-        if task.cancelled():
+        await asyncio.wait([task, self.gone], return_when=asyncio.FIRST_COMPLETED)
+        if not task.done() or task.cancelled():
             raise Fallen
         return task.result()
 
@@ -176,9 +179,9 @@ class Process:
     def fall(self) -> None:
         """Gone, as after kill -9."""
         if self.alive:
+            self.alive = False
             self._sim.note("the process falls")
-        self.alive = False
-        self.gone.set()
+            self.gone.set_result(None)
 
 
 def _readable(channel: Channel) -> Channel:
@@ -205,7 +208,7 @@ class Watched(Link):
 
 
 class ProcessDatabase:
-    """The database as one process reaches it: slower than at once, sometimes refusing, looked at each time."""
+    """The database as one process reaches it: slower than at once, sometimes refusing, always watched."""
 
     dialect = "sqlite"
 
@@ -231,9 +234,7 @@ class ProcessDatabase:
         self._process.trouble()
         return await self._sim.database.read(work, *args, **kwargs)
 
-    async def _look(
-        self, tx: Transaction, work: Callable[..., Awaitable[T]], args: Any, kwargs: Any
-    ) -> T:
+    async def _look(self, tx: Transaction, work: Callable[..., Awaitable[T]], args: Any, kwargs: Any) -> T:
         result = await work(tx, *args, **kwargs)
         self._sim.checker.look()
         return result
@@ -276,7 +277,11 @@ class Simulation:
 
     def play(self) -> list[str]:
         """Live it to its end; what was wrong, nothing when all is well."""
-        with capture_logs() as logs, asyncio.Runner(loop_factory=lambda: VirtualLoop(self.clock)) as runner:
+        with (
+            capture_logs() as logs,
+            patch.multiple(workers, POLL_S=POLL_S, LINES_POLL_S=POLL_S),
+            asyncio.Runner(loop_factory=lambda: VirtualLoop(self.clock)) as runner,
+        ):
             runner.run(self._play())
         for entry in logs:
             if entry["log_level"] == "error" and not (
@@ -350,7 +355,6 @@ class Simulation:
             process.fall()
             await self._bury(process)
             await self.clock.sleep(self.chance.choice((0.5, 5.0, 30.0)))
-        self.troubled_last = self.troubled
         process = Process(self, 0, troubled=False)
         await self._begin(process)
 
@@ -365,7 +369,7 @@ class Simulation:
 
     async def _end(self, process: Process, gracefully: bool) -> None:
         if not gracefully:
-            await process.gone.wait()
+            await process.gone
             self.process = None
             return
         await self.clock.sleep(self.chance.uniform(0.0, 40.0))

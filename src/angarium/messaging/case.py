@@ -122,12 +122,7 @@ async def load(
 async def write(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
     """Write what has been decided of messages that were there before."""
     await message_store.save(tx, [case.message for case in cases])
-    changed = [
-        attempt
-        for case in cases
-        for attempt in case.changed.values()
-        if attempt not in case.created
-    ]
+    changed = [attempt for case in cases for attempt in case.changed.values() if attempt not in case.created]
     await attempt_store.save(tx, changed)
     await write_new(tx, cases)
 

@@ -25,7 +25,7 @@ from angarium.messaging.receipts import Applied, Contradiction, Same
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import inbox
-from angarium.messaging.store.attempts import Attempt, Part
+from angarium.messaging.store.attempts import Attempt, Part, Unanswered
 from angarium.messaging.store.inbox import Entry, Parked
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
@@ -146,22 +146,32 @@ def _own_id(client_ref: str) -> int:
 async def _infer(
     tx: Transaction, workspace_id: int, line_id: int, homeless: list[Receipt]
 ) -> tuple[list[Word], list[Receipt]]:
-    """A receipt to an address with exactly one unanswered attempt on this line is taken to be about it."""
+    """A receipt to an address with exactly one unanswered attempt on this line is taken to be about it.
+
+    While another one to the address is on its way the receipt may be about that one: it is parked until then.
+    """
     addressed = [r for r in homeless if r.address]
     if not addressed:
         return [], homeless
-    candidates: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    unknown = await attempt_store.unknown_at(tx, workspace_id, line_id, [r.address for r in addressed])
-    for attempt_id, message_id, address in unknown:
-        candidates[address].append((attempt_id, message_id))
+    candidates = await _unanswered(tx, workspace_id, line_id, {r.address for r in addressed})
     words, left = [], []
     for receipt in homeless:
-        fitting = candidates.get(receipt.address, [])
-        if len(fitting) == 1:
-            words.append(Word(*fitting[0], receipt, None, inferred=True))
-        else:
-            left.append(receipt)
+        match candidates.get(receipt.address):
+            case [Unanswered(state=AttemptState.UNKNOWN) as only]:
+                words.append(Word(only.attempt_id, only.message_id, receipt, None, inferred=True))
+            case _:
+                left.append(receipt)
     return words, left
+
+
+async def _unanswered(
+    tx: Transaction, workspace_id: int, line_id: int, addresses: Iterable[str]
+) -> dict[str, list[Unanswered]]:
+    """Attempts without an answer, or without one yet, by address."""
+    found: dict[str, list[Unanswered]] = defaultdict(list)
+    for one in await attempt_store.unanswered_at(tx, workspace_id, line_id, sorted(addresses)):
+        found[one.address].append(one)
+    return found
 
 
 # ── applying ─────────────────────────────────────────────────────────────────────────────────────────
@@ -311,17 +321,27 @@ async def parked_words(
 async def evidence_words(
     tx: Transaction, workspace_id: int, attempts: Iterable[Attempt], now: int
 ) -> list[Word]:
-    """Parked receipts that fit exactly one of these attempts, as far as they are without an answer."""
-    by_line: dict[int, dict[str, list[Attempt]]] = defaultdict(lambda: defaultdict(list))
-    for attempt in attempts:
-        if attempt.state is AttemptState.UNKNOWN:
-            by_line[attempt.line_id][attempt.address].append(attempt)
+    """Parked receipts for those of these attempts that ended unanswered, each the only one at its address."""
+    ended = {attempt.id: attempt for attempt in attempts}
+    unknown = [attempt for attempt in ended.values() if attempt.state is AttemptState.UNKNOWN]
     words = []
-    for line_id, by_address in by_line.items():
-        parked = await inbox.parked_for(tx, workspace_id, line_id, list(by_address), now - micros(EVIDENCE_S))
-        fitting = [(p, by_address[p.receipt.address]) for p in parked]
-        found = [(p, a[0]) for p, a in fitting if len(a) == 1 and p.received_at >= (a[0].submitted_at or 0)]
+    for line_id in {attempt.line_id for attempt in unknown}:
+        addresses = {attempt.address for attempt in unknown if attempt.line_id == line_id}
+        candidates = await _unanswered(tx, workspace_id, line_id, addresses)
+        parked = await inbox.parked_for(tx, workspace_id, line_id, list(addresses), now - micros(EVIDENCE_S))
+        fitting = [(p, _only(candidates[p.receipt.address], ended)) for p in parked]
+        found = [(p, a) for p, a in fitting if a is not None and p.received_at >= (a.submitted_at or 0)]
         words += [Word(a.id, a.message_id, p.receipt, None, inferred=True) for p, a in found]
         if found:
             await inbox.unpark(tx, workspace_id, line_id, list({p.key for p, _ in found}))
     return words
+
+
+def _only(candidates: Sequence[Unanswered], ended: Mapping[int, Attempt]) -> Attempt | None:
+    """The one attempt that can be meant; what was answered just now cannot, though its row is still open."""
+    left = [
+        one.attempt_id
+        for one in candidates
+        if one.attempt_id not in ended or ended[one.attempt_id].state is AttemptState.UNKNOWN
+    ]
+    return ended.get(left[0]) if len(left) == 1 else None

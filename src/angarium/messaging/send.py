@@ -162,7 +162,8 @@ def settle(world: World, case: Case, attempt: Attempt, ended: Ended, now: int) -
 def _settle_refusal(case: Case, attempt: Attempt, refused: Refused, roll: float, now: int) -> None:
     attempt.reason, attempt.code, attempt.detail = refused.reason.value, refused.code, refused.detail
     overrides = case.steps[attempt.step].on
-    if action(refused.reason, attempt.message_class, overrides) is Action.RETRY:
+    goes_on = case.message.finished_at is None  # it may have been cancelled while it was on its way
+    if goes_on and action(refused.reason, attempt.message_class, overrides) is Action.RETRY:
         again_at = next_try_at(refused.reason, attempt.tries, now, roll, refused.retry_after_s)
         if again_at is not None and again_at < attempt.expires_at and _become(attempt, AttemptState.QUEUED):
             attempt.due_at = again_at

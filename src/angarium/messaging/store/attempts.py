@@ -135,16 +135,18 @@ _orphans = Statement(
     .order_by(attempt.c.id)
     .limit(bindparam("limit"))
 )
-_unknown_at = Statement(
-    select(attempt.c.id, attempt.c.message_id, attempt.c.address)
-    .where(
+
+
+def _at(state: str) -> Any:
+    return select(attempt.c.id, attempt.c.message_id, attempt.c.address, attempt.c.state).where(
         _here,
         attempt.c.line_id == bindparam("line_id"),
-        attempt.c.state == "unknown",
+        attempt.c.state == state,
         among(attempt.c.address, "addresses"),
     )
-    .order_by(attempt.c.id)
-)
+
+
+_unanswered_at = Statement(_at("unknown").union_all(_at("submitting")))  # two indexes, one for each
 _message_of = Statement(
     select(attempt.c.id, attempt.c.message_id).where(_here, among(attempt.c.id, "attempt_ids"))
 )
@@ -176,7 +178,7 @@ _update_parts = BulkUpdate(part, match=("workspace_id", "line_id", "ref"), set=(
 _any_line_ref = Statement(
     select(attempt.c.message_id)
     .join(part, (attempt.c.workspace_id == part.c.workspace_id) & (attempt.c.id == part.c.attempt_id))
-    .where(_part_here, _here, part.c.ref == bindparam("ref"))
+    .where(_part_here, _here, among(part.c.line_id, "line_ids"), part.c.ref == bindparam("ref"))
     .order_by(attempt.c.id.desc())
     .limit(1)
 )
@@ -294,12 +296,23 @@ async def orphans(
     return [(row[0], row[1]) for row in rows]
 
 
-async def unknown_at(
+class Unanswered(msgspec.Struct, frozen=True):
+    """An attempt that may have gone out, or is on its way."""
+
+    attempt_id: int
+    message_id: int
+    address: str
+    state: AttemptState
+
+
+async def unanswered_at(
     tx: Transaction, workspace_id: int, line_id: int, addresses: Sequence[str]
-) -> list[tuple[int, int, str]]:
-    """Unanswered attempts on a line to these addresses: (attempt, message, address)."""
-    rows = await tx.rows(_unknown_at, workspace_id=workspace_id, line_id=line_id, addresses=list(addresses))
-    return [(row[0], row[1], row[2]) for row in rows]
+) -> list[Unanswered]:
+    """Attempts on a line to these addresses of which there is no answer, or none yet."""
+    rows = await tx.rows(
+        _unanswered_at, workspace_id=workspace_id, line_id=line_id, addresses=list(addresses)
+    )
+    return [Unanswered(row[0], row[1], row[2], AttemptState(row[3])) for row in rows]
 
 
 async def messages_of(tx: Transaction, workspace_id: int, attempt_ids: Sequence[int]) -> dict[int, int]:
@@ -337,9 +350,11 @@ async def save_parts(tx: Transaction, workspace_id: int, parts: Sequence[Part]) 
     await tx.update(_update_parts, [(workspace_id, p.line_id, p.ref, p.state.value) for p in parts])
 
 
-async def message_with_ref(tx: Transaction, workspace_id: int, ref: str) -> int | None:
-    """The newest message that a provider calls so, on any line."""
-    row = await tx.row(_any_line_ref, workspace_id=workspace_id, ref=ref)
+async def message_with_ref(
+    tx: Transaction, workspace_id: int, line_ids: Sequence[int], ref: str
+) -> int | None:
+    """The newest message that a provider calls so, on any of these lines."""
+    row = await tx.row(_any_line_ref, workspace_id=workspace_id, line_ids=list(line_ids), ref=ref)
     return None if row is None else row[0]
 
 
