@@ -32,6 +32,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "receive"): "the fourth",
     ("messaging", "reconcile"): "the fifth",
     ("messaging", "workers"): "the loops that call the verbs",
+    ("messaging", "sender"): "the loop of one line",
     ("messaging", "world"): "what the verbs are handed",
     ("messaging", "case"): "a message with all that a decision needs",
     ("messaging", "way"): "how one step can be taken",

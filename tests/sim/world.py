@@ -32,7 +32,7 @@ from angarium.core.problems import Problem
 from angarium.fabric.local import LocalFabric
 from angarium.lines.flows import Lines
 from angarium.lines.store import Line
-from angarium.messaging import accept, cancel, workers
+from angarium.messaging import accept, cancel, sender, workers
 from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
@@ -280,6 +280,7 @@ class Simulation:
         with (
             capture_logs() as logs,
             patch.multiple(workers, POLL_S=POLL_S, LINES_POLL_S=POLL_S),
+            patch.object(sender, "POLL_S", POLL_S),
             asyncio.Runner(loop_factory=lambda: VirtualLoop(self.clock)) as runner,
         ):
             runner.run(self._play())

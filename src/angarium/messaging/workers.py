@@ -1,4 +1,4 @@
-"""The loops of the heart: one sender for each line, one planner for each workspace, and what they share.
+"""What runs by itself: a sender for each line, a planner for each workspace, and what they share.
 
 Nothing here decides anything. A loop waits for a wake-up (or, because one may be lost, for a short while)
 and calls a flow. Outcomes and callbacks are gathered and written as they come, in batches.
@@ -15,31 +15,25 @@ import structlog
 
 from angarium.core.batches import Batcher
 from angarium.core.clock import MICROS
-from angarium.core.ports import Connection, Lease, Outcome, Raw, Refused, Submission
+from angarium.core.ports import Raw
 from angarium.core.problems import Problem
 from angarium.core.service import Supervisor
 from angarium.lines.flows import TOPIC as LINES_TOPIC
 from angarium.lines.store import Line
-from angarium.messaging import pacing, plan, receive, reconcile, send
+from angarium.messaging import plan, receive, reconcile, send
 from angarium.messaging.case import wake
-from angarium.messaging.pacing import Bucket
 from angarium.messaging.send import Ended
-from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.sender import AGAIN_S, BATCH_MAX, POLL_S, Sender
 from angarium.messaging.store import messages as message_store
-from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.inbox import Entry
-from angarium.messaging.world import PLANNER_TOPIC, World, topic
+from angarium.messaging.world import PLANNER_TOPIC, World
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-BATCH_MAX = 500  # attempts claimed, outcomes recorded, callbacks applied in one transaction
-POLL_S = 1.0  # how long a lost wake-up can go unnoticed
-AGAIN_S = 0.5  # after the database could not take it
 LINES_POLL_S = 5.0  # the same for a change of a line or a workspace that was made by another process
 TIDY_S = 60.0
-CLOSE_GRACE_S = 10.0  # for answers that are still under way when a line is closed
 
 
 class Engine:
@@ -111,7 +105,9 @@ class Engine:
             if line is None or line.version != sender.line.version:
                 await self._senders.pop(line_id).stop()
         for line_id in wanted.keys() - self._senders.keys():
-            sender = self._senders[line_id] = Sender(self._world, self, wanted[line_id])
+            sender = self._senders[line_id] = Sender(
+                self._world, wanted[line_id], self.recorder.put, self.heard
+            )
             self._supervisor.run(f"line {wanted[line_id].name}", sender.run)
 
     async def _tidy(self) -> None:
@@ -154,134 +150,6 @@ class Engine:
                     for item in items:
                         await self._surely([item], work, what)
                 return
-
-
-class Sender:
-    """Sends on one line. It is the ears of the line's connection."""
-
-    def __init__(self, world: World, engine: Engine, line: Line) -> None:
-        self.line = line
-        self._world = world
-        self._engine = engine
-        self._under_way: dict[int, Attempt] = {}
-        self._bucket = Bucket(line.speed_per_s)
-        self._connection: Connection | None = None
-        self._stopping = False
-        self._ended = asyncio.Event()
-
-    def state(self) -> str:
-        """How it is connected."""
-        return self._connection.state() if self._connection else "starting"
-
-    # ── the loop ─────────────────────────────────────────────────────────────────────────────────────
-
-    async def run(self) -> None:
-        """Take the lease, clear up after an earlier owner, connect, and send what is due until stopped."""
-        world, line = self._world, self.line
-        self._ended.clear()
-        waiter = world.ground.fabric.listen(topic(line.id))
-        try:
-            lease = await self._take_lease()
-            if lease is None:
-                return
-            await reconcile.take_over(world, line, lease.epoch)
-            channel, settings = world.channels[line.channel], world.settings(line)
-            connection = world.connect(channel, world.tools, settings, line.window_max, self)
-            self._connection = connection
-            await connection.open()
-            while not self._stopping:
-                await waiter.wait(await self._send_some(lease, connection))
-        finally:
-            waiter.close()
-            await self._close()
-            self._ended.set()
-
-    async def stop(self) -> None:
-        """Claim nothing more; wait for answers that are under way, up to a grace."""
-        self._stopping = True
-        self._world.ground.fabric.wake(topic(self.line.id))
-        await self._ended.wait()
-
-    async def _close(self) -> None:
-        self._world.connected.pop(self.line.id, None)
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            await connection.close(CLOSE_GRACE_S)
-
-    async def _take_lease(self) -> Lease | None:
-        while not self._stopping:
-            lease = await self._world.ground.fabric.lease(f"line/{self.line.id}")
-            if lease is not None:
-                return lease
-            await self._world.ground.clock.sleep(POLL_S)
-        return None
-
-    async def _send_some(self, lease: Lease, connection: Connection) -> float:
-        """Claim and hand over what is due and fits; how long to wait before looking again, in seconds."""
-        clock = self._world.ground.clock
-        while not self._stopping and self._world.ground.fabric.held(lease):
-            room = min(connection.free(), BATCH_MAX)
-            if room <= 0:
-                return POLL_S
-            self._bucket, granted = pacing.take(self._bucket, room, clock.now())
-            if granted == 0:
-                return max(0.001, (pacing.next_token_at(self._bucket, clock.now()) - clock.now()) / MICROS)
-            claimed = await self._claim(lease, granted)
-            self._bucket = pacing.give_back(self._bucket, granted - len(claimed))
-            self._hand_over(connection, claimed)
-            if len(claimed) < granted:
-                return await self._until_next_due()
-        return POLL_S
-
-    async def _claim(self, lease: Lease, limit: int) -> list[Attempt]:
-        try:
-            return await send.claim(self._world, self.line, lease.epoch, limit)
-        except Problem as problem:
-            log.warning("cannot claim", line=self.line.name, problem=problem.detail)
-            await self._world.ground.clock.sleep(AGAIN_S)
-            return []
-
-    def _hand_over(self, connection: Connection, claimed: list[Attempt]) -> None:
-        now = self._world.ground.clock.now()
-        batch: list[Submission] = []
-        for attempt in claimed:
-            self._under_way[attempt.id] = attempt
-            try:
-                batch.append(send.submission(self._world, self.line, attempt, now))
-            except Exception as error:  # words that do not open: this one fails, the others go
-                log.exception("could not prepare a submission", attempt=attempt.id)
-                detail = f"{type(error).__name__}: {error}"
-                self.outcome(attempt.id, Refused(send.NOT_PREPARED, detail=detail))
-        if batch:
-            connection.submit(batch)
-
-    async def _until_next_due(self) -> float:
-        line, now = self.line, self._world.ground.clock.now()
-        due_at = await self._world.ground.db.read(attempt_store.next_due, line.workspace_id, line.id)
-        if due_at is None:
-            return POLL_S
-        return min(POLL_S, max(0.001, (due_at - now) / MICROS))
-
-    # ── the ears ─────────────────────────────────────────────────────────────────────────────────────
-
-    def outcome(self, attempt_id: int, outcome: Outcome) -> None:
-        """One submission has ended."""
-        attempt = self._under_way.pop(attempt_id)
-        roll = self._world.ground.chance.roll() if isinstance(outcome, Refused) else 0.0
-        self._engine.recorder.put(Ended(attempt, outcome, roll))
-
-    async def arrived(self, raw: Raw) -> None:
-        """Journal what the provider said; returns after the commit."""
-        await self._engine.heard(self.line, raw)
-
-    def room(self) -> None:
-        """There is room, or the connection came or went. Few free places are left to gather."""
-        if self._connection is None:
-            return
-        free = self._connection.free()
-        self._world.connected[self.line.id] = free > 0 or bool(self._under_way)
-        if free * 4 >= self.line.window_max or not self._under_way:
-            self._world.ground.fabric.wake(topic(self.line.id))
 
 
 class Planner:
