@@ -107,6 +107,7 @@ async def test_evidence_that_fits_two_resolves_neither(relay: Relay) -> None:
 async def test_an_intent_of_the_present_owner_is_left_alone(relay: Relay) -> None:
     await relay.line("sms", "smpp")
     await relay.send(channel="smpp")
+    await relay.restart("sms", epoch=2)
     await relay.claim("sms", epoch=2)
     assert await relay.restart("sms", epoch=2) == 0
 

@@ -106,6 +106,7 @@ class Relay:
         made = await lines.create(self.ground, self.workspace_id, msgspec.convert(described, LineInput))
         await self.world.lines.reload([self.workspace_id])
         self.lines[name] = made
+        await self.restart(name, epoch=1)
         return made
 
     async def change_line(self, name: str, **given: Any) -> None:

@@ -137,6 +137,9 @@ class Waiter(Protocol):
 class Fabric(Protocol):
     """What machines say to one another; never the only copy of anything."""
 
+    def begin_after(self, epoch: int) -> None:
+        """Leases from now on are newer than this one: the database remembers what a fabric may forget."""
+
     async def lease(self, key: str) -> Lease | None:
         """Take the lease, or None while another owner holds it."""
 

@@ -16,6 +16,10 @@ class LocalFabric:
         self._epoch = clock.now()
         self._ears: dict[str, set[LocalWaiter]] = defaultdict(set)
 
+    def begin_after(self, epoch: int) -> None:
+        """A clock that was set back between two starts must not make the second the older one."""
+        self._epoch = max(self._epoch, epoch + 1)
+
     async def lease(self, key: str) -> Lease | None:
         return Lease(key, self._epoch)
 

@@ -10,7 +10,7 @@ from angarium.messaging import inbound, plan, receive
 from angarium.messaging.case import Case, load, wake, write
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
-from angarium.messaging.store import inbox
+from angarium.messaging.store import inbox, owners
 from angarium.messaging.world import World
 from angarium.storage import idempotency
 from angarium.storage.database import Transaction
@@ -25,7 +25,10 @@ STOPPED = "The server stopped between handing it over and hearing the answer."
 
 
 async def take_over(world: World, line: Line, epoch: int) -> int:
-    """Intents that an earlier owner of this line left behind: each may have gone out. How many there were."""
+    """Own a line, and settle the intents that an earlier owner left behind: each may have gone out.
+
+    How many there were; Fenced when a server that started later owns the line.
+    """
     total = 0
     while True:
         now = world.ground.clock.now()
@@ -37,6 +40,7 @@ async def take_over(world: World, line: Line, epoch: int) -> int:
 
 
 async def _take_over(tx: Transaction, world: World, line: Line, epoch: int, now: int) -> list[Case]:
+    await owners.take(tx, line.workspace_id, line.id, epoch)
     orphans = await attempt_store.orphans(tx, line.workspace_id, line.id, epoch, ORPHANS_MAX)
     cases = await load(tx, world, line.workspace_id, {message_id for _, message_id in orphans})
     left = []

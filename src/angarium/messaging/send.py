@@ -23,6 +23,7 @@ from angarium.messaging.policy import Defer, Refuse, judge
 from angarium.messaging.retry import Action, action, next_try_at
 from angarium.messaging.states import AttemptState, attempt_may_become
 from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import owners
 from angarium.messaging.store.attempts import Attempt, Part
 from angarium.messaging.way import line_rules
 from angarium.messaging.world import World
@@ -44,7 +45,10 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 async def claim(world: World, line: Line, epoch: int, limit: int) -> list[Attempt]:
-    """Up to `limit` due attempts of a line, most urgent first; the intent to submit them is durable now."""
+    """Up to `limit` due attempts of a line, most urgent first; the intent to submit them is durable now.
+
+    Fenced when another server has taken the line over.
+    """
     now = world.ground.clock.now()
     claimed, settled = await world.ground.db.run(_claim, world, line, epoch, now, limit)
     wake(world, settled)
@@ -54,6 +58,7 @@ async def claim(world: World, line: Line, epoch: int, limit: int) -> list[Attemp
 async def _claim(
     tx: Transaction, world: World, line: Line, epoch: int, now: int, limit: int
 ) -> tuple[list[Attempt], list[Case]]:
+    await owners.must_own(tx, line.workspace_id, line.id, epoch)
     found = await attempt_store.claim(tx, line.workspace_id, line.id, epoch, now, limit)
     if not found:
         return [], []

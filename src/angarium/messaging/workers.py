@@ -25,6 +25,7 @@ from angarium.messaging.case import wake
 from angarium.messaging.send import Ended
 from angarium.messaging.sender import AGAIN_S, BATCH_MAX, POLL_S, Sender
 from angarium.messaging.store import messages as message_store
+from angarium.messaging.store import owners
 from angarium.messaging.store.inbox import Entry
 from angarium.messaging.world import PLANNER_TOPIC, World
 
@@ -65,6 +66,8 @@ class Engine:
 
     async def start(self) -> None:
         """Begin to send, plan and receive; first what an earlier run left behind."""
+        ground = self._world.ground
+        ground.fabric.begin_after(await ground.db.read(owners.newest))
         await self._refresh()
         self._supervisor.run("lines", self._watch_lines)
         self._supervisor.run("tidy", self._tidy)

@@ -142,6 +142,17 @@ _attempts_where("attempt_queue", ["workspace_id", "line_id", "priority", "due_at
 _attempts_where("attempt_submitting", ["workspace_id", "line_id", "id"], "state = 'submitting'")
 _attempts_where("attempt_unknown", ["workspace_id", "line_id", "address", "id"], "state = 'unknown'")
 
+# The number of the server that owns a line: the fence (owners.py).
+line_owner = Table(
+    "line_owner",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("line_id", Id, nullable=False),
+    Column("epoch", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "line_id"),
+    sqlite_with_rowid=False,
+)
+
 # One row per reference a provider gave: an SMS of three parts has three.
 part = Table(
     "part",
