@@ -61,12 +61,13 @@ class Client:
     key: str = ""
     workspace_id: int = 0
     heard: list[Heard] = field(default_factory=list)
+    usual: dict[str, str] = field(default_factory=dict)  # headers of every request
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, data: Any = None, **headers: str
     ) -> Heard:
         """Send a request. `body` is sent as JSON, `data` as it is; `Idempotency_Key=` is a header."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = self.usual | {name.replace("_", "-"): value for name, value in headers.items()}
         if self.key:
             named.setdefault("Authorization", f"Bearer {self.key}")
         if body is not None:
@@ -74,7 +75,9 @@ class Client:
         if data is not None:
             named.setdefault("Content-Type", "application/json")
         async with asyncio.timeout(PATIENCE_S):
-            async with self.session.request(method, self.url + path, data=data, headers=named) as response:
+            async with self.session.request(
+                method, self.url + path, data=data, headers=named, allow_redirects=False
+            ) as response:
                 names = {name.lower(): value for name, value in response.headers.items()}
                 heard = Heard(response.status, await response.read(), names)
         self.heard.append(heard)
@@ -171,6 +174,14 @@ async def furnish(client: Client, house: House) -> dict[str, str]:
         assert made.status in (200, 201, 202), made
         found[name] = made.json["id"]
     return found
+
+
+async def operations(client: Client) -> list[tuple[str, str, dict[str, Any]]]:
+    """Method, path and description of every route that the server tells of."""
+    paths = (await client.ask("GET", "/openapi.json")).json["paths"]
+    return [
+        (method.upper(), path, told) for path, methods in paths.items() for method, told in methods.items()
+    ]
 
 
 async def everything_in(database: Database) -> dict[str, list[tuple[Any, ...]]]:

@@ -1,0 +1,21 @@
+"""Both databases, and everything that assembly puts together on them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from angarium.assembly import House
+from support.databases import database, database_url, postgres_server
+from support.server import Client, whole_house
+
+__all__ = ["database", "database_url", "postgres_server"]
+
+
+@pytest.fixture
+async def house(database_url: str, tmp_path: Path) -> AsyncIterator[tuple[House, Client]]:
+    """The whole API and its pages, on a database of its own; a client without a key."""
+    async with whole_house(database_url, tmp_path) as made:
+        yield made
