@@ -104,6 +104,27 @@ async def test_evidence_that_fits_two_resolves_neither(relay: Relay) -> None:
     assert await parked(relay) == 1
 
 
+async def test_a_text_of_two_parts_is_delivered_when_both_are_evidenced(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    message = await relay.send(channel="smpp", text="x" * 170)
+    await relay.take("sms", NO_ANSWER)
+    for half, state in (("one", "unknown"), ("one", "unknown"), ("other", "delivered")):
+        await relay.receipt("sms", ReceiptStatus.DELIVERED, ref=half, address="+380501234567")
+        assert (await relay.state(message))[0] == state
+
+
+async def test_the_missing_part_of_a_text_may_be_what_a_receipt_is_about(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    await relay.send(channel="smpp", text="x" * 170)
+    await relay.take("sms", NO_ANSWER)
+    await relay.receipt("sms", ReceiptStatus.FAILED, ref="one", address="+380501234567")
+    other = await relay.send(channel="smpp")
+    await relay.take("sms", NO_ANSWER)
+    await relay.receipt("sms", ReceiptStatus.FAILED, ref="other", address="+380501234567")
+    assert (await relay.state(other))[0] == "unknown"
+    assert await parked(relay) == 1
+
+
 async def test_an_intent_of_the_present_owner_is_left_alone(relay: Relay) -> None:
     await relay.line("sms", "smpp")
     await relay.send(channel="smpp")

@@ -8,7 +8,7 @@ submission is recorded, or as evidence for an attempt that was never answered.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -198,29 +198,43 @@ async def tell(
     now: int,
 ) -> None:
     """Tell cases what was heard of them. A reference that is new may match receipts parked before."""
-    learned = _learned_parts(cases, words)
+    inferred = [word.attempt_id for word in words if word.inferred]
+    known = await attempt_store.parts_of(tx, workspace_id, inferred) if inferred else {}
+    learned = _learned_parts(cases, words, known)
     await attempt_store.insert_parts(tx, workspace_id, learned)
     everything = [*words, *await parked_words(tx, workspace_id, cases, learned)]
-    siblings = await _siblings(tx, workspace_id, everything)
+    siblings = await _siblings(tx, workspace_id, everything, learned)
     for word in everything:
         _apply_word(world, cases[word.message_id], word, siblings, now)
     await attempt_store.save_parts(tx, workspace_id, [p for parts in siblings.values() for p in parts])
 
 
-async def _siblings(tx: Transaction, workspace_id: int, words: Sequence[Word]) -> dict[int, list[Part]]:
+async def _siblings(
+    tx: Transaction, workspace_id: int, words: Sequence[Word], learned: Sequence[Part]
+) -> dict[int, list[Part]]:
     """All parts of the texts of several parts that are spoken of, by attempt."""
-    several = {word.attempt_id for word in words if word.part is not None and word.part.total > 1}
+    spoken_of = [*learned, *(word.part for word in words if word.part is not None)]
+    several = {part.attempt_id for part in spoken_of if part.total > 1}
     return await attempt_store.parts_of(tx, workspace_id, list(several)) if several else {}
 
 
-def _learned_parts(cases: Mapping[int, Case], words: Sequence[Word]) -> list[Part]:
-    """References learned from a receipt that named our own reference or was inferred."""
-    learned = {}
+def _learned_parts(
+    cases: Mapping[int, Case], words: Sequence[Word], known: Mapping[int, Sequence[Part]]
+) -> list[Part]:
+    """References learned from a receipt that named our own reference or was inferred.
+
+    What is inferred speaks of one part of its text: until all are known, those that are missing may be what
+    the next receipt to the address is about.
+    """
+    learned: dict[tuple[int, str], Part] = {}
+    numbers = Counter({attempt_id: len(parts) for attempt_id, parts in known.items()})
     for word in words:
-        if word.part is None and word.receipt.ref:
-            line_id = cases[word.message_id].attempt(word.attempt_id).line_id
-            part = Part(line_id, word.receipt.ref, word.attempt_id, 1, 1, AttemptState.ACCEPTED)
-            learned[line_id, word.receipt.ref] = part
+        attempt = cases[word.message_id].attempt(word.attempt_id)
+        key = (attempt.line_id, word.receipt.ref)
+        if word.part is None and word.receipt.ref and key not in learned:
+            numbers[attempt.id] += 1
+            number, total = (numbers[attempt.id], attempt.parts) if word.inferred else (1, 1)
+            learned[key] = Part(*key, attempt.id, number, total, AttemptState.ACCEPTED)
     return list(learned.values())
 
 
@@ -230,6 +244,8 @@ def _apply_word(world: World, case: Case, word: Word, siblings: Mapping[int, lis
     parts = siblings.get(word.attempt_id)
     if parts:
         news = _news_of_whole(parts, word, news)
+        if attempt.state is AttemptState.UNKNOWN and len(parts) < parts[0].total:
+            return  # some of the text is known to have gone out, and nothing of the rest
     change = receipts.apply(attempt.state, news)
     if isinstance(change, Applied):
         _change(world, case, attempt, change.state, word.receipt, now)
@@ -237,8 +253,9 @@ def _apply_word(world: World, case: Case, word: Word, siblings: Mapping[int, lis
 
 
 def _news_of_whole(parts: list[Part], word: Word, news: AttemptState) -> AttemptState:
+    ref = word.receipt.ref if word.part is None else word.part.ref
     for part in parts:
-        if word.part is not None and part.ref == word.part.ref:
+        if part.ref == ref:
             change = receipts.apply(part.state, news)
             part.state = change.state if isinstance(change, Applied) else part.state
     return receipts.whole([part.state for part in parts])
