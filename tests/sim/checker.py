@@ -171,7 +171,7 @@ class Checker:
 
     # ── at every submission ──────────────────────────────────────────────────────────────────────────
 
-    def submitted(self, submission: Submission, text: str | None, earlier: Iterable[Copy]) -> None:
+    def submitted(self, submission: Submission, texts: Mapping[str, str], earlier: Iterable[Copy]) -> None:
         """A submission has reached the wire; `earlier` is what had reached this provider before."""
         attempt = self.attempts.get(submission.attempt_id)
         if attempt is None:
@@ -185,7 +185,7 @@ class Checker:
             self.blame(f"{message.reference} was submitted {copies} times on {attempt.tries} intents")
         if self._clock.now() >= message.expires_at:
             self.blame(f"{message.reference} was submitted after its deadline")
-        if submission.content.text != text or submission.address != attempt.address:
+        if submission.content.text != texts.get(message.reference) or submission.address != attempt.address:
             self.blame(f"{message.reference} was submitted with other words or to another address")
 
     # ── once all is quiet ────────────────────────────────────────────────────────────────────────────
@@ -219,7 +219,9 @@ class Checker:
                 self.blame(f"{message.reference}: an attempt stayed {one.state}")
         if message.cost_micros != sum(one.cost_micros for one in own):
             self.blame(f"{message.reference} costs other than its attempts")
-        if message.state in ARRIVED and not any(set(copy.heard) & {"delivered", "read"} for copy in copies):
+        if message.state in ARRIVED and not any(
+            copy.heard & {ReceiptStatus.DELIVERED, ReceiptStatus.READ} for copy in copies
+        ):
             self.blame(f"{message.reference} is {message.state}, and no provider said so of it")
         if message.state in CERTAINLY_NOT:
             out = [copy for copy in copies if copy.taken and ReceiptStatus.FAILED not in copy.heard]
@@ -248,13 +250,21 @@ class Checker:
         ).fetchall()[0][0]
         if stuck:
             self.blame(f"{stuck} receipts are parked although their reference is known")
-        parked = self._connection.execute("SELECT count(*) FROM parked_receipt").fetchall()[0][0]
-        unheard = [copy for copy in ledger if "delivered" in copy.heard and self._is_unheard(copy)]
-        if len(unheard) > parked:
-            self.blame(f"{unheard[0].text} was reported as delivered on {unheard[0].line}, and nobody knows")
+        for copy in ledger:
+            for receipt in copy.said:
+                if receipt.status is ReceiptStatus.DELIVERED and not self._knows(copy, receipt.ref):
+                    self.blame(f"{copy.text} was reported as delivered on {copy.line}, and nobody knows")
 
-    def _is_unheard(self, copy: Copy) -> bool:
-        parts = self._connection.execute(
-            "SELECT state FROM part WHERE attempt_id = ?", (copy.attempt_id,)
-        ).fetchall()
-        return self.attempts[copy.attempt_id].state not in (A.DELIVERED, A.READ) and len(parts) <= 1
+    def _knows(self, copy: Copy, ref: str) -> bool:
+        """Whether a delivery is written down: of the attempt, of its part, or parked."""
+        if self.attempts[copy.attempt_id].state in (A.DELIVERED, A.READ):
+            return True
+        line_id = self.attempts[copy.attempt_id].line_id
+        return bool(
+            self._connection.execute(
+                "SELECT 1 FROM part WHERE line_id = ?1 AND ref = ?2 AND total > 1"
+                " AND state IN ('delivered', 'read') UNION ALL"
+                " SELECT 1 FROM parked_receipt WHERE line_id = ?1 AND ref = ?2",
+                (line_id, ref),
+            ).fetchall()
+        )

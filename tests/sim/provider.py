@@ -58,7 +58,12 @@ class Copy:
     attempt_id: int
     text: str
     taken: bool
-    heard: list[ReceiptStatus] = field(default_factory=list)  # receipts that we acknowledged
+    said: list[Receipt] = field(default_factory=list)  # receipts that we acknowledged
+
+    @property
+    def heard(self) -> set[ReceiptStatus]:
+        """What we know of it, if we remember."""
+        return {receipt.status for receipt in self.said}
 
 
 class Provider:
@@ -69,6 +74,7 @@ class Provider:
         name: str,
         statuses: frozenset[ReceiptStatus],
         echoes: bool,
+        part_chars: int | None,
         chance: random.Random,
         clock: VirtualClock,
         note: Callable[[str], None],
@@ -78,6 +84,7 @@ class Provider:
         self.link: Link | None = None
         self._statuses = statuses
         self._echoes = echoes  # whether receipts carry our reference; the others carry the address
+        self._part_chars = part_chars  # a longer text has two references; None: one for any text
         self._chance = chance
         self._clock = clock
         self._note = note
@@ -88,7 +95,7 @@ class Provider:
         """A submission has arrived, or has been lost on its way."""
         fate = self._chance.random() * 100
         if fate < 5:
-            self._note(f"{self.name}: never arrived {submission.content.text}")
+            self._note(f"{self.name}: never arrived {_name(submission)}")
             link.answer_in(NO_ANSWER_S, submission.attempt_id, Unknown("no answer"))
         elif fate < 12:
             self._refuse(link, submission, self._chance.choice(BUSY))
@@ -100,14 +107,14 @@ class Provider:
             link.drop(self._chance.uniform(0.0, 3.0), self._chance.uniform(0.5, 30.0))
 
     def _refuse(self, link: Link, submission: Submission, refused: Refused) -> None:
-        self._note(f"{self.name}: {refused.reason} {submission.content.text}")
-        self.ledger.append(Copy(self.name, submission.attempt_id, submission.content.text, taken=False))
+        self._note(f"{self.name}: {refused.reason} {_name(submission)}")
+        self.ledger.append(Copy(self.name, submission.attempt_id, _name(submission), taken=False))
         link.answer_in(self._answer_s(), submission.attempt_id, refused)
 
     def _accept(self, link: Link, submission: Submission, answer_lost: bool) -> None:
-        copy = Copy(self.name, submission.attempt_id, submission.content.text, taken=True)
+        copy = Copy(self.name, submission.attempt_id, _name(submission), taken=True)
         self.ledger.append(copy)
-        refs = tuple(self._next_ref() for _ in range(self._chance.choice((1, 1, 1, 2))))
+        refs = tuple(self._next_ref() for _ in range(self._parts(submission)))
         fate = self._chance.choices(list(FATES), list(FATES.values()))[0]
         self._note(f"{self.name}: took {copy.text} lost={answer_lost} {','.join(fate)}")
         outcome: Outcome = Unknown("no answer") if answer_lost else Accepted(refs)
@@ -153,10 +160,13 @@ class Provider:
             if task.cancelled() or task.exception() is not None:
                 self._later(REPEAT_S, copy, receipt)
             else:
-                copy.heard.append(receipt.status)
+                copy.said.append(receipt)
                 self._note(f"{self.name}: said {receipt.status} {receipt.ref} of {copy.text}")
 
         told.add_done_callback(acknowledged)
+
+    def _parts(self, submission: Submission) -> int:
+        return 2 if self._part_chars is not None and len(submission.content.text) > self._part_chars else 1
 
     def _next_ref(self) -> str:
         self._refs += 1
@@ -164,6 +174,11 @@ class Provider:
 
     def _answer_s(self) -> float:
         return self._chance.choice((0.0, 0.02, 0.02, 0.2, 1.0, 9.0))
+
+
+def _name(submission: Submission) -> str:
+    """A message in the trace: its text begins with its reference."""
+    return submission.content.text.partition(" ")[0]
 
 
 class Link:

@@ -13,6 +13,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import blake2b
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -200,10 +201,7 @@ class Watched(Link):
 
     def submit(self, batch: Sequence[Submission]) -> None:
         for one in batch:
-            text = one.content.text
-            self._sim.checker.submitted(
-                one, text if text in self._sim.attempted else None, self._provider.ledger
-            )
+            self._sim.checker.submitted(one, self._sim.attempted, self._provider.ledger)
             super().submit([one])
 
 
@@ -253,7 +251,7 @@ class Simulation:
         self.trace: list[str] = []
         self.database = SqliteDatabase("")
         self.process: Process | None = None
-        self.attempted: set[str] = set()
+        self.attempted: dict[str, str] = {}  # reference -> text
         self.acked: dict[str, int] = {}  # reference -> message id
         self.checker: Checker
         self.troubled = self.chance.random() < 0.3
@@ -264,6 +262,7 @@ class Simulation:
                 name,
                 channels.load()[kind].capabilities.receipts,
                 echoes=kind != "smpp",
+                part_chars=160 if kind == "smpp" else None,
                 chance=random.Random(f"{name} {seed}"),
                 clock=self.clock,
                 note=self.note,
@@ -274,6 +273,10 @@ class Simulation:
     def note(self, what: str) -> None:
         """One line of the trace."""
         self.trace.append(f"{(self.clock.at - START) / 1_000_000:10.4f} {what}")
+
+    def digest(self) -> str:
+        """The whole trace as one word."""
+        return blake2b("\n".join(self.trace).encode(), digest_size=8).hexdigest()
 
     def play(self) -> list[str]:
         """Live it to its end; what was wrong, nothing when all is well."""
@@ -308,7 +311,7 @@ class Simulation:
         await lives
         await self._drain()
         ledger = [copy for provider in self.providers.values() for copy in provider.ledger]
-        self.checker.verdict(self.attempted, set(self.acked), ledger)
+        self.checker.verdict(set(self.attempted), set(self.acked), ledger)
         assert self.process is not None
         self.process.fall()
         await self._bury(self.process)
@@ -402,7 +405,7 @@ class Simulation:
         order = Order(self._shop.workspace_id, asked, True, key, key.encode())
 
         async def act(process: Process) -> None:
-            self.attempted |= {one.reference for one in asked}
+            self.attempted |= {one.reference: one.text for one in asked}
             answer = (await accept.accept(process.world, [order]))[0]
             if isinstance(answer, Problem):
                 raise answer
@@ -422,7 +425,7 @@ class Simulation:
         described: dict[str, Any] = {
             "to": {"phone": _phone(chance.randrange(PEOPLE))},
             "class": message_class,
-            "text": reference,
+            "text": reference if chance.random() < 0.8 else f"{reference} {'.' * 160}",
             "reference": reference,
             "deadline_s": chance.choice((5.0, 20.0, 90.0, 300.0)),
             "steps": [self._step(channel) for channel in way],

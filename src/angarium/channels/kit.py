@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from functools import partial
+from functools import cache, partial
 from traceback import format_exception
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
@@ -142,7 +142,7 @@ def decode_settings(channel: Channel, given: Mapping[str, object]) -> Any:
     Text is read leniently ("15" is a number, "true" a truth), because forms send text. A secret's value is
     never quoted back, nor is the value of an unknown field, which may be a secret misspelt.
     """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(channel.settings)}
+    fields = _fields(channel.settings)
     secrets = secret_fields(channel.settings)
     known = ", ".join(fields)
     wrong = [
@@ -166,6 +166,11 @@ def decode_settings(channel: Channel, given: Mapping[str, object]) -> Any:
     if wrong:
         raise Problem("invalid", f"The settings of a {channel.title} line are not valid", fields=tuple(wrong))
     return channel.settings(**values)
+
+
+@cache  # there are as many as there are channels
+def _fields(settings: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(settings)}
 
 
 def _help(field: msgspec.structs.FieldInfo) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 import msgspec
@@ -259,6 +260,7 @@ class Channel:
             raise ValueError(f"channel {self.kind} needs exactly one of send and connect")
 
 
+@cache  # there are as many as there are channels
 def secret_fields(settings: type[msgspec.Struct]) -> frozenset[str]:
     """Names of the settings that are secrets: `Annotated[str, Meta(extra={"secret": True})]`."""
     return frozenset(
