@@ -1,0 +1,10 @@
+"""Every parser that is fuzzed, by its name."""
+
+from __future__ import annotations
+
+from fuzz import bodies, callbacks, smpp, texts
+from fuzz.harness import Target
+
+TARGETS: dict[str, Target] = {
+    target.name: target for target in (*smpp.TARGETS, *callbacks.TARGETS, *texts.TARGETS, *bodies.TARGETS)
+}
