@@ -24,6 +24,7 @@ from angarium.messaging.cascade import (
     Send,
     Skip,
     Step,
+    TakeBack,
     Try,
     WaitUntil,
     best_state,
@@ -91,6 +92,8 @@ def _decision(word: str, what: str, *more: str) -> Decision:
             return Send(int(what) - 1, "", avoid=frozenset({int(line)}))
         case ("send", "not", lines):
             return Send(int(what) - 1, "", exclude=frozenset(map(int, lines.split("+"))))
+        case ("take",):
+            return TakeBack("")
         case ("wait",):
             return WaitUntil(at(float(what)), "")
         case ("end", *reason):
@@ -155,7 +158,11 @@ delivered late is no success here | 1 delivered, 2 accepted 65             |  70
 delivered late, second queued     | 1 delivered, 2 queued 60               |  70 | wait 1000
 failed after it was left          | 1 failed 66 undelivered, 2 accepted 65 |  70 | wait 365
 accepted after it was left        | 1 accepted 66, 2 accepted 65           | 365 | end sent no_receipt
-accepted after the second failed  | 1 accepted 80, 2 failed 70 expired     |  80 | end sent no_receipt
+accepted after the second failed  | 1 accepted 80, 2 failed 70 expired     |  80 | wait 140
+and then silent                   | 1 accepted 80, 2 failed 70 expired     | 140 | end sent no_receipt
+accepted while another is queued  | 1 accepted 80, 2 queued 60             |  80 | take back
+accepted, another on its way      | 1 accepted 80, 2 submitting 60         |  80 | wait 1000
+both taken: the longest wait      | 1 accepted 90, 2 failed 70 expired     | 149 | wait 150
 """
 REFUSED = """
 not on this channel              | 1 refused not_a_user                     |    1 | send 2
@@ -230,6 +237,13 @@ no way for anything             | 1 unknown, 1 skipped hours, 2 skipped hours | 
 again, and certainly not taken  | 1/1 unknown 10, 1/2 refused rejected        |   20 | send 2
 again, and the line is at fault | 1/1 unknown 10, 1/2 refused auth            |   20 | send 1 not 1+2
 again, and taken                | 1/1 unknown 10, 1/2 accepted 20             |   70 | wait 80
+taken, and the second is queued | 1/1 accepted 19, 1/2 queued 18              |   19 | take back
+taken, the second on its way    | 1/1 accepted 19, 1/2 submitting 18          |   19 | wait 1000
+delivered, and it wants read    | 1/1 delivered 19, 1/2 queued 18             |   19 | take back
+failed, and the second stays    | 1/1 failed 19 undelivered, 1/2 queued 18    |   19 | wait 1000
+taken, the second unanswered    | 1/1 accepted 21, 1/2 unknown 20             |   30 | wait 81
+taken and silent, not once more | 1/1 accepted 21, 1/2 unknown 20             |   81 | send 2
+taken, the second refused       | 1/1 accepted 21, 1/2 refused 20 auth        |   81 | send 2
 evidence that it was taken      | 1/1 accepted 10                             |   18 | wait 70
 evidence that it was not taken  | 1/1 refused not_a_user                      |   12 | send 2
 each step has its own           | 1 unknown, 1 unknown 9, 2/3 unknown 20      |   28 | send 2 avoid 3

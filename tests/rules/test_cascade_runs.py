@@ -19,6 +19,7 @@ from angarium.messaging.cascade import (
     Send,
     Skip,
     Step,
+    TakeBack,
     Try,
     WaitUntil,
     best_state,
@@ -111,6 +112,8 @@ class Drive:
             match decision:
                 case Send():
                     self._plan(decision, next(in_the_way, None))
+                case TakeBack():
+                    self._take_back()
                 case WaitUntil():
                     self._set_state(best_state(self.run))
                     self._wait(decision, next(happenings, None))
@@ -136,6 +139,11 @@ class Drive:
         else:
             skip = Skip(send.step, in_the_way or Reason.NO_LINE)
             self.run = msgspec.structs.replace(self.run, tries=tuple(tries), skips=(*self.run.skips, skip))
+
+    def _take_back(self) -> None:
+        """As `plan.py` does: what is taken back is no try any more."""
+        tries = tuple(t for t in self.run.tries if t.state is not QUEUED)
+        self.run = msgspec.structs.replace(self.run, tries=tries)
 
     def _wait(self, wait: WaitUntil, happening: Happening | None) -> None:
         """Let something happen before the time is over, or the time pass: then an answer is given up."""
@@ -211,6 +219,16 @@ def test_nothing_is_begun_after_success(world: World) -> None:
     drive, _ = driven(world)
     for run, _, _ in sent(drive):
         assert not any(succeeds(t.state, run.steps[t.step].success) for t in run.tries)
+
+
+@given(worlds)
+def test_nothing_is_begun_beside_one_that_was_taken_and_has_its_time(world: World) -> None:
+    drive, _ = driven(world)
+    for run, now, _ in sent(drive):
+        for one in run.tries:
+            if one.state in (AttemptState.ACCEPTED, AttemptState.DELIVERED):
+                assert one.accepted_at is not None
+                assert now >= one.accepted_at + micros(run.steps[one.step].wait_s)
 
 
 @given(worlds)

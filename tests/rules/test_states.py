@@ -78,7 +78,7 @@ ONLY_FROM = [  # a state of an attempt; what it can come from: the promises abou
     ("queued", {"submitting"}),  # only what was certainly not taken is tried again
     ("submitting", {"queued"}),
     ("cancelled", {"queued"}),  # what has been handed over cannot be taken back
-    ("unknown", {"submitting"}),
+    ("unknown", {"submitting", "queued"}),  # queued: an earlier try under its key was not answered
     ("accepted", {"queued", "submitting", "unknown"}),
     ("failed", {"queued", "submitting", "unknown", "accepted"}),
     ("refused", {"queued", "submitting", "unknown"}),

@@ -59,6 +59,14 @@ def test_success_is_resolved(step: Step, success: str) -> None:
     assert settled == (msgspec.structs.replace(step, success=success),)
 
 
+def test_a_provider_with_keys_is_left_once_its_tries_are_used_up() -> None:
+    keyed = {"sms": channel("sms", ReceiptStatus.DELIVERED, idempotent=True)}
+    (usual, own), _ = steps.settle(
+        (Step(channel="sms"), Step(channel="sms", on={"no_answer": "stop"})), keyed, LINES
+    )
+    assert (usual.on, own.on) == ({"no_answer": "next"}, {"no_answer": "stop"})
+
+
 @pytest.mark.parametrize(
     ("step", "field", "value", "remedy"),
     [

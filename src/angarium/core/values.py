@@ -72,6 +72,7 @@ class Reason(StrEnum):
     NO_RECEIPT = "no_receipt"  # went out; no verdict came within the time the step waits
     NO_ANSWER = "no_answer"  # written to the provider, no answer: it may have gone out
     HOURS = "hours"  # outside the hours in which this may be sent
+    ANSWERED = "answered"  # not needed: an earlier try was answered after all
     CANCELLED = "cancelled"  # by a person or a system
 
 

@@ -1,4 +1,4 @@
-"""What a cascade does next: `decide(run, now) -> Send | WaitUntil | Finish`. Pure.
+"""What a cascade does next: `decide(run, now) -> Send | TakeBack | WaitUntil | Finish`. Pure.
 
 Rules, in the order in which they are asked:
 1. A step that reached its own success ends the run. Success is judged per step: `read` on Viber, `delivered`
@@ -13,7 +13,9 @@ Rules, in the order in which they are asked:
 5. Unknown is held for evidence first. Then the class decides: an OTP, a transactional or a service message is
    sent once more (another line preferred), then moves on; a promotional one ends as unknown, and a person
    decides.
-6. With no step left, the best that is known is the result. Nothing is begun at or after the deadline.
+6. A try that is heard to have been taken after all is waited for like any other, and what is queued in its
+   place is taken back. It stands for its step from then on, so that nothing is sent again beside it.
+7. With no step left, the best that is known is the result. Nothing is begun at or after the deadline.
 
 Semantics after the cascades of 8x8 (success and time per step), Rapporto and the former Vonage Dispatch; the
 reasons are in docs/explanation/cascades.md.
@@ -75,7 +77,8 @@ class Skip(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One message's way through its cascade so far. Tries are in the order they were made."""
+    """One message's way through its cascade so far. Tries are in the order they were made; none of them was
+    taken back."""
 
     message_class: MessageClass
     steps: tuple[Step, ...]
@@ -93,6 +96,12 @@ class Send(msgspec.Struct, frozen=True):
     exclude: frozenset[int] = frozenset()  # lines that may not be used again for this step
 
 
+class TakeBack(msgspec.Struct, frozen=True):
+    """Do not submit the attempt that is queued: an earlier one was taken after all."""
+
+    why: str
+
+
 class WaitUntil(msgspec.Struct, frozen=True):
     """Nothing to do before `at`, unless something is heard."""
 
@@ -108,7 +117,7 @@ class Finish(msgspec.Struct, frozen=True):
     why: str
 
 
-Decision = Send | WaitUntil | Finish
+Decision = Send | TakeBack | WaitUntil | Finish
 
 MESSAGE_STATE_OF = {
     AttemptState.ACCEPTED: MessageState.SENT,
@@ -116,6 +125,7 @@ MESSAGE_STATE_OF = {
     AttemptState.READ: MessageState.READ,
     AttemptState.UNKNOWN: MessageState.UNKNOWN,
 }
+TAKEN = (AttemptState.ACCEPTED, AttemptState.DELIVERED)  # and not yet what the step may want
 RANK_WANTED = {state.value: rank for state, rank in ATTEMPT_SUCCESS.items()}  # by a step's `success`
 
 
@@ -124,14 +134,17 @@ def decide(run: Run, now: int) -> Decision:
     for one in run.tries:
         if succeeds(one.state, run.steps[one.step].success):
             return Finish(best_state(run), None, f"step {one.step + 1} is {one.state.value}")
+    hoped_for = _hoped_for(run, now)
     for one in run.tries:
         if one.state in OPEN_ATTEMPT:
-            return _while_open(run, one, now)
+            return _while_open(run, one, hoped_for, now)
     skip = run.skips[-1] if run.skips else None
     if skip is not None and _action(run, skip.step, skip.reason) is Action.STOP:
         return _end(run, f"the rules end it: {skip.reason.value}", skip.reason)
+    if hoped_for is not None:
+        return WaitUntil(_wait_ends(run, hoped_for), f"waiting for {run.steps[hoped_for.step].success}")
     if run.tries:
-        return _after(run, run.tries[-1], now)
+        return _after(run, _standing_for_its_step(run), now)
     if skip is not None:
         return _go_on(
             run, skip.step, now, f"step {skip.step + 1} passed over: {skip.reason.value}", skip.reason
@@ -146,18 +159,35 @@ def succeeds(state: AttemptState, success: str) -> bool:
 
 def best_state(run: Run) -> MessageState:
     """The best that is known of the message, whether or not its run has ended."""
-    states = {t.state for t in run.tries}
+    states = {AttemptState.UNKNOWN if _in_doubt(t) else t.state for t in run.tries}
     for state in (AttemptState.READ, AttemptState.DELIVERED, AttemptState.ACCEPTED, AttemptState.UNKNOWN):
         if state in states:
             return MESSAGE_STATE_OF[state]
     return MessageState.QUEUED
 
 
-def _while_open(run: Run, open_try: Try, now: int) -> Decision:
+def _in_doubt(one: Try) -> bool:
+    """Whether it is tried again under its key: an earlier try may have gone out."""
+    return one.state in OPEN_ATTEMPT and one.reason is Reason.NO_ANSWER
+
+
+def _hoped_for(run: Run, now: int) -> Try | None:
+    """The try that was taken and has its time still: of several the one that is waited for longest."""
+    taken = [t for t in run.tries if t.state in TAKEN and now < _wait_ends(run, t)]
+    return max(taken, key=lambda t: _wait_ends(run, t), default=None)
+
+
+def _wait_ends(run: Run, one: Try) -> int:
+    return (one.accepted_at or one.planned_at) + micros(run.steps[one.step].wait_s)
+
+
+def _while_open(run: Run, open_try: Try, hoped_for: Try | None, now: int) -> Decision:
     step = run.steps[open_try.step]
     if open_try.state is AttemptState.SUBMITTING:
         answer_by = now + micros(HOLD_S[run.message_class])
         return WaitUntil(max(run.expires_at, answer_by), "on its way to the provider")
+    if hoped_for is not None:
+        return TakeBack(f"step {hoped_for.step + 1} is {hoped_for.state.value} after all")
     if now >= run.expires_at:
         return _end(run, "its deadline passed before a line took it", Reason.DEADLINE)
     if step.start_within_s is None:
@@ -168,21 +198,25 @@ def _while_open(run: Run, open_try: Try, now: int) -> Decision:
     return _leave(run, open_try, now, f"no line took it within {step.start_within_s:g} s", Reason.NOT_STARTED)
 
 
+def _standing_for_its_step(run: Run) -> Try:
+    """The last try, or an earlier one of its step of which it was heard since that it had been taken."""
+    last = run.tries[-1]
+    late = [
+        t
+        for t in run.tries
+        if t.step == last.step and t.state in TAKEN and (t.accepted_at or 0) >= last.planned_at
+    ]
+    return late[-1] if late else last
+
+
 def _after(run: Run, last: Try, now: int) -> Decision:
     if last.state is AttemptState.UNKNOWN:
         return _after_unknown(run, last, now)
-    if last.state in (AttemptState.ACCEPTED, AttemptState.DELIVERED):
-        return _after_acceptance(run, last, now)
+    if last.state in TAKEN:
+        step = run.steps[last.step]
+        return _leave(run, last, now, f"not {step.success} within {step.wait_s:g} s", Reason.NO_RECEIPT)
     reason = last.reason or Reason.REJECTED
     return _leave(run, last, now, f"step {last.step + 1} {last.state.value}: {reason.value}", reason)
-
-
-def _after_acceptance(run: Run, last: Try, now: int) -> Decision:
-    step = run.steps[last.step]
-    until = (last.accepted_at or last.planned_at) + micros(step.wait_s)
-    if now < until:
-        return WaitUntil(until, f"waiting for {step.success}")
-    return _leave(run, last, now, f"not {step.success} within {step.wait_s:g} s", Reason.NO_RECEIPT)
 
 
 def _after_unknown(run: Run, last: Try, now: int) -> Decision:

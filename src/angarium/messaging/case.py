@@ -15,6 +15,7 @@ from angarium.content.rules import Variant
 from angarium.core.problems import FieldProblem
 from angarium.core.values import Content, Json, MessageClass, Reason
 from angarium.messaging.cascade import Run, Step, Try
+from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt
@@ -54,7 +55,7 @@ class Case(msgspec.Struct):
             message.message_class,
             self.steps,
             message.expires_at,
-            tuple(_as_try(attempt) for attempt in self.attempts),
+            tuple(_as_try(attempt) for attempt in self.attempts if not _taken_back(attempt)),
             message.skips,
         )
 
@@ -88,6 +89,11 @@ class Case(msgspec.Struct):
             attempt.cost_micros = attempt.price_micros
             self.message.cost_micros += attempt.price_micros
             self.message.currency = self.message.currency or attempt.currency
+
+
+def _taken_back(attempt: Attempt) -> bool:
+    """Whether it was queued in the place of one that had been taken; the cascade goes on as if without it."""
+    return attempt.state is AttemptState.CANCELLED and attempt.reason == Reason.ANSWERED
 
 
 def _as_try(attempt: Attempt) -> Try:

@@ -10,7 +10,17 @@ from collections.abc import Sequence
 from angarium.contacts import store as contacts
 from angarium.core.clock import iso
 from angarium.core.values import PRIORITY, Json, MessageClass, Reason
-from angarium.messaging.cascade import Decision, Finish, Run, Send, Skip, WaitUntil, best_state, decide
+from angarium.messaging.cascade import (
+    Decision,
+    Finish,
+    Run,
+    Send,
+    Skip,
+    TakeBack,
+    WaitUntil,
+    best_state,
+    decide,
+)
 from angarium.messaging.case import Case, load, open_wording, seal_content, write
 from angarium.messaging.policy import Refuse
 from angarium.messaging.states import AttemptState, MessageState, may_become
@@ -56,9 +66,12 @@ def _ask(case: Case, now: int) -> tuple[Run, Decision]:
 
 
 def _follow(world: World, case: Case, run: Run, decision: Decision, now: int) -> None:
-    while isinstance(decision, Send):
-        _cancel_queued(case, Reason.NOT_STARTED, now)
-        _plan_step(world, case, decision, now)
+    while isinstance(decision, Send | TakeBack):
+        if isinstance(decision, TakeBack):
+            _take_back(world, case, decision, now)
+        else:
+            _cancel_queued(case, Reason.NOT_STARTED, now)
+            _plan_step(world, case, decision, now)
         run, decision = _ask(case, now)
     if isinstance(decision, WaitUntil):
         _wait(case, run, decision, now)
@@ -134,7 +147,21 @@ def _cancel_queued(case: Case, reason: Reason, now: int) -> None:
     for attempt in case.attempts:
         if attempt.state is AttemptState.QUEUED:
             changed = case.attempt(attempt.id)
-            changed.state, changed.reason, changed.ended_at = AttemptState.CANCELLED, reason.value, now
+            changed.ended_at = now
+            if changed.reason == Reason.NO_ANSWER:  # tried before under its key: it may have gone out
+                changed.state = AttemptState.UNKNOWN
+            else:
+                changed.state, changed.reason = AttemptState.CANCELLED, reason.value
+
+
+def _take_back(world: World, case: Case, decision: TakeBack, now: int) -> None:
+    """Of the claim of a line and this, one comes first: both hold the attempt's row."""
+    for attempt in case.attempts:
+        if attempt.state is AttemptState.QUEUED:
+            line = world.lines.get(attempt.line_id)
+            note: Json = {"step": attempt.step + 1, "line": line.name if line else "", "why": decision.why}
+            case.decisions.append({"do": "take_back", **note})
+    _cancel_queued(case, Reason.ANSWERED, now)
 
 
 def _plan_step(world: World, case: Case, send: Send, now: int) -> None:

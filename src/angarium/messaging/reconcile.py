@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from angarium.core import ids
 from angarium.core.clock import micros
-from angarium.core.values import Reason
+from angarium.core.ports import Unknown
 from angarium.lines.store import Line
-from angarium.messaging import inbound, plan, receive
+from angarium.messaging import inbound, plan, receive, send
 from angarium.messaging.case import Case, load, wake, write
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
@@ -48,9 +48,7 @@ async def _take_over(tx: Transaction, world: World, line: Line, epoch: int, now:
         case = cases[message_id]
         attempt = case.attempt(attempt_id)
         if attempt.state is AttemptState.SUBMITTING:
-            attempt.state, attempt.reason = AttemptState.UNKNOWN, Reason.NO_ANSWER.value
-            attempt.detail, attempt.ended_at = STOPPED, now
-            case.record("unanswered", now, step=attempt.step + 1, line=line.name, detail=STOPPED)
+            send.settle(world, case, attempt, Unknown(STOPPED), 0.0, now)
             left.append(attempt)
     words = await receive.evidence_words(tx, line.workspace_id, left, now)
     await receive.tell(tx, world, line.workspace_id, cases, words, now)

@@ -51,6 +51,7 @@ ACTIONS: dict[Reason, Action] = {
     Reason.NO_RECEIPT: Action.NEXT,
     Reason.NO_ANSWER: Action.RETRY,
     Reason.HOURS: Action.NEXT,
+    Reason.ANSWERED: Action.NEXT,
     Reason.DEADLINE: Action.STOP,
     Reason.CANCELLED: Action.STOP,
 }

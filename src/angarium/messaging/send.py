@@ -14,7 +14,7 @@ import msgspec
 from angarium.contacts import store as contacts
 from angarium.core import ids
 from angarium.core.clock import MICROS
-from angarium.core.ports import Accepted, Outcome, Refused, Submission
+from angarium.core.ports import Accepted, Outcome, Refused, Submission, Unknown
 from angarium.core.values import Reason, Standing
 from angarium.lines.store import Line
 from angarium.messaging import plan, receive
@@ -89,6 +89,8 @@ async def _stop(
         held = case.attempt(attempt.id)
         if isinstance(verdict, Defer):
             held.state, held.due_at = AttemptState.QUEUED, verdict.until
+        elif held.reason == Reason.NO_ANSWER:  # tried before under its key: it may have gone out
+            held.state, held.ended_at = AttemptState.UNKNOWN, now
         else:
             held.state, held.reason, held.ended_at = AttemptState.REFUSED, verdict.reason.value, now
             held.detail = verdict.detail
@@ -131,8 +133,7 @@ async def _record(
     for one in ended:
         case = cases[one.attempt.message_id]
         held = case.attempt(one.attempt.id)
-        settle(world, case, held, one, now)
-        _note(world, case, held, one.outcome, now)
+        settle(world, case, held, one.outcome, one.roll, now)
         parts += _parts(held, one.outcome)
     await attempt_store.insert_parts(tx, workspace_id, parts)
     words = await receive.parked_words(tx, workspace_id, cases, parts)
@@ -144,28 +145,31 @@ async def _record(
     return list(cases.values())
 
 
-def settle(world: World, case: Case, attempt: Attempt, ended: Ended, now: int) -> None:
-    """What an outcome makes of its attempt. An outcome that comes late is still evidence."""
+def settle(world: World, case: Case, attempt: Attempt, outcome: Outcome, roll: float, now: int) -> None:
+    """What an outcome makes of its attempt, and its event. An outcome that comes late is still evidence."""
     capabilities = world.channels[attempt.channel].capabilities
-    match ended.outcome:
+    match outcome:
         case Accepted():
             attempt.accepted_at = attempt.accepted_at or now
             _become(attempt, AttemptState.ACCEPTED)
             attempt.reason = attempt.code = attempt.detail = ""
             case.bill(attempt, capabilities.billed_on, "accepted")
         case Refused():
-            _settle_refusal(case, attempt, ended.outcome, ended.roll, now)
-        case _:
-            if capabilities.idempotent:
-                again = Refused(Reason.TEMPORARY, detail=ended.outcome.detail)
-                _settle_refusal(case, attempt, again, ended.roll, now)
-            elif _become(attempt, AttemptState.UNKNOWN):
-                attempt.reason, attempt.detail = Reason.NO_ANSWER.value, ended.outcome.detail
-                attempt.ended_at = now
+            _settle_refusal(case, attempt, outcome, roll, now)
+        case Unknown(detail) if capabilities.idempotent:
+            attempt.reason = Reason.NO_ANSWER.value
+            _settle_refusal(case, attempt, Refused(Reason.TEMPORARY, detail=detail), roll, now)
+        case Unknown(detail):
+            if _become(attempt, AttemptState.UNKNOWN):
+                attempt.reason, attempt.detail, attempt.ended_at = Reason.NO_ANSWER.value, detail, now
+    _note(world, case, attempt, outcome, now)
 
 
 def _settle_refusal(case: Case, attempt: Attempt, refused: Refused, roll: float, now: int) -> None:
-    attempt.reason, attempt.code, attempt.detail = refused.reason.value, refused.code, refused.detail
+    # a submission that was tried again under its key: one of its earlier tries may have been taken
+    in_doubt = attempt.state is AttemptState.SUBMITTING and attempt.reason == Reason.NO_ANSWER
+    attempt.reason = Reason.NO_ANSWER.value if in_doubt else refused.reason.value
+    attempt.code, attempt.detail = refused.code, refused.detail
     overrides = case.steps[attempt.step].on
     goes_on = case.message.finished_at is None  # it may have been cancelled while it was on its way
     if goes_on and action(refused.reason, attempt.message_class, overrides) is Action.RETRY:
@@ -173,7 +177,7 @@ def _settle_refusal(case: Case, attempt: Attempt, refused: Refused, roll: float,
         if again_at is not None and again_at < attempt.expires_at and _become(attempt, AttemptState.QUEUED):
             attempt.due_at = again_at
             return
-    if _become(attempt, AttemptState.REFUSED):
+    if _become(attempt, AttemptState.UNKNOWN if in_doubt else AttemptState.REFUSED):
         attempt.ended_at = now
 
 

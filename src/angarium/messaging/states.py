@@ -58,7 +58,10 @@ MESSAGE_TRANSITIONS: dict[MessageState, frozenset[MessageState]] = {
 
 ATTEMPT_TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
     # to ACCEPTED and beyond without SUBMITTING: news of an earlier try, heard before the next one
-    A.QUEUED: frozenset({A.SUBMITTING, A.REFUSED, A.CANCELLED, A.ACCEPTED, A.DELIVERED, A.READ, A.FAILED}),
+    # to UNKNOWN when no more will be tried: an earlier try under its key was not answered
+    A.QUEUED: frozenset(
+        {A.SUBMITTING, A.REFUSED, A.CANCELLED, A.UNKNOWN, A.ACCEPTED, A.DELIVERED, A.READ, A.FAILED}
+    ),
     # back to QUEUED: certainly not taken, and worth another try (throttled, not yet written)
     A.SUBMITTING: frozenset({A.ACCEPTED, A.REFUSED, A.UNKNOWN, A.QUEUED, A.DELIVERED, A.READ, A.FAILED}),
     A.UNKNOWN: frozenset({A.ACCEPTED, A.REFUSED, A.DELIVERED, A.READ, A.FAILED}),

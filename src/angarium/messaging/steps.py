@@ -32,6 +32,8 @@ def settle(
     """The steps with their success resolved, and everything that is wrong with them.
 
     A step that does not say what success is wants delivery, or acceptance where delivery is not reported.
+    One whose provider has keys is left when it is not answered: it was tried again under its key, and a
+    second attempt would have a key of its own and could double it.
     """
     wrong: list[FieldProblem] = []
     if not 1 <= len(steps) <= STEPS_MAX:
@@ -39,8 +41,8 @@ def settle(
     settled = []
     for place, step in enumerate(steps[:STEPS_MAX]):
         channel = channels.get(kind_of(step, channel_of_line))
-        if channel is not None and not step.success:
-            step = msgspec.structs.replace(step, success=_best_success(channel))  # noqa: PLW2901  resolved
+        if channel is not None:
+            step = _resolved(step, channel)  # noqa: PLW2901  the same step, said whole
         settled.append(step)
         found = (*_check_way(step, channels, channel_of_line), *_check_terms(step, channel))
         wrong += [msgspec.structs.replace(one, field=f"steps[{place}].{one.field}") for one in found]
@@ -67,6 +69,13 @@ def warnings(
 def kind_of(step: Step, channel_of_line: Mapping[str, str]) -> str:
     """The kind of channel that a step uses; empty when its line is not known."""
     return channel_of_line.get(step.line, "") if step.line else step.channel
+
+
+def _resolved(step: Step, channel: Channel) -> Step:
+    on = step.on
+    if channel.capabilities.idempotent:
+        on = {Reason.NO_ANSWER.value: Action.NEXT.value, **on}
+    return msgspec.structs.replace(step, success=step.success or _best_success(channel), on=on)
 
 
 def _best_success(channel: Channel) -> str:

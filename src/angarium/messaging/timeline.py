@@ -265,13 +265,16 @@ def _short(document: Document, place: int, best: Document, success: str) -> tupl
 
 
 def _left_at(document: Document, place: int) -> datetime | None:
-    """When the next step was begun, or all ended; None while this step is waited for."""
+    """When the next step was begun, or all ended; None while this step is waited for, or is again."""
+    left_at = None
     for event in document["timeline"]:
         for decision in event.get("decisions", ()):
             later = decision["do"] in ("send", "skip") and decision["step"] > place + 1
             if later or decision["do"] == "finish":
-                return _time(event["at"])
-    return None
+                left_at = left_at or _time(event["at"])
+            elif decision["do"] == "take_back" and decision["step"] > place + 1:
+                left_at = None
+    return left_at
 
 
 def _reason(reason: str) -> Sentence | str:
@@ -380,6 +383,9 @@ def _decision(decision: Document, names: Names) -> Decision:
         case "skip":
             values = {"step": decision["step"], "reason": _reason(decision["reason"])}
             return Decision(do, ("decision.skip", values), decision["detail"])
+        case "take_back":
+            values = {"step": decision["step"], "line": decision["line"]}
+            return Decision(do, ("decision.take_back", values), decision["why"])
         case "wait":
             return Decision(do, ("decision.wait", {"until": _time(decision["until"])}), decision["why"])
         case _:
