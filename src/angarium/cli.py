@@ -141,18 +141,27 @@ def keys() -> None:
 @click.option("--new", is_flag=True, help="Create the workspace if it is not there.")
 @click.option("--name", default="api", show_default=True, help="What the key is for.")
 @click.option("--scope", "scopes", multiple=True, help="What it may do; several times. Default: everything.")
+@click.option("--days", type=click.IntRange(1, 3650), help="How long it lives. Default: until it is revoked.")
 @click.option("--quiet", is_flag=True, help="Print only the key.")
 @click.pass_context
 def create_key(
-    context: click.Context, workspace: str, new: bool, name: str, scopes: tuple[str, ...], quiet: bool
+    context: click.Context,
+    workspace: str,
+    new: bool,
+    name: str,
+    scopes: tuple[str, ...],
+    days: int | None,
+    quiet: bool,
 ) -> None:
     """Make an API key. It is shown once."""
     from angarium.accounts import flows
     from angarium.accounts.rules import SCOPES
+    from angarium.core.clock import micros
 
     async def create(ground: Ground) -> str:
         owner = await _workspace(ground, workspace, new)
-        return await flows.create_key(ground, owner.id, name, frozenset(scopes or SCOPES))
+        until = None if days is None else ground.clock.now() + micros(days * 86_400.0)
+        return await flows.create_key(ground, owner.id, name, frozenset(scopes or SCOPES), until)
 
     key = _run(_with_ground(_settings(context), create))
     if quiet:
@@ -171,16 +180,18 @@ def list_keys(context: click.Context, workspace: str) -> None:
     from angarium.core import ids
     from angarium.core.clock import iso
 
-    async def find(ground: Ground) -> list[store.ApiKey]:
+    async def find(ground: Ground) -> tuple[list[store.ApiKey], int]:
         owner = await flows.workspace_named(ground, workspace)
-        return await ground.db.read(store.keys, owner.id)
+        return await ground.db.read(store.keys, owner.id), ground.clock.now()
 
-    table = Table("id", "name", "scopes", "created", "state")
-    for key in _run(_with_ground(_settings(context), find)):
-        state = "revoked" if key.revoked_at else "live"
-        table.add_row(
-            ids.show("api_key", key.id), key.name, " ".join(sorted(key.scopes)), iso(key.created_at), state
-        )
+    table = Table("id", "name", "scopes", "created", "last used", "state")
+    found, now = _run(_with_ground(_settings(context), find))
+    for key in found:
+        expired = key.expires_at is not None and key.expires_at <= now
+        state = "revoked" if key.revoked_at else "expired" if expired else "live"
+        used = iso(key.last_used_at) if key.last_used_at else "never"
+        scopes = " ".join(sorted(key.scopes))
+        table.add_row(ids.show("api_key", key.id), key.name, scopes, iso(key.created_at), used, state)
     out.print(table)
 
 

@@ -38,6 +38,7 @@ async def test_there_and_gone(shop: tuple[Ground, Client]) -> None:
         "created_at": "",
         "expires_at": "2999-12-31T20:29:59.000Z",
         "revoked_at": None,
+        "last_used_at": None,
     }
     listed = (await mine.ask("GET", "/v1/keys")).json["items"]
     assert shown in listed

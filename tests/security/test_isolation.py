@@ -22,7 +22,7 @@ from angarium.accounts.edge import Operation
 from angarium.assembly import HANDLERS, House
 from angarium.core import ids
 from angarium.core.ports import Accepted, Unknown
-from angarium.messaging import send
+from angarium.messaging import reconcile, send
 from angarium.messaging.send import Ended
 from angarium.storage.schema import metadata
 from angarium.web.app import operations_of
@@ -128,6 +128,7 @@ async def neighbours(house: tuple[House, Client]) -> Neighbours:
 async def submit(house: House, theirs: Client, has: dict[str, str]) -> None:
     """One of their messages is taken by its provider under `REF`, one is never answered, one is under way."""
     (line,) = house.world.lines.of(theirs.workspace_id)
+    await reconcile.take_over(house.world, line, 1)
     taken, unanswered, under_way = await send.claim(house.world, line, 1, 10)
     has["attempt_id"] = ids.show("attempt", under_way.id)
     ended = [Ended(taken, Accepted((REF,)), 0.0), Ended(unanswered, Unknown("no answer"), 0.0)]

@@ -33,6 +33,7 @@ class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     expires_at: str | None
     revoked_at: str | None
+    last_used_at: str | None  # to five minutes
 
 
 class KeyMade(KeyShown, frozen=True, kw_only=True):
@@ -50,8 +51,11 @@ SHOWN_EXAMPLE = KeyShown(
     created_at="2026-11-23T08:30:00.000Z",
     expires_at=None,
     revoked_at=None,
+    last_used_at="2026-11-23T08:42:47.618Z",
 )
-MADE_EXAMPLE = KeyMade(**msgspec.structs.asdict(SHOWN_EXAMPLE), key="ang_05a58xarj0000_…")
+MADE_EXAMPLE = KeyMade(
+    **msgspec.structs.asdict(SHOWN_EXAMPLE) | {"last_used_at": None}, key="ang_05a58xarj0000_…"
+)
 
 
 @route(
@@ -127,6 +131,7 @@ def _shown(key: ApiKey) -> KeyShown:
         created_at=iso(key.created_at),
         expires_at=None if key.expires_at is None else iso(key.expires_at),
         revoked_at=None if key.revoked_at is None else iso(key.revoked_at),
+        last_used_at=None if key.last_used_at is None else iso(key.last_used_at),
     )
 
 

@@ -13,6 +13,9 @@ from angarium.storage.vault import NotOpened
 
 # How long a key is believed without looking again: a revoked key fails within this time on every process.
 BELIEVED_S = 1.0
+# How exactly it is known when a key was last used. That shows whether an old key can be revoked, and is not
+# worth a write for each request.
+USE_NOTED_S = 300.0
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -103,7 +106,16 @@ class Gate:
             raise not_good()
         if found.expires_at is not None and found.expires_at <= now:
             raise not_good()
+        await self._note_use(workspace_id, found, now)
         return Caller(workspace_id, found.id, found.scopes)
+
+    async def _note_use(self, workspace_id: int, found: store.ApiKey, now: int) -> None:
+        if found.last_used_at is not None and now - found.last_used_at < micros(USE_NOTED_S):
+            return
+        try:
+            await self._ground.db.run(store.note_use, workspace_id, found.id, now)
+        except Problem:
+            return  # who only reads is not refused because nothing can be written
 
 
 def not_good() -> Problem:
@@ -114,6 +126,18 @@ def not_good() -> Problem:
         status=401,
         detail="It is missing, mistyped, expired or revoked. Send it as `Authorization: Bearer ang_…`.",
     )
+
+
+def refuse_key_in_address(address: str) -> None:
+    """A 400 Problem when a key stands in an address, which every proxy on the way writes into its log."""
+    if rules.holds_key(address):
+        raise Problem(
+            "key-in-address",
+            "An API key stands in the address",
+            status=400,
+            detail="Addresses are kept in logs, so this key has to be taken for leaked: revoke it and make "
+            "another, to be sent as `Authorization: Bearer ang_…`. In an address a key is never looked at.",
+        )
 
 
 def require(caller: Caller, scope: str) -> None:

@@ -2,12 +2,15 @@
 
 A key is `ang_<workspace>_<secret>`: it names its workspace, so that even its look-up stays inside one
 tenant, and carries 256 random bits. It is kept as SHA-256: a fast hash is right for a secret that cannot be
-guessed (OWASP ASVS 5.0, 6.5.2).
+guessed (OWASP ASVS 5.0, 6.5.2). It is found by that hash through an index: what the time of the look-up tells
+is about the hash, and nobody can choose a key by what its hash begins with.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
+from urllib.parse import unquote
 
 from angarium.core import ids
 from angarium.core.clock import iso
@@ -15,6 +18,9 @@ from angarium.core.problems import FieldProblem, shown
 
 PREFIX = "ang"
 SECRET_BYTES = 32
+KEY = re.compile(
+    rf"{PREFIX}_[0-9a-z]{{{ids.WIDTH}}}_[0-9a-f]{{{SECRET_BYTES * 2}}}", re.ASCII | re.IGNORECASE
+)
 NAME_MAX = 100  # characters
 
 SCOPES = {
@@ -39,6 +45,11 @@ def workspace_of(key: str) -> int:
     if prefix != PREFIX or len(secret) != SECRET_BYTES * 2:
         raise ValueError("not an Angarium API key")
     return ids.read("workspace", f"ws_{workspace}")
+
+
+def holds_key(text: str) -> bool:
+    """Whether a key stands somewhere in a text, such as the address of a request."""
+    return KEY.search(text) is not None or KEY.search(unquote(text)) is not None
 
 
 def digest(key: str) -> bytes:

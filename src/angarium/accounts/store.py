@@ -34,6 +34,7 @@ api_key = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
+    Column("last_used_at", Instant),
     PrimaryKeyConstraint("workspace_id", "id"),
     Index("api_key_secret_hash", "workspace_id", "secret_hash", unique=True),
     sqlite_with_rowid=False,
@@ -58,6 +59,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     created_at: int
     expires_at: int | None
     revoked_at: int | None
+    last_used_at: int | None = None  # to some minutes: see flows.USE_NOTED_S
 
 
 _workspace_columns = [
@@ -73,6 +75,7 @@ _key_columns = [
     api_key.c.created_at,
     api_key.c.expires_at,
     api_key.c.revoked_at,
+    api_key.c.last_used_at,
 ]
 _key_here = api_key.c.workspace_id == bindparam("workspace_id")
 
@@ -87,6 +90,11 @@ _revoke = Statement(
     update(api_key)
     .where(_key_here, api_key.c.id == bindparam("key_id"), api_key.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("now"))
+)
+_note_use = Statement(
+    update(api_key)
+    .where(_key_here, api_key.c.id == bindparam("key_id"))
+    .values(last_used_at=bindparam("now"))
 )
 
 
@@ -116,6 +124,7 @@ async def add_key(tx: Transaction, workspace_id: int, new: ApiKey, secret_hash: 
         "created_at": new.created_at,
         "expires_at": new.expires_at,
         "revoked_at": new.revoked_at,
+        "last_used_at": new.last_used_at,
     }
     await tx.execute(_insert_key, workspace_id=workspace_id, **values)
 
@@ -136,5 +145,10 @@ async def revoke(tx: Transaction, workspace_id: int, key_id: int, now: int) -> b
     return await tx.execute(_revoke, workspace_id=workspace_id, key_id=key_id, now=now) > 0
 
 
+async def note_use(tx: Transaction, workspace_id: int, key_id: int, now: int) -> None:
+    """Write down that a key was used."""
+    await tx.execute(_note_use, workspace_id=workspace_id, key_id=key_id, now=now)
+
+
 def _read_key(row: Row) -> ApiKey:
-    return ApiKey(row[0], row[1], frozenset(row[2].split()), row[3], row[4], row[5])
+    return ApiKey(row[0], row[1], frozenset(row[2].split()), *row[3:])

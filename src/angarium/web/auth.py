@@ -12,10 +12,12 @@ from typing import Any
 
 from litestar import Request
 
-from angarium.accounts.flows import Gate, not_good, require
+from angarium.accounts.flows import Gate, not_good, refuse_key_in_address, require
+from angarium.accounts.rules import PREFIX
 from angarium.web.session import admit
 
 BEARER = b"bearer "
+KEYISH = PREFIX.encode()  # what an address without these letters holds is no key, whatever it is
 
 
 def authorise(gate: Gate) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
@@ -24,6 +26,8 @@ def authorise(gate: Gate) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]
     async def check(request: Request[Any, Any, Any]) -> None:
         scope = request.scope
         operation = scope["route_handler"].opt.get("operation")
+        if KEYISH in scope["query_string"].lower() or KEYISH in scope["raw_path"].lower():
+            refuse_key_in_address(f"{scope['path']}?{scope['query_string'].decode('latin-1')}")
         if operation is not None and operation.page:
             await admit(request, operation)
             return
