@@ -148,3 +148,23 @@ async def test_memory_is_one_database_and_runs_in_the_order_of_the_calls() -> No
     assert order == await database.read(ids) == list(range(50))
     assert threading.active_count() == 1 or "sqlite" not in {thread.name for thread in threading.enumerate()}
     await database.stop()
+
+
+async def test_a_read_may_not_write_wherever_it_is(database: SqliteDatabase) -> None:
+    with pytest.raises(apsw.ReadOnlyError):
+        await database.read(put, 1)
+    assert await database.read(ids) == []
+
+
+def test_a_plan_is_made_once_whatever_is_bound_to_it() -> None:
+    connection = connect("")
+    connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, line INTEGER, state TEXT)")
+    connection.execute("CREATE INDEX queued ON t (line, id) WHERE state = 'queued'")
+    planned: list[object] = []
+    connection.authorizer = lambda *asked: planned.append(asked) or apsw.SQLITE_OK  # asked while it plans
+    counts = []
+    for number in range(3):
+        statement = "SELECT min(id) FROM t WHERE line = ?1 AND state = 'queued' LIMIT ?1"
+        connection.execute(statement, (number,)).fetchall()
+        counts.append(len(planned))
+    assert 0 < counts[0] == counts[2]
