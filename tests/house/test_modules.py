@@ -24,6 +24,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "cascade"): "which step is next",
     ("messaging", "routing"): "which line",
     ("messaging", "pacing"): "how fast",
+    ("messaging", "lanes"): "who goes next on a line",
     ("messaging", "retry"): "again, elsewhere or never",
     ("messaging", "receipts"): "what a receipt changes",
     ("messaging", "accept"): "the first verb of a message's life",
@@ -49,6 +50,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
 }
 PURE = {
     "cascade",
+    "lanes",
     "pacing",
     "phones",
     "policy",

@@ -19,6 +19,7 @@ from angarium.core.values import Reason, Standing
 from angarium.lines.store import Line
 from angarium.messaging import plan, receive
 from angarium.messaging.case import Case, load, open_content, wake, write
+from angarium.messaging.lanes import Turns, share
 from angarium.messaging.policy import Defer, Refuse, judge
 from angarium.messaging.retry import Action, action, next_try_at
 from angarium.messaging.states import AttemptState, attempt_may_become
@@ -41,28 +42,51 @@ class Ended(msgspec.Struct, frozen=True):
     roll: float
 
 
+class Claimed(msgspec.Struct):
+    """What was claimed: attempts that may go, cases that the rules stopped, and whose turn is next."""
+
+    turns: Turns
+    attempts: list[Attempt] = []
+    settled: list[Case] = []
+
+
 # ── claiming ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def claim(world: World, line: Line, epoch: int, limit: int) -> list[Attempt]:
-    """Up to `limit` due attempts of a line, most urgent first; the intent to submit them is durable now.
+async def claim(world: World, line: Line, epoch: int, limit: int, others: int | None = None) -> list[Attempt]:
+    """Up to `limit` due attempts of a line, shared out by `lanes.share`, the most urgent first.
 
-    Fenced when another server has taken the line over.
+    Lanes other than the first get at most `others`. The intent to submit them is durable now. Fenced when
+    another server has taken the line over.
     """
-    now = world.ground.clock.now()
-    claimed, settled = await world.ground.db.run(_claim, world, line, epoch, now, limit)
-    wake(world, settled)
-    return claimed
+    now, turns = world.ground.clock.now(), world.turns.get(line.id, Turns())
+    others = limit if others is None else min(others, limit)
+    claimed = await world.ground.db.run(_claim, world, line, epoch, now, turns, limit, others)
+    world.turns[line.id] = claimed.turns
+    wake(world, claimed.settled)
+    return sorted(claimed.attempts, key=lambda one: (one.priority, one.due_at, one.id))
 
 
 async def _claim(
-    tx: Transaction, world: World, line: Line, epoch: int, now: int, limit: int
-) -> tuple[list[Attempt], list[Case]]:
+    tx: Transaction, world: World, line: Line, epoch: int, now: int, turns: Turns, limit: int, others: int
+) -> Claimed:
     await owners.must_own(tx, line.workspace_id, line.id, epoch)
-    found = await attempt_store.claim(tx, line.workspace_id, line.id, epoch, now, limit)
-    if not found:
-        return [], []
-    standings = await contacts.standings(tx, line.workspace_id, {attempt.contact_id for attempt in found})
+    waiting = await attempt_store.waiting(tx, [line.workspace_id], line.id, now, limit)
+    shared = share(turns, waiting, limit, others)
+    claimed = Claimed(shared.turns)
+    for workspace_id, quotas in shared.quotas.items():
+        found = await attempt_store.claim(tx, workspace_id, line.id, epoch, now, quotas)
+        good, settled = await _judge(tx, world, line, workspace_id, found, now)
+        claimed.attempts += good
+        claimed.settled += settled
+    return claimed
+
+
+async def _judge(
+    tx: Transaction, world: World, line: Line, workspace_id: int, found: Sequence[Attempt], now: int
+) -> tuple[list[Attempt], list[Case]]:
+    """Ask the rules once more: what may go, and the cases of what may not."""
+    standings = await contacts.standings(tx, workspace_id, {attempt.contact_id for attempt in found})
     rules = line_rules(line)
     good, stopped = [], {}
     for attempt in found:
@@ -72,7 +96,7 @@ async def _claim(
             stopped[attempt.id] = (attempt, verdict)
         else:
             good.append(attempt)
-    return good, await _stop(tx, world, line.workspace_id, stopped, now) if stopped else []
+    return good, await _stop(tx, world, workspace_id, stopped, now) if stopped else []
 
 
 async def _stop(

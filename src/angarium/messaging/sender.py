@@ -7,15 +7,17 @@ and calls a flow. Outcomes go to the engine, which writes them in batches.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
 from angarium.core.clock import MICROS
 from angarium.core.ports import Connection, Lease, Outcome, Raw, Refused, Submission
 from angarium.core.problems import Problem
+from angarium.core.values import MessageClass
 from angarium.lines.store import Line
 from angarium.messaging import pacing, reconcile, send
+from angarium.messaging.lanes import FIRST, LANES, kept
 from angarium.messaging.pacing import Bucket
 from angarium.messaging.send import Ended
 from angarium.messaging.store import attempts as attempt_store
@@ -46,6 +48,8 @@ class Sender:
         self._heard = heard
         self._under_way: dict[int, Attempt] = {}
         self._bucket = Bucket(line.speed_per_s)
+        self._kept = kept(line.window_max, line.classes)
+        self._full = False  # there was no place at all when it looked last
         self._connection: Connection | None = None
         self._stopping = False
         self._ended = asyncio.Event()
@@ -101,22 +105,25 @@ class Sender:
         """Claim and hand over what is due and fits; how long to wait before looking again, in seconds."""
         clock = self._world.ground.clock
         while not self._stopping and self._world.ground.fabric.held(lease):
-            room = min(connection.free(), BATCH_MAX)
-            if room <= 0:
+            free = connection.free()
+            self._full = free <= 0
+            if self._full:
                 return POLL_S
-            self._bucket, granted = pacing.take(self._bucket, room, clock.now())
+            self._bucket, granted = pacing.take(self._bucket, min(free, BATCH_MAX), clock.now())
             if granted == 0:
                 return max(0.001, (pacing.next_token_at(self._bucket, clock.now()) - clock.now()) / MICROS)
-            claimed = await self._claim(lease, granted)
+            others = min(granted, max(0, free - self._kept))
+            claimed = await self._claim(lease, granted, others)
             self._bucket = pacing.give_back(self._bucket, granted - len(claimed))
             self._hand_over(connection, claimed)
             if len(claimed) < granted:
-                return await self._until_next_due()
+                behind = sum(one.message_class is not FIRST for one in claimed)
+                return await self._until_next_due(LANES if behind < others else (FIRST,))
         return POLL_S
 
-    async def _claim(self, lease: Lease, limit: int) -> list[Attempt]:
+    async def _claim(self, lease: Lease, limit: int, others: int) -> list[Attempt]:
         try:
-            return await send.claim(self._world, self.line, lease.epoch, limit)
+            return await send.claim(self._world, self.line, lease.epoch, limit, others)
         except Problem as problem:
             log.warning("cannot claim", line=self.line.name, problem=problem.detail)
             await self._world.ground.clock.sleep(AGAIN_S)
@@ -136,9 +143,10 @@ class Sender:
         if batch:
             connection.submit(batch)
 
-    async def _until_next_due(self) -> float:
+    async def _until_next_due(self, lanes: Sequence[MessageClass]) -> float:
+        """How long until something is due in these lanes; what waits in others waits for room."""
         line, now = self.line, self._world.ground.clock.now()
-        due_at = await self._world.ground.db.read(attempt_store.next_due, line.workspace_id, line.id)
+        due_at = await self._world.ground.db.read(attempt_store.next_due, [line.workspace_id], line.id, lanes)
         if due_at is None:
             return POLL_S
         return min(POLL_S, max(0.001, (due_at - now) / MICROS))
@@ -156,10 +164,14 @@ class Sender:
         await self._heard(self.line, raw)
 
     def room(self) -> None:
-        """There is room, or the connection came or went. Few free places are left to gather."""
+        """There is room, or the connection came or went.
+
+        Few free places are left to gather, but for the first one after there was none: a code may wait.
+        """
         if self._connection is None:
             return
         free = self._connection.free()
         self._world.connected[self.line.id] = free > 0 or bool(self._under_way)
-        if free * 4 >= self.line.window_max or not self._under_way:
+        gathered = (free - self._kept) * 4 >= self.line.window_max
+        if gathered or (self._full and free > 0) or not self._under_way:
             self._world.ground.fabric.wake(topic(self.line.id))

@@ -15,6 +15,7 @@ from angarium.core.values import Json
 from angarium.lines.flows import Lines, opened_settings
 from angarium.lines.store import Line
 from angarium.messaging.cascade import Step
+from angarium.messaging.lanes import Turns
 from angarium.messaging.store import cascades
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
@@ -67,6 +68,7 @@ class World:
     public_url: str = ""  # where providers reach us; empty when they cannot
     versions: Versions = field(default_factory=Versions)
     connected: dict[int, bool] = field(default_factory=dict)  # line id -> whether it is, on this machine
+    turns: dict[int, Turns] = field(default_factory=dict)  # line id -> whose turn it is on it
     _settings: dict[tuple[int, int], Any] = field(default_factory=dict)
 
     def settings(self, line: Line) -> Any:

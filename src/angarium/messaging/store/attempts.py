@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, case, exists, func, select, update
+from sqlalchemy import bindparam, case, exists, func, select, union_all, update
 
-from angarium.core.values import MessageClass
+from angarium.accounts.store import workspace
+from angarium.core.values import PRIORITY, MessageClass
+from angarium.messaging.lanes import LANES
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store.tables import attempt, message, part
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
@@ -94,23 +96,69 @@ _to_look_at = Statement(
     .where(_here, among(attempt.c.message_id, "message_ids"))
     .order_by(attempt.c.message_id, attempt.c.id)
 )
-_due = (
+# One column for each lane: SQLite and PostgreSQL then find each lane's rows by the index of the queue alone.
+_queued = [
+    (
+        attempt.c.workspace_id == workspace.c.workspace_id,
+        attempt.c.line_id == bindparam("line_id"),
+        attempt.c.priority == PRIORITY[lane],
+        attempt.c.state == "queued",
+    )
+    for lane in LANES
+]
+_waiting = Statement(
+    select(
+        workspace.c.workspace_id,
+        *(
+            select(func.count())
+            .select_from(
+                select(attempt.c.id)
+                .where(*lane, attempt.c.due_at <= bindparam("now"))
+                .order_by(attempt.c.due_at, attempt.c.id)  # else PostgreSQL reads the whole table
+                .limit(bindparam("limit"))
+                .correlate(workspace)
+                .subquery()
+            )
+            .correlate(workspace)
+            .scalar_subquery()
+            for lane in _queued
+        ),
+    ).where(among(workspace.c.workspace_id, "workspace_ids"))
+)
+_next_due = Statement(
+    select(
+        *(
+            select(attempt.c.due_at)
+            .where(*lane)
+            .order_by(attempt.c.due_at)
+            .limit(1)
+            .correlate(workspace)
+            .scalar_subquery()
+            for lane in _queued
+        )
+    )
+    .select_from(workspace)
+    .where(among(workspace.c.workspace_id, "workspace_ids"))
+)
+_due = [
     select(attempt.c.id)
     .where(
         _here,
         attempt.c.line_id == bindparam("line_id"),
+        attempt.c.priority == PRIORITY[lane],
         attempt.c.state == "queued",
         attempt.c.due_at <= bindparam("now"),
     )
-    .order_by(attempt.c.priority, attempt.c.due_at, attempt.c.id)
-    .limit(bindparam("limit"))
+    .order_by(attempt.c.due_at, attempt.c.id)
+    .limit(bindparam(lane.value))
     .with_for_update(skip_locked=True)
-    .cte("due")
-)
+    .cte(f"due_{lane.value}")
+    for lane in LANES
+]
 # The intent: committed before any byte leaves. The epoch says whose it is.
 _claim = Statement(
     update(attempt)
-    .where(_here, attempt.c.id.in_(select(_due.c.id)))
+    .where(_here, attempt.c.id.in_(union_all(*(select(lane.c.id) for lane in _due))))
     .values(
         state="submitting",
         epoch=bindparam("new_epoch"),
@@ -118,11 +166,6 @@ _claim = Statement(
         tries=attempt.c.tries + 1,
     )
     .returning(*_columns)
-)
-_next_due = Statement(
-    select(func.min(attempt.c.due_at)).where(
-        _here, attempt.c.line_id == bindparam("line_id"), attempt.c.state == "queued"
-    )
 )
 _orphans = Statement(
     select(attempt.c.id, attempt.c.message_id)
@@ -270,20 +313,46 @@ async def of_messages(tx: Transaction, workspace_id: int, message_ids: Sequence[
     ]
 
 
+async def waiting(
+    tx: Transaction, workspace_ids: Sequence[int], line_id: int, now: int, limit: int
+) -> dict[MessageClass, dict[int, int]]:
+    """How many attempts are due on a line in each lane, by workspace, each counted up to `limit`."""
+    rows = await tx.rows(_waiting, workspace_ids=list(workspace_ids), line_id=line_id, now=now, limit=limit)
+    return {
+        lane: {row[0]: row[place] for row in rows if row[place]} for place, lane in enumerate(LANES, start=1)
+    }
+
+
 async def claim(
-    tx: Transaction, workspace_id: int, line_id: int, epoch: int, now: int, limit: int
+    tx: Transaction,
+    workspace_id: int,
+    line_id: int,
+    epoch: int,
+    now: int,
+    quotas: Mapping[MessageClass, int],
 ) -> list[Attempt]:
-    """Take up to `limit` due attempts of a line, the most urgent first, and write the intent to submit."""
+    """Take due attempts of a workspace on a line, so many of each lane, and write the intent to submit."""
+    limits = {lane.value: quotas.get(lane, 0) for lane in LANES}
     rows = await tx.rows(
-        _claim, workspace_id=workspace_id, line_id=line_id, new_epoch=epoch, now=now, limit=limit
+        _claim, workspace_id=workspace_id, line_id=line_id, new_epoch=epoch, now=now, **limits
     )
-    return sorted((read(row) for row in rows), key=lambda one: (one.priority, one.due_at, one.id))
+    return [read(row) for row in rows]
 
 
-async def next_due(tx: Transaction, workspace_id: int, line_id: int) -> int | None:
-    """When the next queued attempt of a line is due."""
-    row = await tx.row(_next_due, workspace_id=workspace_id, line_id=line_id)
-    return None if row is None else row[0]
+async def next_due(
+    tx: Transaction, workspace_ids: Sequence[int], line_id: int, lanes: Sequence[MessageClass]
+) -> int | None:
+    """When the next queued attempt of a line is due, in any of these lanes."""
+    rows = await tx.rows(_next_due, workspace_ids=list(workspace_ids), line_id=line_id)
+    return min(
+        (
+            due_at
+            for row in rows
+            for lane, due_at in zip(LANES, row, strict=True)
+            if lane in lanes and due_at is not None
+        ),
+        default=None,
+    )
 
 
 async def orphans(
