@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from pathlib import Path
 
 import msgspec
@@ -17,6 +16,7 @@ from angarium.contacts.rules import AddressInput, ContactInput
 from angarium.core.values import AddressKind, MessageClass
 from angarium.lines import flows as lines
 from angarium.lines.rules import LineInput
+from angarium.processes import free_port, write_config
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
 from bench.simulator import ACCOUNT
@@ -55,10 +55,8 @@ def set_up(seed: Seed, folder: Path) -> Path:
     """A copy of the seed, and the settings to serve it."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(seed.folder, folder)
-    settings = msgspec.structs.asdict(_settings(folder, seed.server_port))
-    told = ("database", "port", "key_file", "log_level")
     config = folder / "angarium.toml"
-    config.write_text("".join(f"{name} = {msgspec.json.encode(settings[name]).decode()}\n" for name in told))
+    write_config(_settings(folder, seed.server_port), config)
     return config
 
 
@@ -71,14 +69,6 @@ def forget_database(folder: Path) -> None:
     """Delete the database, so that the next start makes a new one."""
     for file in folder.glob(f"{DATABASE}*"):
         file.unlink()
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _settings(folder: Path, port: int) -> Settings:

@@ -347,3 +347,44 @@ def demo(**options: Any) -> None:
     from angarium.demo import Options, run
 
     _run(run(Options(**options)))
+
+
+# ── drill ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@main.command()
+@click.option("--minutes", type=float, help="How long the load lasts.")
+@click.option("--seconds", type=float, help="The same in seconds.  [default: 60]")
+@click.option("--rate", type=float, default=50.0, show_default=True, help="Messages a second.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Decides load and faults.")
+@click.option("--faults", default="all", show_default=True, help="all, none, or names with commas.")
+@click.option(
+    "--database", default="sqlite", show_default=True, help="sqlite, or URL of an empty PostgreSQL."
+)
+@click.option(
+    "--keep", type=click.Path(path_type=Path), help="Leave ledgers, database and logs in this folder."
+)
+@click.option(
+    "--judge", type=click.Path(exists=True, path_type=Path), help="Only judge what --keep left here."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON, and nothing else.")
+def drill(
+    minutes: float | None,
+    seconds: float | None,
+    faults: str,
+    keep: Path | None,
+    judge: Path | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Break a server of its own on purpose, and compare what was promised with what operators got.
+
+    Status 1 when a message was lost, came unasked, or was doubled where it must not be.
+    """
+    from angarium.drill import command
+
+    out = Console(quiet=as_json)
+    if judge is not None:
+        sys.exit(_run(command.judge(judge, out=out, as_json=as_json)))
+    lasts_s = minutes * 60 if minutes else seconds or 60.0
+    sys.exit(_run(command.drill(lasts_s, faults, keep, out=out, as_json=as_json, **given)))

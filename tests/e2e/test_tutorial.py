@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from angarium.demo.stage import free_port
+from angarium.processes import free_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 FENCED = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -12,7 +12,7 @@ import pytest
 
 from house.tree import PACKAGE, ROOT, imports, modules, none_of, short, texts
 
-GROUND = {"channels", "core", "demo", "fabric", "protocols", "simulators", "storage", "web"}
+GROUND = {"channels", "core", "demo", "drill", "fabric", "protocols", "simulators", "storage", "web"}
 FURNITURE = {"__init__", "api", "flows", "pages", "rules", "store", "templates"}
 MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("accounts", "edge"): "what the JSON edges of all rooms share",
@@ -94,7 +94,15 @@ SQL = re.compile(
 STORES = ("storage/*", "*/store.py", "*/store/*")
 EDGES = ("web/*", "*/api.py", "*/*_api.py", "*/edge.py", "*/pages.py", "assembly.py")
 HOME_OF = {  # a library is met in one place, so that it can be changed in one place
-    "aiohttp": ("protocols/http.py", "simulators/*", "client.py", "cli.py", "demo/*"),
+    "aiohttp": (
+        "protocols/http.py",
+        "simulators/*",
+        "client.py",
+        "cli.py",
+        "processes.py",
+        "demo/*",
+        "drill/*",
+    ),
     "aiosmtpd": ("protocols/smtp.py", "simulators/*"),
     "aiosmtplib": ("protocols/smtp.py",),
     "alembic": ("storage/*",),

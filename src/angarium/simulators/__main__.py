@@ -16,10 +16,11 @@ from angarium.simulators.hub import FACES, Hub, make_face
 from angarium.simulators.stage import Stage
 
 T = TypeVar("T")
+USUAL = tuple(name for name in FACES if name != "smpp-hex")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--faces", default=",".join(FACES), show_default=True, help="Which operators, with commas.")
+@click.option("--faces", default=",".join(USUAL), show_default=True, help="Which operators, with commas.")
 @click.option("--ports", default="", help="smpp=2775,smtp=2525,…; the others take any free port.")
 @click.option("--admin-port", type=click.IntRange(0, 65_535), default=0, help="0 takes any free port.")
 @click.option(
@@ -29,6 +30,7 @@ T = TypeVar("T")
 @click.option(
     "--templates", type=click.Path(exists=True, path_type=Path), help="{face: {name: wording}}, JSON."
 )
+@click.option("--accounts", default="", help="Who may bind to SMPP: name=password,…  Default: two for demos.")
 @click.option(
     "--announce", default="stdout", show_default=True, help="File for the line that says where all are."
 )
@@ -40,6 +42,7 @@ def main(
     ledger_folder: Path | None,
     script: Path | None,
     templates: Path | None,
+    accounts: str,
     announce: str,
     timeline_url: str,
 ) -> None:
@@ -56,7 +59,10 @@ def main(
     stage = Stage(read(script, Script), ledger_folder)
     wordings = read(templates, dict[str, dict[str, str]]) or {}
     places = read_ports(ports)
-    made = {name: make_face(name, stage, places.get(name, 0), wordings.get(name, {})) for name in names}
+    may_bind = read_pairs(accounts, "--accounts")
+    made = {
+        name: make_face(name, stage, places.get(name, 0), wordings.get(name, {}), may_bind) for name in names
+    }
     uvloop.run(serve(Hub(stage, made, admin_port, timeline_url), announce))
 
 
@@ -96,12 +102,20 @@ def read(path: Path | None, kind: type[T]) -> T | None:
 def read_ports(text: str) -> dict[str, int]:
     """`smpp=2775,smtp=2525` as a table."""
     places = {}
-    for pair in filter(None, text.split(",")):
-        name, _, port = pair.partition("=")
+    for name, port in read_pairs(text, "--ports").items():
         if name not in FACES or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-            raise click.BadParameter(f"not face=port: {pair!r}", param_hint="--ports")
+            raise click.BadParameter(f"not face=port: '{name}={port}'", param_hint="--ports")
         places[name] = int(port)
     return places
+
+
+def read_pairs(text: str, option: str) -> dict[str, str]:
+    """`a=b,c=d` as a table."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair]
+    wrong = ["".join(pair) for pair in pairs if not (pair[0] and pair[2])]
+    if wrong:
+        raise click.BadParameter(f"not name=value: {wrong[0]!r}", param_hint=option)
+    return {name: value for name, _, value in pairs}
 
 
 if __name__ == "__main__":

@@ -29,7 +29,14 @@ from angarium.simulators.ledger import Entry, Ledger
 PAGE = 24  # phones on a page of the gallery
 GLANCE = 2  # bubbles on a small phone
 STATIC = Path(__file__).parent / "pages" / "static"
-TITLES = {"smpp": "SMS", "viber": "Viber", "vk": "VK", "whatsapp": "WhatsApp", "smtp": "Mail"}
+TITLES = {
+    "smpp": "SMS",
+    "smpp-hex": "SMS",
+    "viber": "Viber",
+    "vk": "VK",
+    "whatsapp": "WhatsApp",
+    "smtp": "Mail",
+}
 FAILED = {  # the words of ledgers, for people
     "blocked": "blocked by the person",
     "expired": "expired on the way",

@@ -68,6 +68,7 @@ class Admission:
     """What became of one message at the counter."""
 
     refused: str = ""  # "throttled", or the operator's own word
+    entry: Entry | None = None  # what was taken
     cut: bool = False  # taken, and the connection is to be cut without an answer
     told: asyncio.Task[None] | None = None  # the first callback, when it must come before the answer
 
@@ -153,7 +154,8 @@ class Office:
         dropped = faults.drop_every > 0 and self._submissions % faults.drop_every == 0
         silent = self._rhythms["silent"].due(faults.silent_share)
         told = self._begin(entry, behaviour, ttl_s or DEFAULT_TTL_S, faults)
-        return Admission(cut=dropped or silent or behaviour is Behaviour.LOST_ANSWER, told=told)
+        cut = dropped or silent or behaviour is Behaviour.LOST_ANSWER
+        return Admission(entry=entry, cut=cut, told=told)
 
     async def answer(
         self, request: web.Request, response: web.Response, admissions: list[Admission]
@@ -170,6 +172,9 @@ class Office:
         taken = any(not admission.refused for admission in admissions)
         if taken and self._rhythms["garbage"].due(faults.garbage_share):
             return web.Response(text=GARBAGE, content_type="text/html")
+        for admission in admissions:
+            if admission.entry is not None and request.transport is not None:
+                self.ledger.answered(admission.entry, time.time())
         return response
 
     def entry_at(self, ref: str) -> Entry | None:

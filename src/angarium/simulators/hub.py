@@ -28,6 +28,7 @@ from angarium.simulators.stage import Face, Stage, Webhook
 
 FACES = {  # imported when asked for
     "smpp": "angarium.simulators.smsc:Smsc",
+    "smpp-hex": "angarium.simulators.smsc:smsc_hex",
     "viber": "angarium.simulators.viber:ViberFace",
     "vk": "angarium.simulators.vk:VkFace",
     "whatsapp": "angarium.simulators.whatsapp:WhatsappFace",
@@ -50,12 +51,15 @@ class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str
 
 
-def make_face(name: str, stage: Stage, port: int, templates: Mapping[str, str]) -> Face:
-    """A face by its name; `templates` are the registered wordings, for faces that know such."""
+def make_face(
+    name: str, stage: Stage, port: int, templates: Mapping[str, str], accounts: Mapping[str, str]
+) -> Face:
+    """A face by its name. For faces that know such: the registered wordings, and who may bind."""
     module, _, maker = FACES[name].partition(":")
     made = getattr(import_module(module), maker)
-    known = "templates" in inspect.signature(made).parameters
-    face: Face = made(stage, port, templates=templates) if known else made(stage, port)
+    known = inspect.signature(made).parameters
+    given = {"templates": templates, "accounts": accounts}
+    face: Face = made(stage, port, **{word: value for word, value in given.items() if word in known})
     return face
 
 

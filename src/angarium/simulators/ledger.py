@@ -59,6 +59,16 @@ class Ledger:
         if self._file is not None:
             self._file.write(msgspec.json.encode(entry) + b"\n")
 
+    def answered(self, entry: Entry, at: float) -> None:
+        """Write down that whoever submitted it was told so."""
+        if self._file is not None:
+            self._file.write(msgspec.json.encode({"ref": entry.ref, "answered": at}) + b"\n")
+
+    def cut(self, at: float) -> None:
+        """Write down that we hung up: what was answered just before may not have arrived."""
+        if self._file is not None:
+            self._file.write(msgspec.json.encode({"cut": at}) + b"\n")
+
     def reported(self, entry: Entry, status: str, at: float) -> None:
         """Write down a receipt that was sent."""
         entry.statuses = [*entry.statuses, (status, at)]

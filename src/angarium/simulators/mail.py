@@ -186,8 +186,10 @@ class MailHost:
         faults = self._stage.faults(NAME)
         self._mails += 1
         early = self._rhythms["reorder"].due(faults.reorder_share)
+        filed = []
         for address, behaviour in behaviours.items():
             taken = self._file(envelope, address, behaviour is Behaviour.DOUBLED, faults)
+            filed.append(taken.entry)
             fate = FATES.get(behaviour, (DELIVERED,))
             if early:
                 await self._live(taken, fate, 0)
@@ -198,8 +200,11 @@ class MailHost:
         silent = self._rhythms["silent"].due(faults.silent_share)
         if first is Behaviour.LOST_ANSWER or dropped or silent:
             await server.lose_answer()
-        garbage = self._rhythms["garbage"].due(faults.garbage_share)
-        return "taken, I think" if garbage else f"250 2.0.0 ok: queued as {self._mails:08X}"
+        if self._rhythms["garbage"].due(faults.garbage_share):
+            return "taken, I think"
+        for entry in filed:
+            self.ledger.answered(entry, time.time())
+        return f"250 2.0.0 ok: queued as {self._mails:08X}"
 
     def _behaviour(self, address: str) -> Behaviour:
         return self._stage.behaviour(NAME, address.rpartition("@")[0])

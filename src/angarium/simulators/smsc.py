@@ -10,7 +10,7 @@ import asyncio
 import heapq
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
@@ -103,13 +103,17 @@ ACCOUNTS = {"angarium": "secret", "angarium-promo": "secret"}
 class Smsc:
     """The message centre: `Smsc(stage, port, accounts={"angarium": "secret"})`."""
 
-    name = "smpp"
-
     def __init__(
-        self, stage: Stage, port: int = 0, accounts: dict[str, str] | None = None, knobs: Knobs | None = None
+        self,
+        stage: Stage,
+        port: int = 0,
+        accounts: Mapping[str, str] | None = None,
+        knobs: Knobs | None = None,
+        name: str = "smpp",
     ) -> None:
+        self.name = name
         self.ledger = stage.ledger(self.name)
-        self.accounts = accounts or dict(ACCOUNTS)
+        self.accounts = dict(accounts or ACCOUNTS)
         self.knobs = knobs or Knobs()
         self.connections: set[Bind] = set()
         self.binds: list[Bind] = []
@@ -229,6 +233,7 @@ class Smsc:
         if faults.drop_every and self._submissions % faults.drop_every == 0:
             bind.flush()
             bind.abort()
+            self.ledger.cut(time.time())
         elif behaviour is not Behaviour.LOST_ANSWER and not self._rhythms["silent"].due(faults.silent_share):
             self._answer(bind, frame, sms, EARLY_S if early else faults.answer_delay_s, faults)
 
@@ -237,9 +242,14 @@ class Smsc:
         if self._rhythms["garbage"].due(faults.garbage_share):
             bind.write(b"\xff" * 16)
         elif after_s:
-            self.later(after_s, bind.answer, frame, Status.ROK, message_id)
+            self.later(after_s, self._say_taken, bind, frame, sms, message_id)
         else:
-            bind.answer(frame, Status.ROK, message_id)
+            self._say_taken(bind, frame, sms, message_id)
+
+    def _say_taken(self, bind: Bind, frame: Frame, sms: Sms, message_id: str) -> None:
+        bind.answer(frame, Status.ROK, message_id)
+        if sms.text.entry is not None and not bind.gone.is_set():
+            self.ledger.answered(sms.text.entry, time.time())
 
     def _refusal(self, message: Message, piece: Piece, behaviour: Behaviour, faults: Faults) -> int:
         if self._too_fast(faults.throttle_per_s):
@@ -342,6 +352,14 @@ class Smsc:
             short_message=receipt_text(message_id, word) if self.knobs.dialect != "tlv" else b"",
             tlvs=parameters if self.knobs.dialect != "text" else (),
         )
+
+
+def smsc_hex(stage: Stage, port: int = 0, accounts: Mapping[str, str] | None = None) -> Smsc:
+    """A second operator: it writes the ids in its answers in hexadecimal, those in its receipts in decimal.
+
+    Started in one second with the first, it gives the same ids to other messages.
+    """
+    return Smsc(stage, port, accounts, Knobs(id_base="hex"), "smpp-hex")
 
 
 def receipt_text(message_id: str, word: str) -> bytes:

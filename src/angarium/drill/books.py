@@ -1,0 +1,155 @@
+"""The ledgers that are compared: the client's, the operators', and the record of what was broken when.
+
+Each is a file of JSON lines that its writer appends to as it goes, so that it survives any of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+
+class Attempted(msgspec.Struct, frozen=True, tag="attempted"):
+    """The client is about to ask for a message."""
+
+    name: str
+    kind: str
+    at: float  # when it was due: seconds since 1970, as all times here
+
+
+class Acked(msgspec.Struct, frozen=True, tag="acked"):
+    """The server promised it."""
+
+    name: str
+    message: str  # the server's id
+    at: float
+    tries: int
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """The server said no."""
+
+    name: str
+    problem: str
+    at: float
+
+
+class Broken(msgspec.Struct, frozen=True):
+    """A fault as it was injected."""
+
+    name: str
+    where: str
+    began_at: float
+    ended_at: float
+    ready_at: float = 0.0  # when a server that was restarted said so
+    status: int | None = None  # with which it ended, when it was asked to
+
+    @property
+    def over_at(self) -> float:
+        """When its effect on the server was over."""
+        return self.ready_at or self.ended_at
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """An operator hung up."""
+
+    face: str
+    at: float
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A message as the public API shows it."""
+
+    name: str
+    message: str
+    state: str
+    reason: str
+    finished: bool
+    waits_until: str | None
+
+
+class Try(msgspec.Struct, frozen=True):
+    """An attempt of a told message."""
+
+    step: int
+    number: int
+    line: str
+    state: str
+    ended_at: str | None
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A message as the public API tells it whole."""
+
+    name: str
+    attempts: tuple[Try, ...]
+    unanswered: int  # events of the timeline that say so
+    waits_for: str  # why nothing happens now, "" when it has ended
+
+
+class Taken(msgspec.Struct):
+    """One message as an operator took it, from what it wrote down."""
+
+    face: str
+    ref: str
+    name: str  # the client's, "" when its text has none
+    at: float
+    answered_at: float | None = None
+    statuses: list[str] = []
+
+
+CLIENT_LINES = msgspec.json.Decoder(Attempted | Acked | Refused)
+
+
+def client_lines(path: Path) -> Iterator[Attempted | Acked | Refused]:
+    """What the client wrote."""
+    for line in whole_lines(path):
+        yield CLIENT_LINES.decode(line)
+
+
+class Seen(msgspec.Struct):
+    """What the drill did, and what it saw of the server when all was over."""
+
+    drain_s: float
+    broken: list[Broken]
+    shown: list[Shown]
+    told: dict[str, Told] = {}  # those of which more than the state is to be known
+
+
+class Books(msgspec.Struct):
+    """Everything that is compared."""
+
+    client: Sequence[Attempted | Acked | Refused]
+    taken: Sequence[Taken]
+    cuts: Sequence[Cut]
+    seen: Seen
+
+
+def taken_by(path: Path, face: str, name_of: Callable[[str], str]) -> tuple[list[Taken], list[Cut]]:
+    """What one operator wrote; `name_of` finds the client's name in a text, "" when there is none.
+
+    A mail that is sent again keeps its Message-ID: what is written about it later belongs to the later copy.
+    """
+    entries: list[Taken] = []
+    cuts: list[Cut] = []
+    by_ref: dict[str, Taken] = {}
+    for line in whole_lines(path):
+        found = msgspec.json.decode(line)
+        if "recipient" in found:
+            shown = f"{found.get('subject', '')} {found['text']}"
+            by_ref[found["ref"]] = Taken(face, found["ref"], name_of(shown), found["at"])
+            entries.append(by_ref[found["ref"]])
+        elif "cut" in found:
+            cuts.append(Cut(face, found["cut"]))
+        elif "answered" in found:
+            by_ref[found["ref"]].answered_at = found["answered"]
+        else:
+            by_ref[found["ref"]].statuses.append(found["status"])
+    return entries, cuts
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines that were written to their end; the last may not have been."""
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []

@@ -1,0 +1,110 @@
+"""A drill from the first process to the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from angarium.core.clock import Clock, SystemClock
+from angarium.core.problems import Problem
+from angarium.drill import load, schedule
+from angarium.drill.books import Books, Seen, Shown, Taken, client_lines, taken_by
+from angarium.drill.dice import Dice
+from angarium.drill.doubles import Doubt
+from angarium.drill.faults import Nemesis
+from angarium.drill.looking import Lookout
+from angarium.drill.options import Options
+from angarium.drill.schedule import Injection
+from angarium.drill.stage import CLIENT_LEDGER, FACES, Stage
+from angarium.drill.verdict import Verdict, judge
+
+LOOK_EVERY_S = 0.5
+SEEN = "seen.json"  # what the drill did and what it saw of the server, beside the ledgers of the others
+QUIET_S = 2.0  # so long must the operators' ledgers stand still before they are read
+
+
+async def run(options: Options, console: Console) -> Verdict:
+    """Play it; Problem when something of it cannot be started."""
+    clock = SystemClock()
+    injections = schedule.plan(Dice(options.seed), options.seconds, options.faults)
+    _announce(options, injections, console)
+    stage = Stage(options, clock)
+    try:
+        await stage.set_up()
+        nemesis = Nemesis(stage, lambda words: console.print(words, highlight=False))
+        client = await stage.start_client()
+        await nemesis.work_through(injections)
+        await client.wait()
+        console.print("The load has ended. Waiting until every message has.")
+        async with Lookout(stage.url, stage.keys, clock) as lookout:
+            drain_s = await _drain(stage, lookout, clock)
+            seen = Seen(drain_s, nemesis.broken, await lookout.every_message())
+            seen.told = await lookout.tell(_worth_telling(books_of(stage.folder, seen)))
+        (stage.folder / SEEN).write_bytes(msgspec.json.encode(seen))
+        return judge(books_of(stage.folder, seen))
+    finally:
+        await stage.strike()
+
+
+def judge_again(folder: Path) -> Verdict:
+    """The verdict on what an earlier drill left in a folder."""
+    try:
+        seen = msgspec.json.decode((folder / SEEN).read_bytes(), type=Seen)
+    except OSError as error:
+        raise Problem("drill", f"{folder} holds no whole drill", detail=str(error)) from None
+    return judge(books_of(folder, seen))
+
+
+def _announce(options: Options, injections: Sequence[Injection], console: Console) -> None:
+    console.print(
+        f"{options.seconds:g} s of load at {options.rate:g} messages a second, seed {options.seed}; "
+        f"{len(injections)} faults:",
+        highlight=False,
+    )
+    for injection in injections:
+        console.print(str(injection), highlight=False)
+
+
+async def _drain(stage: Stage, lookout: Lookout, clock: Clock) -> float:
+    """Wait until every message has ended and the operators have nothing more to say; how long it took."""
+    began = clock.monotonic()
+    deadline = began + stage.options.drain_s
+    while clock.monotonic() < deadline and await lookout.left():
+        await clock.sleep(LOOK_EVERY_S)
+    took_s = clock.monotonic() - began
+    size, quiet_since = -1, clock.monotonic()
+    while clock.monotonic() - quiet_since < QUIET_S:
+        now = sum(file.stat().st_size for file in (stage.folder / "ledgers").iterdir())
+        if now != size:
+            size, quiet_since = now, clock.monotonic()
+        await clock.sleep(LOOK_EVERY_S)
+    return round(took_s, 1)
+
+
+def books_of(folder: Path, seen: Seen) -> Books:
+    """What the client and the operators wrote, from their files, beside what was seen of the server."""
+    taken, cuts = [], []
+    for face in FACES:
+        some_taken, some_cuts = taken_by(folder / "ledgers" / f"{face}.jsonl", face, load.name_in)
+        taken += some_taken
+        cuts += some_cuts
+    return Books(client=list(client_lines(folder / CLIENT_LEDGER)), taken=taken, cuts=cuts, seen=seen)
+
+
+def _worth_telling(books: Books) -> list[Shown]:
+    """Messages that have not ended or are unknown, and those of which an answer may be missing."""
+    doubt = Doubt(books.seen.broken, books.cuts)
+    taken: dict[str, list[Taken]] = {}
+    for entry in books.taken:
+        taken.setdefault(entry.name, []).append(entry)
+    return [
+        message
+        for message in books.seen.shown
+        if not message.finished
+        or message.state == "unknown"
+        or len(taken.get(message.name, ())) != 1
+        or any(doubt.holds(entry) for entry in taken[message.name])
+    ]

@@ -1,0 +1,57 @@
+"""`angarium drill` as a process: what it breaks, what it finds, and that it can find something."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+Document = dict[str, Any]
+
+
+async def drill(*arguments: str) -> tuple[int, Document]:
+    """Exit status and verdict of a drill."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "angarium", "drill", "--json", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, complained = await process.communicate()
+    assert said, complained.decode()
+    verdict: Document = msgspec.json.decode(said)
+    return process.returncode or 0, verdict
+
+
+@pytest.mark.timeout(300)
+async def test_a_short_drill_loses_nothing_and_a_line_taken_out_of_a_ledger_is_missed(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    status, verdict = await drill("--seconds", "8", "--rate", "20", "--faults", "kill", "--keep", str(kept))
+    assert status == 0, verdict
+    assert verdict["attempted"] == verdict["acked"] == 160
+    assert [recovery["fault"] for recovery in verdict["recoveries"]] == ["kill"]
+    name = take_out_an_entry(kept / "ledgers" / "smpp.jsonl")
+    status, verdict = await drill("--judge", str(kept))
+    assert status == 1
+    assert verdict["lost"] == [name]
+
+
+def take_out_an_entry(ledger: Path) -> str:
+    """Make an operator forget a message that it delivered, and nobody else; the client's name of it."""
+    lines = [msgspec.json.decode(line) for line in ledger.read_bytes().splitlines()]
+    names = [line["text"].split()[0] for line in lines if "text" in line]
+    delivered = {line["ref"] for line in lines if line.get("status") == "delivered"}
+    forgotten = next(
+        line
+        for line in lines
+        if "text" in line
+        and line["ref"] in delivered
+        and names.count(line["text"].split()[0]) == 1
+        and "payment" not in line["text"]
+    )
+    left = [line for line in lines if line.get("ref") != forgotten["ref"]]
+    ledger.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in left))
+    return str(forgotten["text"].split()[0])
