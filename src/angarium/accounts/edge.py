@@ -79,6 +79,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answer_example: Any = None
     once: bool = False  # an Idempotency-Key is heeded
     problems: tuple[int, ...] = ()  # statuses beside those that any such route may give
+    gives_also: tuple[int, ...] = ()  # other statuses under which it answers what it gives, and no problem
     body_max_bytes: int | None = BODY_MAX_BYTES  # None: the server's own limit, for batches
     page: bool = False  # HTML for people: they bring a session and no key, and OpenAPI does not tell of it
 

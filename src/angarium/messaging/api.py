@@ -137,6 +137,7 @@ async def send_message(request: Call) -> JsonAnswer:
         example={"messages": [EXAMPLE]},
         answer_example={"accepted": 1, "rejected": 0, "results": [{"index": 0, **ACCEPTED_EXAMPLE}]},
         body_max_bytes=None,
+        gives_also=(422,),  # when every item was refused
     ),
 )
 async def send_batch(request: Call) -> JsonAnswer:
@@ -328,7 +329,10 @@ async def export_messages(request: Call) -> edge.Streamed:
 # ── callbacks of providers ───────────────────────────────────────────────────────────────────────────
 
 
-@route("POST /callbacks/{line}/{token}", Operation(summary="A provider's callback", scope=None))
+@route(
+    "POST /callbacks/{line}/{token}",
+    Operation(summary="A provider's callback", scope=None, problems=(400, 401, 404, 408, 413)),
+)
 async def heard(request: Call) -> JsonAnswer:
     """Journal what a provider says, then answer it."""
     desk = _desk(request)
@@ -343,7 +347,7 @@ async def heard(request: Call) -> JsonAnswer:
 
 @route(
     "GET /callbacks/{line}/{token}",
-    Operation(summary="A provider asks whether we are it", scope=None),
+    Operation(summary="A provider asks whether we are it", scope=None, problems=(400, 403, 404, 408, 413)),
 )
 async def challenged(request: Call) -> JsonAnswer:
     """Answer a provider's challenge."""

@@ -148,12 +148,14 @@ def _responses(operation: Operation, schema_of: dict[str, dict[str, Any]]) -> di
     usual = {500, 503}
     usual |= {401, 403} if operation.scope else set()
     usual |= {422} if operation.asks or operation.takes else set()
-    usual |= {400, 413, 415} if operation.takes else set()
+    usual |= {400, 408, 413, 415} if operation.takes else set()
     problem = {PROBLEM_JSON: {"schema": schema_of[repr(ProblemDocument)]}}
     bad = {
         str(status): {"description": HTTPStatus(status).phrase, "content": problem}
         for status in sorted(usual | set(operation.problems))
     }
+    for status in operation.gives_also:
+        bad[str(status)]["content"] = problem | good["content"]
     return {str(operation.status): good, **bad}
 
 

@@ -1,0 +1,93 @@
+"""The server as a process of its own, with a workspace and a key, and what it says and holds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from support.server import Client
+
+STARTS_S = 60.0
+POLL_S = 0.05
+SERVING = re.compile(rb'"url":\s*"(http://[^"]+)"')
+
+
+@dataclass
+class Program:
+    """`angarium serve`, and a client with every right in a workspace of it."""
+
+    client: Client
+    process: asyncio.subprocess.Process
+    log: Path
+
+    def resident(self) -> int:
+        """Bytes it holds in memory."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def said(self) -> str:
+        """Its log."""
+        return self.log.read_text(errors="replace")
+
+
+@asynccontextmanager
+async def running(folder: Path, **settings: str) -> AsyncIterator[Program]:
+    """Start it on a free port with a database of its own; stop it at the end."""
+    given = {
+        "database": f"sqlite:///{folder / 'angarium.db'}",
+        "key_file": str(folder / "angarium.key"),
+        "port": "0",
+        "log_format": "json",
+        **settings,
+    }
+    environment = {**os.environ, **{f"ANGARIUM_{name.upper()}": value for name, value in given.items()}}
+    log = folder / "serve.log"
+    await _command(environment, "migrate")
+    key = (await _command(environment, "keys", "create", "--workspace", "shop", "--new", "--quiet")).decode()
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "angarium", "serve"), env=environment, stdout=out, stderr=out
+        )
+    try:
+        url = await _url(process, log)
+        async with aiohttp.ClientSession(auto_decompress=False) as session:
+            yield Program(Client(session, url, key.strip()), process, log)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+
+async def _command(environment: dict[str, str], *arguments: str) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "angarium", *arguments),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    printed, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode(errors="replace")
+    return printed
+
+
+async def _url(process: asyncio.subprocess.Process, log: Path) -> str:
+    """Where it listens, once it says so."""
+    async with asyncio.timeout(STARTS_S):
+        while not (url := _told_url(log)):
+            assert process.returncode is None, "it did not start; its log is the file beside the database"
+            await asyncio.sleep(POLL_S)
+    return url
+
+
+def _told_url(log: Path) -> str:
+    found = SERVING.search(log.read_bytes())
+    return found[1].decode() if found else ""
