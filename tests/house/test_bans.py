@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from house.tree import PACKAGE, ROOT, modules, none_of, short
+from house.tree import PACKAGE, ROOT, imports, modules, none_of, short
 
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
 BANNED = CONFIG["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"]
@@ -70,6 +72,76 @@ def ruff(*arguments: str, planted: str, path: Path) -> str:
         check=False,
     )
     return done.stdout
+
+
+# ── data that becomes code ───────────────────────────────────────────────────────────────────────────
+
+# What comes from a database, a bus or a request is JSON, or a format with a parser that makes data of it. Nothing
+# of it is run, neither as Python nor as a template of Jinja's (OWASP ASVS 5.0, 1.3.7 and 1.5.2); and no comment
+# lets one of these pass.
+RUNNING_IMPORTS = {
+    *("pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle", "joblib", "copyreg", "yaml", "xml"),
+    *("code", "codeop", "jinja2.Template", "jinja2.nativetypes", "string.Template"),
+}
+RUNNING_CALLS = {
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "os.system",
+    "os.popen",
+    "builtins.eval",
+    "builtins.exec",
+}
+RUNNING_METHODS = {
+    "from_string",
+    "compile_expression",
+    "overlay",
+}  # of Jinja's environment: text as a template
+
+
+def test_no_data_becomes_code() -> None:
+    found = (f"{short(path)}:{line}" for path, tree in modules(PACKAGE) for line in running(tree))
+    none_of(found, "Read it with msgspec; what people write is Liquid (content/liquid.py):")
+
+
+def running(tree: ast.Module) -> Iterator[int]:
+    """The lines on which data may become code."""
+    found = list(imports(tree))
+    jinja = any(name.startswith("jinja2") for _, name in found)
+    for line, name in found:
+        if any(f"{name}.".startswith(f"{banned}.") for banned in RUNNING_IMPORTS):
+            yield line
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        shell = any(keyword.arg == "shell" for keyword in node.keywords)
+        if ast.unparse(node.func) in RUNNING_CALLS or (jinja and method in RUNNING_METHODS) or shell:
+            yield node.lineno
+
+
+@pytest.mark.parametrize(
+    ("source", "seen"),
+    [
+        ("import pickle", True),
+        ("from pickle import loads", True),
+        ("from marshal import loads as read", True),
+        ("import xml.etree.ElementTree", True),
+        ("import yaml", True),
+        ("from jinja2 import Template", True),
+        ("from jinja2 import Environment\nEnvironment().from_string(text)", True),
+        ("from liquid import Environment\nEnvironment().from_string(text)", False),
+        ("eval('1')", True),
+        ("subprocess.run(command, shell=True)", True),
+        ("re.compile('x')", False),
+        ("import codecs", False),
+        ("from jinja2 import Environment", False),
+        ("subprocess.run(command)", False),
+    ],
+)
+def test_what_makes_code_of_data(source: str, seen: bool) -> None:
+    assert bool(list(running(ast.parse(source)))) is seen
 
 
 # ── looking away ─────────────────────────────────────────────────────────────────────────────────────

@@ -49,14 +49,6 @@ KEY = re.compile(
 LIST_MAX = 1_000
 NAME_IN_PATH = re.compile(r"\{(\w+)(?::str)?\}")
 
-# What every answer carries: it is data, to be neither kept, nor guessed at, nor shown inside another page.
-HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"referrer-policy", b"no-referrer"),
-)
-TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")  # RFC 6797 §7.2: never over plain HTTP
 JSON = b"application/json"
 REPLAYED = ((b"idempotent-replayed", b"true"),)
 _encode = msgspec.json.Encoder().encode
@@ -206,13 +198,11 @@ class JsonAnswer:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send it."""
-        headers = [*HEADERS, *self.headers]
+        headers = list(self.headers)
         if self.status != 204:
             headers.append((b"content-length", b"%d" % len(self.body)))
             if not any(name == b"content-type" for name, _ in self.headers):
                 headers.append((b"content-type", JSON))
-        if scope["scheme"] == "https":
-            headers.append(TLS_ONLY)
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
@@ -229,15 +219,12 @@ class Streamed:
         self._media_type = media_type
         self._name = re.sub(r"[^A-Za-z0-9._-]", "_", name)
 
-    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send it, piece by piece."""
         headers = [
-            *HEADERS,
             (b"content-type", self._media_type.encode()),
             (b"content-disposition", f'attachment; filename="{self._name}"'.encode()),
         ]
-        if scope["scheme"] == "https":
-            headers.append(TLS_ONLY)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         async for piece in self._pieces:
             await send({"type": "http.response.body", "body": piece.encode(), "more_body": True})

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 
-from angarium.accounts import edge, flows, session
+from angarium.accounts import flows, session
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Sent, ground_of, route
 from angarium.accounts.flows import Gate, Ticket
 from angarium.core.clock import MICROS
@@ -19,10 +19,10 @@ POLICY = (
     b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
     b"base-uri 'none'"
 )
-# As every answer, with two of its own: what a page may load, and a referrer within these pages. Under
-# `no-referrer` a browser would send its forms with `Origin: null` (Fetch, "append a request Origin header").
+# Of the headers that every answer has (`web/frame.py`) a page has two of its own: what it may load, and a
+# referrer within these pages. Under `no-referrer` a browser would send its forms with `Origin: null`
+# (Fetch, "append a request Origin header").
 HEADERS = (
-    *((n, v) for n, v in edge.HEADERS if n not in (b"content-security-policy", b"referrer-policy")),
     (b"content-security-policy", POLICY),
     (b"referrer-policy", b"same-origin"),
     (b"content-type", b"text/html; charset=utf-8"),
@@ -59,8 +59,6 @@ class HtmlAnswer:
         shell = scope["litestar_app"].state.shell
         body = shell.draw(self.template, self.facts, scope.get("user")).encode()
         headers = [*HEADERS, *self.headers, (b"content-length", b"%d" % len(body))]
-        if scope["scheme"] == "https":
-            headers.append(edge.TLS_ONLY)
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

@@ -12,6 +12,7 @@ from litestar import Request
 from litestar.exceptions import HTTPException
 
 from angarium.accounts.edge import JsonAnswer, ground_of
+from angarium.core.clock import Chance
 from angarium.core.problems import Problem
 from angarium.storage.database import Conflict
 from angarium.web.auth import challenge
@@ -38,10 +39,15 @@ def of_framework(request: Request[Any, Any, Any], error: HTTPException) -> JsonA
     """What Litestar refuses before a handler is asked."""
     if error.status_code not in FRAMEWORK:
         return of_anything(request, error)
-    slug, title, detail = FRAMEWORK[error.status_code]
     allow = (error.headers or {}).get("allow", "")
     headers = ((b"allow", allow.encode()),) if allow else ()
-    return _sent(Problem(slug, title, status=error.status_code, detail=detail), headers)
+    return _sent(framework_problem(error.status_code), headers)
+
+
+def framework_problem(status: int) -> Problem:
+    """One of those that are told by a status alone."""
+    slug, title, detail = FRAMEWORK[status]
+    return Problem(slug, title, status=status, detail=detail)
 
 
 def of_conflict(_request: Request[Any, Any, Any], _error: Conflict) -> JsonAnswer:
@@ -51,13 +57,18 @@ def of_conflict(_request: Request[Any, Any, Any], _error: Conflict) -> JsonAnswe
 
 
 def of_anything(request: Request[Any, Any, Any], error: Exception) -> JsonAnswer:
-    """Our fault: logged whole under a number, and only the number is told."""
-    number = ground_of(request).chance.secret(NUMBER_BYTES).hex()
+    """Our fault, in a handler or before it."""
+    return unforeseen(ground_of(request).chance, request.scope, error)
+
+
+def unforeseen(chance: Chance, scope: Any, error: Exception) -> JsonAnswer:
+    """Our fault: logged whole under a number, and only the number is told. `scope` is that of ASGI."""
+    number = chance.secret(NUMBER_BYTES).hex()
     log.error(
         "a request failed",
         number=number,
-        method=request.scope["method"],
-        route=request.scope.get("path_template", ""),
+        method=scope["method"],
+        route=scope.get("path_template", ""),
         # not exc_info: a log may print locals, and with them a key
         stack="".join(format_exception(error)),
     )

@@ -10,11 +10,29 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from angarium.web.frame import Frame, guarded
+from angarium.web.problems import PROBLEM_JSON, framework_problem
 
 GRACE_S = 10  # for requests under way when the process is asked to stop
 KEEP_ALIVE_S = 65  # longer than the 60 s after which common proxies let an idle connection go
 BACKLOG = 2_048
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP by httptools; what is none is answered as every other mistake."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that it cannot be read, and hang up."""
+        body = msgspec.json.encode(framework_problem(400).document())
+        length, close = (b"content-length", b"%d" % len(body)), (b"connection", b"close")
+        headers = guarded([PROBLEM_JSON, length, close], self.scheme or "http")
+        lines = [b"HTTP/1.1 400 Bad Request", *(name + b": " + value for name, value in headers), b"", body]
+        self.transport.write(b"\r\n".join(lines))
+        self.transport.close()
 
 
 class Server:
@@ -26,9 +44,9 @@ class Server:
     def __init__(self, app: Any, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> None:
         self._address = (host, port)
         config = uvicorn.Config(
-            app,
+            Frame(app),
             lifespan="off",
-            http="httptools",
+            http=Protocol,
             ws="none",
             log_config=None,
             access_log=False,

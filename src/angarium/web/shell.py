@@ -172,8 +172,6 @@ class Asset:
             (b"content-type", MEDIA_TYPES[name.rpartition(".")[2]]),
             (b"content-length", b"%d" % len(body)),
             (b"cache-control", CACHED),
-            (b"x-content-type-options", b"nosniff"),
-            (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
         ]
 
     async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:

@@ -1,0 +1,62 @@
+"""What stands around every answer, whoever makes it: the headers that guard it, and the last resort.
+
+It is the outermost layer, so that the framework's own answers have the headers too, and that an error behind
+which nothing else stands (one in drawing a page, in sending, in telling of another error) is told and logged
+as every other. Bytes that are no HTTP never come as far as here: see `server.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from angarium.storage.ground import Ground
+from angarium.web.problems import unforeseen
+
+# An answer is data, to be neither kept, nor guessed at, nor shown inside another page. What is otherwise says
+# so itself: a page, that it loads its style; the style, that it may be kept.
+GUARD = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")  # RFC 6797 §7.2: never over plain HTTP
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def guarded(headers: Iterable[tuple[bytes, bytes]], scheme: str) -> Headers:
+    """The headers of an answer, with those that it does not have itself."""
+    own = [(name.lower(), value) for name, value in headers]
+    names = {name for name, _ in own}
+    missing = [one for one in GUARD if one[0] not in names]
+    return [*own, *missing, TLS_ONLY] if scheme == "https" else [*own, *missing]
+
+
+class Frame:
+    """An ASGI application around another. `app` is Litestar's, which holds the ground."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request."""
+        started = False
+
+        async def framed(message: Any) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message = {**message, "headers": guarded(message.get("headers", ()), scope["scheme"])}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, framed)
+        except Exception as error:
+            ground: Ground = self._app.state.ground
+            answer = unforeseen(ground.chance, scope, error)
+            if (
+                not started
+            ):  # else the connection is closed in the middle: nobody can take a half for the whole
+                await answer(scope, receive, framed)
