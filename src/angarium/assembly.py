@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -23,6 +24,7 @@ from angarium.content import api as templates
 from angarium.core.clock import SystemChance, SystemClock
 from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
+from angarium.core.problems import Problem
 from angarium.fabric.local import LocalFabric
 from angarium.lines import api as lines
 from angarium.lines.flows import Lines
@@ -34,8 +36,8 @@ from angarium.messaging.meters import EngineCollector
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.protocols.http import Http
-from angarium.storage import facts
-from angarium.storage.database import open_database
+from angarium.storage import facts, instance
+from angarium.storage.database import ADVICE, open_database
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
 from angarium.storage.vault import Vault, key_file
@@ -72,6 +74,7 @@ class House:
         """Connect to the database and to the network; nothing runs by itself yet."""
         await self.ground.db.start()
         await self.ground.db.run(facts.renumber_after_restore)
+        await self.ground.db.run(instance.introduce, self.ground.chance, self.ground.clock.now())
         await self.http.start()
 
     async def close(self) -> None:
@@ -117,14 +120,10 @@ def application(house: House) -> Litestar:
     registry = CollectorRegistry()
     registry.register(EngineCollector(house.world, house.engine))
 
-    async def database() -> str:
-        await house.ground.db.read(accounts.workspaces)
-        return ""
-
     return make_app(
         HANDLERS,
         house.ground,
-        ready={"database": database},
+        ready={"database": partial(can_keep, house.ground)},
         registry=registry,
         body_max_bytes=house.settings.body_max_bytes,
         services={
@@ -133,6 +132,19 @@ def application(house: House) -> Litestar:
             "line_states": house.engine.states,
         },
     )
+
+
+async def can_keep(ground: Ground) -> str:
+    """What keeps the database from keeping what it is given; "" when it does.
+
+    A small write may go through where a large one did not, so what was the matter before counts as well.
+    """
+    trouble = ground.db.trouble
+    try:
+        await ground.db.run(instance.touch, ground.clock.now())
+    except Problem as problem:
+        return problem.detail
+    return f"{trouble}: {ADVICE[trouble]}" if trouble else ""
 
 
 async def serve(settings: Settings) -> None:

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 
+STANDARD_ERROR = 2
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class Steadfast:
+    """Standard error that never fails its writer: a log on a full disk must not stop what it tells of.
+
+    Nothing is kept for later: what does not go out now is gone.
+    """
+
+    def write(self, text: str) -> None:
+        """Write what can be written."""
+        with suppress(OSError):
+            os.write(STANDARD_ERROR, text.encode(errors="replace"))
+
+    def flush(self) -> None:
+        """Everything is out already."""
 
 
 def set_up(level: str, style: str) -> None:
@@ -30,8 +49,8 @@ def set_up(level: str, style: str) -> None:
     structlog.configure(
         processors=[*shared, *tail],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", Steadfast())),
         cache_logger_on_first_use=True,
     )
     loud = max(LEVELS[level], logging.WARNING)
-    logging.basicConfig(level=loud, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=loud, stream=Steadfast(), format="%(levelname)s %(name)s %(message)s")

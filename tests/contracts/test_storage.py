@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import bindparam, func, insert, literal, select, update
 
 from angarium.core.problems import Problem
-from angarium.storage import postgres, sqlite
+from angarium.storage import postgres, sqlite_lanes
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Conflict, Database, Row, Transaction, open_database
 from support.sample import (
@@ -149,7 +149,7 @@ async def test_a_conflict_names_its_constraint(
 async def test_when_too_much_waits_one_is_told_to_come_back(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (sqlite, postgres):
+    for module in (sqlite_lanes, postgres):
         monkeypatch.setattr(module, "WAITING_MAX", 0)
     with pytest.raises(Problem) as caught:
         await database.run(put, 1)

@@ -12,7 +12,8 @@ import pytest
 
 from angarium.core.problems import Problem
 from angarium.storage.database import Transaction
-from angarium.storage.sqlite import AWAITED_ELSEWHERE, SqliteDatabase, connect
+from angarium.storage.sqlite import SqliteDatabase, connect
+from angarium.storage.sqlite_lanes import AWAITED_ELSEWHERE
 from support.databases import create_schema
 from support.sample import INSERT_WHOLE, ids, put
 

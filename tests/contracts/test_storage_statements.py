@@ -30,6 +30,10 @@ OF_NO_WORKSPACE = (
     "FROM fact ORDER BY",
     "UPDATE fact SET tx=",
     "UPDATE fact_cursor SET tx=",
+    "SELECT max(line_owner.epoch)",  # of all lines: where the numbers of leases go on
+    "INSERT INTO instance ",  # the database's row about itself
+    "FROM instance",
+    "UPDATE instance SET ",
 )
 
 

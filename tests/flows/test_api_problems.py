@@ -15,7 +15,7 @@ from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, route
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem
-from angarium.storage.database import Conflict, Database, unavailable
+from angarium.storage.database import Conflict, Database, Trouble, unavailable
 from angarium.storage.ground import Ground
 from angarium.web.app import make_app
 from support.server import Client, ground_on, member, serving
@@ -38,7 +38,7 @@ async def _fail(request: Call) -> JsonAnswer:
     failures: dict[str, BaseException] = {
         "unforeseen": RuntimeError(MARKER),
         "conflict": Conflict("line_name"),
-        "database": unavailable("The disk is full."),
+        "database": unavailable(Trouble.FULL),
         "pace": Problem("pace", "Too fast", status=429, detail="Slow down.", retry_after_s=7),
         "recursion": RecursionError(MARKER),
     }

@@ -37,7 +37,7 @@ from angarium.messaging import accept, cancel, sender, workers
 from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
-from angarium.storage.database import Transaction, unavailable
+from angarium.storage.database import Transaction, Trouble, unavailable
 from angarium.storage.ground import Ground
 from angarium.storage.sqlite import SqliteDatabase, connect
 from angarium.storage.vault import Vault
@@ -175,7 +175,7 @@ class Process:
     def trouble(self) -> None:
         """The database may refuse, as a full disk or a lost server does."""
         if self._troubled and self._sim.chance.random() < 0.01:
-            raise unavailable("trouble")
+            raise unavailable(Trouble.LOCKED)
 
     def fall(self) -> None:
         """Gone, as after kill -9."""

@@ -9,9 +9,12 @@ from typing import Protocol
 import structlog
 
 from angarium.core.clock import Clock
+from angarium.core.problems import Problem
 
 log = structlog.get_logger()
 
+UNAVAILABLE = 503  # a Problem of this status is nobody's fault: what the loop stands on is away
+AGAIN_S = 0.5  # after it
 RESTART_DELAY_S = 1.0
 RESTART_DELAY_MAX_S = 30.0
 
@@ -51,9 +54,11 @@ class Supervisor:
             try:
                 await loop()
                 return
-            except asyncio.CancelledError:
-                raise
-            except Exception:
+            except Exception as error:
+                if isinstance(error, Problem) and error.status == UNAVAILABLE:
+                    log.warning("a loop waits", loop=name, why=error.detail)
+                    await self._clock.sleep(AGAIN_S)
+                    continue
                 self.failures[name] = self.failures.get(name, 0) + 1
                 log.exception(
                     "loop died; restarting", loop=name, failures=self.failures[name], delay_s=delay_s

@@ -24,11 +24,12 @@ from angarium.messaging.accept import MESSAGES_MAX, Answer, MessageInput, Order
 from angarium.messaging.store.messages import Filter
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
-from angarium.storage.database import Transaction
+from angarium.storage.database import Transaction, Trouble, unavailable
 
 NEWEST = (1 << 63) - 1
 CALLBACK_MAX_BYTES = 1_048_576
 ACCEPT_BATCH_MAX = 200  # requests accepted in one transaction
+DOOR_MAX = 20_000  # messages that wait to be accepted; above it callers are told to come back
 LINE_ID = re.compile(r"[0-9a-f]{1,16}")
 
 Document = dict[str, Any]
@@ -92,6 +93,18 @@ class Desk:
         self.world = world
         self.engine = engine
         self.door: Batcher[Order, Answer] = Batcher(self._accept, ACCEPT_BATCH_MAX)
+
+        self._offered = 0  # messages that wait at the door
+
+    async def offer(self, order: Order) -> Answer:
+        """Accept an order with those that come at the same time; 503 when too much waits already."""
+        if self._offered >= DOOR_MAX:
+            raise unavailable(Trouble.CROWDED, f"{self._offered} messages")
+        self._offered += len(order.messages)
+        try:
+            return await self.door.put(order)
+        finally:
+            self._offered -= len(order.messages)
 
     async def _accept(self, orders: list[Order]) -> list[Answer | BaseException]:
         return list(await accept.accept(self.world, orders))
@@ -157,7 +170,7 @@ async def _ordered(
         key=key,
         body_hash=edge.fingerprint(request, body) if key else b"",
     )
-    answer = await _desk(request).door.put(order)
+    answer = await _desk(request).offer(order)
     return JsonAnswer(answer.status, answer.body)
 
 

@@ -146,7 +146,11 @@ class Sender:
     async def _until_next_due(self, lanes: Sequence[MessageClass]) -> float:
         """How long until something is due in these lanes; what waits in others waits for room."""
         line, now = self.line, self._world.ground.clock.now()
-        due_at = await self._world.ground.db.read(attempt_store.next_due, [line.workspace_id], line.id, lanes)
+        read = self._world.ground.db.read
+        try:
+            due_at = await read(attempt_store.next_due, [line.workspace_id], line.id, lanes)
+        except Problem:  # the database is away; the line need not go with it
+            return AGAIN_S
         if due_at is None:
             return POLL_S
         return min(POLL_S, max(0.001, (due_at - now) / MICROS))

@@ -28,6 +28,7 @@ from angarium.messaging.store import messages as message_store
 from angarium.messaging.store import owners
 from angarium.messaging.store.inbox import Entry
 from angarium.messaging.world import PLANNER_TOPIC, World
+from angarium.storage.database import WAITING_MAX, Trouble, unavailable
 
 log = structlog.get_logger()
 
@@ -83,6 +84,8 @@ class Engine:
 
     async def heard(self, line: Line, raw: Raw) -> None:
         """A callback: returns once it is journalled and its provider may be answered."""
+        if len(self.journal) >= WAITING_MAX:
+            raise unavailable(Trouble.CROWDED, f"{len(self.journal)} callbacks")
         entry = receive.entry(self._world, line, raw)
         await self.journal.put(entry)
         self.applier.put(entry)

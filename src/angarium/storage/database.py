@@ -13,6 +13,7 @@ Whoever is cancelled while waiting for `run` does not know whether it was commit
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from angarium.core.problems import Problem
@@ -25,6 +26,33 @@ Row = Sequence[Any]
 
 WAITING_MAX = 10_000  # transactions; above it a caller is told to come back, before memory tells us
 RETRY_AFTER_S = 5
+
+
+class Trouble(StrEnum):
+    """Why the database cannot do it now, in the words that a caller and an operator read."""
+
+    FULL = "storage full"
+    LOCKED = "database locked"
+    AWAY = "database away"
+    CROWDED = "too much waiting"
+    CLOSED = "database closed"
+    ERROR = "storage error"
+    BROKEN = "disk failure"  # a sync failed: what was written may be lost, and a second sync would lie
+    DAMAGED = "database damaged"
+
+
+ADVICE = {
+    Trouble.FULL: "There is no room for what is to be written. It goes on by itself when there is.",
+    Trouble.LOCKED: "Another process holds the database. It goes on by itself when it lets go.",
+    Trouble.AWAY: "The database server cannot be reached, or ended the connection.",
+    Trouble.CROWDED: "More is waiting to be written than the database has taken.",
+    Trouble.CLOSED: "The server is stopping.",
+    Trouble.ERROR: "The database could not read or write its files.",
+    Trouble.BROKEN: "The disk did not keep what was written to it. The server stops.",
+    Trouble.DAMAGED: "The database's file is not as it was written. The server stops.",
+}
+# After these nothing that the process still holds can be believed, so it must end.
+FATAL = frozenset({Trouble.BROKEN, Trouble.DAMAGED})
 
 
 class Transaction(Protocol):
@@ -56,6 +84,10 @@ class Database(Protocol):
 
     dialect: str
 
+    @property
+    def trouble(self) -> Trouble | None:
+        """What kept the last change from being committed; None after one that was."""
+
     async def start(self) -> None:
         """Connect, and check that what is committed stays committed."""
 
@@ -76,6 +108,9 @@ class Database(Protocol):
     ) -> T:
         """Run a work that only reads, on one snapshot."""
 
+    async def broken(self) -> Trouble:
+        """Return when this process must end, for nothing it writes from now on could be believed."""
+
 
 class Conflict(Exception):
     """A unique index refused a row. `constraint` is its name, the same on both databases."""
@@ -85,13 +120,14 @@ class Conflict(Exception):
         self.constraint = constraint
 
 
-def unavailable(detail: str) -> Problem:
-    """The database cannot do it now: full, locked, gone, or with too much waiting before it."""
+def unavailable(trouble: Trouble, told: str = "") -> Problem:
+    """The database cannot do it now; `told` is what it said itself."""
+    detail = f"{trouble}: {ADVICE[trouble]}"
     return Problem(
         "storage-unavailable",
         "The database cannot take this now",
         status=503,
-        detail=detail,
+        detail=f"{detail} ({told})" if told else detail,
         retry_after_s=RETRY_AFTER_S,
     )
 

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import asyncpg
 
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement
-from angarium.storage.database import WAITING_MAX, Conflict, Row, Transaction, unavailable
+from angarium.storage.database import WAITING_MAX, Conflict, Row, Transaction, Trouble, unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,15 +33,14 @@ CLOSE_TIMEOUT_S = 10
 RUN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 RUN_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-OUT_OF_SERVICE = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.PostgresSystemError,
-    asyncpg.InterfaceError,
-    *RUN_AGAIN,
+# The first that fits; what is not of the server is not here.
+OUT_OF_SERVICE: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
+    ((asyncpg.DiskFullError,), Trouble.FULL),
+    (RUN_AGAIN, Trouble.LOCKED),
+    ((asyncpg.InsufficientResourcesError,), Trouble.CROWDED),
+    ((OSError, TimeoutError, asyncpg.PostgresConnectionError), Trouble.AWAY),
+    ((asyncpg.OperatorInterventionError, asyncpg.InterfaceError), Trouble.AWAY),
+    ((asyncpg.PostgresSystemError,), Trouble.ERROR),
 )
 OURS = {"pool_max", "statement_cache_size"}
 KEEPERS = ("fsync", "full_page_writes", "synchronous_commit")  # runtime-config-wal in PostgreSQL's manual
@@ -58,6 +57,7 @@ class PostgresDatabase:
         self._statement_cache = int(options.get("statement_cache_size", STATEMENT_CACHE))
         self._pool: asyncpg.Pool | None = None
         self._waiting = 0
+        self.trouble: Trouble | None = None  # what kept the last change from being committed
 
     async def start(self) -> None:
         """Connect; RuntimeError when the server does not keep what it has committed."""
@@ -88,11 +88,18 @@ class PostgresDatabase:
         except TimeoutError:
             pool.terminate()
 
+    async def broken(self) -> Trouble:
+        """Never: a server whose disk fails stops by itself, and comes back with what it has kept."""
+        never: asyncio.Future[Trouble] = asyncio.get_running_loop().create_future()
+        return await never
+
     async def run(
         self, work: Callable[Concatenate[Transaction, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a work that may write; returns after the durable commit."""
-        return await self._counted(RUN, work, args, kwargs)
+        result = await self._counted(RUN, work, args, kwargs)
+        self.trouble = None
+        return result
 
     async def read(
         self, work: Callable[Concatenate[Transaction, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
@@ -104,11 +111,12 @@ class PostgresDatabase:
         self, begin: str, work: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> T:
         if self._waiting >= WAITING_MAX:
-            raise unavailable(f"{self._waiting} transactions are waiting.")
+            raise unavailable(Trouble.CROWDED, f"{self._waiting} transactions")
         self._waiting += 1
         try:
             return await self._until_done(begin, work, args, kwargs)
         except Exception as error:
+            self.trouble = trouble_of(error) or self.trouble
             translation = translated(error)
             if translation is error:
                 raise
@@ -130,7 +138,7 @@ class PostgresDatabase:
         self, begin: str, work: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> T:
         if self._pool is None:
-            raise unavailable("The database is closed.")
+            raise unavailable(Trouble.CLOSED)
         async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
             try:
                 await connection.execute(begin)
@@ -199,9 +207,17 @@ def translated(error: Exception) -> Exception:
     """The driver's error as the rooms know it."""
     if isinstance(error, asyncpg.UniqueViolationError):
         return Conflict(error.constraint_name or "")
-    if isinstance(error, OUT_OF_SERVICE) and not isinstance(error, asyncpg.DataError):
-        return unavailable(f"PostgreSQL: {error or type(error).__name__}")
+    trouble = trouble_of(error)
+    if trouble is not None:
+        return unavailable(trouble, f"PostgreSQL: {error or type(error).__name__}")
     return error
+
+
+def trouble_of(error: Exception) -> Trouble | None:
+    """What an error says of the server; None when it says nothing of it."""
+    if isinstance(error, asyncpg.DataError):  # some are InterfaceErrors as well: a value that does not fit
+        return None
+    return next((trouble for kinds, trouble in OUT_OF_SERVICE if isinstance(error, kinds)), None)
 
 
 def split_url(url: str) -> tuple[str, dict[str, str]]:

@@ -1,0 +1,62 @@
+"""Which database this is: one row that tells it from every other, and from a copy of itself.
+
+`touch` writes into that row: the smallest change that shows that the database can keep one.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import Column, Table, bindparam, select, update
+
+from angarium.core.clock import Chance
+from angarium.storage.bulk import BulkInsert, Statement
+from angarium.storage.database import Transaction
+from angarium.storage.schema import Count, Instant, Words, metadata
+
+ID_BYTES = 16
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("number", Count, primary_key=True, autoincrement=False),  # 1: there is one row
+    Column("id", Words, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("touched_at", Instant, nullable=False),
+    Column("copied_at", Instant),  # of a backup: the instant that it shows
+    Column("restored_at", Instant),  # when that backup was made the database again
+)
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """A database's row about itself."""
+
+    id: str
+    created_at: int
+    touched_at: int
+    copied_at: int | None
+    restored_at: int | None
+
+
+_columns = [instance.c[name] for name in Instance.__struct_fields__]
+_make = BulkInsert(instance, ("number", "id", "created_at", "touched_at"), conflict="nothing")
+_known = Statement(select(*_columns))
+_touch = Statement(update(instance).values(touched_at=bindparam("now")))
+
+
+async def known(tx: Transaction) -> Instance | None:
+    """What the database says of itself; None when it is new."""
+    row = await tx.row(_known)
+    return None if row is None else Instance(*row)
+
+
+async def introduce(tx: Transaction, chance: Chance, now: int) -> Instance:
+    """What the database says of itself; a new one is given its id."""
+    await tx.insert(_make, [(1, chance.secret(ID_BYTES).hex(), now, now)])
+    found = await known(tx)
+    assert found is not None
+    return found
+
+
+async def touch(tx: Transaction, now: int) -> None:
+    """Write something, so that whoever asks whether the database can write knows it."""
+    await tx.execute(_touch, now=now)

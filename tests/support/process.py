@@ -1,0 +1,239 @@
+"""The real server as a process, in a folder of the test's own, with a shop and a simulated operator.
+
+The verdict comes from the operator's ledger: what it took, by its own hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import socket
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+
+from angarium.accounts import flows as accounts
+from angarium.accounts.rules import SCOPES
+from angarium.assembly import make_ground
+from angarium.config import Settings
+from angarium.lines import flows as lines
+from angarium.lines.rules import LineInput
+from angarium.storage.migrate import migrate
+from support.server import Client, Heard
+
+PATIENCE_S = 30.0
+LOOK_EVERY_S = 0.02
+PHONE = "+38050{:05}77"  # of these last digits the simulated operators know no mischief
+ACCOUNT = ("angarium", "secret")
+
+
+class Shop:
+    """A folder with a database, a workspace with a key, an SMPP line, and what runs on it."""
+
+    def __init__(self, folder: Path, database: str = "") -> None:
+        self.folder = folder
+        self.database = database or f"sqlite:///{folder}/angarium.db"
+        self.file = Path(self.database.removeprefix("sqlite:///"))
+        self.port = free_port()
+        self.smpp_port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.key = ""
+        self.server: Process | None = None
+        self._operator: Process | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._sent = 0
+
+    async def __aenter__(self) -> Self:
+        await self._found()
+        self._session = aiohttp.ClientSession(trust_env=False)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+        for process in (self.server, self._operator):
+            if process is not None and process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    # ── what runs ────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def settings(self) -> Settings:
+        """As the server has them."""
+        return Settings(database=self.database, port=self.port, key_file=str(self.folder / "angarium.key"))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same as variables, for any command."""
+        given = {"DATABASE": self.database, "PORT": str(self.port), "KEY_FILE": self.settings.key_file}
+        return {**os.environ, **{f"ANGARIUM_{name}": value for name, value in given.items()}}
+
+    async def start(self, *before: str, ready: bool = True) -> Process:
+        """Start the server, under another command if one is named, and wait until it is ready."""
+        command = (*before, sys.executable, "-m", "angarium", "serve")
+        with (self.folder / "server.log").open("ab") as log:
+            self.server = await asyncio.create_subprocess_exec(
+                *command, stdout=log, stderr=log, env=self.environment
+            )
+        if ready:
+            await self.until(self.is_ready)
+        return self.server
+
+    async def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self.server is not None
+        self.server.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self.server.wait(), PATIENCE_S)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        assert self.server is not None
+        self.server.kill()
+        await self.server.wait()
+
+    async def ends(self) -> int:
+        """Wait until the server has ended by itself; the exit status."""
+        assert self.server is not None
+        return await asyncio.wait_for(self.server.wait(), PATIENCE_S)
+
+    async def start_operator(self) -> None:
+        """A simulated operator in a process of its own, which outlives the server."""
+        announce = self.folder / "operators.json"
+        with (self.folder / "operator.log").open("ab") as log:
+            self._operator = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "angarium.simulators", "--faces", "smpp"),
+                *("--ports", f"smpp={self.smpp_port}", "--ledger-folder", str(self.folder)),
+                *("--announce", str(announce)),
+                stdout=log,
+                stderr=log,
+            )
+        await self.until(lambda: announce.exists() and bool(announce.read_bytes().strip()))
+
+    def limit_file_size(self, size_bytes: int) -> None:
+        """No file of the server's may grow beyond this; as a full disk, for this process alone."""
+        assert self.server is not None
+        unlimited = resource.RLIM_INFINITY
+        resource.prlimit(
+            self.server.pid, resource.RLIMIT_FSIZE, (size_bytes if size_bytes >= 0 else unlimited, unlimited)
+        )
+
+    def rss_kib(self) -> int:
+        """How much memory the server holds."""
+        assert self.server is not None
+        status = Path(f"/proc/{self.server.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+    # ── what is asked ────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def client(self) -> Client:
+        """Somebody with every right in the shop's workspace."""
+        assert self._session is not None
+        return Client(self._session, self.url, self.key)
+
+    async def send(self, key: str = "", **given: Any) -> Heard:
+        """Offer one message; each to another phone, with an Idempotency-Key of its own."""
+        self._sent += 1
+        body = {"to": {"phone": PHONE.format(self._sent)}, "class": "service", "channel": "smpp"}
+        body |= {"text": f"Hello {self._sent}", **given}
+        return await self.client.ask("POST", "/v1/messages", body, Idempotency_Key=key or f"key-{self._sent}")
+
+    async def message(self, message_id: str) -> dict[str, Any]:
+        """A message as the API tells it."""
+        heard = await self.client.ask("GET", f"/v1/messages/{message_id}")
+        assert heard.status == 200, heard
+        found: dict[str, Any] = heard.json
+        return found
+
+    async def readiness(self) -> Heard:
+        """GET /health/ready."""
+        return await self.client.ask("GET", "/health/ready")
+
+    async def is_ready(self) -> bool:
+        """Whether it answers, and is; AssertionError when the server has ended."""
+        assert self.server is not None
+        assert self.server.returncode is None, self.said()
+        try:
+            return (await self.readiness()).status == 200
+        except aiohttp.ClientConnectionError:
+            return False
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """What the operator took."""
+        path = self.folder / "smpp.jsonl"
+        lines_ = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+        entries = [msgspec.json.decode(line) for line in lines_]
+        return [entry for entry in entries if "recipient" in entry]
+
+    def taken(self) -> list[str]:
+        """The texts that the operator took, in order."""
+        return [entry["text"] for entry in self.ledger()]
+
+    def said(self) -> str:
+        """The server's log."""
+        return (self.folder / "server.log").read_text(errors="replace")
+
+    async def until(self, seen: Callable[[], Any]) -> None:
+        """Look again until it is so; what has been said when it does not come."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not await _value(seen()):  # noqa: ASYNC110 - it happens in another process
+                    await asyncio.sleep(LOOK_EVERY_S)
+        except TimeoutError:
+            log = self.said() if (self.folder / "server.log").exists() else ""
+            raise AssertionError(f"it did not come\n{log[-4_000:]}") from None
+
+    # ── what it has ──────────────────────────────────────────────────────────────────────────────────
+
+    async def _found(self) -> None:
+        await migrate(self.database)
+        ground = make_ground(self.settings)
+        await ground.db.start()
+        try:
+            workspace = await accounts.create_workspace(ground, "shop")
+            self.key = await accounts.create_key(ground, workspace.id, "test", frozenset(SCOPES))
+            await lines.create(ground, workspace.id, msgspec.convert(self._line(), LineInput))
+        finally:
+            await ground.db.stop()
+
+    def _line(self) -> dict[str, Any]:
+        system_id, password = ACCOUNT
+        place = {"host": "127.0.0.1", "port": self.smpp_port, "reconnect_s": 0.1}
+        return {
+            "name": "sms",
+            "channel": "smpp",
+            "settings": {**place, "system_id": system_id, "password": password, "source": "Shop"},
+            "classes": ["otp", "transactional", "service"],
+            "registration": "approved",
+        }
+
+
+@asynccontextmanager
+async def shop(folder: Path, database: str = "", *, operator: bool = False) -> AsyncIterator[Shop]:
+    """A shop whose server is ready; with an operator if one is wanted."""
+    async with Shop(folder, database) as made:
+        if operator:
+            await made.start_operator()
+        await made.start()
+        yield made
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _value(found: Any) -> Any:
+    return await found if asyncio.iscoroutine(found) else found
