@@ -76,9 +76,9 @@ def ruff(*arguments: str, planted: str, path: Path) -> str:
 
 # ── data that becomes code ───────────────────────────────────────────────────────────────────────────
 
-# What comes from a database, a bus or a request is JSON, or a format with a parser that makes data of it. Nothing
-# of it is run, neither as Python nor as a template of Jinja's (OWASP ASVS 5.0, 1.3.7 and 1.5.2); and no comment
-# lets one of these pass.
+# What comes from a database, a bus or a request is JSON, or a format with a parser that makes data of it.
+# Nothing of it is run, neither as Python nor as a template of Jinja's (OWASP ASVS 5.0, 1.3.7 and 1.5.2), and
+# no comment lets one of these pass.
 RUNNING_IMPORTS = {
     *("pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle", "joblib", "copyreg", "yaml", "xml"),
     *("code", "codeop", "jinja2.Template", "jinja2.nativetypes", "string.Template"),
