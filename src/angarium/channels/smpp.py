@@ -495,4 +495,5 @@ CHANNEL = Channel(
     measure=measure,
     connect=connect,
     lint=lint,
+    answers_within_s=lambda settings: settings.response_timeout_s,
 )

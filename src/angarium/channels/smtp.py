@@ -483,4 +483,5 @@ CHANNEL = Channel(
     measure=measure,
     connect=SmtpConnection,
     lint=lint,
+    answers_within_s=lambda settings: settings.final_timeout_s,
 )

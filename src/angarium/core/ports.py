@@ -237,6 +237,11 @@ def plain_ok(_settings: Any, _raw: Raw) -> Reply:
     return Reply()
 
 
+def within_a_request(_settings: Any) -> float:
+    """For channels that ask over HTTP: seconds, the time limit of `protocols/http.py`."""
+    return 30.0
+
+
 @dataclass(frozen=True)
 class Channel:
     """One kind of transport, whole."""
@@ -254,6 +259,7 @@ class Channel:
     genuine: Callable[[Any, Raw], bool] = always_genuine  # signature check over the raw bytes
     challenge: Callable[[Any, Raw], Reply | None] = field(default=lambda _settings, _raw: None)
     reply: Callable[[Any, Raw], Reply] = plain_ok
+    answers_within_s: Callable[[Any], float] = within_a_request  # then a submission is unknown
 
     def __post_init__(self) -> None:
         if (self.send is None) == (self.connect is None):

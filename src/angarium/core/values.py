@@ -74,6 +74,8 @@ class Reason(StrEnum):
     HOURS = "hours"  # outside the hours in which this may be sent
     ANSWERED = "answered"  # not needed: an earlier try was answered after all
     CANCELLED = "cancelled"  # by a person or a system
+    NOT_SENT = "not_sent"  # a person found out that it had not gone out
+    LEFT = "left"  # a person left it unknown: nobody can tell
 
 
 class ReceiptStatus(StrEnum):

@@ -22,6 +22,7 @@ from angarium.lines.store import Line
 from angarium.messaging import accept, cancel, preview, report, story
 from angarium.messaging.accept import MESSAGES_MAX, Answer, MessageInput, Order
 from angarium.messaging.store.messages import Filter
+from angarium.messaging.waiting import For
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction, Trouble, unavailable
@@ -43,6 +44,7 @@ class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: str = ""
     reference: str = ""
     contact: str = ""
+    waiting: str = ""
     created_from: str = ""
     created_until: str = ""
     cursor: str = ""
@@ -255,12 +257,28 @@ async def list_messages(request: Call) -> JsonAnswer:
     """The messages that fit."""
     query = LIST.read_query(request.scope["query_string"])
     before = edge.read_cursor(query.cursor) or NEWEST
-    db = _desk(request).world.ground.db
-    items, following = await db.read(
-        story.listing, request.auth.workspace_id, _filter(query), before, query.limit
+    world = _desk(request).world
+    listed = await world.ground.db.read(
+        story.listing,
+        world,
+        request.auth.workspace_id,
+        _filter(query),
+        before,
+        query.limit,
+        waited_for(query.waiting),
     )
-    cursor = edge.cursor_after(following) if following else None
-    return edge.answer(request, {"items": items, "next": cursor})
+    cursor = edge.cursor_after(listed.following) if listed.following else None
+    return edge.answer(request, {"items": listed.messages, "next": cursor})
+
+
+def waited_for(text: str) -> For | None:
+    """What a list asks for that is to wait for something; a Problem when it is none of ours."""
+    if not text:
+        return None
+    try:
+        return For(text)
+    except ValueError:
+        raise invalid("waiting", "is not one", value=text, remedy="one of " + ", ".join(For)) from None
 
 
 def _filter(query: ListQuery) -> Filter:

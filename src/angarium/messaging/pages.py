@@ -20,13 +20,14 @@ from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid, shown
 from angarium.core.values import AddressKind, MessageClass
 from angarium.messaging import story
-from angarium.messaging.api import NEWEST, Desk
+from angarium.messaging.api import NEWEST, Desk, waited_for
 from angarium.messaging.case import open_content
 from angarium.messaging.states import AttemptState, MessageState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.messages import Filter
 from angarium.messaging.timeline import ATTEMPT_TONES, DOUBT, MESSAGE_TONES, Names, timeline
+from angarium.messaging.waiting import For
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -44,6 +45,7 @@ class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message_class: Text = msgspec.field(name="class", default="")
     label: Text = ""
     contact: Text = ""
+    waiting: Text = ""
     cursor: Text = ""
 
 
@@ -111,6 +113,7 @@ async def list_messages(request: Call) -> Sent:
         "older": _address(older) if older else "",
         "states": [state.value for state in MessageState],
         "classes": [one.value for one in MessageClass],
+        "waits": [one.value for one in For if one is not For.DECISION],
         "line": next(
             (line.name for line in world.lines.of(workspace_id) if line.enabled and line.approved), ""
         ),
@@ -144,17 +147,14 @@ async def _listed(
     if contact_id is None:
         return [], None
     wanted = Filter(query.state, query.message_class, query.label, contact_id=contact_id)
-    found, following = await story.listing(tx, workspace_id, wanted, before, PAGE)
-    people = await contacts.by_ids(tx, workspace_id, {ids.read("contact", one["contact"]) for one in found})
-    tried: dict[str, list[Attempt]] = {one["id"]: [] for one in found}
-    message_ids = [ids.read("message", one["id"]) for one in found]
-    for attempt in await attempt_store.of_messages(tx, workspace_id, message_ids):
-        tried[ids.show("message", attempt.message_id)].append(attempt)
+    found = await story.listing(tx, world, workspace_id, wanted, before, PAGE, waited_for(query.waiting))
+    contact_ids = [ids.read("contact", one["contact"]) for one in found.messages]
+    people = await contacts.by_ids(tx, workspace_id, set(contact_ids))
     names = names_in(world, workspace_id)
     return [
-        _row(world, names, one, people.get(ids.read("contact", one["contact"])), tried[one["id"]])
-        for one in found
-    ], following
+        _row(world, names, one, people.get(contact_id), tried)
+        for one, contact_id, tried in zip(found.messages, contact_ids, found.attempts, strict=True)
+    ], found.following
 
 
 async def _sought(tx: Transaction, workspace_id: int, text: str) -> int | None:

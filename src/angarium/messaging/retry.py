@@ -54,6 +54,8 @@ ACTIONS: dict[Reason, Action] = {
     Reason.ANSWERED: Action.NEXT,
     Reason.DEADLINE: Action.STOP,
     Reason.CANCELLED: Action.STOP,
+    Reason.NOT_SENT: Action.NEXT,
+    Reason.LEFT: Action.STOP,
 }
 
 # A refusal that is the person's own "no to advertising" ends a promotional message: it may not be carried

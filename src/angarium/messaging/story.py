@@ -12,11 +12,16 @@ from angarium.core.clock import iso
 from angarium.core.problems import not_found
 from angarium.core.values import MessageClass
 from angarium.lines.rules import price_text
-from angarium.messaging.case import open_content
+from angarium.lines.store import Line
+from angarium.messaging.case import Case, open_content
+from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
+from angarium.messaging.store import waiting as waiting_store
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.messages import Filter, Message
+from angarium.messaging.waiting import For, LineNow, Wait, document, sentence, waiting
+from angarium.messaging.words import plain
 from angarium.messaging.world import World
 from angarium.storage import facts
 from angarium.storage.database import Transaction
@@ -36,21 +41,83 @@ async def tell(tx: Transaction, world: World, workspace_id: int, message_id: int
     await world.versions.load(tx, workspace_id, {message.cascade_version_id}, set())
     tried = await attempt_store.of_messages(tx, workspace_id, [message_id])
     timeline = await facts.of_subject(tx, workspace_id, message_id)
+    case = Case(message, tried, world.versions.steps[message.cascade_version_id])
     return {
         **outline(message),
+        "waiting": await _waiting(tx, world, case),
         "steps": msgspec.to_builtins(world.versions.steps[message.cascade_version_id]),
         "attempts": [_attempt(world, attempt) for attempt in tried],
         "timeline": [_event(fact) for fact in timeline],
     }
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """A piece of the list: messages, their attempts, and where it goes on; None at the end."""
+
+    messages: list[Document]
+    attempts: list[list[Attempt]]
+    following: int | None
+
+
 async def listing(
-    tx: Transaction, workspace_id: int, wanted: Filter, before: int, limit: int
-) -> tuple[list[Document], int | None]:
-    """The newest messages that fit, and where to go on; None at the end."""
-    found = await message_store.page(tx, workspace_id, wanted, before, limit + 1)
-    following = found[limit - 1].id if len(found) > limit else None
-    return [outline(message) for message in found[:limit]], following
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    wanted: Filter,
+    before: int,
+    limit: int,
+    what: For | None = None,
+) -> Listed:
+    """The newest messages that fit, and that wait for `what` if it is said."""
+    now = world.ground.clock.now()
+    lines = lines_now(world, workspace_id)
+    if what is None:
+        found = await message_store.page(tx, workspace_id, wanted, before, limit + 1)
+    else:
+        on = [id_ for id_, line in lines.items() if (line.waits_for() is what) is not (what is For.SWITCH)]
+        found = await waiting_store.page(tx, workspace_id, wanted, what.value, on, now, before, limit + 1)
+    shown = found[:limit]
+    await world.versions.load(tx, workspace_id, {one.cascade_version_id for one in shown}, set())
+    tried: dict[int, list[Attempt]] = {one.id: [] for one in shown}
+    for attempt in await attempt_store.of_messages(tx, workspace_id, list(tried)):
+        tried[attempt.message_id].append(attempt)
+    cases = [Case(one, tried[one.id], world.versions.steps[one.cascade_version_id]) for one in shown]
+    return Listed(
+        [{**outline(case.message), "waiting": _told(case, waiting(case, lines, now))} for case in cases],
+        list(tried.values()),
+        shown[-1].id if len(found) > limit else None,
+    )
+
+
+def lines_now(world: World, workspace_id: int) -> dict[int, LineNow]:
+    """The lines of a workspace as they are now, as far as this machine knows."""
+    return {line.id: _line_now(world, line) for line in world.lines.of(workspace_id)}
+
+
+def _line_now(world: World, line: Line) -> LineNow:
+    return LineNow(
+        line.name,
+        line.enabled and line.approved,
+        world.connected.get(line.id, True),
+        line.speed_per_s,
+        world.channels[line.channel].answers_within_s(world.settings(line)),
+    )
+
+
+async def _waiting(tx: Transaction, world: World, case: Case) -> Document | None:
+    """What one message waits for; how many are before it is counted."""
+    now = world.ground.clock.now()
+    wait = waiting(case, lines_now(world, case.message.workspace_id), now)
+    if wait is not None and wait.what is For.TURN:
+        queued = next(attempt for attempt in case.attempts if attempt.state is AttemptState.QUEUED)
+        wait = msgspec.structs.replace(wait, ahead=await waiting_store.ahead(tx, queued, now))
+    return _told(case, wait)
+
+
+def _told(case: Case, wait: Wait | None) -> Document | None:
+    if wait is None:
+        return None
+    return {**document(wait, case.steps), "says": plain(sentence(wait, case.steps))}
 
 
 def outline(message: Message) -> Document:

@@ -82,7 +82,7 @@ def _matches(column: Any, name: str) -> Any:
     return or_(bindparam(name) == "", column == bindparam(name))
 
 
-_listed = and_(
+listed = and_(
     _here,
     message.c.id < bindparam("before"),
     message.c.created_at >= bindparam("created_from"),
@@ -91,15 +91,11 @@ _listed = and_(
     _matches(message.c["class"], "message_class"),
     _matches(message.c.reference, "reference"),
 )
-_newest = select(*_columns).order_by(message.c.id.desc()).limit(bindparam("limit"))
-_page = Statement(_newest.where(_listed))
-_page_of_label = Statement(
-    _newest.where(_listed, message.c.label == bindparam("label"), message.c.label != "")
-)
+newest = select(*_columns).order_by(message.c.id.desc()).limit(bindparam("limit"))
+_page = Statement(newest.where(listed))
+_page_of_label = Statement(newest.where(listed, message.c.label == bindparam("label"), message.c.label != ""))
 _page_of_contact = Statement(
-    _newest.where(
-        _listed, message.c.contact_id == bindparam("contact_id"), _matches(message.c.label, "label")
-    )
+    newest.where(listed, message.c.contact_id == bindparam("contact_id"), _matches(message.c.label, "label"))
 )
 _summary = Statement(
     select(
@@ -166,9 +162,9 @@ async def next_due(tx: Transaction, workspace_id: int) -> int | None:
     return None if row is None else row[0]
 
 
-async def page(tx: Transaction, workspace_id: int, wanted: Filter, before: int, limit: int) -> list[Message]:
-    """The newest messages that fit, below an id."""
-    values: dict[str, Any] = {
+def filter_values(wanted: Filter, before: int, limit: int) -> dict[str, Any]:
+    """What the conditions of `listed` and `newest` are filled with."""
+    return {
         "before": before,
         "limit": limit,
         "state": wanted.state,
@@ -177,6 +173,11 @@ async def page(tx: Transaction, workspace_id: int, wanted: Filter, before: int, 
         "created_from": wanted.created_from,
         "created_until": wanted.created_until,
     }
+
+
+async def page(tx: Transaction, workspace_id: int, wanted: Filter, before: int, limit: int) -> list[Message]:
+    """The newest messages that fit, below an id."""
+    values = filter_values(wanted, before, limit)
     if wanted.contact_id:
         values |= {"contact_id": wanted.contact_id, "label": wanted.label}
         rows = await tx.rows(_page_of_contact, workspace_id=workspace_id, **values)

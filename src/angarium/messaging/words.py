@@ -1,0 +1,49 @@
+"""The room's sentences as plain text, for answers of the API and for the command line.
+
+They are the same sentences as those of the pages (`templates/words.en.toml`), which `web/shell.py` draws.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from angarium.core.clock import from_datetime, iso
+
+GAP = re.compile(r"\{(\w+)\}")
+
+Sentence = tuple[str, Mapping[str, object]]
+
+
+def plain(said: Sentence) -> str:
+    """A sentence with its gaps filled: by text, by times as the API writes them, or by other sentences."""
+    name, values = said
+    return GAP.sub(lambda gap: _shown(values[gap[1]]), _catalogue()[name])
+
+
+def _shown(value: object) -> str:
+    match value:
+        case tuple():
+            return plain(value)
+        case datetime():
+            return iso(from_datetime(value))
+        case _:
+            return str(value)
+
+
+@cache
+def _catalogue() -> dict[str, str]:
+    text = files("angarium.messaging").joinpath("templates", "words.en.toml").read_text(encoding="utf-8")
+    return dict(_flat(tomllib.loads(text)))
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name, value in table.items():
+        found += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
+    return found
