@@ -16,14 +16,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from angarium import __version__
+from angarium import __version__, asking
 from angarium.config import Settings
 from angarium.config import load as load_settings
 from angarium.core.problems import Problem
 
 if TYPE_CHECKING:
     from angarium.accounts.store import Workspace
-    from angarium.client import Api
     from angarium.storage.ground import Ground
 
 out, err = Console(), Console(stderr=True)
@@ -258,77 +257,8 @@ async def _with_ground(settings: Settings, work: Any) -> Any:
         await ground.db.stop()
 
 
-# ── send ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@main.command()
-@click.option("--to", required=True, help="A phone as +989…, an e-mail address, or a contact's id (con_…).")
-@click.option("--class", "message_class", default="service", show_default=True, help="What the message is.")
-@click.option("--text", default="", help="What to say, as it stands.")
-@click.option("--template", default="", help="Name of a template to say instead.")
-@click.option("--set", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the template.")
-@click.option("--cascade", default="", help="Name of the cascade to send by.")
-@click.option("--channel", default="", help="Or one channel.")
-@click.option("--line", default="", help="Or one line.")
-@click.option("--preview", is_flag=True, help="Only show what would happen.")
-@click.option("--no-follow", is_flag=True, help="Do not wait for what becomes of it.")
-@click.option("--url", envvar="ANGARIUM_URL", default="http://127.0.0.1:8080", show_default=True)
-@click.option("--key", envvar="ANGARIUM_API_KEY", required=True, help="API key; better in ANGARIUM_API_KEY.")
-def send(url: str, key: str, preview: bool, no_follow: bool, **given: Any) -> None:
-    """Send one message through a running server, and follow it live."""
-    variables = dict(pair.partition("=")[::2] for pair in given.pop("variables"))
-    body = {name: value for name, value in given.items() if value}
-    body["class"] = body.pop("message_class")
-    body["to"] = {_kind_of(body["to"]): body["to"]}
-    if variables:
-        body["variables"] = variables
-    _run(_send(url, key, body, preview=preview, follow=not no_follow))
-
-
-def _kind_of(recipient: str) -> str:
-    if recipient.startswith("con_"):
-        return "contact"
-    return "email" if "@" in recipient else "phone"
-
-
-async def _send(url: str, key: str, body: dict[str, Any], *, preview: bool, follow: bool) -> None:
-    import aiohttp
-
-    from angarium.client import Api, ApiError
-    from angarium.core.clock import SystemClock
-
-    try:
-        async with Api(url, key, SystemClock()) as api:
-            if preview:
-                out.print_json(data=await api.call("POST", "/v1/messages/preview", body))
-                return
-            accepted = await api.call("POST", "/v1/messages", body)
-            out.print(f"{accepted['id']}  {accepted['state']}", highlight=False)
-            if follow:
-                await _follow(api, accepted["id"])
-    except ApiError as error:
-        document = error.document
-        err.print(f"[red]{escape(document.get('title', str(error)))}[/]", highlight=False)
-        for field in document.get("errors", ()):
-            err.print(
-                f"  [bold]{field['field']}[/] {escape(field['problem'])}. {escape(field.get('remedy', ''))}"
-            )
-        sys.exit(1)
-    except aiohttp.ClientConnectionError:
-        err.print(f"[red]No server answers at {escape(url)}.[/] Start it: angarium serve")
-        sys.exit(1)
-
-
-async def _follow(api: Api, message_id: str) -> None:
-    from angarium.messaging.story import timeline_sentences
-
-    shown, last = 0, {}
-    async for last in api.follow(message_id):
-        sentences = timeline_sentences(last)
-        for sentence in sentences[shown:]:
-            out.print(escape(sentence), highlight=False, soft_wrap=True)
-        shown = len(sentences)
-    out.print(f"[bold]{last['state']}[/] {last['reason']}".rstrip(), highlight=False)
+for command in asking.COMMANDS:
+    main.add_command(command)
 
 
 # ── demo ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ ANSWER_S = 30.0
 LOOK_EVERY_S = 0.25
 
 Document = dict[str, Any]
+Unreachable = aiohttp.ClientConnectionError  # nobody answers at that address
 
 
 class ApiError(Exception):

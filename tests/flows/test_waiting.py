@@ -105,7 +105,7 @@ async def test_how_many_are_before_it(relay: Relay) -> None:
 
 async def test_what_is_final_waits_for_nothing(relay: Relay) -> None:
     await relay.line("sms", "smpp")
-    message = await relay.send(line="sms", steps=None, deadline_s=60)
+    message = await relay.send(line="sms", deadline_s=60)
     await relay.wait(60.0)
     told = await relay.told(message)
     assert (told["state"], told["waiting"]) == ("expired", None)

@@ -236,7 +236,7 @@ async def cancel_message(request: Call) -> JsonAnswer:
     "GET /v1/messages/{message_id}",
     Operation(
         summary="Look at a message",
-        detail="Its attempts, receipts and price, and the timeline that says why.",
+        detail="Its attempts, receipts and price, the timeline that says why, and what it waits for.",
         scope="messages:read",
         gives=Document,
         problems=(404,),

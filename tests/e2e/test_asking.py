@@ -1,0 +1,64 @@
+"""The commands that ask a running server, as a person types them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from angarium.assembly import House
+from angarium.storage.migrate import migrate
+from support.server import LINE, Client, member, whole_house
+
+MESSAGE = {"to": {"phone": "+380441234567"}, "class": "service", "text": "Hello", "line": "viber"}
+
+
+async def typed(client: Client, *arguments: str) -> tuple[int | None, str]:
+    """The status of `angarium …` with this server, and all it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "angarium", *arguments),
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            "COLUMNS": "200",
+            "ANGARIUM_URL": client.url,
+            "ANGARIUM_API_KEY": client.key,
+        },
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await process.communicate()
+    return process.returncode, printed.decode()
+
+
+async def shop(house: House, nobody: Client) -> tuple[Client, str]:
+    """A client with a line, and a message that waits on it, because nothing sends here."""
+    mine = await member(nobody, house.ground, "shop")
+    assert (await mine.ask("POST", "/v1/lines", LINE)).status == 201
+    await house.world.lines.reload([mine.workspace_id])
+    sent = await mine.ask("POST", "/v1/messages", MESSAGE)
+    assert sent.status == 202, sent.body
+    return mine, sent.json["id"]
+
+
+async def test_a_message_is_shown_with_why_it_waits(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    await migrate(url)
+    async with whole_house(url, tmp_path) as (house, nobody):
+        mine, message = await shop(house, nobody)
+        status, printed = await typed(mine, "messages", "show", message)
+        assert status == 0, printed
+        assert "It waits for its turn on the line viber." in printed
+        status, printed = await typed(mine, "messages", "show", message, "--json")
+        assert msgspec.json.decode(printed)["waiting"]["for"] == "turn"
+        status, printed = await typed(mine, "messages", "list", "--waiting", "turn")
+        assert (status, message in printed) == (0, True)
+        status, printed = await typed(mine, "messages", "list", "--waiting", "answer", "--json")
+        assert msgspec.json.decode(printed)["items"] == []
+        status, printed = await typed(mine, "messages", "list", "--waiting", "godot")
+        assert status == 1
+        assert "one of hour, hours, retry" in " ".join(printed.split())
