@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from traceback import format_exception
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
@@ -30,7 +31,7 @@ from angarium.core.ports import (
     Unreadable,
     secret_fields,
 )
-from angarium.core.problems import FieldProblem, Problem, shown
+from angarium.core.problems import FieldProblem, Problem, invalid, shown
 from angarium.core.values import Content, Measure, Reason
 from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
 
@@ -134,6 +135,14 @@ async def deliver(tools: Tools, channel: Channel, settings: Any, submission: Sub
 Word = Annotated[str, msgspec.Meta(min_length=1)]
 Secret = Annotated[str, msgspec.Meta(min_length=1, extra={"secret": True})]
 WebAddress = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s?#]*[^\s?#/]$")]  # no slash at its end
+CallbackNetworks = Annotated[
+    str,
+    msgspec.Meta(
+        title="Addresses of callbacks",
+        description="Networks the provider posts from, with commas: 203.0.113.0/24, 198.51.100.7. "
+        "Others are refused. Empty: whoever knows the secret path.",
+    ),
+]
 
 
 def decode_settings(channel: Channel, given: Mapping[str, object]) -> Any:
@@ -178,6 +187,35 @@ def _help(field: msgspec.structs.FieldInfo) -> str:
         if isinstance(note, msgspec.Meta) and note.description:
             return note.description
     return ""
+
+
+# ── callbacks that are not signed ────────────────────────────────────────────────────────────────────
+
+
+def check_networks(field: str, listed: str) -> None:
+    """A Problem that names the field when an entry is no network."""
+    try:
+        _networks(listed)
+    except ValueError as error:
+        remedy = "networks such as 203.0.113.0/24, with commas between them"
+        raise invalid(field, str(error), value=listed, remedy=remedy) from None
+
+
+def listed_peer(listed: str, peer: str) -> bool:
+    """Whether an address is in one of the networks; with none listed, any is."""
+    if not listed:
+        return True
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:  # as a socket on :: names an IPv4 peer
+        address = address.ipv4_mapped
+    return any(address in network for network in _networks(listed))
+
+
+def _networks(listed: str) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(entry.strip()) for entry in listed.split(",")] if listed else []
 
 
 # ── outcomes of HTTP ─────────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ Quirks:
 - The body of a status callback is not documented. The shape of the status answer is read,
   `{"message_id", "status"}`; our own reference rides in the query of the callback address, so that even a
   submission whose answer was lost finds its receipt.
-- Callbacks are not signed: the secret path is all there is.
+- Callbacks are not signed: they are believed for the secret path, and the provider's addresses if listed.
 """
 
 from __future__ import annotations
@@ -67,6 +67,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="Only if your contract allows it: Viber takes such messages for promotional ones.",
         ),
     ] = False
+    callback_networks: kit.CallbackNetworks = ""
+
+    def __post_init__(self) -> None:
+        kit.check_networks("callback_networks", self.callback_networks)
 
 
 # ── words of the provider ────────────────────────────────────────────────────────────────────────────
@@ -219,6 +223,11 @@ class _Report(msgspec.Struct, frozen=True):
     message_id: int | str = ""
 
 
+def genuine(settings: Settings, raw: Raw) -> bool:
+    """Whether it comes from where the provider posts, if the line says where that is."""
+    return kit.listed_peer(settings.callback_networks, raw.peer)
+
+
 def parse(_settings: Settings, raw: Raw) -> list[Event]:
     """A status report, or an array of them."""
     return [_event(piece, raw.query.get(REF, "")) for piece in kit.pieces(raw.body)]
@@ -263,4 +272,5 @@ CHANNEL = Channel(
     measure=measure,
     send=send,
     lint=lint,
+    genuine=genuine,
 )

@@ -10,7 +10,7 @@ Quirks:
 - The page names the fields of a request and the word OK. The words for a refused message, the body of a
   status callback and the name of the time to live (`ttl` here; `validity` in an older version) are not
   in the pages seen; what is not in our tables is refused or parked with the provider's own word.
-- Callbacks are not signed: the secret path is all there is.
+- Callbacks are not signed: they are believed for the secret path, and the provider's addresses if listed.
 """
 
 from __future__ import annotations
@@ -80,10 +80,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text_variable: Annotated[
         str, Meta(title="Variable for plain texts", description="The name of that variable.")
     ] = ""
+    callback_networks: kit.CallbackNetworks = ""
 
     def __post_init__(self) -> None:
         if self.text_template and not self.text_variable:
             raise invalid("text_variable", "is required with text_template", remedy="name its variable")
+        kit.check_networks("callback_networks", self.callback_networks)
 
 
 # ── words of the provider ────────────────────────────────────────────────────────────────────────────
@@ -203,6 +205,11 @@ class _Status(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+def genuine(settings: Settings, raw: Raw) -> bool:
+    """Whether it comes from where the provider posts, if the line says where that is."""
+    return kit.listed_peer(settings.callback_networks, raw.peer)
+
+
 def parse(_settings: Settings, raw: Raw) -> list[Event]:
     """A status, or an array of them."""
     return [_event(piece) for piece in kit.pieces(raw.body)]
@@ -255,4 +262,5 @@ CHANNEL = Channel(
     measure=measure,
     send=send,
     lint=lint,
+    genuine=genuine,
 )

@@ -68,6 +68,7 @@ class Raw(msgspec.Struct, frozen=True):
     body: bytes
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
+    peer: str = ""  # the address it came from, for `Channel.genuine`; not journalled
 
 
 class Receipt(msgspec.Struct, frozen=True):

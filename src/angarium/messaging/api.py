@@ -371,7 +371,8 @@ async def heard(request: Call) -> JsonAnswer:
     channel, settings = desk.world.channels[found.channel], desk.world.settings(found)
     raw = await _raw(request)
     if not channel.genuine(settings, raw):
-        raise Problem("not-genuine", "The signature does not fit", status=401)
+        detail = "It has not the signature that its line expects, or comes from an address not listed there."
+        raise Problem("not-genuine", "The callback is not genuine", status=401, detail=detail)
     await desk.engine.heard(found, raw)
     return _reply(channel.reply(settings, raw))
 
@@ -404,7 +405,8 @@ async def _raw(request: Call) -> Raw:
     scope = request.scope
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    return Raw(await edge.read_raw(request, CALLBACK_MAX_BYTES), headers, query)
+    peer = scope["client"][0] if scope["client"] else ""
+    return Raw(await edge.read_raw(request, CALLBACK_MAX_BYTES), headers, query, peer)
 
 
 def _reply(reply: Reply) -> JsonAnswer:

@@ -121,7 +121,7 @@ async def _match(
     """Find the attempts that receipts speak of; park the receipts of which none is known."""
     by_ref = await attempt_store.by_refs(tx, workspace_id, line_id, [r.ref for r in found if r.ref])
     own = {r.client_ref: _own_id(r.client_ref) for r in found if r.client_ref and r.ref not in by_ref}
-    messages = await attempt_store.messages_of(tx, workspace_id, [i for i in own.values() if i])
+    messages = await attempt_store.messages_of(tx, workspace_id, line_id, [i for i in own.values() if i])
     words, homeless = [], []
     for receipt in found:
         if receipt.ref in by_ref:

@@ -191,7 +191,9 @@ def _at(state: str) -> Any:
 
 _unanswered_at = Statement(_at("unknown").union_all(_at("submitting")))  # two indexes, one for each
 _message_of = Statement(
-    select(attempt.c.id, attempt.c.message_id).where(_here, among(attempt.c.id, "attempt_ids"))
+    select(attempt.c.id, attempt.c.message_id).where(
+        _here, among(attempt.c.id, "attempt_ids"), attempt.c.line_id == bindparam("line_id")
+    )
 )
 _insert_parts = BulkInsert(
     part,
@@ -384,9 +386,13 @@ async def unanswered_at(
     return [Unanswered(row[0], row[1], row[2], AttemptState(row[3])) for row in rows]
 
 
-async def messages_of(tx: Transaction, workspace_id: int, attempt_ids: Sequence[int]) -> dict[int, int]:
-    """Attempt id -> message id."""
-    rows = await tx.rows(_message_of, workspace_id=workspace_id, attempt_ids=list(attempt_ids))
+async def messages_of(
+    tx: Transaction, workspace_id: int, line_id: int, attempt_ids: Sequence[int]
+) -> dict[int, int]:
+    """Attempt id -> message id, of the attempts on this line: no line speaks for another."""
+    rows = await tx.rows(
+        _message_of, workspace_id=workspace_id, line_id=line_id, attempt_ids=list(attempt_ids)
+    )
     return {row[0]: row[1] for row in rows}
 
 
