@@ -37,12 +37,19 @@ class FakeFace:
 
     name: str
     ledger: Ledger
+    heeded: int = 0
 
     async def start(self) -> None:
         """Nothing to start."""
 
     async def stop(self) -> None:
         """Nothing to stop."""
+
+    async def heed(self) -> None:
+        self.heeded += 1
+
+    def waiting(self) -> int:
+        return 3
 
     def url(self) -> str:
         return f"fake://{self.name}"
@@ -116,6 +123,7 @@ async def test_the_ledgers_in_sum_and_in_full() -> None:
             "doubled": 2,
             "by_status": {"sent": 5, "delivered": 5},
             "refused": {"throttled": 2},
+            "waiting": 3,
         }
         assert sums["vk"]["received"] == 0
         page = await on.json("GET", "/ledger/smpp?offset=3&limit=1")

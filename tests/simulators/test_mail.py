@@ -198,6 +198,20 @@ async def test_a_lost_answer_is_a_mail_taken(faults: Faults, recipient: str) -> 
     assert len(face.ledger.entries) == 1
 
 
+async def test_a_host_goes_away_and_comes_back() -> None:
+    async with host() as (face, stage):
+        port = port_of(face)
+        stage.script = Script(faults={"smtp": Faults(away=True)})
+        await face.heed()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.to_thread(says, port, "anna@example.org")
+        stage.script = Script()
+        await face.heed()
+        assert (await asyncio.to_thread(says, port, "anna@example.org"))[0] == 250
+        await until(lambda: face.waiting() == 0)
+    assert len(face.ledger.entries) == 1
+
+
 async def test_too_many_a_second_are_told_to_slow_down() -> None:
     async with host(Faults(throttle_per_s=2)) as (face, _):
         codes = [(await asyncio.to_thread(says, port_of(face), "anna@example.org"))[0] for _ in range(4)]

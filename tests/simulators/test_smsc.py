@@ -6,14 +6,16 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from angarium.core.ports import Accepted, Outcome, Refused, Unknown
 from angarium.core.values import Reason, ReceiptStatus
 from angarium.simulators.behaviour import Faults, Script
-from angarium.simulators.smsc import Smsc
+from angarium.simulators.smsc import Smsc, smsc_hex
 from angarium.simulators.smsc_bind import Knobs
 from angarium.simulators.stage import Stage
 from support.smpp_line import Line, a_line, submission, until
@@ -293,6 +295,57 @@ async def test_a_speed_limit_is_kept_and_nothing_is_lost() -> None:
                     again += 1
         texts = Counter(entry.text for entry in smsc.ledger.entries)
         assert texts == Counter(f"text {number}" for number in range(100))
+
+
+async def test_answers_may_come_when_the_line_has_given_them_up() -> None:
+    faults = Faults(late_share=0.5, late_s=0.6, receipt_delay_s=0.01)
+    async with both(faults, response_timeout_s=0.3) as (smsc, line):
+        await line.send(*[submission(f"text {number}", number) for number in range(4)])
+        await until(lambda: smsc.waiting() == 0)
+        kinds = Counter(type(outcome).__name__ for outcome in line.heard.outcomes.values())
+    assert kinds == {"Accepted": 2, "Unknown": 2}
+    assert len(smsc.ledger.entries) == 4
+
+
+async def test_receipts_may_be_about_strangers() -> None:
+    async with both(Faults(stray_share=1.0, receipt_delay_s=0.01)) as (smsc, line):
+        await line.send(submission())
+        await until(lambda: len(line.heard.receipts) == 2)
+        ours, strange = line.heard.receipts
+    assert ours.ref == smsc.ledger.entries[0].ref
+    assert strange.ref != ours.ref
+    assert strange.address != ours.address
+
+
+async def test_a_centre_goes_away_and_comes_back(tmp_path: Path) -> None:
+    stage = Stage(ledger_folder=tmp_path)
+    smsc = Smsc(stage)
+    await smsc.start()
+    async with a_line(port_of(smsc), reconnect_s=0.01) as line:
+        await until(line.connection.free)
+        await line.send(submission())
+        stage.script = Script(faults={"smpp": Faults(away=True)})
+        await smsc.heed()
+        await until(lambda: not line.connection.free())
+        stage.script = Script()
+        await smsc.heed()
+        await until(line.connection.free)
+    await smsc.stop()
+    smsc.ledger.close()
+    written = [msgspec.json.decode(row) for row in (tmp_path / "smpp.jsonl").read_bytes().splitlines()]
+    assert ["text" in written[0], "answered" in written[1], "cut" in written[-1]] == [True] * 3
+
+
+async def test_a_second_operator_counts_as_the_first_and_writes_it_in_two_ways() -> None:
+    smsc = smsc_hex(Stage(Script(faults={"*": QUICK})))
+    await smsc.start()
+    async with a_line(port_of(smsc), receipt_id_base="hex_to_dec") as line:
+        await until(line.connection.free)
+        await line.send(submission())
+        await until(lambda: line.heard.receipts)
+        ref = int(smsc.ledger.entries[0].ref, 16)
+        assert int(line.heard.receipts[0].ref) == ref
+    await smsc.stop()
 
 
 async def test_a_connection_that_drops_leaves_unknowns_which_all_went_out() -> None:

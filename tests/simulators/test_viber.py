@@ -102,6 +102,9 @@ async def test_a_wrong_key_is_refused() -> None:
         ({"garbage_share": 1.0}, Unknown),
         ({"silent_share": 1.0}, Unknown),
         ({"drop_every": 1}, Unknown),
+        ({"error_share": 1.0}, Unknown),
+        ({"late_share": 1.0, "late_s": 0.05}, Accepted),
+        ({"slow_body_s": 0.05}, Accepted),
         ({"throttle_per_s": 0.5}, Refused),
         ({"answer_delay_s": 0.05}, Accepted),
     ],
@@ -113,6 +116,20 @@ async def test_a_face_that_misbehaves(faults: dict[str, float], expected: type[O
         await live.send("+447700900101")
         outcome = await live.send("+447700900101")
     assert isinstance(outcome, expected)
+
+
+async def test_an_operator_goes_away_and_comes_back() -> None:
+    face = ViberFace(playing := stage())
+    async with line(playing, face, CHANNEL, LIVE, path="/v1/api") as live:
+        assert isinstance(await live.send("+447700900101"), Accepted)
+        playing.script = Script(faults={"viber": Faults(away=True)})
+        await face.heed()
+        await live.send("+447700900101")  # may go into a connection that was kept open, and is unknown
+        assert isinstance(await live.send("+447700900101"), Refused), "nobody listens: certainly not taken"
+        playing.script = Script()
+        await face.heed()
+        assert isinstance(await live.send("+447700900101"), Accepted)
+    assert len(face.ledger.entries) == 2
 
 
 async def test_a_receipt_may_come_before_the_answer() -> None:

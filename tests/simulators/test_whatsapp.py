@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from angarium.channels.whatsapp_cloud import CHANNEL
-from angarium.core.ports import Accepted, Inbound, Refused, Unknown
+from angarium.core.ports import Accepted, Inbound, Receipt, Refused, Unknown
 from angarium.core.values import Button, Content, Reason
 from angarium.simulators import http_face
 from angarium.simulators.behaviour import Faults, Script
@@ -49,6 +49,15 @@ async def test_every_fate_ends_as_it_should(monkeypatch: pytest.MonkeyPatch) -> 
     async with line(playing, face, CHANNEL, LIVE, secret="app-secret") as live:
         await run_fates(live, face, FATES)
     assert live.heard.forged == 0
+
+
+async def test_callbacks_may_be_about_strangers() -> None:
+    face = WhatsappFace(playing := stage(stray_share=1.0))
+    async with line(playing, face, CHANNEL, LIVE, secret="app-secret") as live:
+        await live.send("+447700900101")
+        await live.heard.until(lambda: len(live.heard.events) == 4)
+    told = [event.ref for event in live.heard.events if isinstance(event, Receipt)]
+    assert (told.count(face.ledger.entries[0].ref), len(set(told)), len(told)) == (2, 2, 4)
 
 
 async def test_a_template_needs_no_window_and_may_be_paused() -> None:

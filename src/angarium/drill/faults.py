@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from collections.abc import Awaitable, Callable
 from typing import IO
 
 import msgspec
 
 from angarium.core.clock import MICROS
+from angarium.drill import store
 from angarium.drill.books import Broken
+from angarium.drill.cast import ANSWER_S
 from angarium.drill.schedule import Injection
 from angarium.drill.stage import Stage
 from angarium.processes import STOP_S, ended
+from angarium.simulators.behaviour import Behaviour, Faults, Script
+
+PAGE_BYTES = 4096
+
 
 Say = Callable[[str], None]
 Doing = Callable[[Stage, Injection], Awaitable[Broken]]  # breaks it, waits, mends it
@@ -33,7 +41,7 @@ class Nemesis:
         for injection in injections:
             await clock.sleep(max(0.0, began + injection.at_s - clock.monotonic()))
             self._say(f"now: {injection}")
-            broken = await DOING[injection.name](self._stage, injection)
+            broken = await OF_THE_SERVER.get(injection.name, operator)(self._stage, injection)
             self.broken.append(broken)
             self._record.write(msgspec.json.encode(broken) + b"\n")
 
@@ -43,16 +51,98 @@ def now(stage: Stage) -> float:
     return stage.clock.now() / MICROS
 
 
+# ── the server ───────────────────────────────────────────────────────────────────────────────────────
+
+
 async def kill(stage: Stage, injection: Injection) -> Broken:
     """kill -9."""
-    server = stage.processes.running("server")
-    began_at = now(stage)
+    server, began_at = stage.processes.running("server"), now(stage)
     server.kill()
     await ended(server, STOP_S)
+    return await _started_again(stage, injection, began_at)
+
+
+async def stop(stage: Stage, injection: Injection) -> Broken:
+    """SIGTERM, with the status it ends with."""
+    began_at = now(stage)
+    status = await stage.processes.stop("server")
+    return await _started_again(stage, injection, began_at, status)
+
+
+async def _started_again(
+    stage: Stage, injection: Injection, began_at: float, status: int | None = None
+) -> Broken:
     await stage.clock.sleep(injection.lasts_s)
     ended_at = now(stage)
     await stage.start_server()
-    return Broken(injection.name, injection.where, began_at, ended_at, now(stage))
+    return Broken(injection.name, injection.where, began_at, ended_at, now(stage), status)
 
 
-DOING: dict[str, Doing] = {"kill": kill}
+async def pause(stage: Stage, injection: Injection) -> Broken:
+    """SIGSTOP and SIGCONT."""
+    server, began_at = stage.processes.running("server"), now(stage)
+    server.send_signal(signal.SIGSTOP)
+    await stage.clock.sleep(injection.lasts_s)
+    server.send_signal(signal.SIGCONT)
+    return Broken(injection.name, injection.where, began_at, now(stage))
+
+
+async def disk_full(stage: Stage, injection: Injection) -> Broken:
+    """No file of the server can grow beyond a page, its log neither."""
+    pid, began_at = stage.processes.running("server").pid, now(stage)
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (PAGE_BYTES, before[1]))
+    await stage.clock.sleep(injection.lasts_s)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+    return Broken(injection.name, injection.where, began_at, now(stage))
+
+
+async def database(stage: Stage, injection: Injection) -> Broken:
+    """The database cannot."""
+    began_at = now(stage)
+    trouble = store.lock if stage.database.startswith("sqlite") else store.end_connections
+    await trouble(stage.database, injection.lasts_s, stage.clock)
+    return Broken(injection.name, injection.where, began_at, now(stage))
+
+
+# ── the operators ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def operator(stage: Stage, injection: Injection) -> Broken:
+    """An operator misbehaves for a while."""
+    face, began_at = injection.where, now(stage)
+    script = Script(
+        faults={face: misbehaviour(injection.name, face)},
+        otherwise={face: Behaviour.DOUBLED} if injection.name == "mixed_receipts" else {},
+    )
+    await stage.tell_operators("/script", script)
+    await stage.clock.sleep(injection.lasts_s)
+    await stage.tell_operators("/script", Script())
+    return Broken(injection.name, face, began_at, now(stage))
+
+
+def misbehaviour(name: str, face: str) -> Faults:
+    """What the script of the operators calls it."""
+    return {
+        "outage": Faults(away=True),
+        "cuts": Faults(answer_delay_s=1.5, drop_every=40),
+        "lost_answers": Faults(silent_share=0.2),
+        "late_answers": Faults(late_share=0.2, late_s=ANSWER_S[face] + 2.0),
+        "slow_answers": Faults(answer_delay_s=2.0),
+        "early_receipts": Faults(reorder_share=1.0),
+        "mixed_receipts": Faults(double_share=1.0),
+        "stray_receipts": Faults(stray_share=0.5),
+        "throttling": Faults(throttle_per_s=5.0),
+        "garbage": Faults(garbage_share=0.1),
+        "errors": Faults(error_share=1 / 3),
+        "slow_bodies": Faults(slow_body_s=3.0),
+    }[name]
+
+
+OF_THE_SERVER: dict[str, Doing] = {
+    "kill": kill,
+    "stop": stop,
+    "pause": pause,
+    "disk_full": disk_full,
+    "database": database,
+}

@@ -23,13 +23,15 @@ from angarium.drill.verdict import Verdict, judge
 
 LOOK_EVERY_S = 0.5
 SEEN = "seen.json"  # what the drill did and what it saw of the server, beside the ledgers of the others
-QUIET_S = 2.0  # so long must the operators' ledgers stand still before they are read
+QUIET_S = 2.0  # for the last callbacks, which are answered before they are applied
 
 
 async def run(options: Options, console: Console) -> Verdict:
     """Play it; Problem when something of it cannot be started."""
     clock = SystemClock()
-    injections = schedule.plan(Dice(options.seed), options.seconds, options.faults)
+    sqlite = options.database == "sqlite"
+    names = [name for name in options.faults if sqlite or name not in schedule.NOT_ON_POSTGRESQL]
+    injections = schedule.plan(Dice(options.seed), options.seconds, names)
     _announce(options, injections, console)
     stage = Stage(options, clock)
     try:
@@ -75,12 +77,9 @@ async def _drain(stage: Stage, lookout: Lookout, clock: Clock) -> float:
     while clock.monotonic() < deadline and await lookout.left():
         await clock.sleep(LOOK_EVERY_S)
     took_s = clock.monotonic() - began
-    size, quiet_since = -1, clock.monotonic()
-    while clock.monotonic() - quiet_since < QUIET_S:
-        now = sum(file.stat().st_size for file in (stage.folder / "ledgers").iterdir())
-        if now != size:
-            size, quiet_since = now, clock.monotonic()
+    while clock.monotonic() < deadline and await stage.operators_wait():
         await clock.sleep(LOOK_EVERY_S)
+    await clock.sleep(QUIET_S)
     return round(took_s, 1)
 
 

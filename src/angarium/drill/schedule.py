@@ -28,7 +28,30 @@ class Fault(msgspec.Struct, frozen=True):
     why: str
 
 
-FAULTS = (Fault("kill", ("server",), (0.2, 1.0), "kill -9 of the server, and a new start after that time"),)
+SMS = ("smpp", "smpp-hex")
+HTTP = ("viber", "vk", "whatsapp")
+ANY = (*SMS, *HTTP, "smtp")
+
+FAULTS = (
+    Fault("kill", ("server",), (0.2, 2.0), "kill -9, and a new start after that time"),
+    Fault("stop", ("server",), (0.2, 1.0), "SIGTERM, and a new start after that time"),
+    Fault("pause", ("server",), (1.0, 9.0), "SIGSTOP, and SIGCONT after that time: answers come late"),
+    Fault("disk_full", ("server",), (3.0, 8.0), "its files cannot grow (RLIMIT_FSIZE); SQLite only"),
+    Fault("database", ("database",), (3.0, 9.0), "SQLite: locked; PostgreSQL: its connections are ended"),
+    Fault("outage", ANY, (4.0, 15.0), "nobody listens, and every connection is cut"),
+    Fault("cuts", ANY, (4.0, 8.0), "answers are slow, and the connection is cut with its window full"),
+    Fault("lost_answers", ANY, (3.0, 8.0), "taken, and every fifth is never answered"),
+    Fault("late_answers", ANY, (3.0, 8.0), "every fifth answer comes when the line has given it up"),
+    Fault("slow_answers", ANY, (4.0, 8.0), "two seconds for each answer"),
+    Fault("early_receipts", ANY, (4.0, 8.0), "receipts before the answer to the submission"),
+    Fault("mixed_receipts", ANY, (4.0, 8.0), "every receipt twice, and out of order"),
+    Fault("stray_receipts", (*SMS, "whatsapp"), (4.0, 8.0), "receipts for messages that were never ours"),
+    Fault("throttling", ANY, (4.0, 8.0), "slow down: RTHROTTLED, 429, 451 above five a second"),
+    Fault("garbage", ANY, (3.0, 6.0), "taken, and every tenth answer is nonsense"),
+    Fault("errors", HTTP, (3.0, 8.0), "taken, and every third answer is 500"),
+    Fault("slow_bodies", HTTP, (4.0, 8.0), "the body of an answer trickles for three seconds"),
+)
+NOT_ON_POSTGRESQL = {"disk_full"}
 RESTARTING = {"kill", "stop"}
 NAMES = tuple(fault.name for fault in FAULTS)
 

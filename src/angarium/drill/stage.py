@@ -92,6 +92,15 @@ class Stage:
         ):
             pass
 
+    async def operators_wait(self) -> int:
+        """How much is still to happen at the operators, or to be taken from them."""
+        async with (
+            aiohttp.ClientSession(trust_env=False, raise_for_status=True) as session,
+            session.get(self.operators.admin + "/ledger") as answer,
+        ):
+            totals = msgspec.json.decode(await answer.read())
+        return sum(face["waiting"] for face in totals.values())
+
     async def strike(self) -> None:
         """Stop everything."""
         await self.processes.stop_all()

@@ -58,6 +58,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     doubled_without_cause: list[str]
     contradicted: list[str]  # the public state is not what the operators wrote down
     silent: list[str]  # not ended, and nobody is told why
+    stopped_badly: list[str]  # SIGTERM did not end it in time, or not with 0
     refused: list[str]  # the server said no to the client
     unanswered: list[str]  # the client never got an answer
     accept_ms: dict[str, float]
@@ -86,6 +87,7 @@ def judge(books: Books) -> Verdict:
             if (said := _contradiction(one, copies.get(name, [])))
         ],
         "silent": _silent(seen.shown, seen.told),
+        "stopped_badly": [f"{one.name}: status {one.status}" for one in seen.broken if one.status],
         "refused": sorted(refused),
         "unanswered": [name for name in attempted if name not in acked and name not in refused],
     }

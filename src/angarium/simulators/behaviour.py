@@ -63,7 +63,13 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reorder_share: float = 0  # receipts sent before the answer to the submission
     drop_every: int = 0  # close the connection after every so many submissions
     garbage_share: float = 0  # answers that are nonsense
+    stray_share: float = 0  # receipts followed by one for an id that nobody was given
+    error_share: float = 0  # over HTTP: taken, and answered with 500
     answer_delay_s: float = 0
+    late_share: float = 0  # answers that come only after late_s
+    late_s: float = 0
+    slow_body_s: float = 0  # over HTTP: how long an answer's body trickles
+    away: bool = False  # nobody listens, and every connection is cut
     receipt_delay_s: float = 0.05
     read_delay_s: float = 0.2
 

@@ -30,6 +30,9 @@ RETRY_FIRST_S, RETRY_MOST_S = 0.2, 30.0  # pauses between callbacks that nobody 
 CALLBACK_TIMEOUT_S = 10.0
 BODY_MAX = 1 << 20
 
+RHYTHMS = ("silent", "late", "error", "double", "stray", "reorder", "garbage")
+PIECES = 10  # of a body that trickles
+STRANGER, STRAY_AHEAD = "+989000000000", 5_000_000  # who a stray callback is about, and how far its id is off
 GARBAGE = "<html><body>502 Bad Gateway</body></html>"
 
 
@@ -101,12 +104,13 @@ class Office:
         self.ledger = stage.ledger(name)
         self._stage, self._name, self._port = stage, name, port
         self._routes, self._wire = routes, wire
-        self._rhythms = {fault: Rhythm() for fault in ("silent", "double", "reorder", "garbage")}
+        self._rhythms = {fault: Rhythm() for fault in RHYTHMS}
         self._refusals: Counter[str] = Counter()
         self._recent: deque[float] = deque()
         self._submissions = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
         self._session: aiohttp.ClientSession | None = None
 
     # ── life ──
@@ -118,9 +122,32 @@ class Office:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALLBACK_TIMEOUT_S))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        await site.start()
+        await self._open(self._runner)
         self._port = self._runner.addresses[0][1]
+
+    async def _open(self, runner: web.AppRunner) -> None:
+        self._site = web.TCPSite(runner, "127.0.0.1", self._port)
+        await self._site.start()
+
+    async def heed(self) -> None:
+        """Open or close the door."""
+        away = self._stage.faults(self._name).away
+        if self._runner is None:
+            return
+        if away and self._site is not None:
+            await self._site.stop()
+            self._site = None
+            assert self._runner.server is not None, "it was started"
+            for connection in self._runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+            self.ledger.cut(time.time())
+        elif not away and self._site is None:
+            await self._open(self._runner)
+
+    def waiting(self) -> int:
+        """Statuses to come, and callbacks that nobody has taken."""
+        return len(self._tasks)
 
     async def stop(self) -> None:
         """Cancel what is still to happen, then close."""
@@ -165,17 +192,40 @@ class Office:
         first = [admission.told for admission in admissions if admission.told is not None]
         if first:
             await asyncio.wait(first, timeout=CALLBACK_TIMEOUT_S)
-        if faults.answer_delay_s:
-            await asyncio.sleep(faults.answer_delay_s)
+        await asyncio.sleep(
+            faults.late_s if self._rhythms["late"].due(faults.late_share) else faults.answer_delay_s
+        )
         if any(admission.cut for admission in admissions):
             await self._cut(request)
         taken = any(not admission.refused for admission in admissions)
         if taken and self._rhythms["garbage"].due(faults.garbage_share):
             return web.Response(text=GARBAGE, content_type="text/html")
+        if taken and self._rhythms["error"].due(faults.error_share):
+            return web.Response(status=500, text="Internal Server Error")
+        if faults.slow_body_s:
+            return await self._trickle(request, response, admissions, faults.slow_body_s)
+        self._answered(request, admissions)
+        return response
+
+    async def _trickle(
+        self, request: web.Request, response: web.Response, admissions: list[Admission], seconds: float
+    ) -> web.StreamResponse:
+        """The head at once, the body in pieces."""
+        assert isinstance(response.body, bytes), "answers are short and whole"
+        slow = web.StreamResponse(status=response.status, headers={"Content-Type": response.content_type})
+        await slow.prepare(request)
+        size = max(1, len(response.body) // PIECES)
+        for place in range(0, len(response.body), size):
+            await slow.write(response.body[place : place + size])
+            await asyncio.sleep(seconds / PIECES)
+        await slow.write_eof()
+        self._answered(request, admissions)
+        return slow
+
+    def _answered(self, request: web.Request, admissions: list[Admission]) -> None:
         for admission in admissions:
             if admission.entry is not None and request.transport is not None:
                 self.ledger.answered(admission.entry, time.time())
-        return response
 
     def entry_at(self, ref: str) -> Entry | None:
         """The message of that reference."""
@@ -243,8 +293,13 @@ class Office:
 
     async def _tell(self, entry: Entry, word: str) -> None:
         callback = self._wire.callback(entry, word)
-        if callback is not None:
-            await self.post(callback)
+        if callback is None:
+            return
+        await self.post(callback)
+        if self._rhythms["stray"].due(self._stage.faults(self._name).stray_share):
+            stray = self._wire.callback(strayed(entry), word)
+            if stray is not None:
+                await self.post(stray)
 
     # ── the mail room ──
 
@@ -257,6 +312,8 @@ class Office:
 
     async def _posted(self, callback: Callback) -> bool:
         assert self._session is not None, "a face posts only while it runs"
+        if self._stage.faults(self._name).away:
+            return False
         headers = {"Content-Type": "application/json", **callback.headers}
         try:
             async with self._session.post(callback.url, data=callback.body, headers=headers) as answer:
@@ -275,6 +332,16 @@ class Office:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def strayed(entry: Entry) -> Entry:
+    """Somebody else's message: an id that was never given, a person we never wrote to, no word of ours.
+
+    Operators that are told with each message where to post what becomes of it have no such thing to say.
+    """
+    ref = str(int(entry.ref) + STRAY_AHEAD) if entry.ref.isdigit() else f"{entry.ref}0"
+    details = {**entry.details, "callback_url": "", "status_url": "", "callback_data": None}
+    return msgspec.structs.replace(entry, ref=ref, recipient=STRANGER, client_ref="", details=details)
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:

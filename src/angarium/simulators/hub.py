@@ -91,6 +91,7 @@ class Hub:
             self._runner = None
         for face in self._faces.values():
             await face.stop()
+            face.ledger.close()
 
     def url(self) -> str:
         """The admin server."""
@@ -128,6 +129,8 @@ class Hub:
 
     async def _take_script(self, request: web.Request) -> web.Response:
         self._stage.script = await document(request, Script)
+        for face in self._faces.values():
+            await face.heed()
         return answer(self._stage.script)
 
     async def _take_webhook(self, request: web.Request) -> web.Response:
@@ -156,8 +159,9 @@ class Hub:
 
 
 def totals(face: Face) -> dict[str, Any]:
-    """The sums of a face, and what it turned away."""
-    return {**msgspec.structs.asdict(face.ledger.totals()), "refused": dict(face.ledger.refused)}
+    """The sums of a face, what it turned away, and how much is still to happen."""
+    sums = msgspec.structs.asdict(face.ledger.totals())
+    return {**sums, "refused": dict(face.ledger.refused), "waiting": face.waiting()}
 
 
 @web.middleware

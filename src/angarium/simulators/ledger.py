@@ -76,6 +76,12 @@ class Ledger:
             line = {"ref": entry.ref, "status": status, "at": at}
             self._file.write(msgspec.json.encode(line) + b"\n")
 
+    def close(self) -> None:
+        """Close the file; nothing more is written."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def totals(self) -> Totals:
         """The sums so far."""
         by_status = Counter(status for entry in self.entries for status, _ in entry.statuses)

@@ -39,6 +39,7 @@ NAME = "smtp"
 HOST = "mx.angarium.example"
 SIZE_MAX = 10 * 1024 * 1024  # bytes of one mail
 REFUSALS = 2  # how often a throttled mail is refused before it is taken
+RHYTHMS = ("silent", "late", "double", "reorder", "garbage")
 HOLD_S = 0.5  # how long a connection is held before it is cut without an answer
 RETRY_FIRST_S, RETRY_MOST_S = 0.2, 30.0  # pauses between tries to bring a mail; each is twice the last
 BRING_TIMEOUT_S = 5.0
@@ -114,10 +115,29 @@ class MailHost:
         self._refusals: Counter[str] = Counter()
         self._recent: deque[float] = deque()
         self._mails = 0
-        self._rhythms = {fault: Rhythm() for fault in ("silent", "double", "reorder", "garbage")}
+        self._rhythms = {fault: Rhythm() for fault in RHYTHMS}
 
     async def start(self) -> None:
         """Listen on 127.0.0.1."""
+        await self._open()
+
+    async def heed(self) -> None:
+        """Open or close the door."""
+        away = self._stage.faults(NAME).away
+        if away and self._server is not None:
+            self._server.close()
+            self._server = None
+            for session in tuple(self.sessions):
+                session.hang_up()
+            self.ledger.cut(time.time())
+        elif not away and self._server is None:
+            await self._open()
+
+    def waiting(self) -> int:
+        """Reports to come, and those that nobody has taken."""
+        return len(self._tasks)
+
+    async def _open(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: MailSession(self), "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
@@ -195,7 +215,8 @@ class MailHost:
                 await self._live(taken, fate, 0)
             else:
                 self._run(self._live(taken, fate, faults.receipt_delay_s))
-        await asyncio.sleep(faults.answer_delay_s)
+        late = self._rhythms["late"].due(faults.late_share)
+        await asyncio.sleep(faults.late_s if late else faults.answer_delay_s)
         dropped = faults.drop_every > 0 and self._mails % faults.drop_every == 0
         silent = self._rhythms["silent"].due(faults.silent_share)
         if first is Behaviour.LOST_ANSWER or dropped or silent:
@@ -260,7 +281,9 @@ class MailHost:
         pause_s = RETRY_FIRST_S
         while NAME in self._stage.webhooks:
             where = urlsplit(self._stage.webhooks[NAME].url)  # it may have moved since the last try
-            if await asyncio.to_thread(_brought, where.hostname, where.port, sender, recipient, mail):
+            if not self._stage.faults(NAME).away and await asyncio.to_thread(
+                _brought, where.hostname, where.port, sender, recipient, mail
+            ):
                 return
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, RETRY_MOST_S)

@@ -39,6 +39,7 @@ REFUSALS = 2  # how often a throttled recipient is refused before the message is
 BATCH_S = 0.005  # what is due within it happens together
 EARLY_S = 0.02  # how long an answer waits when its receipt is to come first
 PARTS_KEPT_MAX = 10_000  # texts that wait for parts
+STRANGER, STRAY_AHEAD = "989000000000", 5_000_000  # who a stray receipt is about, and how far its id is off
 TEMPLATE_REFUSED, WINDOW_REFUSED = 0x410, 0x411  # vendor's own statuses
 
 REFUSED_AS = {
@@ -54,6 +55,7 @@ WORDS = {
     "UNDELIV": (5, "undelivered"),
     "REJECTD": (8, "blocked"),
 }
+RHYTHMS = ("silent", "late", "double", "stray", "reorder", "garbage")
 FAILURES = {"EXPIRED", "UNDELIV", "REJECTD"}
 
 
@@ -75,6 +77,12 @@ class Sms(msgspec.Struct, gc=False, frozen=True):
     system_id: str
     text: Text
     doubled: bool
+
+
+def stray(sms: Sms) -> Sms:
+    """Somebody else's message, to a person we never wrote to."""
+    message = msgspec.structs.replace(sms.message, dest=STRANGER)
+    return msgspec.structs.replace(sms, number=sms.number + STRAY_AHEAD, message=message)
 
 
 def fate(behaviour: Behaviour, validity_s: float, faults: Faults) -> list[tuple[float, str]]:
@@ -122,7 +130,7 @@ class Smsc:
         self._server: asyncio.Server | None = None
         self._mailboxes = {system_id: Mailbox(self, system_id) for system_id in self.accounts}
         self._texts: dict[tuple[str, str, str, int, int], Text] = {}
-        self._rhythms = {fault: Rhythm() for fault in ("silent", "double", "reorder", "garbage")}
+        self._rhythms = {fault: Rhythm() for fault in RHYTHMS}
         self._refusals: Counter[str] = Counter()
         self._second, self._taken_this_second = 0, 0
         self._submissions = 0
@@ -137,6 +145,24 @@ class Smsc:
 
     async def start(self) -> None:
         """Listen on 127.0.0.1."""
+        await self._open()
+
+    async def heed(self) -> None:
+        """Open or close the door."""
+        if self.faults().away and self._server is not None:
+            self._server.close()
+            self._server = None
+            for connection in list(self.connections):
+                self._hang_up(connection)
+        elif not self.faults().away and self._server is None:
+            await self._open()
+
+    def waiting(self) -> int:
+        """Receipts and answers to come, and letters that nobody has taken."""
+        to_come = sum(happening in (self._happened, self._say_taken) for _, _, happening, _ in self._due)
+        return to_come + sum(map(len, self._mailboxes.values())) + sum(bind.unheard for bind in self.binds)
+
+    async def _open(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Bind(self), "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
@@ -232,10 +258,15 @@ class Smsc:
         self._submissions += 1
         if faults.drop_every and self._submissions % faults.drop_every == 0:
             bind.flush()
-            bind.abort()
-            self.ledger.cut(time.time())
+            self._hang_up(bind)
         elif behaviour is not Behaviour.LOST_ANSWER and not self._rhythms["silent"].due(faults.silent_share):
-            self._answer(bind, frame, sms, EARLY_S if early else faults.answer_delay_s, faults)
+            late = self._rhythms["late"].due(faults.late_share)
+            delay_s = faults.late_s if late else faults.answer_delay_s
+            self._answer(bind, frame, sms, EARLY_S if early else delay_s, faults)
+
+    def _hang_up(self, bind: Bind) -> None:
+        bind.abort()
+        self.ledger.cut(time.time())
 
     def _answer(self, bind: Bind, frame: Frame, sms: Sms, after_s: float, faults: Faults) -> None:
         message_id = "" if self.knobs.no_ids else self.shown_id(sms.number, self.knobs.id_base)
@@ -332,6 +363,8 @@ class Smsc:
             mailbox = self._mailboxes[sms.system_id]
             for _ in range(2 if sms.doubled else 1):
                 mailbox.add(self._receipt(sms, word))
+            if self._rhythms["stray"].due(self.faults().stray_share):
+                mailbox.add(self._receipt(stray(sms), word))
 
     def _receipt(self, sms: Sms, word: str) -> Message:
         message_id = self.shown_id(sms.number, self.knobs.receipt_id_base)

@@ -123,6 +123,11 @@ class Bind(asyncio.Protocol):
         self.system_id = ""
         self.gone = asyncio.Event()
 
+    @property
+    def unheard(self) -> int:
+        """Letters that it has not answered."""
+        return len(self._open)
+
     # ── the socket ───────────────────────────────────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

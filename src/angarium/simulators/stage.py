@@ -54,5 +54,11 @@ class Face(Protocol):
     async def stop(self) -> None:
         """Close every connection and every task."""
 
+    async def heed(self) -> None:
+        """Open or close the door as the script now says (`Faults.away`)."""
+
+    def waiting(self) -> int:
+        """How much is still to happen here, or to be taken by whoever is told."""
+
     def url(self) -> str:
         """Where it listens: `http://127.0.0.1:8081`, `smpp://127.0.0.1:2775`, `smtp://127.0.0.1:2525`."""

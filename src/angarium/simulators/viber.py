@@ -57,6 +57,14 @@ class ViberFace:
         """Listen."""
         await self._office.start()
 
+    async def heed(self) -> None:
+        """Open or close the door."""
+        await self._office.heed()
+
+    def waiting(self) -> int:
+        """What is still to happen."""
+        return self._office.waiting()
+
     async def stop(self) -> None:
         """Close everything."""
         await self._office.stop()

@@ -68,6 +68,14 @@ class WhatsappFace:
         """Listen."""
         await self._office.start()
 
+    async def heed(self) -> None:
+        """Open or close the door."""
+        await self._office.heed()
+
+    def waiting(self) -> int:
+        """What is still to happen."""
+        return self._office.waiting()
+
     async def stop(self) -> None:
         """Close everything."""
         await self._office.stop()
