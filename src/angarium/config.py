@@ -49,7 +49,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = 0
     allow_private: Annotated[
         tuple[str, ...],
-        Meta(description="host:port of providers on private addresses that may be called: simulators."),
+        Meta(
+            description="What line settings may lead to beyond ports 80 and 443 of public addresses: "
+            "address:port, addresses or networks, such as simulators."
+        ),
     ] = ()
     body_max_bytes: Annotated[int, Meta(ge=1024, le=1 << 30, description="Largest body of a request.")] = (
         10 * 1024 * 1024

@@ -106,7 +106,9 @@ async def test_no_form_of_a_private_address_gets_through() -> None:
 
 async def test_a_refusal_says_what_to_do() -> None:
     async with client() as http:
-        with pytest.raises(NotSent, match=r"10\.0\.0\.1 is not a public address; list it") as failure:
+        with pytest.raises(
+            NotSent, match=r"10\.0\.0\.1 is not a public address; list 10\.0\.0\.1:80"
+        ) as failure:
             await http.request("GET", "http://10.0.0.1/")
     assert failure.value.forbidden
 

@@ -145,11 +145,12 @@ class Shop:
 
 
 @asynccontextmanager
-async def opened(database_url: str, folder: Path) -> AsyncIterator[Shop]:
-    allowed = ("127.0.0.1",)
-    house = assemble(
-        Settings(database=database_url, key_file=str(folder / "vault.key"), allow_private=allowed)
-    )
+async def opened(
+    database_url: str, folder: Path, allow_private: tuple[str, ...] = ("127.0.0.1",)
+) -> AsyncIterator[Shop]:
+    """The whole server with its loops; it may call providers on this machine."""
+    given = Settings(database=database_url, key_file=str(folder / "vault.key"), allow_private=allow_private)
+    house = assemble(given)
     await house.open()
     await house.engine.start()
     try:

@@ -7,8 +7,8 @@ Rules:
 2. Nothing is asked twice. aiohttp repeats a GET when a kept-alive connection turns out to be dead (RFC 9112
    §9.3.1 allows it for idempotent methods); providers send messages by GET, so here it may not.
 3. No redirects, no proxy from the environment, no cookies.
-4. Every connection is checked at its socket, after DNS and however the address was written: only public
-   addresses, and those the operator lists (OWASP ASVS 5.0 §1.3.6, §15.3.2).
+4. Every connection is checked at its socket, after DNS and however the address was written: only the web's
+   ports of public addresses, and what the operator lists (OWASP ASVS 5.0 §1.3.6, §15.3.2).
 5. The size of an answer is bounded before and after unpacking, and its whole time is.
 """
 
@@ -34,6 +34,7 @@ CONNECTIONS_MAX = 512
 ANSWER_MAX_BYTES = 1 << 20
 URL_MAX = 8_000  # characters; RFC 9110 §4.1 asks for at least 8000 octets
 USER_AGENT = "Angarium"
+PORTS = (80, 443)  # of the web; at others wait mail servers, databases, and whoever is to be scanned by us
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -75,8 +76,9 @@ class Answer(msgspec.Struct, frozen=True):
 class Http:
     """The client: one pool of connections, shared by all lines of a process.
 
-    `allow_private` lists what may be reached although it is not public: networks (`10.0.0.0/8`), addresses
-    (`10.1.2.3`), or an address and a port (`127.0.0.1:8081`, `[::1]:8081`). ValueError for anything else.
+    `allow_private` lists what may be reached although it is not public, or not at a port of the web: networks
+    (`10.0.0.0/8`), addresses (`10.1.2.3`), or an address and a port (`127.0.0.1:8081`, `[::1]:8081`).
+    ValueError for anything else.
     """
 
     def __init__(self, allow_private: Collection[str] = ()) -> None:
@@ -166,7 +168,7 @@ def checked_url(url: str) -> URL:
 
 
 class Guard:
-    """Makes sockets to public addresses, and to those the operator lists."""
+    """Makes sockets to the web's ports of public addresses, and to what the operator lists."""
 
     def __init__(self, allow_private: Collection[str]) -> None:
         self._networks: list[Network] = []
@@ -179,8 +181,9 @@ class Guard:
         family, kind, protocol, _, where = address_info
         address, port = ip_address(where[0].partition("%")[0]), where[1]
         why = refusal(address)
+        why = f"{address} is {why}" if why else "" if port in PORTS else f"port {port} is neither 80 nor 443"
         if why and not self._allowed(address, port):
-            raise OSError(errno.EACCES, f"{address} is {why}; list it in allow_private to reach it")
+            raise OSError(errno.EACCES, f"{why}; list {address}:{port} in allow_private to reach it")
         return socket.socket(family=family, type=kind, proto=protocol)
 
     def _allow(self, entry: str) -> None:
