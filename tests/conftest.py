@@ -23,6 +23,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "drive_smpp": "kannel-extras",
     "node": "nodejs",
     "npm": "npm",
+    "strace": "strace",
 }
 
 

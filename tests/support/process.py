@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -26,7 +26,9 @@ from angarium.assembly import make_ground
 from angarium.config import Settings
 from angarium.lines import flows as lines
 from angarium.lines.rules import LineInput
+from angarium.simulators.behaviour import Script
 from angarium.storage.migrate import migrate
+from support.nursery import Born, Nursery
 from support.server import Client, Heard
 
 PATIENCE_S = 30.0
@@ -38,7 +40,7 @@ ACCOUNT = ("angarium", "secret")
 class Shop:
     """A folder with a database, a workspace with a key, an SMPP line, and what runs on it."""
 
-    def __init__(self, folder: Path, database: str = "") -> None:
+    def __init__(self, folder: Path, database: str = "", **line: Any) -> None:
         self.folder = folder
         self.database = database or f"sqlite:///{folder}/angarium.db"
         self.file = Path(self.database.removeprefix("sqlite:///"))
@@ -46,7 +48,9 @@ class Shop:
         self.smpp_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = ""
-        self.server: Process | None = None
+        self.server: Process | Born | None = None
+        self.nursery: Nursery | None = None  # where servers start quickly, for tests that start many
+        self._line_given = line
         self._operator: Process | None = None
         self._session: aiohttp.ClientSession | None = None
         self._sent = 0
@@ -59,6 +63,8 @@ class Shop:
     async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
+        if self.nursery is not None:
+            await self.nursery.close()
         for process in (self.server, self._operator):
             if process is not None and process.returncode is None:
                 process.kill()
@@ -77,16 +83,22 @@ class Shop:
         given = {"DATABASE": self.database, "PORT": str(self.port), "KEY_FILE": self.settings.key_file}
         return {**os.environ, **{f"ANGARIUM_{name}": value for name, value in given.items()}}
 
-    async def start(self, *before: str, ready: bool = True) -> Process:
+    async def start(self, *before: str, ready: bool = True) -> Process | Born:
         """Start the server, under another command if one is named, and wait until it is ready."""
-        command = (*before, sys.executable, "-m", "angarium", "serve")
-        with (self.folder / "server.log").open("ab") as log:
-            self.server = await asyncio.create_subprocess_exec(
-                *command, stdout=log, stderr=log, env=self.environment
-            )
+        log = self.folder / "server.log"
+        if self.nursery is not None:
+            self.server = await self.nursery.start(log, self.folder, self.environment)
+        else:
+            self.server = await self._execute(log, (*before, sys.executable, "-m", "angarium", "serve"))
         if ready:
             await self.until(self.is_ready)
         return self.server
+
+    async def _execute(self, log: Path, command: Sequence[str]) -> Process:
+        with log.open("ab") as out:
+            return await asyncio.create_subprocess_exec(
+                *command, stdout=out, stderr=out, env=self.environment
+            )
 
     async def stop(self) -> int:
         """SIGTERM; the exit status."""
@@ -105,14 +117,16 @@ class Shop:
         assert self.server is not None
         return await asyncio.wait_for(self.server.wait(), PATIENCE_S)
 
-    async def start_operator(self) -> None:
+    async def start_operator(self, script: Script | None = None) -> None:
         """A simulated operator in a process of its own, which outlives the server."""
+        behaviour = self.folder / "script.json"
+        behaviour.write_bytes(msgspec.json.encode(script or Script()))
         announce = self.folder / "operators.json"
         with (self.folder / "operator.log").open("ab") as log:
             self._operator = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "angarium.simulators", "--faces", "smpp"),
                 *("--ports", f"smpp={self.smpp_port}", "--ledger-folder", str(self.folder)),
-                *("--announce", str(announce)),
+                *("--announce", str(announce), "--script", str(behaviour)),
                 stdout=log,
                 stderr=log,
             )
@@ -152,6 +166,29 @@ class Shop:
         heard = await self.client.ask("GET", f"/v1/messages/{message_id}")
         assert heard.status == 200, heard
         found: dict[str, Any] = heard.json
+        return found
+
+    async def messages(self) -> list[dict[str, Any]]:
+        """All of them, the newest first."""
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            heard = await self.client.ask("GET", f"/v1/messages?limit=1000&cursor={cursor}")
+            assert heard.status == 200, heard
+            found += heard.json["items"]
+            cursor = heard.json["next"]
+            if not cursor:
+                return found
+
+    async def drained(self, rests: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+        """Wait until every message rests; all of them."""
+        found: list[dict[str, Any]] = []
+
+        async def all_rest() -> bool:
+            found[:] = await self.messages()
+            return all(rests(one) for one in found)
+
+        await self.until(all_rest)
         return found
 
     async def readiness(self) -> Heard:
@@ -214,13 +251,16 @@ class Shop:
             "settings": {**place, "system_id": system_id, "password": password, "source": "Shop"},
             "classes": ["otp", "transactional", "service"],
             "registration": "approved",
+            **self._line_given,
         }
 
 
 @asynccontextmanager
-async def shop(folder: Path, database: str = "", *, operator: bool = False) -> AsyncIterator[Shop]:
+async def shop(
+    folder: Path, database: str = "", *, operator: bool = False, **line: Any
+) -> AsyncIterator[Shop]:
     """A shop whose server is ready; with an operator if one is wanted."""
-    async with Shop(folder, database) as made:
+    async with Shop(folder, database, **line) as made:
         if operator:
             await made.start_operator()
         await made.start()

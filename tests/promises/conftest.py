@@ -1,0 +1,20 @@
+"""A shop whose server starts quickly, and an operator that outlives it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from support.nursery import Nursery
+from support.process import Shop
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    """Nothing of it runs yet."""
+    async with Shop(tmp_path, classes=["otp", "service", "promotional"], window=10) as made:
+        made.nursery = Nursery()
+        await made.nursery.open()
+        yield made

@@ -1,0 +1,91 @@
+"""kill -9 at the first, second, third … system call of a kind after an order arrives, until one run lives.
+
+Orders are repeated with their key until they are answered, as any client does. The verdict is the operator's
+ledger. fdatasync: before a commit is durable. write: after it, before an answer or a submission leaves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import count
+from typing import Any
+
+import aiohttp
+import pytest
+
+from support.process import Shop
+from support.strace import Strace
+
+COPIES_MAX = {"otp": 2, "promotional": 1}  # an otp is sent once more when in doubt
+PHONE = "+380501234577"
+Ordered = dict[str, str]  # message id -> its text, which is its key too
+
+
+@pytest.mark.peers("strace")
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("call", ["fdatasync", "write"])
+async def test_nothing_is_lost_and_nothing_doubled(shop: Shop, call: str) -> None:
+    await shop.start_operator()
+    ordered: Ordered = {}
+    for nth in count(1):
+        if await one_run(shop, call, nth, ordered):
+            break
+    assert nth > 3, "nothing was ever killed"
+    ended = await shop.drained(
+        lambda one: one["finished"] or (one["class"], one["state"]) == ("promotional", "unknown")
+    )
+    check([await shop.message(one["id"]) for one in ended], Counter(shop.taken()), ordered)
+
+
+async def one_run(shop: Shop, call: str, nth: int, ordered: Ordered) -> bool:
+    """One server, killed at the nth call that its orders make it do; whether it lived to see them end."""
+    server = await shop.start()
+    texts = [f"{message_class}-{nth}" for message_class in COPIES_MAX]
+    async with Strace(server.pid, call, f"signal=SIGKILL:when={nth}"):
+        heard = {text: await order(shop, text) for text in texts}
+        lived = await is_idle(shop)
+    if not lived:
+        await shop.ends()
+        await shop.start()
+    for text in texts:
+        taken = await order(shop, text)
+        assert taken, shop.said()
+        assert heard[text] in ("", taken), "the same key, and another message"
+        ordered[taken] = text
+    if not lived:
+        await shop.kill()
+    return lived
+
+
+async def order(shop: Shop, text: str) -> str:
+    """The id of the message that this text was ordered as; empty when the server did not live to tell."""
+    try:
+        heard = await shop.send(text, text=text, to={"phone": PHONE}, **{"class": text.partition("-")[0]})
+    except aiohttp.ClientError:
+        return ""
+    assert heard.status == 202, heard
+    return str(heard.json["id"])
+
+
+async def is_idle(shop: Shop) -> bool:
+    """Wait until every message rests or the server is dead; whether it lives."""
+    try:
+        await shop.drained(lambda one: one["finished"] or one["state"] == "unknown")
+    except aiohttp.ClientError:
+        return False
+    return True
+
+
+def check(messages: list[dict[str, Any]], copies: Counter[str], ordered: Ordered) -> None:
+    """Each order is one message in one state, and reached its phone as often as its class allows."""
+    assert {one["id"] for one in messages} == set(ordered)
+    assert len(set(ordered.values())) == len(ordered)
+    assert set(copies) <= set(ordered.values()), "unexpected"
+    for one in messages:
+        text, copies_max = ordered[one["id"]], COPIES_MAX[one["class"]]
+        assert copies[text] <= copies_max, text
+        if one["state"] == "delivered":
+            assert copies[text] >= 1, text
+        else:  # killed each time it was on its way, as often as its class lets it go
+            assert one["state"] == "unknown", one
+            assert [attempt["reason"] for attempt in one["attempts"]] == ["no_answer"] * copies_max, one

@@ -1,0 +1,68 @@
+"""A timer is never early, fires once, and within five seconds of a recovery, whatever is killed."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from support.process import Shop
+
+WITHIN_S = 5.0
+SILENT = "+989120000006"  # taken by the operator, and never heard of again
+
+
+@pytest.fixture(autouse=True)
+async def both_run(shop: Shop) -> None:
+    await shop.start_operator()
+    await shop.start()
+
+
+def came_at(shop: Shop, text: str) -> list[float]:
+    """When the operator took this text, in seconds since 1970."""
+    return [entry["at"] for entry in shop.ledger() if entry["text"] == text]
+
+
+def hour(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+async def test_a_time_that_passed_while_the_server_was_dead(shop: Shop) -> None:
+    at = time.time() + 1.5
+    await shop.send(text="later", send_at=hour(at))
+    await shop.kill()
+    await shop.until(lambda: time.time() > at + 0.5)
+    await shop.start()
+    recovered = time.time()
+    await shop.drained(lambda one: one["finished"])
+    [came] = came_at(shop, "later")
+    assert came < recovered + WITHIN_S
+
+
+async def test_a_time_that_is_still_to_come_when_the_server_returns(shop: Shop) -> None:
+    at = time.time() + 8.0
+    await shop.send(text="later", send_at=hour(at))
+    await shop.kill()
+    await shop.start()
+    assert time.time() < at, "the server took too long to return for this to be a test"
+    await shop.drained(lambda one: one["finished"])
+    [came] = came_at(shop, "later")
+    assert at <= came < at + WITHIN_S
+
+
+async def test_a_fallback_that_became_due_while_the_server_was_dead(shop: Shop) -> None:
+    steps = [{"channel": "smpp", "wait_s": 2.0}, {"line": "sms", "success": "accepted"}]
+    ordered = time.time()
+    heard = await shop.send(text="fallback", to={"phone": SILENT}, steps=steps, channel="")
+    await shop.drained(lambda one: one["state"] == "sent")
+    await shop.kill()
+    await shop.until(lambda: time.time() > ordered + 3.5)
+    await shop.start()
+    recovered = time.time()
+    await shop.drained(lambda one: one["finished"])
+    first, second = came_at(shop, "fallback")
+    assert second - first >= 2.0
+    assert second < recovered + WITHIN_S
+    assert (await shop.message(msgspec.json.decode(heard.body)["id"]))["state"] == "sent"
