@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +38,7 @@ from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.protocols.http import Http
 from angarium.storage import facts, instance
-from angarium.storage.database import ADVICE, open_database
+from angarium.storage.database import ADVICE, Database, Trouble, open_database
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
 from angarium.storage.vault import Vault, key_file
@@ -47,6 +48,8 @@ from angarium.web.server import Server
 log = structlog.get_logger()
 
 COLLECT_AFTER = (10_000, 20, 100)  # new objects, then young and middle collections, before the next
+STOP_WITHIN_S = 30.0  # for what is under way when the process is asked to stop
+AFTER_BROKEN = "Look at the disk, then start again. If it is damaged: docs/howto/back-up-and-restore.md"
 
 HANDLERS = [
     *keys.HANDLERS,
@@ -158,12 +161,25 @@ async def serve(settings: Settings) -> None:
         await server.start()
         _collect_seldom()
         log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
-        await _asked_to_stop()
+        broken = await _asked_to_stop(house.ground.db)
+        if broken is not None:
+            log.critical("the server ends at once", why=f"{broken}: {ADVICE[broken]}", remedy=AFTER_BROKEN)
+            await server.stop()
+            os._exit(os.EX_IOERR)  # the loops are not heard out: nothing could write down what they heard
     finally:
         await server.stop()
-        await house.engine.stop()
+        await _hear_out(house.engine)
         await house.close()
         log.info("stopped")
+
+
+async def _hear_out(engine: Engine) -> None:
+    """Let what is under way finish; what the database does not take in time is found at the next start."""
+    try:
+        async with asyncio.timeout(STOP_WITHIN_S):
+            await engine.stop()
+    except TimeoutError:
+        log.warning("not everything could be written down; the next start finds it", **engine.backlogs())
 
 
 def _collect_seldom() -> None:
@@ -176,9 +192,19 @@ def _collect_seldom() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def _asked_to_stop() -> None:
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
+async def _asked_to_stop(db: Database) -> Trouble | None:
+    """Return on SIGTERM or SIGINT, or with the reason why the process must end by itself."""
+    asked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
-    await asked.wait()
+        asyncio.get_running_loop().add_signal_handler(number, _once, asked)
+    broken = asyncio.ensure_future(db.broken())
+    await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
+    if broken.done():
+        return broken.result()
+    broken.cancel()
+    return None
+
+
+def _once(asked: asyncio.Future[None]) -> None:
+    if not asked.done():
+        asked.set_result(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import aiohttp
 import apsw
 import pytest
 
@@ -177,3 +179,34 @@ async def test_a_file_that_another_process_holds(served: Shop) -> None:
     holder.stdin.close()
     await holder.wait()
     await goes_on(served, accepted)
+
+
+# ── the disk does not keep ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.peers("strace")
+async def test_after_a_sync_that_failed_the_server_ends_and_syncs_no_more(tmp_path: Path) -> None:
+    """The kernel may have dropped what it could not write, and would call the next sync a success."""
+    syncs, tracer = tmp_path / "syncs", ("strace", "-f", "-e", "trace=fsync,fdatasync", "-e", "signal=none")
+    failing = ("-e", "inject=fsync,fdatasync:error=EIO:when=60")  # one fails, and none after it
+    async with Shop(tmp_path) as served:
+        await served.start_operator()
+        await served.start(*tracer, *failing, "-o", str(syncs))
+        heard: list[Heard] = []
+        with suppress(aiohttp.ClientError):
+            while True:
+                heard.append(await served.send())
+        assert await served.ends() == os.EX_IOERR
+        assert "the server ends at once" in served.said()
+        assert "disk failure" in served.said()
+        (*_, last) = [line for line in syncs.read_text().splitlines() if "sync" in line and " = " in line]
+        assert "EIO" in last
+        accepted = [one for one in heard if one.status == 202]
+        assert accepted
+        for one in heard[len(accepted) :]:
+            assert (one.status, one.json["detail"][:12]) == (503, "disk failure")
+        await served.start()
+        for one in accepted:
+            await served.message(one.json["id"])
+        await served.stop()
+        assert quick_check(served.file) == "ok"

@@ -106,6 +106,18 @@ class Shop:
         self.server.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(self.server.wait(), PATIENCE_S)
 
+    async def stop_traced(self) -> None:
+        """SIGTERM to the server that runs under a tracer, which ends with it."""
+        assert self.server is not None
+        os.kill(self.traced_pid(), signal.SIGTERM)
+        await asyncio.wait_for(self.server.wait(), PATIENCE_S)
+
+    def traced_pid(self) -> int:
+        """The process behind the tracer."""
+        assert self.server is not None
+        tracer = self.server.pid
+        return int(Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split()[0])
+
     async def kill(self) -> None:
         """kill -9."""
         assert self.server is not None
