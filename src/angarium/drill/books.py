@@ -74,7 +74,6 @@ class Try(msgspec.Struct, frozen=True):
     """An attempt of a told message."""
 
     step: int
-    number: int
     line: str
     state: str
     ended_at: str | None

@@ -89,8 +89,7 @@ def told(document: Document) -> Told:
     return Told(
         name=document["reference"],
         attempts=tuple(
-            Try(one["step"], one["number"], one["line"], one["state"], one["ended_at"])
-            for one in document["attempts"]
+            Try(one["step"], one["line"], one["state"], one["ended_at"]) for one in document["attempts"]
         ),
         unanswered=sum(event["event"] == "unanswered" for event in events),
         waits_for="" if document["finished"] else "".join(waits),

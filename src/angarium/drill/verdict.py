@@ -170,10 +170,10 @@ def _resolutions(told: Iterable[Told]) -> dict[str, int]:
     """What became of submissions without an answer: evidence came, sent again, or still shown."""
     found: Counter[str] = Counter()
     for message in told:
-        unknown = [one for one in message.attempts if one.state == "unknown"]
+        unknown = [place for place, one in enumerate(message.attempts) if one.state == "unknown"]
         found["evidence"] += max(0, message.unanswered - len(unknown))
-        for one in unknown:
-            later = [other for other in message.attempts if other.number > one.number]
+        for place in unknown:
+            one, later = message.attempts[place], message.attempts[place + 1 :]
             if any(other.step == one.step for other in later):
                 found["sent again"] += 1
             elif later:

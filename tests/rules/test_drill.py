@@ -1,0 +1,159 @@
+"""The drill's own decisions: a schedule from a seed, and a verdict that finds each thing it is to find."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import msgspec
+import pytest
+
+from angarium.drill.books import (
+    Acked,
+    Attempted,
+    Books,
+    Broken,
+    Cut,
+    Refused,
+    Seen,
+    Shown,
+    Taken,
+    Told,
+    Try,
+)
+from angarium.drill.dice import Dice
+from angarium.drill.load import KINDS, kind_of, message, name_in, name_of
+from angarium.drill.schedule import NAMES, plan
+from angarium.drill.verdict import judge
+
+NAME = "d0000001"
+DELIVERED = ["delivered"]
+
+
+# ── chance ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_seed_is_a_load_and_a_schedule() -> None:
+    again = [(plan(Dice(7), 600, NAMES), [message(Dice(7), n, kind_of(Dice(7), n)) for n in range(50)])] * 2
+    assert again[0] == again[1]
+    assert plan(Dice(8), 600, NAMES) != again[0][0]
+
+
+def test_ten_minutes_hold_every_fault_one_at_a_time() -> None:
+    injections = plan(Dice(1), 600, NAMES)
+    assert {injection.name for injection in injections} == set(NAMES)
+    for before, after in pairwise(injections):
+        assert before.at_s + before.lasts_s < after.at_s
+    assert injections[-1].at_s + injections[-1].lasts_s <= 600
+
+
+def test_nothing_is_planned_of_nothing() -> None:
+    assert plan(Dice(1), 600, ()) == []
+
+
+def test_messages_are_of_every_kind_and_carry_their_name() -> None:
+    dice = Dice(3)
+    kinds = Counter(kind_of(dice, number).name for number in range(5_000))
+    for kind in KINDS:
+        assert kinds[kind.name] == pytest.approx(kind.share * 50, rel=0.2)
+    body = message(dice, 12, kind_of(dice, 12))
+    assert name_in(body["variants"][0]["content"]["text"]) == body["reference"] == name_of(12)
+    assert name_in("nobody's") == ""
+
+
+# ── the verdict ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def books(
+    *taken: Taken,
+    kind: str = "code",
+    state: str = "delivered",
+    reason: str = "",
+    finished: bool = True,
+    broken: tuple[Broken, ...] = (),
+    cuts: tuple[Cut, ...] = (),
+    told: Told | None = None,
+    answer: Acked | Refused | None = None,
+) -> Books:
+    """One message that was promised, and what became of it."""
+    shown = Shown(NAME, "msg_1", state, reason, finished, None if finished else "2026-11-28T01:00:00.000Z")
+    promised = answer or Acked(NAME, "msg_1", 100.1, 1)
+    seen = Seen(1.0, list(broken), [shown], {NAME: told} if told else {})
+    return Books([Attempted(NAME, kind, 100.0), promised], taken, cuts, seen)
+
+
+def taken(at: float = 101.0, answered_at: float | None = 101.1, **changes: object) -> Taken:
+    """A copy that reached an operator and was delivered."""
+    usual = Taken("smpp", f"r{at}", NAME, at, answered_at, list(DELIVERED))
+    return msgspec.structs.replace(usual, **changes)
+
+
+KILLED = Broken("kill", "server", 101.5, 102.0, 104.0)
+FIRST, SECOND = taken(), taken(110.0, 110.1)
+
+RIGHT = {
+    "delivered": books(taken()),
+    "expired, and shown so": books(state="expired", reason="deadline"),
+    "unknown, and shown so": books(state="unknown", reason="no_answer"),
+    "unknown, and delivered": books(taken(), state="unknown", reason="no_answer"),
+    "refused by a provider": books(state="failed", reason="bad_address"),
+    "a double whose first answer was never given": books(taken(answered_at=None), SECOND),
+    "a double whose first answer came too late": books(taken(answered_at=107.0), SECOND),
+    "a double around a kill": books(FIRST, SECOND, broken=(KILLED,)),
+    "a double around a cut": books(FIRST, SECOND, cuts=(Cut("smpp", 101.3),)),
+    "a second copy after a failed one": books(taken(statuses=["undelivered"]), SECOND),
+    "the next channel": books(taken(statuses=["sent"]), taken(110.0, 110.1, face="viber"), kind="parcel"),
+    "read on a phone whose operator does not tell": books(taken(statuses=["delivered", "read"])),
+    "waiting, and says why": books(
+        taken(statuses=[]),
+        state="sent",
+        finished=False,
+        told=Told(NAME, (Try(1, "sms-a", "accepted", None),), 0, "waiting for delivered"),
+    ),
+}
+
+WRONG = {
+    "lost": books(),
+    "lost, and we say that we could not": books(state="failed", reason="unsupported"),
+    "unexpected": books(taken(), taken(120.0, name="d0000002", face="smtp")),
+    "doubled_at_most_once": books(taken(answered_at=None), SECOND, kind="offer"),
+    "doubled_without_cause": books(FIRST, SECOND),
+    "doubled_without_cause, on two operators": books(FIRST, taken(110.0, 110.1, face="smpp-hex")),
+    "doubled_without_cause, long before the kill": books(
+        FIRST, taken(102.0, 102.1), broken=(Broken("kill", "server", 150.0, 151.0, 153.0),)
+    ),
+    "contradicted: nobody says it was delivered": books(taken(statuses=["sent"])),
+    "contradicted: it was delivered": books(taken(), state="sent", reason="no_receipt"),
+    "contradicted: it was read": books(taken(face="vk", statuses=["delivered", "read"]), kind="parcel"),
+    "contradicted: it expired, and was taken": books(taken(statuses=[]), state="expired", reason="deadline"),
+    "silent": books(taken(statuses=[]), state="sent", finished=False),
+    "stopped_badly": books(taken(), broken=(Broken("stop", "server", 10.0, 11.0, 12.0, -9),)),
+    "refused": books(taken(), answer=Refused(NAME, "400", 100.1)),
+}
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_what_is_well(case: str) -> None:
+    verdict = judge(RIGHT[case])
+    assert verdict.passed, verdict
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_found(case: str) -> None:
+    verdict = judge(WRONG[case])
+    kind = case.replace(":", ",").partition(",")[0]
+    assert not verdict.passed
+    assert verdict.wrong[kind] >= 1
+    # What says that it went out, and is at no operator, is contradicted as well.
+    assert {word for word, count in verdict.wrong.items() if count} <= {kind, "contradicted"}, verdict
+
+
+def test_how_the_unanswered_were_resolved() -> None:
+    tries = (Try(1, "sms-a", "unknown", None), Try(1, "sms-b", "delivered", None))
+    resent = judge(books(taken(answered_at=None), SECOND, told=Told(NAME, tries, 2, "")))
+    assert resent.unknown == {"evidence": 1, "sent again": 1}
+    left = Told(NAME, tries[:1], 1, "")
+    shown = judge(books(state="unknown", reason="no_answer", told=left))
+    assert shown.unknown == {"shown": 1}
+    moved = Told(NAME, (tries[0], Try(2, "viber", "delivered", None)), 1, "")
+    assert judge(books(taken(), told=moved)).unknown == {"next step": 1}
