@@ -275,7 +275,9 @@ async def test_a_server_that_takes_two_links_and_no_more_is_a_slow_one() -> None
     [
         (
             {"RCPT": SILENCE},
-            Refused(Reason.TEMPORARY, detail="the line was closed before the mail was handed over"),
+            Refused(
+                Reason.TEMPORARY, detail="the line was closed before the mail was handed over", untried=True
+            ),
         ),
         ({"dot": SILENCE}, Unknown("the mail was handed over: CancelledError")),
     ],

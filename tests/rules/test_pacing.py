@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from angarium.core.clock import MICROS, micros
-from angarium.messaging.pacing import BURST_S, Bucket, give_back, next_token_at, take
+from angarium.messaging.pacing import (
+    ASKED_MAX_S,
+    BURST_S,
+    CUT,
+    SETTLES_S,
+    START_MAX_PER_S,
+    START_SHARE,
+    Bucket,
+    Meter,
+    Pace,
+    come_back,
+    counted,
+    give_back,
+    next_token_at,
+    slow_down,
+    take,
+)
 
 NOW = micros(1_800_000_000)
 
@@ -124,3 +143,79 @@ def test_a_clock_that_jumps_neither_stalls_nor_floods(per_s: float, steps: list[
         bucket, got = take(bucket, 1_000_000, now)
         assert got <= max(1, per_s * BURST_S)
         assert next_token_at(bucket, now) - now <= micros(1 / per_s) + 1
+
+
+# ── how fast it may go ───────────────────────────────────────────────────────────────────────────────
+
+
+def speeds_of(pace: Pace, seconds: int) -> list[float]:
+    """The speed at each second."""
+    return [pace.speed(NOW + micros(second)) for second in range(seconds)]
+
+
+@pytest.mark.parametrize("most", [0.5, 1, 30, 100, 2_000])
+def test_a_line_that_comes_back_rises_to_its_speed_and_never_above(most: float) -> None:
+    seen = speeds_of(come_back(Pace(most), NOW), 60)
+    assert seen == sorted(seen)
+    assert seen[0] <= max(min(1.0, most), START_SHARE * most)
+    assert seen[-1] == most
+    assert all(later <= 1.5 * sooner for sooner, later in pairwise(seen))
+
+
+def test_a_line_without_a_limit_comes_back_slowly_too() -> None:
+    pace = come_back(Pace(0), NOW)
+    seen = speeds_of(pace, 30)
+    assert seen[:2] == [START_MAX_PER_S, pytest.approx(START_MAX_PER_S * 2**0.5)]
+    assert seen[-1] == 0
+    assert pace.slowed(NOW)
+    assert not pace.slowed(NOW + micros(30))
+
+
+def test_a_pace_of_its_own_is_the_settings() -> None:
+    assert (Pace(7).speed(NOW), Pace(0).speed(NOW)) == (7, 0)
+    assert not Pace(7).slowed(NOW)
+
+
+def test_asked_to_slow_down_it_goes_a_fifth_slower_than_what_was_taken() -> None:
+    pace = slow_down(Pace(200), 50.0, NOW, None, NOW)
+    assert pace.speed(NOW) == pytest.approx(CUT * 50)
+    assert pace.slowed(NOW)
+    later = NOW + micros(SETTLES_S) + 1
+    again = slow_down(pace, 50.0, later, None, later)
+    assert again.speed(later) == pytest.approx(CUT * pace.speed(later))
+    assert again.speed(later + micros(1)) < 1.03 * again.speed(later)  # from now on it creeps
+
+
+def test_what_was_sent_at_the_old_speed_says_nothing_of_the_new() -> None:
+    pace = slow_down(Pace(200), 50.0, NOW - 1, None, NOW)
+    for _ in range(100):
+        assert slow_down(pace, 50.0, NOW - 1, None, NOW + micros(0.1)) == pace
+
+
+def test_it_keeps_still_for_as_long_as_it_was_asked_to_and_not_for_a_day() -> None:
+    assert slow_down(Pace(200), 50.0, NOW, 7.0, NOW).still_until == NOW + micros(7)
+    assert slow_down(Pace(200), 50.0, NOW, 86_400.0, NOW).still_until == NOW + micros(ASKED_MAX_S)
+
+
+@pytest.mark.parametrize("most", [0, 60, 200, 5_000])
+@pytest.mark.parametrize("limit", [5, 50])
+def test_the_speed_comes_to_what_the_provider_takes(most: float, limit: int) -> None:
+    """A provider that takes so many a second: hardly any is refused, and little of it is left unused."""
+    pace, bucket, meter = Pace(most), Bucket(most), Meter()
+    taken, refused, this_second, second = 0, 0, 0, 0
+    for tick in range(100 * 300):  # a hundredth of a second each, for five minutes
+        now = NOW + micros(tick / 100)
+        if tick // 100 != second:
+            second, this_second = tick // 100, 0
+        if second == 120:
+            taken = refused = 0  # the first two minutes are for finding it
+        bucket, granted = take(msgspec.structs.replace(bucket, per_s=pace.speed(now)), 20, now)
+        for _ in range(granted):
+            this_second += 1
+            if this_second <= limit:
+                taken, meter = taken + 1, counted(meter, now)
+            else:
+                refused += 1
+                pace = slow_down(pace, meter.per_s(), now, None, now)
+    assert taken >= 0.8 * limit * 180
+    assert refused <= 0.1 * taken

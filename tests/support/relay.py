@@ -63,8 +63,8 @@ SENDS = ("otp", "transactional", "service")
 class Relay:
     """A workspace, its world, and the providers' part in it."""
 
-    def __init__(self, database: Database, seed: int = 0) -> None:
-        self.clock = StillClock()
+    def __init__(self, database: Database, seed: int = 0, clock: Any = None) -> None:
+        self.clock = clock or StillClock()
         chance = SeededChance(seed)
         self.ground = Ground(
             db=database,

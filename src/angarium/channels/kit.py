@@ -69,6 +69,10 @@ class SendingConnection:
         self._open = True
         self._ears.room()
 
+    def up(self) -> bool:
+        """Until it is closed: there is no connection to lose."""
+        return self._open
+
     def free(self) -> int:
         """Places left in the window; 0 while closed."""
         return max(self._window - len(self._under_way), 0) if self._open else 0

@@ -266,6 +266,10 @@ class SmtpConnection:
         self._trouble = "connecting"
         self._coming_up = asyncio.create_task(self._come_up())
 
+    def up(self) -> bool:
+        """Whether the server was there when it was looked for last."""
+        return self._up
+
     def free(self) -> int:
         """Mails it would take now; 0 while the server cannot be reached."""
         return max(self._window - len(self._under_way), 0) if self._up else 0
@@ -379,7 +383,9 @@ class SmtpConnection:
         self._ears.room()
 
 
-NOT_HANDED_OVER = Refused(Reason.TEMPORARY, detail="the line was closed before the mail was handed over")
+NOT_HANDED_OVER = Refused(
+    Reason.TEMPORARY, detail="the line was closed before the mail was handed over", untried=True
+)
 
 
 # ── receiving ────────────────────────────────────────────────────────────────────────────────────────

@@ -49,6 +49,7 @@ class Refused(msgspec.Struct, frozen=True):
     code: str = ""  # the provider's own word
     detail: str = ""  # a sentence a person can act on
     retry_after_s: float | None = None
+    untried: bool = False  # nothing was begun: it is as if it had not been claimed
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -196,6 +197,9 @@ class Connection(Protocol):
 
     async def open(self) -> None:
         """Begin connecting; keeps reconnecting by itself until closed."""
+
+    def up(self) -> bool:
+        """Whether the provider can be reached, as far as is known."""
 
     def free(self) -> int:
         """How many more submissions it would take now; 0 while it is not connected."""

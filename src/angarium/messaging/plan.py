@@ -207,10 +207,15 @@ def _attempt(world: World, case: Case, send: Send, way: Way, now: int) -> Attemp
         code="",
         detail="",
         late=0,
-        tries=0,
+        tries=_tries_before(case, send.step, line.id),
         epoch=0,
         ttl_s=native_ttl_s(world.channels[line.channel], step, message.expires_at, way.due_at, last),
         due_at=way.due_at,
         expires_at=message.expires_at,
         planned_at=way.due_at,
     )
+
+
+def _tries_before(case: Case, step: int, line_id: int) -> int:
+    """How often a line has submitted this step already: once more is a retry, which its budget counts."""
+    return sum(one.tries for one in case.attempts if one.step == step and one.line_id == line_id)

@@ -2,12 +2,18 @@
 
 Throttling is not failure: it is waited out, against the message's deadline alone. Facts behind the table:
 the error tables of WhatsApp, Twilio, Kavenegar and SMPP, normalised; `docs/explanation/cascades.md`.
+
+A line in trouble has a budget of retries: a tenth of what it submits for the first time. Without one, half of
+its submissions failing would make it submit twice as much. After Google's *Site Reliability Engineering*
+(2016), "Handling Overload": retries of a client are kept below 10 % of its requests.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+
+import msgspec
 
 from angarium.core.clock import micros
 from angarium.core.values import MessageClass, Reason
@@ -91,3 +97,54 @@ def next_try_at(
         return None
     delay_s = max(delay_s, asked_s or 0.0)
     return now + micros(delay_s * (1 + JITTER * roll))
+
+
+# ── the budget of a line ─────────────────────────────────────────────────────────────────────────────
+
+EARNED = 0.1  # of a retry, by each first submission
+FLOOR = 10.0  # retries a line has to begin with
+SAVED_MAX = 100.0
+WELL_AFTER_S = 10.0  # of submissions taken and none failing, retries are free again
+ONE_IN_S = 5.0  # when the budget is used up, one in so many seconds: it finds out whether the line is well
+WITHOUT_LIMIT = 1_000_000
+PUT_OFF_S = 5.0  # a retry that the budget has no room for is looked at again
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """The retries that a line may make; of a line that is well it says nothing."""
+
+    saved: float = FLOOR
+    failed_at: int | None = None  # the last failure; None: it has been well ever since
+    taken_since: int | None = None  # the first that was taken after it
+    retried_at: int = 0
+
+    def retries(self, now: int) -> int:
+        """How many submissions of now may be retries."""
+        if self.failed_at is None or _is_well(self, now):
+            return WITHOUT_LIMIT
+        if self.saved >= 1:
+            return int(self.saved)
+        return 1 if now - self.retried_at >= micros(ONE_IN_S) else 0
+
+
+def _is_well(budget: Budget, now: int) -> bool:
+    return budget.taken_since is not None and now - budget.taken_since >= micros(WELL_AFTER_S)
+
+
+def submitted(budget: Budget, firsts: int, retries: int, now: int) -> Budget:
+    """The budget after so many submissions; retries of a line that is well cost nothing."""
+    if budget.retries(now) == WITHOUT_LIMIT:
+        retries = 0
+    if not retries and budget.saved >= SAVED_MAX:
+        return budget
+    saved = min(SAVED_MAX, max(0.0, budget.saved + EARNED * firsts - retries))
+    return msgspec.structs.replace(budget, saved=saved, retried_at=now if retries else budget.retried_at)
+
+
+def ended(budget: Budget, good: bool, now: int) -> Budget:
+    """The budget after a submission was taken, or failed by the line's fault or for being too many."""
+    if not good:
+        return msgspec.structs.replace(budget, failed_at=now, taken_since=None)
+    if budget.failed_at is None or budget.taken_since is not None:
+        return budget
+    return msgspec.structs.replace(budget, taken_since=now)

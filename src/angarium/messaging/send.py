@@ -13,11 +13,11 @@ import msgspec
 
 from angarium.contacts import store as contacts
 from angarium.core import ids
-from angarium.core.clock import MICROS
+from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Accepted, Outcome, Refused, Submission, Unknown
 from angarium.core.values import Reason, Standing
 from angarium.lines.store import Line
-from angarium.messaging import plan, receive
+from angarium.messaging import plan, receive, retry
 from angarium.messaging.case import Case, load, open_content, wake, write
 from angarium.messaging.lanes import Turns, share
 from angarium.messaging.policy import Defer, Refuse, judge
@@ -31,6 +31,7 @@ from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
 NOT_PREPARED = Reason.CONFIG  # why an attempt failed whose words could not be opened
+PUT_OFF = "Waits for its turn: the line is in trouble, and its retries are used up until more is taken."
 NOBODY = Standing()  # a contact that is gone: nothing is known against it, and its message was planned before
 
 
@@ -53,22 +54,37 @@ class Claimed(msgspec.Struct):
 # ── claiming ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def claim(world: World, line: Line, epoch: int, limit: int, others: int | None = None) -> list[Attempt]:
+async def claim(
+    world: World,
+    line: Line,
+    epoch: int,
+    limit: int,
+    others: int | None = None,
+    retries: int = retry.WITHOUT_LIMIT,
+) -> list[Attempt]:
     """Up to `limit` due attempts of a line, shared out by `lanes.share`, the most urgent first.
 
-    Lanes other than the first get at most `others`. The intent to submit them is durable now. Fenced when
-    another server has taken the line over.
+    Lanes other than the first get at most `others`; no more than `retries` have been submitted before. The
+    intent to submit them is durable now. Fenced when another server has taken the line over.
     """
     now, turns = world.ground.clock.now(), world.turns.get(line.id, Turns())
     others = limit if others is None else min(others, limit)
-    claimed = await world.ground.db.run(_claim, world, line, epoch, now, turns, limit, others)
+    claimed = await world.ground.db.run(_claim, world, line, epoch, now, turns, limit, others, retries)
     world.turns[line.id] = claimed.turns
     wake(world, claimed.settled)
     return sorted(claimed.attempts, key=lambda one: (one.priority, one.due_at, one.id))
 
 
 async def _claim(
-    tx: Transaction, world: World, line: Line, epoch: int, now: int, turns: Turns, limit: int, others: int
+    tx: Transaction,
+    world: World,
+    line: Line,
+    epoch: int,
+    now: int,
+    turns: Turns,
+    limit: int,
+    others: int,
+    retries: int,
 ) -> Claimed:
     await owners.must_own(tx, line.workspace_id, line.id, epoch)
     waiting = await attempt_store.waiting(tx, [line.workspace_id], line.id, now, limit)
@@ -76,6 +92,8 @@ async def _claim(
     claimed = Claimed(shared.turns)
     for workspace_id, quotas in shared.quotas.items():
         found = await attempt_store.claim(tx, workspace_id, line.id, epoch, now, quotas)
+        found = await _put_off(tx, found, retries, now)
+        retries -= sum(attempt.tries > 1 for attempt in found)
         good, settled = await _judge(tx, world, line, workspace_id, found, now)
         claimed.attempts += good
         claimed.settled += settled
@@ -97,6 +115,16 @@ async def _judge(
         else:
             good.append(attempt)
     return good, await _stop(tx, world, workspace_id, stopped, now) if stopped else []
+
+
+async def _put_off(tx: Transaction, found: list[Attempt], retries: int, now: int) -> list[Attempt]:
+    """Put back what has been submitted before, beyond so many; what is left may go."""
+    again = [attempt for attempt in found if attempt.tries > 1][retries:]
+    if not again:
+        return found
+    await attempt_store.put_back(tx, again, now + micros(retry.PUT_OFF_S), PUT_OFF)
+    late = {attempt.id for attempt in again}
+    return [attempt for attempt in found if attempt.id not in late]
 
 
 async def _stop(
@@ -196,6 +224,9 @@ def _settle_refusal(case: Case, attempt: Attempt, refused: Refused, roll: float,
     attempt.code, attempt.detail = refused.code, refused.detail
     overrides = case.steps[attempt.step].on
     goes_on = case.message.finished_at is None  # it may have been cancelled while it was on its way
+    if goes_on and refused.untried and _become(attempt, AttemptState.QUEUED):
+        attempt.tries, attempt.due_at = attempt.tries - 1, now
+        return
     if goes_on and action(refused.reason, attempt.message_class, overrides) is Action.RETRY:
         again_at = next_try_at(refused.reason, attempt.tries, now, roll, refused.retry_after_s)
         if again_at is not None and again_at < attempt.expires_at and _become(attempt, AttemptState.QUEUED):

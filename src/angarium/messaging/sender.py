@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from angarium.core.clock import MICROS
-from angarium.core.ports import Connection, Lease, Outcome, Raw, Refused, Submission
+from angarium.core.ports import Accepted, Connection, Lease, Outcome, Raw, Refused, Submission
 from angarium.core.problems import Problem
 from angarium.core.values import MessageClass
 from angarium.lines.store import Line
-from angarium.messaging import pacing, reconcile, send
+from angarium.messaging import reconcile, send
+from angarium.messaging.condition import Condition, Grant, Waiting
 from angarium.messaging.lanes import FIRST, LANES, kept
-from angarium.messaging.pacing import Bucket
 from angarium.messaging.send import Ended
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store.attempts import Attempt
@@ -29,6 +29,8 @@ log = structlog.get_logger()
 BATCH_MAX = 500  # attempts claimed, outcomes recorded, callbacks applied in one transaction
 POLL_S = 1.0  # how long a lost wake-up can go unnoticed
 AGAIN_S = 0.5  # after the database could not take it
+BREATH_S = 0.001
+PAUSE_S = 0.02  # when all that was due was put off
 CLOSE_GRACE_S = 10.0  # for answers that are still under way when a line is closed
 
 
@@ -47,7 +49,9 @@ class Sender:
         self._record = record
         self._heard = heard
         self._under_way: dict[int, Attempt] = {}
-        self._bucket = Bucket(line.speed_per_s)
+        self._condition = Condition(line.speed_per_s)
+        self._was_up = False
+        self._away = False  # it was connected, and is not
         self._kept = kept(line.window_max, line.classes)
         self._full = False  # there was no place at all when it looked last
         self._connection: Connection | None = None
@@ -55,8 +59,22 @@ class Sender:
         self._ended = asyncio.Event()
 
     def state(self) -> str:
-        """How it is connected."""
-        return self._connection.state() if self._connection else "starting"
+        """How the line is, in one sentence: it cannot be reached, or is held back, or how it is connected."""
+        waiting = self.waiting()
+        return waiting.why if waiting else self._connection.state() if self._connection else "closed"
+
+    def waiting(self) -> Waiting | None:
+        """Why what is due on the line is not handed over, or not all of it; None when nothing holds it."""
+        if self._connection is None:
+            return Waiting("starting")
+        if not self._connection.up():
+            return Waiting(self._connection.state())
+        return self._condition.waiting(self._world.ground.clock.now())
+
+    @property
+    def condition(self) -> Condition:
+        """What is known of the line's provider."""
+        return self._condition
 
     # ── the loop ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -73,6 +91,7 @@ class Sender:
             channel, settings = world.channels[line.channel], world.settings(line)
             connection = world.connect(channel, world.tools, settings, line.window_max, self)
             self._connection = connection
+            world.waiting[line.id] = self.waiting
             await connection.open()
             while not self._stopping:
                 await waiter.wait(await self._send_some(lease, connection))
@@ -89,6 +108,7 @@ class Sender:
 
     async def _close(self) -> None:
         self._world.connected.pop(self.line.id, None)
+        self._world.waiting.pop(self.line.id, None)
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await connection.close(CLOSE_GRACE_S)
@@ -109,21 +129,24 @@ class Sender:
             self._full = free <= 0
             if self._full:
                 return POLL_S
-            self._bucket, granted = pacing.take(self._bucket, min(free, BATCH_MAX), clock.now())
-            if granted == 0:
-                return max(0.001, (pacing.next_token_at(self._bucket, clock.now()) - clock.now()) / MICROS)
-            others = min(granted, max(0, free - self._kept))
-            claimed = await self._claim(lease, granted, others)
-            self._bucket = pacing.give_back(self._bucket, granted - len(claimed))
+            under_way = (attempt.submitted_at or 0 for attempt in self._under_way.values())
+            grant = self._condition.grant(min(free, BATCH_MAX), under_way, clock.now())
+            if grant.number == 0:
+                return grant.wait_s
+            others = min(grant.number, max(0, free - self._kept))
+            claimed = await self._claim(lease, grant, others)
+            self._condition.used(grant, [attempt.tries for attempt in claimed], clock.now())
             self._hand_over(connection, claimed)
-            if len(claimed) < granted:
+            if len(claimed) < grant.number:
                 behind = sum(one.message_class is not FIRST for one in claimed)
-                return await self._until_next_due(LANES if behind < others else (FIRST,))
+                lanes = LANES if behind < others else (FIRST,)
+                return await self._until_next_due(lanes, BREATH_S if claimed else PAUSE_S)
         return POLL_S
 
-    async def _claim(self, lease: Lease, limit: int, others: int) -> list[Attempt]:
+    async def _claim(self, lease: Lease, grant: Grant, others: int) -> list[Attempt]:
+        limit, retries = grant.number, grant.retries
         try:
-            return await send.claim(self._world, self.line, lease.epoch, limit, others)
+            return await send.claim(self._world, self.line, lease.epoch, limit, others, retries)
         except Problem as problem:
             log.warning("cannot claim", line=self.line.name, problem=problem.detail)
             await self._world.ground.clock.sleep(AGAIN_S)
@@ -143,7 +166,7 @@ class Sender:
         if batch:
             connection.submit(batch)
 
-    async def _until_next_due(self, lanes: Sequence[MessageClass]) -> float:
+    async def _until_next_due(self, lanes: Sequence[MessageClass], at_least_s: float) -> float:
         """How long until something is due in these lanes; what waits in others waits for room."""
         line, now = self.line, self._world.ground.clock.now()
         read = self._world.ground.db.read
@@ -153,15 +176,25 @@ class Sender:
             return AGAIN_S
         if due_at is None:
             return POLL_S
-        return min(POLL_S, max(0.001, (due_at - now) / MICROS))
+        return min(POLL_S, max(at_least_s, (due_at - now) / MICROS))
 
     # ── the ears ─────────────────────────────────────────────────────────────────────────────────────
 
     def outcome(self, attempt_id: int, outcome: Outcome) -> None:
         """One submission has ended."""
         attempt = self._under_way.pop(attempt_id)
-        roll = self._world.ground.chance.roll() if isinstance(outcome, Refused) else 0.0
+        roll = 0.0 if isinstance(outcome, Accepted) else self._world.ground.chance.roll()
+        self._learn(attempt, outcome, roll)
         self._record(Ended(attempt, outcome, roll))
+
+    def _learn(self, attempt: Attempt, outcome: Outcome, roll: float) -> None:
+        """What the outcome says of the line; a change of heart is told."""
+        was_well = self._condition.well()
+        now = self._world.ground.clock.now()
+        self._condition.heard(outcome, attempt.submitted_at or 0, now, roll)
+        if self._condition.well() is not was_well:
+            self._show()
+            log.warning("a line changed", line=self.line.name, state=self.state())
 
     async def arrived(self, raw: Raw) -> None:
         """Journal what the provider said; returns after the commit."""
@@ -175,7 +208,17 @@ class Sender:
         if self._connection is None:
             return
         free = self._connection.free()
-        self._world.connected[self.line.id] = free > 0 or bool(self._under_way)
+        self._show()
         gathered = (free - self._kept) * 4 >= self.line.window_max
         if gathered or (self._full and free > 0) or not self._under_way:
             self._world.ground.fabric.wake(topic(self.line.id))
+
+    def _show(self) -> None:
+        """Tell the routing whether the line can be counted on; one that was away comes back slowly."""
+        assert self._connection is not None
+        up = self._connection.up()
+        if up and self._away:
+            self._condition.came_back(self._world.ground.clock.now())
+        self._away = not up and (self._away or self._was_up)
+        self._was_up = up
+        self._world.connected[self.line.id] = up and self._condition.well()

@@ -15,6 +15,7 @@ from angarium.core.values import Json
 from angarium.lines.flows import Lines, opened_settings
 from angarium.lines.store import Line
 from angarium.messaging.cascade import Step
+from angarium.messaging.condition import Waiting
 from angarium.messaging.lanes import Turns
 from angarium.messaging.store import cascades
 from angarium.storage.database import Transaction
@@ -69,6 +70,8 @@ class World:
     versions: Versions = field(default_factory=Versions)
     connected: dict[int, bool] = field(default_factory=dict)  # line id -> whether it is, on this machine
     turns: dict[int, Turns] = field(default_factory=dict)  # line id -> whose turn it is on it
+    # line id -> what says why its queue waits
+    waiting: dict[int, Callable[[], Waiting | None]] = field(default_factory=dict)
     _settings: dict[tuple[int, int], Any] = field(default_factory=dict)
 
     def settings(self, line: Line) -> Any:
@@ -77,6 +80,11 @@ class World:
         if key not in self._settings:
             self._settings[key] = opened_settings(self.ground, line)
         return self._settings[key]
+
+    def why_waiting(self, line_id: int) -> Waiting | None:
+        """Why what is due on a line of this machine is not handed over; None when nothing holds it back."""
+        asked = self.waiting.get(line_id)
+        return asked() if asked else None
 
     def callback_url(self, line: Line) -> str:
         """Where a line's provider posts to; empty when there is no public address."""

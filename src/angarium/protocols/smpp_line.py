@@ -40,8 +40,8 @@ WAITING_MAX = 5_000  # messages of the operator that wait for the journal before
 PIECE_MAX = 500  # of them in one piece of the journal
 JOURNAL_RETRY_S, JOURNAL_CLOSE_S = 1.0, 1.0
 
-LINK_LOST = Refused(Reason.TEMPORARY, detail="not sent: the connection was lost before")
-CLOSED = Refused(Reason.TEMPORARY, detail="not sent: the line was closed before")
+LINK_LOST = Refused(Reason.TEMPORARY, detail="not sent: the connection was lost before", untried=True)
+CLOSED = Refused(Reason.TEMPORARY, detail="not sent: the line was closed before", untried=True)
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,10 @@ class SmppConnection:
         """Begin to bind; goes on until closed."""
         for link in self._links:
             link.open()
+
+    def up(self) -> bool:
+        """Whether the bind that submits is there."""
+        return self._sender.bound
 
     def free(self) -> int:
         """How many more submissions may begin."""

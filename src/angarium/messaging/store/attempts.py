@@ -77,6 +77,7 @@ CHANGING = (
     "code",
     "detail",
     "late",
+    "tries",
     "due_at",
     "accepted_at",
     "delivered_at",
@@ -85,6 +86,7 @@ CHANGING = (
 )
 _insert = BulkInsert(attempt, COLUMNS)
 _update = BulkUpdate(attempt, match=("workspace_id", "id"), set=CHANGING)
+_put_back = BulkUpdate(attempt, match=("workspace_id", "id"), set=("state", "tries", "due_at", "detail"))
 _of_messages = Statement(
     select(*_columns)
     .where(_here, among(attempt.c.message_id, "message_ids"))
@@ -286,6 +288,7 @@ async def save(tx: Transaction, attempts: Sequence[Attempt]) -> None:
                 one.code,
                 one.detail,
                 one.late,
+                one.tries,
                 one.due_at,
                 one.accepted_at,
                 one.delivered_at,
@@ -339,6 +342,12 @@ async def claim(
         _claim, workspace_id=workspace_id, line_id=line_id, new_epoch=epoch, now=now, **limits
     )
     return [read(row) for row in rows]
+
+
+async def put_back(tx: Transaction, attempts: Sequence[Attempt], due_at: int, why: str) -> None:
+    """Take claims back of which nothing was handed over: they are as they were, but for when they are due."""
+    rows = [(one.workspace_id, one.id, "queued", one.tries - 1, due_at, why) for one in attempts]
+    await tx.update(_put_back, rows)
 
 
 async def next_due(
