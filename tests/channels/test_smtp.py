@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from angarium.channels import kit
-from angarium.channels.smtp import CHANNEL, CONTENT_MAX
+from angarium.channels.smtp import CHANNEL, CONTENT_MAX, NOT_HANDED_OVER
 from angarium.core.ports import (
     Accepted,
     Event,
@@ -273,12 +273,7 @@ async def test_a_server_that_takes_two_links_and_no_more_is_a_slow_one() -> None
 @pytest.mark.parametrize(
     ("answers", "outcome"),
     [
-        (
-            {"RCPT": SILENCE},
-            Refused(
-                Reason.TEMPORARY, detail="the line was closed before the mail was handed over", untried=True
-            ),
-        ),
+        ({"RCPT": SILENCE}, NOT_HANDED_OVER),
         ({"dot": SILENCE}, Unknown("the mail was handed over: CancelledError")),
     ],
 )

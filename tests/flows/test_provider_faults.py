@@ -87,7 +87,7 @@ async def in_trouble(shop: Running, smsc: Troubled, messages: int) -> None:
 async def test_an_outage_costs_a_few_submissions_and_ends_in_a_ramp(database: Database) -> None:
     async with a_smsc(Troubled(Stage())) as smsc, running(database, SPEED) as shop:
         await in_trouble(shop, smsc, 300)
-        await asyncio.sleep(60 / SPEED)
+        await shop.after(60)
         assert smsc.tried <= IN_A_ROW + shop.lines["sms"].window_max + 8
         assert "an error inside the message centre" in shop.line_state("sms")
         assert await shop.report() == {"queued": 300}
@@ -148,7 +148,7 @@ async def test_a_password_that_is_wrong_fails_no_message_and_says_so(database: D
             await shop.engine.start()
             await shop.batch(200, channel="viber_business")
             await until(lambda: "resting until" in shop.line_state("viber"))
-            await asyncio.sleep(30 / SPEED)
+            await shop.after(30)
             report = await shop.report()
             assert report["failed"] <= IN_A_ROW + 5 + 3
             assert report["queued"] == 200 - report["failed"]

@@ -54,7 +54,7 @@ class QuickClock(SystemClock):
         return (time.monotonic() - self._began) * self._speed
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / self._speed)
+        await super().sleep(seconds / self._speed)
 
 
 class Running(Relay):
@@ -76,6 +76,11 @@ class Running(Relay):
         account = {"port": port, "system_id": "angarium", "password": "secret", "reconnect_s": 1}
         settings = {**SETTINGS["smpp"], **account, **given.pop("settings", {})}
         await self.line(name, "smpp", ("otp", "service", "promotional"), settings=settings, **given)
+
+    async def after(self, seconds: float) -> None:
+        """Return when the shop's clock is so much later."""
+        later = self.clock.monotonic() + seconds
+        await until(lambda: self.clock.monotonic() >= later)
 
     def sender(self, line: str) -> Sender:
         """What sends on a line."""

@@ -20,14 +20,7 @@ class EngineCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """A family for each thing that is shown."""
-        up = GaugeMetricFamily(
-            "angarium_line_up", "Whether the line is connected", labels=["line", "channel"]
-        )
-        for line_id in self._engine.states():
-            line = self._world.lines.get(line_id)
-            if line is not None:
-                up.add_metric([line.name, line.channel], float(self._world.connected.get(line_id, False)))
-        yield up
+        yield from self._lines()
         waiting = GaugeMetricFamily("angarium_waiting", "Items that wait to be written", labels=["what"])
         for what, count in self._engine.backlogs().items():
             waiting.add_metric([what], count)
@@ -40,3 +33,22 @@ class EngineCollector(Collector):
         for loop, count in self._engine.failures.items():
             died.add_metric([loop], count)
         yield died
+
+    def _lines(self) -> Iterator[Metric]:
+        labels = ["line", "channel"]
+        up = GaugeMetricFamily("angarium_line_up", "Whether it is connected and does not rest", labels=labels)
+        resting = GaugeMetricFamily(
+            "angarium_line_resting", "Whether it rests, or is tried out after a rest", labels=labels
+        )
+        speed = GaugeMetricFamily(
+            "angarium_line_speed_per_s", "How fast it may go now; 0: without limit", labels=labels
+        )
+        now = self._world.ground.clock.now()
+        for line_id, condition in self._engine.conditions().items():
+            line = self._world.lines.get(line_id)
+            if line is not None:
+                named = [line.name, line.channel]
+                up.add_metric(named, float(self._world.connected.get(line_id, False)))
+                resting.add_metric(named, float(not condition.well()))
+                speed.add_metric(named, condition.pace.speed(now))
+        yield from (up, resting, speed)

@@ -22,6 +22,7 @@ from angarium.lines.flows import TOPIC as LINES_TOPIC
 from angarium.lines.store import Line
 from angarium.messaging import plan, receive, reconcile, send
 from angarium.messaging.case import wake
+from angarium.messaging.condition import Condition
 from angarium.messaging.send import Ended
 from angarium.messaging.sender import AGAIN_S, BATCH_MAX, POLL_S, Sender
 from angarium.messaging.store import messages as message_store
@@ -64,6 +65,10 @@ class Engine:
     def states(self) -> dict[int, str]:
         """How each line of this machine is connected."""
         return {line_id: sender.state() for line_id, sender in self._senders.items()}
+
+    def conditions(self) -> dict[int, Condition]:
+        """What is known of the provider of each line of this machine."""
+        return {line_id: sender.condition for line_id, sender in self._senders.items()}
 
     async def start(self) -> None:
         """Begin to send, plan and receive; first what an earlier run left behind."""
