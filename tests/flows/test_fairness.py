@@ -56,6 +56,9 @@ class Hand:
     async def open(self) -> None:
         self._ears.room()
 
+    def up(self) -> bool:
+        return True
+
     def free(self) -> int:
         return self._window - len(self.under_way)
 
