@@ -7,12 +7,14 @@ ledger. fdatasync: before a commit is durable. write: after it, before an answer
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
 import aiohttp
 import pytest
 
+from promises.conftest import PRICE
 from support.process import Shop
 from support.strace import Strace
 
@@ -82,6 +84,7 @@ def check(messages: list[dict[str, Any]], copies: Counter[str], ordered: Ordered
     assert len(set(ordered.values())) == len(ordered)
     assert set(copies) <= set(ordered.values()), "unexpected"
     for one in messages:
+        check_cost(one)
         text, copies_max = ordered[one["id"]], COPIES_MAX[one["class"]]
         assert copies[text] <= copies_max, text
         if one["state"] == "delivered":
@@ -89,3 +92,11 @@ def check(messages: list[dict[str, Any]], copies: Counter[str], ordered: Ordered
         else:  # killed each time it was on its way, as often as its class lets it go
             assert one["state"] == "unknown", one
             assert [attempt["reason"] for attempt in one["attempts"]] == ["no_answer"] * copies_max, one
+
+
+def check_cost(message: dict[str, Any]) -> None:
+    """What was taken is paid for, once; the message costs what its attempts cost."""
+    costs = [Decimal(attempt["cost"]["amount"]) for attempt in message["attempts"]]
+    taken = [attempt["state"] != "unknown" for attempt in message["attempts"]]
+    assert costs == [Decimal(PRICE) if was_taken else 0 for was_taken in taken], message
+    assert Decimal(message["cost"]["amount"]) == sum(costs), message
