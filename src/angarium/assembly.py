@@ -32,6 +32,7 @@ from angarium.lines.flows import Lines
 from angarium.messaging import api as messages
 from angarium.messaging import cascades_api as cascades
 from angarium.messaging import pages
+from angarium.messaging import unknowns_api as unknowns
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
 from angarium.messaging.workers import Engine
@@ -58,6 +59,7 @@ HANDLERS = [
     *cascades.HANDLERS,
     *contacts.HANDLERS,
     *messages.HANDLERS,
+    *unknowns.HANDLERS,
     *doors.HANDLERS,
     *pages.HANDLERS,
 ]

@@ -103,6 +103,11 @@ UNTOLD = {
     ("GET", "/v1/messages"),
     ("GET", "/v1/messages/report"),
     ("GET", "/v1/messages/report/instead"),
+    ("GET", "/v1/unknowns"),
+    ("GET", "/v1/unknowns/summary"),
+    ("GET", "/v1/unknowns/{message_id:str}"),
+    ("POST", "/v1/unknowns/decide"),
+    ("POST", "/v1/unknowns/{message_id:str}/decide"),
 }
 
 

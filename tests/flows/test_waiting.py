@@ -69,6 +69,8 @@ async def test_each_says_what_it_waits_for_and_is_found_by_it(relay: Relay) -> N
         assert await listed(relay, For(what)) == [ids.show("message", message)], what
     assert len(await listed(relay, None)) == len(found)
     assert await listed(relay, For.TURN, label="other") == []
+    nobody = relay.ground.ids.mint()
+    assert await listed(relay, For.TURN, contact_id=nobody) == []
 
 
 async def test_until_when_and_what_follows(relay: Relay) -> None:

@@ -64,7 +64,15 @@ NOBODYS = {
     "cascade": "nobody-cascade",
     "ref": "ref-of-nobody",
 }
-FILTERS = {"limit", "state", "class", "created_from", "created_until"}  # asked for, and no name of a thing
+FILTERS = {
+    "limit",
+    "state",
+    "class",
+    "waiting",
+    "age_min_s",
+    "created_from",
+    "created_until",
+}  # asked for, and no name of a thing
 BY_TOKEN = {"/callbacks/{line}/{token}"}  # whoever knows the token is the provider; see the test of callbacks
 
 
@@ -81,9 +89,12 @@ class Neighbours:
     async def their_rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of theirs."""
         rows = await everything_in(self.house.ground.db)
-        place = {name: list(metadata.tables[name].columns.keys()).index("workspace_id") for name in rows}
+        columns = {name: list(metadata.tables[name].columns.keys()) for name in rows}
+        place = {
+            name: names.index("workspace_id") for name, names in columns.items() if "workspace_id" in names
+        }
         mine = self.theirs.workspace_id
-        return {name: [row for row in found if row[place[name]] == mine] for name, found in rows.items()}
+        return {name: [row for row in rows[name] if row[at] == mine] for name, at in place.items()}
 
     def same(self, for_theirs: Heard, for_nobodys: Heard, asked: str) -> None:
         """Two answers tell the same, but for the name that was asked for."""

@@ -26,6 +26,7 @@ NAME_MAX = 100  # characters
 SCOPES = {
     "messages:write": "Send, cancel and preview messages",
     "messages:read": "See messages, their attempts and timelines",
+    "messages:decide": "Decide what becomes of messages of which nobody knows whether they went out",
     "contacts:write": "Create, change and delete contacts",
     "contacts:read": "See contacts",
     "setup:write": "Create, change and delete lines, templates and cascades",

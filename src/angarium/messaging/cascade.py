@@ -234,7 +234,12 @@ def _after_unknown(run: Run, last: Try, now: int) -> Decision:
 
 
 def _leave(run: Run, last: Try, now: int, why: str, reason: Reason) -> Decision:
-    """Where a reason leads once its retries are used up."""
+    """Where a reason leads once its retries are used up.
+
+    Advertising of which a copy may be out goes nowhere by itself, though a person had it sent again.
+    """
+    if run.message_class is MessageClass.PROMOTIONAL and best_state(run) is MessageState.UNKNOWN:
+        return _end(run, why, reason)
     match _action(run, last.step, reason):
         case Action.STOP:
             return _end(run, f"{why}; that ends it", reason)

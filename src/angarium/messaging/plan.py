@@ -71,7 +71,7 @@ def _follow(world: World, case: Case, run: Run, decision: Decision, now: int) ->
             _take_back(world, case, decision, now)
         else:
             _cancel_queued(case, Reason.NOT_STARTED, now)
-            _plan_step(world, case, decision, now)
+            plan_step(world, case, decision, now)
         run, decision = _ask(case, now)
     if isinstance(decision, WaitUntil):
         _wait(case, run, decision, now)
@@ -164,7 +164,7 @@ def _take_back(world: World, case: Case, decision: TakeBack, now: int) -> None:
     _cancel_queued(case, Reason.ANSWERED, now)
 
 
-def _plan_step(world: World, case: Case, send: Send, now: int) -> None:
+def plan_step(world: World, case: Case, send: Send, now: int) -> None:
     """Add an attempt for the step, or a skip that says why there is none."""
     found = find_way(world, case, send, now)
     note: Json = {"step": send.step + 1, "why": send.why}

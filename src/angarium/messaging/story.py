@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -77,16 +77,28 @@ async def listing(
         on = [id_ for id_, line in lines.items() if (line.waits_for() is what) is not (what is For.SWITCH)]
         found = await waiting_store.page(tx, workspace_id, wanted, what.value, on, now, before, limit + 1)
     shown = found[:limit]
-    await world.versions.load(tx, workspace_id, {one.cascade_version_id for one in shown}, set())
-    tried: dict[int, list[Attempt]] = {one.id: [] for one in shown}
-    for attempt in await attempt_store.of_messages(tx, workspace_id, list(tried)):
-        tried[attempt.message_id].append(attempt)
-    cases = [Case(one, tried[one.id], world.versions.steps[one.cascade_version_id]) for one in shown]
+    cases = await cases_of(tx, world, workspace_id, shown)
     return Listed(
-        [{**outline(case.message), "waiting": _told(case, waiting(case, lines, now))} for case in cases],
-        list(tried.values()),
+        [{**outline(case.message), "waiting": waiting_of(case, lines, now)} for case in cases],
+        [case.attempts for case in cases],
         shown[-1].id if len(found) > limit else None,
     )
+
+
+async def cases_of(
+    tx: Transaction, world: World, workspace_id: int, messages: Sequence[Message]
+) -> list[Case]:
+    """Messages with their attempts and steps, only to be looked at."""
+    await world.versions.load(tx, workspace_id, {one.cascade_version_id for one in messages}, set())
+    cases = {one.id: Case(one, [], world.versions.steps[one.cascade_version_id]) for one in messages}
+    for attempt in await attempt_store.of_messages(tx, workspace_id, list(cases)):
+        cases[attempt.message_id].attempts.append(attempt)
+    return list(cases.values())
+
+
+def waiting_of(case: Case, lines: Mapping[int, LineNow], now: int) -> Document | None:
+    """What a message waits for, as lists show it; None when it is final."""
+    return _told(case, waiting(case, lines, now))
 
 
 def lines_now(world: World, workspace_id: int) -> dict[int, LineNow]:
@@ -190,7 +202,8 @@ def timeline_sentences(document: Document) -> Sequence[str]:
     for event in document["timeline"]:
         where = f" on {event['line']}" if event.get("line") else ""
         reason = f": {event['reason']}" if event.get("reason") else ""
-        sentences.append(f"{event['at']}  {event['event']}{where}{reason}")
+        ruling = f" {event['ruling']} by {event['by']}: {event['detail']}" if "ruling" in event else ""
+        sentences.append(f"{event['at']}  {event['event']}{where}{reason}{ruling}")
         sentences += [f"{'':26}{_decision(decision)}" for decision in event.get("decisions", ())]
     return sentences
 

@@ -327,6 +327,8 @@ def _said(event: Document, channel: str, *, first: bool) -> Sentence:
             return "event.taken_in", {"class": (f"class.{event['class']}", {})}
         case "decided":
             return _decided(event)
+        case "ruled":
+            return f"event.ruled.{event['ruling']}", {**values, "by": event["by"]}
         case "sent" if "refs" in event:
             return "event.taken", values
         case _ if "contradicts" in event:

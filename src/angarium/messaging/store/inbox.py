@@ -110,7 +110,7 @@ _unpark = Statement(
         _parked_here, parked_receipt.c.line_id == bindparam("line_id"), among(parked_receipt.c.ref, "refs")
     )
 )
-_parked_count = Statement(select(func.count()).select_from(parked_receipt).where(_parked_here))
+_parked_so_far = Statement(select(func.count(), func.min(parked_receipt.c.received_at)).where(_parked_here))
 _forget_parked = Statement(
     delete(parked_receipt).where(_parked_here, parked_receipt.c.received_at < bindparam("before"))
 )
@@ -268,10 +268,22 @@ async def unpark(tx: Transaction, workspace_id: int, line_id: int, refs: Sequenc
     await tx.execute(_unpark, workspace_id=workspace_id, line_id=line_id, refs=list(refs))
 
 
+class Parking(msgspec.Struct, frozen=True):
+    """How many receipts fit no attempt, and since when the oldest waits."""
+
+    count: int = 0
+    since: int | None = None
+
+
+async def parked_so_far(tx: Transaction, workspace_id: int) -> Parking:
+    """The receipts that fit no attempt."""
+    row = await tx.row(_parked_so_far, workspace_id=workspace_id)
+    return Parking(*row) if row else Parking()
+
+
 async def parked_count(tx: Transaction, workspace_id: int) -> int:
     """How many receipts fit no attempt."""
-    row = await tx.row(_parked_count, workspace_id=workspace_id)
-    return row[0] if row else 0
+    return (await parked_so_far(tx, workspace_id)).count
 
 
 async def forget_parked(tx: Transaction, workspace_id: int, before: int) -> int:

@@ -41,7 +41,7 @@ def _of_attempts(condition: Any) -> Any:
 
 def _page(condition: Any) -> Statement:
     fits = (or_(bindparam("label") == "", message.c.label == bindparam("label")),)
-    whose = or_(bindparam("contact_id") == 0, message.c.contact_id == bindparam("contact_id"))
+    whose = or_(message.c.contact_id == bindparam("contact_id"), bindparam("contact_id") == 0)
     return Statement(newest.where(listed, *fits, whose, condition))
 
 
