@@ -11,6 +11,7 @@ import pytest
 from angarium.core.problems import Problem
 from angarium.messaging.store import messages
 from angarium.messaging.store.messages import Filter
+from angarium.messaging.world import Versions
 from angarium.storage import facts
 from support.relay import Relay
 
@@ -122,3 +123,21 @@ async def test_the_template_is_rendered_for_the_person(relay: Relay) -> None:
         to={"external_id": "c1"}, text="", template="greeting", variables={"number": 7}, channel="smpp"
     )
     assert (await relay.told(message))["attempts"][0]["content"]["text"] == "Aziza, order 7 for Aziza Karimi"
+
+
+async def test_steps_that_were_rolled_back_are_written_again(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first message with steps of its own is lost with its commit; the second must not lean on them."""
+    await shop(relay)
+
+    async def fails(*_: object) -> None:
+        raise Problem("storage-unavailable", "The disk is full", status=503)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(messages, "insert", fails)
+        with pytest.raises(Problem, match="disk is full"):
+            await relay.order(GOOD)
+    message_id = await relay.send(**GOOD)
+    relay.world.versions = Versions()  # a restart: what is known is what is written
+    assert (await relay.told(message_id))["steps"][0]["channel"] == "smpp"

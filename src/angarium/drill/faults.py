@@ -41,9 +41,20 @@ class Nemesis:
         for injection in injections:
             await clock.sleep(max(0.0, began + injection.at_s - clock.monotonic()))
             self._say(f"now: {injection}")
-            broken = await OF_THE_SERVER.get(injection.name, operator)(self._stage, injection)
+            broken = await self._alive(
+                await OF_THE_SERVER.get(injection.name, operator)(self._stage, injection)
+            )
             self.broken.append(broken)
             self._record.write(msgspec.json.encode(broken) + b"\n")
+
+    async def _alive(self, broken: Broken) -> Broken:
+        """What was broken; a server that ended over it is started again, as whoever watches it would."""
+        server = self._stage.processes.running("server")
+        if server.returncode is None:
+            return broken
+        self._say(f"     the server ended with status {server.returncode}; starting it again")
+        await self._stage.start_server()
+        return msgspec.structs.replace(broken, ready_at=now(self._stage), status=server.returncode)
 
 
 def now(stage: Stage) -> float:

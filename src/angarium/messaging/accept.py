@@ -86,6 +86,9 @@ class Order(msgspec.Struct, frozen=True):
     body_hash: bytes = b""
 
 
+Inline = dict[tuple[int, str], int]  # (workspace, digest of steps) -> version id
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What to answer: status and JSON."""
 
@@ -100,7 +103,8 @@ async def accept(world: World, orders: Sequence[Order]) -> list[Answer | Problem
         places = [i for i, order in enumerate(orders) if order.workspace_id == workspace_id]
         ours = [orders[i] for i in places]
         now = world.ground.clock.now()
-        answered, cases = await world.ground.db.run(_accept, world, workspace_id, ours, now)
+        answered, cases, learned = await world.ground.db.run(_accept, world, workspace_id, ours, now)
+        world.versions.inline |= learned  # not before the commit: what was rolled back is not there
         wake(world, cases)
         if cases:
             world.ground.fabric.wake(PLANNER_TOPIC)
@@ -111,11 +115,12 @@ async def accept(world: World, orders: Sequence[Order]) -> list[Answer | Problem
 
 async def _accept(
     tx: Transaction, world: World, workspace_id: int, orders: Sequence[Order], now: int
-) -> tuple[list[Answer | Problem], list[Case]]:
+) -> tuple[list[Answer | Problem], list[Case], Inline]:
     claims = await _claims(tx, workspace_id, orders, now)
     fresh = [order for order, claim in zip(orders, claims, strict=True) if isinstance(claim, idempotency.New)]
     readable = [m for order in fresh for m in order.messages if isinstance(m, MessageInput)]
-    results = iter(await prepare(tx, world, workspace_id, readable, now))
+    learned: Inline = {}
+    results = iter(await prepare(tx, world, workspace_id, readable, now, learned))
     answers: dict[int, Answer | Problem] = {}
     cases: list[Case] = []
     for order in fresh:
@@ -124,7 +129,7 @@ async def _accept(
         cases += [one for one in own if isinstance(one, Case)]
     await _write(tx, world, workspace_id, cases, now)
     await _keep_answers(tx, workspace_id, fresh, answers)
-    return [_of_claim(orders, i, claim, answers) for i, claim in enumerate(claims)], cases
+    return [_of_claim(orders, i, claim, answers) for i, claim in enumerate(claims)], cases, learned
 
 
 async def _claims(
@@ -210,12 +215,11 @@ async def prepare(
     workspace_id: int,
     asked: Sequence[MessageInput],
     now: int,
-    *,
-    store: bool = True,
+    learned: Inline | None,
 ) -> list[Case | Problem]:
     """Each message with its first step planned, or what is wrong with it.
 
-    Writes nothing but the version of inline steps; not even that unless `store`.
+    Writes nothing but versions of inline steps, which are put into `learned`; not even that when it is None.
     """
     names = Names(
         await content_store.by_names(tx, workspace_id, {m.template for m in asked} - {""}),
@@ -234,8 +238,8 @@ async def prepare(
         if wrong or isinstance(person, FieldProblem):
             made.append(_invalid(wrong))
             continue
-        if store and not course.version_id:
-            course.version_id = await _version(tx, world, workspace_id, course.steps, now)
+        if learned is not None and not course.version_id:
+            course.version_id = await _version(tx, world, workspace_id, course.steps, now, learned)
         made.append(_case(world, workspace_id, one, person, course, names, now))
     return made
 
@@ -299,15 +303,17 @@ def _named_course(world: World, one: MessageInput, names: Names) -> Course:
     return Course(settled, told)
 
 
-async def _version(tx: Transaction, world: World, workspace_id: int, ways: tuple[Step, ...], now: int) -> int:
+async def _version(
+    tx: Transaction, world: World, workspace_id: int, ways: tuple[Step, ...], now: int, learned: Inline
+) -> int:
     """The version of inline steps; written when they are new."""
     digest = steps.digest(ways)
     key = (workspace_id, digest)
-    known = world.versions.inline.get(key)
+    known = world.versions.inline.get(key) or learned.get(key)
     if known is None:
         new_id = world.ground.ids.mint()
         known = await cascades.version_id(tx, workspace_id, INLINE, digest, ways, new_id, now)
-        world.versions.inline[key] = known
+        learned[key] = known
     world.versions.steps.setdefault(known, ways)
     return known
 

@@ -32,7 +32,7 @@ async def preview(
     tx: Transaction, world: World, workspace_id: int, asked: Sequence[MessageInput], now: int
 ) -> list[Document | Problem]:
     """What would become of each message if it were sent now; or what is wrong with it."""
-    prepared = await accept.prepare(tx, world, workspace_id, asked, now, store=False)
+    prepared = await accept.prepare(tx, world, workspace_id, asked, now, None)
     return [one if isinstance(one, Problem) else _shown(world, one, now) for one in prepared]
 
 
