@@ -123,6 +123,20 @@ async def test_one_that_half_works_is_asked_one_at_a_time_and_has_one_state(data
         assert not shop.world.connected[shop.lines["sms"].id]
 
 
+async def test_what_is_not_answered_while_a_line_closes_is_written_down(database: Database) -> None:
+    """So many at once that the line would rest, if it were not closing."""
+    messages = 2 * IN_A_ROW
+    silent = a_smsc(Smsc(Stage()), silent_share=1, receipt_delay_s=600)
+    async with silent as smsc, running(database, 10.0) as shop:
+        await shop.sms_line(smsc, window=20)
+        await shop.engine.start()
+        await shop.batch(messages)
+        await until(lambda: submissions(smsc) == messages)
+        assert await shop.report() == {"queued": messages}
+        await shop.engine.stop()
+        assert await shop.report() == {"unknown": messages}
+
+
 async def test_while_a_line_rests_the_other_is_taken(database: Database) -> None:
     async with (
         a_smsc(Troubled(Stage())) as broken,

@@ -155,4 +155,4 @@ async def a_smsc(smsc: S, **faults: Any) -> AsyncIterator[S]:
 
 def misbehave(smsc: Smsc, **faults: Any) -> None:
     """From now on."""
-    smsc._stage.script = Script(faults={"smpp": Faults(receipt_delay_s=0.01, **faults)})
+    smsc._stage.script = Script(faults={"smpp": Faults(**{"receipt_delay_s": 0.01, **faults})})

@@ -215,7 +215,8 @@ class Sender:
 
     def _show(self) -> None:
         """Tell the routing whether the line can be counted on; one that was away comes back slowly."""
-        assert self._connection is not None
+        if self._connection is None:  # it is being closed; what ends now is recorded all the same
+            return
         up = self._connection.up()
         if up and self._away:
             self._condition.came_back(self._world.ground.clock.now())
