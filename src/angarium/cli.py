@@ -1,4 +1,4 @@
-"""The command line: serve, migrate, doctor, keys, send, demo.
+"""The command line: serve, migrate, doctor, keys, lines, send, demo.
 
 Every command imports what it needs when it runs, so that `angarium --help` answers at once.
 """
@@ -230,6 +230,59 @@ def list_workspaces(context: click.Context) -> None:
         out.print(workspace.name, highlight=False)
     if not found:
         out.print("None yet. Make one: angarium keys create --workspace main --new")
+
+
+# ── lines ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@main.group()
+def lines() -> None:
+    """Lines that one workspace lends to another."""
+
+
+@lines.command("lend")
+@click.argument("line")
+@click.option("--workspace", required=True, help="Name of the workspace that owns the line.")
+@click.option("--to", "guest", required=True, help="Name of the workspace that is to send on it, too.")
+@click.pass_context
+def lend_line(context: click.Context, line: str, workspace: str, guest: str) -> None:
+    """Lend a line of one workspace to another, on behalf of both: the other need not take it."""
+    from angarium.lines import flows
+    from angarium.lines.store import Lent
+
+    async def lend(ground: Ground) -> Lent:
+        owner_id, line_id, guest_id = await _loan(ground, line, workspace, guest)
+        await flows.lend(ground, owner_id, line_id, guest_id)
+        return await flows.take(ground, guest_id, line_id)
+
+    lent = _run(_with_ground(_settings(context), lend))
+    out.print(f"{guest} sends on it as [bold]{escape(lent.name)}[/].", highlight=False)
+
+
+@lines.command("take-back")
+@click.argument("line")
+@click.option("--workspace", required=True, help="Name of the workspace that owns the line.")
+@click.option("--from", "guest", required=True, help="Name of the workspace that is to send on it no more.")
+@click.pass_context
+def take_line_back(context: click.Context, line: str, workspace: str, guest: str) -> None:
+    """Lend a line no more; receipts of what has gone out still reach whoever sent it."""
+    from angarium.lines import flows
+
+    async def take_back(ground: Ground) -> None:
+        await flows.take_back(ground, *await _loan(ground, line, workspace, guest))
+
+    _run(_with_ground(_settings(context), take_back))
+    out.print(f"{guest} sends on it no more.", highlight=False)
+
+
+async def _loan(ground: Ground, line: str, workspace: str, guest: str) -> tuple[int, int, int]:
+    """The ids behind the names: owner, line, guest."""
+    from angarium.accounts import flows as accounts
+    from angarium.lines import flows
+
+    owner = await accounts.workspace_named(ground, workspace)
+    lent = await flows.named(ground, owner.id, line)
+    return owner.id, lent.id, (await accounts.workspace_named(ground, guest)).id
 
 
 async def _workspace(ground: Ground, name: str, new: bool) -> Workspace:

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from angarium.messaging.store import attempts
+from angarium.messaging.store import queue
 from angarium.messaging.store.tables import attempt
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction, open_database
@@ -32,7 +32,7 @@ ASKED = {
     "new_epoch": 1,
 }
 ASKED |= {"otp": 0, "transactional": 0, "service": 0, "promotional": 500}
-STATEMENTS = {"waiting": attempts._waiting, "claim": attempts._claim, "next_due": attempts._next_due}
+STATEMENTS = {"waiting": queue._waiting, "claim": queue._claim, "next_due": queue._next_due}
 
 
 async def campaign(tx: Transaction) -> None:

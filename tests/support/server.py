@@ -19,6 +19,7 @@ from angarium.accounts.rules import SCOPES
 from angarium.accounts.store import workspaces
 from angarium.assembly import House, application, assemble
 from angarium.config import Settings
+from angarium.core import ids
 from angarium.core.clock import SystemChance, SystemClock
 from angarium.core.ids import IdMint
 from angarium.fabric.local import LocalFabric
@@ -168,7 +169,7 @@ NOTED = {"last_used_at"}  # columns that asking alone changes
 
 async def furnish(client: Client, house: House) -> dict[str, str]:
     """Make one thing of each kind in the client's workspace; their ids by their names in addresses."""
-    found = {}
+    found = {"workspace_id": ids.show("workspace", client.workspace_id)}
     for name, (path, body) in MADE_BY_POST.items():
         if name == "message_id":  # nobody watches the lines here
             known = await house.ground.db.read(workspaces)

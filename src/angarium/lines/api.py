@@ -1,4 +1,4 @@
-"""The JSON edge of lines, and of the channels they are on. Secrets go in and never come out."""
+"""The JSON edge of lines, of lending them, and of the channels they are on. Secrets never come out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from angarium.core.ports import Capabilities, Channel, secret_fields
 from angarium.core.values import Hours, Json, MessageClass
 from angarium.lines import flows, rules
 from angarium.lines.rules import LineInput
-from angarium.lines.store import Line
+from angarium.lines.store import Guest, Lent, Line, Loan
 from angarium.storage.database import Transaction
 
 LINE = Shape(LineInput, secret=("settings",))
@@ -43,6 +43,30 @@ class LineShown(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     created_at: str
     updated_at: str
+
+
+class GuestShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A workspace that a line is lent to."""
+
+    workspace: str
+    state: Loan  # offered: it has not taken it
+    updated_at: str
+
+
+class LentShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of another workspace, as those know it who may send on it: nothing of how it is connected."""
+
+    id: str
+    name: str  # what a step or a message calls it
+    owner: str
+    channel: str
+    classes: list[MessageClass]
+    hours: Hours | None
+    price: str
+    price_per: str
+    currency: str
+    state: Loan  # offered: nothing goes on it until it is taken
+    sends: bool  # it is enabled and approved
 
 
 class ChannelShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +109,22 @@ SHOWN_EXAMPLE = LineShown(
     version=1,
     created_at="2026-11-23T08:30:00.000Z",
     updated_at="2026-11-23T08:30:00.000Z",
+)
+LENT_EXAMPLE = LentShown(
+    id="lin_05a58xarj0000",
+    name="holding/viber-main",
+    owner="holding",
+    channel="viber_business",
+    classes=[MessageClass.SERVICE, MessageClass.TRANSACTIONAL],
+    hours=None,
+    price="0.0385",
+    price_per="message",
+    currency="EUR",
+    state=Loan.TAKEN,
+    sends=True,
+)
+GUEST_EXAMPLE = GuestShown(
+    workspace="ws_05a58xarj0001", state=Loan.OFFERED, updated_at="2026-11-23T08:30:00.000Z"
 )
 
 
@@ -191,6 +231,109 @@ async def delete_line(request: Call) -> JsonAnswer:
 
 
 @route(
+    "GET /v1/lines/{line_id}/guests",
+    Operation(
+        summary="List whom a line is lent to",
+        scope="setup:read",
+        gives=Page[GuestShown],
+        problems=(404,),
+        answer_example=Page([GUEST_EXAMPLE]),
+    ),
+)
+async def list_guests(request: Call) -> JsonAnswer:
+    """Every workspace that the line is offered to or that has taken it."""
+    line_id = edge.id_in_path(request, "line")
+    found = await flows.guests_of(edge.ground_of(request), request.auth.workspace_id, line_id)
+    return edge.answer(request, Page([shown_guest(guest) for guest in found]))
+
+
+@route(
+    "PUT /v1/lines/{line_id}/guests/{workspace_id}",
+    Operation(
+        summary="Lend a line to another workspace",
+        detail="The workspace has to take it before anything of it goes on the line. It never sees the line's"
+        " settings. The id of a workspace is the middle part of each of its API keys, after `ws_`.",
+        scope="setup:write",
+        gives=GuestShown,
+        problems=(404, 422),
+        answer_example=GUEST_EXAMPLE,
+    ),
+)
+async def lend_line(request: Call) -> JsonAnswer:
+    """The line is offered."""
+    line_id, guest_id = edge.id_in_path(request, "line"), edge.id_in_path(request, "workspace")
+    guest = await flows.lend(edge.ground_of(request), request.auth.workspace_id, line_id, guest_id)
+    return edge.answer(request, shown_guest(guest))
+
+
+@route(
+    "DELETE /v1/lines/{line_id}/guests/{workspace_id}",
+    Operation(
+        summary="Take a line back",
+        detail="Nothing new of the guest goes on it; what waits for it goes on to its next step. Receipts"
+        " of what has gone out still reach the guest.",
+        scope="setup:write",
+        status=204,
+        problems=(404,),
+    ),
+)
+async def take_line_back(request: Call) -> JsonAnswer:
+    """The line is lent no more."""
+    line_id, guest_id = edge.id_in_path(request, "line"), edge.id_in_path(request, "workspace")
+    await flows.take_back(edge.ground_of(request), request.auth.workspace_id, line_id, guest_id)
+    return edge.nothing(request)
+
+
+@route(
+    "GET /v1/lent-lines",
+    Operation(
+        summary="List the lines that others lend",
+        scope="setup:read",
+        gives=Page[LentShown],
+        answer_example=Page([LENT_EXAMPLE]),
+    ),
+)
+async def list_lent(request: Call) -> JsonAnswer:
+    """Every line of another workspace that is offered or taken."""
+    found = await flows.lent_to(edge.ground_of(request), request.auth.workspace_id)
+    return edge.answer(request, Page([shown_lent(one) for one in found]))
+
+
+@route(
+    "PUT /v1/lent-lines/{line_id}",
+    Operation(
+        summary="Take a line that another workspace offers",
+        detail="From now on messages may go over it, and whoever owns it sees them at the provider.",
+        scope="setup:write",
+        gives=LentShown,
+        problems=(404,),
+        answer_example=LENT_EXAMPLE,
+    ),
+)
+async def take_lent(request: Call) -> JsonAnswer:
+    """The line can be used."""
+    line_id = edge.id_in_path(request, "line")
+    lent = await flows.take(edge.ground_of(request), request.auth.workspace_id, line_id)
+    return edge.answer(request, shown_lent(lent))
+
+
+@route(
+    "DELETE /v1/lent-lines/{line_id}",
+    Operation(
+        summary="Give a line back, or refuse it",
+        scope="setup:write",
+        status=204,
+        problems=(404,),
+    ),
+)
+async def give_lent_back(request: Call) -> JsonAnswer:
+    """The line is used no more."""
+    line_id = edge.id_in_path(request, "line")
+    await flows.give_back(edge.ground_of(request), request.auth.workspace_id, line_id)
+    return edge.nothing(request)
+
+
+@route(
     "GET /v1/channels",
     Operation(
         summary="List the channels",
@@ -228,6 +371,33 @@ def shown(line: Line, states: dict[int, str]) -> LineShown:
     )
 
 
+def shown_guest(guest: Guest) -> GuestShown:
+    """Whom a line is lent to, for the outside."""
+    return GuestShown(
+        workspace=ids.show("workspace", guest.workspace_id),
+        state=guest.state,
+        updated_at=iso(guest.updated_at),
+    )
+
+
+def shown_lent(lent: Lent) -> LentShown:
+    """A line of another workspace, for the outside."""
+    line = lent.line
+    return LentShown(
+        id=ids.show("line", line.id),
+        name=lent.name,
+        owner=lent.owner,
+        channel=line.channel,
+        classes=sorted(line.classes),
+        hours=line.hours,
+        price=rules.price_text(line.price_micros),
+        price_per=line.price_per,
+        currency=line.currency,
+        state=lent.state,
+        sends=line.enabled and line.approved,
+    )
+
+
 def shown_channel(channel: Channel) -> ChannelShown:
     """A channel for the outside."""
     return ChannelShown(
@@ -262,4 +432,17 @@ def _schema(channel: Channel) -> Json:
     return schema | ({"$defs": parts} if parts else {})
 
 
-HANDLERS = (list_lines, create_line, get_line, change_line, delete_line, list_channels)
+HANDLERS = (
+    list_lines,
+    create_line,
+    get_line,
+    change_line,
+    delete_line,
+    list_guests,
+    lend_line,
+    take_line_back,
+    list_lent,
+    take_lent,
+    give_lent_back,
+    list_channels,
+)

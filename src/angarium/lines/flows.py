@@ -1,4 +1,4 @@
-"""Create, change and delete lines; keep the lines in force at hand.
+"""Create, change, delete and lend lines; keep the lines in force at hand.
 
 Secrets are sealed one by one, bound to their line and name; a form or an API answer shows them as a mask, and
 a mask that comes back keeps what is there.
@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import msgspec
 
+from angarium.accounts import store as accounts
 from angarium.channels import load
 from angarium.channels.kit import decode_settings
 from angarium.core import ids
@@ -19,8 +20,10 @@ from angarium.core.problems import Problem, all_invalid, invalid, not_found
 from angarium.core.values import Json
 from angarium.lines import rules, store
 from angarium.lines.rules import LineInput
-from angarium.lines.store import Line
+from angarium.lines.store import Guest, Lent, Line, Loan
+from angarium.storage import facts
 from angarium.storage.database import Conflict, Transaction
+from angarium.storage.facts import Fact
 from angarium.storage.ground import Ground
 
 P = ParamSpec("P")
@@ -95,6 +98,14 @@ async def get(ground: Ground, workspace_id: int, line_id: int) -> Line:
     found = await ground.db.read(store.by_id, workspace_id, line_id)
     if found is None:
         raise not_found("line", ids.show("line", line_id))
+    return found
+
+
+async def named(ground: Ground, workspace_id: int, name: str) -> Line:
+    """The line of this name; a Problem when there is none."""
+    found = await ground.db.read(store.by_name, workspace_id, name)
+    if found is None:
+        raise not_found("line", name)
     return found
 
 
@@ -188,6 +199,113 @@ def _cell(line_id: int, name: str) -> str:
     return f"line/{line_id}/settings/{name}"
 
 
+# ── lending ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def lend(ground: Ground, workspace_id: int, line_id: int, guest_id: int) -> Guest:
+    """Offer a line to another workspace, which has to take it; one that is taken already stays so.
+
+    Whether there is such a workspace is not told: it would be told of every workspace.
+    """
+    guest = await ground.db.run(_lend, workspace_id, line_id, guest_id, ground.clock.now())
+    ground.fabric.wake(TOPIC)
+    return guest
+
+
+async def _lend(tx: Transaction, workspace_id: int, line_id: int, guest_id: int, now: int) -> Guest:
+    lent = await store.by_id(tx, workspace_id, line_id)
+    if lent is None:
+        raise not_found("line", ids.show("line", line_id))
+    if guest_id == workspace_id:
+        value = ids.show("workspace", guest_id)
+        raise invalid("workspace_id", "is the owner", value=value, remedy="the id of another workspace")
+    before = await _guest(tx, workspace_id, line_id, guest_id)
+    if before is not None and before.state is not Loan.ENDED:
+        return before
+    return await _written(tx, workspace_id, Guest(line_id, guest_id, Loan.OFFERED, now))
+
+
+async def take_back(ground: Ground, workspace_id: int, line_id: int, guest_id: int) -> None:
+    """Lend a line no more: nothing new of the guest goes on it. What is under way is still heard of."""
+    await _end(ground, workspace_id, line_id, guest_id)
+
+
+async def guests_of(ground: Ground, workspace_id: int, line_id: int) -> list[Guest]:
+    """Whom a line is lent to; a Problem when there is no such line."""
+    await get(ground, workspace_id, line_id)
+    found = await ground.db.read(store.guests, workspace_id)
+    return [one for one in found if one.line_id == line_id and one.state is not Loan.ENDED]
+
+
+async def lent_to(ground: Ground, workspace_id: int) -> list[Lent]:
+    """The lines of others that a workspace may use or take."""
+    return await ground.db.read(store.lent_to, workspace_id)
+
+
+async def take(ground: Ground, workspace_id: int, line_id: int) -> Lent:
+    """Use a line that another workspace offers; only now does anything of ours go on it."""
+    taken_ = await ground.db.run(_take, workspace_id, line_id, ground.clock.now())
+    ground.fabric.wake(TOPIC)
+    return taken_
+
+
+async def _take(tx: Transaction, workspace_id: int, line_id: int, now: int) -> Lent:
+    lent = await _offered(tx, workspace_id, line_id)
+    if lent.state is not Loan.TAKEN:
+        await _written(tx, lent.line.workspace_id, Guest(line_id, workspace_id, Loan.TAKEN, now))
+    return msgspec.structs.replace(lent, state=Loan.TAKEN)
+
+
+async def give_back(ground: Ground, workspace_id: int, line_id: int) -> None:
+    """Use the line of another workspace no more, or refuse it."""
+    lent = await ground.db.read(_offered, workspace_id, line_id)
+    await _end(ground, lent.line.workspace_id, line_id, workspace_id)
+
+
+async def _offered(tx: Transaction, workspace_id: int, line_id: int) -> Lent:
+    for one in await store.lent_to(tx, workspace_id):
+        if one.line.id == line_id:
+            return one
+    raise not_found("line", ids.show("line", line_id))
+
+
+async def _end(ground: Ground, owner_id: int, line_id: int, guest_id: int) -> None:
+    await ground.db.run(_ended, owner_id, line_id, guest_id, ground.clock.now())
+    ground.fabric.wake(TOPIC)
+
+
+async def _ended(tx: Transaction, owner_id: int, line_id: int, guest_id: int, now: int) -> None:
+    before = await _guest(tx, owner_id, line_id, guest_id)
+    if before is None or before.state is Loan.ENDED:
+        raise not_found("guest", ids.show("workspace", guest_id))
+    await _written(tx, owner_id, Guest(line_id, guest_id, Loan.ENDED, now))
+    if before.state is Loan.OFFERED:  # nothing of it can come any more
+        await store.forget_guest(tx, owner_id, line_id, guest_id)
+
+
+async def _guest(tx: Transaction, owner_id: int, line_id: int, guest_id: int) -> Guest | None:
+    for one in await store.guests(tx, owner_id):
+        if (one.line_id, one.workspace_id) == (line_id, guest_id):
+            return one
+    return None
+
+
+async def _written(tx: Transaction, owner_id: int, guest: Guest) -> Guest:
+    """Write how a line is lent, and tell both workspaces."""
+    await store.save_guest(tx, owner_id, guest)
+    body = {"owner": ids.show("workspace", owner_id), "guest": ids.show("workspace", guest.workspace_id)}
+    kind = f"line.loan_{guest.state.value}"
+    told = [
+        Fact(workspace_id, kind, guest.line_id, guest.updated_at, msgspec.json.encode(body))
+        for workspace_id in (owner_id, guest.workspace_id)
+    ]
+    await facts.append(tx, told)
+    return guest
+
+
+# ── the lines at hand ────────────────────────────────────────────────────────────────────────────────
+
+
 class Lines:
     """The lines in force, of all workspaces, at hand without a query."""
 
@@ -195,25 +313,54 @@ class Lines:
         self._ground = ground
         self._by_workspace: dict[int, list[Line]] = {}
         self._by_id: dict[int, Line] = {}
+        self._senders: dict[int, list[int]] = {}
+        self._known_to: dict[int, dict[int, Line]] = {}
 
     async def reload(self, workspace_ids: list[int]) -> None:
         """Read them again."""
-        fresh = await self._ground.db.read(_all_lines, workspace_ids)
-        self._by_workspace = fresh
+        fresh, guests, names = await self._ground.db.read(_all_lines, workspace_ids)
         self._by_id = {line.id: line for lines in fresh.values() for line in lines}
+        self._senders = {line.id: [line.workspace_id] for line in self._by_id.values()}
+        self._known_to = {line.id: {line.workspace_id: line} for line in self._by_id.values()}
+        for guest in guests:
+            line = self._by_id.get(guest.line_id)
+            if line is None or guest.state is Loan.OFFERED:
+                continue
+            seen = msgspec.structs.replace(line, name=Lent(line, names[line.workspace_id], guest.state).name)
+            self._known_to[line.id][guest.workspace_id] = seen
+            if guest.state is Loan.TAKEN:
+                self._senders[line.id].append(guest.workspace_id)
+                fresh.setdefault(guest.workspace_id, []).append(seen)
+        self._by_workspace = fresh
 
     def of(self, workspace_id: int) -> list[Line]:
-        """The lines of a workspace."""
+        """The lines that a workspace may send on, by its names for them: its own, and those it has taken."""
         return self._by_workspace.get(workspace_id, [])
 
     def get(self, line_id: int) -> Line | None:
-        """One line."""
+        """One line, as its owner knows it."""
         return self._by_id.get(line_id)
+
+    def seen(self, workspace_id: int, line_id: int) -> Line | None:
+        """One line as a workspace knows it that sends on it, or did."""
+        return self._known_to.get(line_id, {}).get(workspace_id)
+
+    def senders(self, line_id: int) -> list[int]:
+        """The workspaces that send on a line, its owner first."""
+        return self._senders.get(line_id, [])
+
+    def everybody(self, line_id: int) -> list[int]:
+        """The workspaces that send on a line or did, its owner first: whose receipts come on it."""
+        return list(self._known_to.get(line_id, {}))
 
     def every(self) -> list[Line]:
         """All lines."""
         return list(self._by_id.values())
 
 
-async def _all_lines(tx: Transaction, workspace_ids: list[int]) -> dict[int, list[Line]]:
-    return {workspace_id: await store.all_of(tx, workspace_id) for workspace_id in workspace_ids}
+async def _all_lines(
+    tx: Transaction, workspace_ids: list[int]
+) -> tuple[dict[int, list[Line]], list[Guest], dict[int, str]]:
+    lines = {workspace_id: await store.all_of(tx, workspace_id) for workspace_id in workspace_ids}
+    guests = [one for workspace_id in workspace_ids for one in await store.guests(tx, workspace_id)]
+    return lines, guests, {one.id: one.name for one in await accounts.workspaces(tx)}

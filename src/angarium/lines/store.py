@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select
 
+from angarium.accounts.store import workspace
 from angarium.core.values import Hours, Json, MessageClass
 from angarium.storage.bulk import BulkInsert, Statement
 from angarium.storage.database import Row, Transaction
@@ -36,6 +38,20 @@ line = Table(
     Column("updated_at", Instant, nullable=False),
     PrimaryKeyConstraint("workspace_id", "id"),
     Index("line_name", "workspace_id", "name", unique=True),
+    sqlite_with_rowid=False,
+)
+
+# A line that its workspace lends to others. A row stays when a loan has ended: receipts for it still come.
+line_guest = Table(
+    "line_guest",
+    metadata,
+    Column("workspace_id", Id, nullable=False),  # the owner
+    Column("line_id", Id, nullable=False),
+    Column("guest_id", Id, nullable=False),  # a workspace
+    Column("state", Words, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "line_id", "guest_id"),
+    Index("line_guest_guest", "guest_id", "line_id"),
     sqlite_with_rowid=False,
 )
 
@@ -79,6 +95,36 @@ class Line(msgspec.Struct, frozen=True):
         return self.price_micros * (parts if self.price_per == "part" else 1)
 
 
+class Loan(StrEnum):
+    """What has become of the lending of a line."""
+
+    OFFERED = "offered"  # the guest has not agreed: nothing of it goes on the line
+    TAKEN = "taken"
+    ENDED = "ended"  # nothing new goes; what is under way is still heard of
+
+
+class Guest(msgspec.Struct, frozen=True):
+    """A workspace that a line is lent to."""
+
+    line_id: int
+    workspace_id: int  # of the guest
+    state: Loan
+    updated_at: int
+
+
+class Lent(msgspec.Struct, frozen=True):
+    """A line as the workspace that it is lent to knows it."""
+
+    line: Line
+    owner: str  # name of the workspace that lends it
+    state: Loan
+
+    @property
+    def name(self) -> str:
+        """What the guest calls it; no line of its own can be called so."""
+        return f"{self.owner}/{self.line.name}"
+
+
 _columns = list(line.columns)
 _here = line.c.workspace_id == bindparam("workspace_id")
 _save = BulkInsert(
@@ -92,6 +138,35 @@ _save = BulkInsert(
 _all = Statement(select(*_columns).where(_here).order_by(line.c.id))
 _one = Statement(select(*_columns).where(_here, line.c.id == bindparam("line_id")))
 _named = Statement(select(*_columns).where(_here, line.c.name == bindparam("name")))
+_guest_columns = (line_guest.c.line_id, line_guest.c.guest_id, line_guest.c.state, line_guest.c.updated_at)
+_lent_here = line_guest.c.workspace_id == bindparam("workspace_id")
+_save_guest = BulkInsert(
+    line_guest,
+    ("workspace_id", "line_id", "guest_id", "state", "updated_at"),
+    conflict=("workspace_id", "line_id", "guest_id"),
+    update=("state", "updated_at"),
+)
+_guests = Statement(
+    select(*_guest_columns).where(_lent_here).order_by(line_guest.c.line_id, line_guest.c.guest_id)
+)
+_drop_guest = Statement(
+    delete(line_guest).where(
+        _lent_here,
+        line_guest.c.line_id == bindparam("line_id"),
+        line_guest.c.guest_id == bindparam("guest_id"),
+    )
+)
+_drop_guests = Statement(delete(line_guest).where(_lent_here, line_guest.c.line_id == bindparam("line_id")))
+_lent = Statement(
+    select(*_columns, workspace.c.name, line_guest.c.state)
+    .join(
+        line_guest,
+        (line_guest.c.workspace_id == line.c.workspace_id) & (line_guest.c.line_id == line.c.id),
+    )
+    .join(workspace, workspace.c.workspace_id == line.c.workspace_id)
+    .where(line_guest.c.guest_id == bindparam("guest_id"), line_guest.c.state != "ended")
+    .order_by(line.c.id)
+)
 _drop = Statement(delete(line).where(_here, line.c.id == bindparam("line_id")))
 
 
@@ -118,8 +193,39 @@ async def by_name(tx: Transaction, workspace_id: int, name: str) -> Line | None:
 
 
 async def remove(tx: Transaction, workspace_id: int, line_id: int) -> bool:
-    """Delete a line; False when there is none."""
+    """Delete a line, and whom it is lent to; False when there is none."""
+    await tx.execute(_drop_guests, workspace_id=workspace_id, line_id=line_id)
     return await tx.execute(_drop, workspace_id=workspace_id, line_id=line_id) > 0
+
+
+async def save_guest(tx: Transaction, workspace_id: int, guest: Guest) -> None:
+    """Write how a line is lent to a workspace."""
+    await tx.insert(
+        _save_guest, [(workspace_id, guest.line_id, guest.workspace_id, guest.state.value, guest.updated_at)]
+    )
+
+
+async def guests(tx: Transaction, workspace_id: int) -> list[Guest]:
+    """Whom the lines of a workspace are lent to, or have been."""
+    rows = await tx.rows(_guests, workspace_id=workspace_id)
+    return [Guest(row[0], row[1], Loan(row[2]), row[3]) for row in rows]
+
+
+async def forget_guest(tx: Transaction, workspace_id: int, line_id: int, guest_id: int) -> None:
+    """Forget an offer that was not taken."""
+    await tx.execute(_drop_guest, workspace_id=workspace_id, line_id=line_id, guest_id=guest_id)
+
+
+async def lent_to(tx: Transaction, guest_id: int) -> list[Lent]:
+    """The lines that are offered to a workspace or that it has taken, oldest first."""
+    rows = await tx.rows(_lent, guest_id=guest_id)
+    return [Lent(_read(row[:-2]), row[-2], Loan(row[-1])) for row in rows]
+
+
+async def names_known(tx: Transaction, workspace_id: int) -> dict[str, Line]:
+    """The lines that a workspace may send on, by the names that it has for them."""
+    lent = {one.name: one.line for one in await lent_to(tx, workspace_id) if one.state is Loan.TAKEN}
+    return {one.name: one for one in await all_of(tx, workspace_id)} | lent
 
 
 def _row(one: Line) -> tuple[Any, ...]:

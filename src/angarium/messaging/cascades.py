@@ -123,7 +123,7 @@ async def _advised(tx: Transaction, channels: Channels, workspace_id: int) -> li
 
 
 async def _channel_of_line(tx: Transaction, workspace_id: int) -> dict[str, str]:
-    return {line.name: line.channel for line in await lines.all_of(tx, workspace_id)}
+    return {name: line.channel for name, line in (await lines.names_known(tx, workspace_id)).items()}
 
 
 def _check_name(name: str) -> tuple[FieldProblem, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from angarium.contacts import store as contacts
 from angarium.core.clock import micros
 from angarium.core.ports import Inbound
 from angarium.lines.store import Line
+from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import inbox
 from angarium.messaging.store.inbox import Heard, Text
 from angarium.messaging.world import World
@@ -53,11 +56,37 @@ async def _put_together(tx: Transaction, world: World, line: Line, text: Text, n
 
 
 async def _write(tx: Transaction, world: World, line: Line, event: Inbound, missing: int, now: int) -> None:
+    everybody = world.lines.everybody(line.id) or [line.workspace_id]
     kind = world.channels[line.channel].address_kind
-    owners = await contacts.ids_by_address(tx, line.workspace_id, kind, [event.sender])
-    heard = Heard(world.ground.ids.mint(), line.id, event, owners.get(event.sender), missing, now)
-    if not await inbox.insert_inbound(tx, line.workspace_id, [heard]):
+    people = {
+        workspace_id: (await contacts.ids_by_address(tx, workspace_id, kind, [event.sender])).get(
+            event.sender
+        )
+        for workspace_id in everybody
+    }
+    workspace_id = line.workspace_id
+    if len(everybody) > 1:
+        if await inbox.is_known(tx, everybody, line.id, event.ref):
+            return
+        workspace_id = await _meant(tx, line, event, people)
+    heard = Heard(world.ground.ids.mint(), line.id, event, people[workspace_id], missing, now)
+    if not await inbox.insert_inbound(tx, workspace_id, [heard]):
         return
-    body = {"line": line.name, "channel": line.channel, "contact": heard.contact_id, "parts_missing": missing}
-    fact = Fact(line.workspace_id, "inbound.received", heard.id, now, msgspec.json.encode(body))
+    seen = world.lines.seen(workspace_id, line.id) or line
+    body = {"line": seen.name, "channel": line.channel, "contact": heard.contact_id, "parts_missing": missing}
+    fact = Fact(workspace_id, "inbound.received", heard.id, now, msgspec.json.encode(body))
     await facts.append(tx, [fact])
+
+
+async def _meant(tx: Transaction, line: Line, event: Inbound, people: Mapping[int, int | None]) -> int:
+    """Of the workspaces that send on a line, the one that a customer answers.
+
+    That whose message the channel names, else the last that wrote to this customer on this line, else the
+    line's owner.
+    """
+    if event.context_ref:
+        known = await attempt_store.by_refs(tx, list(people), line.id, [event.context_ref])
+        if event.context_ref in known:
+            return known[event.context_ref][2]
+    contact_ids = [contact_id for contact_id in people.values() if contact_id]
+    return await attempt_store.last_to(tx, list(people), line.id, contact_ids) or line.workspace_id

@@ -158,7 +158,7 @@ def _take_back(world: World, case: Case, decision: TakeBack, now: int) -> None:
     """Of the claim of a line and this, one comes first: both hold the attempt's row."""
     for attempt in case.attempts:
         if attempt.state is AttemptState.QUEUED:
-            line = world.lines.get(attempt.line_id)
+            line = world.lines.seen(attempt.workspace_id, attempt.line_id)
             note: Json = {"step": attempt.step + 1, "line": line.name if line else "", "why": decision.why}
             case.decisions.append({"do": "take_back", **note})
     _cancel_queued(case, Reason.ANSWERED, now)

@@ -39,6 +39,7 @@ EVIDENCE_S = 3600.0
 class Word(msgspec.Struct, frozen=True):
     """One receipt with the attempt that it speaks of."""
 
+    workspace_id: int
     attempt_id: int
     message_id: int
     receipt: Receipt
@@ -105,8 +106,11 @@ async def _apply(
                 await inbound.hear(tx, world, one.line, event, now)
     words: list[Word] = []
     for line_id, found in by_line.items():
-        words += await _match(tx, workspace_id, line_id, found, now)
-    cases = await apply_words(tx, world, workspace_id, words, now)
+        words += await _match(tx, world, workspace_id, line_id, found, now)
+    cases: list[Case] = []
+    for sender_id in sorted({word.workspace_id for word in words}):
+        theirs = [word for word in words if word.workspace_id == sender_id]
+        cases += await apply_words(tx, world, sender_id, theirs, now)
     await inbox.close_journal(tx, workspace_id, [(one.entry.id, _not_understood(one)) for one in read])
     return cases
 
@@ -116,22 +120,25 @@ def _not_understood(one: Read) -> str:
 
 
 async def _match(
-    tx: Transaction, workspace_id: int, line_id: int, found: list[Receipt], now: int
+    tx: Transaction, world: World, workspace_id: int, line_id: int, found: list[Receipt], now: int
 ) -> list[Word]:
-    """Find the attempts that receipts speak of; park the receipts of which none is known."""
-    by_ref = await attempt_store.by_refs(tx, workspace_id, line_id, [r.ref for r in found if r.ref])
+    """Find the attempts that receipts speak of, of every workspace that sends on the line or did; park with
+    the line's owner the receipts of which none is known."""
+    everybody = world.lines.everybody(line_id)
+    by_ref = await attempt_store.by_refs(tx, everybody, line_id, [r.ref for r in found if r.ref])
     own = {r.client_ref: _own_id(r.client_ref) for r in found if r.client_ref and r.ref not in by_ref}
-    messages = await attempt_store.messages_of(tx, workspace_id, line_id, [i for i in own.values() if i])
+    messages = await attempt_store.messages_of(tx, everybody, line_id, [i for i in own.values() if i])
     words, homeless = [], []
     for receipt in found:
         if receipt.ref in by_ref:
-            part, message_id = by_ref[receipt.ref]
-            words.append(Word(part.attempt_id, message_id, receipt, part))
+            part, message_id, sender_id = by_ref[receipt.ref]
+            words.append(Word(sender_id, part.attempt_id, message_id, receipt, part))
         elif (attempt_id := own.get(receipt.client_ref, 0)) in messages:
-            words.append(Word(attempt_id, messages[attempt_id], receipt, None))
+            sender_id, message_id = messages[attempt_id]
+            words.append(Word(sender_id, attempt_id, message_id, receipt, None))
         else:
             homeless.append(receipt)
-    inferred, left = await _infer(tx, workspace_id, line_id, homeless)
+    inferred, left = await _infer(tx, everybody, line_id, homeless)
     await inbox.park(tx, workspace_id, [Parked(line_id, receipt, now) for receipt in left])
     return words + inferred
 
@@ -144,7 +151,7 @@ def _own_id(client_ref: str) -> int:
 
 
 async def _infer(
-    tx: Transaction, workspace_id: int, line_id: int, homeless: list[Receipt]
+    tx: Transaction, everybody: Sequence[int], line_id: int, homeless: list[Receipt]
 ) -> tuple[list[Word], list[Receipt]]:
     """A receipt to an address with exactly one unanswered attempt on this line is taken to be about it.
 
@@ -153,23 +160,25 @@ async def _infer(
     addressed = [r for r in homeless if r.address]
     if not addressed:
         return [], homeless
-    candidates = await _unanswered(tx, workspace_id, line_id, {r.address for r in addressed})
+    candidates = await _unanswered(tx, everybody, line_id, {r.address for r in addressed})
     words, left = [], []
     for receipt in homeless:
         match candidates.get(receipt.address):
             case [Unanswered(state=AttemptState.UNKNOWN) as only]:
-                words.append(Word(only.attempt_id, only.message_id, receipt, None, inferred=True))
+                words.append(
+                    Word(only.workspace_id, only.attempt_id, only.message_id, receipt, None, inferred=True)
+                )
             case _:
                 left.append(receipt)
     return words, left
 
 
 async def _unanswered(
-    tx: Transaction, workspace_id: int, line_id: int, addresses: Iterable[str]
+    tx: Transaction, everybody: Sequence[int], line_id: int, addresses: Iterable[str]
 ) -> dict[str, list[Unanswered]]:
     """Attempts without an answer, or without one yet, by address."""
     found: dict[str, list[Unanswered]] = defaultdict(list)
-    for one in await attempt_store.unanswered_at(tx, workspace_id, line_id, sorted(addresses)):
+    for one in await attempt_store.unanswered_at(tx, everybody, line_id, sorted(addresses)):
         found[one.address].append(one)
     return found
 
@@ -202,7 +211,7 @@ async def tell(
     known = await attempt_store.parts_of(tx, workspace_id, inferred) if inferred else {}
     learned = _learned_parts(cases, words, known)
     await attempt_store.insert_parts(tx, workspace_id, learned)
-    everything = [*words, *await parked_words(tx, workspace_id, cases, learned)]
+    everything = [*words, *await parked_words(tx, world, workspace_id, cases, learned)]
     siblings = await _siblings(tx, workspace_id, everything, learned)
     for word in everything:
         _apply_word(world, cases[word.message_id], word, siblings, now)
@@ -294,7 +303,7 @@ def _note(
     """One event for one receipt that says something new; a repetition is no event."""
     if isinstance(change, Same):
         return
-    line = world.lines.get(attempt.line_id)
+    line = world.lines.seen(attempt.workspace_id, attempt.line_id)
     details: Json = {
         "step": attempt.step + 1,
         "channel": attempt.channel,
@@ -316,8 +325,14 @@ def _note(
 # ── parked receipts ──────────────────────────────────────────────────────────────────────────────────
 
 
+def _keeper(world: World, line_id: int, workspace_id: int) -> int:
+    """The workspace that the receipts of a line are parked with: its owner."""
+    line = world.lines.get(line_id)
+    return line.workspace_id if line else workspace_id
+
+
 async def parked_words(
-    tx: Transaction, workspace_id: int, cases: Mapping[int, Case], parts: Iterable[Part]
+    tx: Transaction, world: World, workspace_id: int, cases: Mapping[int, Case], parts: Iterable[Part]
 ) -> list[Word]:
     """Receipts that came before their reference was known: taken out of the park, with what they speak of."""
     by_line: dict[int, dict[str, Part]] = defaultdict(dict)
@@ -326,17 +341,18 @@ async def parked_words(
     message_of = {attempt.id: case.message.id for case in cases.values() for attempt in case.attempts}
     words = []
     for line_id, by_ref in by_line.items():
-        parked = await inbox.parked_by_refs(tx, workspace_id, line_id, list(by_ref))
+        keeper = _keeper(world, line_id, workspace_id)
+        parked = await inbox.parked_by_refs(tx, keeper, line_id, list(by_ref))
         for p in parked:
             part = by_ref[p.key]
-            words.append(Word(part.attempt_id, message_of[part.attempt_id], p.receipt, part))
+            words.append(Word(workspace_id, part.attempt_id, message_of[part.attempt_id], p.receipt, part))
         if parked:
-            await inbox.unpark(tx, workspace_id, line_id, list({p.key for p in parked}))
+            await inbox.unpark(tx, keeper, line_id, list({p.key for p in parked}))
     return words
 
 
 async def evidence_words(
-    tx: Transaction, workspace_id: int, attempts: Iterable[Attempt], now: int
+    tx: Transaction, world: World, workspace_id: int, attempts: Iterable[Attempt], now: int
 ) -> list[Word]:
     """Parked receipts for those of these attempts that ended unanswered, each the only one at its address."""
     ended = {attempt.id: attempt for attempt in attempts}
@@ -344,13 +360,14 @@ async def evidence_words(
     words = []
     for line_id in {attempt.line_id for attempt in unknown}:
         addresses = {attempt.address for attempt in unknown if attempt.line_id == line_id}
-        candidates = await _unanswered(tx, workspace_id, line_id, addresses)
-        parked = await inbox.parked_for(tx, workspace_id, line_id, list(addresses), now - micros(EVIDENCE_S))
+        keeper = _keeper(world, line_id, workspace_id)
+        candidates = await _unanswered(tx, world.lines.everybody(line_id), line_id, addresses)
+        parked = await inbox.parked_for(tx, keeper, line_id, list(addresses), now - micros(EVIDENCE_S))
         fitting = [(p, _only(candidates[p.receipt.address], ended)) for p in parked]
         found = [(p, a) for p, a in fitting if a is not None and p.received_at >= (a.submitted_at or 0)]
-        words += [Word(a.id, a.message_id, p.receipt, None, inferred=True) for p, a in found]
+        words += [Word(workspace_id, a.id, a.message_id, p.receipt, None, inferred=True) for p, a in found]
         if found:
-            await inbox.unpark(tx, workspace_id, line_id, list({p.key for p, _ in found}))
+            await inbox.unpark(tx, keeper, line_id, list({p.key for p, _ in found}))
     return words
 
 

@@ -9,8 +9,7 @@ from angarium.lines.store import Line
 from angarium.messaging import inbound, plan, receive, send
 from angarium.messaging.case import Case, load, wake, write
 from angarium.messaging.states import AttemptState
-from angarium.messaging.store import attempts as attempt_store
-from angarium.messaging.store import inbox, owners
+from angarium.messaging.store import inbox, owners, queue
 from angarium.messaging.world import World
 from angarium.storage import idempotency
 from angarium.storage.database import Transaction
@@ -29,20 +28,25 @@ async def take_over(world: World, line: Line, epoch: int) -> int:
 
     How many there were; Fenced when a server that started later owns the line.
     """
+    await world.ground.db.run(owners.take, line.workspace_id, line.id, epoch)
     total = 0
-    while True:
-        now = world.ground.clock.now()
-        cases = await world.ground.db.run(_take_over, world, line, epoch, now)
-        if not cases:
-            return total
-        wake(world, cases)
-        total += len(cases)
+    for workspace_id in world.lines.everybody(line.id):
+        while True:
+            now = world.ground.clock.now()
+            cases = await world.ground.db.run(_take_over, world, line, workspace_id, epoch, now)
+            if not cases:
+                break
+            wake(world, cases)
+            total += len(cases)
+    return total
 
 
-async def _take_over(tx: Transaction, world: World, line: Line, epoch: int, now: int) -> list[Case]:
-    await owners.take(tx, line.workspace_id, line.id, epoch)
-    orphans = await attempt_store.orphans(tx, line.workspace_id, line.id, epoch, ORPHANS_MAX)
-    cases = await load(tx, world, line.workspace_id, {message_id for _, message_id in orphans})
+async def _take_over(
+    tx: Transaction, world: World, line: Line, workspace_id: int, epoch: int, now: int
+) -> list[Case]:
+    await owners.must_own(tx, line.workspace_id, line.id, epoch)
+    orphans = await queue.orphans(tx, workspace_id, line.id, epoch, ORPHANS_MAX)
+    cases = await load(tx, world, workspace_id, {message_id for _, message_id in orphans})
     left = []
     for attempt_id, message_id in orphans:
         case = cases[message_id]
@@ -50,8 +54,8 @@ async def _take_over(tx: Transaction, world: World, line: Line, epoch: int, now:
         if attempt.state is AttemptState.SUBMITTING:
             send.settle(world, case, attempt, Unknown(STOPPED), 0.0, now)
             left.append(attempt)
-    words = await receive.evidence_words(tx, line.workspace_id, left, now)
-    await receive.tell(tx, world, line.workspace_id, cases, words, now)
+    words = await receive.evidence_words(tx, world, workspace_id, left, now)
+    await receive.tell(tx, world, workspace_id, cases, words, now)
     await plan.advance(tx, world, list(cases.values()), now)
     await write(tx, world, list(cases.values()))
     return list(cases.values())

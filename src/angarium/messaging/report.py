@@ -76,12 +76,12 @@ async def report(tx: Transaction, world: World, workspace_id: int, label: str) -
         "by_state": by_state,
         "reasons": reasons,
         "cost": [{"amount": price_text(micros), "currency": currency} for currency, micros in costs.items()],
-        "lines": [_line_totals(world, totals) for totals in lines],
+        "lines": [_line_totals(world, workspace_id, totals) for totals in lines],
     }
 
 
-def _line_totals(world: World, totals: LineTotals) -> Document:
-    line = world.lines.get(totals.line_id)
+def _line_totals(world: World, workspace_id: int, totals: LineTotals) -> Document:
+    line = world.lines.seen(workspace_id, totals.line_id)
     document: Document = msgspec.to_builtins(totals)
     document["line"] = line.name if line else ids.show("line", totals.line_id)
     document["cost"] = {
@@ -122,7 +122,7 @@ def _row(world: World, message: Message, tried: list[Attempt], person: Contact |
     """The attempt that reached the person stands for the message; else the last one."""
     submitted = [attempt for attempt in tried if attempt.submitted_at is not None]
     best = max(submitted, key=lambda a: (ATTEMPT_SUCCESS.get(a.state, 0), a.id), default=None)
-    line = world.lines.get(best.line_id) if best else None
+    line = world.lines.seen(message.workspace_id, best.line_id) if best else None
     return (
         ids.show("message", message.id),
         message.message_class.value,

@@ -24,7 +24,7 @@ from angarium.messaging.policy import Defer, Refuse, judge
 from angarium.messaging.retry import Action, action, next_try_at
 from angarium.messaging.states import AttemptState, attempt_may_become
 from angarium.messaging.store import attempts as attempt_store
-from angarium.messaging.store import owners
+from angarium.messaging.store import owners, queue
 from angarium.messaging.store.attempts import Attempt, Part
 from angarium.messaging.way import line_rules
 from angarium.messaging.world import World
@@ -87,11 +87,11 @@ async def _claim(
     retries: int,
 ) -> Claimed:
     await owners.must_own(tx, line.workspace_id, line.id, epoch)
-    waiting = await attempt_store.waiting(tx, [line.workspace_id], line.id, now, limit)
+    waiting = await queue.waiting(tx, world.lines.senders(line.id), line.id, now, limit)
     shared = share(turns, waiting, limit, others)
     claimed = Claimed(shared.turns)
     for workspace_id, quotas in shared.quotas.items():
-        found = await attempt_store.claim(tx, workspace_id, line.id, epoch, now, quotas)
+        found = await queue.claim(tx, workspace_id, line.id, epoch, now, quotas)
         found = await _put_off(tx, found, retries, now)
         retries -= sum(attempt.tries > 1 for attempt in found)
         good, settled = await _judge(tx, world, line, workspace_id, found, now)
@@ -105,7 +105,7 @@ async def _judge(
 ) -> tuple[list[Attempt], list[Case]]:
     """Ask the rules once more: what may go, and the cases of what may not."""
     standings = await contacts.standings(tx, workspace_id, {attempt.contact_id for attempt in found})
-    rules = line_rules(line)
+    rules = line_rules(world.lines.seen(workspace_id, line.id) or line)
     good, stopped = [], {}
     for attempt in found:
         standing = standings.get(attempt.contact_id, NOBODY)
@@ -122,7 +122,7 @@ async def _put_off(tx: Transaction, found: list[Attempt], retries: int, now: int
     again = [attempt for attempt in found if attempt.tries > 1][retries:]
     if not again:
         return found
-    await attempt_store.put_back(tx, again, now + micros(retry.PUT_OFF_S), PUT_OFF)
+    await queue.put_back(tx, again, now + micros(retry.PUT_OFF_S), PUT_OFF)
     late = {attempt.id for attempt in again}
     return [attempt for attempt in found if attempt.id not in late]
 
@@ -188,9 +188,9 @@ async def _record(
         settle(world, case, held, one.outcome, one.roll, now)
         parts += _parts(held, one.outcome)
     await attempt_store.insert_parts(tx, workspace_id, parts)
-    words = await receive.parked_words(tx, workspace_id, cases, parts)
+    words = await receive.parked_words(tx, world, workspace_id, cases, parts)
     unanswered = [cases[one.attempt.message_id].attempt(one.attempt.id) for one in ended]
-    words += await receive.evidence_words(tx, workspace_id, unanswered, now)
+    words += await receive.evidence_words(tx, world, workspace_id, unanswered, now)
     await receive.tell(tx, world, workspace_id, cases, words, now)
     await plan.advance(tx, world, list(cases.values()), now)
     await write(tx, world, list(cases.values()))
@@ -255,7 +255,7 @@ def _parts(attempt: Attempt, outcome: Outcome) -> list[Part]:
 
 def _note(world: World, case: Case, attempt: Attempt, outcome: Outcome, now: int) -> None:
     """One event for one outcome."""
-    line = world.lines.get(attempt.line_id)
+    line = world.lines.seen(attempt.workspace_id, attempt.line_id)
     common = {"step": attempt.step + 1, "channel": attempt.channel, "line": line.name if line else ""}
     match outcome:
         case Accepted():

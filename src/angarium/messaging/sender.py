@@ -20,7 +20,7 @@ from angarium.messaging import reconcile, send
 from angarium.messaging.condition import Condition, Grant, Waiting
 from angarium.messaging.lanes import FIRST, LANES, kept
 from angarium.messaging.send import Ended
-from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import queue
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.world import World, topic
 
@@ -169,9 +169,9 @@ class Sender:
     async def _until_next_due(self, lanes: Sequence[MessageClass], at_least_s: float) -> float:
         """How long until something is due in these lanes; what waits in others waits for room."""
         line, now = self.line, self._world.ground.clock.now()
-        read = self._world.ground.db.read
+        read, senders = self._world.ground.db.read, self._world.lines.senders(line.id)
         try:
-            due_at = await read(attempt_store.next_due, [line.workspace_id], line.id, lanes)
+            due_at = await read(queue.next_due, senders, line.id, lanes)
         except Problem:  # the database is away; the line need not go with it
             return AGAIN_S
         if due_at is None:

@@ -153,7 +153,7 @@ def outline(message: Message) -> Document:
 
 
 def _attempt(world: World, attempt: Attempt) -> Document:
-    line = world.lines.get(attempt.line_id)
+    line = world.lines.seen(attempt.workspace_id, attempt.line_id)
     return {
         "id": ids.show("attempt", attempt.id),
         "step": attempt.step + 1,

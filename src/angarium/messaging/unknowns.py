@@ -89,7 +89,7 @@ async def summary(tx: Transaction, world: World, workspace_id: int) -> Document:
         "for_a_person": sum(share.for_a_person for share in shares),
         "shares": [
             {
-                "line": _line_name(world, share.line_id),
+                "line": _line_name(world, workspace_id, share.line_id),
                 "class": share.message_class,
                 "messages": share.messages,
                 "for_a_person": share.for_a_person,
@@ -111,7 +111,7 @@ async def _told(
     now = world.ground.clock.now()
     cases = await story.cases_of(tx, world, workspace_id, messages)
     silent = {case.message.id: silent_of(case) for case in cases}
-    receipts = await _receipts(tx, workspace_id, [one for some in silent.values() for one in some])
+    receipts = await _receipts(tx, world, workspace_id, [one for some in silent.values() for one in some])
     lines = story.lines_now(world, workspace_id)
     told = []
     for case in cases:
@@ -141,7 +141,7 @@ def _attempt(world: World, one: Attempt) -> Document:
         "id": ids.show("attempt", one.id),
         "step": one.step + 1,
         "channel": one.channel,
-        "line": _line_name(world, one.line_id),
+        "line": _line_name(world, one.workspace_id, one.line_id),
         "session": one.epoch,
         "address": one.address,
         "submitted_at": iso(one.submitted_at or one.planned_at),
@@ -151,15 +151,18 @@ def _attempt(world: World, one: Attempt) -> Document:
     }
 
 
-def _line_name(world: World, line_id: int) -> str:
-    line = world.lines.get(line_id)
+def _line_name(world: World, workspace_id: int, line_id: int) -> str:
+    line = world.lines.seen(workspace_id, line_id)
     return line.name if line else ids.show("line", line_id)
 
 
 async def _receipts(
-    tx: Transaction, workspace_id: int, silent: Sequence[Attempt]
+    tx: Transaction, world: World, workspace_id: int, silent: Sequence[Attempt]
 ) -> dict[int, list[Document]]:
-    """Receipts to the addresses of these attempts that fitted nothing, by attempt, each with why."""
+    """Receipts to the addresses of these attempts that fitted nothing, by attempt, each with why.
+
+    Those of a line that is lent are its owner's to see: they may be about what another workspace sent.
+    """
     by_line: dict[int, list[Attempt]] = defaultdict(list)
     for one in silent:
         by_line[one.line_id].append(one)
@@ -170,7 +173,9 @@ async def _receipts(
         for receipt in await inbox.parked_for(tx, workspace_id, line_id, addresses, 0):
             parked[receipt.receipt.address].append(receipt)
         unanswered: dict[str, list[Unanswered]] = defaultdict(list)
-        for other in await attempt_store.unanswered_at(tx, workspace_id, line_id, addresses):
+        for other in await attempt_store.unanswered_at(
+            tx, world.lines.everybody(line_id), line_id, addresses
+        ):
             unanswered[other.address].append(other)
         for attempt in own:
             shown = [_receipt(p, attempt, unanswered[attempt.address]) for p in parked[attempt.address]]
@@ -296,7 +301,7 @@ def _rule(world: World, case: Case, order: Order, now: int) -> Problem | None:
         problem = _send_again(world, case, last, now)
         if problem is not None:
             return problem
-    line = world.lines.get(last.line_id)
+    line = world.lines.seen(last.workspace_id, last.line_id)
     case.record(
         RULED,
         now,

@@ -1,16 +1,14 @@
-"""Attempts, the references of their parts, and the claim that writes the intent before any byte leaves."""
+"""Attempts, and the references of their parts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, case, exists, func, select, union_all, update
+from sqlalchemy import bindparam, case, exists, func, select
 
-from angarium.accounts.store import workspace
-from angarium.core.values import PRIORITY, MessageClass
-from angarium.messaging.lanes import LANES
+from angarium.core.values import MessageClass
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store.tables import attempt, message, part
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
@@ -86,7 +84,6 @@ CHANGING = (
 )
 _insert = BulkInsert(attempt, COLUMNS)
 _update = BulkUpdate(attempt, match=("workspace_id", "id"), set=CHANGING)
-_put_back = BulkUpdate(attempt, match=("workspace_id", "id"), set=("state", "tries", "due_at", "detail"))
 _of_messages = Statement(
     select(*_columns)
     .where(_here, among(attempt.c.message_id, "message_ids"))
@@ -98,93 +95,13 @@ _to_look_at = Statement(
     .where(_here, among(attempt.c.message_id, "message_ids"))
     .order_by(attempt.c.message_id, attempt.c.id)
 )
-# One column for each lane: SQLite and PostgreSQL then find each lane's rows by the index of the queue alone.
-_queued = [
-    (
-        attempt.c.workspace_id == workspace.c.workspace_id,
-        attempt.c.line_id == bindparam("line_id"),
-        attempt.c.priority == PRIORITY[lane],
-        attempt.c.state == "queued",
-    )
-    for lane in LANES
-]
-_waiting = Statement(
-    select(
-        workspace.c.workspace_id,
-        *(
-            select(func.count())
-            .select_from(
-                select(attempt.c.id)
-                .where(*lane, attempt.c.due_at <= bindparam("now"))
-                .order_by(attempt.c.due_at, attempt.c.id)  # else PostgreSQL reads the whole table
-                .limit(bindparam("limit"))
-                .correlate(workspace)
-                .subquery()
-            )
-            .correlate(workspace)
-            .scalar_subquery()
-            for lane in _queued
-        ),
-    ).where(among(workspace.c.workspace_id, "workspace_ids"))
-)
-_next_due = Statement(
-    select(
-        *(
-            select(attempt.c.due_at)
-            .where(*lane)
-            .order_by(attempt.c.due_at)
-            .limit(1)
-            .correlate(workspace)
-            .scalar_subquery()
-            for lane in _queued
-        )
-    )
-    .select_from(workspace)
-    .where(among(workspace.c.workspace_id, "workspace_ids"))
-)
-_due = [
-    select(attempt.c.id)
-    .where(
-        _here,
-        attempt.c.line_id == bindparam("line_id"),
-        attempt.c.priority == PRIORITY[lane],
-        attempt.c.state == "queued",
-        attempt.c.due_at <= bindparam("now"),
-    )
-    .order_by(attempt.c.due_at, attempt.c.id)
-    .limit(bindparam(lane.value))
-    .with_for_update(skip_locked=True)
-    .cte(f"due_{lane.value}")
-    for lane in LANES
-]
-# The intent: committed before any byte leaves. The epoch says whose it is.
-_claim = Statement(
-    update(attempt)
-    .where(_here, attempt.c.id.in_(union_all(*(select(lane.c.id) for lane in _due))))
-    .values(
-        state="submitting",
-        epoch=bindparam("new_epoch"),
-        submitted_at=bindparam("now"),
-        tries=attempt.c.tries + 1,
-    )
-    .returning(*_columns)
-)
-_orphans = Statement(
-    select(attempt.c.id, attempt.c.message_id)
-    .where(
-        _here,
-        attempt.c.line_id == bindparam("line_id"),
-        attempt.c.state == "submitting",
-        attempt.c.epoch < bindparam("before_epoch"),
-    )
-    .order_by(attempt.c.id)
-    .limit(bindparam("limit"))
-)
 
 
 def _at(state: str) -> Any:
-    return select(attempt.c.id, attempt.c.message_id, attempt.c.address, attempt.c.state).where(
-        _here,
+    return select(
+        attempt.c.workspace_id, attempt.c.id, attempt.c.message_id, attempt.c.address, attempt.c.state
+    ).where(
+        among(attempt.c.workspace_id, "workspace_ids"),
         attempt.c.line_id == bindparam("line_id"),
         attempt.c.state == state,
         among(attempt.c.address, "addresses"),
@@ -193,8 +110,10 @@ def _at(state: str) -> Any:
 
 _unanswered_at = Statement(_at("unknown").union_all(_at("submitting")))  # two indexes, one for each
 _message_of = Statement(
-    select(attempt.c.id, attempt.c.message_id).where(
-        _here, among(attempt.c.id, "attempt_ids"), attempt.c.line_id == bindparam("line_id")
+    select(attempt.c.workspace_id, attempt.c.id, attempt.c.message_id).where(
+        among(attempt.c.workspace_id, "workspace_ids"),
+        attempt.c.line_id == bindparam("line_id"),
+        among(attempt.c.id, "attempt_ids"),
     )
 )
 _insert_parts = BulkInsert(
@@ -212,9 +131,15 @@ _parts_by_ref = Statement(
         part.c.total,
         part.c.state,
         attempt.c.message_id,
+        part.c.workspace_id,
     )
     .join(attempt, (attempt.c.workspace_id == part.c.workspace_id) & (attempt.c.id == part.c.attempt_id))
-    .where(_part_here, part.c.line_id == bindparam("line_id"), among(part.c.ref, "refs"))
+    .where(
+        among(part.c.workspace_id, "workspace_ids"),
+        part.c.line_id == bindparam("line_id"),
+        among(part.c.ref, "refs"),
+    )
+    .order_by(part.c.attempt_id)
 )
 _parts_of = Statement(
     select(part.c.line_id, part.c.ref, part.c.attempt_id, part.c.number, part.c.total, part.c.state)
@@ -222,6 +147,19 @@ _parts_of = Statement(
     .order_by(part.c.attempt_id, part.c.number)
 )
 _update_parts = BulkUpdate(part, match=("workspace_id", "line_id", "ref"), set=("state",))
+_last_to = Statement(
+    select(attempt.c.workspace_id, func.max(attempt.c.id))
+    .join(
+        message, (message.c.workspace_id == attempt.c.workspace_id) & (message.c.id == attempt.c.message_id)
+    )
+    .where(
+        among(message.c.workspace_id, "workspace_ids"),
+        among(message.c.contact_id, "contact_ids"),
+        attempt.c.line_id == bindparam("line_id"),
+        attempt.c.submitted_at.is_not(None),
+    )
+    .group_by(attempt.c.workspace_id)
+)
 _any_line_ref = Statement(
     select(attempt.c.message_id)
     .join(part, (attempt.c.workspace_id == part.c.workspace_id) & (attempt.c.id == part.c.attempt_id))
@@ -318,67 +256,10 @@ async def of_messages(tx: Transaction, workspace_id: int, message_ids: Sequence[
     ]
 
 
-async def waiting(
-    tx: Transaction, workspace_ids: Sequence[int], line_id: int, now: int, limit: int
-) -> dict[MessageClass, dict[int, int]]:
-    """How many attempts are due on a line in each lane, by workspace, each counted up to `limit`."""
-    rows = await tx.rows(_waiting, workspace_ids=list(workspace_ids), line_id=line_id, now=now, limit=limit)
-    return {
-        lane: {row[0]: row[place] for row in rows if row[place]} for place, lane in enumerate(LANES, start=1)
-    }
-
-
-async def claim(
-    tx: Transaction,
-    workspace_id: int,
-    line_id: int,
-    epoch: int,
-    now: int,
-    quotas: Mapping[MessageClass, int],
-) -> list[Attempt]:
-    """Take due attempts of a workspace on a line, so many of each lane, and write the intent to submit."""
-    limits = {lane.value: quotas.get(lane, 0) for lane in LANES}
-    rows = await tx.rows(
-        _claim, workspace_id=workspace_id, line_id=line_id, new_epoch=epoch, now=now, **limits
-    )
-    return [read(row) for row in rows]
-
-
-async def put_back(tx: Transaction, attempts: Sequence[Attempt], due_at: int, why: str) -> None:
-    """Take claims back of which nothing was handed over: they are as they were, but for when they are due."""
-    rows = [(one.workspace_id, one.id, "queued", one.tries - 1, due_at, why) for one in attempts]
-    await tx.update(_put_back, rows)
-
-
-async def next_due(
-    tx: Transaction, workspace_ids: Sequence[int], line_id: int, lanes: Sequence[MessageClass]
-) -> int | None:
-    """When the next queued attempt of a line is due, in any of these lanes."""
-    rows = await tx.rows(_next_due, workspace_ids=list(workspace_ids), line_id=line_id)
-    return min(
-        (
-            due_at
-            for row in rows
-            for lane, due_at in zip(LANES, row, strict=True)
-            if lane in lanes and due_at is not None
-        ),
-        default=None,
-    )
-
-
-async def orphans(
-    tx: Transaction, workspace_id: int, line_id: int, epoch: int, limit: int
-) -> list[tuple[int, int]]:
-    """Intents of an earlier owner of the line: (attempt, message)."""
-    rows = await tx.rows(
-        _orphans, workspace_id=workspace_id, line_id=line_id, before_epoch=epoch, limit=limit
-    )
-    return [(row[0], row[1]) for row in rows]
-
-
 class Unanswered(msgspec.Struct, frozen=True):
     """An attempt that may have gone out, or is on its way."""
 
+    workspace_id: int
     attempt_id: int
     message_id: int
     address: str
@@ -386,23 +267,23 @@ class Unanswered(msgspec.Struct, frozen=True):
 
 
 async def unanswered_at(
-    tx: Transaction, workspace_id: int, line_id: int, addresses: Sequence[str]
+    tx: Transaction, workspace_ids: Sequence[int], line_id: int, addresses: Sequence[str]
 ) -> list[Unanswered]:
     """Attempts on a line to these addresses of which there is no answer, or none yet."""
     rows = await tx.rows(
-        _unanswered_at, workspace_id=workspace_id, line_id=line_id, addresses=list(addresses)
+        _unanswered_at, workspace_ids=list(workspace_ids), line_id=line_id, addresses=list(addresses)
     )
-    return [Unanswered(row[0], row[1], row[2], AttemptState(row[3])) for row in rows]
+    return [Unanswered(row[0], row[1], row[2], row[3], AttemptState(row[4])) for row in rows]
 
 
 async def messages_of(
-    tx: Transaction, workspace_id: int, line_id: int, attempt_ids: Sequence[int]
-) -> dict[int, int]:
-    """Attempt id -> message id, of the attempts on this line: no line speaks for another."""
+    tx: Transaction, workspace_ids: Sequence[int], line_id: int, attempt_ids: Sequence[int]
+) -> dict[int, tuple[int, int]]:
+    """Id of an attempt on this line -> (workspace, message): no line speaks for another."""
     rows = await tx.rows(
-        _message_of, workspace_id=workspace_id, line_id=line_id, attempt_ids=list(attempt_ids)
+        _message_of, workspace_ids=list(workspace_ids), line_id=line_id, attempt_ids=list(attempt_ids)
     )
-    return {row[0]: row[1] for row in rows}
+    return {row[1]: (row[0], row[2]) for row in rows}
 
 
 async def insert_parts(tx: Transaction, workspace_id: int, parts: Sequence[Part]) -> None:
@@ -414,11 +295,11 @@ async def insert_parts(tx: Transaction, workspace_id: int, parts: Sequence[Part]
 
 
 async def by_refs(
-    tx: Transaction, workspace_id: int, line_id: int, refs: Sequence[str]
-) -> dict[str, tuple[Part, int]]:
-    """Reference -> (its part, message id)."""
-    rows = await tx.rows(_parts_by_ref, workspace_id=workspace_id, line_id=line_id, refs=list(refs))
-    return {row[1]: (_read_part(row), row[6]) for row in rows}
+    tx: Transaction, workspace_ids: Sequence[int], line_id: int, refs: Sequence[str]
+) -> dict[str, tuple[Part, int, int]]:
+    """Reference -> (its part, message, workspace); one that was given twice is that of the newest attempt."""
+    rows = await tx.rows(_parts_by_ref, workspace_ids=list(workspace_ids), line_id=line_id, refs=list(refs))
+    return {row[1]: (_read_part(row), row[6], row[7]) for row in rows}
 
 
 async def parts_of(tx: Transaction, workspace_id: int, attempt_ids: Sequence[int]) -> dict[int, list[Part]]:
@@ -440,6 +321,16 @@ async def message_with_ref(
     """The newest message that a provider calls so, on any of these lines."""
     row = await tx.row(_any_line_ref, workspace_id=workspace_id, line_ids=list(line_ids), ref=ref)
     return None if row is None else row[0]
+
+
+async def last_to(
+    tx: Transaction, workspace_ids: Sequence[int], line_id: int, contact_ids: Sequence[int]
+) -> int | None:
+    """The workspace that was the last to send to any of these contacts on a line."""
+    rows = await tx.rows(
+        _last_to, workspace_ids=list(workspace_ids), line_id=line_id, contact_ids=list(contact_ids)
+    )
+    return max(((row[1], row[0]) for row in rows), default=(0, None))[1]
 
 
 class LineTotals(msgspec.Struct, frozen=True):

@@ -133,6 +133,15 @@ _insert_inbound = BulkInsert(
     conflict="nothing",
     returning=("id",),
 )
+_known_inbound = Statement(
+    select(inbound.c.id)
+    .where(
+        among(inbound.c.workspace_id, "workspace_ids"),
+        inbound.c.line_id == bindparam("line_id"),
+        inbound.c.ref == bindparam("ref"),
+    )
+    .limit(1)
+)
 _part_columns = (
     "workspace_id",
     "line_id",
@@ -289,6 +298,12 @@ async def parked_count(tx: Transaction, workspace_id: int) -> int:
 async def forget_parked(tx: Transaction, workspace_id: int, before: int) -> int:
     """Drop receipts that nobody asked for in all their time."""
     return await tx.execute(_forget_parked, workspace_id=workspace_id, before=before)
+
+
+async def is_known(tx: Transaction, workspace_ids: Sequence[int], line_id: int, ref: str) -> bool:
+    """Whether any of these workspaces has this message from a customer."""
+    row = await tx.row(_known_inbound, workspace_ids=list(workspace_ids), line_id=line_id, ref=ref)
+    return row is not None
 
 
 async def insert_inbound(tx: Transaction, workspace_id: int, heard: Sequence[Heard]) -> set[int]:

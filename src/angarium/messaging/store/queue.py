@@ -1,0 +1,161 @@
+"""The queue of a line: what is due in which lane, and the claim that writes the intent to submit.
+
+It is no table: it is the attempts in state `queued`, found by the index `attempt_queue`, a lane at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import bindparam, func, select, union_all, update
+
+from angarium.accounts.store import workspace
+from angarium.core.values import PRIORITY, MessageClass
+from angarium.messaging.lanes import LANES
+from angarium.messaging.store.attempts import Attempt, read
+from angarium.messaging.store.tables import attempt
+from angarium.storage.bulk import BulkUpdate, Statement, among
+from angarium.storage.database import Transaction
+
+_here = attempt.c.workspace_id == bindparam("workspace_id")
+# A lane at a time: so both databases find its rows by the index of the queue, in its order.
+_queued = [
+    (
+        attempt.c.workspace_id == workspace.c.workspace_id,
+        attempt.c.line_id == bindparam("line_id"),
+        attempt.c.priority == PRIORITY[lane],
+        attempt.c.state == "queued",
+    )
+    for lane in LANES
+]
+_waiting = Statement(
+    select(
+        workspace.c.workspace_id,
+        *(
+            select(func.count())
+            .select_from(
+                select(attempt.c.id)
+                .where(*lane, attempt.c.due_at <= bindparam("now"))
+                .order_by(attempt.c.due_at, attempt.c.id)  # else PostgreSQL reads the whole table
+                .limit(bindparam("limit"))
+                .correlate(workspace)
+                .subquery()
+            )
+            .correlate(workspace)
+            .scalar_subquery()
+            for lane in _queued
+        ),
+    ).where(among(workspace.c.workspace_id, "workspace_ids"))
+)
+_put_back = BulkUpdate(attempt, match=("workspace_id", "id"), set=("state", "tries", "due_at", "detail"))
+_next_due = Statement(
+    select(
+        *(
+            select(attempt.c.due_at)
+            .where(*lane)
+            .order_by(attempt.c.due_at)
+            .limit(1)
+            .correlate(workspace)
+            .scalar_subquery()
+            for lane in _queued
+        )
+    )
+    .select_from(workspace)
+    .where(among(workspace.c.workspace_id, "workspace_ids"))
+)
+_due = [
+    select(attempt.c.id)
+    .where(
+        _here,
+        attempt.c.line_id == bindparam("line_id"),
+        attempt.c.priority == PRIORITY[lane],
+        attempt.c.state == "queued",
+        attempt.c.due_at <= bindparam("now"),
+    )
+    .order_by(attempt.c.due_at, attempt.c.id)
+    .limit(bindparam(lane.value))
+    .with_for_update(skip_locked=True)
+    .cte(f"due_{lane.value}")
+    for lane in LANES
+]
+# The intent: committed before any byte leaves. The epoch says whose it is.
+_claim = Statement(
+    update(attempt)
+    .where(_here, attempt.c.id.in_(union_all(*(select(lane.c.id) for lane in _due))))
+    .values(
+        state="submitting",
+        epoch=bindparam("new_epoch"),
+        submitted_at=bindparam("now"),
+        tries=attempt.c.tries + 1,
+    )
+    .returning(*attempt.columns)
+)
+_orphans = Statement(
+    select(attempt.c.id, attempt.c.message_id)
+    .where(
+        _here,
+        attempt.c.line_id == bindparam("line_id"),
+        attempt.c.state == "submitting",
+        attempt.c.epoch < bindparam("before_epoch"),
+    )
+    .order_by(attempt.c.id)
+    .limit(bindparam("limit"))
+)
+
+
+async def waiting(
+    tx: Transaction, workspace_ids: Sequence[int], line_id: int, now: int, limit: int
+) -> dict[MessageClass, dict[int, int]]:
+    """How many attempts are due on a line in each lane, by workspace, each counted up to `limit`."""
+    rows = await tx.rows(_waiting, workspace_ids=list(workspace_ids), line_id=line_id, now=now, limit=limit)
+    return {
+        lane: {row[0]: row[place] for row in rows if row[place]} for place, lane in enumerate(LANES, start=1)
+    }
+
+
+async def claim(
+    tx: Transaction,
+    workspace_id: int,
+    line_id: int,
+    epoch: int,
+    now: int,
+    quotas: Mapping[MessageClass, int],
+) -> list[Attempt]:
+    """Take due attempts of a workspace on a line, so many of each lane, and write the intent to submit."""
+    limits = {lane.value: quotas.get(lane, 0) for lane in LANES}
+    rows = await tx.rows(
+        _claim, workspace_id=workspace_id, line_id=line_id, new_epoch=epoch, now=now, **limits
+    )
+    return [read(row) for row in rows]
+
+
+async def put_back(tx: Transaction, attempts: Sequence[Attempt], due_at: int, why: str) -> None:
+    """Take claims back of which nothing was handed over: they are as they were, but for when they are due."""
+    rows = [(one.workspace_id, one.id, "queued", one.tries - 1, due_at, why) for one in attempts]
+    await tx.update(_put_back, rows)
+
+
+async def next_due(
+    tx: Transaction, workspace_ids: Sequence[int], line_id: int, lanes: Sequence[MessageClass]
+) -> int | None:
+    """When the next queued attempt of a line is due, in any of these lanes."""
+    rows = await tx.rows(_next_due, workspace_ids=list(workspace_ids), line_id=line_id)
+    return min(
+        (
+            due_at
+            for row in rows
+            for lane, due_at in zip(LANES, row, strict=True)
+            if lane in lanes and due_at is not None
+        ),
+        default=None,
+    )
+
+
+async def orphans(
+    tx: Transaction, workspace_id: int, line_id: int, epoch: int, limit: int
+) -> list[tuple[int, int]]:
+    """Intents of an earlier owner of the line: (attempt, message)."""
+    rows = await tx.rows(
+        _orphans, workspace_id=workspace_id, line_id=line_id, before_epoch=epoch, limit=limit
+    )
+    return [(row[0], row[1]) for row in rows]
