@@ -1,4 +1,4 @@
-"""Commands that ask a running server over its API, as any system would: send, messages."""
+"""Commands that ask a running server over its API, as any system would: send, messages, unknowns."""
 
 from __future__ import annotations
 
@@ -172,4 +172,119 @@ async def _show_message(api: Api, message_id: str, *, as_json: bool) -> None:
         out.print(escape(found["waiting"]["says"]), highlight=False, soft_wrap=True)
 
 
-COMMANDS = (send, messages)
+# ── unknowns ─────────────────────────────────────────────────────────────────────────────────────────
+
+RULINGS = ("sent", "not_sent", "resend", "leave")
+AT_ONCE = 1_000  # of what fits a filter; the API takes no more in one request
+
+
+@click.group()
+def unknowns() -> None:
+    """Messages of which nobody knows whether they went out."""
+
+
+def _filters(command: F) -> F:
+    line = click.option("--line", default="", help="Only those of this line.")
+    kind = click.option("--class", "message_class", default="", help="Only those of this class.")
+    age = click.option("--older", "age_min_s", default=0.0, help="Only those unknown for so many seconds.")
+    return line(kind(age(command)))
+
+
+def _query(wanted: Document, limit: int) -> str:
+    named = {"line": wanted["line"], "class": wanted["message_class"], "age_min_s": wanted["age_min_s"]}
+    return urlencode({**{name: value for name, value in named.items() if value}, "limit": limit})
+
+
+@unknowns.command("list")
+@_filters
+@click.option("--limit", default=100, show_default=True, help="At most so many, oldest first.")
+@click.option("--json", "as_json", is_flag=True, help="As the API answers.")
+@of_a_server
+def list_unknowns(url: str, key: str, limit: int, as_json: bool, **wanted: Any) -> None:
+    """The oldest, with their age and what follows by itself; and how many there are."""
+    asked(url, key, partial(_list_unknowns, query=_query(wanted, limit), as_json=as_json))
+
+
+async def _list_unknowns(api: Api, query: str, *, as_json: bool) -> None:
+    found = await api.call("GET", f"/v1/unknowns?{query}")
+    if as_json:
+        out.print_json(data=found)
+        return
+    table = Table("id", "class", "line", "unknown for", "receipts", "what follows")
+    for one in found["items"]:
+        line = one["attempts"][-1]["line"] if one["attempts"] else ""
+        receipts = str(len(one["evidence"]) or "")
+        table.add_row(one["id"], one["class"], line, f"{one['age_s']} s", receipts, one["waiting"]["says"])
+    out.print(table)
+    total = await api.call("GET", "/v1/unknowns/summary")
+    parked = total["parked_receipts"]
+    out.print(
+        f"{total['messages']} are unknown; {total['for_a_person']} wait for a person. "
+        f"{parked['count']} receipts fit nothing and are kept for {parked['kept_days']} days."
+    )
+
+
+@unknowns.command("show")
+@click.argument("message_id")
+@of_a_server
+def show_unknown(url: str, key: str, message_id: str) -> None:
+    """One of them, with all that is known of it, as JSON."""
+    asked(url, key, partial(_show_unknown, message_id=message_id))
+
+
+async def _show_unknown(api: Api, message_id: str) -> None:
+    out.print_json(data=await api.call("GET", f"/v1/unknowns/{message_id}"))
+
+
+@unknowns.command("decide")
+@click.argument("message_ids", nargs=-1)
+@click.option("--decision", type=click.Choice(RULINGS), required=True, help="What became of them.")
+@click.option("--reason", required=True, help="Why; it stands in the timeline of each.")
+@click.option("--by", default="", help="Who decides, beside the name of the key.")
+@_filters
+@click.option("--all", "every", is_flag=True, help="All that fit --line, --class and --older, up to 1,000.")
+@click.option("--yes", is_flag=True, help="Do not ask whether you are sure.")
+@click.option("--json", "as_json", is_flag=True, help="As the API answers.")
+@of_a_server
+def decide_unknowns(
+    url: str,
+    key: str,
+    message_ids: tuple[str, ...],
+    decision: str,
+    reason: str,
+    by: str,
+    every: bool,
+    yes: bool,
+    as_json: bool,
+    **wanted: Any,
+) -> None:
+    """Decide what becomes of them. It cannot be undone; status 1 when some were refused."""
+    if bool(message_ids) == every:
+        raise click.UsageError("Name messages, or say --all and what fits.")
+    body = {"decision": decision, "reason": reason, "by": by, "messages": list(message_ids)}
+    query = _query(wanted, AT_ONCE) if every else ""
+    asked(url, key, partial(_decide_unknowns, body=body, query=query, sure=yes, as_json=as_json))
+
+
+async def _decide_unknowns(api: Api, body: Document, query: str, *, sure: bool, as_json: bool) -> None:
+    if query:
+        found = await api.call("GET", f"/v1/unknowns?{query}")
+        body["messages"] = [one["id"] for one in found["items"]]
+    if not body["messages"]:
+        out.print("Nothing is unknown.")
+        return
+    if not sure:
+        click.confirm(f"{body['decision']} for {len(body['messages'])}, for good?", abort=True, err=True)
+    done = await api.call("POST", "/v1/unknowns/decide", body)
+    if as_json:
+        out.print_json(data=done)
+    else:
+        for one in done["results"]:
+            problem = one.get("problem")
+            said = f"{problem['title']}: {problem.get('detail', '')}" if problem else one["state"]
+            out.print(f"{one['id']}  {escape(said)}", highlight=False, soft_wrap=True)
+    if done["refused"]:
+        sys.exit(1)
+
+
+COMMANDS = (send, messages, unknowns)

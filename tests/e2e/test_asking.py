@@ -10,6 +10,9 @@ from pathlib import Path
 import msgspec
 
 from angarium.assembly import House
+from angarium.core.ports import Unknown
+from angarium.messaging import reconcile, send
+from angarium.messaging.send import Ended
 from angarium.storage.migrate import migrate
 from support.server import LINE, Client, member, whole_house
 
@@ -62,3 +65,34 @@ async def test_a_message_is_shown_with_why_it_waits(tmp_path: Path) -> None:
         status, printed = await typed(mine, "messages", "list", "--waiting", "godot")
         assert status == 1
         assert "one of hour, hours, retry" in " ".join(printed.split())
+
+
+async def test_what_nobody_knows_is_listed_and_decided(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    await migrate(url)
+    async with whole_house(url, tmp_path) as (house, nobody):
+        mine, message = await shop(house, nobody)
+        status, printed = await typed(mine, "unknowns", "list")
+        assert (status, "0 are unknown" in printed) == (0, True)
+        line = next(iter(house.world.lines.of(mine.workspace_id)))
+        await reconcile.take_over(house.world, line, 1)
+        claimed = await send.claim(house.world, line, 1, 10)
+        await send.record(house.world, [Ended(one, Unknown("no answer"), 0.0) for one in claimed])
+        status, printed = await typed(mine, "unknowns", "list", "--line", "viber", "--json")
+        assert msgspec.json.decode(printed)["items"][0]["id"] == message
+        status, printed = await typed(mine, "unknowns", "list")
+        assert "1 are unknown; 0 wait for a person." in " ".join(printed.split())
+        status, printed = await typed(mine, "unknowns", "show", message)
+        assert msgspec.json.decode(printed)["attempts"][0]["line"] == "viber"
+        decide = ("unknowns", "decide", "--decision", "sent", "--reason", "asked them", "--by", "Maryam")
+        status, printed = await typed(mine, *decide, message)
+        assert (status, "Aborted" in printed) == (1, True)
+        status, printed = await typed(mine, *decide)
+        assert status == 2
+        status, printed = await typed(mine, *decide, "--all", "--class", "service", "--yes")
+        assert (status, printed) == (0, f"{message}  sent\n")
+        status, printed = await typed(mine, *decide, "--yes", "--json", message)
+        assert msgspec.json.decode(printed)["results"][0]["again"] is True
+        again = ("unknowns", "decide", "--decision", "resend", "--reason", "x", "--yes")
+        status, printed = await typed(mine, *again, message)
+        assert (status, printed) == (1, f"{message}  Nothing is to be decided: The message is sent.\n")

@@ -35,6 +35,9 @@ PAGES = [
     ("GET", "/messages"),
     ("GET", "/messages/msg_0000000000001"),
     ("GET", "/find?ref=a"),
+    ("GET", "/unknowns"),
+    ("POST", "/unknowns/sure"),
+    ("POST", "/unknowns/decide"),
     ("POST", "/leave"),
 ]
 

@@ -48,6 +48,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "waiting"): "why a message waits, and what follows",
     ("messaging", "unknowns"): "flows of what nobody knows the fate of",
     ("messaging", "unknowns_api"): "their JSON edge",
+    ("messaging", "unknowns_pages"): "their HTML edge",
     ("messaging", "evidence"): "why a receipt is not taken to speak of an attempt",
     ("messaging", "words"): "the sentences of its pages as plain text",
     ("messaging", "report"): "many messages summed up",

@@ -18,12 +18,13 @@ from angarium.accounts import flows, pages
 from angarium.core.ports import Accepted
 from angarium.core.values import Reason, ReceiptStatus
 from angarium.messaging import pages as message_pages
+from angarium.messaging import unknowns_pages
 from angarium.messaging.api import Desk
 from angarium.web.app import make_app
 from angarium.web.server import Server
 from support.relay import Relay, refused
 
-HANDLERS = (*pages.HANDLERS, *message_pages.HANDLERS)
+HANDLERS = (*pages.HANDLERS, *message_pages.HANDLERS, *unknowns_pages.HANDLERS)
 
 
 class Seen(HTMLParser):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from angarium.accounts import rules, store
+from angarium.accounts import rules, session, store
 from angarium.core.clock import micros
 from angarium.core.problems import Problem, all_invalid, invalid, not_found
 from angarium.storage.database import Conflict, Transaction
@@ -169,10 +169,12 @@ TICKET_S = 12 * 3600.0
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """The right of a browser to look at one workspace for a while."""
+    """The right of a browser to one workspace for a while: to look, and more if a key with more was shown."""
 
     workspace_id: int
     until: int
+    scopes: frozenset[str] = session.LOOKING
+    key_id: int = 0
 
 
 def ticket(ground: Ground, workspace_id: int) -> str:
@@ -180,9 +182,24 @@ def ticket(ground: Ground, workspace_id: int) -> str:
     return seal_ticket(ground, issue(ground, workspace_id))
 
 
-def issue(ground: Ground, workspace_id: int) -> Ticket:
-    """A new ticket."""
-    return Ticket(workspace_id, ground.clock.now() + micros(TICKET_S))
+def issue(
+    ground: Ground, workspace_id: int, scopes: frozenset[str] = session.LOOKING, key_id: int = 0
+) -> Ticket:
+    """A new ticket. A browser is given no more of a key's scopes than its pages need."""
+    return Ticket(workspace_id, ground.clock.now() + micros(TICKET_S), scopes & session.PAGES, key_id)
+
+
+async def still_good(ground: Ground, issued: Ticket) -> bool:
+    """Whether the key that a ticket was given for is live still; one that only looks needs none."""
+    if not issued.scopes - session.LOOKING:
+        return True
+    now = ground.clock.now()
+    return any(
+        key.id == issued.key_id
+        and key.revoked_at is None
+        and (key.expires_at is None or now < key.expires_at)
+        for key in await ground.db.read(store.keys, issued.workspace_id)
+    )
 
 
 def seal_ticket(ground: Ground, issued: Ticket) -> str:

@@ -115,7 +115,8 @@ async def enter_with_key(request: Call) -> Sent:
         return _form(where, "enter.key_not_good")
     if session.LOOKING - caller.scopes:
         return _form(where, "enter.key_too_narrow")
-    return _entered(request, flows.issue(ground, caller.workspace_id), where)
+    issued = flows.issue(ground, caller.workspace_id, caller.scopes, caller.key_id)
+    return _entered(request, issued, where)
 
 
 @route("POST /leave", Operation(summary="Leave", scope="messages:read", page=True))

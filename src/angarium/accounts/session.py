@@ -17,6 +17,7 @@ import msgspec
 COOKIE = "angarium_session"
 ENTRANCE = "/enter"
 LOOKING = frozenset({"messages:read"})  # what somebody may do who looks through a browser
+PAGES = LOOKING | {"messages:decide"}  # what pages need of a key that is shown at the door
 # A path on this host and nothing else: no second slash, no backslash, which browsers take for one, and no
 # character that they drop on the way, such as a tab or a line's end (WHATWG URL, §4.4).
 LOCAL = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}")
@@ -29,6 +30,8 @@ class Viewer(msgspec.Struct, frozen=True):
     workspace_id: int
     workspace: str  # its name
     form_token: str
+    scopes: frozenset[str] = LOOKING
+    key_id: int = 0  # of the key by which it was entered; 0 for a link
 
 
 def cookie_name(scheme: str) -> str:

@@ -107,12 +107,17 @@ def lines_now(world: World, workspace_id: int) -> dict[int, LineNow]:
 
 
 def _line_now(world: World, line: Line) -> LineNow:
+    held = world.why_waiting(line.id)
+    if held is not None and held.retries_only:
+        held = None  # what is asked for the first time goes; a retry says itself that it was put off
     return LineNow(
         line.name,
         line.enabled and line.approved,
         world.connected.get(line.id, True),
         line.speed_per_s,
         world.channels[line.channel].answers_within_s(world.settings(line)),
+        held.why if held else "",
+        held.until if held else None,
     )
 
 

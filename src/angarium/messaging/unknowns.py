@@ -68,8 +68,8 @@ async def listing(
     """Those that fit, oldest first, each with what is known; and where to go on, None at the end."""
     found = await store.page(tx, workspace_id, wanted, after, limit + 1)
     shown = found[:limit]
-    told = await _told(tx, world, workspace_id, shown)
-    return told, shown[-1].id if len(found) > limit else None
+    documents = await told(tx, world, workspace_id, shown)
+    return documents, shown[-1].id if len(found) > limit else None
 
 
 async def tell(tx: Transaction, world: World, workspace_id: int, message_id: int) -> Document:
@@ -77,7 +77,7 @@ async def tell(tx: Transaction, world: World, workspace_id: int, message_id: int
     found = await message_store.by_ids(tx, workspace_id, [message_id])
     if not found or found[0].state is not MessageState.UNKNOWN:
         raise not_found("unknown message", ids.show("message", message_id))
-    return (await _told(tx, world, workspace_id, found))[0]
+    return (await told(tx, world, workspace_id, found))[0]
 
 
 async def summary(tx: Transaction, world: World, workspace_id: int) -> Document:
@@ -105,19 +105,20 @@ async def summary(tx: Transaction, world: World, workspace_id: int) -> Document:
     }
 
 
-async def _told(
+async def told(
     tx: Transaction, world: World, workspace_id: int, messages: Sequence[Message]
 ) -> list[Document]:
+    """Messages with what is known of them."""
     now = world.ground.clock.now()
     cases = await story.cases_of(tx, world, workspace_id, messages)
     silent = {case.message.id: silent_of(case) for case in cases}
     receipts = await _receipts(tx, world, workspace_id, [one for some in silent.values() for one in some])
     lines = story.lines_now(world, workspace_id)
-    told = []
+    documents = []
     for case in cases:
         own = silent[case.message.id]
         since = min((one.ended_at or one.planned_at for one in own), default=case.message.created_at)
-        told.append(
+        documents.append(
             {
                 **story.outline(case.message),
                 "waiting": story.waiting_of(case, lines, now),
@@ -128,7 +129,7 @@ async def _told(
                 "rulings": [ruling.value for ruling in Ruling if _hindrance(case, ruling, now) is None],
             }
         )
-    return told
+    return documents
 
 
 def silent_of(case: Case) -> list[Attempt]:

@@ -20,7 +20,6 @@ from angarium.core.problems import Problem
 FORM = b"application/x-www-form-urlencoded"
 FORM_MAX_BYTES = 16_384
 FIELDS_MAX = 50
-NO_KEY = 0  # the id of the key by which somebody calls who looks through a browser
 READING = {"GET", "HEAD"}
 
 
@@ -35,7 +34,7 @@ async def admit(request: Request[Any, Any, Any], operation: Operation) -> None:
         return
     if viewer is None:
         raise Problem("not-entered", "Nobody has entered here", status=401, detail="Enter first.")
-    scope["auth"] = Caller(viewer.workspace_id, NO_KEY, session.LOOKING)
+    scope["auth"] = Caller(viewer.workspace_id, viewer.key_id, viewer.scopes)
     flows.require(scope["auth"], operation.scope)
 
 
@@ -44,11 +43,12 @@ async def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
     ground = ground_of(request)
     text = request.cookies.get(session.cookie_name(request.scope["scheme"]), "")
     ticket = flows.read_ticket(ground, text) if text else None
-    if ticket is None:
+    if ticket is None or not await flows.still_good(ground, ticket):
         return None
     for workspace in await ground.db.read(store.workspaces):
         if workspace.id == ticket.workspace_id:
-            return Viewer(workspace.id, workspace.name, session.form_token(text))
+            token = session.form_token(text)
+            return Viewer(workspace.id, workspace.name, token, ticket.scopes, ticket.key_id)
     return None
 
 
