@@ -69,6 +69,7 @@ FILTERS = {
     "state",
     "class",
     "waiting",
+    "age",
     "age_min_s",
     "created_from",
     "created_until",
