@@ -111,6 +111,19 @@ async def test_one_conditional_update_wins(database: Database) -> None:
     assert after == {key[1]: winner for winner, keys in won for key in keys}
 
 
+async def test_who_holds_a_name_is_alone(database: Database) -> None:
+    """Two that look first and write then, side by side: the second sees what the first has written."""
+
+    async def look_and_put(tx: Transaction, number: int) -> list[int]:
+        await tx.hold(7)
+        seen = await ids(tx)
+        await put(tx, number)
+        return seen
+
+    first, second = await asyncio.gather(database.run(look_and_put, 1), database.run(look_and_put, 2))
+    assert sorted([first, second], key=len) == [[], [1] if not first else [2]]
+
+
 async def test_whoever_is_cancelled_harms_nobody(database: Database) -> None:
     tasks = [asyncio.create_task(database.run(put, number)) for number in range(40)]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from angarium.core.problems import Problem
 from angarium.storage.bulk import Statement
-from angarium.storage.database import Database, Transaction, open_database
-from angarium.storage.postgres import split_url
+from angarium.storage.database import Database, Transaction, Trouble, open_database
+from angarium.storage.postgres import split_url, translated, trouble_of
 from support.databases import PostgresServer
 from support.sample import SET_STATE, ids, put, states
 
@@ -159,3 +159,9 @@ async def test_a_server_that_may_lose_commits_is_refused(url: str) -> None:
     await connection.close()
     with pytest.raises(RuntimeError, match="synchronous_commit = off"):
         await open_database(url).start()
+
+
+def test_a_driver_that_was_cut_off_says_that_the_server_is_away() -> None:
+    error = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+    assert trouble_of(error) is Trouble.AWAY
+    assert getattr(translated(error), "status", 0) == 503

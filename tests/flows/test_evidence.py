@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from angarium.core.ports import Accepted
 from angarium.core.values import Reason, ReceiptStatus
 from angarium.messaging.store import inbox
@@ -26,6 +28,19 @@ async def test_a_receipt_before_the_answer_waits_for_it(relay: Relay) -> None:
         "sent",
         "delivered",
     ]
+
+
+async def test_an_answer_and_its_receipt_side_by_side_meet(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    messages = [await relay.send(channel="smpp") for _ in range(20)]
+    for attempt in await relay.claim("sms"):
+        ref = f"ref-{attempt.id}"
+        await asyncio.gather(
+            relay.answer(attempt, Accepted((ref,))),
+            relay.receipt("sms", ReceiptStatus.DELIVERED, ref=ref),
+        )
+    assert [(await relay.state(message))[0] for message in messages] == ["delivered"] * 20
+    assert await parked(relay) == 0
 
 
 async def test_a_receipt_of_nobody_is_kept(relay: Relay) -> None:

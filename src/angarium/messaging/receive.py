@@ -9,7 +9,7 @@ submission is recorded, or as evidence for an attempt that was never answered.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -97,6 +97,7 @@ def read_entry(world: World, one: Entry) -> Read:
 async def _apply(
     tx: Transaction, world: World, workspace_id: int, read: Sequence[Read], now: int
 ) -> list[Case]:
+    await hold_lines(tx, {one.entry.line_id for one in read})
     by_line: dict[int, list[Receipt]] = defaultdict(list)
     for one in read:
         for event in one.events:
@@ -117,6 +118,16 @@ async def _apply(
 
 def _not_understood(one: Read) -> str:
     return "; ".join(event.detail for event in one.events if isinstance(event, Unreadable))
+
+
+async def hold_lines(tx: Transaction, line_ids: Collection[int]) -> None:
+    """Whoever parks a receipt, or learns what parked ones wait for, does so alone on its line.
+
+    Else, side by side, the one parks a receipt whose reference the other has not committed yet, the other
+    does not see the receipt, and the two never meet.
+    """
+    for line_id in sorted(line_ids):
+        await tx.hold(line_id)
 
 
 async def _match(

@@ -45,6 +45,7 @@ async def _take_over(
     tx: Transaction, world: World, line: Line, workspace_id: int, epoch: int, now: int
 ) -> list[Case]:
     await owners.must_own(tx, line.workspace_id, line.id, epoch)
+    await receive.hold_lines(tx, {line.id})
     orphans = await queue.orphans(tx, workspace_id, line.id, epoch, ORPHANS_MAX)
     cases = await load(tx, world, workspace_id, {message_id for _, message_id in orphans})
     left = []

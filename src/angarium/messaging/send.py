@@ -180,6 +180,7 @@ async def record(world: World, ended: Sequence[Ended]) -> None:
 async def _record(
     tx: Transaction, world: World, workspace_id: int, ended: Sequence[Ended], now: int
 ) -> list[Case]:
+    await receive.hold_lines(tx, {one.attempt.line_id for one in ended})
     cases = await load(tx, world, workspace_id, {one.attempt.message_id for one in ended})
     parts: list[Part] = []
     for one in ended:

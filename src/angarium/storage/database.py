@@ -69,6 +69,12 @@ class Transaction(Protocol):
     async def execute(self, statement: Statement, /, **values: Any) -> int:
         """Make a change; returns how many rows it changed."""
 
+    async def hold(self, name: int) -> None:
+        """Wait until no other transaction holds this name, and hold it to the end.
+
+        Whoever holds several takes them in order of size.
+        """
+
     async def insert(self, bulk: BulkInsert, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
         """Insert them all; returns the `returning` columns of the rows that went in, in no order."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -40,6 +41,8 @@ OUT_OF_SERVICE: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
     ((asyncpg.InsufficientResourcesError,), Trouble.CROWDED),
     ((OSError, TimeoutError, asyncpg.PostgresConnectionError), Trouble.AWAY),
     ((asyncpg.OperatorInterventionError, asyncpg.InterfaceError), Trouble.AWAY),
+    # The connection was lost between two messages of a statement: "cannot switch to state 15".
+    ((asyncpg.InternalClientError,), Trouble.AWAY),
     ((asyncpg.PostgresSystemError,), Trouble.ERROR),
 )
 OURS = {"pool_max", "statement_cache_size"}
@@ -174,6 +177,10 @@ class PostgresTransaction:
         prepared = statement.on("postgresql")
         return _changed(await self._connection.execute(prepared.text, *prepared.bind(values)))
 
+    async def hold(self, name: int) -> None:
+        """Wait for the name, and hold it to the end."""
+        await self._connection.execute("SELECT pg_advisory_xact_lock($1)", name)
+
     async def insert(self, bulk: BulkInsert, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
         """Insert them all."""
         if not rows:
@@ -256,7 +263,8 @@ async def _roll_back(connection: asyncpg.pool.PoolConnectionProxy) -> None:
     try:
         await connection.execute("ROLLBACK")
     except BaseException:  # lost, or cancelled again: it must not go back to the pool as it is
-        connection.terminate()
+        with suppress(asyncpg.InterfaceError):  # it has been taken out already
+            connection.terminate()
 
 
 def _changed(status: str) -> int:

@@ -54,6 +54,9 @@ class SqliteTransaction:
         self._cursor.execute(prepared.text, prepared.bind(values)).fetchall()
         return self._connection.total_changes() - before
 
+    async def hold(self, name: int) -> None:
+        """Nothing to wait for: there is one writer."""
+
     async def insert(self, bulk: BulkInsert, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
         """Insert them all."""
         bulk.check(rows)
