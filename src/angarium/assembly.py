@@ -116,9 +116,15 @@ def make_ground(settings: Settings) -> Ground:
         clock=clock,
         chance=chance,
         ids=IdMint(clock, settings.node),
-        vault=Vault(key_file(Path(settings.key_file), chance), chance),
+        vault=make_vault(settings),
         fabric=LocalFabric(clock),
     )
+
+
+def make_vault(settings: Settings) -> Vault:
+    """The keeper of secrets; makes the key file when there is none."""
+    chance = SystemChance()
+    return Vault(key_file(Path(settings.key_file), chance), chance)
 
 
 def application(house: House) -> Litestar:

@@ -76,13 +76,14 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
 def serve(context: click.Context) -> None:
     """Run the server: API, callbacks, senders and planner in one process. Migrates the database first."""
     from angarium import logs
+    from angarium.assembly import make_vault
     from angarium.assembly import serve as run_server
 
     settings = _settings(context)
-    logs.set_up(settings.log_level, settings.log_format)
     import uvloop
 
     try:
+        logs.set_up(settings.log_level, settings.log_format, make_vault(settings).keyed_hash)
         uvloop.run(run_server(settings))
     except Problem as problem:
         _give_up(problem)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sqlalchemy import text
@@ -13,23 +14,32 @@ from angarium.storage.database import Database, Transaction
 SHORT = 6  # bytes: what is sought must be rarer than chance
 
 
-async def at_rest(database: Database, url: str, sought: Sequence[bytes]) -> list[str]:
+async def at_rest(database: Database, url: str, sought: Iterable[bytes]) -> list[str]:
     """Where some bytes stand in the files of a database: tables, indexes and what is written ahead.
 
     PostgreSQL keeps pages in memory until a checkpoint; all that was committed stands in `pg_wal` meanwhile.
     """
-    assert all(len(one) >= SHORT for one in sought)
     folder = Path(url.partition(":///")[2]).parent
     if database.dialect == "postgresql":
         folder = Path(await database.read(_data_folder))
-    return [f"{path}: {one!r}" for path in files_of(folder) for one in sought if one in path.read_bytes()]
+    return await in_files(folder, sought)
 
 
-def files_of(folder: Path) -> Iterator[Path]:
-    """Every file below a folder that is there when it is looked at, but for the key of the vault."""
+async def in_files(folder: Path, sought: Iterable[bytes]) -> list[str]:
+    """Where some bytes stand in the files below a folder, but for the key of the vault."""
+    return await asyncio.to_thread(_look, folder, tuple(sought))
+
+
+def _look(folder: Path, sought: Sequence[bytes]) -> list[str]:
+    assert all(len(one) >= SHORT for one in sought)
+    found = []
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix != ".key":
-            yield path
+        try:
+            held = path.read_bytes() if path.is_file() and path.suffix != ".key" else b""
+        except FileNotFoundError:  # a database lets go of files as it likes
+            continue
+        found += [f"{path}: {one!r}" for one in sought if one in held]
+    return found
 
 
 async def _data_folder(tx: Transaction) -> str:

@@ -16,7 +16,6 @@ document (`web/openapi.py`) is made of the operations alone, so a route cannot b
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
@@ -327,9 +326,12 @@ def idempotency_key(request: Call) -> str:
 
 
 def fingerprint(request: Call, body: bytes) -> bytes:
-    """What makes two requests the same: method, address and body, to the byte."""
+    """What makes two requests the same: method, address and body, to the byte.
+
+    It is kept beside the key, and a body may hold a code: hence no plain hash.
+    """
     said = f"{request.scope['method']} {request.scope['path']}\n".encode()
-    return hashlib.sha256(said + body).digest()
+    return ground_of(request).vault.keyed_hash(said + body, "idempotency")
 
 
 async def once(

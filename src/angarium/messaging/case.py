@@ -6,12 +6,15 @@ that come at the same moment the second sees what the first decided.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
+import structlog
 
 from angarium.contacts.store import Contact
 from angarium.content.rules import Variant
+from angarium.core.ports import Accepted, Outcome
 from angarium.core.problems import FieldProblem
 from angarium.core.values import Content, Json, MessageClass, Reason
 from angarium.messaging.cascade import Run, Step, Try
@@ -19,11 +22,15 @@ from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt
+from angarium.messaging.store.inbox import Entry
 from angarium.messaging.store.messages import Message
 from angarium.messaging.world import Wording, World, topic
 from angarium.storage import facts
 from angarium.storage.database import Transaction
 from angarium.storage.facts import Fact
+from angarium.storage.vault import NotOpened
+
+log = structlog.get_logger()
 
 
 class Unworded(msgspec.Struct, frozen=True):
@@ -148,6 +155,24 @@ def wake(world: World, cases: Iterable[Case]) -> None:
 # ── words at rest ────────────────────────────────────────────────────────────────────────────────────
 
 
+CODE_MASK = "••••••"  # what is shown instead of the text of a code
+WITH_DIGITS = re.compile(r"\w*\d\w*")
+CODE_MIN = 4  # characters
+
+
+def discreet(world: World, attempt: Attempt, outcome: Outcome) -> Outcome:
+    """An outcome without the code that its words repeat: what a provider says is kept and shown."""
+    is_code = attempt.message_class is MessageClass.OTP
+    if not is_code or isinstance(outcome, Accepted) or not outcome.detail:
+        return outcome
+    content = open_content(world, attempt)
+    detail = outcome.detail
+    for word in WITH_DIGITS.findall(f"{content.subject} {content.text}"):
+        if len(word) >= CODE_MIN:
+            detail = detail.replace(word, CODE_MASK)
+    return msgspec.structs.replace(outcome, detail=detail)
+
+
 def seal_content(world: World, message: Message, attempt_id: int, content: Content) -> bytes:
     """The rendered words of an attempt as they are kept; those of a code are sealed."""
     plain = msgspec.json.encode(content)
@@ -164,6 +189,22 @@ def open_content(world: World, attempt: Attempt) -> Content:
     if attempt.message_class is MessageClass.OTP:
         plain = world.ground.vault.open(plain.decode(), f"attempt/{attempt.id}/content")
     return msgspec.json.decode(plain, type=Content)
+
+
+def seal_callback(world: World, entry: Entry) -> Entry:
+    """A callback as it is kept: providers repeat the words of a message in what they tell of it."""
+    sealed = world.ground.vault.seal(entry.raw.body, f"journal/{entry.id}/body").encode()
+    return msgspec.structs.replace(entry, raw=msgspec.structs.replace(entry.raw, body=sealed))
+
+
+def open_callback(world: World, entry: Entry) -> Entry:
+    """A callback as it came; without its bytes when they are sealed with a key that is gone."""
+    try:
+        body = world.ground.vault.open(entry.raw.body.decode("latin-1"), f"journal/{entry.id}/body")
+    except NotOpened:
+        log.exception("a callback that was journalled does not open", journal=entry.id)
+        body = b""
+    return msgspec.structs.replace(entry, raw=msgspec.structs.replace(entry.raw, body=body))
 
 
 def seal_wording(world: World, message_class: MessageClass, message_id: int, wording: Wording) -> bytes:

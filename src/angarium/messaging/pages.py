@@ -21,7 +21,7 @@ from angarium.core.problems import Problem, invalid, shown
 from angarium.core.values import AddressKind, MessageClass
 from angarium.messaging import story
 from angarium.messaging.api import NEWEST, Desk, waited_for
-from angarium.messaging.case import open_content
+from angarium.messaging.case import CODE_MASK, open_content
 from angarium.messaging.states import AttemptState, MessageState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store.attempts import Attempt
@@ -198,7 +198,7 @@ def _row(world: World, names: Names, outline: Document, person: Contact | None, 
 
 def _glance(world: World, attempt: Attempt) -> str:
     if attempt.message_class is MessageClass.OTP:
-        return story.CODE_MASK
+        return CODE_MASK
     return open_content(world, attempt).text[:GLANCE_MAX]
 
 

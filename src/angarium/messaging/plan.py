@@ -103,7 +103,18 @@ def _wait(case: Case, run: Run, decision: WaitUntil, now: int) -> None:
     ):
         state = MessageState.SCHEDULED
     _set_state(message, state)
+    if message.message_class is MessageClass.OTP:
+        _forget_at_expiry(case, now)
     case.decisions.append({"do": "wait", "until": iso(decision.at), "why": decision.why})
+
+
+def _forget_at_expiry(case: Case, now: int) -> None:
+    """A code that may not be sent any more is forgotten, though a receipt is still waited for."""
+    message = case.message
+    if now >= message.expires_at:
+        _forget(case)
+    elif message.decide_at is not None:
+        message.decide_at = min(message.decide_at, message.expires_at)
 
 
 def finish(case: Case, decision: Finish, now: int) -> None:
@@ -123,10 +134,11 @@ def finish(case: Case, decision: Finish, now: int) -> None:
 
 
 def _forget(case: Case) -> None:
-    """The text of a code is not kept once its message has ended."""
+    """The text of a code is not kept once its message has ended, or may not be sent any more."""
     case.message.words = b""
     for attempt in case.attempts:
-        case.attempt(attempt.id).content = b""
+        if attempt.content:
+            case.attempt(attempt.id).content = b""
 
 
 def _lift(case: Case) -> None:

@@ -18,9 +18,8 @@ from angarium.lines.rules import price_text
 from angarium.messaging import accept
 from angarium.messaging.accept import MessageInput
 from angarium.messaging.cascade import Send
-from angarium.messaging.case import Case
+from angarium.messaging.case import CODE_MASK, Case
 from angarium.messaging.policy import Refuse
-from angarium.messaging.story import CODE_MASK
 from angarium.messaging.way import Way, find_way
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction

@@ -17,16 +17,16 @@ import structlog
 from angarium.core import ids
 from angarium.core.clock import micros
 from angarium.core.ports import Event, Inbound, Raw, Receipt, Unreadable
-from angarium.core.values import Json, Reason
+from angarium.core.values import Json, MessageClass, Reason
 from angarium.lines.store import Line
 from angarium.messaging import inbound, plan, receipts
-from angarium.messaging.case import Case, load, wake, write
+from angarium.messaging.case import Case, load, seal_callback, wake, write
 from angarium.messaging.receipts import Applied, Contradiction, Same
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import inbox
 from angarium.messaging.store.attempts import Attempt, Part, Unanswered
-from angarium.messaging.store.inbox import Entry, Parked
+from angarium.messaging.store.inbox import Closed, Entry, Parked
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -66,7 +66,7 @@ def entry(world: World, line: Line, raw: Raw) -> Entry:
 async def journal(world: World, entries: Sequence[Entry]) -> None:
     """Commit callbacks to the journal; when it returns their providers may be answered."""
     for workspace_id in {e.workspace_id for e in entries}:
-        ours = [e for e in entries if e.workspace_id == workspace_id]
+        ours = [seal_callback(world, e) for e in entries if e.workspace_id == workspace_id]
         await world.ground.db.run(inbox.write_journal, ours)
 
 
@@ -112,8 +112,18 @@ async def _apply(
     for sender_id in sorted({word.workspace_id for word in words}):
         theirs = [word for word in words if word.workspace_id == sender_id]
         cases += await apply_words(tx, world, sender_id, theirs, now)
-    await inbox.close_journal(tx, workspace_id, [(one.entry.id, _not_understood(one)) for one in read])
+    codes = {case.message.id for case in cases if case.message.message_class is MessageClass.OTP}
+    about_codes = {id(word.receipt) for word in words if word.message_id in codes}
+    await inbox.close_journal(
+        tx,
+        workspace_id,
+        [Closed(one.entry.id, _not_understood(one), _is_about(one, about_codes)) for one in read],
+    )
     return cases
+
+
+def _is_about(one: Read, receipts: set[int]) -> bool:
+    return any(id(event) in receipts for event in one.events)
 
 
 def _not_understood(one: Read) -> str:

@@ -7,7 +7,7 @@ from angarium.core.clock import micros
 from angarium.core.ports import Unknown
 from angarium.lines.store import Line
 from angarium.messaging import inbound, plan, receive, send
-from angarium.messaging.case import Case, load, wake, write
+from angarium.messaging.case import Case, load, open_callback, wake, write
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import inbox, owners, queue
 from angarium.messaging.world import World
@@ -69,7 +69,7 @@ async def work_through_journal(world: World, workspace_id: int, limit: int = 200
         entries = await world.ground.db.read(inbox.new_journal, workspace_id, limit)
         if not entries:
             return total
-        await receive.work_through(world, entries)
+        await receive.work_through(world, [open_callback(world, entry) for entry in entries])
         total += len(entries)
 
 

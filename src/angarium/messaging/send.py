@@ -18,7 +18,7 @@ from angarium.core.ports import Accepted, Outcome, Refused, Submission, Unknown
 from angarium.core.values import Reason, Standing
 from angarium.lines.store import Line
 from angarium.messaging import plan, receive, retry
-from angarium.messaging.case import Case, load, open_content, wake, write
+from angarium.messaging.case import Case, discreet, load, open_content, wake, write
 from angarium.messaging.lanes import Turns, share
 from angarium.messaging.policy import Defer, Refuse, judge
 from angarium.messaging.retry import Action, action, next_try_at
@@ -186,7 +186,7 @@ async def _record(
     for one in ended:
         case = cases[one.attempt.message_id]
         held = case.attempt(one.attempt.id)
-        settle(world, case, held, one.outcome, one.roll, now)
+        settle(world, case, held, discreet(world, one.attempt, one.outcome), one.roll, now)
         parts += _parts(held, one.outcome)
     await attempt_store.insert_parts(tx, workspace_id, parts)
     words = await receive.parked_words(tx, world, workspace_id, cases, parts)

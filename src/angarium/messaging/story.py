@@ -13,7 +13,7 @@ from angarium.core.problems import not_found
 from angarium.core.values import MessageClass
 from angarium.lines.rules import price_text
 from angarium.lines.store import Line
-from angarium.messaging.case import Case, open_content
+from angarium.messaging.case import CODE_MASK, Case, open_content
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
@@ -28,8 +28,6 @@ from angarium.storage.database import Transaction
 from angarium.storage.facts import Fact
 
 Document = dict[str, Any]
-
-CODE_MASK = "••••••"  # what is shown instead of the text of a code
 
 
 async def tell(tx: Transaction, world: World, workspace_id: int, message_id: int) -> Document:

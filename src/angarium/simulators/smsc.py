@@ -382,7 +382,7 @@ class Smsc:
             dest_npi=message.source_npi,
             dest=message.source,
             esm_class=ESM_RECEIPT,
-            short_message=receipt_text(message_id, word) if self.knobs.dialect != "tlv" else b"",
+            short_message=receipt_text(message_id, word, message) if self.knobs.dialect != "tlv" else b"",
             tlvs=parameters if self.knobs.dialect != "text" else (),
         )
 
@@ -395,11 +395,11 @@ def smsc_hex(stage: Stage, port: int = 0, accounts: Mapping[str, str] | None = N
     return Smsc(stage, port, accounts, Knobs(id_base="hex"), "smpp-hex")
 
 
-def receipt_text(message_id: str, word: str) -> bytes:
-    """A receipt as the standard shows it (SMPP 3.4 appendix B)."""
+def receipt_text(message_id: str, word: str, message: Message) -> bytes:
+    """A receipt as the standard shows it (SMPP 3.4 appendix B), with the first 20 bytes of the message."""
     at = time.strftime("%y%m%d%H%M", time.gmtime())
     delivered, error = int(word == "DELIVRD"), int(word in FAILURES)
     return (
         f"id:{message_id} sub:001 dlvrd:{delivered:03} submit date:{at} done date:{at} "
         f"stat:{word} err:{error:03} text:"
-    ).encode()
+    ).encode() + message.short_message[:20]

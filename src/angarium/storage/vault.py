@@ -3,11 +3,15 @@
 AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D §8.3: at most 2³² seals with one key). A sealed secret
 is text, `v1.<fingerprint of its key>.<base64>`, so that keys can be changed: the newest seals, all of them
 open. Moved to another row it does not open, as happens to a value copied from one workspace to another.
+
+What is only compared, and never read again, is kept as a keyed hash: a plain one of a phone or a six-digit
+code is found again by trying them all.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Sequence
@@ -36,6 +40,8 @@ class Vault:
         self._chance = chance
         self._ciphers = {_fingerprint(key): AESGCM(key) for key in keys}
         self._newest = _fingerprint(keys[0])
+        # Of the oldest key, so that nothing changes when a new one is put in front.
+        self._hashing = hmac.digest(keys[-1], b"angarium keyed hash", hashlib.sha256)
 
     def seal(self, plain: bytes, bound_to: str) -> str:
         """Encrypt; `bound_to` names the only place where it opens: "line/12/settings/password"."""
@@ -57,6 +63,11 @@ class Vault:
             return cipher.decrypt(closed[:NONCE_BYTES], closed[NONCE_BYTES:], bound_to.encode())
         except (InvalidTag, ValueError):
             raise NotOpened(f"{bound_to}: it is sealed for another place, or was changed since") from None
+
+    def keyed_hash(self, data: bytes, purpose: str) -> bytes:
+        """32 bytes, the same for the same data and purpose; they tell nothing without the oldest key."""
+        key = hmac.digest(self._hashing, purpose.encode(), hashlib.sha256)
+        return hmac.digest(key, data, hashlib.sha256)
 
     def is_newest(self, sealed: str) -> bool:
         """Whether it is sealed with the newest key; one that is not wants sealing again."""

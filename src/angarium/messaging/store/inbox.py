@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, func, select, update
 
 from angarium.core.ports import Inbound, Raw, Receipt
 from angarium.messaging.store.tables import inbound, inbound_part, journal, parked_receipt
@@ -52,6 +52,11 @@ _insert_journal = BulkInsert(
     ("workspace_id", "id", "line_id", "body", "headers", "query", "state", "error", "received_at"),
 )
 _close_journal = BulkUpdate(journal, match=("workspace_id", "id"), set=("state", "error"))
+_forget_bodies = Statement(
+    update(journal)
+    .where(journal.c.workspace_id == bindparam("workspace_id"), among(journal.c.id, "ids"))
+    .values(body=b"")
+)
 _new_journal = Statement(
     select(
         journal.c.workspace_id,
@@ -224,10 +229,21 @@ async def new_journal(tx: Transaction, workspace_id: int, limit: int) -> list[En
     ]
 
 
-async def close_journal(tx: Transaction, workspace_id: int, closed: Sequence[tuple[int, str]]) -> None:
-    """Mark callbacks as worked through: (id, what was not understood, or empty)."""
-    rows = [(workspace_id, entry_id, "failed" if error else "done", error) for entry_id, error in closed]
+class Closed(msgspec.Struct, frozen=True):
+    """A callback that was worked through: what was not understood of it, and whether it tells of a code."""
+
+    id: int
+    error: str
+    about_code: bool
+
+
+async def close_journal(tx: Transaction, workspace_id: int, closed: Sequence[Closed]) -> None:
+    """Mark callbacks as worked through; of those that tell of a code the bytes are not kept."""
+    rows = [(workspace_id, one.id, "failed" if one.error else "done", one.error) for one in closed]
     await tx.update(_close_journal, rows)
+    forgotten = [one.id for one in closed if one.about_code]
+    if forgotten:
+        await tx.execute(_forget_bodies, workspace_id=workspace_id, ids=forgotten)
 
 
 async def forget_journal(tx: Transaction, workspace_id: int, before_id: int, limit: int) -> int:
