@@ -67,7 +67,7 @@ def database_bytes(folder: Path) -> int:
 
 def forget_database(folder: Path) -> None:
     """Delete the database, so that the next start makes a new one."""
-    for file in folder.glob(f"{DATABASE}*"):
+    for file in (*folder.glob(f"{DATABASE}*"), *folder.glob("*.instance")):
         file.unlink()
 
 

@@ -38,7 +38,7 @@ from angarium.messaging.meters import EngineCollector
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.protocols.http import Http
-from angarium.storage import facts, instance
+from angarium.storage import facts, instance, opening
 from angarium.storage.database import ADVICE, Database, Trouble, open_database
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
@@ -80,7 +80,6 @@ class House:
         """Connect to the database and to the network; nothing runs by itself yet."""
         await self.ground.db.start()
         await self.ground.db.run(facts.renumber_after_restore)
-        await self.ground.db.run(instance.introduce, self.ground.chance, self.ground.clock.now())
         await self.http.start()
 
     async def close(self) -> None:
@@ -122,7 +121,8 @@ def make_ground(settings: Settings) -> Ground:
 
 
 def make_vault(settings: Settings) -> Vault:
-    """The keeper of secrets; makes the key file when there is none."""
+    """The keeper of secrets; makes the key file where there was none before, a Problem where it is gone."""
+    opening.check_key(settings.key_file)
     chance = SystemChance()
     return Vault(key_file(Path(settings.key_file), chance), chance)
 
@@ -161,7 +161,32 @@ async def can_keep(ground: Ground) -> str:
 
 async def serve(settings: Settings) -> None:
     """Run everything in this process until SIGTERM or SIGINT; then let what is under way finish."""
-    await migrate(settings.database)
+    with opening.held(settings.key_file, alone=settings.database.startswith("sqlite:")):
+        await _prepare(settings, look=True)
+        await _serve(settings)
+
+
+async def prepare(settings: Settings) -> None:
+    """See that the database is whole and the one that belongs here; bring it to the schema of this version.
+
+    Where a server runs, it has looked already. Where none does, whoever opens the file first must look.
+    """
+    with opening.nobody_else(settings.key_file) as look:
+        await _prepare(settings, look=look)
+
+
+async def _prepare(settings: Settings, *, look: bool) -> None:
+    database, key = settings.database, settings.key_file
+    opening.check_there(database, key)
+    clock, chance = SystemClock(), SystemChance()
+    if look:
+        await opening.check_whole(database, key, clock)
+    await opening.check_ours(database, key)
+    await migrate(database)
+    await opening.remember(database, key, make_vault(settings), chance, clock.now())
+
+
+async def _serve(settings: Settings) -> None:
     house = assemble(settings)
     await house.open()
     server = Server(application(house), settings.host, settings.port)

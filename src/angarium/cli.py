@@ -52,7 +52,7 @@ def _settings(context: click.Context) -> Settings:
 
 def _give_up(problem: Problem) -> NoReturn:
     """Say what is wrong, with each field and its remedy, and end with status 1."""
-    err.print(f"[red]{escape(problem.title)}[/]  {escape(problem.detail)}")
+    err.print(f"[red]{escape(problem.title)}[/]  {escape(problem.detail)}", soft_wrap=True)
     for field in problem.fields:
         value = f" (it is {field.value!r})" if field.value else ""
         err.print(f"  [bold]{escape(field.field)}[/] {escape(field.problem + value)}. {escape(field.remedy)}")
@@ -299,10 +299,9 @@ async def _workspace(ground: Ground, name: str, new: bool) -> Workspace:
 
 async def _with_ground(settings: Settings, work: Any) -> Any:
     """Run something on the database, which is migrated first."""
-    from angarium.assembly import make_ground
-    from angarium.storage.migrate import migrate as bring_up
+    from angarium.assembly import make_ground, prepare
 
-    await bring_up(settings.database)
+    await prepare(settings)
     ground = make_ground(settings)
     await ground.db.start()
     try:

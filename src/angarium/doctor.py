@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,9 +13,11 @@ from angarium.accounts import store as accounts
 from angarium.accounts.store import Workspace
 from angarium.assembly import make_ground
 from angarium.config import Settings
+from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
 from angarium.lines import flows as lines
 from angarium.lines.store import Line
+from angarium.storage import opening
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import pending
 from angarium.storage.vault import NotOpened
@@ -31,6 +35,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Every finding, as it is found; stops where nothing further can be looked at."""
     for finding in _files(settings):
         yield finding
+    if settings.database.startswith("sqlite:"):
+        yield await _whole(settings)
     try:
         lacking = await pending(settings.database)
     except Exception as error:  # whatever keeps a database from opening is the finding
@@ -47,6 +53,20 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield finding
     finally:
         await ground.db.stop()
+
+
+async def _whole(settings: Settings) -> Finding:
+    """Look through every page; unlike a start, which looks for a bounded time."""
+    path = opening.sqlite_path(settings.database)
+    if path is None or not path.exists():
+        return Finding("advice", f"There is no database {path} yet.", "It is made on the first start.")
+    with opening.nobody_else(settings.key_file) as alone:
+        clock = SystemClock()
+        flaws = await asyncio.to_thread(opening.flaws_of, path, clock, math.inf) if alone else []
+        flaws = flaws or await asyncio.to_thread(opening.look_through, path)
+    if flaws:
+        return Finding("bad", f"The database {path} is damaged: {'; '.join(flaws)}", "Run: angarium restore")
+    return Finding("good", f"The database {path} is whole.")
 
 
 def _files(settings: Settings) -> list[Finding]:

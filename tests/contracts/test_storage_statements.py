@@ -24,6 +24,7 @@ IN_ITS_WORKSPACE = re.compile(r"\.workspace_id = |^INSERT INTO \w+ \([^)]*\bwork
 OF_NO_WORKSPACE = (
     "alembic_version",
     "FROM workspace",
+    "SELECT 1 WHERE to_regclass(",
     "pg_current_xact_id()",
     "pg_advisory_xact_lock(",
     "SELECT max(fact",  # these move the whole log after a restore

@@ -31,7 +31,7 @@ from angarium.storage.migrate import migrate
 from support.nursery import Born, Nursery
 from support.server import Client, Heard
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 LOOK_EVERY_S = 0.02
 PHONE = "+38050{:05}77"  # of these last digits the simulated operators know no mischief
 ACCOUNT = ("angarium", "secret")
@@ -99,6 +99,19 @@ class Shop:
             return await asyncio.create_subprocess_exec(
                 *command, stdout=out, stderr=out, env=self.environment
             )
+
+    async def command(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        """Run `angarium …` beside the server; its status, and all it printed, without its line breaks."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "angarium", *arguments),
+            env={**self.environment, **environment},
+            cwd=self.folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        printed, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+        return await process.wait(), " ".join(printed.decode().split())
 
     async def stop(self) -> int:
         """SIGTERM; the exit status."""

@@ -24,6 +24,7 @@ instance = Table(
     Column("touched_at", Instant, nullable=False),
     Column("copied_at", Instant),  # of a backup: the instant that it shows
     Column("restored_at", Instant),  # when that backup was made the database again
+    Column("seal", Words),  # opens with the right key only
 )
 
 
@@ -35,11 +36,18 @@ class Instance(msgspec.Struct, frozen=True):
     touched_at: int
     copied_at: int | None
     restored_at: int | None
+    seal: str | None
+
+    @property
+    def cell(self) -> str:
+        """Where the seal opens."""
+        return f"instance/{self.id}/seal"
 
 
 _columns = [instance.c[name] for name in Instance.__struct_fields__]
 _make = BulkInsert(instance, ("number", "id", "created_at", "touched_at"), conflict="nothing")
 _known = Statement(select(*_columns))
+_sealed = Statement(update(instance).values(seal=bindparam("seal")))
 _touch = Statement(update(instance).values(touched_at=bindparam("now")))
 
 
@@ -55,6 +63,11 @@ async def introduce(tx: Transaction, chance: Chance, now: int) -> Instance:
     found = await known(tx)
     assert found is not None
     return found
+
+
+async def keep_seal(tx: Transaction, seal: str) -> None:
+    """Write what opens with the right key only."""
+    await tx.execute(_sealed, seal=seal)
 
 
 async def touch(tx: Transaction, now: int) -> None:

@@ -19,9 +19,9 @@ from angarium.storage.database import Transaction, open_database
 
 VERSION_FILE = re.compile(r"(\d{4})_\w+\.py")
 
-_is_versioned = Statement(
-    text("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"),
-    postgresql=text("SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL"),
+_has_table = Statement(
+    text("SELECT 1 FROM sqlite_master WHERE name = :name"),
+    postgresql=text("SELECT 1 WHERE to_regclass(:name) IS NOT NULL"),
 )
 _version = Statement(text("SELECT version_num FROM alembic_version"))
 
@@ -58,8 +58,13 @@ async def migrate(url: str) -> list[str]:
     return lacking
 
 
+async def has_table(tx: Transaction, name: str) -> bool:
+    """Whether there is such a table yet."""
+    return await tx.row(_has_table, name=name) is not None
+
+
 async def _current(tx: Transaction) -> str | None:
-    if await tx.row(_is_versioned) is None:
+    if not await has_table(tx, "alembic_version"):
         return None
     row = await tx.row(_version)
     return None if row is None else row[0]

@@ -1,0 +1,307 @@
+"""What must be true of a database before a server begins on it: it is the one that belongs here, and whole.
+
+Rules of the file:
+
+1. Beside the key file stands a *mark*: the id of the database that belongs here. A database that is missing,
+   empty or another one is refused; only where there is no mark is a new one made.
+2. After an unclean end SQLite drops everything behind the first frame of its log that does not fit, and says
+   nothing (sqlite.org/walformat.html §4.4). What the index beside the log knew to be committed must still be
+   there. The index is written after the sync of the log, so it never knows of more than was kept.
+3. The log is then moved into the file and synced, before anything is added to it: where an earlier sync had
+   failed, its frames may stand in the kernel's memory only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import msgspec
+import structlog
+
+from angarium.core.clock import Chance, Clock, iso
+from angarium.core.problems import Problem
+from angarium.storage import instance
+from angarium.storage.database import Transaction, open_database
+from angarium.storage.migrate import has_table
+from angarium.storage.sqlite import connect
+from angarium.storage.vault import NotOpened, Vault
+
+log = structlog.get_logger()
+
+LOOK_S = 10.0  # how long a start may look through a file; `angarium doctor` looks through all of it
+LOOK_STEPS = 100_000  # of SQLite's machine between two looks at the clock
+INDEX_VERSION = 3_007_000
+INDEX_HEADER = 48  # bytes, twice, then how far the log has been moved into the file (walformat.html §2.1)
+LOG_HEADER, FRAME_HEADER = 32, 24
+
+
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known here of the database that belongs here."""
+
+    instance: str
+    backup: str = ""  # the newest, as far as this place knows
+    backup_at: int = 0
+
+
+def mark_file(key_file: str) -> Path:
+    """Where the mark stands."""
+    return Path(key_file).with_suffix(".instance")
+
+
+def read_mark(file: Path) -> Mark | None:
+    """The mark; None where there is none yet."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Mark)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError:
+        raise not_ours(
+            f"The mark {file} cannot be read.", f"Delete {file} if the database is the right one.", None
+        ) from None
+
+
+def write_mark(file: Path, mark: Mark) -> None:
+    """Put the mark in its place, whole."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    draft.write_bytes(msgspec.json.encode(mark) + b"\n")
+    draft.replace(file)
+
+
+@contextmanager
+def held(key_file: str, *, alone: bool) -> Iterator[None]:
+    """Keep others off for a while: one server on a SQLite file, none while a backup is put back.
+
+    Servers on PostgreSQL share the place and are not `alone`. Problem when somebody else is here.
+    """
+    with _locked(key_file, alone=alone) as ours:
+        if not ours:
+            detail = f"Another server runs on this place: it holds {_lock_file(key_file)}. Stop it first."
+            raise Problem("start", "Somebody else is here", detail=detail)
+        yield
+
+
+@contextmanager
+def nobody_else(key_file: str) -> Iterator[bool]:
+    """Whether no server runs here; while that is so none begins."""
+    with _locked(key_file, alone=True) as ours:
+        yield ours
+
+
+@contextmanager
+def _locked(key_file: str, *, alone: bool) -> Iterator[bool]:
+    with _lock_file(key_file).open("a") as file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            ours = False
+        else:
+            ours = True
+        yield ours
+
+
+def _lock_file(key_file: str) -> Path:
+    return Path(key_file).with_suffix(".lock")
+
+
+# ── is it ours ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def check_there(url: str, key_file: str) -> None:
+    """A Problem when a file is missing or empty that is expected. To be asked before anything opens it."""
+    mark, path = read_mark(mark_file(key_file)), sqlite_path(url)
+    if mark is not None and path is not None and (not path.exists() or path.stat().st_size == 0):
+        remedy = f"If a new one is wanted, delete {mark_file(key_file)}."
+        raise not_ours(f"There is no database at {path}, and one is expected.", remedy, mark)
+
+
+async def check_ours(url: str, key_file: str) -> None:
+    """A Problem unless the database is the one that belongs here, or nothing says which one does."""
+    mark = read_mark(mark_file(key_file))
+    if mark is None:
+        return
+    remedy = f"If a new one is wanted, delete {mark_file(key_file)}."
+    found = await _instance_of(url, mark)
+    if found is None:
+        raise not_ours("The database is empty, and one that was used before is expected.", remedy, mark)
+    if found.id != mark.instance:
+        told = f"The database is {found.id}, made {iso(found.created_at)}; expected is {mark.instance}."
+        raise not_ours(told, f"If it is the right one, delete {mark_file(key_file)}.", mark)
+
+
+def check_key(key_file: str) -> None:
+    """A Problem when the key is gone: a new one would open nothing of what was sealed."""
+    if read_mark(mark_file(key_file)) is not None and not Path(key_file).exists():
+        detail = f"There is no key file {key_file}, and one was used before: put back the copy that you kept."
+        raise Problem("key-missing", "The key that seals secrets is missing", detail=detail)
+
+
+async def remember(url: str, key_file: str, vault: Vault, chance: Chance, now: int) -> None:
+    """Give a new database its id and its seal, and mark it as the one that belongs here.
+
+    A Problem when the seal does not open: the key is another one.
+    """
+    database = open_database(url)
+    await database.start()
+    try:
+        found = await database.run(_introduce, vault, chance, now)
+    finally:
+        await database.stop()
+    file = mark_file(key_file)
+    if read_mark(file) is None:
+        try:
+            write_mark(file, Mark(found.id))
+        except OSError as error:
+            log.warning("the database that belongs here could not be marked", file=str(file), why=str(error))
+
+
+async def _introduce(tx: Transaction, vault: Vault, chance: Chance, now: int) -> instance.Instance:
+    found = await instance.introduce(tx, chance, now)
+    if found.seal is None:
+        await instance.keep_seal(tx, vault.seal(b"", found.cell))
+        return found
+    try:
+        vault.open(found.seal, found.cell)
+    except NotOpened as error:
+        detail = f"{error}. Put back the key file that belongs to this database."
+        raise Problem("key-missing", "The key does not open this database's secrets", detail=detail) from None
+    return found
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite database; None for one that has none."""
+    path = url.removeprefix("sqlite://").removeprefix("/") if url.startswith("sqlite:") else ""
+    return Path(path) if path else None
+
+
+async def _instance_of(url: str, mark: Mark) -> instance.Instance | None:
+    database = open_database(url)
+    try:
+        await database.start()
+        return await database.read(_known)
+    except Problem as problem:
+        if isinstance(problem.__cause__, apsw.NotADBError | apsw.CorruptError):
+            raise damaged(sqlite_path(url), [str(problem.__cause__)], mark) from problem
+        raise
+    finally:
+        await database.stop()
+
+
+async def _known(tx: Transaction) -> instance.Instance | None:
+    return await instance.known(tx) if await has_table(tx, "instance") else None
+
+
+# ── is it whole ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def check_whole(url: str, key_file: str, clock: Clock) -> None:
+    """A Problem when a SQLite file has lost what was committed to it, or does not hang together."""
+    path = sqlite_path(url)
+    if path is not None and path.exists():
+        mark = read_mark(mark_file(key_file))
+        flaws = await asyncio.to_thread(flaws_of, path, clock, LOOK_S)
+        if flaws:
+            raise damaged(path, flaws, mark)
+
+
+def flaws_of(path: Path, clock: Clock, look_s: float) -> list[str]:
+    """What is wrong with a file that nobody has open, and its log; looks no longer than `look_s`."""
+    known = frames_known(path)
+    try:
+        connection = connect(str(path))
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        return [str(error)]
+    try:
+        found, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+        if found < known:
+            return [
+                f"its log {path.name}-wal has {max(found, 0)} of the {known} pages that were written to it"
+            ]
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        return _quick_check(connection, clock, look_s)
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        return [str(error)]
+    finally:
+        connection.close()
+
+
+def look_through(path: Path) -> list[str]:
+    """What is wrong with a file that a server may have open, however long it takes."""
+    try:
+        connection = connect(str(path), read_only=True)
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        return [str(error)]
+    try:
+        said = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(5)")]
+    finally:
+        connection.close()
+    return [] if said == ["ok"] else said
+
+
+def frames_known(path: Path) -> int:
+    """How many frames of the log the index knows to be committed; 0 when it knows none, or all were moved.
+
+    To be asked before the file is opened, for that makes the index anew from what is left of the log.
+    """
+    try:
+        index = path.with_name(f"{path.name}-shm").read_bytes()[: 2 * INDEX_HEADER + 4]
+        with path.with_name(f"{path.name}-wal").open("rb") as file:
+            salt = file.read(LOG_HEADER)[16:24]
+    except FileNotFoundError:
+        return 0
+    if len(index) < 2 * INDEX_HEADER + 4 or index[:INDEX_HEADER] != index[INDEX_HEADER : 2 * INDEX_HEADER]:
+        return 0
+    words = struct.unpack("=12I", index[:INDEX_HEADER])
+    (moved,) = struct.unpack("=I", index[2 * INDEX_HEADER :])
+    sound = words[0] == INDEX_VERSION and _sum(words[:10]) == words[10:] and index[32:40] == salt
+    return words[4] if sound and words[4] != moved else 0
+
+
+def _sum(words: tuple[int, ...]) -> tuple[int, int]:
+    """The checksum of the index (walformat.html §4.2)."""
+    one = two = 0
+    for first, second in zip(words[::2], words[1::2], strict=True):
+        one = (one + first + two) & 0xFFFFFFFF
+        two = (two + second + one) & 0xFFFFFFFF
+    return one, two
+
+
+def _quick_check(connection: apsw.Connection, clock: Clock, look_s: float) -> list[str]:
+    until = clock.monotonic() + look_s
+    connection.set_progress_handler(lambda: clock.monotonic() > until, LOOK_STEPS)
+    try:
+        said = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
+    except apsw.InterruptError:
+        log.info("the database was not looked through to its end", seconds=look_s, whole="angarium doctor")
+        return []
+    finally:
+        connection.set_progress_handler(None, 0)
+    return [] if said == ["ok"] else said
+
+
+# ── in words ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def damaged(path: Path | None, flaws: list[str], mark: Mark | None) -> Problem:
+    """The file is not as it was written."""
+    detail = f"{path}: {'; '.join(flaws)}. {_newest(mark)} Keep the damaged files: put them aside, not away."
+    return Problem("database-damaged", "The database is damaged", detail=detail)
+
+
+def not_ours(told: str, remedy: str, mark: Mark | None) -> Problem:
+    """The database is not the one that belongs here."""
+    detail = f"{told} Look at the setting `database` and at the disk. {_newest(mark)} {remedy}"
+    return Problem("database-not-ours", "This is not the database that belongs here", detail=detail)
+
+
+def _newest(mark: Mark | None) -> str:
+    if mark is None or not mark.backup:
+        return "No backup is known here."
+    gone = "" if Path(mark.backup).exists() else " (which is not there now)"
+    return f"The newest backup is {mark.backup}{gone} of {iso(mark.backup_at)}: angarium restore."
