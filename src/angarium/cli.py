@@ -345,6 +345,9 @@ def demo(**options: Any) -> None:
     "--database", default="sqlite", show_default=True, help="sqlite, or URL of an empty PostgreSQL."
 )
 @click.option(
+    "--drain", "drain_s", type=float, default=240.0, show_default=True, help="Seconds to wait after the load."
+)
+@click.option(
     "--keep", type=click.Path(path_type=Path), help="Leave ledgers, database and logs in this folder."
 )
 @click.option(

@@ -29,9 +29,10 @@ async def drill(*arguments: str) -> tuple[int, Document]:
 @pytest.mark.timeout(300)
 async def test_a_short_drill_loses_nothing_and_a_line_taken_out_of_a_ledger_is_missed(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
-    status, verdict = await drill("--seconds", "8", "--rate", "20", "--faults", "kill", "--keep", str(kept))
+    given = ("--seconds", "12", "--rate", "20", "--seed", "9", "--faults", "kill,cuts,mixed_receipts,pause")
+    status, verdict = await drill(*given, "--drain", "15", "--keep", str(kept))
     assert status == 0, verdict
-    assert verdict["attempted"] == verdict["acked"] == 160
+    assert verdict["attempted"] == verdict["acked"] == 240
     assert [recovery["fault"] for recovery in verdict["recoveries"]] == ["kill"]
     name = take_out_an_entry(kept / "ledgers" / "smpp.jsonl")
     status, verdict = await drill("--judge", str(kept))

@@ -14,6 +14,7 @@ from angarium.drill.books import (
     Books,
     Broken,
     Cut,
+    Open,
     Refused,
     Seen,
     Shown,
@@ -88,7 +89,7 @@ def taken(at: float = 101.0, answered_at: float | None = 101.1, **changes: objec
     return msgspec.structs.replace(usual, **changes)
 
 
-KILLED = Broken("kill", "server", 101.5, 102.0, 104.0)
+KILLED = Broken("kill", "server", 101.5, 102.0, 104.0, open=(Open(NAME, "smpp"),))
 FIRST, SECOND = taken(), taken(110.0, 110.1)
 
 RIGHT = {
@@ -119,8 +120,11 @@ WRONG = {
     "doubled_at_most_once": books(taken(answered_at=None), SECOND, kind="offer"),
     "doubled_without_cause": books(FIRST, SECOND),
     "doubled_without_cause, on two operators": books(FIRST, taken(110.0, 110.1, face="smpp-hex")),
-    "doubled_without_cause, long before the kill": books(
-        FIRST, taken(102.0, 102.1), broken=(Broken("kill", "server", 150.0, 151.0, 153.0),)
+    "doubled_without_cause, for its answer was written down before the kill": books(
+        FIRST, SECOND, broken=(Broken("kill", "server", 101.5, 102.0, 104.0),)
+    ),
+    "doubled_without_cause, for what was open was on another channel": books(
+        FIRST, SECOND, broken=(msgspec.structs.replace(KILLED, open=(Open(NAME, "viber_business"),)),)
     ),
     "contradicted: nobody says it was delivered": books(taken(statuses=["sent"])),
     "contradicted: it was delivered": books(taken(), state="sent", reason="no_receipt"),

@@ -36,6 +36,13 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     at: float
 
 
+class Open(msgspec.Struct, frozen=True):
+    """An intent that a dead server left in its database."""
+
+    name: str
+    channel: str
+
+
 class Broken(msgspec.Struct, frozen=True):
     """A fault as it was injected."""
 
@@ -45,11 +52,7 @@ class Broken(msgspec.Struct, frozen=True):
     ended_at: float
     ready_at: float = 0.0  # when a server that was restarted said so
     status: int | None = None  # with which it ended, when it was asked to
-
-    @property
-    def over_at(self) -> float:
-        """When its effect on the server was over."""
-        return self.ready_at or self.ended_at
+    open: tuple[Open, ...] = ()  # what it had submitted, and written down no answer to
 
 
 class Cut(msgspec.Struct, frozen=True):

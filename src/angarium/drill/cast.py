@@ -11,6 +11,14 @@ CURRENCY = "EUR"
 WINDOW = 50
 # How long a line waits for an answer: short where that can be set (not for HTTP), so that late ones are many.
 ANSWER_S = {"smpp": 5.0, "smpp-hex": 5.0, "smtp": 5.0, "viber": 30.0, "vk": 30.0, "whatsapp": 30.0}
+CHANNEL_OF = {
+    "smpp": "smpp",
+    "smpp-hex": "smpp",
+    "smtp": "smtp",
+    "viber": "viber_business",
+    "vk": "vk_notify",
+    "whatsapp": "whatsapp_cloud",
+}
 WHATSAPP_SECRET = "drill-app-secret"  # noqa: S105 - of the simulated operator, worth nothing
 ACCOUNTS = {  # at both message centres
     "bank": "secret",

@@ -1,8 +1,9 @@
 """Who was told twice, and whether a fault explains it. Pure.
 
-A submission was *in flight at a fault* when the operator took it and the server cannot be sure of the answer:
-it was never given, it came after the line had given up waiting, or the link or the server broke before the
-answer was surely written down. Only such a one may be sent again, and only in classes that allow it.
+A submission was *in flight at a fault* when the operator took it and the server cannot know of the answer: it
+was never given, or came after the line had given up waiting (the operator's ledger says so); the operator
+hung up just after it; or the server died with the intent in its database and no answer to it. Only such a
+one may be sent again, and only in classes that allow it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from angarium.drill.books import Attempted, Broken, Cut, Taken
-from angarium.drill.cast import ANSWER_S
+from angarium.drill.cast import ANSWER_S, CHANNEL_OF
 from angarium.drill.load import AT_MOST_ONCE, BY_NAME
 
-RECORDING_S = 1.0  # an answer is on the server's disk so long after it was given
+HEARD_S = 3.0  # an answer that was given so long before the link was cut has been read
 FAILURES = {"expired", "undelivered", "blocked", "not_a_user", "window_closed"}  # nobody saw that copy
 
 
@@ -36,7 +37,7 @@ def doubles(
 ) -> Doubles:
     """Count them. Copies are in order of time; those on another channel are the cascade's, not doubles."""
     found = Doubles({}, [], [], 0)
-    doubt = Doubt(broken, cuts)
+    doubt = Doubt(broken, cuts, copies)
     for name, entries in copies.items():
         if name not in attempted:
             continue
@@ -59,15 +60,22 @@ def _by_channel(entries: Sequence[Taken]) -> list[list[Taken]]:
     found: dict[str, list[Taken]] = {}
     for entry in entries:
         if not FAILURES & set(entry.statuses):
-            found.setdefault(entry.face.partition("-")[0], []).append(entry)
+            found.setdefault(CHANNEL_OF[entry.face], []).append(entry)
     return list(found.values())
 
 
 class Doubt:
     """Whether the server can know what became of a submission."""
 
-    def __init__(self, broken: Sequence[Broken], cuts: Sequence[Cut]) -> None:
-        self._server = [one for one in broken if one.where in ("server", "database")]
+    def __init__(
+        self, broken: Sequence[Broken], cuts: Sequence[Cut], copies: Mapping[str, Sequence[Taken]]
+    ) -> None:
+        self._left = {
+            (last.face, last.ref, last.at)
+            for one in broken
+            for left in one.open
+            if (last := _last_before(copies.get(left.name, ()), left.channel, one.ended_at)) is not None
+        }
         self._cuts: dict[str, list[float]] = {}
         for cut in cuts:
             self._cuts.setdefault(cut.face, []).append(cut.at)
@@ -75,8 +83,14 @@ class Doubt:
     def holds(self, entry: Taken) -> bool:
         """Whether it was in flight at a fault."""
         answered_at = entry.answered_at
-        if answered_at is None or answered_at - entry.at >= ANSWER_S[entry.face] - RECORDING_S:
+        if answered_at is None or answered_at - entry.at >= ANSWER_S[entry.face] - HEARD_S / 2:
             return True
-        if any(entry.at <= one.over_at and answered_at >= one.began_at - RECORDING_S for one in self._server):
+        if (entry.face, entry.ref, entry.at) in self._left:
             return True
-        return any(answered_at <= at <= answered_at + RECORDING_S for at in self._cuts.get(entry.face, ()))
+        return any(answered_at <= at <= answered_at + HEARD_S for at in self._cuts.get(entry.face, ()))
+
+
+def _last_before(entries: Sequence[Taken], channel: str, at: float) -> Taken | None:
+    """What an operator of a channel took last."""
+    earlier = [entry for entry in entries if CHANNEL_OF[entry.face] == channel and entry.at <= at]
+    return max(earlier, key=lambda entry: entry.at, default=None)

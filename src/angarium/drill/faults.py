@@ -53,8 +53,9 @@ class Nemesis:
         if server.returncode is None:
             return broken
         self._say(f"     the server ended with status {server.returncode}; starting it again")
+        left = tuple(await store.open_attempts(self._stage.database))
         await self._stage.start_server()
-        return msgspec.structs.replace(broken, ready_at=now(self._stage), status=server.returncode)
+        return msgspec.structs.replace(broken, ready_at=now(self._stage), status=server.returncode, open=left)
 
 
 def now(stage: Stage) -> float:
@@ -84,9 +85,10 @@ async def _started_again(
     stage: Stage, injection: Injection, began_at: float, status: int | None = None
 ) -> Broken:
     await stage.clock.sleep(injection.lasts_s)
+    left = tuple(await store.open_attempts(stage.database))
     ended_at = now(stage)
     await stage.start_server()
-    return Broken(injection.name, injection.where, began_at, ended_at, now(stage), status)
+    return Broken(injection.name, injection.where, began_at, ended_at, now(stage), status, left)
 
 
 async def pause(stage: Stage, injection: Injection) -> Broken:

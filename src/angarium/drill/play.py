@@ -95,10 +95,10 @@ def books_of(folder: Path, seen: Seen) -> Books:
 
 def _worth_telling(books: Books) -> list[Shown]:
     """Messages that have not ended or are unknown, and those of which an answer may be missing."""
-    doubt = Doubt(books.seen.broken, books.cuts)
     taken: dict[str, list[Taken]] = {}
     for entry in books.taken:
         taken.setdefault(entry.name, []).append(entry)
+    doubt = Doubt(books.seen.broken, books.cuts, taken)
     return [
         message
         for message in books.seen.shown

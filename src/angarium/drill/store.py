@@ -1,4 +1,4 @@
-"""How a database is made to fail, from outside of the server."""
+"""The database from outside of the server: how it is made to fail, and what a dead server left in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import apsw
 import asyncpg
 
 from angarium.core.clock import Clock
+from angarium.drill.books import Open
+from angarium.storage.sqlite import connect
 
 BUSY_MS = 5_000
 END_EVERY_S = 0.5
@@ -15,6 +17,27 @@ END_CONNECTIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
+
+
+OPEN_ATTEMPTS = (
+    "SELECT message.reference, attempt.channel FROM attempt JOIN message "
+    "ON message.workspace_id = attempt.workspace_id AND message.id = attempt.message_id "
+    "WHERE attempt.state = 'submitting'"
+)
+
+
+async def open_attempts(url: str) -> list[Open]:
+    """What a server that is dead had submitted, and written down no answer to."""
+    if url.startswith("sqlite"):
+        # Nothing is moved out of the write-ahead log, so that the server finds what it left.
+        left = await asyncio.to_thread(connect, url.removeprefix("sqlite:///"), read_only=True)
+        names = [Open(*row) for row in left.execute(OPEN_ATTEMPTS)]
+        left.close()
+        return names
+    admin = await asyncpg.connect(url)
+    names = [Open(*row) for row in await admin.fetch(OPEN_ATTEMPTS)]
+    await admin.close()
+    return names
 
 
 async def lock(url: str, seconds: float, clock: Clock) -> None:
