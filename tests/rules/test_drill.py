@@ -28,7 +28,7 @@ from angarium.drill.schedule import NAMES, plan
 from angarium.drill.verdict import judge
 
 NAME = "d0000001"
-DELIVERED = ["delivered"]
+DELIVERED = [("delivered", 112.0)]
 
 
 # ── chance ───────────────────────────────────────────────────────────────────────────────────────────
@@ -79,7 +79,7 @@ def books(
     """One message that was promised, and what became of it."""
     shown = Shown(NAME, "msg_1", state, reason, finished, None if finished else "2026-11-28T01:00:00.000Z")
     promised = answer or Acked(NAME, "msg_1", 100.1, 1)
-    seen = Seen(1.0, list(broken), [shown], {NAME: told} if told else {})
+    seen = Seen(200.0, 1.0, list(broken), [shown], {NAME: told} if told else {})
     return Books([Attempted(NAME, kind, 100.0), promised], taken, cuts, seen)
 
 
@@ -102,9 +102,17 @@ RIGHT = {
     "a double whose first answer came too late": books(taken(answered_at=107.0), SECOND),
     "a double around a kill": books(FIRST, SECOND, broken=(KILLED,)),
     "a double around a cut": books(FIRST, SECOND, cuts=(Cut("smpp", 101.3),)),
-    "a second copy after a failed one": books(taken(statuses=["undelivered"]), SECOND),
-    "the next channel": books(taken(statuses=["sent"]), taken(110.0, 110.1, face="viber"), kind="parcel"),
-    "read on a phone whose operator does not tell": books(taken(statuses=["delivered", "read"])),
+    "a second copy after a failed one": books(taken(statuses=[("undelivered", 112.0)]), SECOND),
+    "the next channel": books(
+        taken(statuses=[("sent", 112.0)]), taken(110.0, 110.1, face="viber"), kind="parcel"
+    ),
+    "read on a phone whose operator does not tell": books(
+        taken(statuses=[("delivered", 112.0), ("read", 112.0)])
+    ),
+    "delivered after we had looked": books(
+        taken(statuses=[("delivered", 201.0)]), state="sent", reason="no_receipt"
+    ),
+    "delivered while we looked": books(taken(statuses=[("delivered", 201.0)])),
     "waiting, and says why": books(
         taken(statuses=[]),
         state="sent",
@@ -126,9 +134,11 @@ WRONG = {
     "doubled_without_cause, for what was open was on another channel": books(
         FIRST, SECOND, broken=(msgspec.structs.replace(KILLED, open=(Open(NAME, "viber_business"),)),)
     ),
-    "contradicted: nobody says it was delivered": books(taken(statuses=["sent"])),
+    "contradicted: nobody says it was delivered": books(taken(statuses=[("sent", 112.0)])),
     "contradicted: it was delivered": books(taken(), state="sent", reason="no_receipt"),
-    "contradicted: it was read": books(taken(face="vk", statuses=["delivered", "read"]), kind="parcel"),
+    "contradicted: it was read": books(
+        taken(face="vk", statuses=[("delivered", 112.0), ("read", 112.0)]), kind="parcel"
+    ),
     "contradicted: it expired, and was taken": books(taken(statuses=[]), state="expired", reason="deadline"),
     "silent": books(taken(statuses=[]), state="sent", finished=False),
     "stopped_badly": books(taken(), broken=(Broken("stop", "server", 10.0, 11.0, 12.0, -9),)),

@@ -99,7 +99,7 @@ class Taken(msgspec.Struct):
     name: str  # the client's, "" when its text has none
     at: float
     answered_at: float | None = None
-    statuses: list[str] = []
+    statuses: list[tuple[str, float]] = []  # what became of it, and when
 
 
 CLIENT_LINES = msgspec.json.Decoder(Attempted | Acked | Refused)
@@ -114,6 +114,7 @@ def client_lines(path: Path) -> Iterator[Attempted | Acked | Refused]:
 class Seen(msgspec.Struct):
     """What the drill did, and what it saw of the server when all was over."""
 
+    at: float  # when the operators had nothing more to say, or we no more patience
     drain_s: float
     broken: list[Broken]
     shown: list[Shown]
@@ -148,7 +149,7 @@ def taken_by(path: Path, face: str, name_of: Callable[[str], str]) -> tuple[list
         elif "answered" in found:
             by_ref[found["ref"]].answered_at = found["answered"]
         else:
-            by_ref[found["ref"]].statuses.append(found["status"])
+            by_ref[found["ref"]].statuses.append((found["status"], found["at"]))
     return entries, cuts
 
 

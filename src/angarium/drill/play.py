@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from angarium.core.clock import Clock, SystemClock
+from angarium.core.clock import MICROS, Clock, SystemClock
 from angarium.core.problems import Problem
 from angarium.drill import load, schedule
 from angarium.drill.books import Books, Seen, Shown, Taken, client_lines, taken_by
@@ -42,8 +42,8 @@ async def run(options: Options, console: Console) -> Verdict:
         await client.wait()
         console.print("The load has ended. Waiting until every message has.")
         async with Lookout(stage.url, stage.keys, clock) as lookout:
-            drain_s = await _drain(stage, lookout, clock)
-            seen = Seen(drain_s, nemesis.broken, await lookout.every_message())
+            drain_s, silent_at = await _drain(stage, lookout, clock)
+            seen = Seen(silent_at, drain_s, nemesis.broken, await lookout.every_message())
             seen.told = await lookout.tell(_worth_telling(books_of(stage.folder, seen)))
         (stage.folder / SEEN).write_bytes(msgspec.json.encode(seen))
         return judge(books_of(stage.folder, seen))
@@ -70,8 +70,8 @@ def _announce(options: Options, injections: Sequence[Injection], console: Consol
         console.print(str(injection), highlight=False)
 
 
-async def _drain(stage: Stage, lookout: Lookout, clock: Clock) -> float:
-    """Wait until every message has ended and the operators have nothing more to say; how long it took."""
+async def _drain(stage: Stage, lookout: Lookout, clock: Clock) -> tuple[float, float]:
+    """Wait until every message has ended and the operators have nothing more to say; how long, and when."""
     began = clock.monotonic()
     deadline = began + stage.options.drain_s
     while clock.monotonic() < deadline and await lookout.left():
@@ -79,8 +79,9 @@ async def _drain(stage: Stage, lookout: Lookout, clock: Clock) -> float:
     took_s = clock.monotonic() - began
     while clock.monotonic() < deadline and await stage.operators_wait():
         await clock.sleep(LOOK_EVERY_S)
+    silent_at = clock.now() / MICROS
     await clock.sleep(QUIET_S)
-    return round(took_s, 1)
+    return round(took_s, 1), silent_at
 
 
 def books_of(folder: Path, seen: Seen) -> Books:

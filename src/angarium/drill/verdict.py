@@ -35,6 +35,7 @@ EXPLAINED = {
     "expired",
     "cancelled",
 }
+GOOD_NEWS = {"delivered": 1, "read": 2}
 TELL_READ = {"vk", "whatsapp"}  # the other operators do not report that something was read
 
 
@@ -84,7 +85,7 @@ def judge(books: Books) -> Verdict:
         "contradicted": [
             f"{name}: {one.state}, but {said}"
             for name, one in shown.items()
-            if (said := _contradiction(one, copies.get(name, [])))
+            if (said := _contradiction(one, copies.get(name, []), seen.at))
         ],
         "silent": _silent(seen.shown, seen.told),
         "stopped_badly": [f"{one.name}: status {one.status}" for one in seen.broken if one.status],
@@ -136,18 +137,24 @@ def _states(messages: Iterable[Shown]) -> dict[str, int]:
     return dict(Counter(f"{message.state} {message.reason}".strip() for message in messages))
 
 
-def _contradiction(message: Shown, copies: Sequence[Taken]) -> str:
+def _contradiction(message: Shown, copies: Sequence[Taken], seen_at: float) -> str:
     """What the operators say that a public state does not; "" when they agree.
 
-    A message whose fate is unknown may have been delivered: that is what unknown says. It is counted apart.
+    A message whose fate is unknown may have been delivered: that is what unknown says. What operators say
+    after we have looked need not be shown, but may be.
     """
-    words = {word for entry in copies for word in entry.statuses if word != "read" or entry.face in TELL_READ}
-    best = next((word for word in ("read", "delivered") if word in words), "")
     if message.state == "unknown" or not message.finished:
         return ""
-    if best and message.state != best:
-        return f"an operator says {best}"
-    if message.state in ("delivered", "read") and not best:
+    told = [
+        (GOOD_NEWS.get(word, 0), at)
+        for entry in copies
+        for word, at in entry.statuses
+        if word != "read" or entry.face in TELL_READ
+    ]
+    is_shown = GOOD_NEWS.get(message.state, 0)
+    if is_shown < max((rank for rank, at in told if at <= seen_at), default=0):
+        return "an operator knows better"
+    if is_shown > max((rank for rank, _ in told), default=0):
         return "no operator says so"
     if message.state == "sent" and not copies:
         return "no operator took it"
