@@ -18,4 +18,4 @@ def why_not(received_at: int, silent: Attempt, unanswered: Iterable[Unanswered])
         return f"{on_their_way} more to this address are on their way, and it may be about one of them."
     if others:
         return f"{len(others)} more to this address were never answered, and it may be about one of them."
-    return "When it came it might have been about another. Now only this one is left."
+    return "It might have been about another. Now this one is left alone, and the next tidying looks again."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -29,10 +30,29 @@ class EngineCollector(Collector):
         for what, count in self._engine.done.items():
             done.add_metric([what], count)
         yield done
+        yield from self._doubts()
         died = CounterMetricFamily("angarium_loop_failures", "How often a loop died", labels=["loop"])
         for loop, count in self._engine.failures.items():
             died.add_metric([loop], count)
         yield died
+
+    def _doubts(self) -> Iterator[Metric]:
+        """What nobody knows, as it was at the last tidying."""
+        unknown = GaugeMetricFamily(
+            "angarium_unknown_messages",
+            "Messages of which nobody knows whether they went out",
+            labels=["line", "class"],
+        )
+        counted: Counter[tuple[str, str]] = Counter()
+        for tidied in self._engine.tidied.values():
+            for share in tidied.unknown:
+                line = self._world.lines.get(share.line_id)
+                counted[line.name if line else "", share.message_class] += share.messages
+        for named, count in counted.items():
+            unknown.add_metric(named, count)
+        yield unknown
+        parked = sum(tidied.parked for tidied in self._engine.tidied.values())
+        yield GaugeMetricFamily("angarium_parked_receipts", "Receipts that fit no attempt", value=parked)
 
     def _lines(self) -> Iterator[Metric]:
         labels = ["line", "channel"]

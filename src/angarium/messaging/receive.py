@@ -372,6 +372,14 @@ async def parked_words(
     return words
 
 
+async def parked_addresses(
+    tx: Transaction, world: World, workspace_id: int, line_id: int, addresses: Sequence[str]
+) -> set[str]:
+    """Those of these addresses to which a receipt is parked on this line."""
+    keeper = _keeper(world, line_id, workspace_id)
+    return {p.receipt.address for p in await inbox.parked_for(tx, keeper, line_id, addresses, 0)}
+
+
 async def evidence_words(
     tx: Transaction, world: World, workspace_id: int, attempts: Iterable[Attempt], now: int
 ) -> list[Word]:

@@ -23,6 +23,7 @@ from angarium.lines.store import Line
 from angarium.messaging import plan, receive, reconcile, send
 from angarium.messaging.case import wake
 from angarium.messaging.condition import Condition
+from angarium.messaging.reconcile import Tidied
 from angarium.messaging.send import Ended
 from angarium.messaging.sender import AGAIN_S, BATCH_MAX, POLL_S, Sender
 from angarium.messaging.store import messages as message_store
@@ -52,6 +53,7 @@ class Engine:
         self.journal: Batcher[Entry, None] = Batcher(self._journal, BATCH_MAX)
         self.applier: Batcher[Entry, None] = Batcher(self._apply, BATCH_MAX)
         self.done: Counter[str] = Counter()
+        self.tidied: dict[int, Tidied] = {}  # what each workspace had in doubt, a minute ago at most
 
     def backlogs(self) -> dict[str, int]:
         """What waits to be written."""
@@ -124,7 +126,9 @@ class Engine:
     async def _tidy(self) -> None:
         while True:
             for workspace_id in await self._workspaces():
-                await reconcile.tidy(self._world, workspace_id)
+                tidied = await reconcile.tidy(self._world, workspace_id)
+                self.tidied[workspace_id] = tidied
+                self.done["receipts_forgotten"] += tidied.forgotten
             await self._world.ground.clock.sleep(TIDY_S)
 
     # ── batches ──────────────────────────────────────────────────────────────────────────────────────

@@ -45,6 +45,17 @@ _summary = Statement(
     .order_by(attempt.c.line_id, attempt.c["class"])
 )
 
+_silent_since = Statement(
+    select(attempt.c.line_id, attempt.c.address, attempt.c.message_id)
+    .where(
+        attempt.c.workspace_id == bindparam("workspace_id"),
+        attempt.c.state == "unknown",
+        attempt.c.ended_at >= bindparam("since"),
+    )
+    .order_by(attempt.c.id.desc())
+    .limit(bindparam("limit"))
+)
+
 
 class Wanted(msgspec.Struct, frozen=True):
     """Which of them; empty means any. `since_until`: unknown since then at the latest."""
@@ -81,3 +92,17 @@ async def page(tx: Transaction, workspace_id: int, wanted: Wanted, after: int, l
 async def summary(tx: Transaction, workspace_id: int) -> list[Share]:
     """How many there are, by line and class. One that is silent on two lines is counted on both."""
     return [Share(*row) for row in await tx.rows(_summary, workspace_id=workspace_id)]
+
+
+class Silent(msgspec.Struct, frozen=True):
+    """An attempt that was never answered, as far as a receipt to its address tells."""
+
+    line_id: int
+    address: str
+    message_id: int
+
+
+async def silent_since(tx: Transaction, workspace_id: int, since: int, limit: int) -> list[Silent]:
+    """Attempts that have been unknown since then or later, the newest first."""
+    rows = await tx.rows(_silent_since, workspace_id=workspace_id, since=since, limit=limit)
+    return [Silent(*row) for row in rows]
