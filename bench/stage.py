@@ -73,7 +73,7 @@ def forget_database(folder: Path) -> None:
 
 def _settings(folder: Path, port: int) -> Settings:
     database, key_file = f"sqlite:///{folder / DATABASE}", str(folder / "angarium.key")
-    return Settings(database=database, port=port, key_file=key_file, log_level="warning")
+    return Settings(database=database, port=port, key_file=key_file, log_level="warning", requests_per_s=0)
 
 
 def _line(smpp_port: int, window: int) -> LineInput:

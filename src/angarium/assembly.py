@@ -18,6 +18,7 @@ from angarium import channels
 from angarium.accounts import api as keys
 from angarium.accounts import pages as doors
 from angarium.accounts import store as accounts
+from angarium.accounts.limits import Limits
 from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
@@ -138,6 +139,7 @@ def application(house: House) -> Litestar:
         ready={"database": partial(can_keep, house.ground)},
         registry=registry,
         body_max_bytes=house.settings.body_max_bytes,
+        limits=Limits(house.ground.clock, house.settings.requests_per_s, house.settings.failed_keys_per_min),
         services={
             "messages": Desk(house.world, house.engine),
             "channels": house.world.channels,
@@ -189,7 +191,7 @@ async def _prepare(settings: Settings, *, look: bool) -> None:
 async def _serve(settings: Settings) -> None:
     house = assemble(settings)
     await house.open()
-    server = Server(application(house), settings.host, settings.port)
+    server = Server(application(house), settings.host, settings.port, settings.trusted_proxies)
     try:
         await house.engine.start()
         await server.start()

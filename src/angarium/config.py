@@ -57,6 +57,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     body_max_bytes: Annotated[int, Meta(ge=1024, le=1 << 30, description="Largest body of a request.")] = (
         10 * 1024 * 1024
     )
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses or networks of reverse proxies in front. Only what they say in "
+            "X-Forwarded-For and X-Forwarded-Proto is believed."
+        ),
+    ] = ()
+    requests_per_s: Annotated[
+        int,
+        Meta(ge=0, description="Requests of one workspace in a second; more are told to wait. 0: no limit."),
+    ] = 2_000
+    failed_keys_per_min: Annotated[
+        int,
+        Meta(ge=0, description="API keys from one address in a minute that are not good. 0: no limit."),
+    ] = 60
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     ] = "info"

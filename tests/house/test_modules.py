@@ -16,6 +16,7 @@ GROUND = {"channels", "core", "demo", "drill", "fabric", "protocols", "simulator
 FURNITURE = {"__init__", "api", "flows", "pages", "rules", "store", "templates"}
 MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("accounts", "edge"): "what the JSON edges of all rooms share",
+    ("accounts", "limits"): "how often somebody may ask, at every entrance",
     ("accounts", "session"): "what a browser carries, and how its forms are believed",
     ("contacts", "phones"): "numbers as people write them, and as E.164",
     ("content", "liquid"): "the template language, within limits",

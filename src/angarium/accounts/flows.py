@@ -83,6 +83,10 @@ class Gate:
         self._ground = ground
         self._believed: dict[bytes, tuple[int, Caller]] = {}
 
+    def has_known(self, key: str) -> bool:
+        """Whether a key was good at some time, and this process still knows."""
+        return rules.digest(key) in self._believed
+
     async def caller(self, key: str) -> Caller:
         """The caller with this key; a 401 Problem when the key is not good."""
         now = self._ground.clock.now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from angarium.accounts import flows, session
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Sent, ground_of, route
 from angarium.accounts.flows import Gate, Ticket
+from angarium.accounts.limits import Limits
 from angarium.core.clock import MICROS
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem
@@ -73,6 +75,11 @@ def redirect(path: str, *headers: tuple[bytes, bytes]) -> JsonAnswer:
     return JsonAnswer(303, b"", (kind, (b"location", path.encode("ascii")), *headers))
 
 
+def limits_of(request: Call) -> Limits:
+    """How often somebody may try."""
+    return cast("Limits", request.scope["litestar_app"].state.limits)
+
+
 def form_of(request: Call) -> dict[str, str]:
     """The fields of a form; its origin and its token have been checked (`web/session.py`)."""
     return cast("dict[str, dict[str, str]]", request.scope)["form"]
@@ -110,8 +117,10 @@ async def enter_with_key(request: Call) -> Sent:
     if not key or len(key) > KEY_CHARACTERS_MAX:
         return _form(where, "enter.key_missing")
     try:
-        caller = await Gate(ground).caller(key)
-    except Problem:
+        caller = await limits_of(request).caller(Gate(ground), key, request.scope)
+    except Problem as problem:
+        if problem.status != HTTPStatus.UNAUTHORIZED:
+            raise
         return _form(where, "enter.key_not_good")
     if session.LOOKING - caller.scopes:
         return _form(where, "enter.key_too_narrow")

@@ -28,6 +28,7 @@ class Problem(Exception):
         detail: str = "",
         fields: tuple[FieldProblem, ...] = (),
         retry_after_s: int | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         super().__init__(f"{slug}: {title} {detail}".strip())
         self.slug = slug
@@ -36,6 +37,7 @@ class Problem(Exception):
         self.detail = detail
         self.fields = fields
         self.retry_after_s = retry_after_s
+        self.headers = headers  # of the answer, beside those that its status wants
 
     def document(self) -> dict[str, object]:
         """The problem as RFC 9457 JSON."""

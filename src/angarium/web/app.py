@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from angarium.accounts.edge import Operation
 from angarium.accounts.flows import Gate
+from angarium.accounts.limits import Limits
 from angarium.core.problems import Problem
 from angarium.storage.database import Conflict
 from angarium.storage.ground import Ground
@@ -45,24 +46,28 @@ def make_app(
     registry: CollectorRegistry,
     body_max_bytes: int = BODY_MAX_BYTES,
     services: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
 ) -> Litestar:
     """The application. Each handler is made by `accounts.edge.route`.
 
     `ready` has a function for each thing that must work before traffic is sent here: it returns "" or a
-    sentence that says what is wrong. `services` are found by handlers as `request.app.state.<name>`.
+    sentence that says what is wrong. `services` are found by handlers as `request.app.state.<name>`. Without
+    `limits` anybody may ask as often as they like.
     """
     routes = [*HEALTH, *handlers, shell.style]
     operations = operations_of(routes)
     meter = Meter(registry, ground.clock)
+    limits = limits or Limits(ground.clock)
     return Litestar(
         route_handlers=[*routes, publish(document([one for one in operations if not one[2].page]))],
-        before_request=_arriving(meter, Gate(ground)),
+        before_request=_arriving(meter, Gate(ground), limits),
         before_send=[meter.sent],
         exception_handlers=PROBLEMS,
         state=State(
             {
                 **(services or {}),
                 "ground": ground,
+                "limits": limits,
                 "ready": ready,
                 "registry": registry,
                 "body_max_bytes": body_max_bytes,
@@ -76,8 +81,10 @@ def make_app(
     )
 
 
-def _arriving(meter: Meter, gate: Gate) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
-    authorised = authorise(gate)
+def _arriving(
+    meter: Meter, gate: Gate, limits: Limits
+) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
+    authorised = authorise(gate, limits)
 
     async def arrive(request: Request[Any, Any, Any]) -> None:
         meter.arrived(request.scope)

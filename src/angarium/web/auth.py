@@ -13,6 +13,7 @@ from typing import Any
 from litestar import Request
 
 from angarium.accounts.flows import Gate, not_good, refuse_key_in_address, require
+from angarium.accounts.limits import Limits
 from angarium.accounts.rules import PREFIX
 from angarium.web.session import admit
 
@@ -20,7 +21,7 @@ BEARER = b"bearer "
 KEYISH = PREFIX.encode()  # what an address without these letters holds is no key, whatever it is
 
 
-def authorise(gate: Gate) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
+def authorise(gate: Gate, limits: Limits) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
     """What Litestar calls before each handler. Not a guard: those copy the handler for every request."""
 
     async def check(request: Request[Any, Any, Any]) -> None:
@@ -30,13 +31,16 @@ def authorise(gate: Gate) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]
             refuse_key_in_address(f"{scope['path']}?{scope['query_string'].decode('latin-1')}")
         if operation is not None and operation.page:
             await admit(request, operation)
+            if "auth" in scope:
+                limits.requests.take(scope["auth"].workspace_id)
             return
         if operation is None or operation.scope is None:  # only OPTIONS, which tells the methods, has none
             return
         given = dict(scope["headers"]).get(b"authorization", b"")
         if given[: len(BEARER)].lower() != BEARER:
             raise not_good()
-        caller = await gate.caller(given[len(BEARER) :].decode("latin-1").strip())
+        caller = await limits.caller(gate, given[len(BEARER) :].decode("latin-1").strip(), scope)
+        limits.requests.take(caller.workspace_id)
         require(caller, operation.scope)
         scope["auth"] = caller
 

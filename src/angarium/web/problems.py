@@ -86,7 +86,7 @@ def _sent(problem: Problem, headers: tuple[tuple[bytes, bytes], ...] = (), insta
     document = problem.document()
     if instance:
         document["instance"] = instance
-    headers = (PROBLEM_JSON, *headers, *challenge(problem.status))
+    headers = (PROBLEM_JSON, *headers, *problem.headers, *challenge(problem.status))
     if problem.retry_after_s is not None:
         headers = (*headers, (b"retry-after", b"%d" % problem.retry_after_s))
     if problem.status == HTTPStatus.REQUEST_TIMEOUT:
