@@ -13,7 +13,7 @@ from angarium.core.clock import MICROS
 from angarium.drill import store
 from angarium.drill.books import Broken
 from angarium.drill.cast import ANSWER_S
-from angarium.drill.schedule import Injection
+from angarium.drill.schedule import GAP_S, Injection
 from angarium.drill.stage import Stage
 from angarium.processes import STOP_S, ended
 from angarium.simulators.behaviour import Behaviour, Faults, Script
@@ -35,15 +35,21 @@ class Nemesis:
         self.broken: list[Broken] = []
 
     async def work_through(self, injections: list[Injection]) -> None:
-        """One after the other, each at its time from now."""
+        """One after the other, each at its time from now; later when the one before took long to get over."""
         clock = self._stage.clock
         began = clock.monotonic()
+        earliest, end = began, began + self._stage.options.seconds
         for injection in injections:
-            await clock.sleep(max(0.0, began + injection.at_s - clock.monotonic()))
+            at = max(began + injection.at_s, earliest)
+            if at >= end:
+                self._say(f"left out: {injection}")
+                continue
+            await clock.sleep(max(0.0, at - clock.monotonic()))
             self._say(f"now: {injection}")
             broken = await self._alive(
                 await OF_THE_SERVER.get(injection.name, operator)(self._stage, injection)
             )
+            earliest = clock.monotonic() + GAP_S[0]
             self.broken.append(broken)
             self._record.write(msgspec.json.encode(broken) + b"\n")
 
