@@ -16,10 +16,11 @@ import pytest
 from aiohttp import web
 from markupsafe import Markup
 
-from angarium.accounts import flows
+from angarium.accounts import flows, session
 from angarium.accounts.edge import Call, Operation, Sent, route
 from angarium.accounts.pages import HtmlAnswer
 from angarium.core import ids
+from angarium.core.ports import Outcome, Unknown
 from angarium.core.values import Reason
 from angarium.storage.database import open_database
 from support.browsing import Browser, Seen, browsing, story
@@ -46,6 +47,7 @@ HOSTILE = (
     '"><svg onload="document.title=\'owned\'"></svg></title></textarea><h1>owned</h1>'
     '<img src="http://evil.example/pixel.png"><link rel="stylesheet" href="http://evil.example/x.css">'
 )
+HOSTILE_REFUSAL = refused(Reason.REJECTED, code=HOSTILE, detail=HOSTILE)
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -108,14 +110,14 @@ def page_of(message_id: int) -> str:
 # ── nothing in a message can act ─────────────────────────────────────────────────────────────────────
 
 
-async def hostile(relay: Relay) -> int:
+async def hostile(relay: Relay, outcome: Outcome = HOSTILE_REFUSAL) -> int:
     """A message that has hostile words wherever somebody else may put some."""
     await relay.line("l", "viber_business")
     await relay.contact(name=HOSTILE[:200], external_id="x")
     message_id = await relay.send(
         to={"external_id": "x"}, text=HOSTILE, line="l", label=HOSTILE[:64], reference=HOSTILE[:128]
     )
-    await relay.take("l", refused(Reason.REJECTED, code=HOSTILE, detail=HOSTILE))
+    await relay.take("l", outcome)
     return message_id
 
 
@@ -131,6 +133,18 @@ async def test_a_link_leads_in_and_hostile_words_stay_words(
     assert "evil.example" not in shown.asked
     assert "/static/console.css" in shown.asked
     assert shown.console == ""  # the policy had nothing to refuse
+
+
+async def test_hostile_words_among_the_unknown_stay_words(
+    relay: Relay, browser: Browser, tmp_path: Path
+) -> None:
+    await hostile(relay, Unknown(HOSTILE))
+    shown = await chromium(tmp_path, link(relay, browser, "/unknowns"))
+    words = "".join(shown.dom.pieces)
+    assert words.count(HOSTILE) >= 1
+    assert [tag for tag, _ in shown.dom.tags].count("h1") == 1
+    assert "evil.example" not in shown.asked
+    assert shown.console == ""
 
 
 @route("GET /unescaped", Operation(summary="A mistake of ours", scope=None, page=True))
@@ -204,7 +218,8 @@ async def pages_to_read(relay: Relay) -> list[str]:
     waiting = await relay.send(line="viber")
     await relay.take("viber")
     messages = [page_of(message_id) for message_id in (delivered, unknown, failed, waiting)]
-    return [*messages, "/messages", "/messages?label=none", "/messages?state=none", "/enter?ticket=bad"]
+    lists = ["/messages", "/messages?label=none", "/messages?state=none", "/unknowns", "/unknowns?class=otp"]
+    return [*messages, *lists, "/enter?ticket=bad"]
 
 
 @asynccontextmanager
@@ -232,7 +247,9 @@ async def test_all_of_it_can_be_read(
     relay: Relay, browser: Browser, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     paths = await pages_to_read(relay)
-    async with measured(await browser.enter(relay), paths) as url:
+    key = await flows.create_key(relay.ground, relay.workspace_id, "k", session.PAGES)
+    browser.keep(await browser.post("/enter", {"key": key, "next": "/"}))
+    async with measured(browser, paths) as url:
         shown = await chromium(tmp_path, url, "--window-size=1400,1000", *options)
     found: dict[str, Any] = msgspec.json.decode(
         re.sub(r"^.*measured:", "", "".join(shown.dom.pieces), flags=re.DOTALL)

@@ -81,7 +81,7 @@ def said(wait: Wait) -> str:
     name, values = sentence(wait, STEPS)
     text = plain((name, values))
     for second in (1, 10, 20, 25, 60, 70, 3600):
-        moment = to_datetime(at(second)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        moment = f"{to_datetime(at(second)):%Y-%m-%d %H:%M:%S} UTC"
         text = text.replace(moment, f"{second} s")
     return text
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
-
-from angarium.core.clock import from_datetime, iso
 
 GAP = re.compile(r"\{(\w+)\}")
 
@@ -21,7 +19,7 @@ Sentence = tuple[str, Mapping[str, object]]
 
 
 def plain(said: Sentence) -> str:
-    """A sentence with its gaps filled: by text, by times as the API writes them, or by other sentences."""
+    """A sentence with its gaps filled: by text, by times as people read them, or by other sentences."""
     name, values = said
     return GAP.sub(lambda gap: _shown(values[gap[1]]), _catalogue()[name])
 
@@ -31,7 +29,7 @@ def _shown(value: object) -> str:
         case tuple():
             return plain(value)
         case datetime():
-            return iso(from_datetime(value))
+            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         case _:
             return str(value)
 
