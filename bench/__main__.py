@@ -11,12 +11,12 @@ from typing import Any
 import click
 import msgspec
 
-from bench import ceilings, scenarios
+from bench import ceilings, fairness, scenarios
 from bench.report import conditions, medians, print_all
 from bench.scenarios import SCENARIOS, Mismatch, Scenario
 from bench.stage import Seed, sow
 
-NAMES = (*(scenario.name for scenario in SCENARIOS), "startup")
+NAMES = (*(scenario.name for scenario in SCENARIOS), "fairness", "startup")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,6 +27,9 @@ NAMES = (*(scenario.name for scenario in SCENARIOS), "startup")
 @click.option("--runs", default=3, show_default=True, help="Of which the median is told.")
 @click.option("--phones", default=10_000, show_default=True, help="Contacts that are there before.")
 @click.option("--window", default=2_000, show_default=True, help="Submissions without an answer on the line.")
+@click.option(
+    "--campaign", default=200_000, show_default=True, help="Queued by another workspace, before codes come."
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything to this file.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep databases and logs in this folder.")
 def main(
@@ -35,6 +38,7 @@ def main(
     runs: int,
     phones: int,
     window: int,
+    campaign: int,
     json_path: Path | None,
     folder: Path | None,
 ) -> None:
@@ -44,7 +48,7 @@ def main(
         where = folder or Path(temporary)
         (where / "seed").mkdir(parents=True)
         try:
-            found = asyncio.run(measure(where, chosen, messages, runs, phones, window))
+            found = asyncio.run(measure(where, chosen, messages, runs, phones, window, campaign))
         except Mismatch as mismatch:
             click.echo(f"The ledgers do not agree: {mismatch}", err=True)
             sys.exit(1)
@@ -54,7 +58,13 @@ def main(
 
 
 async def measure(
-    folder: Path, names: tuple[str, ...], messages: int, runs: int, phones: int, window: int
+    folder: Path,
+    names: tuple[str, ...],
+    messages: int,
+    runs: int,
+    phones: int,
+    window: int,
+    campaign: int,
 ) -> dict[str, Any]:
     """Everything that was asked for."""
     seed = await sow(folder / "seed", phones, window)
@@ -72,6 +82,9 @@ async def measure(
         )
     if found["scenarios"]:
         found["ceilings"]["operator"] = await ceilings.of_operator(messages, window)
+    if "fairness" in names:
+        codes = max(1, messages // 60)
+        found["fairness"] = await fairness.measure(folder, codes, campaign, phones, window)
     if "startup" in names:
         click.echo(f"startup: {runs} runs", err=True)
         starts = [await scenarios.start(seed, folder / f"startup-{i}") for i in range(runs)]

@@ -19,12 +19,14 @@ def message_end(buffer: bytes | bytearray) -> int:
     return end if len(buffer) >= end else 0
 
 
-async def ask(port: int, path: str, key: str = "") -> tuple[int, bytes]:
-    """Status and body of a GET on this machine; OSError when nobody listens."""
-    bearer = f"Authorization: Bearer {key}\r\n" if key else ""
+async def ask(port: int, path: str, key: str = "", body: bytes = b"") -> tuple[int, bytes]:
+    """Status and body of a GET on this machine, or of a POST of JSON; OSError when nobody listens."""
+    head = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", "Host: bench", "Connection: close"]
+    head += [f"Authorization: Bearer {key}"] if key else []
+    head += ["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []
     async with asyncio.timeout(ASK_WITHIN_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n{bearer}\r\n".encode())
+        writer.write("\r\n".join([*head, "", ""]).encode() + body)
         answer = await reader.read()
         writer.close()
         await writer.wait_closed()

@@ -35,6 +35,9 @@ START_ROWS = (
 )
 
 
+QUANTILES = ("p50_ms", "p99_ms", "p999_ms")
+
+
 def conditions(messages: int, runs: int, phones: int, window: int) -> dict[str, Any]:
     """What the figures hold for, and nothing else."""
     return {
@@ -80,8 +83,24 @@ def print_all(found: dict[str, Any]) -> None:
         _print_counters(out, found["scenarios"])
         for who, per_s in found["ceilings"].items():
             out.print(f"{who} alone: {per_s:,.0f} messages a second")
+    if "fairness" in found:
+        out.print(_codes_table(found["fairness"]))
     if "startup" in found:
         out.print(_table(START_ROWS, {"startup": found["startup"]["median"]}))
+
+
+def _codes_table(runs: Sequence[Any]) -> Table:
+    """A row for each run: how long codes took to the operator, in ms."""
+    table = Table("line", "queued by another", "codes", "left", title="codes: ms to the operator's ledger")
+    for since in ("request", "accepted"):
+        for quantile in ("p50", "p99", "p99.9"):
+            table.add_column(f"from {since}, {quantile}", justify="right")
+    for run in runs:
+        line = f"{run.speed_per_s:g}/s" if run.speed_per_s else "no limit"
+        times = [getattr(waits, name) for waits in (run.asked, run.accepted) for name in QUANTILES]
+        told = (f"{run.queued:,}", f"{run.codes:,}", f"{run.left:,}", *(f"{ms:,.0f}" for ms in times))
+        table.add_row(line, *told)
+    return table
 
 
 def _table(rows: Sequence[tuple[str, str, str]], columns: dict[str, dict[str, Any]]) -> Table:

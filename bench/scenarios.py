@@ -73,7 +73,7 @@ async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phone
     ):
         await operator.hear()
         await until_ready(seed.server_port)
-        await _until(seed.server_port, lambda metrics: metrics.get("line_up") == 1.0, LOOK_EVERY_S)
+        await line_is_up(seed.server_port)
         load = Load(
             seed.server_port,
             seed.key,
@@ -139,6 +139,11 @@ async def until_ready(port: int) -> float:
             if status == 200:
                 return time.monotonic()
             await asyncio.sleep(LOOK_CLOSELY_S)
+
+
+async def line_is_up(port: int) -> None:
+    """Wait until the line is connected."""
+    await _until(port, lambda metrics: metrics.get("line_up") == 1.0, LOOK_EVERY_S)
 
 
 async def _until_reported(operator: Worker, messages: int) -> Count:

@@ -8,6 +8,7 @@ import uvloop
 from angarium.simulators.behaviour import Behaviour, Faults, Rule, Script
 from angarium.simulators.smsc import Knobs, Smsc
 from angarium.simulators.stage import Stage
+from bench.codes import TEXT
 from bench.talk import questions, say, told
 
 ACCOUNT = ("angarium", "secret")
@@ -29,6 +30,20 @@ class Count(msgspec.Struct):
     delivered: int = 0  # receipts that said so and were answered
 
 
+class Seen(msgspec.Struct):
+    """When each code reached the operator, and how much reached it in all."""
+
+    received: int
+    codes: list[tuple[int, float]] = []  # number, second
+
+
+def seen(smsc: Smsc) -> Seen:
+    """The codes in the ledger."""
+    entries = smsc.ledger.entries
+    codes = [(int(one.text.removeprefix(TEXT)), one.at) for one in list(entries) if one.text.startswith(TEXT)]
+    return Seen(len(entries), codes)
+
+
 def count(smsc: Smsc, knobs: Knobs, expected: int) -> Count:
     """The ledger; its sums are made once all is in and every receipt is answered, for they take a while."""
     received = len(smsc.ledger.entries)
@@ -48,8 +63,8 @@ async def main() -> None:
     smsc = Smsc(Stage(script), given.port, dict([ACCOUNT]), knobs)
     await smsc.start()
     say({"port": int(smsc.url().rpartition(":")[2])})
-    async for expected in questions():
-        say(count(smsc, knobs, int(expected)))
+    async for question in questions():
+        say(seen(smsc) if question == "codes" else count(smsc, knobs, int(question)))
     await smsc.stop()
 
 

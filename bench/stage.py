@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
 from angarium.accounts import flows as accounts
+from angarium.accounts import store as account_store
 from angarium.accounts.rules import SCOPES
-from angarium.assembly import make_ground
+from angarium.assembly import assemble, make_ground
 from angarium.config import Settings
 from angarium.contacts import flows as contacts
+from angarium.contacts.flows import Recipient
 from angarium.contacts.rules import AddressInput, ContactInput
 from angarium.core.values import AddressKind, MessageClass
 from angarium.lines import flows as lines
 from angarium.lines.rules import LineInput
+from angarium.messaging.accept import Answer, MessageInput, Order, accept
 from angarium.processes import free_port, write_config
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
 from bench.simulator import ACCOUNT
-from bench.traffic import POOL_FIRST, phone
+from bench.traffic import POOL_FIRST, SCATTER, phone
 
 CONTACTS_AT_ONCE = 1_000
 DATABASE = "angarium.db"
+LINE, GUEST = "sms", "campaign"
 
 
 class Seed(msgspec.Struct, frozen=True):
@@ -33,6 +39,14 @@ class Seed(msgspec.Struct, frozen=True):
     key: str
     server_port: int
     smpp_port: int
+    window: int
+
+
+class Campaign(msgspec.Struct, frozen=True):
+    """What another workspace has queued."""
+
+    messages: int
+    phones: int
 
 
 async def sow(folder: Path, phones: int, window: int) -> Seed:
@@ -48,7 +62,75 @@ async def sow(folder: Path, phones: int, window: int) -> Seed:
         await _people(ground, workspace.id, phones)
     finally:
         await ground.db.stop()
-    return Seed(folder, key, settings.port, smpp_port)
+    return Seed(folder, key, settings.port, smpp_port, window)
+
+
+# ── two workspaces on one line ───────────────────────────────────────────────────────────────────────
+
+
+async def sow_lent(folder: Path, phones: int, window: int) -> Seed:
+    """The same, and another workspace that sends on the same line."""
+    seed = await sow(folder, phones, window)
+    async with _ground(seed, folder) as ground:
+        owner = await accounts.workspace_named(ground, "bench")
+        guest = await accounts.create_workspace(ground, GUEST)
+        line = await lines.named(ground, owner.id, LINE)
+        await lines.lend(ground, owner.id, line.id, guest.id)
+        await lines.take(ground, guest.id, line.id)
+        await _people(ground, guest.id, phones)
+    await change_speed(seed, folder, 0.0)
+    return seed
+
+
+async def change_speed(seed: Seed, folder: Path, per_s: float) -> None:
+    """A line for codes and campaigns that sends so many a second; 0 is without limit."""
+    async with _ground(seed, folder) as ground:
+        owner = await accounts.workspace_named(ground, "bench")
+        line = await lines.named(ground, owner.id, LINE)
+        both = (MessageClass.OTP, MessageClass.PROMOTIONAL)
+        given = _line(seed.smpp_port, seed.window)
+        given = msgspec.structs.replace(given, classes=both, speed_per_s=per_s)
+        await lines.change(ground, owner.id, line.id, given)
+
+
+async def queue_campaign(seed: Seed, campaign: Campaign) -> None:
+    """The other workspace queues its messages; nothing is sent."""
+    house = assemble(_settings(seed.folder, seed.server_port))
+    await house.open()
+    try:
+        workspaces = await house.ground.db.read(account_store.workspaces)
+        await house.world.lines.reload([one.id for one in workspaces])
+        (guest,) = (one.id for one in workspaces if one.name == GUEST)
+        for first in range(0, campaign.messages, CONTACTS_AT_ONCE):
+            numbers = range(first, min(first + CONTACTS_AT_ONCE, campaign.messages))
+            order = Order(guest, tuple(_offer(number, campaign.phones) for number in numbers), batch=True)
+            (answer,) = await accept(house.world, [order])
+            assert isinstance(answer, Answer), answer
+            assert msgspec.json.decode(answer.body)["accepted"] == len(numbers)
+    finally:
+        await house.close()
+
+
+def _offer(number: int, phones: int) -> MessageInput:
+    return MessageInput(
+        to=Recipient(phone=phone(POOL_FIRST, number * SCATTER % phones)),
+        message_class=MessageClass.PROMOTIONAL,
+        text=f"Offer {number}: everything for half. See it: https://shop.example/o/{number}",
+        channel="smpp",
+    )
+
+
+@asynccontextmanager
+async def _ground(seed: Seed, folder: Path) -> AsyncIterator[Ground]:
+    ground = make_ground(_settings(folder, seed.server_port))
+    await ground.db.start()
+    try:
+        yield ground
+    finally:
+        await ground.db.stop()
+
+
+# ── a run ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def set_up(seed: Seed, folder: Path) -> Path:
@@ -79,7 +161,7 @@ def _settings(folder: Path, port: int) -> Settings:
 def _line(smpp_port: int, window: int) -> LineInput:
     system_id, password = ACCOUNT
     return LineInput(
-        name="sms",
+        name=LINE,
         channel="smpp",
         settings={
             "host": "127.0.0.1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,3 +100,49 @@ def test_books_that_do_not_agree_are_no_measurement(
     else:
         with pytest.raises(Mismatch, match=said):
             agreed(5, sent, ledger, report)
+
+
+def test_codes_are_measured_idle_and_behind_a_campaign(tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "bench", "--scenario", "fairness", "--messages", "180", "--phones", "50"),
+        *("--campaign", "300", "--json", str(tmp_path / "bench.json")),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stderr
+    runs = json.loads((tmp_path / "bench.json").read_text())["fairness"]
+    assert [(run["speed_per_s"], run["queued"], run["codes"]) for run in runs] == [
+        (100.0, 0, 3),
+        (100.0, 300, 3),
+        (0.0, 0, 3),
+        (0.0, 300, 3),
+    ]
+    assert all(0 <= run["left"] <= run["queued"] for run in runs)
+    assert all(run["asked"]["p50_ms"] <= run["asked"]["p99_ms"] <= run["asked"]["most_ms"] for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "codes", "said"),
+    [
+        ([202, 202], [(0, 10.1), (1, 10.3)], None),
+        ([202, 503], [(0, 10.1), (1, 10.3)], "refused"),
+        ([202, 202], [(0, 10.1)], "missing"),
+        ([202, 202], [(0, 10.1), (1, 10.3), (1, 10.4)], "doubled 1"),
+    ],
+)
+def test_a_code_that_is_lost_or_doubled_is_no_measurement(
+    statuses: list[int], codes: list[tuple[int, float]], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from bench.codes import Asked
+    from bench.fairness import judged
+    from bench.scenarios import Mismatch
+    from bench.simulator import Seen
+
+    asked = [Asked(number, 10.0, 10.2, status) for number, status in enumerate(statuses)]
+    if said is not None:
+        with pytest.raises(Mismatch, match=said):
+            judged(asked, Seen(7, codes), 100.0, 20)
+        return
+    run = judged(asked, Seen(7, codes), 100.0, 20)
+    assert (run.left, round(run.asked.p50_ms), round(run.asked.most_ms)) == (15, 300, 300)
+    assert (round(run.accepted.most_ms), run.codes) == (100, 2)

@@ -56,6 +56,13 @@ async def test_a_batch_has_its_bound_and_the_order_is_kept(batch_max: int, sizes
     assert [number for batch in work.batches for number in batch] == list(range(7))
 
 
+async def test_a_batch_is_bounded_by_what_its_items_weigh() -> None:
+    work = Work()
+    batcher = Batcher(work, 10, weigh=lambda number: number)
+    await asyncio.gather(*[batcher.put(number) for number in (3, 3, 4, 9, 2, 50, 1, 1)])
+    assert work.batches == [[3, 3, 4], [9], [2], [50], [1, 1]]  # one that is too heavy goes alone
+
+
 async def test_one_batch_at_a_time() -> None:
     under_way, most = 0, 0
 

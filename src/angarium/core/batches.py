@@ -18,16 +18,20 @@ R = TypeVar("R")
 class Batcher(Generic[T, R]):
     """Gathers items and hands them to `work` in batches, one batch at a time.
 
-    `work` takes at most `batch_max` items and returns one result (or an exception to raise) for each, in
-    order; when it raises, every item of that batch raises the same; when it is cancelled, so is all that
-    waits.
+    `work` takes items that weigh at most `batch_max` together, or one that is heavier. It returns one result
+    (or an exception to raise) for each, in order; when it raises, every item of that batch raises the same;
+    when it is cancelled, so is all that waits.
     """
 
     def __init__(
-        self, work: Callable[[list[T]], Awaitable[Sequence[R | BaseException]]], batch_max: int
+        self,
+        work: Callable[[list[T]], Awaitable[Sequence[R | BaseException]]],
+        batch_max: int,
+        weigh: Callable[[T], int] = lambda _: 1,
     ) -> None:
         self._work = work
         self._batch_max = batch_max
+        self._weigh = weigh
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._running: asyncio.Task[None] | None = None
 
@@ -50,12 +54,19 @@ class Batcher(Generic[T, R]):
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                size = min(self._batch_max, len(self._waiting))
-                await self._one([self._waiting.popleft() for _ in range(size)])
+                await self._one(self._next())
         finally:
             self._running = None
             while self._waiting:  # cut off: nobody is left waiting for ever
                 self._waiting.popleft()[1].cancel()
+
+    def _next(self) -> list[tuple[T, asyncio.Future[R]]]:
+        batch = [self._waiting.popleft()]
+        left = self._batch_max - self._weigh(batch[0][0])
+        while self._waiting and (weight := self._weigh(self._waiting[0][0])) <= left:
+            batch.append(self._waiting.popleft())
+            left -= weight
+        return batch
 
     async def _one(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         futures = [future for _, future in batch]

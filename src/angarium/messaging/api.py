@@ -29,7 +29,7 @@ from angarium.storage.database import Transaction, Trouble, unavailable
 
 NEWEST = (1 << 63) - 1
 CALLBACK_MAX_BYTES = 1_048_576
-ACCEPT_BATCH_MAX = 200  # requests accepted in one transaction
+ACCEPT_MAX = 500  # messages accepted in one transaction: a code waits behind no more of a campaign
 DOOR_MAX = 20_000  # messages that wait to be accepted; above it callers are told to come back
 LINE_ID = re.compile(r"[0-9a-f]{1,16}")
 
@@ -94,7 +94,9 @@ class Desk:
     def __init__(self, world: World, engine: Engine) -> None:
         self.world = world
         self.engine = engine
-        self.door: Batcher[Order, Answer] = Batcher(self._accept, ACCEPT_BATCH_MAX)
+        self.door: Batcher[Order, Answer] = Batcher(
+            self._accept, ACCEPT_MAX, lambda order: len(order.messages)
+        )
 
         self._offered = 0  # messages that wait at the door
 

@@ -88,5 +88,10 @@ async def _meant(tx: Transaction, line: Line, event: Inbound, people: Mapping[in
         known = await attempt_store.by_refs(tx, list(people), line.id, [event.context_ref])
         if event.context_ref in known:
             return known[event.context_ref][2]
-    contact_ids = [contact_id for contact_id in people.values() if contact_id]
-    return await attempt_store.last_to(tx, list(people), line.id, contact_ids) or line.workspace_id
+    last = [
+        (await attempt_store.last_to(tx, workspace_id, line.id, contact_id), workspace_id)
+        for workspace_id, contact_id in people.items()
+        if contact_id
+    ]
+    newest, workspace_id = max(last, default=(0, line.workspace_id))
+    return workspace_id if newest else line.workspace_id

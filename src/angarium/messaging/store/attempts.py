@@ -101,7 +101,7 @@ def _at(state: str) -> Any:
     return select(
         attempt.c.workspace_id, attempt.c.id, attempt.c.message_id, attempt.c.address, attempt.c.state
     ).where(
-        among(attempt.c.workspace_id, "workspace_ids"),
+        _here,
         attempt.c.line_id == bindparam("line_id"),
         attempt.c.state == state,
         among(attempt.c.address, "addresses"),
@@ -148,17 +148,16 @@ _parts_of = Statement(
 )
 _update_parts = BulkUpdate(part, match=("workspace_id", "line_id", "ref"), set=("state",))
 _last_to = Statement(
-    select(attempt.c.workspace_id, func.max(attempt.c.id))
+    select(func.max(attempt.c.id))
     .join(
         message, (message.c.workspace_id == attempt.c.workspace_id) & (message.c.id == attempt.c.message_id)
     )
     .where(
-        among(message.c.workspace_id, "workspace_ids"),
-        among(message.c.contact_id, "contact_ids"),
+        message.c.workspace_id == bindparam("workspace_id"),
+        message.c.contact_id == bindparam("contact_id"),
         attempt.c.line_id == bindparam("line_id"),
         attempt.c.submitted_at.is_not(None),
     )
-    .group_by(attempt.c.workspace_id)
 )
 _any_line_ref = Statement(
     select(attempt.c.message_id)
@@ -269,11 +268,16 @@ class Unanswered(msgspec.Struct, frozen=True):
 async def unanswered_at(
     tx: Transaction, workspace_ids: Sequence[int], line_id: int, addresses: Sequence[str]
 ) -> list[Unanswered]:
-    """Attempts on a line to these addresses of which there is no answer, or none yet."""
-    rows = await tx.rows(
-        _unanswered_at, workspace_ids=list(workspace_ids), line_id=line_id, addresses=list(addresses)
-    )
-    return [Unanswered(row[0], row[1], row[2], row[3], AttemptState(row[4])) for row in rows]
+    """Attempts on a line to these addresses of which there is no answer, or none yet.
+
+    A workspace at a time: of several, SQLite would read all attempts there are.
+    """
+    given = {"line_id": line_id, "addresses": list(addresses)}
+    return [
+        Unanswered(row[0], row[1], row[2], row[3], AttemptState(row[4]))
+        for workspace_id in workspace_ids
+        for row in await tx.rows(_unanswered_at, workspace_id=workspace_id, **given)
+    ]
 
 
 async def messages_of(
@@ -323,14 +327,10 @@ async def message_with_ref(
     return None if row is None else row[0]
 
 
-async def last_to(
-    tx: Transaction, workspace_ids: Sequence[int], line_id: int, contact_ids: Sequence[int]
-) -> int | None:
-    """The workspace that was the last to send to any of these contacts on a line."""
-    rows = await tx.rows(
-        _last_to, workspace_ids=list(workspace_ids), line_id=line_id, contact_ids=list(contact_ids)
-    )
-    return max(((row[1], row[0]) for row in rows), default=(0, None))[1]
+async def last_to(tx: Transaction, workspace_id: int, line_id: int, contact_id: int) -> int:
+    """The newest attempt to a contact that went out on a line; 0 when there is none."""
+    row = await tx.row(_last_to, workspace_id=workspace_id, line_id=line_id, contact_id=contact_id)
+    return row[0] or 0 if row else 0
 
 
 class LineTotals(msgspec.Struct, frozen=True):
