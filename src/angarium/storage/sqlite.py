@@ -33,6 +33,7 @@ from angarium.storage.sqlite_lanes import (
     read_each,
     read_in_memory,
 )
+from angarium.storage.sqlite_planner import tell_planner
 from angarium.storage.sqlite_trouble import Health, translated
 
 P = ParamSpec("P")
@@ -68,7 +69,7 @@ class SqliteDatabase:
             self._readers = LoopLane(loop, self._health, memory, read_in_memory)
             return
         try:
-            writer = await asyncio.to_thread(connect, self._path)
+            writer = await asyncio.to_thread(_open_writer, self._path)
             readers = [connect(self._path, read_only=True) for _ in range(READERS)]
         except apsw.Error as error:
             raise translated(error) from error
@@ -108,6 +109,12 @@ class SqliteDatabase:
     ) -> T:
         """Run a work that only reads, on one snapshot."""
         return await queue(self._readers, work, args, kwargs)
+
+
+def _open_writer(path: str) -> apsw.Connection:
+    writer = connect(path)
+    tell_planner(writer)
+    return writer
 
 
 def connect(path: str, *, read_only: bool = False) -> apsw.Connection:

@@ -1,0 +1,88 @@
+"""SQLite reads by the index that serves, also of a workspace that is large: the plan of every statement."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+
+from angarium.storage.bulk import Statement
+from angarium.storage.revise import load_tables
+from angarium.storage.sqlite import SqliteDatabase, connect
+from angarium.storage.sqlite_planner import statistics, tell_planner
+from support.databases import create_schema
+
+load_tables()
+
+LARGE = {"address", "attempt", "contact", "fact", "idempotency", "inbound", "journal", "message", "part"}
+# One by one through everything that a workspace has, or that all have.
+THROUGH_ALL = re.compile(
+    r"(?:SEARCH (\w+) USING (?:PRIMARY KEY|.*INDEX \w+) \(workspace_id=\?\)|SCAN (\w+))$"
+)
+SMALL = {"journal_new", "attempt_queue", "attempt_unknown", "attempt_submitting"}  # of what is under way
+ALL_WANTED = {"storage.facts"}  # after a restore the whole log is moved
+
+
+@pytest.fixture
+async def planned(tmp_path: Path) -> apsw.Connection:
+    """An empty database of ours, as it is once it has been started."""
+    path = str(tmp_path / "angarium.db")
+    for _ in range(2):
+        database = SqliteDatabase(path)
+        await database.start()
+        if not statistics(database._connections[-1]):
+            await create_schema(database)
+        await database.stop()
+    return connect(path)
+
+
+def statements() -> list[tuple[str, str, Statement]]:
+    """Room, name and statement of every query that our modules declare."""
+    modules = [(name, module) for name, module in sys.modules.items() if name.startswith("angarium.")]
+    found = {
+        id(value): (name.removeprefix("angarium."), given, value)
+        for name, module in modules
+        for given, value in vars(module).items()
+        if isinstance(value, Statement) and "alembic_version" not in value.text("sqlite")
+    }
+    return list(found.values())
+
+
+async def test_no_statement_goes_through_all_that_a_workspace_has(planned: apsw.Connection) -> None:
+    wrong, looked = [], 0
+    for room, name, statement in statements():
+        prepared = statement.on("sqlite")
+        values = ["[1]" if given in prepared.listed else 1 for given in prepared.names]
+        plan = [row[3] for row in planned.execute("EXPLAIN QUERY PLAN " + prepared.text, values)]
+        for step in plan:
+            through = THROUGH_ALL.match(step)
+            table = through and (through[1] or through[2])
+            if table in LARGE and not any(index in step for index in SMALL) and room not in ALL_WANTED:
+                wrong.append(f"{room}.{name}: {step}")
+        looked += 1
+    assert looked > 80
+    assert not wrong
+
+
+async def test_without_being_told_it_goes_through_all(planned: apsw.Connection) -> None:
+    """What this is for; when it fails SQLite has learned, and the telling can go."""
+    query = "EXPLAIN QUERY PLAN SELECT * FROM journal WHERE workspace_id = 1 AND state = 'new' ORDER BY id"
+    told = planned.execute(query).fetchall()
+    planned.execute("DELETE FROM sqlite_stat1")
+    planned.execute("ANALYZE sqlite_schema")
+    untold = planned.execute(query).fetchall()
+    assert "journal_new" in told[0][3]
+    assert "PRIMARY KEY" in untold[0][3]
+
+
+async def test_it_is_told_once_and_again_when_an_index_is_new(planned: apsw.Connection) -> None:
+    before = planned.total_changes()
+    tell_planner(planned)
+    assert planned.total_changes() == before
+    planned.execute("CREATE INDEX attempt_new ON attempt (workspace_id, address)")
+    tell_planner(planned)
+    rows = planned.execute("SELECT stat FROM sqlite_stat1 WHERE idx = 'attempt_new'").fetchall()
+    assert rows == [("1000000 200000 20",)]
