@@ -31,7 +31,7 @@ load_tables()
 
 ALLOWED = {  # a statement of no workspace: why it is none's
     "SELECT workspace.workspace_id, workspace.name": "the list by which all of them are served",
-    "= line.workspace_id WHERE line_guest.guest_id =": "what others lend to the workspace that asks, the guest",
+    "= line.workspace_id WHERE line_guest.guest_id =": "what is lent to the workspace that asks, the guest",
     "SELECT max(line_owner.epoch)": "the numbers of leases go on where those of all lines ended",
     "SELECT max(fact.tx)": "the log of all is moved as a whole after a restore into a younger cluster",
     "SELECT fact.tx FROM fact ORDER BY": "the same",
