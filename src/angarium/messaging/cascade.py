@@ -190,7 +190,7 @@ def _while_open(run: Run, open_try: Try, hoped_for: Try | None, now: int) -> Dec
         return TakeBack(f"step {hoped_for.step + 1} is {hoped_for.state.value} after all")
     if now >= run.expires_at:
         return _end(run, "its deadline passed before a line took it", Reason.DEADLINE)
-    if step.start_within_s is None:
+    if step.start_within_s is None or _in_doubt(open_try):  # it may have started long ago
         return WaitUntil(run.expires_at, "queued on its line")
     start_by = open_try.planned_at + micros(step.start_within_s)
     if now < start_by:

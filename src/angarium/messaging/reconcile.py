@@ -22,7 +22,9 @@ log = structlog.get_logger()
 ORPHANS_MAX = 500  # intents taken over in one transaction
 PARKED_DAYS = 7  # Meta repeats callbacks for so long; an SMSC three days
 JOURNAL_DAYS = 7  # raw callbacks that were understood; the others stay until somebody has looked at them
+LEFT_BEHIND_S = 60.0  # a callback that is not worked through by then was journalled by a server that is gone
 IDEMPOTENCY_HOURS = 48
+ANY_ID = (1 << 63) - 1
 PURGE_MAX = 1_000
 SILENT_MAX = 500  # unanswered attempts that parked receipts are held against in one transaction
 DAY_S = 86_400.0
@@ -68,11 +70,13 @@ async def _take_over(
     return list(cases.values())
 
 
-async def work_through_journal(world: World, workspace_id: int, limit: int = 200) -> int:
+async def work_through_journal(
+    world: World, workspace_id: int, before_id: int = ANY_ID, limit: int = 200
+) -> int:
     """Callbacks that were journalled before a crash and not worked through. How many there were."""
     total = 0
     while True:
-        entries = await world.ground.db.read(inbox.new_journal, workspace_id, limit)
+        entries = await world.ground.db.read(inbox.new_journal, workspace_id, before_id, limit)
         if not entries:
             return total
         await receive.work_through(world, [open_callback(world, entry) for entry in entries])
@@ -88,8 +92,10 @@ class Tidied(msgspec.Struct, frozen=True):
 
 
 async def tidy(world: World, workspace_id: int) -> Tidied:
-    """Match receipts that fit one attempt by now, and let go of what has had its time."""
+    """Take up callbacks that were left behind, match receipts that fit one attempt by now, and let go of what
+    has had its time."""
     now = world.ground.clock.now()
+    await work_through_journal(world, workspace_id, ids.earliest(now - micros(LEFT_BEHIND_S)))
     wake(world, await world.ground.db.run(_match_parked, world, workspace_id, now))
     tidied = await world.ground.db.run(_tidy, world, workspace_id, now)
     if tidied.forgotten:

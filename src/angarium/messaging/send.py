@@ -7,7 +7,7 @@ it behind as evidence (`reconcile.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -73,6 +73,15 @@ async def claim(
     world.turns[line.id] = claimed.turns
     wake(world, claimed.settled)
     return sorted(claimed.attempts, key=lambda one: (one.priority, one.due_at, one.id))
+
+
+async def claimed_since(world: World, line: Line, epoch: int, since: int) -> list[Attempt]:
+    """What this server claimed on a line since an instant and has not recorded.
+
+    When the answer to a COMMIT is lost, the claim may be there all the same, and nobody would know of it.
+    """
+    senders = world.lines.senders(line.id)
+    return await world.ground.db.read(queue.claimed_since, senders, line.id, epoch, since)
 
 
 async def _claim(
@@ -183,11 +192,12 @@ async def _record(
     await receive.hold_lines(tx, {one.attempt.line_id for one in ended})
     cases = await load(tx, world, workspace_id, {one.attempt.message_id for one in ended})
     parts: list[Part] = []
+    evidenced = await _evidenced(tx, workspace_id, cases, ended)
     for one in ended:
         case = cases[one.attempt.message_id]
         held = case.attempt(one.attempt.id)
         settle(world, case, held, discreet(world, one.attempt, one.outcome), one.roll, now)
-        parts += _parts(held, one.outcome)
+        parts += _parts(held, one.outcome, evidenced)
     await attempt_store.insert_parts(tx, workspace_id, parts)
     words = await receive.parked_words(tx, world, workspace_id, cases, parts)
     unanswered = [cases[one.attempt.message_id].attempt(one.attempt.id) for one in ended]
@@ -244,12 +254,27 @@ def _become(attempt: Attempt, state: AttemptState) -> bool:
     return allowed
 
 
-def _parts(attempt: Attempt, outcome: Outcome) -> list[Part]:
+async def _evidenced(
+    tx: Transaction, workspace_id: int, cases: Mapping[int, Case], ended: Sequence[Ended]
+) -> dict[tuple[int, str], AttemptState]:
+    """What was heard of parts before the answer that names them, which came after the doubt."""
+    doubted = [
+        one.attempt.id
+        for one in ended
+        if cases[one.attempt.message_id].attempt(one.attempt.id).state is AttemptState.UNKNOWN
+    ]
+    known = await attempt_store.parts_of(tx, workspace_id, doubted) if doubted else {}
+    return {(part.attempt_id, part.ref): part.state for parts in known.values() for part in parts}
+
+
+def _parts(
+    attempt: Attempt, outcome: Outcome, evidenced: Mapping[tuple[int, str], AttemptState]
+) -> list[Part]:
     if not isinstance(outcome, Accepted):
         return []
-    total = len(outcome.refs)
+    total, heard = len(outcome.refs), AttemptState.ACCEPTED
     return [
-        Part(attempt.line_id, ref, attempt.id, number, total, AttemptState.ACCEPTED)
+        Part(attempt.line_id, ref, attempt.id, number, total, evidenced.get((attempt.id, ref), heard))
         for number, ref in enumerate(outcome.refs, start=1)
     ]
 

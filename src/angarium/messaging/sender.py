@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from angarium.core.clock import MICROS
-from angarium.core.ports import Accepted, Connection, Lease, Outcome, Raw, Refused, Submission
+from angarium.core.ports import Accepted, Connection, Lease, Outcome, Raw, Refused, Submission, Waiter
 from angarium.core.problems import Problem
-from angarium.core.values import MessageClass
+from angarium.core.values import MessageClass, Reason
 from angarium.lines.store import Line
 from angarium.messaging import reconcile, send
 from angarium.messaging.condition import Condition, Grant, Waiting
@@ -31,6 +31,7 @@ POLL_S = 1.0  # how long a lost wake-up can go unnoticed
 AGAIN_S = 0.5  # after the database could not take it
 BREATH_S = 0.001
 PAUSE_S = 0.02  # when all that was due was put off
+TOO_LATE = "Its deadline passed before it could be sent."
 CLOSE_GRACE_S = 10.0  # for answers that are still under way when a line is closed
 
 
@@ -53,6 +54,7 @@ class Sender:
         self._was_up = False
         self._away = False  # it was connected, and is not
         self._kept = kept(line.window_max, line.classes)
+        self._unsure_since: int | None = None  # a claim failed then, and may have been committed
         self._full = False  # there was no place at all when it looked last
         self._connection: Connection | None = None
         self._stopping = False
@@ -79,26 +81,32 @@ class Sender:
     # ── the loop ─────────────────────────────────────────────────────────────────────────────────────
 
     async def run(self) -> None:
-        """Take the lease, clear up after an earlier owner, connect, and send what is due until stopped."""
+        """Own the line as often as it can be had, until stopped."""
         world, line = self._world, self.line
         self._ended.clear()
         waiter = world.ground.fabric.listen(topic(line.id))
         try:
-            lease = await self._take_lease()
-            if lease is None:
-                return
-            await reconcile.take_over(world, line, lease.epoch)
-            channel, settings = world.channels[line.channel], world.settings(line)
-            connection = world.connect(channel, world.tools, settings, line.window_max, self)
-            self._connection = connection
-            world.waiting[line.id] = self.waiting
-            await connection.open()
-            while not self._stopping:
-                await waiter.wait(await self._send_some(lease, connection))
+            while lease := await self._take_lease():
+                try:
+                    await self._own(lease, waiter)
+                finally:
+                    await self._close()
+                    await world.ground.fabric.release(lease)
         finally:
             waiter.close()
-            await self._close()
             self._ended.set()
+
+    async def _own(self, lease: Lease, waiter: Waiter) -> None:
+        """Clear up after an earlier owner, connect, and send what is due until stopped or another owns it."""
+        world, line = self._world, self.line
+        await reconcile.take_over(world, line, lease.epoch)
+        channel, settings = world.channels[line.channel], world.settings(line)
+        connection = world.connect(channel, world.tools, settings, line.window_max, self)
+        self._connection = connection
+        world.waiting[line.id] = self.waiting
+        await connection.open()
+        while not self._stopping and world.ground.fabric.held(lease):
+            await waiter.wait(await self._send_some(lease, connection))
 
     async def stop(self) -> None:
         """Claim nothing more; wait for answers that are under way, up to a grace."""
@@ -136,6 +144,8 @@ class Sender:
             others = min(grant.number, max(0, free - self._kept))
             claimed = await self._claim(lease, grant, others)
             self._condition.used(grant, [attempt.tries for attempt in claimed], clock.now())
+            if not self._world.ground.fabric.held(lease):
+                break  # it stood still since; the next owner settles what it claimed
             self._hand_over(connection, claimed)
             if len(claimed) < grant.number:
                 behind = sum(one.message_class is not FIRST for one in claimed)
@@ -144,10 +154,15 @@ class Sender:
         return POLL_S
 
     async def _claim(self, lease: Lease, grant: Grant, others: int) -> list[Attempt]:
-        limit, retries = grant.number, grant.retries
+        limit, retries, now = grant.number, grant.retries, self._world.ground.clock.now()
         try:
+            if self._unsure_since is not None:
+                claimed = await send.claimed_since(self._world, self.line, lease.epoch, self._unsure_since)
+                self._unsure_since = None
+                return claimed
             return await send.claim(self._world, self.line, lease.epoch, limit, others, retries)
         except Problem as problem:
+            self._unsure_since = self._unsure_since or now
             log.warning("cannot claim", line=self.line.name, problem=problem.detail)
             await self._world.ground.clock.sleep(AGAIN_S)
             return []
@@ -157,6 +172,9 @@ class Sender:
         batch: list[Submission] = []
         for attempt in claimed:
             self._under_way[attempt.id] = attempt
+            if now >= attempt.expires_at:  # it stood still since the claim
+                self.outcome(attempt.id, Refused(Reason.DEADLINE, detail=TOO_LATE))
+                continue
             try:
                 batch.append(send.submission(self._world, self.line, attempt, now))
             except Exception as error:  # words that do not open: this one fails, the others go

@@ -67,7 +67,11 @@ _new_journal = Statement(
         journal.c.query,
         journal.c.received_at,
     )
-    .where(journal.c.workspace_id == bindparam("workspace_id"), journal.c.state == "new")
+    .where(
+        journal.c.workspace_id == bindparam("workspace_id"),
+        journal.c.state == "new",
+        journal.c.id < bindparam("before_id"),
+    )
     .order_by(journal.c.id)
     .limit(bindparam("limit"))
 )
@@ -214,9 +218,9 @@ async def write_journal(tx: Transaction, entries: Sequence[Entry]) -> None:
     await tx.insert(_insert_journal, rows)
 
 
-async def new_journal(tx: Transaction, workspace_id: int, limit: int) -> list[Entry]:
-    """Callbacks that were journalled and not yet worked through, oldest first."""
-    rows = await tx.rows(_new_journal, workspace_id=workspace_id, limit=limit)
+async def new_journal(tx: Transaction, workspace_id: int, before_id: int, limit: int) -> list[Entry]:
+    """Callbacks older than an id that were journalled and not yet worked through, oldest first."""
+    rows = await tx.rows(_new_journal, workspace_id=workspace_id, before_id=before_id, limit=limit)
     return [
         Entry(
             row[0],

@@ -90,6 +90,17 @@ _claim = Statement(
     )
     .returning(*attempt.columns)
 )
+_claimed_since = Statement(
+    select(*attempt.columns)
+    .where(
+        among(attempt.c.workspace_id, "workspace_ids"),
+        attempt.c.line_id == bindparam("line_id"),
+        attempt.c.state == "submitting",
+        attempt.c.epoch == bindparam("epoch"),
+        attempt.c.submitted_at >= bindparam("since"),
+    )
+    .order_by(attempt.c.priority, attempt.c.due_at, attempt.c.id)
+)
 _orphans = Statement(
     select(attempt.c.id, attempt.c.message_id)
     .where(
@@ -149,6 +160,14 @@ async def next_due(
         ),
         default=None,
     )
+
+
+async def claimed_since(
+    tx: Transaction, workspace_ids: Sequence[int], line_id: int, epoch: int, since: int
+) -> list[Attempt]:
+    """Intents that one owner of a line wrote at or after an instant."""
+    values = {"line_id": line_id, "epoch": epoch, "since": since}
+    return [read(row) for row in await tx.rows(_claimed_since, workspace_ids=list(workspace_ids), **values)]
 
 
 async def orphans(
