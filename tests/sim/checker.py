@@ -1,12 +1,12 @@
-"""What must hold after every commit, at every submission, and once all is quiet.
+"""What must hold after every commit and at every submission.
 
 The checker reads the tables with statements of its own, and the providers' ledgers; it believes nothing that
-the flows say of themselves. A message is known by its text, which the shop made and the provider saw.
+the flows say of themselves. A message is known by its reference, which the shop made; the text that the
+provider sees begins with it. What must hold once all is quiet is in `verdict.py`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
@@ -14,10 +14,12 @@ from typing import NamedTuple, TypeVar
 import apsw
 import msgspec
 
+from angarium.core.clock import micros
 from angarium.core.ports import Submission
-from angarium.core.values import MessageClass, ReceiptStatus
-from angarium.messaging.cascade import RESENDS
+from angarium.core.values import MessageClass
+from angarium.messaging.cascade import HOLD_S, RANK_WANTED, Step
 from angarium.messaging.states import (
+    ATTEMPT_SUCCESS,
     ATTEMPT_TRANSITIONS,
     MESSAGE_TRANSITIONS,
     OPEN_ATTEMPT,
@@ -30,8 +32,43 @@ from sim.provider import Copy
 A, M = AttemptState, MessageState
 S = TypeVar("S", bound=StrEnum)
 
-ARRIVED = (M.DELIVERED, M.READ)
-CERTAINLY_NOT = (M.FAILED, M.REFUSED, M.EXPIRED)
+
+class Rule(StrEnum):
+    """What must hold. The promises (P…) are those of docs/reliability.md."""
+
+    OWNER = "one owner"  # P17
+    TABLE = "no state outside the table"
+    BACK = "no state goes back"  # P8
+    ENDED = "what has ended stays ended"  # P8
+    OPEN = "one open attempt of a message"
+    TIMED = "what waits has a time at which it is looked at"
+    PROMPT = "what is due is decided soon"  # P11
+    KEPT = "what was accepted stays"  # P1
+    INTENT = "no byte before its intent is committed"  # P4
+    EXPIRY = "nothing is submitted after its deadline"  # P10
+    WORDS = "the same words to the same address, each time"  # P10
+    OPT_OUT = "nothing is claimed after the opt-out"
+    SUCCESS = "nothing is claimed after success"  # P12
+    EARLY = "nothing is claimed while an earlier try is hoped for"  # P11
+    UNKNOWN = "what is unknown is not sent again where that must not be"  # P6
+    LOST = "nothing is lost"  # P1
+    UNEXPECTED = "nothing is unexpected"  # P7
+    DOUBLED = "nothing is doubled beyond its class"  # P5
+    SILENT = "everything ends, and says why"  # P3
+    HONEST = "what is said of a message is so"
+    HEARD = "every receipt is applied or parked"  # P9
+    COST = "a message costs what its attempts cost"
+    LOG = "no alarm in the log"
+
+
+class Wrong(NamedTuple):
+    """A rule that did not hold."""
+
+    rule: Rule
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.what}"
 
 
 class MessageRow(NamedTuple):
@@ -45,7 +82,9 @@ class MessageRow(NamedTuple):
     message_class: MessageClass
     cost_micros: int
     expires_at: int
+    decide_at: int | None
     finished_at: int | None
+    cascade_version_id: int
 
 
 class AttemptRow(NamedTuple):
@@ -57,8 +96,23 @@ class AttemptRow(NamedTuple):
     line_id: int
     state: AttemptState
     tries: int
+    epoch: int
     address: str
     cost_micros: int
+    accepted_at: int | None
+    ended_at: int | None
+
+
+MESSAGES = (
+    "SELECT id, contact_id, state, reason, reference, class, cost_micros, expires_at, decide_at, finished_at,"
+    " cascade_version_id FROM message"
+)
+ATTEMPTS = (
+    "SELECT id, message_id, step, line_id, state, tries, epoch, address, cost_micros, accepted_at, ended_at"
+    " FROM attempt"
+)
+OPT_OUTS = "SELECT id, opted_out FROM contact WHERE opted_out <> '[]'"
+OWNERS = "SELECT line_id, epoch FROM line_owner"
 
 
 def reach(table: Mapping[S, frozenset[S]]) -> dict[S, frozenset[S]]:
@@ -73,25 +127,50 @@ def reach(table: Mapping[S, frozenset[S]]) -> dict[S, frozenset[S]]:
 MESSAGE_REACH, ATTEMPT_REACH = reach(MESSAGE_TRANSITIONS), reach(ATTEMPT_TRANSITIONS)
 # Once a message has ended: nothing but the single steps that good news takes.
 GOOD_NEWS = frozenset({M.SENT, M.DELIVERED, M.READ})
+MESSAGE_RANK = {M.SENT: 1, M.DELIVERED: 2, M.READ: 3}
 
 
 class Checker:
-    """Looks at the database after every change. What is wrong is gathered: loops swallow exceptions."""
+    """Looks at the database after every change. What is wrong is gathered: loops swallow exceptions.
 
-    def __init__(self, connection: apsw.Connection, clock: VirtualClock, note: Callable[[str], None]) -> None:
-        self.wrong: list[str] = []
+    `late_s` is how late a decision may come while a server runs.
+    """
+
+    def __init__(
+        self, connection: apsw.Connection, clock: VirtualClock, note: Callable[[str], None], late_s: float
+    ) -> None:
+        self.wrong: list[Wrong] = []
         self.messages: dict[int, MessageRow] = {}
         self.attempts: dict[int, AttemptRow] = {}
+        self.doubted: set[int] = set()  # attempts that were unknown at some time
+        self.up_since: float | None = None  # since when a server has been running without a fault
         self._connection = connection
         self._clock = clock
         self._note = note
+        self._late_s = late_s
         self._changes = connection.total_changes()
+        self._raw: dict[int, tuple[object, ...]] = {}  # rows as they were read last, of both tables
+        self._of_message: dict[int, set[int]] = {}  # attempts of each message
         self._opted_out: dict[int, frozenset[str]] = {}
+        self._owners: dict[int, int] = {}
+        self._steps: dict[int, tuple[Step, ...]] = {}
 
-    def blame(self, what: str) -> None:
+    def blame(self, rule: Rule, what: str) -> None:
         """Something that must not be."""
-        self._note(f"WRONG {what}")
-        self.wrong.append(what)
+        self._note(f"WRONG {rule}: {what}")
+        self.wrong.append(Wrong(rule, what))
+
+    def attempts_of(self, message_id: int) -> list[AttemptRow]:
+        """The attempts of a message, oldest first."""
+        return [self.attempts[one] for one in sorted(self._of_message.get(message_id, ()))]
+
+    def steps_of(self, message: MessageRow) -> tuple[Step, ...]:
+        """The steps of its cascade, as they were settled."""
+        version = message.cascade_version_id
+        if version not in self._steps:
+            found = self._connection.execute("SELECT steps FROM cascade_version WHERE id = ?", (version,))
+            self._steps[version] = msgspec.json.decode(found.fetchall()[0][0], type=tuple[Step, ...])
+        return self._steps[version]
 
     # ── after every change ───────────────────────────────────────────────────────────────────────────
 
@@ -101,73 +180,128 @@ class Checker:
         if changes == self._changes:
             return
         self._changes = changes
-        messages, attempts, opted_out = self._read()
-        open_of = Counter(one.message_id for one in attempts.values() if one.state in OPEN_ATTEMPT)
-        for message in messages.values():
-            if message != (before := self.messages.get(message.id)):
-                self._look_at_message(before, message)
-        for attempt in attempts.values():
-            if attempt != (old := self.attempts.get(attempt.id)):
-                self._look_at_attempt(old, attempt, messages[attempt.message_id])
-        for message_id, count in open_of.items():
-            if count > 1:
-                self.blame(f"{messages[message_id].reference} has {count} open attempts")
-        self.messages, self.attempts, self._opted_out = messages, attempts, opted_out
+        self._look_at_owners()
+        touched = self._look_at_attempts()
+        count = 0
+        for row in self._connection.execute(MESSAGES):
+            count += 1
+            if self._raw.get(row[0]) != row:
+                self._raw[row[0]] = row
+                self._look_at_message(_message(row))
+        if count < len(self.messages):
+            self.blame(Rule.KEPT, f"{len(self.messages) - count} messages are gone")
+        for attempt_id in touched:
+            self._look_at_whole(self.messages[self.attempts[attempt_id].message_id])
+        opted_out = self._connection.execute(OPT_OUTS)
+        self._opted_out = {row[0]: frozenset(msgspec.json.decode(row[1])) for row in opted_out}
 
-    def _read(self) -> tuple[dict[int, MessageRow], dict[int, AttemptRow], dict[int, frozenset[str]]]:
-        rows = self._connection.execute(
-            "SELECT id, contact_id, state, reason, reference, class, cost_micros, expires_at, finished_at"
-            " FROM message"
-        )
-        messages = {
-            row[0]: MessageRow(
-                row[0], row[1], M(row[2]), row[3], row[4], MessageClass(row[5]), row[6], row[7], row[8]
-            )
-            for row in rows
-        }
-        rows = self._connection.execute(
-            "SELECT id, message_id, step, line_id, state, tries, address, cost_micros FROM attempt"
-        )
-        attempts = {
-            row[0]: AttemptRow(row[0], row[1], row[2], row[3], A(row[4]), row[5], row[6], row[7])
-            for row in rows
-        }
-        rows = self._connection.execute("SELECT id, opted_out FROM contact WHERE opted_out <> '[]'")
-        return messages, attempts, {row[0]: frozenset(msgspec.json.decode(row[1])) for row in rows}
+    def _look_at_owners(self) -> None:
+        for line_id, epoch in self._connection.execute(OWNERS):
+            if epoch < self._owners.get(line_id, 0):
+                self.blame(Rule.OWNER, f"line {line_id % 997} went back to an older owner")
+            self._owners[line_id] = epoch
 
-    def _look_at_message(self, before: MessageRow | None, now: MessageRow) -> None:
+    def _look_at_attempts(self) -> list[int]:
+        """The attempts that have changed."""
+        changed = [row for row in self._connection.execute(ATTEMPTS) if self._raw.get(row[0]) != row]
+        before = {row[0]: self.attempts.get(row[0]) for row in changed}
+        for row in changed:  # a claim is judged by what was known before it
+            if row[4] == A.SUBMITTING and (old := before[row[0]]) is not None and row[5] != old.tries:
+                self._look_at_intent(old, _attempt(row))
+        for row in changed:
+            self._raw[row[0]] = row
+            now = self.attempts[row[0]] = _attempt(row)
+            self._of_message.setdefault(now.message_id, set()).add(now.id)
+            if now.state is A.UNKNOWN:
+                self.doubted.add(now.id)
+            if (old := before[now.id]) is not None:
+                self._look_at_change(old, now)
+        return [row[0] for row in changed]
+
+    def _look_at_message(self, now: MessageRow) -> None:
+        before = self.messages.get(now.id)
+        self.messages[now.id] = now
         self._note(f"{now.reference} is {now.state} {now.reason}{' ended' if now.finished_at else ''}")
+        if now.finished_at is None and now.decide_at is None:
+            self.blame(Rule.TIMED, f"{now.reference} is {now.state} and nobody will look at it again")
         if before is None:
             return
-        if now.state is not before.state and now.state not in MESSAGE_REACH[before.state]:
-            self.blame(f"{now.reference} went from {before.state} to {now.state}")
+        if now.state is not before.state:
+            self._look_at_states(now.reference, before.state, now.state, MESSAGE_RANK, MESSAGE_REACH)
         if before.finished_at is None:
+            self._look_at_time(before, now)
             return
         if now.finished_at != before.finished_at:
-            self.blame(f"{now.reference} ended twice")
+            self.blame(Rule.ENDED, f"{now.reference} ended twice")
         if now.state is not before.state and now.state not in GOOD_NEWS:
-            self.blame(f"{now.reference} had ended as {before.state} and became {now.state}")
+            self.blame(Rule.ENDED, f"{now.reference} had ended as {before.state} and became {now.state}")
 
-    def _look_at_attempt(self, before: AttemptRow | None, now: AttemptRow, message: MessageRow) -> None:
-        self._note(f"{message.reference} step {now.step} line {now.line_id % 997} {now.state} {now.tries}")
-        if message.finished_at is not None and now.state is A.QUEUED:
-            self.blame(f"{message.reference} has ended and an attempt of it is queued")
-        if before is None:
+    def _look_at_states(
+        self, whose: str, old: S, new: S, rank: Mapping[S, int], reached: Mapping[S, frozenset[S]]
+    ) -> None:
+        if rank.get(new, 9) < rank.get(old, 0):
+            self.blame(Rule.BACK, f"{whose} went from {old} back to {new}")
+        elif new not in reached[old]:
+            self.blame(Rule.TABLE, f"{whose} went from {old} to {new}")
+
+    def _look_at_time(self, before: MessageRow, now: MessageRow) -> None:
+        """A decision that was due while a server ran."""
+        if before.decide_at is None or now.decide_at == before.decide_at or self.up_since is None:
             return
-        if now.state is not before.state and now.state not in ATTEMPT_REACH[before.state]:
-            self.blame(f"an attempt of {message.reference} went from {before.state} to {now.state}")
-        if now.tries != before.tries and now.state is A.SUBMITTING:
-            self._look_at_intent(before, now, message)
+        up_s = self._clock.monotonic() - self.up_since
+        late_s = (self._clock.now() - before.decide_at) / 1_000_000
+        if min(late_s, up_s) > self._late_s:
+            self.blame(Rule.PROMPT, f"{now.reference} was decided {late_s:.1f} s late")
 
-    def _look_at_intent(self, before: AttemptRow, now: AttemptRow, message: MessageRow) -> None:
-        """An intent may be written only of what was queued, is not ended, and is allowed by the person."""
-        known = self.messages[message.id]
+    def _look_at_change(self, before: AttemptRow, now: AttemptRow) -> None:
+        whose = f"an attempt of {self.messages[now.message_id].reference}"
+        if now.state is not before.state:
+            self._look_at_states(whose, before.state, now.state, ATTEMPT_SUCCESS, ATTEMPT_REACH)
+
+    def _look_at_whole(self, message: MessageRow) -> None:
+        own = self.attempts_of(message.id)
+        last = own[-1]
+        self._note(
+            f"{message.reference} step {last.step} line {last.line_id % 997} {last.state} {last.tries}"
+        )
+        still_open = [one for one in own if one.state in OPEN_ATTEMPT]
+        if len(still_open) > 1:
+            self.blame(Rule.OPEN, f"{message.reference} has {len(still_open)} open attempts")
+        if message.finished_at is not None and any(one.state is A.QUEUED for one in own):
+            self.blame(Rule.ENDED, f"{message.reference} has ended and an attempt of it is queued")
+
+    # ── at every claim ───────────────────────────────────────────────────────────────────────────────
+
+    def _look_at_intent(self, before: AttemptRow, now: AttemptRow) -> None:
+        """An intent may be written only of what was queued, has not ended, and is allowed by the person."""
+        message = self.messages[now.message_id]
         if before.state is not A.QUEUED or now.tries != before.tries + 1:
-            self.blame(f"{message.reference}: an intent was written twice")
-        if known.finished_at is not None:
-            self.blame(f"{message.reference} had ended as {known.state}, and an intent was written")
+            self.blame(Rule.INTENT, f"{message.reference}: an intent was written twice")
+        if now.epoch != self._owners.get(now.line_id):
+            self.blame(Rule.OWNER, f"{message.reference} was claimed by a server that had lost the line")
+        if message.finished_at is not None:
+            self.blame(Rule.ENDED, f"{message.reference} had ended as {message.state}, and was claimed")
         if message.message_class in self._opted_out.get(message.contact_id, ()):
-            self.blame(f"{message.reference}: an intent was written after the opt-out")
+            self.blame(Rule.OPT_OUT, f"{message.reference} was claimed after the opt-out")
+        steps = self.steps_of(message)
+        for other in self.attempts_of(message.id):
+            if other.id != now.id:
+                self._look_at_earlier(message, steps[other.step], other)
+
+    def _look_at_earlier(self, message: MessageRow, step: Step, other: AttemptRow) -> None:
+        """What was committed of another attempt of the message before this one was claimed."""
+        rank, now = ATTEMPT_SUCCESS.get(other.state, 0), self._clock.now()
+        if rank >= RANK_WANTED[step.success]:
+            self.blame(Rule.SUCCESS, f"{message.reference} was claimed after step {other.step} succeeded")
+        elif rank and now < (other.accepted_at or 0) + micros(step.wait_s):
+            self.blame(Rule.EARLY, f"{message.reference} was claimed before step {other.step} had its time")
+        elif other.state is A.UNKNOWN:
+            if message.message_class is MessageClass.PROMOTIONAL:
+                self.blame(
+                    Rule.UNKNOWN, f"{message.reference} was claimed though step {other.step} is unknown"
+                )
+            elif now < (other.ended_at or 0) + micros(HOLD_S[message.message_class]):
+                self.blame(Rule.EARLY, f"{message.reference} was claimed while evidence was awaited")
 
     # ── at every submission ──────────────────────────────────────────────────────────────────────────
 
@@ -175,96 +309,29 @@ class Checker:
         """A submission has reached the wire; `earlier` is what had reached this provider before."""
         attempt = self.attempts.get(submission.attempt_id)
         if attempt is None:
-            self.blame(f"{submission.content.text} was submitted without an attempt")
+            self.blame(Rule.INTENT, f"{submission.content.text} was submitted without an attempt")
             return
         message = self.messages[attempt.message_id]
         if attempt.state is not A.SUBMITTING:
-            self.blame(f"{message.reference} was submitted while its attempt was {attempt.state}")
+            self.blame(Rule.INTENT, f"{message.reference} was submitted while it was {attempt.state}")
         copies = 1 + sum(copy.attempt_id == submission.attempt_id for copy in earlier)
         if copies > attempt.tries:
-            self.blame(f"{message.reference} was submitted {copies} times on {attempt.tries} intents")
+            self.blame(
+                Rule.INTENT, f"{message.reference} was submitted {copies} times: {attempt.tries} intents"
+            )
         if self._clock.now() >= message.expires_at:
-            self.blame(f"{message.reference} was submitted after its deadline")
+            self.blame(Rule.EXPIRY, f"{message.reference} was submitted after its deadline")
         if submission.content.text != texts.get(message.reference) or submission.address != attempt.address:
-            self.blame(f"{message.reference} was submitted with other words or to another address")
+            self.blame(Rule.WORDS, f"{message.reference} was submitted with other words or elsewhere")
 
-    # ── once all is quiet ────────────────────────────────────────────────────────────────────────────
 
-    def verdict(self, attempted: set[str], acked: set[str], ledger: list[Copy]) -> None:
-        """Nothing accepted is lost or silent, nothing is unexpected, nothing is doubled beyond its class."""
-        there = Counter(message.reference for message in self.messages.values())
-        for reference in acked - there.keys():
-            self.blame(f"{reference} was accepted and is gone")
-        for reference in there.keys() - attempted:
-            self.blame(f"{reference} was never asked for")
-        for reference, count in there.items():
-            if count > 1:
-                self.blame(f"{reference} was accepted {count} times")
-        copies: dict[int, list[Copy]] = {message_id: [] for message_id in self.messages}
-        for copy in ledger:
-            copies[self.attempts[copy.attempt_id].message_id].append(copy)
-        for message in self.messages.values():
-            self._judge_end(message, copies[message.id])
-            self._judge_copies(message, copies[message.id])
-        self._judge_receipts(ledger)
+def _message(row: tuple[object, ...]) -> MessageRow:
+    values = list(row)
+    values[2], values[5] = M(row[2]), MessageClass(row[5])
+    return MessageRow(*values)  # type: ignore[arg-type]
 
-    def _judge_end(self, message: MessageRow, copies: list[Copy]) -> None:
-        own = [one for one in self.attempts.values() if one.message_id == message.id]
-        if message.finished_at is None:
-            self.blame(f"{message.reference} never ended: {message.state}")
-        if message.state not in ARRIVED and message.state is not M.SENT and not message.reason:
-            self.blame(f"{message.reference} is {message.state} without a reason")
-        for one in own:
-            if one.state in OPEN_ATTEMPT:
-                self.blame(f"{message.reference}: an attempt stayed {one.state}")
-        if message.cost_micros != sum(one.cost_micros for one in own):
-            self.blame(f"{message.reference} costs other than its attempts")
-        if message.state in ARRIVED and not any(
-            copy.heard & {ReceiptStatus.DELIVERED, ReceiptStatus.READ} for copy in copies
-        ):
-            self.blame(f"{message.reference} is {message.state}, and no provider said so of it")
-        if message.state in CERTAINLY_NOT:
-            out = [copy for copy in copies if copy.taken and ReceiptStatus.FAILED not in copy.heard]
-            if out:
-                self.blame(f"{message.reference} is {message.state}, and {out[0].line} has it")
 
-    def _judge_copies(self, message: MessageRow, copies: list[Copy]) -> None:
-        """Copies that may have reached the person: taken, and not reported as failed."""
-        by_step = Counter(
-            self.attempts[copy.attempt_id].step
-            for copy in copies
-            if copy.taken and ReceiptStatus.FAILED not in copy.heard
-        )
-        allowed = 1 + RESENDS[message.message_class]
-        for step, count in by_step.items():
-            if count > allowed:
-                self.blame(f"{message.reference} went out {count} times in step {step}")
-
-    def _judge_receipts(self, ledger: list[Copy]) -> None:
-        """What was acknowledged was applied, or is parked and visible."""
-        new = self._connection.execute("SELECT count(*) FROM journal WHERE state <> 'done'").fetchall()[0][0]
-        if new:
-            self.blame(f"{new} callbacks were journalled and not worked through")
-        stuck = self._connection.execute(
-            "SELECT count(*) FROM parked_receipt p JOIN part USING (workspace_id, line_id, ref)"
-        ).fetchall()[0][0]
-        if stuck:
-            self.blame(f"{stuck} receipts are parked although their reference is known")
-        for copy in ledger:
-            for receipt in copy.said:
-                if receipt.status is ReceiptStatus.DELIVERED and not self._knows(copy, receipt.ref):
-                    self.blame(f"{copy.text} was reported as delivered on {copy.line}, and nobody knows")
-
-    def _knows(self, copy: Copy, ref: str) -> bool:
-        """Whether a delivery is written down: of the attempt, of its part, or parked."""
-        if self.attempts[copy.attempt_id].state in (A.DELIVERED, A.READ):
-            return True
-        line_id = self.attempts[copy.attempt_id].line_id
-        return bool(
-            self._connection.execute(
-                "SELECT 1 FROM part WHERE line_id = ?1 AND ref = ?2 AND total > 1"
-                " AND state IN ('delivered', 'read') UNION ALL"
-                " SELECT 1 FROM parked_receipt WHERE line_id = ?1 AND ref = ?2",
-                (line_id, ref),
-            ).fetchall()
-        )
+def _attempt(row: tuple[object, ...]) -> AttemptRow:
+    values = list(row)
+    values[4] = A(row[4])
+    return AttemptRow(*values)  # type: ignore[arg-type]

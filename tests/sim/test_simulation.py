@@ -1,4 +1,7 @@
-"""Whole worlds from seeds: nothing lost, nothing doubled, nothing silent, whatever falls and whenever."""
+"""Whole worlds from seeds: nothing lost, nothing doubled, nothing silent, whatever falls and whenever.
+
+`SIM_SEED=5 pytest tests/sim` plays one seed, `SIM_SEEDS=100000 pytest -n auto tests/sim` so many.
+"""
 
 from __future__ import annotations
 
@@ -12,34 +15,54 @@ import pytest
 from sim.world import Simulation
 
 TESTS = Path(__file__).parents[1]
-SEEDS = 300
-CHUNK = 25  # seeds in one test, so that workers share them
+COUNT = int(os.environ.get("SIM_SEEDS", "1000"))
+CHUNK = max(25, COUNT // 400)  # seeds in one test, so that workers share them
+SEEDS = [int(os.environ["SIM_SEED"])] if "SIM_SEED" in os.environ else list(range(COUNT))
+
+# Seeds that found a bug in the engine, and what it was. A seed tells another story once the world is changed:
+# what was found stays found by the plants in test_planted.py that undo the remedy.
+NAMED = {
+    "half a text was evidence against another": 153,
+    "a claim whose COMMIT was not answered was forgotten": 1,
+    "a server that had stood still handed over what had expired": 110,
+    "a server that had stood still handed over what another had settled": 524,
+    "a server that had lost its lease never asked for it again": 737,
+    "a callback that a fallen server had journalled waited for the next start": 248,
+    "an answer after the doubt wiped out what was known of a part": 817,
+    "a step was left for not starting while its key was in doubt": 23,
+}
 
 
-def wrong_of(seeds: range) -> dict[int, list[str]]:
-    """What was wrong in which of these worlds."""
-    return {seed: wrong for seed in seeds if (wrong := Simulation(seed).play())}
+def wrong_of(seeds: list[int]) -> str:
+    """What was wrong in which of these worlds, and how to see it again."""
+    told = []
+    for seed in seeds:
+        wrong = Simulation(seed).play()
+        if wrong:
+            whats = "; ".join(map(str, wrong[:3]))
+            told.append(
+                f"seed {seed}: {whats}\n    cd tests && python -m sim {seed}    or: SIM_SEED={seed} pytest"
+            )
+    return "\n".join(told)
 
 
-def retold(wrong: dict[int, list[str]]) -> str:
-    """The seeds, and how to see them again."""
-    return "\n".join(
-        f"seed {seed}: {'; '.join(blames)}\n    replay: cd tests && python -m sim {seed}"
-        for seed, blames in wrong.items()
-    )
-
-
-@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+@pytest.mark.parametrize("first", range(0, len(SEEDS), CHUNK))
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_doubled(first: int) -> None:
-    wrong = wrong_of(range(first, first + CHUNK))
-    assert not wrong, retold(wrong)
+    wrong = wrong_of(SEEDS[first : first + CHUNK])
+    assert not wrong, wrong
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", NAMED)
+def test_what_was_found_stays_mended(name: str) -> None:
+    wrong = wrong_of([NAMED[name]])
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("seed", [0, 1, 8])
 def test_the_same_seed_tells_the_same_story(seed: int) -> None:
-    here = Simulation(seed)
+    here, again = Simulation(seed), Simulation(seed)
     here.play()
-    again = Simulation(seed)
     again.play()
     assert again.trace == here.trace
     assert len(here.trace) > 30  # a story, not silence
@@ -57,3 +80,15 @@ def told_elsewhere(seed: int, hash_seed: str) -> str:
         check=True,
     )
     return told.stdout.strip()
+
+
+@pytest.mark.parametrize("first", range(1, 5))
+def test_a_server_may_fall_at_any_moment(first: int) -> None:
+    """The same short day, with a fall at the first moment, the second, … until there is none to fall at."""
+    moment, wrong, fell = first, [], True
+    while fell:
+        world = Simulation(7, falls_at=moment)
+        wrong += [f"moment {moment}: {one}" for one in world.play()]
+        moment, fell = moment + 4, world.fallen  # four tests share the moments
+    assert not wrong, "\n".join(wrong)
+    assert moment > 100  # there was much to fall at

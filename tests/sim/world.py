@@ -1,78 +1,60 @@
-"""A shop, its providers, and our process on virtual time: everything that happens comes from one seed.
+"""A shop, its providers, and our processes on virtual time: everything that happens comes from one seed.
 
-The process is the real engine with its real loops on a real database in memory. It may fall at any moment at
-which it waits for the database: then its tasks are gone, nothing is flushed, and another one starts on what
-was committed.
-What asks (the shop) and what answers (the providers) lives on.
+What asks (the shop) and what answers (the providers) lives on whatever becomes of the processes; so does the
+database, in memory, of which each process sees what was committed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from typing import Any, TypeVar
 from unittest.mock import patch
 
 import apsw
-import msgspec
 from structlog.testing import capture_logs
 
 from angarium import channels
-from angarium.accounts import store as accounts
-from angarium.contacts import flows as contacts
-from angarium.contacts.rules import ContactInput
 from angarium.contacts.store import Contact
-from angarium.core import ids
-from angarium.core.ids import IdMint
-from angarium.core.ports import Channel, Connection, Ears, Receipt, Submission, Tools
+from angarium.core.ports import Connection, Ears, Submission
 from angarium.core.problems import Problem
-from angarium.fabric.local import LocalFabric
-from angarium.lines.flows import Lines
 from angarium.lines.store import Line
-from angarium.messaging import accept, cancel, sender, workers
-from angarium.messaging.accept import MessageInput, Order
-from angarium.messaging.workers import Engine
-from angarium.messaging.world import World
-from angarium.storage.database import Transaction, Trouble, unavailable
-from angarium.storage.ground import Ground
+from angarium.messaging import sender, workers
+from angarium.storage.database import Transaction
 from angarium.storage.sqlite import SqliteDatabase, connect
-from angarium.storage.vault import Vault
-from sim.checker import Checker
-from sim.loop import VirtualClock, VirtualLoop
-from sim.provider import Link, Provider
+from sim.checker import Checker, Rule, Wrong
+from sim.loop import VirtualClock, VirtualLoop, play
+from sim.process import KEYED, SOME, TELLING, At, Fallen, Faults, Leases, Process
+from sim.provider import Kind, Link, Provider
+from sim.script import PEOPLE, Act, Script, phone
+from sim.verdict import Verdict
 from support.databases import create_schema
 from support.relay import Relay
-from support.still import START, SeededChance
+from support.still import START
 
 T = TypeVar("T")
 
-PEOPLE = 5
 SCRIPT_S = 60.0  # how long the shop asks for something
 QUIET_S = 60.0  # after the last message has ended, for receipts that are still on their way
 END_S = 900.0  # by then every message has ended: the longest deadline, its hold and every outage are over
-POLL_S = (
-    10.0  # looking where nothing happens is what costs here; and a wake-up that is missing is seen sooner
-)
+# Looking where nothing happens is what costs here. Where wake-ups are lost it is what remains.
+POLL_S, DEAF_POLL_S = 20.0, 2.0
+GRACE_S = 3.0  # a decision may come so much later than a poll
 LINES: tuple[tuple[str, str, tuple[str, ...], dict[str, Any]], ...] = (
     ("sms", "smpp", ("otp", "transactional", "service"), {"speed_per_s": 5, "window": 3, "price": "0.04"}),
-    ("sms2", "smpp", ("transactional", "service"), {"window": 10, "price": "0.05"}),
+    ("sms2", "smpp", ("otp", "transactional", "service"), {"window": 10, "price": "0.05"}),
     ("news", "smpp", ("promotional",), {"speed_per_s": 2, "price": "0.02"}),
     ("viber", "viber_business", ("service", "promotional"), {"price": "0.02"}),
     ("vk", "vk_notify", ("service", "transactional"), {"price": "0.01"}),
 )
-WAYS: tuple[tuple[str, ...], ...] = (
-    ("smpp",),
-    ("viber_business", "smpp"),
-    ("vk_notify", "viber_business", "smpp"),
-)
-
-
-class Fallen(Exception):
-    """The process went away before it answered."""
+SMS_CHARS = 160
+STOPS = ("before _claim", SOME, SOME, "before _record", "after write_journal", "after _accept")
+# What may stand in the log as an error where the database refuses or another server takes over.
+EXCUSED = ("loop died; restarting",)
 
 
 @dataclass(frozen=True)
@@ -98,8 +80,7 @@ async def _open_shop() -> Shop:
     for name, channel, classes, given in LINES:
         await relay.line(name, channel, classes, **given)
     people = [
-        await relay.contact(addresses=[{"kind": "phone", "value": _phone(number)}])
-        for number in range(PEOPLE)
+        await relay.contact(addresses=[{"kind": "phone", "value": phone(number)}]) for number in range(PEOPLE)
     ]
     image = connect("")
     with image.backup("main", database._connections[0], "main") as backup:
@@ -108,164 +89,45 @@ async def _open_shop() -> Shop:
     return Shop(image, relay.workspace_id, tuple(people))
 
 
-def _phone(number: int) -> str:
-    return f"+38050123456{number}"
-
-
-# ── our process ──────────────────────────────────────────────────────────────────────────────────────
-
-
-class Process:
-    """One life of the server. It falls when it has waited for the database `falls_at` times; never when 0."""
-
-    def __init__(self, sim: Simulation, falls_at: int, troubled: bool) -> None:
-        self.alive = True
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sim = sim
-        self._moments = 0
-        self._falls_at = falls_at
-        self._troubled = troubled
-        ground = Ground(
-            db=ProcessDatabase(sim, self),
-            clock=sim.clock,
-            chance=SeededChance(sim.chance.getrandbits(32)),
-            ids=IdMint(sim.clock),
-            vault=Vault([SeededChance(0).secret(32)], SeededChance(sim.chance.getrandbits(32))),
-            fabric=LocalFabric(sim.clock),
-        )
-        self.world = World(
-            ground=ground,
-            channels={kind: _readable(channel) for kind, channel in channels.load().items()},
-            lines=Lines(ground),
-            tools=Tools(ground.clock, ground.chance, None),
-            connect=self._connect,
-        )
-        self.engine = Engine(self.world, self._workspaces)
-
-    async def _workspaces(self) -> list[int]:
-        return [workspace.id for workspace in await self.world.ground.db.read(accounts.workspaces)]
-
-    def _connect(
-        self, _channel: Channel, _tools: Tools, _settings: Any, window: int, ears: Ears
-    ) -> Connection:
-        line: Line = ears.line  # type: ignore[attr-defined]
-        return Watched(self._sim, self._sim.providers[line.name], ears, window, lambda: self.alive)
-
-    async def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """Let the process do something; Fallen when it falls before it is done."""
-        if not self.alive:
-            work.close()
-            raise Fallen
-        task = asyncio.create_task(work)
-        await asyncio.wait([task, self.gone], return_when=asyncio.FIRST_COMPLETED)
-        if not task.done() or task.cancelled():
-            raise Fallen
-        return task.result()
-
-    async def moment(self) -> None:
-        """A point at which the process waits; it may be its last."""
-        self._moments += 1
-        if self._moments == self._falls_at:
-            self.fall()
-        if not self.alive:
-            await asyncio.get_running_loop().create_future()
-        if self._sim.chance.random() < 0.3:
-            await self._sim.clock.sleep(self._sim.chance.choice((0.0005, 0.003, 0.04)))
-
-    def trouble(self) -> None:
-        """The database may refuse, as a full disk or a lost server does."""
-        if self._troubled and self._sim.chance.random() < 0.01:
-            raise unavailable(Trouble.LOCKED)
-
-    def fall(self) -> None:
-        """Gone, as after kill -9."""
-        if self.alive:
-            self.alive = False
-            self._sim.note("the process falls")
-            self.gone.set_result(None)
-
-
-def _readable(channel: Channel) -> Channel:
-    """A channel whose callbacks are receipts as they are."""
-    return replace(channel, parse=lambda _settings, raw: [msgspec.json.decode(raw.body, type=Receipt)])
-
-
-class Watched(Link):
-    """A connection on which every submission is looked at."""
-
-    def __init__(
-        self, sim: Simulation, provider: Provider, ears: Ears, window: int, alive: Callable[[], bool]
-    ) -> None:
-        super().__init__(provider, sim.clock, ears, window, alive)
-        self._sim = sim
-
-    def submit(self, batch: Sequence[Submission]) -> None:
-        for one in batch:
-            self._sim.checker.submitted(one, self._sim.attempted, self._provider.ledger)
-            super().submit([one])
-
-
-class ProcessDatabase:
-    """The database as one process reaches it: slower than at once, sometimes refusing, always watched."""
-
-    dialect = "sqlite"
-
-    def __init__(self, sim: Simulation, process: Process) -> None:
-        self._sim = sim
-        self._process = process
-
-    async def start(self) -> None:
-        """It is open."""
-
-    async def stop(self) -> None:
-        """It stays open."""
-
-    async def run(self, work: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
-        await self._process.moment()
-        self._process.trouble()
-        result = await self._sim.database.run(self._look, work, args, kwargs)
-        await self._process.moment()
-        return result
-
-    async def read(self, work: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
-        await self._process.moment()
-        self._process.trouble()
-        return await self._sim.database.read(work, *args, **kwargs)
-
-    async def _look(self, tx: Transaction, work: Callable[..., Awaitable[T]], args: Any, kwargs: Any) -> T:
-        result = await work(tx, *args, **kwargs)
-        self._sim.checker.look()
-        return result
-
-
-# ── what happens ─────────────────────────────────────────────────────────────────────────────────────
+@cache
+def _kind(channel: str) -> Kind:
+    sms = channel == "smpp"
+    return Kind(
+        channels.load()[channel].capabilities.receipts,
+        echoes=not sms,
+        part_chars=SMS_CHARS if sms else None,
+        keyed=channel == KEYED,
+        answers_late=sms,
+    )
 
 
 class Simulation:
-    """One world from one seed."""
+    """One world from one seed. With `falls_at` the first process falls at that moment, and that is all."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, falls_at: int | None = None) -> None:
         self.seed = seed
         self.chance = random.Random(f"world {seed}")
+        self.faults = Faults.drawn(self.chance) if falls_at is None else Faults()
         self.clock = VirtualClock()
         self.trace: list[str] = []
-        self.database = SqliteDatabase("")
-        self.process: Process | None = None
-        self.attempted: dict[str, str] = {}  # reference -> text
-        self.acked: dict[str, int] = {}  # reference -> message id
+        self.leases = Leases(self.clock)
+        self.processes: list[Process] = []  # that run
+        self.fallen = False  # whether one fell by `falls_at`
+        self.script = Script(self.chance, self.clock, self.note, short=falls_at is not None)
         self.checker: Checker
-        self.troubled = self.chance.random() < 0.3
+        self.calm = False
+        self._falls_at = falls_at
+        self._nodes = 0
+        self._database = SqliteDatabase("")
         self._shop = shop()
-        self._outside: set[asyncio.Task[Any]] = set()
         self.providers = {
             name: Provider(
                 name,
-                channels.load()[kind].capabilities.receipts,
-                echoes=kind != "smpp",
-                part_chars=160 if kind == "smpp" else None,
-                chance=random.Random(f"{name} {seed}"),
-                clock=self.clock,
-                note=self.note,
+                _kind(kind),
+                random.Random(f"{name} {seed}"),
+                self.clock,
+                self.note,
+                0.5 if self.faults.lossy else 0.13,
             )
             for name, kind, _, _ in LINES
         }
@@ -274,62 +136,93 @@ class Simulation:
         """One line of the trace."""
         self.trace.append(f"{(self.clock.at - START) / 1_000_000:10.4f} {what}")
 
+    def next_node(self) -> int:
+        """The number of a new server: no two that run at once have the same."""
+        self._nodes += 1
+        return self._nodes
+
     def digest(self) -> str:
         """The whole trace as one word."""
         return blake2b("\n".join(self.trace).encode(), digest_size=8).hexdigest()
 
-    def play(self) -> list[str]:
+    # ── what the processes stand on ──────────────────────────────────────────────────────────────────
+
+    async def commit(self, work: Callable[..., Awaitable[T]], args: Any, kwargs: Any) -> T:
+        """A transaction, looked at before it is committed."""
+        return await self._database.run(self._look, work, args, kwargs)
+
+    async def _look(self, tx: Transaction, work: Callable[..., Awaitable[T]], args: Any, kwargs: Any) -> T:
+        result = await work(tx, *args, **kwargs)
+        self.checker.look()
+        return result
+
+    async def read(self, work: Callable[..., Awaitable[T]], args: Any, kwargs: Any) -> T:
+        """A transaction that only reads."""
+        return await self._database.read(work, *args, **kwargs)
+
+    def connection(self, process: Process, line: Line, ears: Ears, window: int) -> Connection:
+        """A connection on which every submission is looked at."""
+        return Watched(self, self.providers[line.name], ears, window, process)
+
+    # ── a life ───────────────────────────────────────────────────────────────────────────────────────
+
+    def play(self) -> list[Wrong]:
         """Live it to its end; what was wrong, nothing when all is well."""
+        poll_s = DEAF_POLL_S if self.faults.deaf else POLL_S
         with (
             capture_logs() as logs,
-            patch.multiple(workers, POLL_S=POLL_S, LINES_POLL_S=POLL_S),
-            patch.object(sender, "POLL_S", POLL_S),
-            asyncio.Runner(loop_factory=lambda: VirtualLoop(self.clock)) as runner,
+            patch.object(sender, "POLL_S", poll_s),
+            patch.multiple(workers, POLL_S=poll_s, LINES_POLL_S=60.0),
         ):
-            runner.run(self._play())
+            play(self.clock, self._play)
+        excused = EXCUSED if self.faults.troubled or self.faults.pair else ()
         for entry in logs:
-            if entry["log_level"] == "error" and not (
-                self.troubled and entry["event"] == "loop died; restarting"
-            ):
-                self.checker.blame(f"the log says: {entry['event']} ({entry.get('loop', entry.get('what'))})")
+            if entry["log_level"] == "error" and entry["event"] not in excused:
+                what = f"{entry['event']} ({entry.get('loop', entry.get('what'))})"
+                self.checker.blame(Rule.LOG, what)
         return self.checker.wrong
 
     async def _play(self) -> None:
-        me = asyncio.current_task()
-        assert me is not None
-        self._outside.add(me)
-        await self.database.start()
-        memory = self.database._connections[0]
+        await self._database.start()
+        memory = self._database._connections[0]
         with memory.backup("main", self._shop.image, "main") as backup:
             backup.step()
-        self.checker = Checker(memory, self.clock, self.note)
-        lives = self._aside(self._lives())
-        asked = [self._aside(self._at(self.chance.uniform(0.0, SCRIPT_S), act)) for act in self._script()]
+        late_s = GRACE_S + (DEAF_POLL_S if self.faults.deaf else POLL_S)
+        self.checker = Checker(memory, self.clock, self.note, late_s)
+        self._foretell()
+        lives = asyncio.create_task(self._lives_of_two() if self.faults.pair else self._lives())
+        acts = self.script.acts(self._shop.workspace_id, self._shop.people, self.checker)
+        asked = [asyncio.create_task(self._at(self.chance.uniform(0.0, SCRIPT_S), act)) for act in acts]
         await asyncio.wait(asked)
-        for task in [*asked]:
+        for task in asked:
             task.result()
         await lives
         await self._drain()
         ledger = [copy for provider in self.providers.values() for copy in provider.ledger]
-        self.checker.verdict(set(self.attempted), set(self.acked), ledger)
-        assert self.process is not None
-        self.process.fall()
-        await self._bury(self.process)
-        await self.database.stop()
+        Verdict(self.checker, memory, ledger).judge(set(self.script.attempted), set(self.script.acked))
+        for process in list(self.processes):
+            await self._bury(process)
+        await self._database.stop()
 
-    def _aside(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Something that goes on whatever becomes of the process."""
-        task = asyncio.create_task(work)
-        self._outside.add(task)
-        return task
+    def _foretell(self) -> None:
+        """What will be wrong with the providers."""
+        loop, chance = asyncio.get_running_loop(), self.chance
+        for name in sorted(self.providers):
+            if self.faults.outages and chance.random() < 0.5:
+                begins = chance.uniform(0.0, SCRIPT_S)
+                self.providers[name].out = begins, begins + chance.choice((10.0, 60.0, 200.0))
+            if chance.random() < 0.1:
+                loop.call_later(chance.uniform(5.0, SCRIPT_S), self.providers[name].say_of_nobody)
 
-    async def _at(self, seconds: float, act: Callable[[Process], Coroutine[Any, Any, None]]) -> None:
+    async def _at(self, seconds: float, act: Act) -> None:
         """Do it then, and again until a process has done it."""
         await self.clock.sleep(seconds)
         while True:
+            ready = [process for process in self.processes if process.alive and not process.still]
             try:
-                if self.process is not None:
-                    await self.process.call(act(self.process))
+                if ready:
+                    process = self.chance.choice(ready)
+                    await process.call(act(process))
                     return
             except Fallen:
                 pass
@@ -339,6 +232,7 @@ class Simulation:
             await self.clock.sleep(1.5)
 
     async def _drain(self) -> None:
+        self.calm = True
         for provider in self.providers.values():
             provider.calm = True
         until = self.clock.monotonic() + END_S
@@ -351,121 +245,99 @@ class Simulation:
     # ── lives and deaths ─────────────────────────────────────────────────────────────────────────────
 
     async def _lives(self) -> None:
-        for _ in range(self.chance.choice((0, 1, 1, 2, 4))):
-            gracefully = self.chance.random() < 0.25
-            process = Process(self, 0 if gracefully else self.chance.randint(1, 120), self.troubled)
-            if await self._begin(process):
-                await self._end(process, gracefully)
-            process.fall()
-            await self._bury(process)
-            await self.clock.sleep(self.chance.choice((0.5, 5.0, 30.0)))
-        process = Process(self, 0, troubled=False)
-        await self._begin(process)
+        """One server after another; a new one owns the lines at once."""
+        if self._falls_at is not None:
+            await self._life(At(self._falls_at), rest_s=0.5)
+        else:
+            for _ in range(self.chance.choice((0, 1, 1, 2, 4))):
+                gracefully = self.chance.random() < 0.25
+                falls_at = At() if gracefully else self._moment()
+                await self._life(falls_at, self.chance.choice((0.5, 5.0, 30.0)))
+        while not await self._begin(Process(self, At(), self.faults.troubled)):
+            await self.clock.sleep(1.0)
+
+    def _moment(self) -> At:
+        """Any moment, or one of a telling kind."""
+        if self.chance.random() < 0.5:
+            return At(self.chance.randint(1, self.chance.choice((20, 60, 150, 400))))
+        return At(self.chance.randint(1, 6), self.chance.choice(TELLING))
+
+    async def _life(self, falls_at: At, rest_s: float) -> None:
+        gracefully = not falls_at.n
+        process = Process(self, falls_at, self.faults.troubled)
+        if await self._begin(process):
+            await (self._end_gracefully(process) if gracefully else self._end(process))
+        self.fallen = not process.alive
+        await self._bury(process)
+        self.leases.held.clear()
+        await self.clock.sleep(rest_s)
 
     async def _begin(self, process: Process) -> bool:
         self.note("a process begins")
         try:
-            await process.call(process.engine.start())
+            await process.call(process.start())
         except (Fallen, Problem):
             return False
-        self.process = process
+        self.processes.append(process)
+        self.checker.up_since = None if self.faults.troubled or self.faults.pair else self.clock.monotonic()
         return True
 
-    async def _end(self, process: Process, gracefully: bool) -> None:
-        if not gracefully:
-            await process.gone
-            self.process = None
-            return
+    async def _end(self, process: Process) -> None:
+        """Until it falls, or nothing more happens that it could fall at."""
+        await asyncio.wait([process.gone], timeout=2 * SCRIPT_S)
+
+    async def _end_gracefully(self, process: Process) -> None:
         await self.clock.sleep(self.chance.uniform(0.0, 40.0))
-        self.process = None
-        self.note("the process is asked to stop")
-        await process.call(process.engine.stop())
+        self._leave(process)
+        self.note("a process is asked to stop")
+        if self.chance.random() < 0.5:
+            process.falls_at = At(self.chance.randint(1, 20))
+        try:
+            await process.call(process.engine.stop())
+        except Fallen:
+            return
+        self.note("a process has stopped")
+
+    def _leave(self, process: Process) -> None:
+        self.checker.up_since = None
+        if process in self.processes:
+            self.processes.remove(process)
 
     async def _bury(self, process: Process) -> None:
         """Its tasks are gone with it, nothing flushed."""
+        self._leave(process)
+        process.fall()
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        while inside := [task for task in loop.tasks if task not in self._outside]:
-            for task in inside:
-                task.cancel()
-            await asyncio.wait(inside)
-        self._outside = {task for task in self._outside if not task.done()}
+        await loop.bury(process)
 
-    # ── what the shop does ───────────────────────────────────────────────────────────────────────────
+    async def _lives_of_two(self) -> None:
+        """Two servers on one database; now and then one is stopped, mostly past its leases, or falls."""
+        for _ in range(2):
+            await self._begin(Process(self, At()))
+        for _ in range(self.chance.choice((1, 2, 2, 3))):
+            await self.clock.sleep(self.chance.uniform(0.0, 15.0))
+            process = self.chance.choice([one for one in self.processes if one.fabric.owns] or self.processes)
+            if self.chance.random() < 0.3:
+                process.falls_at = self._moment()
+                await asyncio.wait([process.gone], timeout=SCRIPT_S)
+                await self._bury(process)
+                if len(self.processes) == 0 or self.chance.random() < 0.5:
+                    await self._begin(Process(self, At()))
+            else:
+                process.stops_at = At(1, self.chance.choice(STOPS))
+                process.stops_for_s = self.chance.choice((4.0, 8.0, 16.0, 20.0, 40.0))
 
-    def _script(self) -> list[Callable[[Process], Coroutine[Any, Any, None]]]:
-        orders = [self._order(f"order{number}") for number in range(self.chance.randint(3, 9))]
-        cancels = [self._cancel for _ in range(self.chance.choice((0, 1, 3)))]
-        opt_outs = [self._opt_out for _ in range(self.chance.choice((0, 0, 1, 2)))]
-        return [*orders, *cancels, *opt_outs]
 
-    def _order(self, key: str) -> Callable[[Process], Coroutine[Any, Any, None]]:
-        """A request with its key; it is repeated as it was until it is answered."""
-        asked = tuple(self._message(f"{key}.{place}") for place in range(self.chance.choice((1, 1, 2, 4))))
-        order = Order(self._shop.workspace_id, asked, True, key, key.encode())
+class Watched(Link):
+    """A connection on which every submission is looked at."""
 
-        async def act(process: Process) -> None:
-            self.attempted |= {one.reference: one.text for one in asked}
-            answer = (await accept.accept(process.world, [order]))[0]
-            if isinstance(answer, Problem):
-                raise answer
-            results = msgspec.json.decode(answer.body)["results"]
-            for one, result in zip(asked, results, strict=True):
-                message_id = ids.read("message", result["id"])
-                if self.acked.setdefault(one.reference, message_id) != message_id:
-                    self.checker.blame(f"{one.reference} was answered with two ids")
-            self.note(f"{key} accepted")
+    def __init__(
+        self, sim: Simulation, provider: Provider, ears: Ears, window: int, process: Process
+    ) -> None:
+        super().__init__(provider, sim.clock, ears, window, process)
+        self._sim = sim
 
-        return act
-
-    def _message(self, reference: str) -> MessageInput:
-        chance = self.chance
-        message_class = chance.choice(("otp", "transactional", "service", "service", "promotional"))
-        way = ("smpp",) if message_class == "otp" else chance.choice(WAYS)
-        described: dict[str, Any] = {
-            "to": {"phone": _phone(chance.randrange(PEOPLE))},
-            "class": message_class,
-            "text": reference if chance.random() < 0.8 else f"{reference} {'.' * 160}",
-            "reference": reference,
-            "deadline_s": chance.choice((5.0, 20.0, 90.0, 300.0)),
-            "steps": [self._step(channel) for channel in way],
-        }
-        if chance.random() < 0.1:
-            described["send_at"] = "2025-11-24T16:00:30Z"
-        return msgspec.convert(described, MessageInput)
-
-    def _step(self, channel: str) -> dict[str, Any]:
-        chance = self.chance
-        step: dict[str, Any] = {"channel": channel, "wait_s": chance.choice((3.0, 15.0, 60.0))}
-        if chance.random() < 0.3:
-            step["success"] = "accepted"
-        elif channel == "vk_notify" and chance.random() < 0.5:
-            step["success"] = "read"
-        if chance.random() < 0.2:
-            step["start_within_s"] = chance.choice((1.0, 10.0))
-        return step
-
-    async def _cancel(self, process: Process) -> None:
-        if not self.acked:
-            return
-        reference = self.chance.choice(sorted(self.acked))
-        world = process.world
-        self.note(f"cancel {reference}")
-        await world.ground.db.run(
-            cancel.cancel, world, self._shop.workspace_id, self.acked[reference], world.ground.clock.now()
-        )
-
-    async def _opt_out(self, process: Process) -> None:
-        number = self.chance.randrange(PEOPLE)
-        person = self._shop.people[number]
-        self.note(f"person {number} opts out")
-        described = {
-            "addresses": [{"kind": "phone", "value": _phone(number)}],
-            "opted_out": [self.chance.choice(("promotional", "service"))],
-        }
-        await contacts.change(
-            process.world.ground,
-            self._shop.workspace_id,
-            person.id,
-            msgspec.convert(described, ContactInput),
-        )
+    def write(self, submission: Submission) -> None:
+        self._sim.checker.submitted(submission, self._sim.script.attempted, self._provider.ledger)
+        super().write(submission)

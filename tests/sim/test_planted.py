@@ -1,0 +1,158 @@
+"""The simulation itself is tested: bugs are planted in the engine, and it must find each and name its rule.
+
+First the great four that the promises stand on, then what it has found before: there the plant undoes the
+remedy. The seed that finds a plant is played once more without it, and all is well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from sqlalchemy import bindparam, select
+
+from angarium.core.ports import Connection, Raw
+from angarium.lines.store import Line
+from angarium.messaging import plan, receipts, receive, reconcile, send
+from angarium.messaging.cascade import WaitUntil
+from angarium.messaging.receipts import Applied
+from angarium.messaging.sender import Sender
+from angarium.messaging.store import owners, queue
+from angarium.messaging.store.attempts import Attempt, Part, read
+from angarium.messaging.store.tables import attempt
+from angarium.messaging.workers import Engine
+from angarium.storage.bulk import Statement
+from angarium.storage.database import Transaction
+from sim.checker import Rule
+from sim.world import Simulation
+
+WITHIN = 300  # seeds
+
+
+class Plant(NamedTuple):
+    """A bug, the rule that it breaks, and a seed that is known to find it."""
+
+    rule: Rule
+    plant: Callable[[pytest.MonkeyPatch], None]
+    seed: int
+
+
+def without_intent(patch: pytest.MonkeyPatch) -> None:
+    """What is due is read and sent; that it was is written with the outcome, if there is one."""
+    due = Statement(
+        select(*attempt.columns).where(
+            attempt.c.workspace_id == bindparam("workspace_id"),
+            attempt.c.line_id == bindparam("line_id"),
+            attempt.c.state == "queued",
+            attempt.c.due_at <= bindparam("now"),
+        )
+    )
+
+    async def claim(
+        tx: Transaction, workspace_id: int, line_id: int, _epoch: int, now: int, *_: object
+    ) -> list[Attempt]:
+        rows = await tx.rows(due, workspace_id=workspace_id, line_id=line_id, now=now)
+        return [read(row) for row in rows]
+
+    patch.setattr(queue, "claim", claim)
+
+
+def acknowledged_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    """A provider is answered while its receipt is on its way to the journal."""
+
+    async def heard(self: Engine, line: Line, raw: Raw) -> None:
+        entry = receive.entry(self._world, line, raw)
+        self.journal.put(entry).add_done_callback(
+            lambda done: done.cancelled() or done.exception() or self.applier.put(entry)
+        )
+
+    patch.setattr(Engine, "heard", heard)
+
+
+def without_fence(patch: pytest.MonkeyPatch) -> None:
+    """Whoever believes that it owns a line may claim on it."""
+
+    async def must_own(*_: object) -> None:
+        return None
+
+    patch.setattr(owners, "must_own", must_own)
+
+
+def states_go_back(patch: pytest.MonkeyPatch) -> None:
+    """Whatever a receipt says is the state."""
+    patch.setattr(receipts, "apply", lambda _state, next_state: Applied(next_state))
+
+
+def without_time(patch: pytest.MonkeyPatch) -> None:
+    """A message waits to be woken, and has no time of its own."""
+    wait = plan._wait
+
+    def forgotten(case: Any, run: Any, decision: WaitUntil, now: int) -> None:
+        wait(case, run, decision, now)
+        case.message.decide_at = None
+
+    patch.setattr(plan, "_wait", forgotten)
+
+
+def handed_over_late(patch: pytest.MonkeyPatch) -> None:
+    """What was claimed is handed over, whatever the time."""
+    hand_over = Sender._hand_over
+
+    def late(self: Sender, connection: Connection, claimed: Sequence[Attempt]) -> None:
+        hand_over(self, connection, [msgspec.structs.replace(one, expires_at=1 << 62) for one in claimed])
+
+    patch.setattr(Sender, "_hand_over", late)
+
+
+def forgotten_claim(patch: pytest.MonkeyPatch) -> None:
+    """A claim that failed is taken to have claimed nothing."""
+
+    async def nothing(*_: object) -> list[Attempt]:
+        return []
+
+    patch.setattr(send, "claimed_since", nothing)
+
+
+def callbacks_left_behind(patch: pytest.MonkeyPatch) -> None:
+    """What a fallen server journalled waits for the next start."""
+    patch.setattr(reconcile, "LEFT_BEHIND_S", 1e6)
+
+
+def half_a_text(patch: pytest.MonkeyPatch) -> None:
+    """A receipt that is evidence is about the whole text, though it has two parts."""
+    learned_parts = receive._learned_parts
+
+    def learned(*given: Any) -> list[Part]:
+        return [Part(p.line_id, p.ref, p.attempt_id, 1, 1, p.state) for p in learned_parts(*given)]
+
+    patch.setattr(receive, "_learned_parts", learned)
+
+
+PLANTS = {
+    "bytes before a durable intent": Plant(Rule.INTENT, without_intent, 0),
+    "recorded after it was acknowledged": Plant(Rule.HEARD, acknowledged_before_the_commit, 20),
+    "the fence is forgotten": Plant(Rule.OWNER, without_fence, 58),
+    "a state may go back": Plant(Rule.BACK, states_go_back, 0),
+    "a message waits without a time": Plant(Rule.TIMED, without_time, 0),
+    "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 220),
+    "a claim of which nobody knows": Plant(Rule.SILENT, forgotten_claim, 9),
+    "callbacks are left behind": Plant(Rule.HEARD, callbacks_left_behind, 39),
+    "half a text is evidence for the whole": Plant(Rule.HONEST, half_a_text, 70),
+}
+
+
+@pytest.mark.parametrize("name", PLANTS)
+@pytest.mark.timeout(300)
+def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule, plant, known = PLANTS[name]
+    with monkeypatch.context() as patch:
+        plant(patch)
+        seeds = chain([known], range(WITHIN))
+        found = next(
+            (seed for seed in seeds if any(one.rule is rule for one in Simulation(seed).play())), None
+        )
+    assert found is not None, f"{name}: nothing was wrong in {WITHIN} seeds"
+    assert Simulation(found).play() == []
