@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, exists, func, not_, or_, select, tuple_
 
 from angarium.messaging.store.attempts import Attempt
+from angarium.messaging.store.held import is_held
 from angarium.messaging.store.messages import Filter, Message, filter_values, listed, newest, read
 from angarium.messaging.store.tables import attempt, message
 from angarium.storage.bulk import Statement, among
@@ -52,6 +53,7 @@ _PAGES = {
     "answer": _page(_of_attempts(and_(_attempts_here, attempt.c.state == "submitting"))),
     "evidence": _page(and_(_to_be_decided, message.c.state == "unknown", not_(_has_open))),
     "receipt": _page(and_(_to_be_decided, message.c.state.in_(["sent", "delivered"]), not_(_has_open))),
+    "release": _page(is_held),
     "person": _page(
         and_(
             _of_attempts(and_(_attempts_here, attempt.c.state == "unknown")),
