@@ -64,7 +64,7 @@ def _bytes(rest: str) -> bytes:
 
 
 def kept_before(found: list[Call], content: bytes, call: Call, after: Call | None = None) -> bool:
-    """Whether `content` was written into a file and synced, before a call began, and `after` another ended."""
+    """Whether `content` was written into a file and synced before a call began, and `after` another ended."""
     first = 0 if after is None else after.ended
     for written in found:
         if (
