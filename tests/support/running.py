@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import bindparam, func, select
+from structlog.testing import capture_logs
 
 from angarium.accounts import store as accounts
 from angarium.channels import kit
 from angarium.core import ids
 from angarium.core.clock import SystemClock
 from angarium.core.ports import Tools
+from angarium.messaging.accept import MessageInput
 from angarium.messaging.sender import Sender
-from angarium.messaging.store.tables import message
+from angarium.messaging.store import messages as message_store
+from angarium.messaging.store.messages import Message
+from angarium.messaging.store.tables import journal, message
 from angarium.messaging.workers import Engine
 from angarium.protocols.http import Http
 from angarium.simulators.behaviour import Faults, Script
@@ -37,6 +42,13 @@ _by_state = Statement(
     select(message.c.state, func.count())
     .where(message.c.workspace_id == bindparam("workspace_id"))
     .group_by(message.c.state)
+)
+
+
+_failed = Statement(
+    select(journal.c.id, journal.c.error).where(
+        journal.c.workspace_id == bindparam("workspace_id"), journal.c.state == "failed"
+    )
 )
 
 
@@ -65,6 +77,7 @@ class Running(Relay):
         self.http = Http(("127.0.0.0/8",))
         self.world.tools = Tools(self.clock, self.ground.chance, self.http)
         self.world.connect = kit.connect
+        self.logs: Sequence[MutableMapping[str, Any]] = ()
         self.engine = Engine(self.world, self._workspaces)
 
     async def _workspaces(self) -> list[int]:
@@ -105,9 +118,27 @@ class Running(Relay):
         answer = await self.order(*described, batch=True)
         return [ids.read("message", one["id"]) for one in answer["results"]]
 
+    def asked(self, text: str) -> MessageInput:
+        """A message as a system asks for it."""
+        described = {"to": {"phone": phone(0)}, "class": "service", "text": text, "channel": "smpp"}
+        return msgspec.convert(described, MessageInput)
+
+    async def message(self, message_id: int) -> Message:
+        """A message as it is kept."""
+        [found] = await self.ground.db.read(message_store.by_ids, self.workspace_id, [message_id])
+        return found
+
+    async def unread(self) -> list[tuple[int, str]]:
+        """Callbacks that could not be worked through: (id, why)."""
+        return await self.ground.db.read(_unread, self.workspace_id)
+
     async def report(self) -> dict[str, int]:
         """How many messages are in each state."""
         return await self.ground.db.read(_states, self.workspace_id)
+
+
+async def _unread(tx: Transaction, workspace_id: int) -> list[tuple[int, str]]:
+    return [(row[0], row[1]) for row in await tx.rows(_failed, workspace_id=workspace_id)]
 
 
 async def _states(tx: Transaction, workspace_id: int) -> dict[str, int]:
@@ -132,14 +163,16 @@ async def until(seen: Callable[[], Any], patience_s: float = PATIENCE_S) -> None
 @asynccontextmanager
 async def running(database: Database, speed: float = 1.0) -> AsyncIterator[Running]:
     """A shop that is open; begin its engine when its lines are there."""
-    shop = Running(database, speed)
-    await shop.http.start()
-    await shop.open()
-    try:
-        yield shop
-    finally:
-        await shop.engine.stop()
-        await shop.http.stop()
+    with capture_logs() as logs:  # to print a stack with all its values takes seconds
+        shop = Running(database, speed)
+        shop.logs = logs
+        await shop.http.start()
+        await shop.open()
+        try:
+            yield shop
+        finally:
+            await shop.engine.stop()
+            await shop.http.stop()
 
 
 @asynccontextmanager

@@ -329,6 +329,9 @@ class SmtpConnection:
                 await self._links.reach()
             except (OSError, NotTaken) as failure:
                 error = failure
+            except Exception as failure:  # a fault of ours: nobody else would hear of it
+                log.exception("the mail channel broke while it connected")
+                error = failure
             else:
                 self._up = True
                 self._ears.room()

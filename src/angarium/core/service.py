@@ -39,6 +39,12 @@ class Supervisor:
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
         self.failures: dict[str, int] = {}
+        self._died_at: dict[str, float] = {}  # by the monotonic clock
+
+    def died_within(self, seconds: float) -> list[str]:
+        """The loops that have died lately, by name."""
+        since = self._clock.monotonic() - seconds
+        return sorted(name for name, at in self._died_at.items() if at >= since)
 
     def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         """Run `loop` until it returns or is cancelled; if it raises, run it again after a pause."""
@@ -60,6 +66,7 @@ class Supervisor:
                     await self._clock.sleep(AGAIN_S)
                     continue
                 self.failures[name] = self.failures.get(name, 0) + 1
+                self._died_at[name] = self._clock.monotonic()
                 log.exception(
                     "loop died; restarting", loop=name, failures=self.failures[name], delay_s=delay_s
                 )

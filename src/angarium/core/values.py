@@ -72,11 +72,11 @@ class Reason(StrEnum):
     NO_RECEIPT = "no_receipt"  # went out; no verdict came within the time the step waits
     NO_ANSWER = "no_answer"  # written to the provider, no answer: it may have gone out
     HOURS = "hours"  # outside the hours in which this may be sent
+    FAULT = "fault"  # of ours: it broke the code that was to work on it
     ANSWERED = "answered"  # not needed: an earlier try was answered after all
     CANCELLED = "cancelled"  # by a person or a system
     NOT_SENT = "not_sent"  # a person found out that it had not gone out
     LEFT = "left"  # a person left it unknown: nobody can tell
-    RESTORED = "restored"  # from a backup that was put back: held until a person releases it
 
 
 class ReceiptStatus(StrEnum):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast
 from urllib.parse import parse_qsl
 
 import msgspec
+import structlog
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, route
@@ -19,13 +20,15 @@ from angarium.core.decoding import Items, Shape
 from angarium.core.ports import Raw, Reply
 from angarium.core.problems import Problem, invalid, not_found
 from angarium.lines.store import Line
-from angarium.messaging import accept, cancel, preview, report, story
+from angarium.messaging import accept, cancel, poison, preview, report, story
 from angarium.messaging.accept import MESSAGES_MAX, Answer, MessageInput, Order
 from angarium.messaging.store.messages import Filter
 from angarium.messaging.waiting import For
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction, Trouble, unavailable
+
+log = structlog.get_logger()
 
 NEWEST = (1 << 63) - 1
 CALLBACK_MAX_BYTES = 1_048_576
@@ -111,7 +114,20 @@ class Desk:
             self._offered -= len(order.messages)
 
     async def _accept(self, orders: list[Order]) -> list[Answer | BaseException]:
-        return list(await accept.accept(self.world, orders))
+        try:
+            return list(await accept.accept(self.world, orders))
+        except Exception as error:
+            if len(orders) == 1 or poison.is_away(error):
+                raise
+            log.exception("accepting broke", requests=len(orders))
+        return [answer for order in orders for answer in await self._alone(order)]
+
+    async def _alone(self, order: Order) -> list[Answer | BaseException]:
+        """One that breaks is answered with its error; what came at the same time is none the worse."""
+        try:
+            return list(await accept.accept(self.world, [order]))
+        except Exception as error:
+            return [error]
 
 
 def _desk(request: Call) -> Desk:

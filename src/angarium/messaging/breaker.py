@@ -48,7 +48,10 @@ def sign(outcome: Outcome) -> Sign:
     match outcome:
         case Accepted():
             return Sign.GOOD
-        case Refused(untried=True) | Refused(reason=Reason.THROTTLED | Reason.CONFIG | Reason.DEADLINE):
+        case (
+            Refused(untried=True)
+            | Refused(reason=Reason.THROTTLED | Reason.CONFIG | Reason.FAULT | Reason.DEADLINE)
+        ):
             return Sign.NONE
         case Refused(reason=reason):
             return Sign.BAD if reason in FAULTS else Sign.GOOD

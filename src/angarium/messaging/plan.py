@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from angarium.contacts import store as contacts
 from angarium.core.clock import iso
 from angarium.core.values import PRIORITY, Json, MessageClass, Reason
@@ -24,23 +26,44 @@ from angarium.messaging.cascade import (
 from angarium.messaging.case import Case, load, open_wording, seal_content, write
 from angarium.messaging.policy import Refuse
 from angarium.messaging.states import AttemptState, MessageState, may_become
+from angarium.messaging.store import leftovers
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.messages import Message
 from angarium.messaging.way import Way, find_way, native_ttl_s
 from angarium.messaging.world import World
+from angarium.storage import facts
 from angarium.storage.database import Transaction
+from angarium.storage.facts import Fact
 
 
 async def due(tx: Transaction, world: World, workspace_id: int, now: int, limit: int) -> list[Case]:
     """Decide for messages whose time has come; the cases that were decided."""
-    ids = await message_store.due(tx, workspace_id, now, limit)
+    return await decide_for(
+        tx, world, workspace_id, await message_store.due(tx, workspace_id, now, limit), now
+    )
+
+
+async def decide_for(
+    tx: Transaction, world: World, workspace_id: int, ids: Sequence[int], now: int
+) -> list[Case]:
+    """Decide for these messages; their cases."""
     cases = list((await load(tx, world, workspace_id, ids)).values())
     for case in cases:
         case.record("decided", now)
     await advance(tx, world, cases, now)
     await write(tx, world, cases)
     return cases
+
+
+async def give_up(tx: Transaction, workspace_id: int, message_id: int, why: str, now: int) -> None:
+    """End a message that breaks every decision about it; its story says so."""
+    if await leftovers.end_message(tx, workspace_id, message_id, Reason.FAULT.value, now):
+        ended = {"do": "finish", "state": MessageState.FAILED.value, "reason": Reason.FAULT.value, "why": why}
+        body = msgspec.json.encode(
+            {"state": MessageState.FAILED.value, "finished": True, "decisions": [ended]}
+        )
+        await facts.append(tx, [Fact(workspace_id, "message.decided", message_id, now, body)])
 
 
 async def advance(tx: Transaction, world: World, cases: Sequence[Case], now: int) -> None:
@@ -61,12 +84,8 @@ def drive(world: World, case: Case, now: int) -> None:
 
 
 def _ask(case: Case, now: int) -> tuple[Run, Decision]:
-    """What is to be done. Of a message that is held nothing new goes out; its deadline ends it still."""
     run = case.run()
-    decision = decide(run, now)
-    if case.message.held and isinstance(decision, Send):
-        return run, WaitUntil(case.message.expires_at, "held: it is from a backup that was put back")
-    return run, decision
+    return run, decide(run, now)
 
 
 def _follow(world: World, case: Case, run: Run, decision: Decision, now: int) -> None:

@@ -19,7 +19,7 @@ from angarium.core.clock import micros
 from angarium.core.ports import Event, Inbound, Raw, Receipt, Unreadable
 from angarium.core.values import Json, MessageClass, Reason
 from angarium.lines.store import Line
-from angarium.messaging import inbound, plan, receipts
+from angarium.messaging import inbound, plan, poison, receipts
 from angarium.messaging.case import Case, load, seal_callback, wake, write
 from angarium.messaging.receipts import Applied, Contradiction, Same
 from angarium.messaging.states import AttemptState
@@ -80,6 +80,21 @@ async def work_through(world: World, entries: Sequence[Entry]) -> None:
         ours = [r for r in read if r.entry.workspace_id == workspace_id]
         now = world.ground.clock.now()
         wake(world, await world.ground.db.run(_apply, world, workspace_id, ours, now))
+
+
+async def give_up(world: World, one: Entry, why: str) -> None:
+    """Of a callback that breaks what works on it, apply what can be; it stays in the journal, with why."""
+    read = read_entry(world, one)
+    for event in read.events if len(read.events) > 1 else []:
+        alone, now = msgspec.structs.replace(read, events=[event]), world.ground.clock.now()
+        try:
+            wake(world, await world.ground.db.run(_apply, world, one.workspace_id, [alone], now))
+        except Exception as error:
+            if poison.is_away(error):
+                raise
+            log.exception("a piece of a callback broke", journal=one.id)
+    closed = Closed(one.id, why, about_code=False)  # what is known to be, its piece has seen to
+    await world.ground.db.run(inbox.close_journal, one.workspace_id, [closed])
 
 
 def read_entry(world: World, one: Entry) -> Read:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import msgspec
 import structlog
 
 from angarium.core import ids
 from angarium.core.clock import micros
 from angarium.core.ports import Unknown
+from angarium.core.values import Reason
 from angarium.lines.store import Line
-from angarium.messaging import inbound, plan, receive, send
+from angarium.messaging import inbound, plan, poison, receive, send
 from angarium.messaging.case import Case, load, open_callback, wake, write
 from angarium.messaging.states import AttemptState
-from angarium.messaging.store import inbox, owners, queue, unknowns
+from angarium.messaging.store import inbox, leftovers, owners, unknowns
 from angarium.messaging.world import World
 from angarium.storage import idempotency
 from angarium.storage.database import Transaction
@@ -28,7 +31,10 @@ ANY_ID = (1 << 63) - 1
 PURGE_MAX = 1_000
 SILENT_MAX = 500  # unanswered attempts that parked receipts are held against in one transaction
 DAY_S = 86_400.0
+FORGOTTEN_S = 900.0  # longer than any line waits for an answer
 STOPPED = "The server stopped between handing it over and hearing the answer."
+
+Orphan = tuple[int, int]  # an attempt and its message
 
 
 async def take_over(world: World, line: Line, epoch: int) -> int:
@@ -37,33 +43,90 @@ async def take_over(world: World, line: Line, epoch: int) -> int:
     How many there were; Fenced when a server that started later owns the line.
     """
     await world.ground.db.run(owners.take, line.workspace_id, line.id, epoch)
-    total = 0
-    for workspace_id in world.lines.everybody(line.id):
-        while True:
-            now = world.ground.clock.now()
-            cases = await world.ground.db.run(_take_over, world, line, workspace_id, epoch, now)
-            if not cases:
-                break
-            wake(world, cases)
-            total += len(cases)
+    lot = [
+        Left(line.workspace_id, workspace_id, line.id, epoch, older_than=epoch)
+        for workspace_id in world.lines.everybody(line.id)
+    ]
+    return sum([await _settle_all(world, left) for left in lot])
+
+
+async def rescue(world: World, workspace_id: int, sending: Collection[int]) -> int:
+    """Settle what was left behind on lines that nobody sends on: switched off, deleted, or never started.
+
+    `sending`: the lines that have a sender here. Theirs is their own business, but for what is so old that
+    nobody can be waiting for an answer any more. How many there were.
+    """
+    total, before = 0, world.ground.clock.now() - micros(FORGOTTEN_S)
+    for line_id in await world.ground.db.read(leftovers.lines, workspace_id):
+        lease = await world.ground.fabric.lease(f"line/{line_id}")
+        if lease is None:  # another machine sends on it
+            continue
+        line = world.lines.get(line_id)
+        owner_id = line.workspace_id if line else workspace_id
+        epoch = 0 if line_id in sending else lease.epoch
+        left = Left(owner_id, workspace_id, line_id, lease.epoch, older_than=epoch, before=before)
+        try:
+            if line_id not in sending:
+                await world.ground.db.run(owners.take, owner_id, line_id, lease.epoch)
+            total += await _settle_all(world, left)
+        except owners.Fenced:  # a newer server has it, or our own sender has not begun yet
+            continue
     return total
 
 
-async def _take_over(
-    tx: Transaction, world: World, line: Line, workspace_id: int, epoch: int, now: int
+class Left(msgspec.Struct, frozen=True):
+    """What is looked for: intents on a line, of owners `older_than` that one or from before an instant."""
+
+    owner_id: int  # whose line it is
+    workspace_id: int  # whose messages
+    line_id: int
+    epoch: int  # our own
+    older_than: int
+    before: int = 0
+
+
+async def _settle_all(world: World, left: Left) -> int:
+    clock, run, read = world.ground.clock, world.ground.db.run, world.ground.db.read
+    total, after_id = 0, 0
+
+    async def settle(orphans: Sequence[Orphan]) -> None:
+        wake(world, await run(_settle, world, left, orphans, clock.now()))
+
+    async def lost(orphan: Orphan, why: str) -> None:
+        reason, detail = Reason.NO_ANSWER.value, f"{STOPPED} And {why}."
+        await run(leftovers.forget, left.workspace_id, orphan[0], reason, detail, clock.now())
+
+    while True:
+        orphans = await read(
+            leftovers.orphans,
+            left.workspace_id,
+            left.line_id,
+            left.older_than,
+            left.before,
+            after_id,
+            ORPHANS_MAX,
+        )
+        if not orphans:
+            return total
+        await poison.apart(clock, orphans, settle, lost, "take over")
+        total, after_id = total + len(orphans), orphans[-1][0]
+
+
+async def _settle(
+    tx: Transaction, world: World, left: Left, orphans: Sequence[Orphan], now: int
 ) -> list[Case]:
-    await owners.must_own(tx, line.workspace_id, line.id, epoch)
-    await receive.hold_lines(tx, {line.id})
-    orphans = await queue.orphans(tx, workspace_id, line.id, epoch, ORPHANS_MAX)
+    await owners.must_own(tx, left.owner_id, left.line_id, left.epoch)
+    await receive.hold_lines(tx, {left.line_id})
+    workspace_id = left.workspace_id
     cases = await load(tx, world, workspace_id, {message_id for _, message_id in orphans})
-    left = []
+    unanswered = []
     for attempt_id, message_id in orphans:
         case = cases[message_id]
         attempt = case.attempt(attempt_id)
         if attempt.state is AttemptState.SUBMITTING:
             send.settle(world, case, attempt, Unknown(STOPPED), 0.0, now)
-            left.append(attempt)
-    words = await receive.evidence_words(tx, world, workspace_id, left, now)
+            unanswered.append(attempt)
+    words = await receive.evidence_words(tx, world, workspace_id, unanswered, now)
     await receive.tell(tx, world, workspace_id, cases, words, now)
     await plan.advance(tx, world, list(cases.values()), now)
     await write(tx, world, list(cases.values()))
@@ -79,7 +142,13 @@ async def work_through_journal(
         entries = await world.ground.db.read(inbox.new_journal, workspace_id, before_id, limit)
         if not entries:
             return total
-        await receive.work_through(world, [open_callback(world, entry) for entry in entries])
+        await poison.apart(
+            world.ground.clock,
+            entries,
+            lambda some: receive.work_through(world, [open_callback(world, one) for one in some]),
+            lambda one, why: receive.give_up(world, one, why),
+            "apply",
+        )
         total += len(entries)
 
 

@@ -58,11 +58,11 @@ ACTIONS: dict[Reason, Action] = {
     Reason.NO_ANSWER: Action.RETRY,
     Reason.HOURS: Action.NEXT,
     Reason.ANSWERED: Action.NEXT,
+    Reason.FAULT: Action.NEXT,
     Reason.DEADLINE: Action.STOP,
     Reason.CANCELLED: Action.STOP,
     Reason.NOT_SENT: Action.NEXT,
     Reason.LEFT: Action.STOP,
-    Reason.RESTORED: Action.STOP,
 }
 
 # A refusal that is the person's own "no to advertising" ends a promotional message: it may not be carried

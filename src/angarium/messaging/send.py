@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import structlog
 
 from angarium.contacts import store as contacts
 from angarium.core import ids
@@ -17,20 +18,22 @@ from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Accepted, Outcome, Refused, Submission, Unknown
 from angarium.core.values import Reason, Standing
 from angarium.lines.store import Line
-from angarium.messaging import plan, receive, retry
+from angarium.messaging import plan, poison, receive, retry
 from angarium.messaging.case import Case, discreet, load, open_content, wake, write
 from angarium.messaging.lanes import Turns, share
-from angarium.messaging.policy import Defer, Refuse, judge
+from angarium.messaging.policy import Defer, Judgement, LineRules, Refuse, judge
 from angarium.messaging.retry import Action, action, next_try_at
 from angarium.messaging.states import AttemptState, attempt_may_become
 from angarium.messaging.store import attempts as attempt_store
-from angarium.messaging.store import owners, queue
+from angarium.messaging.store import leftovers, owners, queue
 from angarium.messaging.store.attempts import Attempt, Part
 from angarium.messaging.way import line_rules
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
-NOT_PREPARED = Reason.CONFIG  # why an attempt failed whose words could not be opened
+log = structlog.get_logger()
+
+NOT_PREPARED = Reason.FAULT  # why an attempt failed whose words could not be opened
 PUT_OFF = "Waits for its turn: the line is in trouble, and its retries are used up until more is taken."
 NOBODY = Standing()  # a contact that is gone: nothing is known against it, and its message was planned before
 
@@ -117,13 +120,21 @@ async def _judge(
     rules = line_rules(world.lines.seen(workspace_id, line.id) or line)
     good, stopped = [], {}
     for attempt in found:
-        standing = standings.get(attempt.contact_id, NOBODY)
-        verdict = judge(attempt.message_class, standing, rules, attempt.expires_at, now)
+        verdict = _verdict(attempt, standings.get(attempt.contact_id, NOBODY), rules, now)
         if isinstance(verdict, Refuse | Defer):
             stopped[attempt.id] = (attempt, verdict)
         else:
             good.append(attempt)
     return good, await _stop(tx, world, workspace_id, stopped, now) if stopped else []
+
+
+def _verdict(attempt: Attempt, standing: Standing, rules: LineRules, now: int) -> Judgement:
+    """What the rules say; of an attempt that breaks them, that it may not go."""
+    try:
+        return judge(attempt.message_class, standing, rules, attempt.expires_at, now)
+    except Exception as error:
+        log.exception("the rules broke on an attempt", attempt=attempt.id)
+        return Refuse(Reason.FAULT, poison.words(error))
 
 
 async def _put_off(tx: Transaction, found: list[Attempt], retries: int, now: int) -> list[Attempt]:
@@ -184,6 +195,36 @@ async def record(world: World, ended: Sequence[Ended]) -> None:
     for workspace_id in sorted({one.attempt.workspace_id for one in ended}):
         ours = [one for one in ended if one.attempt.workspace_id == workspace_id]
         wake(world, await world.ground.db.run(_record, world, workspace_id, ours, now))
+
+
+async def set_aside(world: World, one: Ended, why: str) -> None:
+    """Write down the end of a submission of which nothing else could be; its message is decided on anew."""
+    now = world.ground.clock.now()
+    await world.ground.db.run(_set_aside, one, why, now)
+    await world.ground.db.run(_catch_up, world, one, now)
+
+
+async def _catch_up(tx: Transaction, world: World, one: Ended, now: int) -> None:
+    """What was heard of it before its references were known."""
+    workspace_id = one.attempt.workspace_id
+    await receive.hold_lines(tx, {one.attempt.line_id})
+    cases = await load(tx, world, workspace_id, {one.attempt.message_id})
+    words = await receive.parked_words(tx, world, workspace_id, cases, _parts(one.attempt, one.outcome, {}))
+    await receive.apply_words(tx, world, workspace_id, words, now)
+
+
+async def _set_aside(tx: Transaction, one: Ended, why: str, now: int) -> None:
+    attempt = one.attempt
+    attempt.detail, attempt.ended_at = why, now
+    match one.outcome:
+        case Accepted():
+            attempt.state, attempt.accepted_at = AttemptState.ACCEPTED, now
+        case Refused(reason=reason):
+            attempt.state, attempt.reason = AttemptState.REFUSED, reason.value
+        case _:
+            attempt.state, attempt.reason = AttemptState.UNKNOWN, Reason.NO_ANSWER.value
+    await attempt_store.insert_parts(tx, attempt.workspace_id, _parts(attempt, one.outcome, {}))
+    await leftovers.end_attempt(tx, attempt, now)
 
 
 async def _record(

@@ -12,11 +12,21 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from angarium.core.clock import MICROS
-from angarium.core.ports import Accepted, Connection, Lease, Outcome, Raw, Refused, Submission, Waiter
+from angarium.core.ports import (
+    Accepted,
+    Connection,
+    Lease,
+    Outcome,
+    Raw,
+    Refused,
+    Submission,
+    Unknown,
+    Waiter,
+)
 from angarium.core.problems import Problem
 from angarium.core.values import MessageClass, Reason
 from angarium.lines.store import Line
-from angarium.messaging import reconcile, send
+from angarium.messaging import poison, reconcile, send
 from angarium.messaging.condition import Condition, Grant, Waiting
 from angarium.messaging.lanes import FIRST, LANES, kept
 from angarium.messaging.send import Ended
@@ -31,8 +41,9 @@ POLL_S = 1.0  # how long a lost wake-up can go unnoticed
 AGAIN_S = 0.5  # after the database could not take it
 BREATH_S = 0.001
 PAUSE_S = 0.02  # when all that was due was put off
-TOO_LATE = "Its deadline passed before it could be sent."
 CLOSE_GRACE_S = 10.0  # for answers that are still under way when a line is closed
+
+EXPIRED = Refused(Reason.DEADLINE, detail="It expired before it was handed over.")
 
 
 class Sender:
@@ -120,6 +131,8 @@ class Sender:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await connection.close(CLOSE_GRACE_S)
+        for attempt_id in list(self._under_way):  # the connection broke, and did not say what became of it
+            self.outcome(attempt_id, Unknown("the line stopped before the answer came"))
 
     async def _take_lease(self) -> Lease | None:
         while not self._stopping:
@@ -168,21 +181,27 @@ class Sender:
             return []
 
     def _hand_over(self, connection: Connection, claimed: list[Attempt]) -> None:
+        """Hand over what may still go: the commit of the claim can have taken long."""
         now = self._world.ground.clock.now()
         batch: list[Submission] = []
         for attempt in claimed:
             self._under_way[attempt.id] = attempt
-            if now >= attempt.expires_at:  # it stood still since the claim
-                self.outcome(attempt.id, Refused(Reason.DEADLINE, detail=TOO_LATE))
-                continue
-            try:
-                batch.append(send.submission(self._world, self.line, attempt, now))
-            except Exception as error:  # words that do not open: this one fails, the others go
-                log.exception("could not prepare a submission", attempt=attempt.id)
-                detail = f"{type(error).__name__}: {error}"
-                self.outcome(attempt.id, Refused(send.NOT_PREPARED, detail=detail))
+            prepared = self._prepared(attempt, now)
+            if isinstance(prepared, Refused):
+                self.outcome(attempt.id, prepared)
+            else:
+                batch.append(prepared)
         if batch:
             connection.submit(batch)
+
+    def _prepared(self, attempt: Attempt, now: int) -> Submission | Refused:
+        if now >= attempt.expires_at:
+            return EXPIRED
+        try:
+            return send.submission(self._world, self.line, attempt, now)
+        except Exception as error:  # words that do not open: this one fails, the others go
+            log.exception("could not prepare a submission", attempt=attempt.id)
+            return Refused(send.NOT_PREPARED, detail=poison.words(error))
 
     async def _until_next_due(self, lanes: Sequence[MessageClass], at_least_s: float) -> float:
         """How long until something is due in these lanes; what waits in others waits for room."""

@@ -16,16 +16,15 @@ import structlog
 from angarium.core.batches import Batcher
 from angarium.core.clock import MICROS
 from angarium.core.ports import Raw
-from angarium.core.problems import Problem
 from angarium.core.service import Supervisor
 from angarium.lines.flows import TOPIC as LINES_TOPIC
 from angarium.lines.store import Line
-from angarium.messaging import plan, receive, reconcile, send
-from angarium.messaging.case import wake
+from angarium.messaging import plan, poison, receive, reconcile, send
+from angarium.messaging.case import Case, wake
 from angarium.messaging.condition import Condition
 from angarium.messaging.reconcile import Tidied
 from angarium.messaging.send import Ended
-from angarium.messaging.sender import AGAIN_S, BATCH_MAX, POLL_S, Sender
+from angarium.messaging.sender import BATCH_MAX, POLL_S, Sender
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store import owners
 from angarium.messaging.store.inbox import Entry
@@ -38,6 +37,7 @@ T = TypeVar("T")
 
 LINES_POLL_S = 5.0  # the same for a change of a line or a workspace that was made by another process
 TIDY_S = 60.0
+ALARM_S = 900.0  # how long the death of a loop is told of
 
 
 class Engine:
@@ -71,6 +71,17 @@ class Engine:
     def conditions(self) -> dict[int, Condition]:
         """What is known of the provider of each line of this machine."""
         return {line_id: sender.condition for line_id, sender in self._senders.items()}
+
+    async def warnings(self) -> str:
+        """What somebody should look at, though the server does its work: "" when nothing."""
+        found = []
+        dead = len(self._supervisor.died_within(ALARM_S))
+        if dead:
+            found.append(f"{dead} loops died and were started again; the log has why")
+        away = sum(not self._world.connected.get(line_id, False) for line_id in self._senders)
+        if away:
+            found.append(f"{away} of {len(self._senders)} lines are not connected, or rest")
+        return "; ".join(found)
 
     async def start(self) -> None:
         """Begin to send, plan and receive; first what an earlier run left behind."""
@@ -126,6 +137,7 @@ class Engine:
     async def _tidy(self) -> None:
         while True:
             for workspace_id in await self._workspaces():
+                await reconcile.rescue(self._world, workspace_id, self._senders.keys())
                 tidied = await reconcile.tidy(self._world, workspace_id)
                 self.tidied[workspace_id] = tidied
                 self.done["receipts_forgotten"] += tidied.forgotten
@@ -134,7 +146,13 @@ class Engine:
     # ── batches ──────────────────────────────────────────────────────────────────────────────────────
 
     async def _record(self, ended: list[Ended]) -> Sequence[None]:
-        await self._surely(ended, lambda some: send.record(self._world, some), "record")
+        await poison.apart(
+            self._world.ground.clock,
+            ended,
+            lambda some: send.record(self._world, some),
+            lambda one, why: send.set_aside(self._world, one, why),
+            "record",
+        )
         self.done["outcomes"] += len(ended)
         return [None] * len(ended)
 
@@ -144,27 +162,15 @@ class Engine:
         return [None] * len(entries)
 
     async def _apply(self, entries: list[Entry]) -> Sequence[None]:
-        await self._surely(entries, lambda some: receive.work_through(self._world, some), "apply")
+        await poison.apart(
+            self._world.ground.clock,
+            entries,
+            lambda some: receive.work_through(self._world, some),
+            lambda one, why: receive.give_up(self._world, one, why),
+            "apply",
+        )
         self.done["callbacks"] += len(entries)
         return [None] * len(entries)
-
-    async def _surely(self, items: list[T], work: Callable[[list[T]], Awaitable[None]], what: str) -> None:
-        """Do it, however long the database cannot; an item that breaks the work fails alone."""
-        while True:
-            try:
-                await work(items)
-                return
-            except Problem as problem:
-                if problem.status != 503:
-                    raise
-                log.warning("the database cannot take it; trying again", what=what, items=len(items))
-                await self._world.ground.clock.sleep(AGAIN_S)
-            except Exception:
-                log.exception("a batch broke; its items go one by one", what=what, items=len(items))
-                if len(items) > 1:
-                    for item in items:
-                        await self._surely([item], work, what)
-                return
 
 
 class Planner:
@@ -180,13 +186,36 @@ class Planner:
         waiter = ground.fabric.listen(PLANNER_TOPIC)
         try:
             while True:
-                now = ground.clock.now()
-                cases = await ground.db.run(plan.due, self._world, self._workspace_id, now, BATCH_MAX)
-                wake(self._world, cases)
-                if len(cases) < BATCH_MAX:
+                if await self._decide() < BATCH_MAX:
                     await waiter.wait(await self._until_next())
         finally:
             waiter.close()
+
+    async def _decide(self) -> int:
+        """Decide for what is due; how many there were."""
+        ground, now = self._world.ground, self._world.ground.clock.now()
+        try:
+            return self._woken(await ground.db.run(plan.due, self._world, self._workspace_id, now, BATCH_MAX))
+        except Exception as error:
+            if poison.is_away(error):
+                raise
+            log.exception("decisions broke", workspace=self._workspace_id)
+        due = await ground.db.run(message_store.due, self._workspace_id, now, BATCH_MAX)
+        for one in due:
+            await poison.apart(ground.clock, [one], self._decide_for, self._give_up, "decide", tried=1)
+        return len(due)
+
+    async def _decide_for(self, message_ids: Sequence[int]) -> None:
+        ground, now = self._world.ground, self._world.ground.clock.now()
+        self._woken(await ground.db.run(plan.decide_for, self._world, self._workspace_id, message_ids, now))
+
+    async def _give_up(self, message_id: int, why: str) -> None:
+        ground, now = self._world.ground, self._world.ground.clock.now()
+        await ground.db.run(plan.give_up, self._workspace_id, message_id, why, now)
+
+    def _woken(self, cases: Sequence[Case]) -> int:
+        wake(self._world, cases)
+        return len(cases)
 
     async def _until_next(self) -> float:
         ground = self._world.ground

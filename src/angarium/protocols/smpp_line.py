@@ -93,7 +93,7 @@ class SmppConnection:
     def submit(self, batch: Sequence[Submission]) -> None:
         """Write what fits in the window, all in one write; queue the rest."""
         for submission in batch:
-            composed = self._dealings.compose(submission, self._references.next(submission.address))
+            composed = self._composed(submission)
             if isinstance(composed, Refused):
                 self._ears.outcome(submission.attempt_id, composed)
                 continue
@@ -104,6 +104,14 @@ class SmppConnection:
         if self._closing or not self._sender.bound:
             self._refuse_queue(CLOSED if self._closing else LINK_LOST)
         self._pump()
+
+    def _composed(self, submission: Submission) -> list[bytes] | Refused:
+        """Its bodies; of one that breaks the encoder, that it cannot be carried: its neighbours can."""
+        try:
+            return self._dealings.compose(submission, self._references.next(submission.address))
+        except Exception as error:
+            log.exception("a submission could not be composed", attempt=submission.attempt_id)
+            return Refused(Reason.FAULT, detail=f"it could not be composed: {type(error).__name__}")
 
     async def close(self, grace_s: float) -> None:
         """Wait for answers, and for the journal; report the rest and leave."""

@@ -47,12 +47,14 @@ def make_app(
     body_max_bytes: int = BODY_MAX_BYTES,
     services: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
+    notices: Mapping[str, Check] | None = None,
 ) -> Litestar:
     """The application. Each handler is made by `accounts.edge.route`.
 
     `ready` has a function for each thing that must work before traffic is sent here: it returns "" or a
-    sentence that says what is wrong. `services` are found by handlers as `request.app.state.<name>`. Without
-    `limits` anybody may ask as often as they like.
+    sentence that says what is wrong; `notices` are what somebody should look at though all of it works.
+    `services` are found by handlers as `request.app.state.<name>`. Without `limits` anybody may ask as often
+    as they like.
     """
     routes = [*HEALTH, *handlers, shell.style]
     operations = operations_of(routes)
@@ -69,6 +71,7 @@ def make_app(
                 "ground": ground,
                 "limits": limits,
                 "ready": ready,
+                "notices": notices or {},
                 "registry": registry,
                 "body_max_bytes": body_max_bytes,
                 "shell": Shell(rooms_of(routes)),

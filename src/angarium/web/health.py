@@ -21,6 +21,7 @@ class Health(msgspec.Struct, frozen=True):
 
     status: str
     checks: dict[str, str] = {}
+    warnings: dict[str, str] = {}
 
 
 @route(
@@ -44,7 +45,8 @@ async def live(request: Call) -> JsonAnswer:
         summary="Whether traffic may be sent here",
         scope=None,
         gives=Health,
-        detail="503 while something that accepting needs does not work; `checks` says what.",
+        detail="503 while something that accepting needs does not work; `checks` says what. `warnings`: what "
+        "somebody should look at, though messages are accepted.",
         answer_example=Health("ready", {"database": "ok"}),
         problems=(503,),
     ),
@@ -56,7 +58,8 @@ async def ready(request: Call) -> JsonAnswer:
     found = {name: words or "ok" for name, words in zip(checks, said, strict=True)}
     if any(said):
         return JsonAnswer(503, msgspec.json.encode(Health("not ready", found)))
-    return answer(request, Health("ready", found))
+    noticed = {name: await _asked(check) for name, check in request.app.state.notices.items()}
+    return answer(request, Health("ready", found, {name: words for name, words in noticed.items() if words}))
 
 
 async def _asked(check: Check) -> str:

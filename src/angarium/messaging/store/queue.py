@@ -101,17 +101,6 @@ _claimed_since = Statement(
     )
     .order_by(attempt.c.priority, attempt.c.due_at, attempt.c.id)
 )
-_orphans = Statement(
-    select(attempt.c.id, attempt.c.message_id)
-    .where(
-        _here,
-        attempt.c.line_id == bindparam("line_id"),
-        attempt.c.state == "submitting",
-        attempt.c.epoch < bindparam("before_epoch"),
-    )
-    .order_by(attempt.c.id)
-    .limit(bindparam("limit"))
-)
 
 
 async def waiting(
@@ -168,13 +157,3 @@ async def claimed_since(
     """Intents that one owner of a line wrote at or after an instant."""
     values = {"line_id": line_id, "epoch": epoch, "since": since}
     return [read(row) for row in await tx.rows(_claimed_since, workspace_ids=list(workspace_ids), **values)]
-
-
-async def orphans(
-    tx: Transaction, workspace_id: int, line_id: int, epoch: int, limit: int
-) -> list[tuple[int, int]]:
-    """Intents of an earlier owner of the line: (attempt, message)."""
-    rows = await tx.rows(
-        _orphans, workspace_id=workspace_id, line_id=line_id, before_epoch=epoch, limit=limit
-    )
-    return [(row[0], row[1]) for row in rows]

@@ -1,0 +1,107 @@
+"""Intents of which nobody heard the end: found, or given up in the plainest way."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, or_, select, update
+
+from angarium.messaging.store.attempts import Attempt
+from angarium.messaging.store.tables import attempt, message
+from angarium.storage.bulk import BulkUpdate, Statement
+from angarium.storage.database import Transaction
+
+_submitting = (
+    attempt.c.workspace_id == bindparam("workspace_id"),
+    attempt.c.line_id == bindparam("line_id"),
+    attempt.c.state == "submitting",
+)
+_orphans = Statement(
+    select(attempt.c.id, attempt.c.message_id)
+    .where(
+        *_submitting,
+        or_(attempt.c.epoch < bindparam("before_epoch"), attempt.c.submitted_at < bindparam("before")),
+        attempt.c.id > bindparam("after_id"),
+    )
+    .order_by(attempt.c.id)
+    .limit(bindparam("limit"))
+)
+_lines = Statement(
+    select(attempt.c.line_id)
+    .distinct()
+    .where(attempt.c.workspace_id == bindparam("workspace_id"), attempt.c.state == "submitting")
+)
+_end_attempt = BulkUpdate(
+    attempt,
+    match=("workspace_id", "id"),
+    set=("state", "reason", "detail", "accepted_at", "ended_at"),
+)
+_message_of = Statement(
+    select(attempt.c.message_id).where(
+        attempt.c.workspace_id == bindparam("workspace_id"), attempt.c.id == bindparam("attempt_id")
+    )
+)
+_decide_again = BulkUpdate(message, match=("workspace_id", "id"), set=("decide_at",))
+_end_message = Statement(
+    update(message)
+    .where(
+        message.c.workspace_id == bindparam("workspace_id"),
+        message.c.id == bindparam("message_id"),
+        message.c.finished_at.is_(None),
+    )
+    .values(state="failed", reason=bindparam("because"), decide_at=None, finished_at=bindparam("now"))
+)
+_end_queued = Statement(
+    update(attempt)
+    .where(
+        attempt.c.workspace_id == bindparam("workspace_id"),
+        attempt.c.message_id == bindparam("message_id"),
+        attempt.c.state == "queued",
+    )
+    .values(state="cancelled", reason=bindparam("because"), ended_at=bindparam("now"))
+)
+
+
+async def orphans(
+    tx: Transaction, workspace_id: int, line_id: int, epoch: int, before: int, after_id: int, limit: int
+) -> list[tuple[int, int]]:
+    """Intents of earlier owners of a line, or from before that instant: (attempt, message), by attempt."""
+    rows = await tx.rows(
+        _orphans,
+        workspace_id=workspace_id,
+        line_id=line_id,
+        before_epoch=epoch,
+        before=before,
+        after_id=after_id,
+        limit=limit,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def lines(tx: Transaction, workspace_id: int) -> list[int]:
+    """The lines with submissions under way, or left behind."""
+    return [row[0] for row in await tx.rows(_lines, workspace_id=workspace_id)]
+
+
+async def end_attempt(tx: Transaction, one: Attempt, now: int) -> None:
+    """Write the end of an attempt and nothing else; its message is decided on anew."""
+    row = (one.workspace_id, one.id, one.state.value, one.reason, one.detail, one.accepted_at, one.ended_at)
+    await tx.update(_end_attempt, [row])
+    await tx.update(_decide_again, [(one.workspace_id, one.message_id, now)])
+
+
+async def forget(
+    tx: Transaction, workspace_id: int, attempt_id: int, reason: str, detail: str, now: int
+) -> None:
+    """End an attempt as unknown; its message is decided on anew."""
+    row = await tx.row(_message_of, workspace_id=workspace_id, attempt_id=attempt_id)
+    await tx.update(_end_attempt, [(workspace_id, attempt_id, "unknown", reason, detail, None, now)])
+    if row is not None:
+        await tx.update(_decide_again, [(workspace_id, row[0], now)])
+
+
+async def end_message(tx: Transaction, workspace_id: int, message_id: int, reason: str, now: int) -> bool:
+    """End a message as failed, and take back what is queued of it; False when it had ended already."""
+    ended = await tx.execute(
+        _end_message, workspace_id=workspace_id, message_id=message_id, because=reason, now=now
+    )
+    await tx.execute(_end_queued, workspace_id=workspace_id, message_id=message_id, because=reason, now=now)
+    return bool(ended)

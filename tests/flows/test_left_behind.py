@@ -1,0 +1,216 @@
+"""What nobody heard the end of: settled on every line, however much there is, and never left for ever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from angarium.core.ports import Submission, Unknown
+from angarium.lines import flows as lines
+from angarium.messaging import reconcile, send
+from angarium.messaging.sender import Sender
+from angarium.storage.database import Trouble, unavailable
+from support.relay import Relay
+from support.still import StillClock
+
+
+async def offer(relay: Relay, count: int, **given: Any) -> list[int]:
+    """So many messages to as many people; their ids, by the order in which they were asked for."""
+    return [
+        await relay.send(to={"phone": f"+3805012{number:05}"}, channel="smpp", **given)
+        for number in range(count)
+    ]
+
+
+async def states(relay: Relay, messages: list[int]) -> set[str]:
+    return {(await relay.state(message))[0] for message in messages}
+
+
+async def test_a_page_of_orphans_is_followed_by_the_next(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "ORPHANS_MAX", 7)
+    await relay.line("sms", "smpp")
+    messages = await offer(relay, 20)
+    assert len(await relay.claim("sms", epoch=1)) == 20
+    assert await relay.restart("sms", epoch=2) == 20
+    assert await states(relay, messages) == {"unknown"}
+    assert await relay.restart("sms", epoch=3) == 0
+
+
+async def test_one_that_cannot_be_settled_does_not_hold_up_the_rest(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "ORPHANS_MAX", 4)
+    monkeypatch.setattr("angarium.messaging.poison.AGAIN_S", 0.0)
+    relay.clock.sleep = _at_once  # type: ignore[method-assign]
+    await relay.line("sms", "smpp")
+    messages = await offer(relay, 10)
+    poison = (await relay.claim("sms", epoch=1))[1]
+    real = send.settle
+
+    def settle(world: Any, case: Any, attempt: Any, *rest: Any) -> None:
+        if attempt.id == poison.id:
+            raise ZeroDivisionError
+        real(world, case, attempt, *rest)
+
+    monkeypatch.setattr(send, "settle", settle)
+    assert await relay.restart("sms", epoch=2) == 10
+    told = await relay.told(poison.message_id)
+    assert told["attempts"][0]["state"] == "unknown"
+    assert "ZeroDivisionError" in told["attempts"][0]["detail"]
+    await relay.wait(0)
+    assert await states(relay, messages) == {"unknown"}
+
+
+async def _at_once(_seconds: float) -> None:
+    """Time that is not waited for."""
+
+
+async def test_a_line_that_is_switched_off_leaves_nothing_open(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    await relay.line("viber", "viber_business")
+    messages = await offer(relay, 3)
+    await relay.claim("sms", epoch=1)
+    await relay.change_line("sms", enabled=False)
+    assert await reconcile.rescue(relay.world, relay.workspace_id, ()) == 3
+    assert await states(relay, messages) == {"unknown"}
+    assert await reconcile.rescue(relay.world, relay.workspace_id, ()) == 0
+
+
+async def test_nor_does_one_that_is_deleted(relay: Relay) -> None:
+    line = await relay.line("sms", "smpp")
+    [message] = await offer(relay, 1)
+    [attempt] = await relay.claim("sms", epoch=1)
+    await lines.delete(relay.ground, relay.workspace_id, line.id)
+    await relay.world.lines.reload([relay.workspace_id])
+    assert await reconcile.rescue(relay.world, relay.workspace_id, ()) == 1
+    assert (await relay.state(message))[0] == "unknown"
+    assert attempt.line_id == line.id
+
+
+async def test_what_a_line_of_ours_has_under_way_is_left_to_it_until_it_is_forgotten(relay: Relay) -> None:
+    line = await relay.line("sms", "smpp")
+    [message] = await offer(relay, 1)
+    lease = await relay.ground.fabric.lease(f"line/{line.id}")
+    assert lease is not None
+    await relay.restart("sms", epoch=lease.epoch)
+    await relay.claim("sms", epoch=lease.epoch)
+    for sending in ((line.id,), ()):
+        assert await reconcile.rescue(relay.world, relay.workspace_id, sending) == 0
+    relay.clock.advance(reconcile.FORGOTTEN_S + 1)
+    assert await reconcile.rescue(relay.world, relay.workspace_id, (line.id,)) == 1
+    assert (await relay.state(message))[0] == "unknown"
+
+
+# ── a sender and its claims ──────────────────────────────────────────────────────────────────────────
+
+
+class Hand:
+    """A connection that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.taken: list[Submission] = []
+
+    def up(self) -> bool:
+        return True
+
+    def free(self) -> int:
+        return 10
+
+    def submit(self, batch: list[Submission]) -> None:
+        self.taken += batch
+
+    def state(self) -> str:
+        return "bound"
+
+
+async def a_sender(relay: Relay) -> tuple[Sender, Hand, Any]:
+    """A sender on its line, its connection, and its lease."""
+    ended: list[Any] = []
+    sender = Sender(relay.world, relay.lines["sms"], ended.append, _heard)
+    hand = Hand()
+    sender._connection = hand  # type: ignore[assignment]
+    lease = await relay.ground.fabric.lease(f"line/{relay.lines['sms'].id}")
+    assert lease is not None
+    await relay.restart("sms", epoch=lease.epoch)
+    sender.ended = ended  # type: ignore[attr-defined]
+    return sender, hand, lease
+
+
+async def _heard(*_: Any) -> None:
+    """Nothing comes in."""
+
+
+async def test_a_claim_that_was_committed_and_not_heard_of_is_handed_over(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link to the database is lost with the answer to COMMIT: the intents are there, nobody has them."""
+    await relay.line("sms", "smpp")
+    relay.clock.sleep = _at_once  # type: ignore[method-assign]
+    [message] = await offer(relay, 1)
+    sender, hand, lease = await a_sender(relay)
+    real, lost = send.claim, [True]
+
+    async def claim(*facts: Any) -> Any:
+        claimed = await real(*facts)
+        if lost.pop() if lost else False:
+            raise unavailable(Trouble.AWAY, "the link was lost")
+        return claimed
+
+    monkeypatch.setattr(send, "claim", claim)
+    await sender._send_some(lease, hand)  # type: ignore[arg-type]
+    assert (await relay.attempts(message), hand.taken) == ([("sms", "submitting")], [])
+    await sender._send_some(lease, hand)  # type: ignore[arg-type]
+    assert (await relay.attempts(message), len(hand.taken)) == ([("sms", "submitting")], 1)
+    assert (await relay.told(message))["attempts"][0]["tries"] == 1
+
+
+async def test_a_code_that_expires_while_its_claim_is_committed_is_not_handed_over(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await relay.line("sms", "smpp")
+    clock = relay.clock
+    assert isinstance(clock, StillClock)
+    old = await relay.send(channel="smpp", deadline_s=5, **{"class": "otp"})
+    fresh = await relay.send(channel="smpp", deadline_s=60, **{"class": "otp"})
+    sender, hand, lease = await a_sender(relay)
+    real = send.claim
+
+    async def slow(*facts: Any) -> Any:
+        claimed = await real(*facts)
+        clock.advance(5)
+        return claimed
+
+    monkeypatch.setattr(send, "claim", slow)
+    await sender._send_some(lease, hand)  # type: ignore[arg-type]
+    assert len(hand.taken) == 1
+    await send.record(relay.world, sender.ended)  # type: ignore[attr-defined]
+    assert await relay.state(old) == ("expired", "deadline", True)
+    assert (await relay.state(fresh))[0] == "queued"
+    assert "expired before it was handed over" in str((await relay.told(old))["timeline"])
+
+
+async def test_what_a_connection_forgets_ends_as_unknown(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    [message] = await offer(relay, 1)
+    sender, hand, lease = await a_sender(relay)
+    await sender._send_some(lease, hand)  # type: ignore[arg-type]
+    hand.close = _heard  # type: ignore[attr-defined]
+    await sender._close()
+    [ended] = sender.ended  # type: ignore[attr-defined]
+    assert isinstance(ended.outcome, Unknown)
+    await send.record(relay.world, [ended])
+    assert (await relay.state(message))[0] == "unknown"
+
+
+async def test_a_code_that_waited_too_long_says_so(relay: Relay) -> None:
+    """A line that was away for five minutes: what has expired is not claimed, and what is fresh goes."""
+    await relay.line("sms", "smpp")
+    old = await relay.send(channel="smpp", deadline_s=60, **{"class": "otp"})
+    relay.clock.advance(300)
+    fresh = await relay.send(channel="smpp", deadline_s=60, **{"class": "otp"})
+    claimed = await relay.claim("sms")
+    assert [attempt.message_id for attempt in claimed] == [fresh]
+    assert await relay.state(old) == ("expired", "deadline", True)

@@ -1,0 +1,112 @@
+"""A fault of ours in any loop is an alarm, and the work goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+
+from angarium.messaging import reconcile
+from angarium.messaging.sender import Sender
+from angarium.messaging.workers import Engine, Planner
+from angarium.protocols.smpp_link import BindLink
+from angarium.simulators.smsc import Smsc
+from angarium.simulators.stage import Stage
+from angarium.storage.database import Database
+from support.running import a_smsc, running, until
+
+SPEED = 20.0  # a loop that died is started again after a second
+
+
+class Planted(Exception):
+    """What a fault of ours raises."""
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, times: int = 2) -> list[int]:
+    """Make a coroutine function raise so many times; as many entries when it has."""
+    real, left = getattr(where, name), [1] * times
+    raised: list[int] = []
+
+    async def broken(*facts: Any, **named: Any) -> Any:
+        if left:
+            raised.append(left.pop())
+            raise Planted
+        return await real(*facts, **named)
+
+    monkeypatch.setattr(where, name, broken)
+    return raised
+
+
+LOOPS = [  # where it breaks, and the loop that dies of it
+    (Sender, "_send_some", "line sms"),
+    (Planner, "_until_next", "planner"),
+    (Engine, "_refresh", "lines"),
+    (reconcile, "tidy", "tidy"),
+]
+
+
+@pytest.mark.parametrize(("where", "name", "loop"), LOOPS, ids=[loop for _, _, loop in LOOPS])
+async def test_a_loop_that_dies_is_started_again_and_told_of(
+    database: Database, monkeypatch: pytest.MonkeyPatch, where: Any, name: str, loop: str
+) -> None:
+    async with a_smsc(Smsc(Stage())) as smsc, running(database, SPEED) as shop:
+        await shop.sms_line(smsc)
+        await shop.engine.start()
+        raised = plant(monkeypatch, where, name)
+        shop.ground.fabric.wake("lines")
+        monkeypatch.setattr("angarium.messaging.workers.TIDY_S", 1.0)
+        if loop == "tidy":  # it sleeps for a minute between two rounds
+            await shop.after(60)
+        await until(lambda: len(raised) == 2)
+        gc.collect()  # of a task that nobody holds asyncio has no more than a weak reference
+        await shop.batch(5)
+        await until(lambda: len(smsc.ledger.entries) == 5)
+        await until(lambda: sum(shop.engine.failures.values()) == 2)
+        [died] = shop.engine.failures
+        assert died.startswith(loop)
+        assert "loops died" in await shop.engine.warnings()
+        assert [entry["loop"] for entry in shop.logs if entry["event"] == "loop died; restarting"] == [
+            died
+        ] * 2
+
+
+async def test_a_link_that_breaks_connects_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised = plant(monkeypatch, BindLink, "_live")
+    async with a_smsc(Smsc(Stage())) as smsc, running(database, SPEED) as shop:
+        await shop.sms_line(smsc)
+        await shop.engine.start()
+        await shop.batch(5)
+        await until(lambda: len(smsc.ledger.entries) == 5)
+        assert len(raised) == 2
+
+
+async def test_what_was_under_way_when_its_loop_died_is_recorded(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_smsc(Smsc(Stage()), answer_delay_s=0.2) as smsc, running(database, SPEED) as shop:
+        await shop.sms_line(smsc)
+        await shop.engine.start()
+        await shop.batch(5)
+        await until(lambda: len(smsc.ledger.entries) == 5)
+        plant(monkeypatch, Sender, "_send_some")
+        shop.ground.fabric.wake(f"line/{shop.lines['sms'].id}")
+
+        async def settled() -> bool:
+            return (await shop.report()) == {"delivered": 5}
+
+        await until(settled)
+        assert shop.sender("sms")._under_way == {}
+
+
+async def test_the_engine_stops_though_a_loop_waits_to_be_started_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_smsc(Smsc(Stage())) as smsc, running(database) as shop:
+        await shop.sms_line(smsc)
+        await shop.engine.start()
+        raised = plant(monkeypatch, Sender, "_send_some", times=100)
+        await until(lambda: raised)
+        async with asyncio.timeout(30):
+            await shop.engine.stop()

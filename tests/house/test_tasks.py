@@ -1,0 +1,65 @@
+"""Who begins tasks: asyncio holds them weakly, and nobody hears what one raises, so each has its reason."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from house.tree import PACKAGE, modules, none_of, short
+
+BEGINNERS = {"create_task", "ensure_future", "TaskGroup"}
+KEPT = {  # where tasks are begun, and who holds them and hears what they raise
+    "core/service.py": "the supervisor: it holds every loop, starts it again, and tells",
+    "core/batches.py": "the batcher holds its one task; what the work raises goes to whoever waits for it",
+    "channels/kit.py": "one for each submission, held until it has ended; what it raises is an outcome",
+    "channels/smtp.py": "the same, and one that connects, which catches whatever is raised",
+    "protocols/smpp_link.py": "one for each bind, held by it; it catches what is raised, and connects again",
+    "protocols/smpp_line.py": "the journal's, held by it; what is raised for a piece is that piece's answer",
+    "web/server.py": "uvicorn's own loop, which keeps the Date header",
+    "assembly.py": "waits for the database to break, to the end of the process",
+    "drill/client.py": "a command of its own: no part of the server",
+}
+
+
+def test_nobody_else_begins_tasks() -> None:
+    found = {
+        short(path).removeprefix("src/angarium/")
+        for path, tree in modules(PACKAGE)
+        if "simulators" not in path.parts and any(beginnings(tree))
+    }
+    none_of(found - KEPT.keys(), "A loop is run by core.service.Supervisor; else say here who holds it:")
+
+
+def test_the_list_names_no_place_that_is_gone() -> None:
+    found = {
+        short(path).removeprefix("src/angarium/") for path, tree in modules(PACKAGE) if any(beginnings(tree))
+    }
+    none_of(KEPT.keys() - found, "Take it off the list:")
+
+
+def beginnings(tree: ast.Module) -> Iterator[int]:
+    """The lines on which a task is begun."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in BEGINNERS:
+                yield node.lineno
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("asyncio.create_task(x())", [1]),
+        ("from asyncio import create_task\ncreate_task(x())", [2]),
+        ("loop.create_task(x())", [1]),
+        (
+            "async def f():\n    async with asyncio.TaskGroup() as group:\n        group.create_task(x())",
+            [2, 3],
+        ),
+        ("supervisor.run('x', x)", []),
+    ],
+)
+def test_a_task_is_seen_however_it_is_begun(text: str, lines: list[int]) -> None:
+    assert sorted(beginnings(ast.parse(text))) == lines
