@@ -23,7 +23,7 @@ from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
 from angarium.content import api as templates
-from angarium.core.clock import SystemChance, SystemClock
+from angarium.core.clock import SystemChance, SystemClock, iso
 from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
 from angarium.core.problems import Problem
@@ -36,6 +36,7 @@ from angarium.messaging import pages, unknowns_pages
 from angarium.messaging import unknowns_api as unknowns
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
+from angarium.messaging.store import held
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.protocols.http import Http
@@ -194,6 +195,7 @@ async def _serve(settings: Settings) -> None:
     await house.open()
     server = Server(application(house), settings.host, settings.port, settings.trusted_proxies)
     try:
+        await _tell_what_is_held(house.ground)
         await house.engine.start()
         await server.start()
         _collect_seldom()
@@ -208,6 +210,18 @@ async def _serve(settings: Settings) -> None:
         await _hear_out(house.engine)
         await house.close()
         log.info("stopped")
+
+
+async def _tell_what_is_held(ground: Ground) -> None:
+    found = await ground.db.read(instance.known)
+    if found is None or found.restored_at is None:
+        return
+    workspaces = await ground.db.read(accounts.workspaces)
+    shares = [one for workspace in workspaces for one in await ground.db.read(held.summary, workspace.id)]
+    count = sum(share.messages for share in shares)
+    if count:
+        shown = iso(found.copied_at or found.restored_at)
+        log.warning("restored from a backup", to=shown, held=count, remedy="angarium held")
 
 
 async def _hear_out(engine: Engine) -> None:

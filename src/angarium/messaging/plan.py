@@ -84,8 +84,12 @@ def drive(world: World, case: Case, now: int) -> None:
 
 
 def _ask(case: Case, now: int) -> tuple[Run, Decision]:
+    """What is to be done. Of a message that is held nothing new goes out; its deadline ends it still."""
     run = case.run()
-    return run, decide(run, now)
+    decision = decide(run, now)
+    if case.message.held and isinstance(decision, Send):
+        return run, WaitUntil(case.message.expires_at, "held: it is from a backup that was put back")
+    return run, decision
 
 
 def _follow(world: World, case: Case, run: Run, decision: Decision, now: int) -> None:

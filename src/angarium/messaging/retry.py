@@ -63,6 +63,7 @@ ACTIONS: dict[Reason, Action] = {
     Reason.CANCELLED: Action.STOP,
     Reason.NOT_SENT: Action.NEXT,
     Reason.LEFT: Action.STOP,
+    Reason.RESTORED: Action.STOP,
 }
 
 # A refusal that is the person's own "no to advertising" ends a promotional message: it may not be carried

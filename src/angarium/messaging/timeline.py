@@ -346,6 +346,7 @@ def _said(event: Document, channel: str, *, first: bool) -> Sentence:
             | "stopped"
             | "unanswered"
             | "cancelled"
+            | "released"
         ):
             return f"event.{kind}", values
         case _:

@@ -37,7 +37,7 @@ class Backup(msgspec.Struct, frozen=True):
     file: Path
     instance: str
     at: int  # the instant that it shows
-    messages: int
+    messages: int | None  # None where it was not looked into
     size_bytes: int
 
 
@@ -45,14 +45,25 @@ def destination(target: Path, suffix: str, now: int) -> Path:
     """The file to write: `target` itself, or in a folder one that is named for the instant."""
     if not target.is_dir():
         return target
-    stamp = iso(now).partition(".")[0].replace("-", "").replace(":", "").rstrip("Z")
-    return target / f"angarium-{stamp}Z{suffix}"
+    return target / f"angarium-{_stamp(now)}{suffix}"
+
+
+def _stamp(now: int) -> str:
+    """An instant as the name of a file has it: 20261128T013700Z."""
+    return re.sub(r"[-:]|\.\d+", "", iso(now))
+
+
+def size_of(file: Path) -> int:
+    """In bytes; 0 when it is not there."""
+    return file.stat().st_size if file.exists() else 0
 
 
 def let_go(folder: Path, keep: int) -> list[Path]:
-    """Delete all but the newest `keep` backups that were named for their instant; which went."""
+    """Delete all but the newest `keep` backups of a folder that were named for their instant; which went."""
+    if not folder.is_dir():
+        return []
     named = sorted(path for path in folder.iterdir() if NAMED.fullmatch(path.name))
-    old = named[:-keep] if keep else []
+    old = named[:-keep]
     for path in old:
         path.unlink()
     return old
@@ -110,6 +121,8 @@ def look_at(file: Path) -> Backup:
         row = connection.execute("SELECT id, copied_at, touched_at FROM instance").fetchone()
         revision = connection.execute("SELECT version_num FROM alembic_version").get
         messages = connection.execute("SELECT count(*) FROM message").get
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise _failed(f"{file} is damaged: {error}.") from error
     except apsw.Error as error:
         raise _failed(f"{file} is no backup of a database of Angarium: {error}.") from error
     finally:
@@ -119,15 +132,17 @@ def look_at(file: Path) -> Backup:
     return Backup(file, row[0], row[1] or row[2], messages, file.stat().st_size)
 
 
-def put_back_sqlite(backup: Path, path: Path, now: int) -> list[Path]:
-    """Make a backup the database; what stood there is put aside, and named."""
+def draft_of(backup: Path, path: Path) -> Path:
+    """A copy of a backup beside the place of the database, to be prepared before it takes that place."""
     draft = path.with_name(f"{path.name}.restoring")
+    for suffix in ("", "-wal", "-shm"):
+        draft.with_name(draft.name + suffix).unlink(missing_ok=True)
     shutil.copyfile(backup, draft)
-    connection = apsw.Connection(str(draft))
-    try:
-        _mark_restored(connection, now)
-    finally:
-        connection.close()
+    return draft
+
+
+def take_place(draft: Path, path: Path, now: int) -> list[Path]:
+    """Make a prepared copy, which nobody has open, the database; what stood there, put aside."""
     _sync(draft)
     aside = put_aside(path, now)
     draft.rename(path)
@@ -135,19 +150,14 @@ def put_back_sqlite(backup: Path, path: Path, now: int) -> list[Path]:
     return aside
 
 
-def _mark_restored(connection: apsw.Connection, now: int) -> None:
-    connection.execute(
-        "UPDATE instance SET copied_at = coalesce(copied_at, touched_at), restored_at = ?", (now,)
-    )
-
-
 def put_aside(path: Path, now: int) -> list[Path]:
     """Move a database and its log out of the way, together: a log beside another file would damage it."""
     moved = []
+    stamp = _stamp(now)
     for suffix in ("", "-wal", "-shm"):
         old = path.with_name(path.name + suffix)
         if old.exists():
-            new = path.with_name(f"{path.name}.before-{now}{suffix}")
+            new = path.with_name(f"{path.name}.before-{stamp}{suffix}")
             old.rename(new)
             moved.append(new)
     return moved

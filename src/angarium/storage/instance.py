@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Column, Table, bindparam, select, update
+from sqlalchemy import Column, Table, bindparam, func, select, update
 
 from angarium.core.clock import Chance
 from angarium.storage.bulk import BulkInsert, Statement
@@ -48,6 +48,11 @@ _columns = [instance.c[name] for name in Instance.__struct_fields__]
 _make = BulkInsert(instance, ("number", "id", "created_at", "touched_at"), conflict="nothing")
 _known = Statement(select(*_columns))
 _sealed = Statement(update(instance).values(seal=bindparam("seal")))
+_restored = Statement(
+    update(instance).values(
+        copied_at=func.coalesce(instance.c.copied_at, instance.c.touched_at), restored_at=bindparam("now")
+    )
+)
 _touch = Statement(update(instance).values(touched_at=bindparam("now")))
 
 
@@ -63,6 +68,13 @@ async def introduce(tx: Transaction, chance: Chance, now: int) -> Instance:
     found = await known(tx)
     assert found is not None
     return found
+
+
+async def restored(tx: Transaction, now: int) -> int:
+    """Note that this is a backup that was put back; the instant that it shows."""
+    await tx.execute(_restored, now=now)
+    found = await known(tx)
+    return 0 if found is None else found.copied_at or found.touched_at
 
 
 async def keep_seal(tx: Transaction, seal: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import and_, bindparam, func, or_, select
 
-from angarium.core.values import MessageClass
+from angarium.core.values import MessageClass, Reason
 from angarium.messaging.cascade import Skip
 from angarium.messaging.states import MessageState
 from angarium.messaging.store.tables import message
@@ -38,6 +38,11 @@ class Message(msgspec.Struct):
     decide_at: int | None
     created_at: int
     finished_at: int | None
+
+    @property
+    def held(self) -> bool:
+        """Whether it is from a backup that was put back, and nobody has released it."""
+        return self.finished_at is None and self.reason == Reason.RESTORED
 
 
 class Filter(msgspec.Struct, frozen=True):

@@ -84,6 +84,14 @@ Index(
     postgresql_where=text("decide_at IS NOT NULL"),
 )
 
+Index(
+    "message_held",
+    message.c.workspace_id,
+    message.c.id,
+    sqlite_where=text("reason = 'restored'"),
+    postgresql_where=text("reason = 'restored'"),
+)
+
 attempt = Table(
     "attempt",
     metadata,

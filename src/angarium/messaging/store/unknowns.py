@@ -40,7 +40,8 @@ _summary = Statement(
     .join(
         message, (message.c.workspace_id == attempt.c.workspace_id) & (message.c.id == attempt.c.message_id)
     )
-    .where(attempt.c.workspace_id == bindparam("workspace_id"), attempt.c.state == "unknown", *_undecided)
+    .where(attempt.c.workspace_id == bindparam("workspace_id"), attempt.c.state == "unknown")
+    .where(*_undecided)
     .group_by(attempt.c.line_id, attempt.c["class"])
     .order_by(attempt.c.line_id, attempt.c["class"])
 )

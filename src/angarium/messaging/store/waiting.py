@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, exists, func, not_, or_, select, tuple_
 
 from angarium.messaging.store.attempts import Attempt
+from angarium.messaging.store.held import is_held
 from angarium.messaging.store.messages import Filter, Message, filter_values, listed, newest, read
 from angarium.messaging.store.tables import attempt, message
 from angarium.storage.bulk import Statement, among
@@ -29,10 +30,21 @@ _has_open = exists(
     .correlate(message)
 )
 _queued = and_(_attempts_here, attempt.c.state == "queued")
+_submitting = and_(_attempts_here, attempt.c.state == "submitting")
+_silent = and_(_attempts_here, attempt.c.state == "unknown")
 _later = and_(_queued, attempt.c.due_at > bindparam("now"))
 _due = and_(_queued, attempt.c.due_at <= bindparam("now"))
 _asked_again = or_(attempt.c.reason != "", attempt.c.detail != "")
-_to_be_decided = message.c.decide_at.is_not(None)
+_clocked = message.alias("clocked")
+
+
+def _decided_after(when: Any) -> Any:
+    """Those whose time to decide is later than that; the times of what has ended are not in the index."""
+    here = _clocked.c.workspace_id == bindparam("workspace_id")
+    return message.c.id.in_(select(_clocked.c.id).where(here, _clocked.c.decide_at > when))
+
+
+_to_be_decided = _decided_after(0)
 
 
 def _of_attempts(condition: Any) -> Any:
@@ -42,19 +54,31 @@ def _of_attempts(condition: Any) -> Any:
 def _page(condition: Any) -> Statement:
     fits = (or_(bindparam("label") == "", message.c.label == bindparam("label")),)
     whose = or_(message.c.contact_id == bindparam("contact_id"), bindparam("contact_id") == 0)
-    return Statement(newest.where(listed, *fits, whose, condition))
+    by_what_is_open = (
+        message.c.id + 0
+    ).desc()  # not by the key: a planner would read all history in its order
+    found = newest.order_by(None).order_by(by_what_is_open)
+    return Statement(found.where(listed, *fits, whose, condition))
 
 
 _PAGES = {
-    "hour": _page(and_(message.c.decide_at > bindparam("now"), not_(_has_attempt))),
+    "hour": _page(and_(_decided_after(bindparam("now")), message.c.state == "scheduled", not_(_has_attempt))),
     "hours": _page(_of_attempts(and_(_later, not_(_asked_again)))),
     "retry": _page(_of_attempts(and_(_later, _asked_again))),
-    "answer": _page(_of_attempts(and_(_attempts_here, attempt.c.state == "submitting"))),
-    "evidence": _page(and_(_to_be_decided, message.c.state == "unknown", not_(_has_open))),
+    "answer": _page(_of_attempts(_submitting)),
+    "evidence": _page(
+        and_(
+            _of_attempts(_silent),
+            _to_be_decided,
+            message.c.state == "unknown",
+            not_(_has_open),
+        )
+    ),
     "receipt": _page(and_(_to_be_decided, message.c.state.in_(["sent", "delivered"]), not_(_has_open))),
+    "release": _page(is_held),
     "person": _page(
         and_(
-            _of_attempts(and_(_attempts_here, attempt.c.state == "unknown")),
+            _of_attempts(_silent),
             message.c.state == "unknown",
             message.c.reason != "left",
             message.c.finished_at.is_not(None),

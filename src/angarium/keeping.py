@@ -1,0 +1,165 @@
+"""What `backup`, `restore` and `held` do: copies of the database, and what a restored one holds back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from angarium.accounts import store as accounts
+from angarium.assembly import assemble, prepare
+from angarium.config import Settings
+from angarium.core.clock import SystemClock
+from angarium.core.problems import Problem
+from angarium.messaging import held
+from angarium.messaging.store import held as store
+from angarium.messaging.world import World
+from angarium.storage import backup, instance, opening
+from angarium.storage.backup import Backup
+from angarium.storage.database import Transaction, open_database
+from angarium.storage.migrate import has_table, migrate
+from angarium.storage.opening import Mark
+
+T = TypeVar("T")
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """What came of a restore."""
+
+    at: int  # the instant that the database shows
+    held: int
+    aside: tuple[Path, ...] = ()  # what stood there before
+
+
+async def back_up(settings: Settings, target: Path, keep: int) -> Backup:
+    """Write a backup and look at it; remember where it is; let the oldest of a folder go."""
+    clock, path = SystemClock(), opening.sqlite_path(settings.database)
+    await opening.check_ours(settings.database, settings.key_file)
+    if path is not None:
+        file = backup.destination(target, ".db", clock.now())
+        made = await backup.copy_sqlite(path, file, clock)
+    else:
+        file = backup.destination(target, ".dump", clock.now())
+        made = await _dump(settings.database, file, clock.now())
+    opening.write_mark(
+        opening.mark_file(settings.key_file), Mark(made.instance, str(made.file.resolve()), made.at)
+    )
+    if keep:
+        backup.let_go(target, keep)
+    return made
+
+
+async def _dump(url: str, file: Path, now: int) -> Backup:
+    found = await _in(url, _touched, now)
+    await backup.dump_postgres(url, file)
+    return Backup(file, found.id, now, None, backup.size_of(file))
+
+
+async def _touched(tx: Transaction, now: int) -> instance.Instance:
+    await instance.touch(tx, now)
+    found = await instance.known(tx)
+    if found is None:
+        raise Problem("backup", "The backup cannot be used", detail="No server has run on this database yet.")
+    return found
+
+
+async def put_back(settings: Settings, file: Path, *, replace: bool) -> Restored:
+    """Make a backup the database. Nothing that it shows as under way goes out before a person says so."""
+    with opening.held(settings.key_file, alone=True):
+        path = opening.sqlite_path(settings.database)
+        if path is not None:
+            return await _put_back_file(settings, file, path, replace=replace)
+        if await _in(settings.database, has_table, "alembic_version"):
+            detail = "The database is not empty. Make an empty one, and name it in the setting `database`."
+            raise Problem("backup", "The backup cannot be used", detail=detail)
+        await backup.put_back_postgres(settings.database, file)
+        return await _hold(settings.database)
+
+
+async def _put_back_file(settings: Settings, file: Path, path: Path, *, replace: bool) -> Restored:
+    found = await asyncio.to_thread(backup.look_at, file)
+    mark = opening.read_mark(opening.mark_file(settings.key_file))
+    if mark is not None and mark.instance != found.instance:
+        told = f"{file} is a backup of {found.instance}; expected is {mark.instance}."
+        remedy = f"If it is the right one, delete {opening.mark_file(settings.key_file)}."
+        raise opening.not_ours(told, remedy, mark)
+    if backup.size_of(path) and not replace:
+        detail = f"There is a database at {path}. With --replace it is put aside, and kept."
+        raise Problem("backup", "The backup cannot be used", detail=detail)
+    draft = await asyncio.to_thread(backup.draft_of, file, path)
+    restored = await _hold(f"sqlite:///{draft}")  # before anybody can begin on it
+    aside = await asyncio.to_thread(backup.take_place, draft, path, SystemClock().now())
+    return msgspec.structs.replace(restored, aside=tuple(aside))
+
+
+async def hold_in_place(settings: Settings) -> Restored:
+    """Hold what is in a database that was put back by other means: a snapshot, pg_restore by hand."""
+    with opening.held(settings.key_file, alone=True):
+        return await _hold(settings.database)
+
+
+async def _hold(url: str) -> Restored:
+    await migrate(url)
+    return await _in(url, _hold_all, SystemClock().now())
+
+
+async def _hold_all(tx: Transaction, now: int) -> Restored:
+    at = await instance.restored(tx, now)
+    workspaces = await accounts.workspaces(tx)
+    return Restored(at, sum([await store.hold(tx, workspace.id) for workspace in workspaces]))
+
+
+async def _in(url: str, work: Callable[..., Awaitable[T]], *args: object) -> T:
+    database = open_database(url)
+    await database.start()
+    try:
+        return await database.run(work, *args)
+    finally:
+        await database.stop()
+
+
+# ── what is held ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class Share(msgspec.Struct, frozen=True):
+    """What is held in one workspace, of one class and state."""
+
+    workspace: str
+    what: store.Share
+
+
+async def shares(settings: Settings) -> list[Share]:
+    """Everything that is held."""
+
+    async def look(world: World, workspace: accounts.Workspace) -> list[Share]:
+        found = await world.ground.db.read(store.summary, workspace.id)
+        return [Share(workspace.name, one) for one in found]
+
+    return [share for found in await _everywhere(settings, "", look) for share in found]
+
+
+async def decide(settings: Settings, workspace: str, *, release: bool, from_: int, until: int) -> int:
+    """Release or cancel what is held and was accepted in this time; how many."""
+    act = held.release if release else held.give_up
+
+    async def each(world: World, one: accounts.Workspace) -> int:
+        return await act(world, one.id, from_, until)
+
+    return sum(await _everywhere(settings, workspace, each))
+
+
+async def _everywhere(
+    settings: Settings, only: str, work: Callable[[World, accounts.Workspace], Awaitable[T]]
+) -> list[T]:
+    await prepare(settings)
+    house = assemble(settings)
+    await house.ground.db.start()
+    try:
+        known = await house.ground.db.read(accounts.workspaces)
+        await house.world.lines.reload([workspace.id for workspace in known])
+        return [await work(house.world, one) for one in known if only in ("", one.name)]
+    finally:
+        await house.ground.db.stop()

@@ -1,0 +1,48 @@
+"""What is open is found by its own index, however long the history, as SQLite plans it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import apsw
+import pytest
+
+from angarium.messaging.store import attempts, queue, unknowns, waiting
+from angarium.storage.bulk import Statement
+from angarium.storage.sqlite import SqliteDatabase
+from angarium.storage.sqlite_planner import tell_planner
+from support.databases import create_schema
+
+STATEMENTS: dict[str, Statement] = {
+    "unanswered at an address": attempts._unanswered_at,
+    "last to a contact": attempts._last_to,
+    "left behind": queue._orphans,
+    "unknown": unknowns._page,
+    "unknown since": unknowns._silent_since,
+    "how many unknown": unknowns._summary,
+    "due on these lines": waiting._on_these_lines,
+    "due on others": waiting._on_other_lines,
+    **{f"waiting for {what}": statement for what, statement in waiting._PAGES.items()},
+}
+# By the key's first column alone, or up to an id: everything that a workspace ever had.
+HISTORY = ("USING PRIMARY KEY (workspace_id=?)", "USING PRIMARY KEY (workspace_id=? AND id<?)", "SCAN ")
+
+
+@pytest.fixture
+async def connection() -> AsyncIterator[apsw.Connection]:
+    """An empty database with the schema."""
+    database = SqliteDatabase("")
+    await database.start()
+    await create_schema(database)
+    tell_planner(database._connections[0])
+    yield database._connections[0]
+    await database.stop()
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_no_history_is_read_for_what_is_open(connection: apsw.Connection, name: str) -> None:
+    text = STATEMENTS[name].text("sqlite")
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {text}", (0,) * text.count("?"))
+    steps = [row[3] for row in rows if "json_each" not in row[3]]
+    assert steps
+    assert [step for step in steps if any(way in step for way in HISTORY)] == []

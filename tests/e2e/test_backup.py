@@ -1,0 +1,159 @@
+"""A backup of a running server, put back: the operator's ledger shows nothing twice until one says so."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from angarium import keeping
+from angarium.core.clock import SystemClock
+from angarium.core.problems import Problem
+from angarium.messaging.held import EVER
+from angarium.storage.backup import destination
+from support.databases import PostgresServer
+from support.process import Shop
+
+pytestmark = pytest.mark.timeout(400)  # many processes, one after the other
+
+
+async def send(served: Shop, count: int, **given: object) -> list[str]:
+    """So many messages; their ids."""
+    heard = await asyncio.gather(*(served.send(**given) for _ in range(count)))
+    assert {one.status for one in heard} == {202}, heard[0]
+    return [one.json["id"] for one in heard]
+
+
+def named_now(place: Path) -> Path:
+    """The file that a backup would be written to now."""
+    return destination(place, ".db", SystemClock().now())
+
+
+async def state_of(served: Shop, message_id: str) -> str:
+    return str((await served.message(message_id))["state"])
+
+
+async def before_and_after(served: Shop, place: Path) -> tuple[list[str], list[str]]:
+    """Ids of what a backup shows as waiting, and of what was accepted after it; all of it has gone out."""
+    await served.start()
+    waiting = await send(served, 25)  # the operator is not there yet
+    await keeping.back_up(served.settings, place, 0)
+    await served.start_operator()
+    late = await send(served, 5)
+    await served.until(lambda: len(served.taken()) == 30)
+    return waiting, late
+
+
+async def refused(served: Shop, place: Path) -> str:
+    """What is said of a restore that is not to be."""
+    with pytest.raises(Problem) as caught:
+        await keeping.put_back(served.settings, place, replace=False)
+    return caught.value.detail
+
+
+async def test_what_a_backup_shows_as_waiting_is_held_until_a_person_lets_it_go(tmp_path: Path) -> None:
+    folder, place = tmp_path / "shop", tmp_path / "backup.db"
+    folder.mkdir()
+    async with Shop(folder) as served:
+        waiting, late = await before_and_after(served, place)
+        assert "Another server runs on this place" in await refused(served, place)
+        await served.stop()
+        assert "With --replace it is put aside" in await refused(served, place)
+        status, said = await served.command("restore", str(place), "--replace")
+        assert (status, "25 messages are held" in said) == (0, True), said
+
+        await served.start()
+        assert "restored from a backup" in served.said()
+        new = await send(served, 3)
+        await served.until(lambda: len(served.taken()) == 33)  # sent as usual
+        for message_id in late:
+            assert (await served.client.ask("GET", f"/v1/messages/{message_id}")).status == 404
+        told = await served.message(waiting[0])
+        assert (told["reason"], told["waiting"]["for"]) == ("restored", "release")
+        assert [share.what.messages for share in await keeping.shares(served.settings)] == [25]
+        _, said = await served.command("doctor")
+        assert "25 messages are held" in said
+
+        _, said = await served.command("held", "release")
+        assert said == "Released: 25."
+        await served.until(lambda: len(served.taken()) == 58)
+        assert {await state_of(served, one) for one in new} <= {"sent", "delivered"}
+        assert await served.stop() == 0
+
+
+async def test_an_intent_in_a_backup_is_not_sent_again(tmp_path: Path) -> None:
+    """The backup shows it as being submitted; it went out, and only the operator knows."""
+    folder, place = tmp_path / "shop", tmp_path / "backup.db"
+    folder.mkdir()
+    async with Shop(folder) as served:
+        await served.start_operator()
+        await served.start()
+        silent = await served.send(to={"phone": "+380501234508"}, **{"class": "otp"})  # no answer comes
+        await served.until(lambda: len(served.taken()) == 1)
+        await keeping.back_up(served.settings, place, 0)
+        await served.stop()
+        assert (await keeping.put_back(served.settings, place, replace=True)).held == 1
+        await served.start()
+
+        async def waits_for_a_person() -> bool:
+            told = await served.message(silent.json["id"])
+            return told["state"] == "unknown" and "held" in str(told["timeline"])
+
+        await served.until(waits_for_a_person)  # where a code would have been sent once more
+        assert len(served.taken()) == 1
+        assert await keeping.decide(served.settings, "", release=False, from_=0, until=0) == 0
+        assert await keeping.decide(served.settings, "", release=False, from_=0, until=EVER) == 1
+        assert await keeping.shares(served.settings) == []
+        await served.stop()
+        assert len(served.taken()) == 1
+
+
+async def test_a_backup_is_whole_or_not_there(tmp_path: Path) -> None:
+    folder, place = tmp_path / "shop", tmp_path / "backups"
+    folder.mkdir()
+    place.mkdir()
+    async with Shop(folder) as served:
+        await served.start()
+        for kept in (1, 2, 2):
+            await send(served, 50)
+            await served.until(lambda: not named_now(place).exists())  # it is named for its second
+            await keeping.back_up(served.settings, place, 2)
+            assert len(list(place.iterdir())) == kept
+        await served.stop()
+        newest = max(place.iterdir())
+        content = bytearray(newest.read_bytes())
+        content[8 * 4096 : 8 * 4096 + 64] = bytes(64)
+        newest.write_bytes(content)
+        assert "is damaged" in await refused(served, newest)
+        served.file.unlink()
+        status, said = await served.command("serve")
+        assert (status, f"The newest backup is {newest}" in said) == (1, True), said
+        await keeping.put_back(served.settings, min(place.iterdir()), replace=False)
+        await served.start()
+        assert await served.stop() == 0
+
+
+async def test_what_postgresql_lacks_is_said(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(Problem, match="database away"):
+        await keeping.back_up(shop.settings, tmp_path / "x.dump", 0)
+
+
+async def test_a_dump_of_postgresql_holds_the_same(
+    tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", postgres_server.programs(), prepend=":")
+    folder, place = tmp_path / "shop", tmp_path / "backup.dump"
+    folder.mkdir()
+    async with Shop(folder, await postgres_server.empty_database()) as served:
+        await before_and_after(served, place)
+        await served.stop()
+        served.database = await postgres_server.empty_database()
+        assert (await keeping.put_back(served.settings, place, replace=False)).held == 25
+        await served.start()
+        await send(served, 3)
+        await served.until(lambda: len(served.taken()) == 33)
+        assert await keeping.decide(served.settings, "", release=True, from_=0, until=EVER) == 25
+        await served.until(lambda: len(served.taken()) == 58)
+        await served.stop()
