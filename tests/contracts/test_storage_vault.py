@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from base64 import urlsafe_b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,22 @@ def test_no_two_seals_are_alike_and_none_shows_its_secret() -> None:
     sealed = {vault.seal(b"secret", HERE) for _ in range(100)}
     assert len(sealed) == 100
     assert not any("secret" in text for text in sealed)
+
+
+def test_a_keyed_hash_is_of_its_data_purpose_and_oldest_key() -> None:
+    vault = Vault([KEY], CHANCE)
+    hashed = vault.keyed_hash(b"+380501234567", "log/phone")
+    assert len(hashed) == 32
+    assert vault.keyed_hash(b"+380501234567", "log/phone") == hashed
+    assert Vault([OTHER, KEY], CHANCE).keyed_hash(b"+380501234567", "log/phone") == hashed
+    others = {
+        vault.keyed_hash(b"+380501234568", "log/phone"),
+        vault.keyed_hash(b"+380501234567", "idempotency"),
+        Vault([OTHER], CHANCE).keyed_hash(b"+380501234567", "log/phone"),
+        sha256(b"+380501234567").digest(),
+    }
+    assert hashed not in others
+    assert len(others) == 4
 
 
 def test_it_opens_nowhere_else() -> None:

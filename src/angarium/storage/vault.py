@@ -41,7 +41,8 @@ class Vault:
         self._ciphers = {_fingerprint(key): AESGCM(key) for key in keys}
         self._newest = _fingerprint(keys[0])
         # Of the oldest key, so that nothing changes when a new one is put in front.
-        self._hashing = hmac.digest(keys[-1], b"angarium keyed hash", hashlib.sha256)
+        self._hashing = hmac.digest(keys[-1], b"angarium keyed hash", "sha256")
+        self._hashing_for: dict[str, bytes] = {}  # by purpose; there are few
 
     def seal(self, plain: bytes, bound_to: str) -> str:
         """Encrypt; `bound_to` names the only place where it opens: "line/12/settings/password"."""
@@ -66,8 +67,10 @@ class Vault:
 
     def keyed_hash(self, data: bytes, purpose: str) -> bytes:
         """32 bytes, the same for the same data and purpose; they tell nothing without the oldest key."""
-        key = hmac.digest(self._hashing, purpose.encode(), hashlib.sha256)
-        return hmac.digest(key, data, hashlib.sha256)
+        key = self._hashing_for.get(purpose)
+        if key is None:
+            key = self._hashing_for[purpose] = hmac.digest(self._hashing, purpose.encode(), "sha256")
+        return hmac.digest(key, data, "sha256")
 
     def is_newest(self, sealed: str) -> bool:
         """Whether it is sealed with the newest key; one that is not wants sealing again."""
