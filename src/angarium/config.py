@@ -58,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         10 * 1024 * 1024
     )
     trusted_proxies: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$")], ...],  # never everybody: "*"
         Meta(
             description="Addresses or networks of reverse proxies in front. Only what they say in "
             "X-Forwarded-For and X-Forwarded-Proto is believed."

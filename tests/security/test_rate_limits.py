@@ -18,7 +18,7 @@ from angarium.accounts import limits as limiting
 from angarium.accounts import pages
 from angarium.accounts.limits import Limit, Limits, address_of
 from angarium.assembly import application, assemble
-from angarium.config import Settings
+from angarium.config import Settings, load
 from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
 from angarium.storage.database import Database
@@ -219,3 +219,16 @@ async def test_the_settings_are_those_of_the_server(database_url: str, tmp_path:
             assert await statuses(nobody.with_key(BAD_KEY), 4) == {401: 2, 429: 2}
     finally:
         await house.close()
+
+
+@pytest.mark.parametrize("given", ["*", "proxy.example", "127.0.0.1,*", "10.0.0.0/8,all"])
+def test_nobody_believes_everybody(given: str) -> None:
+    with pytest.raises(Problem) as caught:
+        load(environment={"ANGARIUM_TRUSTED_PROXIES": given})
+    (wrong,) = caught.value.fields
+    assert wrong.field == "trusted_proxies"
+    assert "X-Forwarded-For" in wrong.remedy
+    assert load(environment={"ANGARIUM_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}).trusted_proxies == (
+        "10.0.0.0/8",
+        "::1",
+    )
