@@ -126,6 +126,7 @@ RIGHT = {
 WRONG = {
     "lost": books(),
     "lost, and we say that we could not": books(state="failed", reason="unsupported"),
+    "forgotten": books(taken(), answer=Acked(NAME, "msg_2", 100.1, 1)),
     "unexpected": books(taken(), taken(120.0, name="d0000002", face="smtp")),
     "doubled_at_most_once": books(taken(answered_at=None), SECOND, kind="offer"),
     "doubled_without_cause": books(FIRST, SECOND),
@@ -162,6 +163,12 @@ def test_what_is_found(case: str) -> None:
     assert verdict.wrong[kind] >= 1
     # What says that it went out, and is at no operator, is contradicted as well.
     assert {word for word, count in verdict.wrong.items() if count} <= {kind, "contradicted"}, verdict
+
+
+def test_a_message_that_was_created_twice() -> None:
+    found = books(taken())
+    found.seen.shown *= 2
+    assert judge(found).created_twice == [NAME]
 
 
 def test_how_the_unanswered_were_resolved() -> None:

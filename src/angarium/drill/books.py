@@ -119,6 +119,7 @@ class Seen(msgspec.Struct):
     broken: list[Broken]
     shown: list[Shown]
     told: dict[str, Told] = {}  # those of which more than the state is to be known
+    asked: dict[str, str | float] = {}  # seed, rate, seconds, database
 
 
 class Books(msgspec.Struct):

@@ -45,6 +45,8 @@ async def run(options: Options, console: Console) -> Verdict:
             drain_s, silent_at = await _drain(stage, lookout, clock)
             seen = Seen(silent_at, drain_s, nemesis.broken, await lookout.every_message())
             seen.told = await lookout.tell(_worth_telling(books_of(stage.folder, seen)))
+            seen.asked = {name: getattr(options, name) for name in ("seed", "rate", "seconds")}
+            seen.asked["database"] = "sqlite" if sqlite else "postgresql"
         (stage.folder / SEEN).write_bytes(msgspec.json.encode(seen))
         return judge(books_of(stage.folder, seen))
     finally:
@@ -55,7 +57,7 @@ def judge_again(folder: Path) -> Verdict:
     """The verdict on what an earlier drill left in a folder."""
     try:
         seen = msgspec.json.decode((folder / SEEN).read_bytes(), type=Seen)
-    except OSError as error:
+    except (OSError, msgspec.DecodeError) as error:
         raise Problem("drill", f"{folder} holds no whole drill", detail=str(error)) from None
     return judge(books_of(folder, seen))
 

@@ -43,6 +43,8 @@ class Verdict(msgspec.Struct, kw_only=True):
     """What came out. Lists hold the names of messages, at most the first twenty; `wrong` counts them all."""
 
     passed: bool
+    asked: dict[str, str | float]
+    faults: dict[str, int]  # injected, by name
     wrong: dict[str, int]
     attempted: int
     acked: int
@@ -54,6 +56,8 @@ class Verdict(msgspec.Struct, kw_only=True):
     unknown: dict[str, int]  # how each unanswered submission was resolved
     waiting: dict[str, int]  # not ended yet: why
     lost: list[str]
+    forgotten: list[str]  # promised, and the API does not show it, or under another id
+    created_twice: list[str]  # one Idempotency-Key, two messages
     unexpected: list[str]
     doubled_at_most_once: list[str]
     doubled_without_cause: list[str]
@@ -77,8 +81,13 @@ def judge(books: Books) -> Verdict:
     copies = _by_name(books.taken)
     found = doubles(attempted, copies, seen.broken, books.cuts)
     missing = [name for name in acked if name not in copies]
+    times_shown = Counter(message.name for message in seen.shown)
     wrong = {
         "lost": [name for name in missing if not _is_explained(shown.get(name))],
+        "forgotten": [
+            name for name, one in acked.items() if name not in shown or shown[name].message != one.message
+        ],
+        "created_twice": [name for name, times in times_shown.items() if times > 1],
         "unexpected": [name or _place(copies[name][0]) for name in copies if name not in attempted],
         "doubled_at_most_once": found.forbidden,
         "doubled_without_cause": found.causeless,
@@ -94,6 +103,8 @@ def judge(books: Books) -> Verdict:
     }
     return Verdict(
         passed=not any(wrong.values()) and _is_within(found),
+        asked=seen.asked,
+        faults=dict(Counter(one.name for one in seen.broken)),
         wrong={word: len(names) for word, names in wrong.items()},
         attempted=len(attempted),
         acked=len(acked),
