@@ -20,6 +20,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("accounts", "session"): "what a browser carries, and how its forms are believed",
     ("contacts", "phones"): "numbers as people write them, and as E.164",
     ("content", "liquid"): "the template language, within limits",
+    ("content", "soundness"): "what a template must be before it is used",
     ("messaging", "states"): "the lifecycle as a table",
     ("messaging", "policy"): "may it go, now, to this person, over this line",
     ("messaging", "cascade"): "which step is next",

@@ -14,7 +14,11 @@ from pathlib import Path
 
 import aiohttp
 
-from support.server import Client
+from angarium.accounts.flows import create_workspace
+from angarium.assembly import make_ground
+from angarium.config import Settings, load
+from angarium.storage.migrate import migrate
+from support.server import Client, key_for
 
 STARTS_S = 60.0
 POLL_S = 0.05
@@ -49,34 +53,35 @@ async def running(folder: Path, **settings: str) -> AsyncIterator[Program]:
         "log_format": "json",
         **settings,
     }
-    environment = {**os.environ, **{f"ANGARIUM_{name.upper()}": value for name, value in given.items()}}
-    log = folder / "serve.log"
-    await _command(environment, "migrate")
-    key = (await _command(environment, "keys", "create", "--workspace", "shop", "--new", "--quiet")).decode()
+    environment = {f"ANGARIUM_{name.upper()}": value for name, value in given.items()}
+    key, log = await _key(load(environment=environment)), folder / "serve.log"
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "angarium", "serve"), env=environment, stdout=out, stderr=out
+            *(sys.executable, "-m", "angarium", "serve"),
+            env={**os.environ, **environment},
+            stdout=out,
+            stderr=out,
         )
     try:
         url = await _url(process, log)
         async with aiohttp.ClientSession(auto_decompress=False) as session:
-            yield Program(Client(session, url, key.strip()), process, log)
+            yield Program(Client(session, url, key), process, log)
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         await process.wait()
 
 
-async def _command(environment: dict[str, str], *arguments: str) -> bytes:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "angarium", *arguments),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    printed, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode(errors="replace")
-    return printed
+async def _key(settings: Settings) -> str:
+    """A key with every right in a new workspace of a new database."""
+    await migrate(settings.database)
+    ground = make_ground(settings)
+    await ground.db.start()
+    try:
+        workspace = await create_workspace(ground, "shop")
+        return await key_for(ground, workspace.id)
+    finally:
+        await ground.db.stop()
 
 
 async def _url(process: asyncio.subprocess.Process, log: Path) -> str:

@@ -16,59 +16,62 @@ Rules:
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache, partial
-from itertools import takewhile
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from liquid import BoundTemplate, Environment, Markup, RenderContext, StrictDefaultUndefined, escape
 from liquid.ast import Node
-from liquid.builtin.content import ContentNode
-from liquid.builtin.expressions import FilteredExpression, LoopExpression, Path
-from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.builtin.output import Output, OutputNode
 from liquid.builtin.tags.echo_tag import EchoNode, EchoTag
 from liquid.exceptions import (
     LiquidError,
-    LiquidSyntaxError,
     LiquidTypeError,
     ResourceLimitError,
     UndefinedError,
 )
-from liquid.expression import Expression
 from liquid.output import LimitedStringIO
-from liquid.static_analysis import Variable
 from liquid.stream import TokenStream
 from liquid.tag import Tag
 from liquid.token import Token
 from liquid.undefined import UNDEFINED
 from liquid.utils import ReadOnlyChainMap
 
+from angarium.content.soundness import (
+    ITERATIONS_MAX,
+    Plain,
+    bound_ranges,
+    check_filters,
+    check_verbatim,
+    dotted,
+    loop_steps,
+    plain,
+    variables,
+)
+from angarium.core.problems import shown
+
 SOURCE_MAX = 100_000  # characters
 OUTPUT_MAX = 100_000  # bytes of UTF-8; mail programs clip a message at about as much
-ITERATIONS_MAX = 10_000  # of all loops of one rendering
+STEPS_MAX = 30_000  # tags, outputs, names and loops of one rendering; each takes about a microsecond
 NESTING_MAX = 20  # blocks in blocks
 LOCALS_MAX = 1_000_000  # bytes kept by assign and capture
 ITEMS_MAX = 1_000  # of a list that goes through a filter
 NUMBER_MAX = 10**18  # of a number that goes through a filter
-WORK_MAX = 5_000_000  # characters that go through the filters of one rendering
+WORK_MAX = 500_000  # characters that go through the filters of one rendering
+ITEM_WORK = 50  # characters that one item of a list is worth
+FILTER_STEPS, BUFFER_STEPS = 4, 3  # that a filter and a capture are worth
 DATE_FORMAT_MAX = 100  # characters
 CACHED_TEMPLATES = 512
 KNOWN_SHOWN_MAX = 20  # names listed beside one that is not known
 
+NOTHING: frozenset[str] = frozenset()
 ABSENT_TAGS = ("include", "render")  # they read other templates
 ABSENT_FILTERS = ("safe", "escapejs")  # not Liquid's own, and `safe` would let a customer write our HTML
 MULTIPLYING_FILTERS = ("replace", "join")  # one argument is written many times over
 
-# The lexer looks for the end of each of these from each beginning: quadratic when there is no end.
-VERBATIM = re.compile(r"\{%-?\s*(end)?(raw|doc)\s*-?%\}")
-
-
-# The parts of a text, and where which value stands among them.
-Plain = tuple[list[str], tuple[tuple[int, tuple[str, ...]], ...]]
+SLOW_FILTERS = {"strip_html": 10}  # how many characters one is worth
 
 
 class TemplateSyntax(ValueError):
@@ -95,8 +98,8 @@ class MissingVariable(RenderError):
     """The template uses a name that the values do not have; `known` are the names beside it."""
 
     def __init__(self, name: str, *, known: tuple[str, ...] = (), line: int = 0, column: int = 0) -> None:
-        super().__init__(f"{name} is not known", line, column)
-        self.name = name
+        self.name = shown(name)
+        super().__init__(f"{self.name} is not known", line, column)
         self.known = known
 
 
@@ -107,10 +110,10 @@ class Template:
 
     def __init__(self, source: str, bound: BoundTemplate) -> None:
         self.source = source
-        self.variables = _variables(bound)  # dotted paths, such as "contact.first_name"
+        self.variables = variables(bound)  # dotted paths, such as "contact.first_name"
         self._bound = bound
         self._show: Callable[[object], str] = _shown_html if bound.env.autoescape else _shown
-        self._plain = _plain(bound.nodes)
+        self._plain = plain(bound.nodes)
 
     def render(self, values: Mapping[str, Any]) -> str:
         """The text for these values: str, int, float, bool, None, and lists and dicts of them.
@@ -154,10 +157,11 @@ def compile_template(source: str, *, html: bool = False) -> Template:
     if len(source) > SOURCE_MAX:
         raise TemplateSyntax(f"{len(source)} characters are more than the {SOURCE_MAX} a template may have")
     try:
-        _check_verbatim(source)
+        check_verbatim(source)
         bound = (HTML if html else TEXT).from_string(source)
-        _bound_ranges(bound)
-        _check_filters(bound)
+        bound_ranges(bound)
+        cast("_Bound", bound).loop_steps = loop_steps(bound)
+        check_filters(bound)
         return Template(source, bound)
     except LiquidError as error:
         detail = "nested too deeply" if isinstance(error.__cause__, RecursionError) else str(error.message)
@@ -166,106 +170,38 @@ def compile_template(source: str, *, html: bool = False) -> Template:
         raise TemplateSyntax("nested too deeply") from error
 
 
-# ── what is checked before a template is used ────────────────────────────────────────────────────────
-
-
-def _check_verbatim(source: str) -> None:
-    last = {(match[2], bool(match[1])): match.start() for match in VERBATIM.finditer(source)}
-    for tag in ("raw", "doc"):
-        opened = last.get((tag, False), -1)
-        if opened > last.get((tag, True), -1):
-            raise LiquidSyntaxError(f"{tag} is never closed", token=Token("tag", tag, opened, source))
-
-
-def _check_filters(bound: BoundTemplate) -> None:
-    for name, spans in bound.analyze(include_partials=False).filters.items():
-        if name not in bound.env.filters:
-            token = Token("word", name, spans[0].index, bound.nodes[0].token.source)
-            raise LiquidSyntaxError(f"there is no filter {name!r}", token=token)
-
-
-def _bound_ranges(bound: BoundTemplate) -> None:
-    """Ranges stand in loops only, and are bounded there: elsewhere they become lists of any length."""
-    for expression in _expressions(bound):
-        if isinstance(expression, LoopExpression) and type(expression.iterable) is RangeLiteral:
-            whole = expression.iterable
-            expression.iterable = _BoundedRange(whole.token, whole.start, whole.stop)
-        elif type(expression) is RangeLiteral:
-            raise LiquidSyntaxError("a range (1..3) can only stand in a loop", token=expression.token)
-
-
-def _expressions(bound: BoundTemplate) -> Iterator[Expression]:
-    """Every expression of the template, each before those inside it."""
-    context = RenderContext(bound)
-    nodes: list[Node] = list(bound.nodes)
-    while nodes:
-        node = nodes.pop()
-        nodes += node.children(context, include_partials=False)
-        waiting = list(node.expressions())
-        while waiting:
-            expression = waiting.pop()
-            yield expression
-            waiting += expression.children()
-
-
-def _variables(bound: BoundTemplate) -> frozenset[str]:
-    found = bound.analyze(include_partials=False).globals
-    return frozenset(_leading(variable) for uses in found.values() for variable in uses)
-
-
-def _leading(variable: Variable) -> str:
-    """`order.items[0].name` needs `order.items`; what stands after an index is not looked at."""
-    return _dotted(takewhile(lambda segment: isinstance(segment, str), variable.segments))
-
-
-def _plain(nodes: Iterable[Node]) -> Plain | None:
-    """The template as a join; None when it is more than text and plain names."""
-    parts: list[str] = []
-    slots: list[tuple[int, tuple[str, ...]]] = []
-    for node in nodes:
-        if type(node) is ContentNode:
-            parts.append(node.text)
-            continue
-        path = _plain_path(node)
-        if path is None:
-            return None
-        slots.append((len(parts), path))
-        parts.append("")
-    return parts, tuple(slots)
-
-
-def _plain_path(node: Node) -> tuple[str, ...] | None:
-    if not isinstance(node, OutputNode) or not isinstance(node.expression, FilteredExpression):
-        return None
-    left = node.expression.left
-    if node.expression.filters or not isinstance(left, Path):
-        return None
-    names = tuple(
-        name for name in left.path if isinstance(name, str) and name not in ("size", "first", "last")
-    )
-    return names if len(names) == len(left.path) else None
-
-
 # ── the interpreter, bounded ─────────────────────────────────────────────────────────────────────────
 
 
 class _Context(RenderContext):
     """One rendering: strict names, counted loops, filters that are watched."""
 
-    __slots__ = ("iterations", "work")
+    __slots__ = ("iterations", "steps", "work")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.steps = 0
         super().__init__(*args, **kwargs)
         self.iterations = 0
         self.work = 0
         # Without Liquid's own `now` and `today`, which read the clock.
         self.scope = ReadOnlyChainMap(self.locals, self.globals, self.counters)
 
+    @property  # type: ignore[override]  # a plain attribute there
+    def disabled_tags(self) -> frozenset[str]:
+        """None. Every node asks for them before it is rendered, and so is counted."""
+        self._step()
+        return NOTHING
+
+    @disabled_tags.setter
+    def disabled_tags(self, _value: object) -> None:
+        return
+
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
+        self._step()
         found = super().get(path, token=token, default=default)
         if type(found) is StrictDefaultUndefined:
             # The hint becomes the message of the error, and so carries the whole name to whoever catches it.
-            return StrictDefaultUndefined(str(path[0]), token=token, hint=_dotted(path))
+            return StrictDefaultUndefined(str(path[0]), token=token, hint=dotted(path))
         return found
 
     def filter(self, name: str, token: Token | None) -> Callable[..., object]:
@@ -273,25 +209,33 @@ class _Context(RenderContext):
 
     def raise_for_loop_limit(self, length: int = 1) -> None:
         self.iterations += length
+        self._step(min(length, ITERATIONS_MAX) * cast("_Bound", self.template).loop_steps)
         if self.iterations > ITERATIONS_MAX:
             raise ResourceLimitError(f"loops run more than {ITERATIONS_MAX} times", token=None)
 
     def get_buffer(self, buf: TextIO | None = None) -> _Buffer:
+        self._step(BUFFER_STEPS)
         return _Buffer(OUTPUT_MAX - (buf.size if isinstance(buf, LimitedStringIO) else 0))
 
     def _watched(
         self, name: str, function: Callable[..., object], value: object, *args: object, **kwargs: object
     ) -> object:
+        self._step(FILTER_STEPS)
         given = [_bounded(one) for one in (value, *args)]
         if name in MULTIPLYING_FILTERS:
             self._spend(_length(given[0]) * max((_length(one) for one in given[1:]), default=0))
-        self._spend(sum(_length(one) for one in given))
+        self._spend(sum(_weight(one) for one in given) * SLOW_FILTERS.get(name, 1))
         return _bounded(function(*given, **kwargs))
 
     def _spend(self, characters: int) -> None:
         self.work += characters + 1
         if self.work > WORK_MAX:
             raise ResourceLimitError("the filters have too much to do", token=None)
+
+    def _step(self, steps: int = 1) -> None:
+        self.steps += steps
+        if self.steps > STEPS_MAX:
+            raise ResourceLimitError(f"it takes more than {STEPS_MAX} steps", token=None)
 
 
 class _Buffer(LimitedStringIO):
@@ -309,19 +253,10 @@ class _Buffer(LimitedStringIO):
 
 class _Bound(BoundTemplate):
     context_class = _Context
+    loop_steps = 1
 
     def _get_buffer(self) -> _Buffer:
         return _Buffer(OUTPUT_MAX)
-
-
-class _BoundedRange(RangeLiteral):
-    __slots__ = ()
-
-    def evaluate(self, context: RenderContext) -> range:
-        whole = super().evaluate(context)
-        if whole.stop - whole.start > ITERATIONS_MAX:
-            raise ResourceLimitError(f"loops run more than {ITERATIONS_MAX} times", token=self.token)
-        return whole
 
 
 class _OutputNode(OutputNode):
@@ -411,6 +346,10 @@ def _length(value: object) -> int:
     return 1
 
 
+def _weight(value: object) -> int:
+    return _length(value) * (ITEM_WORK if type(value) in (list, tuple) else 1)
+
+
 def _date(value: object, form: object = "%Y-%m-%d") -> str:
     """Liquid's `date` for ISO 8601 texts and seconds since 1970 (UTC): the same on every day and machine."""
     if value in (None, ""):
@@ -479,10 +418,6 @@ def _place(source: str, token: Token | None, start: tuple[int, int] = (0, 0)) ->
         return start
     before = source[: token.start_index]
     return before.count("\n") + 1, len(before) - before.rfind("\n")
-
-
-def _dotted(path: Iterable[object]) -> str:
-    return ".".join(str(segment) for segment in path)
 
 
 def _known(values: Mapping[str, Any], name: str) -> tuple[str, ...]:

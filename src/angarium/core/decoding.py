@@ -202,7 +202,7 @@ def _place(body: bytes, byte: int) -> tuple[int, int]:
 
 
 def _nul(document: Any) -> Problem:
-    field = next(_nuls(document, ""), "")
+    field = shown(next(_nuls(document, ""), ""))
     return invalid(field, "holds the character U+0000", remedy="leave it out: it cannot be kept")
 
 
@@ -232,7 +232,7 @@ def _invalid(path: Path, problem: str, *, value: str = "", remedy: str = "") -> 
     field = ""
     for step in path:
         field += f".{step}" if isinstance(step, str) else "[*]" if step is None else f"[{step}]"
-    field = field.removeprefix(".")
+    field = shown(field.removeprefix("."))  # a name may be as long as the body
     wrong = FieldProblem(field=field, problem=problem, remedy=remedy, value=value)
     detail = f"{field}: {problem}" if field else f"The body {problem}"
     return Problem("invalid", "The request is not valid", detail=detail, fields=(wrong,))

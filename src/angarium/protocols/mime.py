@@ -24,6 +24,7 @@ from email.header import decode_header
 from email.message import Message
 from email.utils import format_datetime
 from html import escape, unescape
+from itertools import islice
 
 import msgspec
 
@@ -40,6 +41,7 @@ BASE64_LINE_BYTES = 57  # become 76 characters, RFC 2045 §6.8
 SIZE_MAX = 5 * 1024 * 1024  # bytes of a mail we read
 HEAD_MAX = 64 * 1024  # bytes before the first empty line
 PART_FIELDS_MAX = 128  # Content-Type and Content-Disposition fields: bounds the parts, and so their depth
+DASHED_LINES_MAX = 1_000  # lines that begin as a boundary does: bounds the parts that have no such field
 PART_FIELD_MAX = 2_000  # bytes of one of them; the parser's time grows with their square
 TEXT_MAX = 100_000  # characters of a text we take over
 
@@ -63,6 +65,7 @@ BUTTON = (
 )
 ASCII = bytes(range(128))
 PART_FIELD = re.compile(rb"content-(?:type|disposition)\s*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE)
+DASHED_LINE = re.compile(rb"^--", re.MULTILINE)
 EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 # Character sets a person's mail may be in. Python's codecs also hold ciphers and quadratic ones (punycode).
 CHARSETS = ("ascii", "big5", "cp", "euc", "gb", "hz", "iso", "koi8", "mac", "shift", "tis", "utf-8", "utf-16")
@@ -282,6 +285,8 @@ def parse(body: bytes) -> Message:
     head = EMPTY_LINE.search(body)
     if (head.start() if head else len(body)) > HEAD_MAX:
         raise MimeError("mail", f"has a head longer than {HEAD_MAX} bytes")
+    if sum(1 for _ in islice(DASHED_LINE.finditer(body), DASHED_LINES_MAX + 1)) > DASHED_LINES_MAX:
+        raise MimeError("mail", "has too many parts")
     for number, found in enumerate(PART_FIELD.finditer(body), 1):
         if number > PART_FIELDS_MAX:
             raise MimeError("mail", "has too many parts")

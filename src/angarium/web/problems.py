@@ -26,6 +26,7 @@ NUMBER_BYTES = 8
 FRAMEWORK = {
     400: ("bad-request", "The request cannot be read", "Check the address and the headers."),
     404: ("route-not-found", "There is nothing at this address", "GET /openapi.json lists what there is."),
+    431: ("head-too-large", "The head is too large", "Address and headers may have 64 KiB together."),
     405: ("method-not-allowed", "This address does not do that", "The Allow header says what it does."),
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -20,17 +21,82 @@ from angarium.web.problems import PROBLEM_JSON, framework_problem
 GRACE_S = 10  # for requests under way when the process is asked to stop
 KEEP_ALIVE_S = 65  # longer than the 60 s after which common proxies let an idle connection go
 BACKLOG = 2_048
+HEAD_MAX_BYTES = 65_536  # address and headers of a request; what one read brings beyond it is still taken
+HEAD_WITHIN_S = 30.0  # a client that is slower, or says nothing, holds a connection that others need
 
 
 class Protocol(HttpToolsProtocol):
-    """HTTP by httptools; what is none is answered as every other mistake."""
+    """HTTP by httptools; heads are bounded, and what is no HTTP is answered as every other mistake.
+
+    httptools gathers a head for as long as it comes, whoever sends it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._head_bytes = 0
+        self._heads = 0  # read to their end
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Wait for the first head, not for ever."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing more to wait for."""
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; hang up on a head without end."""
+        heads, in_head = self._heads, self._in_head
+        super().data_received(data)
+        if not (in_head and self._in_head and heads == self._heads):
+            self._head_bytes = 0
+            return
+        if self._patience is None:
+            self._wait_for_head()
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_MAX_BYTES and not self.transport.is_closing():
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._wait_for_head()
+
+    def on_headers_complete(self) -> None:
+        """A head is whole; its body has limits of its own (`accounts/edge.py`)."""
+        self._in_head = False
+        self._heads += 1
+        self._wait_no_more()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """What comes now is another head."""
+        super().on_message_complete()
+        self._in_head = True
 
     def send_400_response(self, msg: str) -> None:
         """Say that it cannot be read, and hang up."""
-        body = msgspec.json.encode(framework_problem(400).document())
+        self._refuse(HTTPStatus.BAD_REQUEST)
+
+    def _wait_for_head(self) -> None:
+        self._wait_no_more()
+        self._patience = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)
+
+    def _wait_no_more(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        body = msgspec.json.encode(framework_problem(status).document())
         length, close = (b"content-length", b"%d" % len(body)), (b"connection", b"close")
         headers = guarded([PROBLEM_JSON, length, close], self.scheme or "http")
-        lines = [b"HTTP/1.1 400 Bad Request", *(name + b": " + value for name, value in headers), b"", body]
+        first = f"HTTP/1.1 {status.value} {status.phrase}".encode()
+        lines = [first, *(name + b": " + value for name, value in headers), b"", body]
         self.transport.write(b"\r\n".join(lines))
         self.transport.close()
 
