@@ -126,7 +126,8 @@ def make_vault(settings: Settings) -> Vault:
     """The keeper of secrets; makes the key file where there was none before, a Problem where it is gone."""
     opening.check_key(settings.key_file)
     chance = SystemChance()
-    return Vault(key_file(Path(settings.key_file), chance), chance)
+    file = Path(settings.key_file)
+    return Vault(key_file(file, chance), chance, file)
 
 
 def application(house: House) -> Litestar:

@@ -305,6 +305,24 @@ def revoke_key(context: click.Context, workspace: str, key_id: str) -> None:
         sys.exit(1)
 
 
+@keys.command("rotate")
+@click.option("--retire", is_flag=True, help="Afterwards, and two days later: take the older keys out.")
+@click.pass_context
+def rotate_keys(context: click.Context, retire: bool) -> None:
+    """Make a new key for the secrets in the database, and seal all of them with it."""
+    from angarium import keeping
+
+    settings = _settings(context)
+    if retire:
+        done = _run(keeping.retire(settings))
+        out.print(f"Older keys taken out: {done.keys}. Keep a copy of the key file.")
+        if not done.wiped:
+            out.print("The file's gaps may hold what they sealed: stop the server, and run this once more.")
+        return
+    count = _run(keeping.rotate(settings))
+    out.print(f"Sealed anew: {count}. Keep a copy of the key file.")
+
+
 @keys.command("workspaces")
 @click.pass_context
 def list_workspaces(context: click.Context) -> None:

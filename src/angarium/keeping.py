@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from angarium.accounts import store as accounts
-from angarium.assembly import assemble, prepare
+from angarium.assembly import House, assemble, prepare
 from angarium.config import Settings
 from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
+from angarium.lines import flows as lines
+from angarium.lines import store as line_store
 from angarium.messaging import held
+from angarium.messaging import resealing as messages
 from angarium.messaging.store import held as store
 from angarium.messaging.world import World
-from angarium.storage import backup, instance, opening
+from angarium.storage import backup, idempotency, instance, opening
 from angarium.storage.backup import Backup
 from angarium.storage.database import Transaction, open_database
 from angarium.storage.migrate import has_table, migrate
 from angarium.storage.opening import Mark
+from angarium.storage.reseal import Cells, wipe
+from angarium.storage.vault import add_key, only_newest_key
 
 T = TypeVar("T")
 
@@ -121,6 +127,69 @@ async def _in(url: str, work: Callable[..., Awaitable[T]], *args: object) -> T:
         await database.stop()
 
 
+# ── keys ─────────────────────────────────────────────────────────────────────────────────────────────
+
+CELLS = (*messages.CELLS, Cells(idempotency.idempotency, "key", "response", idempotency.answer_cell))
+
+
+async def rotate(settings: Settings) -> int:
+    """Put a new key in front, and seal everything with it; how much was sealed. It may run beside a server.
+
+    A run that was cut off is gone on with: no other key is made while anything is sealed with an older one.
+    """
+    async with _house(settings) as house:
+        vault = house.ground.vault
+        if not await _is_stale(house):
+            add_key(Path(settings.key_file), house.ground.chance)
+            vault.look_again()
+        total = 0
+        while count := await _seal_anew(house):
+            total += count
+        return total
+
+
+class Retired(msgspec.Struct, frozen=True):
+    """How many keys went, and whether the database was written anew, without what they had sealed."""
+
+    keys: int
+    wiped: bool
+
+
+async def retire(settings: Settings) -> Retired:
+    """Take all keys but the newest out of the file; a Problem while any of them is needed."""
+    async with _house(settings) as house:
+        if await _is_stale(house):
+            detail = "Something is sealed with an older key. Run first: angarium keys rotate"
+            raise Problem("key-needed", "The older keys are still needed", detail=detail)
+    path = opening.sqlite_path(settings.database)
+    with opening.nobody_else(settings.key_file) as alone:
+        if path is not None and alone:
+            await asyncio.to_thread(wipe, path)
+        return Retired(only_newest_key(Path(settings.key_file)), alone or path is None)
+
+
+async def _is_stale(house: House) -> bool:
+    ground = house.ground
+    for workspace in await ground.db.read(accounts.workspaces):
+        for cells in CELLS:
+            if await ground.db.run(cells.stale, ground.vault, workspace.id, 1):
+                return True
+        for line in await ground.db.read(line_store.all_of, workspace.id):
+            if not lines.is_newest(ground.vault, line):
+                return True
+    found = await ground.db.read(instance.known)
+    return found is not None and found.seal is not None and not ground.vault.is_newest(found.seal)
+
+
+async def _seal_anew(house: House) -> int:
+    ground, total = house.ground, 0
+    for workspace in await ground.db.read(accounts.workspaces):
+        total += await ground.db.run(lines.seal_anew, ground.vault, workspace.id)
+        for cells in CELLS:
+            total += await ground.db.run(cells.seal_anew, ground.vault, workspace.id)
+    return total + await ground.db.run(instance.seal_anew, ground.vault)
+
+
 # ── what is held ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -154,12 +223,19 @@ async def decide(settings: Settings, workspace: str, *, release: bool, from_: in
 async def _everywhere(
     settings: Settings, only: str, work: Callable[[World, accounts.Workspace], Awaitable[T]]
 ) -> list[T]:
+    async with _house(settings) as house:
+        known = await house.ground.db.read(accounts.workspaces)
+        await house.world.lines.reload([workspace.id for workspace in known])
+        return [await work(house.world, one) for one in known if only in ("", one.name)]
+
+
+@asynccontextmanager
+async def _house(settings: Settings) -> AsyncIterator[House]:
+    """Everything but the network, on a database that is ours."""
     await prepare(settings)
     house = assemble(settings)
     await house.ground.db.start()
     try:
-        known = await house.ground.db.read(accounts.workspaces)
-        await house.world.lines.reload([workspace.id for workspace in known])
-        return [await work(house.world, one) for one in known if only in ("", one.name)]
+        yield house
     finally:
         await house.ground.db.stop()

@@ -36,6 +36,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "reconcile"): "the fifth",
     ("messaging", "workers"): "the loops that call the verbs",
     ("messaging", "sender"): "the loop of one line",
+    ("messaging", "resealing"): "the columns whose secrets can be sealed with another key",
     ("messaging", "held"): "what a backup that was put back would send again",
     ("messaging", "condition"): "how much it may hand over, and why no more",
     ("messaging", "breaker"): "when a line rests",

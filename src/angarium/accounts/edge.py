@@ -371,7 +371,7 @@ def _with_key(
 ) -> Callable[[], Awaitable[JsonAnswer]]:
     ground, workspace_id = ground_of(request), request.auth.workspace_id
     status, body_hash = operation_of(request).status, fingerprint(request, body)
-    cell = f"idempotency/{workspace_id}/{key}"
+    cell = idempotency.answer_cell(workspace_id, key)
 
     async def kept(tx: Transaction) -> tuple[int, bytes]:
         response = _encode(await work(tx))

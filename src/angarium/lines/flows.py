@@ -25,6 +25,7 @@ from angarium.storage import facts
 from angarium.storage.database import Conflict, Transaction
 from angarium.storage.facts import Fact
 from angarium.storage.ground import Ground
+from angarium.storage.vault import Vault
 
 P = ParamSpec("P")
 
@@ -162,7 +163,9 @@ def _line(ground: Ground, workspace_id: int, given: LineInput, plain: Json, befo
         id=line_id,
         name=given.name,
         channel=given.channel,
-        settings=_sealed(ground, line_id, plain, secret_fields(channel_of(given.channel).settings)),
+        settings=_sealed(
+            ground, workspace_id, line_id, plain, secret_fields(channel_of(given.channel).settings)
+        ),
         classes=frozenset(given.classes),
         registration=given.registration,
         enabled=given.enabled,
@@ -179,9 +182,11 @@ def _line(ground: Ground, workspace_id: int, given: LineInput, plain: Json, befo
     )
 
 
-def _sealed(ground: Ground, line_id: int, plain: Mapping[str, object], secrets: frozenset[str]) -> Json:
+def _sealed(
+    ground: Ground, workspace_id: int, line_id: int, plain: Mapping[str, object], secrets: frozenset[str]
+) -> Json:
     return {
-        name: ground.vault.seal(str(value).encode(), _cell(line_id, name))
+        name: ground.vault.seal(str(value).encode(), _cell(workspace_id, line_id, name))
         if name in secrets and value
         else value
         for name, value in plain.items()
@@ -190,13 +195,38 @@ def _sealed(ground: Ground, line_id: int, plain: Mapping[str, object], secrets: 
 
 def _opened(ground: Ground, line: Line, secrets: frozenset[str]) -> Json:
     return {
-        name: ground.vault.open(value, _cell(line.id, name)).decode() if name in secrets and value else value
+        name: ground.vault.open(value, _cell(line.workspace_id, line.id, name)).decode()
+        if name in secrets and value
+        else value
         for name, value in line.settings.items()
     }
 
 
-def _cell(line_id: int, name: str) -> str:
-    return f"line/{line_id}/settings/{name}"
+def is_newest(vault: Vault, line: Line) -> bool:
+    """Whether all its secrets are sealed with the newest key."""
+    secrets = secret_fields(channel_of(line.channel).settings)
+    return all(vault.is_newest(value) for name, value in line.settings.items() if name in secrets and value)
+
+
+async def seal_anew(tx: Transaction, vault: Vault, workspace_id: int) -> int:
+    """Seal the secrets of all lines with the newest key; how many lines had others."""
+    changed = 0
+    for line in await store.hold_all(tx, workspace_id):
+        secrets = secret_fields(channel_of(line.channel).settings)
+        anew = {
+            name: vault.sealed_anew(value, _cell(workspace_id, line.id, name))
+            if name in secrets and value
+            else value
+            for name, value in line.settings.items()
+        }
+        if anew != line.settings:
+            await store.save(tx, msgspec.structs.replace(line, settings=anew))
+            changed += 1
+    return changed
+
+
+def _cell(workspace_id: int, line_id: int, name: str) -> str:
+    return f"{workspace_id}/line/{line_id}/settings/{name}"
 
 
 # ── lending ──────────────────────────────────────────────────────────────────────────────────────────

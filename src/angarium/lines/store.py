@@ -136,6 +136,7 @@ _save = BulkInsert(
     ),
 )
 _all = Statement(select(*_columns).where(_here).order_by(line.c.id))
+_held = Statement(select(*_columns).where(_here).order_by(line.c.id).with_for_update())
 _one = Statement(select(*_columns).where(_here, line.c.id == bindparam("line_id")))
 _named = Statement(select(*_columns).where(_here, line.c.name == bindparam("name")))
 _guest_columns = (line_guest.c.line_id, line_guest.c.guest_id, line_guest.c.state, line_guest.c.updated_at)
@@ -178,6 +179,11 @@ async def save(tx: Transaction, one: Line) -> None:
 async def all_of(tx: Transaction, workspace_id: int) -> list[Line]:
     """All lines of a workspace, oldest first."""
     return [_read(row) for row in await tx.rows(_all, workspace_id=workspace_id)]
+
+
+async def hold_all(tx: Transaction, workspace_id: int) -> list[Line]:
+    """The same, their rows held until the end of the transaction."""
+    return [_read(row) for row in await tx.rows(_held, workspace_id=workspace_id)]
 
 
 async def by_id(tx: Transaction, workspace_id: int, line_id: int) -> Line | None:

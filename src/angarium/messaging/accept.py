@@ -374,7 +374,7 @@ def _message(
         template_version_id=template.version_id if template else 0,
         cascade_version_id=version_id,
         locale=one.locale or person.locale,
-        words=seal_wording(world, one.message_class, message_id, wording),
+        words=seal_wording(world, workspace_id, one.message_class, message_id, wording),
         skips=(),
         cost_micros=0,
         currency="",

@@ -173,12 +173,27 @@ def discreet(world: World, attempt: Attempt, outcome: Outcome) -> Outcome:
     return msgspec.structs.replace(outcome, detail=detail)
 
 
+def content_cell(workspace_id: int, attempt_id: int) -> str:
+    """Where the words of an attempt open."""
+    return f"{workspace_id}/attempt/{attempt_id}/content"
+
+
+def wording_cell(workspace_id: int, message_id: int) -> str:
+    """Where the words of a message open."""
+    return f"{workspace_id}/message/{message_id}/words"
+
+
+def callback_cell(workspace_id: int, entry_id: int) -> str:
+    """Where what a provider said opens."""
+    return f"{workspace_id}/journal/{entry_id}/body"
+
+
 def seal_content(world: World, message: Message, attempt_id: int, content: Content) -> bytes:
     """The rendered words of an attempt as they are kept; those of a code are sealed."""
     plain = msgspec.json.encode(content)
     if message.message_class is not MessageClass.OTP:
         return plain
-    return world.ground.vault.seal(plain, f"attempt/{attempt_id}/content").encode()
+    return world.ground.vault.seal(plain, content_cell(message.workspace_id, attempt_id)).encode()
 
 
 def open_content(world: World, attempt: Attempt) -> Content:
@@ -187,32 +202,36 @@ def open_content(world: World, attempt: Attempt) -> Content:
         return Content()
     plain = attempt.content
     if attempt.message_class is MessageClass.OTP:
-        plain = world.ground.vault.open(plain.decode(), f"attempt/{attempt.id}/content")
+        plain = world.ground.vault.open(plain.decode(), content_cell(attempt.workspace_id, attempt.id))
     return msgspec.json.decode(plain, type=Content)
 
 
 def seal_callback(world: World, entry: Entry) -> Entry:
     """A callback as it is kept: providers repeat the words of a message in what they tell of it."""
-    sealed = world.ground.vault.seal(entry.raw.body, f"journal/{entry.id}/body").encode()
+    sealed = world.ground.vault.seal(entry.raw.body, callback_cell(entry.workspace_id, entry.id)).encode()
     return msgspec.structs.replace(entry, raw=msgspec.structs.replace(entry.raw, body=sealed))
 
 
 def open_callback(world: World, entry: Entry) -> Entry:
     """A callback as it came; without its bytes when they are sealed with a key that is gone."""
     try:
-        body = world.ground.vault.open(entry.raw.body.decode("latin-1"), f"journal/{entry.id}/body")
+        body = world.ground.vault.open(
+            entry.raw.body.decode("latin-1"), callback_cell(entry.workspace_id, entry.id)
+        )
     except NotOpened:
         log.exception("a callback that was journalled does not open", journal=entry.id)
         body = b""
     return msgspec.structs.replace(entry, raw=msgspec.structs.replace(entry.raw, body=body))
 
 
-def seal_wording(world: World, message_class: MessageClass, message_id: int, wording: Wording) -> bytes:
+def seal_wording(
+    world: World, workspace_id: int, message_class: MessageClass, message_id: int, wording: Wording
+) -> bytes:
     """A message's words as they are kept; those of a code are sealed."""
     plain = msgspec.json.encode(wording)
     if message_class is not MessageClass.OTP:
         return plain
-    return world.ground.vault.seal(plain, f"message/{message_id}/words").encode()
+    return world.ground.vault.seal(plain, wording_cell(workspace_id, message_id)).encode()
 
 
 def open_wording(world: World, message: Message) -> Wording:
@@ -221,5 +240,5 @@ def open_wording(world: World, message: Message) -> Wording:
         return Wording()
     plain = message.words
     if message.message_class is MessageClass.OTP:
-        plain = world.ground.vault.open(plain.decode(), f"message/{message.id}/words")
+        plain = world.ground.vault.open(plain.decode(), wording_cell(message.workspace_id, message.id))
     return msgspec.json.decode(plain, type=Wording)

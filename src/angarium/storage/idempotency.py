@@ -32,6 +32,11 @@ idempotency = Table(
 )
 
 
+def answer_cell(workspace_id: int, key: str) -> str:
+    """Where an answer opens that was sealed because it shows a secret."""
+    return f"idempotency/{workspace_id}/{key}"
+
+
 class New(msgspec.Struct, frozen=True):
     """Nobody has done it: do it, then fill the key."""
 

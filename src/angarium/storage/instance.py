@@ -12,6 +12,7 @@ from angarium.core.clock import Chance
 from angarium.storage.bulk import BulkInsert, Statement
 from angarium.storage.database import Transaction
 from angarium.storage.schema import Count, Instant, Words, metadata
+from angarium.storage.vault import Vault
 
 ID_BYTES = 16
 
@@ -80,6 +81,15 @@ async def restored(tx: Transaction, now: int) -> int:
 async def keep_seal(tx: Transaction, seal: str) -> None:
     """Write what opens with the right key only."""
     await tx.execute(_sealed, seal=seal)
+
+
+async def seal_anew(tx: Transaction, vault: Vault) -> int:
+    """Seal the seal with the newest key; 1 if it was another."""
+    found = await known(tx)
+    if found is None or found.seal is None or vault.is_newest(found.seal):
+        return 0
+    await keep_seal(tx, vault.sealed_anew(found.seal, found.cell))
+    return 1
 
 
 async def touch(tx: Transaction, now: int) -> None:

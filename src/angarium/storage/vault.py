@@ -4,6 +4,9 @@ AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D §8.3: at most 2³² sea
 is text, `v1.<fingerprint of its key>.<base64>`, so that keys can be changed: the newest seals, all of them
 open. Moved to another row it does not open, as happens to a value copied from one workspace to another.
 
+A vault of a file looks whether the file was changed before it seals, and when it meets a key that it does not
+know: so keys are changed under a running server.
+
 What is only compared, and never read again, is kept as a keyed hash: a plain one of a phone or a six-digit
 code is found again by trying them all.
 """
@@ -32,20 +35,19 @@ class NotOpened(Exception):
 
 
 class Vault:
-    """Seals and opens. `keys` are 32 bytes each, the newest first."""
+    """Seals and opens. `keys` are 32 bytes each, the newest first; `file` is where they may change."""
 
-    def __init__(self, keys: Sequence[bytes], chance: Chance) -> None:
+    def __init__(self, keys: Sequence[bytes], chance: Chance, file: Path | None = None) -> None:
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             raise ValueError(f"the vault needs at least one key, and each key has {KEY_BYTES} bytes")
         self._chance = chance
-        self._ciphers = {_fingerprint(key): AESGCM(key) for key in keys}
-        self._newest = _fingerprint(keys[0])
-        # Of the oldest key, so that nothing changes when a new one is put in front.
-        self._hashing = hmac.digest(keys[-1], b"angarium keyed hash", "sha256")
-        self._hashing_for: dict[str, bytes] = {}  # by purpose; there are few
+        self._file = file
+        self._seen = _signature(file)
+        self._take(keys)
 
     def seal(self, plain: bytes, bound_to: str) -> str:
         """Encrypt; `bound_to` names the only place where it opens: "line/12/settings/password"."""
+        self.look_again()
         nonce = self._chance.secret(NONCE_BYTES)
         closed = self._ciphers[self._newest].encrypt(nonce, plain, bound_to.encode())
         return f"{VERSION}.{self._newest}.{urlsafe_b64encode(nonce + closed).decode()}"
@@ -56,6 +58,8 @@ class Vault:
         fingerprint, _, encoded = rest.partition(".")
         if version != VERSION:
             raise NotOpened(f"{bound_to}: this is not a sealed secret")
+        if fingerprint not in self._ciphers:
+            self.look_again()
         cipher = self._ciphers.get(fingerprint)
         if cipher is None:
             raise NotOpened(f"{bound_to}: it is sealed with key {fingerprint}, which the vault does not have")
@@ -72,9 +76,61 @@ class Vault:
             key = self._hashing_for[purpose] = hmac.digest(self._hashing, purpose.encode(), "sha256")
         return hmac.digest(key, data, "sha256")
 
+    @property
+    def newest(self) -> str:
+        """How everything begins that is sealed with the newest key."""
+        return f"{VERSION}.{self._newest}."
+
     def is_newest(self, sealed: str) -> bool:
         """Whether it is sealed with the newest key; one that is not wants sealing again."""
-        return sealed.startswith(f"{VERSION}.{self._newest}.")
+        return sealed.startswith(self.newest)
+
+    def sealed_anew(self, sealed: str, bound_to: str) -> str:
+        """The same secret, sealed with the newest key."""
+        return sealed if self.is_newest(sealed) else self.seal(self.open(sealed, bound_to), bound_to)
+
+    def _take(self, keys: Sequence[bytes]) -> None:
+        self._ciphers = {_fingerprint(key): AESGCM(key) for key in keys}
+        self._newest = _fingerprint(keys[0])
+        # Of the oldest key, so that nothing changes when a new one is put in front.
+        self._hashing = hmac.digest(keys[-1], b"angarium keyed hash", "sha256")
+        self._hashing_for: dict[str, bytes] = {}  # by purpose; there are few
+
+    def look_again(self) -> None:
+        """Take the keys of the file, if it was changed."""
+        seen = _signature(self._file)
+        if self._file is not None and seen not in (None, self._seen):
+            self._take(keys_from(self._file.read_text()))
+            self._seen = seen
+
+
+def add_key(path: Path, chance: Chance) -> None:
+    """Put a new key in front of those in a file: it seals from now on, and all of them open."""
+    _write_keys(path, [chance.secret(KEY_BYTES), *keys_from(path.read_text())])
+
+
+def only_newest_key(path: Path) -> int:
+    """Take all keys but the newest out of a file; how many went."""
+    keys = keys_from(path.read_text())
+    _write_keys(path, keys[:1])
+    return len(keys) - 1
+
+
+def _write_keys(path: Path, keys: Sequence[bytes]) -> None:
+    draft = _draft(path, keys)
+    draft.replace(path)
+    _sync_folder(path.parent)
+
+
+def _signature(file: Path | None) -> tuple[int, int, int] | None:
+    """What changes when a file is put in the place of another; None while there is none."""
+    if file is None:
+        return None
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def key_file(path: Path, chance: Chance) -> list[bytes]:
@@ -97,12 +153,7 @@ def keys_from(text: str) -> list[bytes]:
 
 
 def _make_key_file(path: Path, chance: Chance) -> None:
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(urlsafe_b64encode(chance.secret(KEY_BYTES)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    draft = _draft(path, [chance.secret(KEY_BYTES)])
     try:
         path.hardlink_to(draft)
     except FileExistsError:
@@ -110,6 +161,17 @@ def _make_key_file(path: Path, chance: Chance) -> None:
     finally:
         draft.unlink()
     _sync_folder(path.parent)
+
+
+def _draft(path: Path, keys: Sequence[bytes]) -> Path:
+    """A file beside the place of the keys, mode 0600 and synced."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.writelines(urlsafe_b64encode(key) + b"\n" for key in keys)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
 
 
 def _sync_folder(folder: Path) -> None:
