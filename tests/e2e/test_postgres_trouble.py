@@ -1,0 +1,90 @@
+"""PostgreSQL that goes away, ends connections, or commits and does not say so: under the real server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from support.cutter import Cutter
+from support.databases import PostgresServer
+from support.process import Shop
+from support.server import Heard
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+async def cutter(postgres_server: PostgresServer) -> AsyncIterator[Cutter]:
+    made = Cutter(await postgres_server.empty_database())
+    await made.listen()
+    yield made
+    await made.go_away()
+
+
+@pytest.fixture
+async def served(tmp_path: Path, cutter: Cutter) -> AsyncIterator[Shop]:
+    async with Shop(tmp_path, cutter.url) as made:
+        await made.start_operator()
+        await made.start()
+        yield made
+
+
+async def surely(served: Shop, number: int) -> Heard:
+    """One message, offered under its key until it is accepted: what was refused may have been done."""
+    given = {"text": f"surely {number}", "to": {"phone": f"+3805012{number:03}77"}}
+    while True:
+        heard = await served.send(key=f"surely-{number}", **given)
+        if heard.status == 202:
+            return heard
+        assert heard.status == 503, heard
+
+
+async def goes_on(served: Shop, accepted: list[Heard]) -> None:
+    """Ready again without a restart; what was accepted is at the operator, each once, and nothing else."""
+    await served.until(served.is_ready)
+    accepted.append(await served.send())
+    assert accepted[-1].status == 202
+    await served.until(lambda: len(set(served.taken())) == len(accepted))
+    assert len(served.taken()) == len(accepted)
+
+
+async def test_a_server_that_goes_away_and_comes_back(served: Shop, cutter: Cutter) -> None:
+    accepted = [await served.send() for _ in range(20)]
+    await served.until(lambda: len(served.taken()) == 20)
+    await cutter.go_away()
+    refused = [await served.send() for _ in range(5)]
+    assert {one.status for one in refused} == {503}
+    assert all(one.json["detail"].startswith("database away") for one in refused)
+    assert all("retry-after" in one.headers for one in refused)
+    assert (await served.client.ask("GET", "/health/live")).status == 200
+    assert (await served.readiness()).status == 503
+    await cutter.listen()
+    await goes_on(served, accepted)
+    assert await served.stop() == 0
+
+
+async def test_connections_that_are_ended(served: Shop, cutter: Cutter) -> None:
+    admin = await asyncpg.connect(cutter.url)
+    accepted = []
+    for number in range(10):
+        accepted.append(await surely(served, number))
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    await admin.close()
+    await goes_on(served, accepted)
+
+
+async def test_a_commit_whose_answer_is_lost(served: Shop, cutter: Cutter) -> None:
+    cutter.lose_the_answer_to(b"the answer is lost")
+    first = await served.send(key="k", text="the answer is lost", to={"phone": "+380501234577"})
+    assert (first.status, cutter.cuts) == (503, 1)
+    again = await served.send(key="k", text="the answer is lost", to={"phone": "+380501234577"})
+    assert again.status == 202
+    await goes_on(served, [again])
+    listed = await served.client.ask("GET", "/v1/messages?limit=100")
+    assert len(listed.json["items"]) == 2
