@@ -49,8 +49,9 @@ from angarium.protocols import gsm, smpp_pdu, smpp_receipt, smpp_text
 from angarium.protocols import smpp_numbers as numbers
 from angarium.protocols.smpp_fields import (
     DAY_S,
-    SENDER_NAME_MAX,
     is_number,
+    is_printable,
+    is_sender,
     phone,
     relative_time,
     sender_kind,
@@ -189,8 +190,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         checks = {
-            "source": is_number(self.source)
-            or (len(self.source) <= SENDER_NAME_MAX and self.source.isascii()),
+            "source": is_sender(self.source),
+            "service_type": is_printable(self.service_type),
             "tls_ca": not self.tls_ca or _is_authority(self.tls_ca),
             "tlvs": all(_is_tag(tag) and _octets(value) is not None for tag, value in self.tlvs.items()),
             "template_tag": not self.template_tag or _is_tag(self.template_tag),

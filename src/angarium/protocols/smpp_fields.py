@@ -25,6 +25,16 @@ def is_number(text: str) -> bool:
     return digits.isascii() and digits.isdigit() and len(digits) <= NUMBER_MAX
 
 
+def is_printable(text: str) -> bool:
+    """Whether a C-octet string of ours holds printable ASCII only."""
+    return text.isascii() and text.isprintable()
+
+
+def is_sender(text: str) -> bool:
+    """Whether a message can come from it: a number, or a short name."""
+    return is_number(text) or (len(text) <= SENDER_NAME_MAX and is_printable(text))
+
+
 def sender_kind(source: str) -> tuple[int, int]:
     """Type of number and numbering plan of a sender, by what it looks like."""
     if not source:
