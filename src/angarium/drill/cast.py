@@ -8,7 +8,7 @@ Document = dict[str, Any]
 
 WORKSPACES = ("bank", "shop", "post")
 CURRENCY = "EUR"
-WINDOW = 50
+WINDOW = 200
 # How long a line waits for an answer: short where that can be set (not for HTTP), so that late ones are many.
 ANSWER_S = {"smpp": 5.0, "smpp-hex": 5.0, "smtp": 5.0, "viber": 30.0, "vk": 30.0, "whatsapp": 30.0}
 CHANNEL_OF = {
