@@ -49,8 +49,9 @@ class Vault:
         """Encrypt; `bound_to` names the only place where it opens: "line/12/settings/password"."""
         self.look_again()
         nonce = self._chance.secret(NONCE_BYTES)
-        closed = self._ciphers[self._newest].encrypt(nonce, plain, bound_to.encode())
-        return f"{VERSION}.{self._newest}.{urlsafe_b64encode(nonce + closed).decode()}"
+        newest, ciphers = self._newest, self._ciphers  # the writer's thread seals as well
+        closed = ciphers[newest].encrypt(nonce, plain, bound_to.encode())
+        return f"{VERSION}.{newest}.{urlsafe_b64encode(nonce + closed).decode()}"
 
     def open(self, sealed: str, bound_to: str) -> bytes:
         """Decrypt; NotOpened says why it cannot be."""
@@ -90,8 +91,11 @@ class Vault:
         return sealed if self.is_newest(sealed) else self.seal(self.open(sealed, bound_to), bound_to)
 
     def _take(self, keys: Sequence[bytes]) -> None:
-        self._ciphers = {_fingerprint(key): AESGCM(key) for key in keys}
+        fresh = {_fingerprint(key): AESGCM(key) for key in keys}
+        # Another thread may seal meanwhile: what it takes for the newest is among the ciphers at every instant.
+        self._ciphers = {**getattr(self, "_ciphers", {}), **fresh}
         self._newest = _fingerprint(keys[0])
+        self._ciphers = fresh
         # Of the oldest key, so that nothing changes when a new one is put in front.
         self._hashing = hmac.digest(keys[-1], b"angarium keyed hash", "sha256")
         self._hashing_for: dict[str, bytes] = {}  # by purpose; there are few
