@@ -22,8 +22,8 @@ LARGE = {"address", "attempt", "contact", "fact", "idempotency", "inbound", "jou
 THROUGH_ALL = re.compile(
     r"(?:SEARCH (\w+) USING (?:PRIMARY KEY|.*INDEX \w+) \(workspace_id=\?\)|SCAN (\w+))$"
 )
-SMALL = {"journal_new", "attempt_queue", "attempt_unknown", "attempt_submitting"}  # of what is under way
-ALL_WANTED = {"storage.facts"}  # after a restore the whole log is moved
+SMALL = {"journal_new", "attempt_queue", "attempt_unknown", "attempt_submitting", "message_held"}
+ALL_WANTED = {"storage.facts", "messaging.store.held"}  # after a restore everything is looked at
 
 
 @pytest.fixture

@@ -8,7 +8,15 @@ import socket
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
+
+from angarium.accounts import flows as accounts
+from angarium.assembly import make_ground
+from angarium.config import Settings
+from angarium.lines import flows as lines
+from angarium.lines.rules import LineInput
+from support.server import LINE
 
 
 async def said(folder: Path, *arguments: str, **environment: str) -> tuple[int | None, str]:
@@ -59,3 +67,24 @@ async def test_what_is_wrong_is_said(
     assert status == 1, printed
     assert words in printed
     assert "Traceback" not in printed
+
+
+async def test_a_line_is_lent_and_taken_back(tmp_path: Path) -> None:
+    for name in ("holding", "club"):
+        status, printed = await said(tmp_path, "keys", "create", "--workspace", name, "--new")
+        assert status == 0, printed
+    settings = Settings(database=f"sqlite:///{tmp_path}/angarium.db", key_file=str(tmp_path / "angarium.key"))
+    ground = make_ground(settings)
+    await ground.db.start()
+    owner, guest = [await accounts.workspace_named(ground, name) for name in ("holding", "club")]
+    await lines.create(ground, owner.id, msgspec.convert(LINE, LineInput))
+    both = ("--workspace", "holding", "--to", "club")
+    assert await said(tmp_path, "lines", "lend", "viber", *both) == (0, "club sends on it as holding/viber.")
+    (lent,) = await lines.lent_to(ground, guest.id)
+    assert (lent.name, lent.state) == ("holding/viber", "taken")
+    status, printed = await said(tmp_path, "lines", "lend", "nothing", *both)
+    assert (status, "no such line" in printed) == (1, True), printed
+    both = ("--workspace", "holding", "--from", "club")
+    assert (await said(tmp_path, "lines", "take-back", "viber", *both))[0] == 0
+    assert await lines.lent_to(ground, guest.id) == []
+    await ground.db.stop()
