@@ -49,7 +49,7 @@ class Vault:
         """Encrypt; `bound_to` names the only place where it opens: "line/12/settings/password"."""
         self.look_again()
         nonce = self._chance.secret(NONCE_BYTES)
-        newest, ciphers = self._newest, self._ciphers  # the writer's thread seals as well
+        newest, ciphers = self._keys
         closed = ciphers[newest].encrypt(nonce, plain, bound_to.encode())
         return f"{VERSION}.{newest}.{urlsafe_b64encode(nonce + closed).decode()}"
 
@@ -59,9 +59,9 @@ class Vault:
         fingerprint, _, encoded = rest.partition(".")
         if version != VERSION:
             raise NotOpened(f"{bound_to}: this is not a sealed secret")
-        if fingerprint not in self._ciphers:
+        if fingerprint not in self._keys[1]:
             self.look_again()
-        cipher = self._ciphers.get(fingerprint)
+        cipher = self._keys[1].get(fingerprint)
         if cipher is None:
             raise NotOpened(f"{bound_to}: it is sealed with key {fingerprint}, which the vault does not have")
         try:
@@ -80,7 +80,7 @@ class Vault:
     @property
     def newest(self) -> str:
         """How everything begins that is sealed with the newest key."""
-        return f"{VERSION}.{self._newest}."
+        return f"{VERSION}.{self._keys[0]}."
 
     def is_newest(self, sealed: str) -> bool:
         """Whether it is sealed with the newest key; one that is not wants sealing again."""
@@ -91,11 +91,8 @@ class Vault:
         return sealed if self.is_newest(sealed) else self.seal(self.open(sealed, bound_to), bound_to)
 
     def _take(self, keys: Sequence[bytes]) -> None:
-        fresh = {_fingerprint(key): AESGCM(key) for key in keys}
-        # Another thread may seal meanwhile: what it takes for the newest is among the ciphers at every instant.
-        self._ciphers = {**getattr(self, "_ciphers", {}), **fresh}
-        self._newest = _fingerprint(keys[0])
-        self._ciphers = fresh
+        # The newest, and all of them; together, because another thread may seal meanwhile.
+        self._keys = _fingerprint(keys[0]), {_fingerprint(key): AESGCM(key) for key in keys}
         # Of the oldest key, so that nothing changes when a new one is put in front.
         self._hashing = hmac.digest(keys[-1], b"angarium keyed hash", "sha256")
         self._hashing_for: dict[str, bytes] = {}  # by purpose; there are few
