@@ -107,6 +107,7 @@ def _worth_telling(books: Books) -> list[Shown]:
         for message in books.seen.shown
         if not message.finished
         or message.state == "unknown"
-        or len(taken.get(message.name, ())) != 1
-        or any(doubt.holds(entry) for entry in taken[message.name])
+        or message.reason == "no_answer"
+        or len(taken.get(message.name, ())) > 1
+        or any(doubt.holds(entry) for entry in taken.get(message.name, ()))
     ]
