@@ -102,12 +102,14 @@ def _worth_telling(books: Books) -> list[Shown]:
     for entry in books.taken:
         taken.setdefault(entry.name, []).append(entry)
     doubt = Doubt(books.seen.broken, books.cuts, taken)
+    left = {one.name for broken in books.seen.broken for one in broken.open}
     return [
         message
         for message in books.seen.shown
         if not message.finished
         or message.state == "unknown"
         or message.reason == "no_answer"
+        or message.name in left
         or len(taken.get(message.name, ())) > 1
         or any(doubt.holds(entry) for entry in taken.get(message.name, ()))
     ]
