@@ -299,12 +299,12 @@ async def _evidenced(
     tx: Transaction, workspace_id: int, cases: Mapping[int, Case], ended: Sequence[Ended]
 ) -> dict[tuple[int, str], AttemptState]:
     """What was heard of parts before the answer that names them, which came after the doubt."""
-    doubted = [
+    late = [
         one.attempt.id
         for one in ended
-        if cases[one.attempt.message_id].attempt(one.attempt.id).state is AttemptState.UNKNOWN
+        if cases[one.attempt.message_id].attempt(one.attempt.id).state is not AttemptState.SUBMITTING
     ]
-    known = await attempt_store.parts_of(tx, workspace_id, doubted) if doubted else {}
+    known = await attempt_store.parts_of(tx, workspace_id, late) if late else {}
     return {(part.attempt_id, part.ref): part.state for parts in known.values() for part in parts}
 
 

@@ -43,6 +43,7 @@ BREATH_S = 0.001
 PAUSE_S = 0.02  # when all that was due was put off
 CLOSE_GRACE_S = 10.0  # for answers that are still under way when a line is closed
 
+ENDED = Refused(Reason.CANCELLED, detail="Its message ended before it was handed over.")
 EXPIRED = Refused(Reason.DEADLINE, detail="It expired before it was handed over.")
 
 
@@ -197,6 +198,8 @@ class Sender:
     def _prepared(self, attempt: Attempt, now: int) -> Submission | Refused:
         if now >= attempt.expires_at:
             return EXPIRED
+        if not attempt.content:  # a code, forgotten because its message has ended since the claim
+            return ENDED
         try:
             return send.submission(self._world, self.line, attempt, now)
         except Exception as error:  # words that do not open: this one fails, the others go
