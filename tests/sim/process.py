@@ -342,6 +342,8 @@ class SharedFabric:
 
     async def lease(self, key: str) -> Lease | None:
         await self._process.moment("lease")
+        if key in self._until and self.held(self._until[key][0]):
+            return self._until[key][0]
         lease = self._around.leases.take(key)
         if lease is not None:
             self._until[key] = lease, self._around.clock.monotonic() + LEASE_S

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, select
 
 from angarium.core.ports import Connection, Raw
 from angarium.lines.store import Line
-from angarium.messaging import plan, receipts, receive, reconcile, send
+from angarium.messaging import plan, receipts, receive, reconcile
 from angarium.messaging.cascade import WaitUntil
 from angarium.messaging.receipts import Applied
 from angarium.messaging.sender import Sender
@@ -107,15 +107,6 @@ def handed_over_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Sender, "_hand_over", late)
 
 
-def forgotten_claim(patch: pytest.MonkeyPatch) -> None:
-    """A claim that failed is taken to have claimed nothing."""
-
-    async def nothing(*_: object) -> list[Attempt]:
-        return []
-
-    patch.setattr(send, "claimed_since", nothing)
-
-
 def callbacks_left_behind(patch: pytest.MonkeyPatch) -> None:
     """What a fallen server journalled waits for the next start."""
     patch.setattr(reconcile, "LEFT_BEHIND_S", 1e6)
@@ -138,7 +129,6 @@ PLANTS = {
     "a state may go back": Plant(Rule.BACK, states_go_back, 0),
     "a message waits without a time": Plant(Rule.TIMED, without_time, 0),
     "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 220),
-    "a claim of which nobody knows": Plant(Rule.SILENT, forgotten_claim, 9),
     "callbacks are left behind": Plant(Rule.HEARD, callbacks_left_behind, 39),
     "half a text is evidence for the whole": Plant(Rule.HONEST, half_a_text, 70),
 }
