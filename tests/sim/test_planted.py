@@ -21,7 +21,7 @@ from angarium.messaging.cascade import WaitUntil
 from angarium.messaging.receipts import Applied
 from angarium.messaging.sender import Sender
 from angarium.messaging.store import owners, queue
-from angarium.messaging.store.attempts import Attempt, Part, read
+from angarium.messaging.store.attempts import Attempt, read
 from angarium.messaging.store.tables import attempt
 from angarium.messaging.workers import Engine
 from angarium.storage.bulk import Statement
@@ -112,25 +112,14 @@ def callbacks_left_behind(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconcile, "LEFT_BEHIND_S", 1e6)
 
 
-def half_a_text(patch: pytest.MonkeyPatch) -> None:
-    """A receipt that is evidence is about the whole text, though it has two parts."""
-    learned_parts = receive._learned_parts
-
-    def learned(*given: Any) -> list[Part]:
-        return [Part(p.line_id, p.ref, p.attempt_id, 1, 1, p.state) for p in learned_parts(*given)]
-
-    patch.setattr(receive, "_learned_parts", learned)
-
-
 PLANTS = {
     "bytes before a durable intent": Plant(Rule.INTENT, without_intent, 0),
     "recorded after it was acknowledged": Plant(Rule.HEARD, acknowledged_before_the_commit, 20),
-    "the fence is forgotten": Plant(Rule.OWNER, without_fence, 58),
+    "the fence is forgotten": Plant(Rule.OWNER, without_fence, 34),
     "a state may go back": Plant(Rule.BACK, states_go_back, 0),
     "a message waits without a time": Plant(Rule.TIMED, without_time, 0),
-    "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 220),
+    "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 68),
     "callbacks are left behind": Plant(Rule.HEARD, callbacks_left_behind, 39),
-    "half a text is evidence for the whole": Plant(Rule.HONEST, half_a_text, 70),
 }
 
 
