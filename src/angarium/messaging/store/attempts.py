@@ -87,13 +87,13 @@ _update = BulkUpdate(attempt, match=("workspace_id", "id"), set=CHANGING)
 _of_messages = Statement(
     select(*_columns)
     .where(_here, among(attempt.c.message_id, "message_ids"))
-    .order_by(attempt.c.message_id, attempt.c.id)
+    .order_by(attempt.c.message_id, attempt.c.step, attempt.c.number)  # ids of two servers may cross
     .with_for_update()
 )
 _to_look_at = Statement(
     select(*_columns)
     .where(_here, among(attempt.c.message_id, "message_ids"))
-    .order_by(attempt.c.message_id, attempt.c.id)
+    .order_by(attempt.c.message_id, attempt.c.step, attempt.c.number)  # ids of two servers may cross
 )
 
 
