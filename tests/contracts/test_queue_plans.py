@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import apsw
 import pytest
 
-from angarium.messaging.store import attempts, queue, unknowns, waiting
+from angarium.messaging.store import attempts, leftovers, unknowns, waiting
 from angarium.storage.bulk import Statement
 from angarium.storage.sqlite import SqliteDatabase
 from angarium.storage.sqlite_planner import tell_planner
@@ -16,7 +16,7 @@ from support.databases import create_schema
 STATEMENTS: dict[str, Statement] = {
     "unanswered at an address": attempts._unanswered_at,
     "last to a contact": attempts._last_to,
-    "left behind": queue._orphans,
+    "left behind": leftovers._orphans,
     "unknown": unknowns._page,
     "unknown since": unknowns._silent_since,
     "how many unknown": unknowns._summary,

@@ -14,7 +14,7 @@ from angarium.assembly import House
 from angarium.core import ids
 from angarium.core.clock import micros
 from angarium.core.problems import Problem
-from angarium.storage.database import unavailable
+from angarium.storage.database import Trouble, unavailable
 from house.tree import PACKAGE, modules, none_of, short
 from support.rest import at_rest
 from support.server import KEY, Client, everything_in, key_for, member, operations, whole_house
@@ -168,7 +168,7 @@ async def test_who_only_reads_needs_no_database_that_writes(
     key = await key_for(made.ground, mine.workspace_id)
 
     async def full(*_work: object) -> None:
-        raise unavailable("The disk is full.")
+        raise unavailable(Trouble.FULL)
 
     monkeypatch.setattr(made.ground.db, "run", full)
     assert (await flows.Gate(made.ground).caller(key)).workspace_id == mine.workspace_id
