@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from angarium.core import ids
 from angarium.core.ports import Accepted
 from angarium.core.values import Reason, ReceiptStatus
 from angarium.messaging.store import inbox
@@ -126,6 +127,21 @@ async def test_a_text_of_two_parts_is_delivered_when_both_are_evidenced(relay: R
     for half, state in (("one", "unknown"), ("one", "unknown"), ("other", "delivered")):
         await relay.receipt("sms", ReceiptStatus.DELIVERED, ref=half, address="+380501234567")
         assert (await relay.state(message))[0] == state
+
+
+async def test_a_late_answer_to_one_of_two_parts_says_nothing_of_the_other(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    message = await relay.send(channel="smpp", text="x" * 170)
+    attempt = await relay.take("sms", NO_ANSWER)
+    own = ids.show("attempt", attempt.id)
+    for status, half, state in (
+        (ReceiptStatus.ACCEPTED, "one", "unknown"),
+        (ReceiptStatus.DELIVERED, "one", "unknown"),
+        (ReceiptStatus.ACCEPTED, "other", "sent"),
+        (ReceiptStatus.DELIVERED, "other", "delivered"),
+    ):
+        await relay.receipt("sms", status, ref=half, client_ref=own)
+        assert (await relay.state(message))[0] == state, (status, half)
 
 
 async def test_the_missing_part_of_a_text_may_be_what_a_receipt_is_about(relay: Relay) -> None:

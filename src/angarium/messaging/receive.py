@@ -243,8 +243,8 @@ async def tell(
     now: int,
 ) -> None:
     """Tell cases what was heard of them. A reference that is new may match receipts parked before."""
-    inferred = [word.attempt_id for word in words if word.inferred]
-    known = await attempt_store.parts_of(tx, workspace_id, inferred) if inferred else {}
+    several = [word.attempt_id for word in words if word.part is None and _attempt(cases, word).parts > 1]
+    known = await attempt_store.parts_of(tx, workspace_id, several) if several else {}
     learned = _learned_parts(cases, words, known)
     await attempt_store.insert_parts(tx, workspace_id, learned)
     everything = [*words, *await parked_words(tx, world, workspace_id, cases, learned)]
@@ -268,19 +268,23 @@ def _learned_parts(
 ) -> list[Part]:
     """References learned from a receipt that named our own reference or was inferred.
 
-    What is inferred speaks of one part of its text: until all are known, those that are missing may be what
-    the next receipt to the address is about.
+    Each speaks of one part of its text: the answers to the others may be late too, and until all are known,
+    those that are missing may be what the next receipt to the address is about.
     """
     learned: dict[tuple[int, str], Part] = {}
     numbers = Counter({attempt_id: len(parts) for attempt_id, parts in known.items()})
     for word in words:
-        attempt = cases[word.message_id].attempt(word.attempt_id)
+        attempt = _attempt(cases, word)
         key = (attempt.line_id, word.receipt.ref)
         if word.part is None and word.receipt.ref and key not in learned:
             numbers[attempt.id] += 1
-            number, total = (numbers[attempt.id], attempt.parts) if word.inferred else (1, 1)
+            number, total = (numbers[attempt.id], attempt.parts) if attempt.parts > 1 else (1, 1)
             learned[key] = Part(*key, attempt.id, number, total, AttemptState.ACCEPTED)
     return list(learned.values())
+
+
+def _attempt(cases: Mapping[int, Case], word: Word) -> Attempt:
+    return cases[word.message_id].attempt(word.attempt_id)
 
 
 def _apply_word(world: World, case: Case, word: Word, siblings: Mapping[int, list[Part]], now: int) -> None:
