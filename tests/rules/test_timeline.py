@@ -21,7 +21,9 @@ NAMES = Names({"vk_notify": "VK", "viber_business": "Viber", "smpp": "SMS"}, {"s
 SHELL = Shell(["accounts", "messaging"])
 SOURCES = Path(pages.__file__).parents[1]
 SAID = re.compile(r"""["'](\w+(?:\.\w+)+)["']""")  # "enter.title", in a template or in code
-BEGUN = re.compile(r"""["'](\w+(?:\.\w+)*\.)(?:\{|["'] ~)""")  # "state." ~ state, f"fate.missed.{state}.…"
+BEGUN = re.compile(
+    r"""["'](\w+(?:\.\w+)*\.)(?:\{|["'](?: ~|\) \}\}))"""
+)  # "state." ~ state, f"fate.{state}.…"
 
 
 @pytest.mark.parametrize(
