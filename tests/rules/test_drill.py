@@ -104,6 +104,9 @@ RIGHT = {
     "a double whose first answer came too late": books(taken(answered_at=107.0), SECOND),
     "a double around a kill": books(FIRST, SECOND, broken=(KILLED,)),
     "a double around a cut": books(FIRST, SECOND, cuts=(Cut("smpp", 101.3),)),
+    "a double whose first answer went to a link that was gone": books(
+        FIRST, SECOND, cuts=(Cut("smpp", 101.05),)
+    ),
     "a second copy after a failed one": books(taken(statuses=[("undelivered", 112.0)]), SECOND),
     "the next channel": books(
         taken(statuses=[("sent", 112.0)]), taken(110.0, 110.1, face="viber"), kind="parcel"

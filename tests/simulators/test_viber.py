@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from angarium.channels.viber_business import CHANNEL
@@ -116,6 +118,17 @@ async def test_a_face_that_misbehaves(faults: dict[str, float], expected: type[O
         await live.send("+447700900101")
         outcome = await live.send("+447700900101")
     assert isinstance(outcome, expected)
+
+
+@pytest.mark.parametrize(("faults", "answers"), [({}, 1), ({"silent_share": 1.0}, 0), ({"drop_every": 1}, 0)])
+async def test_what_was_cut_off_is_not_written_down_as_answered(
+    tmp_path: Path, faults: dict[str, float], answers: int
+) -> None:
+    face = ViberFace(playing := Stage(Script(faults={"viber": Faults(**faults)}), tmp_path))
+    async with line(playing, face, CHANNEL, LIVE, path="/v1/api") as live:
+        await live.send("+447700900101")
+    face.ledger.close()
+    assert (tmp_path / "viber.jsonl").read_text().count('"answered"') == answers
 
 
 async def test_an_operator_goes_away_and_comes_back() -> None:

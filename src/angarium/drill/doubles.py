@@ -2,8 +2,8 @@
 
 A submission was *in flight at a fault* when the operator took it and the server cannot know of the answer: it
 was never given, or came after the line had given up waiting (the operator's ledger says so); the operator
-hung up just after it; or the server died with the intent in its database and no answer to it. Only such a
-one may be sent again, and only in classes that allow it.
+hung up about then, or talked nonsense, so that the server did; or the server died with the intent in its
+database and no answer to it. Only such a one may be sent again, and only in classes that allow it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from angarium.drill.cast import ANSWER_S, CHANNEL_OF
 from angarium.drill.load import AT_MOST_ONCE, BY_NAME
 
 HEARD_S = 3.0  # an answer that was given so long before the link was cut has been read
+GONE_S = 0.5  # so long after it, an answer may have been given to a link that was gone
 FAILURES = {"expired", "undelivered", "blocked", "not_a_user", "window_closed"}  # nobody saw that copy
 
 
@@ -87,7 +88,9 @@ class Doubt:
             return True
         if (entry.face, entry.ref, entry.at) in self._left:
             return True
-        return any(answered_at <= at <= answered_at + HEARD_S for at in self._cuts.get(entry.face, ()))
+        return any(
+            answered_at - GONE_S <= at <= answered_at + HEARD_S for at in self._cuts.get(entry.face, ())
+        )
 
 
 def _last_before(entries: Sequence[Taken], channel: str, at: float) -> Taken | None:

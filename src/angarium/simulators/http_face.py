@@ -197,6 +197,7 @@ class Office:
         )
         if any(admission.cut for admission in admissions):
             await self._cut(request)
+            return response  # nobody will read it
         taken = any(not admission.refused for admission in admissions)
         if taken and self._rhythms["garbage"].due(faults.garbage_share):
             return web.Response(text=GARBAGE, content_type="text/html")

@@ -65,7 +65,7 @@ class Ledger:
             self._file.write(msgspec.json.encode({"ref": entry.ref, "answered": at}) + b"\n")
 
     def cut(self, at: float) -> None:
-        """Write down that we hung up: what was answered just before may not have arrived."""
+        """Write down that a link broke: what was answered about then may not have been heard."""
         if self._file is not None:
             self._file.write(msgspec.json.encode({"cut": at}) + b"\n")
 

@@ -272,6 +272,7 @@ class Smsc:
         message_id = "" if self.knobs.no_ids else self.shown_id(sms.number, self.knobs.id_base)
         if self._rhythms["garbage"].due(faults.garbage_share):
             bind.write(b"\xff" * 16)
+            self.ledger.cut(time.time())  # whoever reads this hangs up, and reads nothing that comes after it
         elif after_s:
             self.later(after_s, self._say_taken, bind, frame, sms, message_id)
         else:
