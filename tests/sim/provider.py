@@ -304,6 +304,7 @@ class Link:
             await self._clock.sleep(0.25)
         self._open = False
         self._lose("the line was closed")
+        self._under_way.clear()  # what a server that stands still did not hear, its line says itself
 
     def state(self) -> str:
         return "up" if self._open else "down"
