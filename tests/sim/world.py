@@ -44,7 +44,7 @@ QUIET_S = 60.0  # after the last message has ended, for receipts that are still 
 LEFT_S = 130.0  # a callback that a fallen server had journalled is taken up by another within this time
 END_S = 900.0  # by then every message has ended: the longest deadline, its hold and every outage are over
 # Looking where nothing happens is what costs here. Where wake-ups are lost it is what remains.
-POLL_S, DEAF_POLL_S = 20.0, 2.0
+POLL_S, DEAF_POLL_S = 60.0, 8.0
 GRACE_S = 3.0  # a decision may come so much later than a poll
 LINES: tuple[tuple[str, str, tuple[str, ...], dict[str, Any]], ...] = (
     ("sms", "smpp", ("otp", "transactional", "service"), {"speed_per_s": 5, "window": 3, "price": "0.04"}),
