@@ -88,7 +88,10 @@ async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phone
             before, counted = _usages(pids), await _metrics(seed.server_port)
             sent = msgspec.convert(await client.ask("go"), Sent)
             ledger = await _until_reported(operator, messages)
-            metrics = await _until(seed.server_port, _all_applied, LOOK_CLOSELY_S)
+            outcomes = counted.get("done outcomes", 0.0) + messages
+            metrics = await _until(
+                seed.server_port, lambda metrics: _all_applied(metrics, outcomes), LOOK_CLOSELY_S
+            )
             ended_at, after = time.monotonic(), _usages(pids)
         report = await _report(seed)
     ledgers = agreed(messages, sent, ledger, report)
@@ -165,9 +168,13 @@ async def _until(port: int, holds: Any, look_every_s: float) -> dict[str, float]
             await asyncio.sleep(look_every_s)
 
 
-def _all_applied(metrics: dict[str, float]) -> bool:
-    """Every receipt was answered, so all are journalled: done when as many were worked through."""
-    return metrics.get("done callbacks", 0.0) == metrics.get("done journal", 0.0)
+def _all_applied(metrics: dict[str, float], outcomes: float) -> bool:
+    """Every receipt was answered, so all are journalled: done when as many were worked through.
+
+    A receipt that came before the outcome of its submission was written down waits for it.
+    """
+    applied = metrics.get("done callbacks", 0.0) == metrics.get("done journal", 0.0)
+    return applied and metrics.get("done outcomes", 0.0) >= outcomes
 
 
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────
