@@ -32,7 +32,7 @@ from angarium.lines import api as lines
 from angarium.lines.flows import Lines
 from angarium.messaging import api as messages
 from angarium.messaging import cascades_api as cascades
-from angarium.messaging import pages, unknowns_pages
+from angarium.messaging import pages, policies_api, unknowns_pages
 from angarium.messaging import unknowns_api as unknowns
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
@@ -62,6 +62,7 @@ HANDLERS = [
     *contacts.HANDLERS,
     *messages.HANDLERS,
     *unknowns.HANDLERS,
+    *policies_api.HANDLERS,
     *doors.HANDLERS,
     *pages.HANDLERS,
     *unknowns_pages.HANDLERS,

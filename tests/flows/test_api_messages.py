@@ -208,8 +208,22 @@ async def test_preview_shows_and_stores_nothing(shop: tuple[House, Client]) -> N
     assert step["measure"]["parts"] == 2
     assert step["measure"]["encoding"] == "ucs2"
     assert answer.json["contact"] is None
+    assert {check["verdict"] for check in step["checks"] if check["line"] == "sms"} == {"allow"}
     assert await stored(client) == 0
     assert (await client.ask("GET", "/v1/contacts")).json["items"] == []
+
+
+async def test_preview_tells_every_rule_in_the_way_and_where_it_is_set(shop: tuple[House, Client]) -> None:
+    _, client = shop
+    nobody = {"opted_out": ["service"], "addresses": [{"kind": "phone", "value": "+380501234567"}]}
+    contact = (await client.ask("POST", "/v1/contacts", nobody)).json
+    ways = {"channel": "", "steps": [{"line": "sms"}, {"line": "draft"}]}
+    answer = await client.ask("POST", "/v1/messages/preview", {**GOOD, **ways})
+    sms, draft = answer.json["steps"]
+    assert (sms["goes"], sms["rule"]) == (False, "opt-out")
+    assert sms["set_at"] == f"/v1/contacts/{contact['id']}"
+    refused = [check["rule"] for check in draft["checks"] if check["verdict"] == "refuse"]
+    assert refused == ["opt-out", "registration"]
 
 
 async def test_a_code_is_not_shown(shop: tuple[House, Client]) -> None:

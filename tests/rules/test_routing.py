@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from angarium.core.values import MessageClass
 from angarium.messaging.cascade import Step
-from angarium.messaging.policy import LineRules
+from angarium.messaging.gate.facts import LineRules
 from angarium.messaging.routing import Candidate, LineFacts, candidates
 
 SERVICE, PROMOTIONAL = MessageClass.SERVICE, MessageClass.PROMOTIONAL

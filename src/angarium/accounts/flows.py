@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from angarium.accounts import rules, session, store
+from angarium.core import ids
 from angarium.core.clock import micros
 from angarium.core.problems import Problem, all_invalid, invalid, not_found
 from angarium.storage.database import Conflict, Transaction
@@ -24,6 +25,11 @@ class Caller(msgspec.Struct, frozen=True):
     workspace_id: int
     key_id: int
     scopes: frozenset[str]
+
+    @property
+    def actor(self) -> str:
+        """Who acts, as it is kept beside a deed: `key_…`."""
+        return ids.show("api_key", self.key_id)
 
 
 async def create_workspace(ground: Ground, name: str, currency: str = "EUR") -> store.Workspace:

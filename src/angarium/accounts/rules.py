@@ -29,8 +29,16 @@ SCOPES = {
     "messages:decide": "Decide what becomes of messages of which nobody knows whether they went out",
     "contacts:write": "Create, change and delete contacts",
     "contacts:read": "See contacts",
+    "contacts:erase": "Erase a person for good",
     "setup:write": "Create, change and delete lines, templates and cascades",
     "setup:read": "See lines, templates and cascades",
+    "lines:decide": "Review the registrations of lines: approve, refuse, suspend",
+    "templates:decide": "Review wording: approve, refuse, ask for changes",
+    "policies:write": "Change quiet hours, caps, budgets and the other policies",
+    "policies:read": "See the policies",
+    "people:write": "Invite people, change their roles, let them go",
+    "people:read": "See the people of the workspace",
+    "audit:read": "See who did what",
 }
 
 

@@ -27,7 +27,8 @@ from angarium.core.values import Content, Json, MessageClass
 from angarium.messaging import plan, steps
 from angarium.messaging.cascade import Step
 from angarium.messaging.case import Case, Unworded, seal_wording, wake, write_new
-from angarium.messaging.policy import Refuse, judge_line
+from angarium.messaging.gate.judge import judge_line
+from angarium.messaging.gate.verdicts import Refuse
 from angarium.messaging.states import MessageState
 from angarium.messaging.store import cascades
 from angarium.messaging.store import messages as message_store

@@ -24,7 +24,7 @@ from angarium.messaging.cascade import (
     decide,
 )
 from angarium.messaging.case import Case, load, open_wording, seal_content, write
-from angarium.messaging.policy import Refuse
+from angarium.messaging.gate.verdicts import Refuse
 from angarium.messaging.states import AttemptState, MessageState, may_become
 from angarium.messaging.store import leftovers
 from angarium.messaging.store import messages as message_store
@@ -209,7 +209,10 @@ def plan_step(world: World, case: Case, send: Send, now: int) -> None:
     note: Json = {"step": send.step + 1, "why": send.why}
     if isinstance(found, Refuse):
         case.message.skips = (*case.message.skips, Skip(send.step, found.reason))
-        case.decisions.append({"do": "skip", **note, "reason": found.reason.value, "detail": found.detail})
+        said: Json = {"reason": found.reason.value, "detail": found.detail}
+        if found.rule:
+            said |= {"rule": found.rule, "set_at": found.set_at}
+        case.decisions.append({"do": "skip", **note, **said})
         return
     attempt = _attempt(world, case, send, found, now)
     case.attempts.append(attempt)

@@ -19,8 +19,9 @@ from angarium.messaging import accept
 from angarium.messaging.accept import MessageInput
 from angarium.messaging.cascade import Send
 from angarium.messaging.case import CODE_MASK, Case
-from angarium.messaging.policy import Refuse
-from angarium.messaging.way import Way, find_way
+from angarium.messaging.gate.judge import Finding, explain
+from angarium.messaging.gate.verdicts import Allow, Defer, Refuse
+from angarium.messaging.way import Way, facts_of, find_way, lines_of
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -49,7 +50,7 @@ def _shown(world: World, case: Case, now: int) -> Document:
         "contact": ids.show("contact", message.contact_id) if known else None,
         "locale": message.locale,
         "expires_at": iso(message.expires_at),
-        "steps": [_step(world, case, index, way) for index, way in enumerate(ways)],
+        "steps": [_step(world, case, index, way, now) for index, way in enumerate(ways)],
         # The first step alone at the least, all of them one after the other at the most.
         "cost": {
             "least": price_text(prices[0]) if prices else "0",
@@ -60,11 +61,17 @@ def _shown(world: World, case: Case, now: int) -> Document:
     }
 
 
-def _step(world: World, case: Case, index: int, way: Way | Refuse) -> Document:
+def _step(world: World, case: Case, index: int, way: Way | Refuse, now: int) -> Document:
     step = case.steps[index]
-    document: Document = {"step": index + 1, "success": step.success, "wait_s": step.wait_s}
+    document: Document = {
+        "step": index + 1,
+        "success": step.success,
+        "wait_s": step.wait_s,
+        "checks": _checks(world, case, index, now),
+    }
     if isinstance(way, Refuse):
-        return document | {"goes": False, "reason": way.reason.value, "detail": way.detail}
+        refusal = {"reason": way.reason.value, "detail": way.detail, "rule": way.rule, "set_at": way.set_at}
+        return document | {"goes": False, **refusal}
     channel = world.channels[way.line.channel]
     measure = channel.measure(world.settings(way.line), way.content)
     secret = case.message.message_class is MessageClass.OTP
@@ -80,3 +87,25 @@ def _step(world: World, case: Case, index: int, way: Way | Refuse) -> Document:
         "measure": msgspec.to_builtins(measure),
         "price": {"amount": price_text(way.line.price(way.parts)), "currency": way.line.currency},
     }
+
+
+def _checks(world: World, case: Case, index: int, now: int) -> list[Document]:
+    """What every rule of the gate says of each line that the step names."""
+    assert case.contact is not None
+    standing = case.contact.standing()
+    return [
+        {"line": line.name, **_check(finding)}
+        for line in lines_of(world, case.message.workspace_id, case.steps[index])
+        for finding in explain(facts_of(case, standing, line), now)
+    ]
+
+
+def _check(finding: Finding) -> Document:
+    match finding.verdict:
+        case Allow():
+            return {"rule": finding.rule, "verdict": "allow"}
+        case Defer(until, reason, detail, _, set_at):
+            said: Document = {"verdict": "hold", "until": iso(until)}
+        case Refuse(reason, detail, _, set_at):
+            said = {"verdict": "refuse"}
+    return {"rule": finding.rule, **said, "reason": reason.value, "detail": detail, "set_at": set_at}

@@ -8,7 +8,9 @@ import msgspec
 
 from angarium.core.values import MessageClass
 from angarium.messaging.cascade import Step
-from angarium.messaging.policy import LineRules, Refuse, judge_line
+from angarium.messaging.gate.facts import LineRules
+from angarium.messaging.gate.judge import judge_line
+from angarium.messaging.gate.verdicts import Refuse
 
 
 class LineFacts(msgspec.Struct, frozen=True):

@@ -20,8 +20,10 @@ from angarium.core.values import Reason, Standing
 from angarium.lines.store import Line
 from angarium.messaging import plan, poison, receive, retry
 from angarium.messaging.case import Case, discreet, load, open_content, wake, write
+from angarium.messaging.gate.facts import NOBODY, Facts, LineRules
+from angarium.messaging.gate.judge import judge
+from angarium.messaging.gate.verdicts import Defer, Refuse, Verdict
 from angarium.messaging.lanes import Turns, share
-from angarium.messaging.policy import Defer, Judgement, LineRules, Refuse, judge
 from angarium.messaging.retry import Action, action, next_try_at
 from angarium.messaging.states import AttemptState, attempt_may_become
 from angarium.messaging.store import attempts as attempt_store
@@ -35,7 +37,6 @@ log = structlog.get_logger()
 
 NOT_PREPARED = Reason.FAULT  # why an attempt failed whose words could not be opened
 PUT_OFF = "Waits for its turn: the line is in trouble, and its retries are used up until more is taken."
-NOBODY = Standing()  # a contact that is gone: nothing is known against it, and its message was planned before
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -120,6 +121,7 @@ async def _judge(
     rules = line_rules(world.lines.seen(workspace_id, line.id) or line)
     good, stopped = [], {}
     for attempt in found:
+        # a contact that is gone: its message was planned before
         verdict = _verdict(attempt, standings.get(attempt.contact_id, NOBODY), rules, now)
         if isinstance(verdict, Refuse | Defer):
             stopped[attempt.id] = (attempt, verdict)
@@ -128,10 +130,11 @@ async def _judge(
     return good, await _stop(tx, world, workspace_id, stopped, now) if stopped else []
 
 
-def _verdict(attempt: Attempt, standing: Standing, rules: LineRules, now: int) -> Judgement:
+def _verdict(attempt: Attempt, standing: Standing, rules: LineRules, now: int) -> Verdict:
     """What the rules say; of an attempt that breaks them, that it may not go."""
     try:
-        return judge(attempt.message_class, standing, rules, attempt.expires_at, now)
+        facts = Facts(attempt.message_class, standing, rules, attempt.expires_at, attempt.contact_id)
+        return judge(facts, now)
     except Exception as error:
         log.exception("the rules broke on an attempt", attempt=attempt.id)
         return Refuse(Reason.FAULT, poison.words(error))

@@ -16,7 +16,9 @@ from angarium.core.values import Content, Json, MessageClass, Reason, Standing
 from angarium.lines.store import Line
 from angarium.messaging.cascade import Send, Step
 from angarium.messaging.case import Case, Unworded
-from angarium.messaging.policy import Defer, LineRules, Refuse, judge, judge_person
+from angarium.messaging.gate.facts import Facts, LineRules
+from angarium.messaging.gate.judge import judge, judge_person
+from angarium.messaging.gate.verdicts import Defer, Refuse
 from angarium.messaging.routing import Candidate, LineFacts, candidates
 from angarium.messaging.world import World
 
@@ -48,9 +50,9 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Refuse:
     if contact is None:
         return Refuse(Reason.NO_ADDRESS, "The contact has been deleted.")
     standing = contact.standing()
-    judgement = judge_person(message.message_class, standing)
-    if isinstance(judgement, Refuse):
-        return judgement
+    verdict = judge_person(message.message_class, standing, contact.id, now)
+    if isinstance(verdict, Refuse):
+        return verdict
     lines = lines_of(world, message.workspace_id, step)
     if not lines:
         return Refuse(Reason.NO_LINE, f"There is no line {step.line or 'on the channel ' + step.channel}.")
@@ -124,8 +126,8 @@ def _choose_line(
         detail = "; ".join(f"{f.field} {f.problem}" for f in findings)
         return Refuse(Reason.UNSUPPORTED, f"{channel.title} cannot carry it: {detail}.")
     parts = {line.id: channel.measure(world.settings(line), content).parts for line in lines}
-    facts = tuple([line_facts(world, line, parts[line.id]) for line in lines])
-    order = _order(facts, step.channel, step.line, message.message_class, send.avoid, send.exclude)
+    seen = tuple([line_facts(world, line, parts[line.id]) for line in lines])
+    order = _order(seen, step.channel, step.line, message.message_class, send.avoid, send.exclude)
     by_id = {line.id: line for line in lines}
     deferred: tuple[int, Way] | None = None
     refusal: Refuse | None = None
@@ -133,7 +135,7 @@ def _choose_line(
         if not candidate.fit:
             continue
         line = by_id[candidate.line_id]
-        verdict = judge(message.message_class, standing, line_rules(line), message.expires_at, now)
+        verdict = judge(facts_of(case, standing, line), now)
         way = Way(line, address, content, parts[line.id], now, order)
         if isinstance(verdict, Refuse):
             refusal = verdict
@@ -168,7 +170,13 @@ def _why_none(order: Order) -> str:
 
 def line_rules(line: Line) -> LineRules:
     """A line as the policy sees it."""
-    return LineRules(line.name, line.classes, line.approved, line.enabled, line.hours)
+    return LineRules(line.name, line.classes, line.approved, line.enabled, line.hours, line.id, line.channel)
+
+
+def facts_of(case: Case, standing: Standing, line: Line) -> Facts:
+    """A message on a line as the gate sees it."""
+    message = case.message
+    return Facts(message.message_class, standing, line_rules(line), message.expires_at, message.contact_id)
 
 
 def line_facts(world: World, line: Line, parts: int) -> LineFacts:

@@ -119,6 +119,7 @@ class Engine:
     async def _refresh(self) -> None:
         workspace_ids = await self._workspaces()
         await self._world.lines.reload(workspace_ids)
+        await self._world.policies.reload(workspace_ids)
         for workspace_id in set(workspace_ids) - self._planned:
             await reconcile.work_through_journal(self._world, workspace_id)
             self._planned.add(workspace_id)

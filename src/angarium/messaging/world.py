@@ -17,6 +17,7 @@ from angarium.lines.store import Line
 from angarium.messaging.cascade import Step
 from angarium.messaging.condition import Waiting
 from angarium.messaging.lanes import Turns
+from angarium.messaging.policies import AtHand
 from angarium.messaging.store import cascades
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
@@ -68,11 +69,15 @@ class World:
     connect: Connect
     public_url: str = ""  # where providers reach us; empty when they cannot
     versions: Versions = field(default_factory=Versions)
+    policies: AtHand = field(init=False)
     connected: dict[int, bool] = field(default_factory=dict)  # line id -> whether it is, on this machine
     turns: dict[int, Turns] = field(default_factory=dict)  # line id -> whose turn it is on it
     # line id -> what says why its queue waits
     waiting: dict[int, Callable[[], Waiting | None]] = field(default_factory=dict)
     _settings: dict[tuple[int, int], Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.policies = AtHand(self.ground)
 
     def settings(self, line: Line) -> Any:
         """The opened settings of a line, for its channel; remembered per version of the line."""

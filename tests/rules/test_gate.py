@@ -12,16 +12,10 @@ from hypothesis import strategies as st
 
 from angarium.core.clock import from_datetime, iso, micros, to_datetime
 from angarium.core.values import Hours, MessageClass, Reason, Standing
-from angarium.messaging.policy import (
-    Allow,
-    Defer,
-    LineRules,
-    Refuse,
-    judge,
-    judge_line,
-    judge_person,
-    next_open,
-)
+from angarium.messaging.gate.facts import Facts, LineRules
+from angarium.messaging.gate.hours import next_open
+from angarium.messaging.gate.judge import judge, judge_line, judge_person
+from angarium.messaging.gate.verdicts import Allow, Defer, Refuse
 
 OTP, TRANSACTIONAL, SERVICE, PROMOTIONAL = MessageClass
 LATER = 1 << 62
@@ -55,7 +49,7 @@ def person_cells() -> list[tuple[str, str, str]]:
 def test_who_may_be_told(message_class: str, known: str, verdict: str) -> None:
     opted_out = {"this": {message_class}, "all": {"all"}, "another": set(MessageClass) - {message_class}}
     standing = Standing(frozenset(opted_out.get(known, ())), operator_blacklist=known == "blacklisted")
-    judged = judge_person(MessageClass(message_class), standing)
+    judged = judge_person(MessageClass(message_class), standing, 0, 0)
     assert (judged.reason if isinstance(judged, Refuse) else None) is VERDICTS[verdict]
 
 
@@ -67,9 +61,9 @@ def test_who_may_be_told(message_class: str, known: str, verdict: str) -> None:
 def test_more_known_against_it_never_lets_more_through(
     message_class: MessageClass, opted_out: frozenset[str], blacklisted: bool
 ) -> None:
-    if isinstance(judge_person(message_class, Standing(opted_out, blacklisted)), Allow):
+    if isinstance(judge_person(message_class, Standing(opted_out, blacklisted), 0, 0), Allow):
         for fewer in (opted_out - {word} for word in opted_out):
-            assert isinstance(judge_person(message_class, Standing(fewer, blacklisted)), Allow)
+            assert isinstance(judge_person(message_class, Standing(fewer, blacklisted), 0, 0), Allow)
 
 
 # ── the line ─────────────────────────────────────────────────────────────────────────────────────────
@@ -144,7 +138,7 @@ def test_judgements(
     now: int,
     expected: int | Reason | None,
 ) -> None:
-    match judge(message_class, person, line, expires_at, now):
+    match judge(Facts(message_class, person, line, expires_at), now):
         case Allow():
             assert expected is None
         case Defer(until=until, reason=reason, detail=detail):
@@ -241,7 +235,7 @@ def test_hours_without_a_day_never_open() -> None:
 @pytest.mark.parametrize(("zone", "open_then"), [("contact", False), ("America/New_York", True)])
 def test_the_zone_is_that_of_the_contact_or_of_the_line(zone: str, open_then: bool) -> None:
     line = shop(PROMOTIONAL, hours=Hours("09:00", "21:00", zone=zone))  # 23:00 in Tehran, 14:30 in New York
-    judged = judge(PROMOTIONAL, TEHRAN, line, LATER, NIGHT)
+    judged = judge(Facts(PROMOTIONAL, TEHRAN, line, LATER), NIGHT)
     assert isinstance(judged, Allow) is open_then
 
 

@@ -1,0 +1,45 @@
+"""Everything that a judgement looks at, for one message on one line at one moment."""
+
+from __future__ import annotations
+
+import msgspec
+
+from angarium.core import ids
+from angarium.core.values import Hours, MessageClass, Standing
+
+NOBODY = Standing()  # nothing is known against it
+
+
+class LineRules(msgspec.Struct, frozen=True, cache_hash=True):
+    """What is known of the line."""
+
+    name: str
+    classes: frozenset[MessageClass]
+    approved: bool
+    enabled: bool = True
+    hours: Hours | None = None
+    line_id: int = 0
+    channel: str = ""
+
+    @property
+    def set_at(self) -> str:
+        """Where the line is changed."""
+        return f"/v1/lines/{ids.show('line', self.line_id)}"
+
+
+NO_LINE = LineRules("", frozenset(), approved=False)
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """One message, its recipient and its line. Facts that a rule needs have a default that says nothing."""
+
+    message_class: MessageClass
+    standing: Standing
+    line: LineRules
+    expires_at: int
+    contact_id: int = 0
+
+    @property
+    def contact_at(self) -> str:
+        """Where the contact is changed."""
+        return f"/v1/contacts/{ids.show('contact', self.contact_id)}"

@@ -1,0 +1,68 @@
+"""All rules in their order: the first that does not allow decides. Pure.
+
+Asked when a step is planned, and again at the last moment before the bytes leave. A rule is a function of the
+facts and the time; a room that adds one adds its facts to `Facts`, its file here, and its line to `RULES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from angarium.core.values import MessageClass, Reason, Standing
+from angarium.messaging.gate import hours, line, person
+from angarium.messaging.gate.facts import NO_LINE, NOBODY, Facts, LineRules
+from angarium.messaging.gate.verdicts import ALLOW, Allow, Refuse, Verdict
+
+Rule = tuple[str, Callable[[Facts, int], Verdict]]
+
+
+def deadline(facts: Facts, now: int) -> Allow | Refuse:
+    """What is too late is not sent."""
+    if now < facts.expires_at:
+        return ALLOW
+    return Refuse(Reason.DEADLINE, "Its deadline passed before it could be sent.", "deadline", "deadline_s")
+
+
+RULES: tuple[Rule, ...] = (
+    ("deadline", deadline),
+    *person.RULES,
+    *line.RULES,
+    ("line-hours", hours.line_hours),
+)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one rule says."""
+
+    rule: str
+    verdict: Verdict
+
+
+def judge(facts: Facts, now: int) -> Verdict:
+    """Whether a message may leave on this line now."""
+    return _first(RULES, facts, now)
+
+
+def judge_person(message_class: MessageClass, standing: Standing, contact_id: int, now: int) -> Verdict:
+    """Whether this person may be told it at all, on whichever line."""
+    return _first(person.RULES, Facts(message_class, standing, NO_LINE, 0, contact_id), now)
+
+
+def judge_line(message_class: MessageClass, rules: LineRules) -> Verdict:
+    """Whether this line may carry a message of this class at all, whoever it is for."""
+    return _first(line.RULES, Facts(message_class, NOBODY, rules, 0), 0)
+
+
+def explain(facts: Facts, now: int) -> list[Finding]:
+    """What every rule says, in their order: for people who ask why, and what else is in the way."""
+    return [Finding(name, rule(facts, now)) for name, rule in RULES]
+
+
+def _first(rules: Iterable[Rule], facts: Facts, now: int) -> Verdict:
+    for _, rule in rules:
+        verdict = rule(facts, now)
+        if type(verdict) is not Allow:
+            return verdict
+    return ALLOW

@@ -1,0 +1,97 @@
+"""The policies that the gate reads: their kinds, and those in force at hand without a query.
+
+A kind is a struct whose defaults mean that there is no such rule. A room that adds one adds it to `Policies`
+and to `KINDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from angarium.accounts import policies_store as store
+from angarium.accounts.policies_store import Policy
+from angarium.core.decoding import Shape
+from angarium.storage.ground import Ground
+
+
+class ContentControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is done with wording that promotes, in a message whose class may not."""
+
+    promotional: str = "allow"  # block, hold (until it is reviewed), allow
+
+
+class Policies(msgspec.Struct, frozen=True):
+    """What is in force in a workspace."""
+
+    content_control: ContentControl = ContentControl()
+
+
+KINDS: dict[str, Shape[Any]] = {"content-control": Shape(ContentControl)}
+NONE = Policies()
+TOPIC = "lines"  # woken when a policy was changed: the loop that reads lines again reads these too
+
+
+class AtHand:
+    """The policies in force of all workspaces."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._by_workspace: dict[int, Policies] = {}
+
+    def of(self, workspace_id: int) -> Policies:
+        """What is in force in a workspace."""
+        return self._by_workspace.get(workspace_id, NONE)
+
+    async def reload(self, workspace_ids: Iterable[int]) -> None:
+        """Read those of these workspaces again."""
+        wanted = list(workspace_ids)
+        found = await self._ground.db.read(store.in_force, wanted)
+        by_workspace: dict[int, dict[str, Any]] = {workspace_id: {} for workspace_id in wanted}
+        for one in found:
+            if one.kind in KINDS:
+                by_workspace[one.workspace_id][one.kind.replace("-", "_")] = read(one)
+        self._by_workspace |= {
+            workspace_id: Policies(**documents) for workspace_id, documents in by_workspace.items()
+        }
+
+
+def read(one: Policy) -> Any:
+    """The document of a policy as the struct of its kind; Problem when it is not one."""
+    return KINDS[one.kind].read(one.body.encode())
+
+
+def default(kind: str) -> Any:
+    """The document of a kind of which nothing has been written."""
+    return KINDS[kind].type()
+
+
+async def current(ground: Ground, workspace_id: int) -> dict[str, Policy]:
+    """The newest written version of each kind."""
+    return {one.kind: one for one in await ground.db.read(store.in_force, [workspace_id])}
+
+
+async def history(ground: Ground, workspace_id: int, kind: str) -> Sequence[Policy]:
+    """Every version of a kind, oldest first."""
+    return await ground.db.read(store.history, workspace_id, kind)
+
+
+async def change(
+    ground: Ground, at_hand: AtHand, workspace_id: int, kind: str, document: Any, actor: str
+) -> Policy:
+    """Put a new version of a policy in force; Conflict when another was written at the same moment."""
+    before = (await current(ground, workspace_id)).get(kind)
+    new = Policy(
+        workspace_id,
+        kind,
+        before.version + 1 if before else 1,
+        msgspec.json.encode(document).decode(),
+        actor,
+        ground.clock.now(),
+    )
+    await ground.db.run(store.write, new)
+    await at_hand.reload([workspace_id])
+    ground.fabric.wake(TOPIC)
+    return new
