@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from angarium.core.clock import micros
@@ -263,6 +263,21 @@ def test_a_step_is_doubled_no_oftener_than_its_class_allows(world: World) -> Non
 
 
 @given(worlds)
+@example(
+    World(
+        MessageClass.PROMOTIONAL,
+        tuple(Step(channel="smpp", success=word, wait_s=1.0) for word in ("accepted", "read", "accepted")),
+        5.0,
+        [  # one that was cancelled was delivered after all, while another has no answer
+            Happening(0.0, 0, 6, Reason.NOT_A_USER),
+            Happening(0.0, 0, 2, Reason.NOT_A_USER),
+            Happening(0.0, 1, 1, Reason.NO_CREDIT),
+            Happening(0.0, 2, 7, Reason.NOT_A_USER),
+            Happening(0.0, 1, 0, Reason.NOT_A_USER),
+        ],
+        [],
+    )
+)
 def test_advertising_is_never_sent_again_and_never_past_a_no(world: World) -> None:
     drive, _ = driven(dataclasses.replace(world, message_class=MessageClass.PROMOTIONAL))
     for run, _, _ in sent(drive):

@@ -171,6 +171,11 @@ def _in_doubt(one: Try) -> bool:
     return one.state in OPEN_ATTEMPT and one.reason is Reason.NO_ANSWER
 
 
+def _copy_may_be_out(run: Run) -> bool:
+    """Whether nobody knows of some try that it has gone out, whatever is known of the others."""
+    return any(one.state is AttemptState.UNKNOWN or _in_doubt(one) for one in run.tries)
+
+
 def _hoped_for(run: Run, now: int) -> Try | None:
     """The try that was taken and has its time still: of several the one that is waited for longest."""
     taken = [t for t in run.tries if t.state in TAKEN and now < _wait_ends(run, t)]
@@ -238,7 +243,7 @@ def _leave(run: Run, last: Try, now: int, why: str, reason: Reason) -> Decision:
 
     Advertising of which a copy may be out goes nowhere by itself, though a person had it sent again.
     """
-    if run.message_class is MessageClass.PROMOTIONAL and best_state(run) is MessageState.UNKNOWN:
+    if run.message_class is MessageClass.PROMOTIONAL and _copy_may_be_out(run):
         return _end(run, why, reason)
     match _action(run, last.step, reason):
         case Action.STOP:
