@@ -16,9 +16,12 @@ from prometheus_client import CollectorRegistry
 
 from angarium import channels
 from angarium.accounts import api as keys
+from angarium.accounts import audit_api as audit
+from angarium.accounts import notary
 from angarium.accounts import pages as doors
 from angarium.accounts import store as accounts
 from angarium.accounts.limits import Limits
+from angarium.accounts.notary import Notary
 from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
@@ -56,6 +59,7 @@ AFTER_BROKEN = "Look at the disk, then start again. If it is damaged: docs/howto
 
 HANDLERS = [
     *keys.HANDLERS,
+    *audit.HANDLERS,
     *lines.HANDLERS,
     *templates.HANDLERS,
     *cascades.HANDLERS,
@@ -78,6 +82,7 @@ class House:
     http: Http
     world: World
     engine: Engine
+    notary: Notary
 
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
@@ -107,7 +112,10 @@ def assemble(settings: Settings) -> House:
     async def workspace_ids() -> list[int]:
         return [workspace.id for workspace in await ground.db.read(accounts.workspaces)]
 
-    return House(settings, ground, http, world, Engine(world, workspace_ids))
+    engine = Engine(world, workspace_ids)
+    return House(
+        settings, ground, http, world, engine, Notary(ground, notary.anchors_beside(settings.key_file))
+    )
 
 
 def make_ground(settings: Settings) -> Ground:
@@ -199,6 +207,7 @@ async def _serve(settings: Settings) -> None:
     try:
         await _tell_what_is_held(house.ground)
         await house.engine.start()
+        await house.notary.start()
         await server.start()
         _collect_seldom()
         log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
@@ -209,7 +218,7 @@ async def _serve(settings: Settings) -> None:
             os._exit(os.EX_IOERR)  # the loops are not heard out: nothing could write down what they heard
     finally:
         await server.stop()
-        await _hear_out(house.engine)
+        await _hear_out(house)
         await house.close()
         log.info("stopped")
 
@@ -226,13 +235,15 @@ async def _tell_what_is_held(ground: Ground) -> None:
         log.warning("restored from a backup", to=shown, held=count, remedy="angarium held")
 
 
-async def _hear_out(engine: Engine) -> None:
+async def _hear_out(house: House) -> None:
     """Let what is under way finish; what the database does not take in time is found at the next start."""
     try:
         async with asyncio.timeout(STOP_WITHIN_S):
-            await engine.stop()
+            await house.engine.stop()
+            await house.notary.stop()
     except TimeoutError:
-        log.warning("not everything could be written down; the next start finds it", **engine.backlogs())
+        backlogs = house.engine.backlogs()
+        log.warning("not everything could be written down; the next start finds it", **backlogs)
 
 
 def _collect_seldom() -> None:

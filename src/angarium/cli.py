@@ -1,31 +1,25 @@
-"""The command line: serve, migrate, doctor, keys, lines, send, demo.
+"""The command line: serve, migrate, doctor, backup, lines, demo, and what asking.py and governing.py bring.
 
 Every command imports what it needs when it runs, so that `angarium --help` answers at once.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from angarium import __version__, asking
-from angarium.config import Settings
-from angarium.config import load as load_settings
+from angarium import __version__, asking, governing
 from angarium.core.problems import Problem
+from angarium.terminal import give_up, out, run, settings_of, with_ground
 
 if TYPE_CHECKING:
-    from angarium.accounts.store import Workspace
     from angarium.storage.ground import Ground
-
-out, err = Console(), Console(stderr=True)
 
 MARKS = {"good": "[green]✓[/]", "advice": "[yellow]·[/]", "bad": "[red]✗[/]"}
 
@@ -43,31 +37,6 @@ def main(context: click.Context, config: Path | None) -> None:
     context.obj = config
 
 
-def _settings(context: click.Context) -> Settings:
-    try:
-        return load_settings(context.find_root().obj)
-    except Problem as problem:
-        _give_up(problem)
-
-
-def _give_up(problem: Problem) -> NoReturn:
-    """Say what is wrong, with each field and its remedy, and end with status 1."""
-    err.print(f"[red]{escape(problem.title)}[/]  {escape(problem.detail)}", soft_wrap=True)
-    for field in problem.fields:
-        value = f" (it is {field.value!r})" if field.value else ""
-        err.print(f"  [bold]{escape(field.field)}[/] {escape(field.problem + value)}. {escape(field.remedy)}")
-    sys.exit(1)
-
-
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    try:
-        return asyncio.run(work)
-    except Problem as problem:
-        _give_up(problem)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
 # ── serve, migrate, doctor ───────────────────────────────────────────────────────────────────────────
 
 
@@ -79,16 +48,16 @@ def serve(context: click.Context) -> None:
     from angarium.assembly import make_vault
     from angarium.assembly import serve as run_server
 
-    settings = _settings(context)
+    settings = settings_of(context)
     import uvloop
 
     try:
         logs.set_up(settings.log_level, settings.log_format, make_vault(settings).keyed_hash)
         uvloop.run(run_server(settings))
     except Problem as problem:
-        _give_up(problem)
+        give_up(problem)
     except OSError as error:  # the address is taken, or the key file cannot be read: its text names which
-        _give_up(Problem("start", "The server cannot start", detail=str(error)))
+        give_up(Problem("start", "The server cannot start", detail=str(error)))
 
 
 @main.command()
@@ -99,8 +68,8 @@ def migrate(context: click.Context, check: bool) -> None:
     from angarium.storage.migrate import migrate as bring_up
     from angarium.storage.migrate import pending
 
-    settings = _settings(context)
-    lacking = _run(pending(settings.database) if check else bring_up(settings.database))
+    settings = settings_of(context)
+    lacking = run(pending(settings.database) if check else bring_up(settings.database))
     word = "pending" if check else "applied"
     out.print(f"{word}: {', '.join(lacking)}" if lacking else "The database is up to date.")
     if check and lacking:
@@ -113,7 +82,7 @@ def doctor(context: click.Context) -> None:
     """Look at settings, database, keys and lines, and say what to do. Status 1 when something is wrong."""
     from angarium.doctor import examine
 
-    settings = _settings(context)
+    settings = settings_of(context)
 
     async def look() -> int:
         bad = 0
@@ -124,7 +93,7 @@ def doctor(context: click.Context) -> None:
                 out.print(f"  [dim]{escape(finding.remedy)}[/]", highlight=False, soft_wrap=True)
         return bad
 
-    if _run(look()):
+    if run(look()):
         sys.exit(1)
 
 
@@ -140,7 +109,7 @@ def backup(context: click.Context, target: Path, keep: int | None) -> None:
     from angarium.core.clock import iso
     from angarium.keeping import back_up
 
-    made = _run(back_up(_settings(context), target, keep or 0))
+    made = run(back_up(settings_of(context), target, keep or 0))
     found = "" if made.messages is None else f", {made.messages} messages, looked through"
     out.print(
         f"{made.file}: {iso(made.at)}{found}, {made.size_bytes} bytes.", highlight=False, soft_wrap=True
@@ -159,8 +128,8 @@ def restore(context: click.Context, file: Path | None, replace: bool, in_place: 
 
     if (file is None) is not in_place:
         raise click.UsageError("Name a FILE, or say --in-place.")
-    settings = _settings(context)
-    done = _run(put_back(settings, file, replace=replace) if file else hold_in_place(settings))
+    settings = settings_of(context)
+    done = run(put_back(settings, file, replace=replace) if file else hold_in_place(settings))
     for path in done.aside:
         out.print(f"Put aside: {path}", highlight=False, soft_wrap=True)
     out.print(f"Restored to {iso(done.at)}; {done.held} messages are held.", highlight=False, soft_wrap=True)
@@ -178,7 +147,7 @@ def held(context: click.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     table = Table("workspace", "class", "state", "messages", "accepted from", "until")
-    found = _run(shares(_settings(context)))
+    found = run(shares(settings_of(context)))
     for share in found:
         what = share.what
         times = iso(what.oldest_at), iso(what.newest_at)
@@ -197,7 +166,7 @@ def release_held(context: click.Context, workspace: str, minutes: float | None) 
     from angarium.messaging.held import EVER
 
     from_ = 0 if minutes is None else SystemClock().now() - micros(minutes * 60)
-    done = _run(decide(_settings(context), workspace, release=True, from_=from_, until=EVER))
+    done = run(decide(settings_of(context), workspace, release=True, from_=from_, until=EVER))
     out.print(f"Released: {done}.")
 
 
@@ -212,131 +181,8 @@ def cancel_held(context: click.Context, workspace: str, minutes: float | None) -
     from angarium.messaging.held import EVER
 
     until = EVER if minutes is None else SystemClock().now() - micros(minutes * 60)
-    done = _run(decide(_settings(context), workspace, release=False, from_=0, until=until))
+    done = run(decide(settings_of(context), workspace, release=False, from_=0, until=until))
     out.print(f"Cancelled: {done}.")
-
-
-# ── keys ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@main.group()
-def keys() -> None:
-    """Workspaces and their API keys."""
-
-
-@keys.command("create")
-@click.option("--workspace", required=True, help="Name of the workspace.")
-@click.option("--new", is_flag=True, help="Create the workspace if it is not there.")
-@click.option("--name", default="api", show_default=True, help="What the key is for.")
-@click.option("--scope", "scopes", multiple=True, help="What it may do; several times. Default: everything.")
-@click.option("--days", type=click.IntRange(1, 3650), help="How long it lives. Default: until it is revoked.")
-@click.option("--quiet", is_flag=True, help="Print only the key.")
-@click.pass_context
-def create_key(
-    context: click.Context,
-    workspace: str,
-    new: bool,
-    name: str,
-    scopes: tuple[str, ...],
-    days: int | None,
-    quiet: bool,
-) -> None:
-    """Make an API key. It is shown once."""
-    from angarium.accounts import flows
-    from angarium.accounts.rules import SCOPES
-    from angarium.core.clock import micros
-
-    async def create(ground: Ground) -> str:
-        owner = await _workspace(ground, workspace, new)
-        until = None if days is None else ground.clock.now() + micros(days * 86_400.0)
-        return await flows.create_key(ground, owner.id, name, frozenset(scopes or SCOPES), until)
-
-    key = _run(_with_ground(_settings(context), create))
-    if quiet:
-        click.echo(key)
-    else:
-        out.print(f"The key of [bold]{escape(workspace)}[/], shown this once:", highlight=False)
-        click.echo(key)
-
-
-@keys.command("list")
-@click.option("--workspace", required=True, help="Name of the workspace.")
-@click.pass_context
-def list_keys(context: click.Context, workspace: str) -> None:
-    """The keys of a workspace."""
-    from angarium.accounts import flows, store
-    from angarium.core import ids
-    from angarium.core.clock import iso
-
-    async def find(ground: Ground) -> tuple[list[store.ApiKey], int]:
-        owner = await flows.workspace_named(ground, workspace)
-        return await ground.db.read(store.keys, owner.id), ground.clock.now()
-
-    table = Table("id", "name", "scopes", "created", "last used", "state")
-    found, now = _run(_with_ground(_settings(context), find))
-    for key in found:
-        expired = key.expires_at is not None and key.expires_at <= now
-        state = "revoked" if key.revoked_at else "expired" if expired else "live"
-        used = iso(key.last_used_at) if key.last_used_at else "never"
-        scopes = " ".join(sorted(key.scopes))
-        table.add_row(ids.show("api_key", key.id), key.name, scopes, iso(key.created_at), used, state)
-    out.print(table)
-
-
-@keys.command("revoke")
-@click.option("--workspace", required=True, help="Name of the workspace.")
-@click.argument("key_id")
-@click.pass_context
-def revoke_key(context: click.Context, workspace: str, key_id: str) -> None:
-    """Revoke a key by its id (see `keys list`)."""
-    from angarium.accounts import flows
-    from angarium.core import ids
-
-    async def revoke(ground: Ground) -> bool:
-        owner = await flows.workspace_named(ground, workspace)
-        return await flows.revoke_key(ground, owner.id, ids.read("api_key", key_id))
-
-    try:
-        done = _run(_with_ground(_settings(context), revoke))
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-    out.print("Revoked." if done else "There is no such live key.")
-    if not done:
-        sys.exit(1)
-
-
-@keys.command("rotate")
-@click.option("--retire", is_flag=True, help="Afterwards, and two days later: take the older keys out.")
-@click.pass_context
-def rotate_keys(context: click.Context, retire: bool) -> None:
-    """Make a new key for the secrets in the database, and seal all of them with it."""
-    from angarium import keeping
-
-    settings = _settings(context)
-    if retire:
-        done = _run(keeping.retire(settings))
-        out.print(f"Older keys taken out: {done.keys}. Keep a copy of the key file.")
-        if not done.wiped:
-            out.print("The file's gaps may hold what they sealed: stop the server, and run this once more.")
-        return
-    count = _run(keeping.rotate(settings))
-    out.print(f"Sealed anew: {count}. Keep a copy of the key file.")
-
-
-@keys.command("workspaces")
-@click.pass_context
-def list_workspaces(context: click.Context) -> None:
-    """The workspaces of this server."""
-    from angarium.accounts import store
-
-    async def find(ground: Ground) -> list[Workspace]:
-        return await ground.db.read(store.workspaces)
-
-    found = _run(_with_ground(_settings(context), find))
-    for workspace in found:
-        out.print(workspace.name, highlight=False)
-    if not found:
-        out.print("None yet. Make one: angarium keys create --workspace main --new")
 
 
 # ── lines ────────────────────────────────────────────────────────────────────────────────────────────
@@ -362,7 +208,7 @@ def lend_line(context: click.Context, line: str, workspace: str, guest: str) -> 
         await flows.lend(ground, owner_id, line_id, guest_id)
         return await flows.take(ground, guest_id, line_id)
 
-    lent = _run(_with_ground(_settings(context), lend))
+    lent = run(with_ground(settings_of(context), lend))
     out.print(f"{guest} sends on it as [bold]{escape(lent.name)}[/].", highlight=False)
 
 
@@ -378,7 +224,7 @@ def take_line_back(context: click.Context, line: str, workspace: str, guest: str
     async def take_back(ground: Ground) -> None:
         await flows.take_back(ground, *await _loan(ground, line, workspace, guest))
 
-    _run(_with_ground(_settings(context), take_back))
+    run(with_ground(settings_of(context), take_back))
     out.print(f"{guest} sends on it no more.", highlight=False)
 
 
@@ -392,31 +238,7 @@ async def _loan(ground: Ground, line: str, workspace: str, guest: str) -> tuple[
     return owner.id, lent.id, (await accounts.workspace_named(ground, guest)).id
 
 
-async def _workspace(ground: Ground, name: str, new: bool) -> Workspace:
-    from angarium.accounts import flows, store
-
-    known = {workspace.name: workspace for workspace in await ground.db.read(store.workspaces)}
-    if name in known:
-        return known[name]
-    if new:
-        return await flows.create_workspace(ground, name)
-    return await flows.workspace_named(ground, name)
-
-
-async def _with_ground(settings: Settings, work: Any) -> Any:
-    """Run something on the database, which is migrated first."""
-    from angarium.assembly import make_ground, prepare
-
-    await prepare(settings)
-    ground = make_ground(settings)
-    await ground.db.start()
-    try:
-        return await work(ground)
-    finally:
-        await ground.db.stop()
-
-
-for command in asking.COMMANDS:
+for command in (*asking.COMMANDS, *governing.COMMANDS):
     main.add_command(command)
 
 
@@ -433,9 +255,10 @@ for command in asking.COMMANDS:
 @click.option("--patience", type=float, default=1.0, help="Stretches or shortens the waits of the cascades.")
 def demo(**options: Any) -> None:
     """Two messages to 2,500 customers over simulated operators: start here."""
-    from angarium.demo import Options, run
+    from angarium.demo import Options
+    from angarium.demo import run as play
 
-    _run(run(Options(**options)))
+    run(play(Options(**options)))
 
 
 # ── drill ────────────────────────────────────────────────────────────────────────────────────────────
@@ -477,6 +300,6 @@ def drill(
 
     out = Console(quiet=as_json)
     if judge is not None:
-        sys.exit(_run(command.judge(judge, out=out, as_json=as_json)))
+        sys.exit(run(command.judge(judge, out=out, as_json=as_json)))
     lasts_s = minutes * 60 if minutes else seconds or 60.0
-    sys.exit(_run(command.drill(lasts_s, faults, keep, out=out, as_json=as_json, **given)))
+    sys.exit(run(command.drill(lasts_s, faults, keep, out=out, as_json=as_json, **given)))

@@ -11,6 +11,8 @@ from typing import TypeVar
 import msgspec
 
 from angarium.accounts import store as accounts
+from angarium.accounts.notary import seal_cell
+from angarium.accounts.store.audit import audit_seal
 from angarium.assembly import House, assemble, prepare
 from angarium.config import Settings
 from angarium.core.clock import SystemClock
@@ -129,7 +131,11 @@ async def _in(url: str, work: Callable[..., Awaitable[T]], *args: object) -> T:
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────
 
-CELLS = (*messages.CELLS, Cells(idempotency.idempotency, "key", "response", idempotency.answer_cell))
+CELLS = (
+    *messages.CELLS,
+    Cells(audit_seal, "number", "seal", seal_cell),
+    Cells(idempotency.idempotency, "key", "response", idempotency.answer_cell),
+)
 
 
 async def rotate(settings: Settings) -> int:

@@ -15,6 +15,9 @@ from house.tree import PACKAGE, ROOT, imports, modules, none_of, short, texts
 GROUND = {"channels", "core", "demo", "drill", "fabric", "protocols", "simulators", "storage", "web"}
 FURNITURE = {"__init__", "api", "flows", "pages", "rules", "store", "templates"}
 MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
+    ("accounts", "audit"): "who did what",
+    ("accounts", "audit_api"): "its JSON edge",
+    ("accounts", "notary"): "its seals, and what verifying it finds",
     ("accounts", "edge"): "what the JSON edges of all rooms share",
     ("accounts", "limits"): "how often somebody may ask, at every entrance",
     ("accounts", "policies_store"): "documents of policies, in versions",

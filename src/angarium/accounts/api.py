@@ -99,7 +99,7 @@ async def make_key(request: Call) -> JsonAnswer:
     new, key = flows.new_key(ground, caller.workspace_id, given.name, scopes, expires_at)
 
     async def work(tx: Transaction) -> KeyMade:
-        await flows.keep_key(tx, caller.workspace_id, new, key)
+        await flows.keep_key(tx, caller.workspace_id, new, key, caller.actor)
         return KeyMade(**msgspec.structs.asdict(_shown(new)), key=key)
 
     return await edge.once(request, body, work, sealed=True)
@@ -118,7 +118,7 @@ async def make_key(request: Call) -> JsonAnswer:
 async def revoke_key(request: Call) -> JsonAnswer:
     """No key any more."""
     ground, key_id = edge.ground_of(request), edge.id_in_path(request, "api_key")
-    if not await flows.revoke_key(ground, request.auth.workspace_id, key_id):
+    if not await flows.revoke_key(ground, request.auth.workspace_id, key_id, request.auth.actor):
         raise not_found("api key", ids.show("api_key", key_id), remedy="GET /v1/keys lists the live ones")
     return edge.nothing(request)
 

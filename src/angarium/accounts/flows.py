@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from angarium.accounts import rules, session, store
+from angarium.accounts import audit, rules, session, store
 from angarium.core import ids
-from angarium.core.clock import micros
+from angarium.core.clock import iso, micros
 from angarium.core.problems import Problem, all_invalid, invalid, not_found
 from angarium.storage.database import Conflict, Transaction
 from angarium.storage.ground import Ground
@@ -28,20 +28,27 @@ class Caller(msgspec.Struct, frozen=True):
 
     @property
     def actor(self) -> str:
-        """Who acts, as it is kept beside a deed: `key_…`."""
-        return ids.show("api_key", self.key_id)
+        """Who acts, as it is kept beside a deed: `key_…`, or a link."""
+        return ids.show("api_key", self.key_id) if self.key_id else audit.LINK
 
 
 async def create_workspace(ground: Ground, name: str, currency: str = "EUR") -> store.Workspace:
     """A new, empty workspace; a Problem when the name is taken."""
     new = store.Workspace(ground.ids.mint(), name, currency, ground.clock.now())
     try:
-        await ground.db.run(store.add_workspace, new)
+        await ground.db.run(_add_workspace, new)
     except Conflict:
         raise invalid(
             "name", "a workspace of this name exists", value=name, remedy="choose another name"
         ) from None
     return new
+
+
+async def _add_workspace(tx: Transaction, new: store.Workspace) -> None:
+    await store.add_workspace(tx, new)
+    details = {"name": new.name, "currency": new.currency}
+    subject = ids.show("workspace", new.id)
+    await audit.note(tx, new.id, audit.CLI, "workspace.created", subject, details, new.created_at)
 
 
 async def workspace_named(ground: Ground, name: str) -> store.Workspace:
@@ -57,7 +64,7 @@ async def create_key(
 ) -> str:
     """A new key; the only time that its secret is seen."""
     new, key = new_key(ground, workspace_id, name, scopes, expires_at)
-    await ground.db.run(keep_key, workspace_id, new, key)
+    await ground.db.run(keep_key, workspace_id, new, key, audit.CLI)
     return key
 
 
@@ -72,14 +79,25 @@ def new_key(
     return store.ApiKey(ground.ids.mint(), name, scopes, ground.clock.now(), expires_at, None), key
 
 
-async def keep_key(tx: Transaction, workspace_id: int, new: store.ApiKey, key: str) -> None:
+async def keep_key(tx: Transaction, workspace_id: int, new: store.ApiKey, key: str, actor: str) -> None:
     """Write a new key, its secret as a hash."""
     await store.add_key(tx, workspace_id, new, rules.digest(key))
+    until = None if new.expires_at is None else iso(new.expires_at)
+    details = {"name": new.name, "scopes": sorted(new.scopes), "expires_at": until}
+    subject = ids.show("api_key", new.id)
+    await audit.note(tx, workspace_id, actor, "key.created", subject, details, new.created_at)
 
 
-async def revoke_key(ground: Ground, workspace_id: int, key_id: int) -> bool:
+async def revoke_key(ground: Ground, workspace_id: int, key_id: int, actor: str = audit.CLI) -> bool:
     """Revoke a key; False when there is no such live key."""
-    return await ground.db.run(store.revoke, workspace_id, key_id, ground.clock.now())
+    return await ground.db.run(_revoke_key, workspace_id, key_id, actor, ground.clock.now())
+
+
+async def _revoke_key(tx: Transaction, workspace_id: int, key_id: int, actor: str, now: int) -> bool:
+    if not await store.revoke(tx, workspace_id, key_id, now):
+        return False
+    await audit.note(tx, workspace_id, actor, "key.revoked", ids.show("api_key", key_id), {}, now)
+    return True
 
 
 class Gate:

@@ -228,7 +228,7 @@ async def change_contact(request: Call) -> JsonAnswer:
 async def delete_contact(request: Call) -> JsonAnswer:
     """No contact any more."""
     contact_id = edge.id_in_path(request, "contact")
-    await flows.delete(edge.ground_of(request), request.auth.workspace_id, contact_id)
+    await flows.delete(edge.ground_of(request), request.auth.workspace_id, contact_id, request.auth.actor)
     return edge.nothing(request)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from angarium.accounts import audit
 from angarium.contacts import rules, store
 from angarium.contacts.rules import BadAddress, ContactInput
 from angarium.contacts.store import Contact
@@ -41,10 +42,16 @@ async def page(ground: Ground, workspace_id: int, after: int, limit: int) -> lis
     return await ground.db.read(store.page, workspace_id, after, limit)
 
 
-async def delete(ground: Ground, workspace_id: int, contact_id: int) -> None:
+async def delete(ground: Ground, workspace_id: int, contact_id: int, actor: str = audit.CLI) -> None:
     """Delete a contact and its addresses."""
-    if not await ground.db.run(store.remove, workspace_id, contact_id):
-        raise not_found("contact", ids.show("contact", contact_id))
+    await ground.db.run(_delete, workspace_id, contact_id, actor, ground.clock.now())
+
+
+async def _delete(tx: Transaction, workspace_id: int, contact_id: int, actor: str, now: int) -> None:
+    subject = ids.show("contact", contact_id)
+    if not await store.remove(tx, workspace_id, contact_id):
+        raise not_found("contact", subject)
+    await audit.note(tx, workspace_id, actor, "contact.deleted", subject, {}, now)
 
 
 async def change(ground: Ground, workspace_id: int, contact_id: int, given: ContactInput) -> Contact:

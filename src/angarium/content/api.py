@@ -102,11 +102,11 @@ async def list_templates(request: Call) -> JsonAnswer:
 async def create_template(request: Call) -> JsonAnswer:
     """A new template."""
     body = await edge.read_body(request)
-    given, ground = TEMPLATE.read(body), edge.ground_of(request)
+    given, ground, caller = TEMPLATE.read(body), edge.ground_of(request), request.auth
     flows.check(given)
 
     async def work(tx: Transaction) -> TemplateShown:
-        return shown(await flows.new_template(tx, ground, request.auth.workspace_id, given))
+        return shown(await flows.new_template(tx, ground, caller.workspace_id, given, caller.actor))
 
     return await edge.once(request, body, work, taken=flows.taken(given.name))
 
@@ -147,7 +147,8 @@ async def change_template(request: Call) -> JsonAnswer:
     template_id = edge.id_in_path(request, "template")
     given = TEMPLATE.read(await edge.read_body(request))
     flows.check(given)
-    changed = await flows.change(edge.ground_of(request), request.auth.workspace_id, template_id, given)
+    ground, caller = edge.ground_of(request), request.auth
+    changed = await flows.change(ground, caller.workspace_id, template_id, given, caller.actor)
     return edge.answer(request, shown(changed))
 
 
@@ -164,7 +165,7 @@ async def change_template(request: Call) -> JsonAnswer:
 async def delete_template(request: Call) -> JsonAnswer:
     """No template any more."""
     template_id = edge.id_in_path(request, "template")
-    await flows.delete(edge.ground_of(request), request.auth.workspace_id, template_id)
+    await flows.delete(edge.ground_of(request), request.auth.workspace_id, template_id, request.auth.actor)
     return edge.nothing(request)
 
 

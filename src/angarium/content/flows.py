@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from angarium.accounts import audit
 from angarium.channels import load
 from angarium.content import rules, store
 from angarium.content.rules import ANY, Variant
@@ -31,7 +32,7 @@ class TemplateInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def new_template(
-    tx: Transaction, ground: Ground, workspace_id: int, given: TemplateInput
+    tx: Transaction, ground: Ground, workspace_id: int, given: TemplateInput, actor: str = audit.CLI
 ) -> TemplateVersion:
     """A new template within a transaction; its Conflict means `taken`."""
     now = ground.clock.now()
@@ -46,15 +47,22 @@ async def new_template(
         updated_at=now,
     )
     await store.save(tx, workspace_id, new)
+    subject = ids.show("template", new.template_id)
+    await audit.note(tx, workspace_id, actor, "template.created", subject, _told(new), now)
     return new
 
 
+def _told(version: TemplateVersion) -> dict[str, object]:
+    """A template as the audit log tells of it."""
+    return {"name": version.name, "version": version.number, "variants": version.variants}
+
+
 async def change(
-    ground: Ground, workspace_id: int, template_id: int, given: TemplateInput
+    ground: Ground, workspace_id: int, template_id: int, given: TemplateInput, actor: str = audit.CLI
 ) -> TemplateVersion:
     """A template as it is described now: its next version."""
     try:
-        return await ground.db.run(_changed, ground, workspace_id, template_id, given)
+        return await ground.db.run(_changed, ground, workspace_id, template_id, given, actor)
     except Conflict as conflict:
         if conflict.constraint != "template_name":  # somebody else made the next version at the same moment
             raise
@@ -62,7 +70,7 @@ async def change(
 
 
 async def _changed(
-    tx: Transaction, ground: Ground, workspace_id: int, template_id: int, given: TemplateInput
+    tx: Transaction, ground: Ground, workspace_id: int, template_id: int, given: TemplateInput, actor: str
 ) -> TemplateVersion:
     before = await store.by_id(tx, workspace_id, template_id)
     if before is None:
@@ -76,6 +84,8 @@ async def _changed(
         updated_at=ground.clock.now(),
     )
     await store.save(tx, workspace_id, changed)
+    subject, different = ids.show("template", template_id), audit.changed(_told(before), _told(changed))
+    await audit.note(tx, workspace_id, actor, "template.changed", subject, different, changed.updated_at)
     return changed
 
 
@@ -98,10 +108,17 @@ async def versions(ground: Ground, workspace_id: int, template_id: int) -> list[
     return await ground.db.read(store.versions, workspace_id, template_id)
 
 
-async def delete(ground: Ground, workspace_id: int, template_id: int) -> None:
+async def delete(ground: Ground, workspace_id: int, template_id: int, actor: str = audit.CLI) -> None:
     """Delete a template; messages that were made of it keep their version."""
-    if not await ground.db.run(store.remove, workspace_id, template_id):
+    await ground.db.run(_delete, workspace_id, template_id, actor, ground.clock.now())
+
+
+async def _delete(tx: Transaction, workspace_id: int, template_id: int, actor: str, now: int) -> None:
+    before = await store.by_id(tx, workspace_id, template_id)
+    if before is None or not await store.remove(tx, workspace_id, template_id):
         raise _no_such(template_id)
+    subject, details = ids.show("template", template_id), {"name": before.name}
+    await audit.note(tx, workspace_id, actor, "template.deleted", subject, details, now)
 
 
 def check(given: TemplateInput) -> None:

@@ -165,9 +165,10 @@ async def create_line(request: Call) -> JsonAnswer:
     """A new line."""
     body = await edge.read_body(request)
     given, ground = LINE.read(body), edge.ground_of(request)
+    workspace_id, actor = request.auth.workspace_id, request.auth.actor
 
     async def work(tx: Transaction) -> LineShown:
-        return shown(await flows.new_line(tx, ground, request.auth.workspace_id, given), {})
+        return shown(await flows.new_line(tx, ground, workspace_id, given, actor), {})
 
     answer = await edge.once(request, body, work, taken=flows.taken(given.name))
     ground.fabric.wake(flows.TOPIC)
@@ -209,7 +210,8 @@ async def change_line(request: Call) -> JsonAnswer:
     """The line as it is described now."""
     line_id = edge.id_in_path(request, "line")
     given = LINE.read(await edge.read_body(request))
-    line = await flows.change(edge.ground_of(request), request.auth.workspace_id, line_id, given)
+    caller = request.auth
+    line = await flows.change(edge.ground_of(request), caller.workspace_id, line_id, given, caller.actor)
     return edge.answer(request, shown(line, _states(request)))
 
 
@@ -226,7 +228,7 @@ async def change_line(request: Call) -> JsonAnswer:
 async def delete_line(request: Call) -> JsonAnswer:
     """No line any more."""
     line_id = edge.id_in_path(request, "line")
-    await flows.delete(edge.ground_of(request), request.auth.workspace_id, line_id)
+    await flows.delete(edge.ground_of(request), request.auth.workspace_id, line_id, request.auth.actor)
     return edge.nothing(request)
 
 
@@ -262,7 +264,8 @@ async def list_guests(request: Call) -> JsonAnswer:
 async def lend_line(request: Call) -> JsonAnswer:
     """The line is offered."""
     line_id, guest_id = edge.id_in_path(request, "line"), edge.id_in_path(request, "workspace")
-    guest = await flows.lend(edge.ground_of(request), request.auth.workspace_id, line_id, guest_id)
+    ground, caller = edge.ground_of(request), request.auth
+    guest = await flows.lend(ground, caller.workspace_id, line_id, guest_id, caller.actor)
     return edge.answer(request, shown_guest(guest))
 
 
@@ -280,7 +283,8 @@ async def lend_line(request: Call) -> JsonAnswer:
 async def take_line_back(request: Call) -> JsonAnswer:
     """The line is lent no more."""
     line_id, guest_id = edge.id_in_path(request, "line"), edge.id_in_path(request, "workspace")
-    await flows.take_back(edge.ground_of(request), request.auth.workspace_id, line_id, guest_id)
+    ground, caller = edge.ground_of(request), request.auth
+    await flows.take_back(ground, caller.workspace_id, line_id, guest_id, caller.actor)
     return edge.nothing(request)
 
 
@@ -313,7 +317,8 @@ async def list_lent(request: Call) -> JsonAnswer:
 async def take_lent(request: Call) -> JsonAnswer:
     """The line can be used."""
     line_id = edge.id_in_path(request, "line")
-    lent = await flows.take(edge.ground_of(request), request.auth.workspace_id, line_id)
+    caller = request.auth
+    lent = await flows.take(edge.ground_of(request), caller.workspace_id, line_id, caller.actor)
     return edge.answer(request, shown_lent(lent))
 
 
@@ -329,7 +334,7 @@ async def take_lent(request: Call) -> JsonAnswer:
 async def give_lent_back(request: Call) -> JsonAnswer:
     """The line is used no more."""
     line_id = edge.id_in_path(request, "line")
-    await flows.give_back(edge.ground_of(request), request.auth.workspace_id, line_id)
+    await flows.give_back(edge.ground_of(request), request.auth.workspace_id, line_id, request.auth.actor)
     return edge.nothing(request)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import msgspec
 
+from angarium.accounts import audit
 from angarium.accounts import store as accounts
 from angarium.channels import load
 from angarium.channels.kit import decode_settings
@@ -44,25 +45,30 @@ def channel_of(kind: str) -> Channel:
     return channels[kind]
 
 
-async def create(ground: Ground, workspace_id: int, given: LineInput) -> Line:
+async def create(ground: Ground, workspace_id: int, given: LineInput, actor: str = audit.CLI) -> Line:
     """A new line."""
-    return await _committed(ground, given.name, new_line, ground, workspace_id, given)
+    return await _committed(ground, given.name, new_line, ground, workspace_id, given, actor)
 
 
-async def new_line(tx: Transaction, ground: Ground, workspace_id: int, given: LineInput) -> Line:
+async def new_line(
+    tx: Transaction, ground: Ground, workspace_id: int, given: LineInput, actor: str = audit.CLI
+) -> Line:
     """A new line within a transaction. Its Conflict means `taken`; TOPIC is to be woken after the commit."""
     new = _made(ground, workspace_id, given, None)
     await store.save(tx, new)
+    await _note(tx, new, actor, "line.created", _told(new))
     return new
 
 
-async def change(ground: Ground, workspace_id: int, line_id: int, given: LineInput) -> Line:
+async def change(
+    ground: Ground, workspace_id: int, line_id: int, given: LineInput, actor: str = audit.CLI
+) -> Line:
     """A line as it is described now; its channel stays."""
-    return await _committed(ground, given.name, _changed_line, ground, workspace_id, line_id, given)
+    return await _committed(ground, given.name, _changed_line, ground, workspace_id, line_id, given, actor)
 
 
 async def _changed_line(
-    tx: Transaction, ground: Ground, workspace_id: int, line_id: int, given: LineInput
+    tx: Transaction, ground: Ground, workspace_id: int, line_id: int, given: LineInput, actor: str
 ) -> Line:
     before = await store.by_id(tx, workspace_id, line_id)
     if before is None:
@@ -71,7 +77,32 @@ async def _changed_line(
         raise invalid("channel", "cannot be changed", value=given.channel, remedy="create another line")
     changed = _made(ground, workspace_id, given, before)
     await store.save(tx, changed)
+    different = audit.changed(_told(before), _told(changed))
+    secrets = _secrets_changed(ground, before, changed)
+    await _note(tx, changed, actor, "line.changed", different | ({"secrets": secrets} if secrets else {}))
     return changed
+
+
+def _told(line: Line) -> dict[str, object]:
+    """A line as the audit log tells of it."""
+    told = msgspec.structs.asdict(line) | {
+        "settings": shown_settings(line),
+        "classes": sorted(line.classes),
+    }
+    unsaid = {"workspace_id", "id", "callback_token", "version", "created_at", "updated_at"}
+    return {name: value for name, value in told.items() if name not in unsaid}
+
+
+def _secrets_changed(ground: Ground, before: Line, after: Line) -> list[str]:
+    """The names of the secrets that are others now."""
+    secrets = secret_fields(channel_of(after.channel).settings)
+    old, new = _opened(ground, before, secrets), _opened(ground, after, secrets)
+    return sorted(name for name in secrets if old.get(name) != new.get(name))
+
+
+async def _note(tx: Transaction, line: Line, actor: str, action: str, details: Mapping[str, object]) -> None:
+    subject = ids.show("line", line.id)
+    await audit.note(tx, line.workspace_id, actor, action, subject, details, line.updated_at)
 
 
 async def _committed(
@@ -115,11 +146,18 @@ async def everything(ground: Ground, workspace_id: int) -> list[Line]:
     return await ground.db.read(store.all_of, workspace_id)
 
 
-async def delete(ground: Ground, workspace_id: int, line_id: int) -> None:
+async def delete(ground: Ground, workspace_id: int, line_id: int, actor: str = audit.CLI) -> None:
     """Delete a line; what was sent on it stays in the history."""
-    if not await ground.db.run(store.remove, workspace_id, line_id):
-        raise not_found("line", ids.show("line", line_id))
+    await ground.db.run(_delete, workspace_id, line_id, actor, ground.clock.now())
     ground.fabric.wake(TOPIC)
+
+
+async def _delete(tx: Transaction, workspace_id: int, line_id: int, actor: str, now: int) -> None:
+    line = await store.by_id(tx, workspace_id, line_id)
+    if line is None or not await store.remove(tx, workspace_id, line_id):
+        raise not_found("line", ids.show("line", line_id))
+    subject, told = ids.show("line", line_id), {"name": line.name, "channel": line.channel}
+    await audit.note(tx, workspace_id, actor, "line.deleted", subject, told, now)
 
 
 def opened_settings(ground: Ground, line: Line) -> Any:
@@ -232,17 +270,21 @@ def _cell(workspace_id: int, line_id: int, name: str) -> str:
 # ── lending ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def lend(ground: Ground, workspace_id: int, line_id: int, guest_id: int) -> Guest:
+async def lend(
+    ground: Ground, workspace_id: int, line_id: int, guest_id: int, actor: str = audit.CLI
+) -> Guest:
     """Offer a line to another workspace, which has to take it; one that is taken already stays so.
 
     Whether there is such a workspace is not told: it would be told of every workspace.
     """
-    guest = await ground.db.run(_lend, workspace_id, line_id, guest_id, ground.clock.now())
+    guest = await ground.db.run(_lend, workspace_id, line_id, guest_id, actor, ground.clock.now())
     ground.fabric.wake(TOPIC)
     return guest
 
 
-async def _lend(tx: Transaction, workspace_id: int, line_id: int, guest_id: int, now: int) -> Guest:
+async def _lend(
+    tx: Transaction, workspace_id: int, line_id: int, guest_id: int, actor: str, now: int
+) -> Guest:
     lent = await store.by_id(tx, workspace_id, line_id)
     if lent is None:
         raise not_found("line", ids.show("line", line_id))
@@ -252,12 +294,14 @@ async def _lend(tx: Transaction, workspace_id: int, line_id: int, guest_id: int,
     before = await _guest(tx, workspace_id, line_id, guest_id)
     if before is not None and before.state is not Loan.ENDED:
         return before
-    return await _written(tx, workspace_id, Guest(line_id, guest_id, Loan.OFFERED, now))
+    return await _written(tx, workspace_id, Guest(line_id, guest_id, Loan.OFFERED, now), workspace_id, actor)
 
 
-async def take_back(ground: Ground, workspace_id: int, line_id: int, guest_id: int) -> None:
+async def take_back(
+    ground: Ground, workspace_id: int, line_id: int, guest_id: int, actor: str = audit.CLI
+) -> None:
     """Lend a line no more: nothing new of the guest goes on it. What is under way is still heard of."""
-    await _end(ground, workspace_id, line_id, guest_id)
+    await _end(ground, workspace_id, line_id, guest_id, workspace_id, actor)
 
 
 async def guests_of(ground: Ground, workspace_id: int, line_id: int) -> list[Guest]:
@@ -272,24 +316,25 @@ async def lent_to(ground: Ground, workspace_id: int) -> list[Lent]:
     return await ground.db.read(store.lent_to, workspace_id)
 
 
-async def take(ground: Ground, workspace_id: int, line_id: int) -> Lent:
+async def take(ground: Ground, workspace_id: int, line_id: int, actor: str = audit.CLI) -> Lent:
     """Use a line that another workspace offers; only now does anything of ours go on it."""
-    taken_ = await ground.db.run(_take, workspace_id, line_id, ground.clock.now())
+    taken_ = await ground.db.run(_take, workspace_id, line_id, actor, ground.clock.now())
     ground.fabric.wake(TOPIC)
     return taken_
 
 
-async def _take(tx: Transaction, workspace_id: int, line_id: int, now: int) -> Lent:
+async def _take(tx: Transaction, workspace_id: int, line_id: int, actor: str, now: int) -> Lent:
     lent = await _offered(tx, workspace_id, line_id)
     if lent.state is not Loan.TAKEN:
-        await _written(tx, lent.line.workspace_id, Guest(line_id, workspace_id, Loan.TAKEN, now))
+        taken_ = Guest(line_id, workspace_id, Loan.TAKEN, now)
+        await _written(tx, lent.line.workspace_id, taken_, workspace_id, actor)
     return msgspec.structs.replace(lent, state=Loan.TAKEN)
 
 
-async def give_back(ground: Ground, workspace_id: int, line_id: int) -> None:
+async def give_back(ground: Ground, workspace_id: int, line_id: int, actor: str = audit.CLI) -> None:
     """Use the line of another workspace no more, or refuse it."""
     lent = await ground.db.read(_offered, workspace_id, line_id)
-    await _end(ground, lent.line.workspace_id, line_id, workspace_id)
+    await _end(ground, lent.line.workspace_id, line_id, workspace_id, workspace_id, actor)
 
 
 async def _offered(tx: Transaction, workspace_id: int, line_id: int) -> Lent:
@@ -299,18 +344,24 @@ async def _offered(tx: Transaction, workspace_id: int, line_id: int) -> Lent:
     raise not_found("line", ids.show("line", line_id))
 
 
-async def _end(ground: Ground, owner_id: int, line_id: int, guest_id: int) -> None:
-    await ground.db.run(_ended, owner_id, line_id, guest_id, ground.clock.now())
+async def _end(
+    ground: Ground, owner_id: int, line_id: int, guest_id: int, deciding_id: int, actor: str
+) -> None:
+    await ground.db.run(_ended, owner_id, line_id, guest_id, deciding_id, actor, ground.clock.now())
     ground.fabric.wake(TOPIC)
 
 
-async def _ended(tx: Transaction, owner_id: int, line_id: int, guest_id: int, now: int) -> None:
+async def _ended(
+    tx: Transaction, owner_id: int, line_id: int, guest_id: int, deciding_id: int, actor: str, now: int
+) -> None:
     before = await _guest(tx, owner_id, line_id, guest_id)
     if before is None or before.state is Loan.ENDED:
         raise not_found("guest", ids.show("workspace", guest_id))
-    await _written(tx, owner_id, Guest(line_id, guest_id, Loan.ENDED, now))
     if before.state is Loan.OFFERED:  # nothing of it can come any more
         await store.forget_guest(tx, owner_id, line_id, guest_id)
+    else:
+        await store.save_guest(tx, owner_id, Guest(line_id, guest_id, Loan.ENDED, now))
+    await _tell(tx, owner_id, Guest(line_id, guest_id, Loan.ENDED, now), deciding_id, actor)
 
 
 async def _guest(tx: Transaction, owner_id: int, line_id: int, guest_id: int) -> Guest | None:
@@ -320,9 +371,15 @@ async def _guest(tx: Transaction, owner_id: int, line_id: int, guest_id: int) ->
     return None
 
 
-async def _written(tx: Transaction, owner_id: int, guest: Guest) -> Guest:
+async def _written(tx: Transaction, owner_id: int, guest: Guest, deciding_id: int, actor: str) -> Guest:
     """Write how a line is lent, and tell both workspaces."""
     await store.save_guest(tx, owner_id, guest)
+    await _tell(tx, owner_id, guest, deciding_id, actor)
+    return guest
+
+
+async def _tell(tx: Transaction, owner_id: int, guest: Guest, deciding_id: int, actor: str) -> None:
+    """Both workspaces have the fact; in the log of the one that decided stands who did."""
     body = {"owner": ids.show("workspace", owner_id), "guest": ids.show("workspace", guest.workspace_id)}
     kind = f"line.loan_{guest.state.value}"
     told = [
@@ -330,7 +387,8 @@ async def _written(tx: Transaction, owner_id: int, guest: Guest) -> Guest:
         for workspace_id in (owner_id, guest.workspace_id)
     ]
     await facts.append(tx, told)
-    return guest
+    subject = ids.show("line", guest.line_id)
+    await audit.note(tx, deciding_id, actor, kind, subject, body, guest.updated_at)
 
 
 # ── the lines at hand ────────────────────────────────────────────────────────────────────────────────

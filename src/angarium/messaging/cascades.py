@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from angarium.accounts import audit
 from angarium.core import ids
 from angarium.core.ports import Channel
 from angarium.core.problems import FieldProblem, Problem, all_invalid, invalid, not_found, shown
@@ -38,21 +39,38 @@ class Advised(msgspec.Struct, frozen=True):
 
 
 async def new_cascade(
-    tx: Transaction, ground: Ground, channels: Channels, workspace_id: int, given: CascadeInput
+    tx: Transaction,
+    ground: Ground,
+    channels: Channels,
+    workspace_id: int,
+    given: CascadeInput,
+    actor: str = audit.CLI,
 ) -> Advised:
     """A new cascade within a transaction; its Conflict means `taken`."""
     now = ground.clock.now()
-    return await _write(
-        tx, ground, channels, workspace_id, given, Cascade(ground.ids.mint(), "", 0, (), now, now)
-    )
+    nothing = Cascade(ground.ids.mint(), "", 0, (), now, now)
+    made = await _write(tx, ground, channels, workspace_id, given, nothing)
+    subject = ids.show("cascade", made.cascade.id)
+    await audit.note(tx, workspace_id, actor, "cascade.created", subject, _told(made.cascade), now)
+    return made
+
+
+def _told(cascade: Cascade) -> dict[str, object]:
+    """A cascade as the audit log tells of it."""
+    return {"name": cascade.name, "steps": cascade.steps}
 
 
 async def change(
-    ground: Ground, channels: Channels, workspace_id: int, cascade_id: int, given: CascadeInput
+    ground: Ground,
+    channels: Channels,
+    workspace_id: int,
+    cascade_id: int,
+    given: CascadeInput,
+    actor: str = audit.CLI,
 ) -> Advised:
     """A cascade as it is described now; messages under way keep the steps they began with."""
     try:
-        return await ground.db.run(_changed, ground, channels, workspace_id, cascade_id, given)
+        return await ground.db.run(_changed, ground, channels, workspace_id, cascade_id, given, actor)
     except Conflict:
         raise taken(given.name) from None
 
@@ -64,11 +82,15 @@ async def _changed(
     workspace_id: int,
     cascade_id: int,
     given: CascadeInput,
+    actor: str,
 ) -> Advised:
     before = await store.by_id(tx, workspace_id, cascade_id)
     if before is None:
         raise _no_such(cascade_id)
-    return await _write(tx, ground, channels, workspace_id, given, before)
+    made = await _write(tx, ground, channels, workspace_id, given, before)
+    subject, different = ids.show("cascade", cascade_id), audit.changed(_told(before), _told(made.cascade))
+    await audit.note(tx, workspace_id, actor, "cascade.changed", subject, different, made.cascade.updated_at)
+    return made
 
 
 async def _write(
@@ -105,10 +127,17 @@ async def everything(ground: Ground, channels: Channels, workspace_id: int) -> l
     return await ground.db.read(_advised, channels, workspace_id)
 
 
-async def delete(ground: Ground, workspace_id: int, cascade_id: int) -> None:
+async def delete(ground: Ground, workspace_id: int, cascade_id: int, actor: str = audit.CLI) -> None:
     """Delete a cascade; messages under way keep the steps they began with."""
-    if not await ground.db.run(store.remove, workspace_id, cascade_id):
+    await ground.db.run(_delete, workspace_id, cascade_id, actor, ground.clock.now())
+
+
+async def _delete(tx: Transaction, workspace_id: int, cascade_id: int, actor: str, now: int) -> None:
+    before = await store.by_id(tx, workspace_id, cascade_id)
+    if before is None or not await store.remove(tx, workspace_id, cascade_id):
         raise _no_such(cascade_id)
+    subject, details = ids.show("cascade", cascade_id), {"name": before.name}
+    await audit.note(tx, workspace_id, actor, "cascade.deleted", subject, details, now)
 
 
 def taken(name: str) -> Problem:

@@ -98,9 +98,10 @@ async def create_cascade(request: Call) -> JsonAnswer:
     """A new cascade."""
     body = await edge.read_body(request)
     given, ground, channels = CASCADE.read(body), edge.ground_of(request), _channels(request)
+    workspace_id, actor = request.auth.workspace_id, request.auth.actor
 
     async def work(tx: Transaction) -> CascadeShown:
-        return shown(await flows.new_cascade(tx, ground, channels, request.auth.workspace_id, given))
+        return shown(await flows.new_cascade(tx, ground, channels, workspace_id, given, actor))
 
     return await edge.once(request, body, work, taken=flows.taken(given.name))
 
@@ -140,7 +141,9 @@ async def change_cascade(request: Call) -> JsonAnswer:
     cascade_id, workspace_id = edge.id_in_path(request, "cascade"), request.auth.workspace_id
     given = CASCADE.read(await edge.read_body(request))
     ground, channels = edge.ground_of(request), _channels(request)
-    return edge.answer(request, shown(await flows.change(ground, channels, workspace_id, cascade_id, given)))
+    actor = request.auth.actor
+    changed = await flows.change(ground, channels, workspace_id, cascade_id, given, actor)
+    return edge.answer(request, shown(changed))
 
 
 @route(
@@ -156,7 +159,7 @@ async def change_cascade(request: Call) -> JsonAnswer:
 async def delete_cascade(request: Call) -> JsonAnswer:
     """No cascade any more."""
     cascade_id = edge.id_in_path(request, "cascade")
-    await flows.delete(edge.ground_of(request), request.auth.workspace_id, cascade_id)
+    await flows.delete(edge.ground_of(request), request.auth.workspace_id, cascade_id, request.auth.actor)
     return edge.nothing(request)
 
 

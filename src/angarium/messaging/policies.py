@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 
+from angarium.accounts import audit
 from angarium.accounts import policies_store as store
 from angarium.accounts.policies_store import Policy
 from angarium.core.decoding import Shape
+from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 
 
@@ -91,7 +93,16 @@ async def change(
         actor,
         ground.clock.now(),
     )
-    await ground.db.run(store.write, new)
+    await ground.db.run(_write, new, before)
     await at_hand.reload([workspace_id])
     ground.fabric.wake(TOPIC)
     return new
+
+
+async def _write(tx: Transaction, new: Policy, before: Policy | None) -> None:
+    await store.write(tx, new)
+    old, now = (msgspec.json.decode(one.body) if one else {} for one in (before, new))
+    details = {"version": new.version, **audit.changed(old, now)}
+    await audit.note(
+        tx, new.workspace_id, new.changed_by, "policy.changed", new.kind, details, new.changed_at
+    )

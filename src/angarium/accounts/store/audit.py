@@ -1,0 +1,193 @@
+"""Tables of the audit log and of its seals, one function per query. Nothing here changes or deletes a row.
+
+But for one thing: the details of a person who is erased go, and the hash of them stays.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    update,
+)
+
+from angarium.storage.bulk import BulkInsert, Statement, among
+from angarium.storage.database import Row, Transaction
+from angarium.storage.schema import Blob, Id, Instant, Words, metadata
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("number", Id, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("action", Words, nullable=False),
+    Column("subject", Words, nullable=False),
+    Column("details", Words),  # none once they are erased
+    Column("salt", Blob),  # goes with them
+    Column("details_hash", Blob, nullable=False),
+    Column("hash", Blob, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "number"),
+    Index("audit_subject", "workspace_id", "subject", "number"),
+    sqlite_with_rowid=False,
+)
+
+audit_seal = Table(
+    "audit_seal",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("number", Id, nullable=False),
+    Column("seal", Words, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "number"),
+    sqlite_with_rowid=False,
+)
+
+NOTHING = bytes(32)  # what stands before the first row
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The newest row of a workspace; number 0 before there is one."""
+
+    number: int
+    hash: bytes
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One row as it is kept."""
+
+    number: int
+    at: int
+    actor: str
+    action: str
+    subject: str
+    details: str | None
+    salt: bytes | None
+    details_hash: bytes
+    hash: bytes
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Which rows; an empty word stands for any."""
+
+    actor: str = ""
+    action: str = ""
+    subject: str = ""
+    from_: int = 0
+    until: int = 1 << 62
+
+
+_here = audit.c.workspace_id == bindparam("workspace_id")
+_columns = [audit.c[name] for name in Entry.__struct_fields__]
+_newest = (
+    select(audit.c.number, audit.c.hash).where(_here).order_by(audit.c.number.desc()).limit(1).subquery()
+)
+_head = select(select(_newest.c.number).scalar_subquery(), select(_newest.c.hash).scalar_subquery())
+_head_and_salt = Statement(
+    _head.add_columns(literal_column("randomblob(16)", LargeBinary())),
+    postgresql=_head.add_columns(literal_column("uuid_send(gen_random_uuid())", LargeBinary())),
+)
+_just_head = Statement(_head)
+_append = BulkInsert(audit, ("workspace_id", *Entry.__struct_fields__))
+_page = Statement(
+    select(*_columns)
+    .where(
+        _here,
+        audit.c.number < bindparam("before"),
+        audit.c.at >= bindparam("from_"),
+        audit.c.at < bindparam("until"),
+        func.coalesce(func.nullif(bindparam("actor"), ""), audit.c.actor) == audit.c.actor,
+        func.coalesce(func.nullif(bindparam("action"), ""), audit.c.action) == audit.c.action,
+        func.coalesce(func.nullif(bindparam("subject"), ""), audit.c.subject) == audit.c.subject,
+    )
+    .order_by(audit.c.number.desc())
+    .limit(bindparam("limit"))
+)
+_after = Statement(
+    select(*_columns)
+    .where(_here, audit.c.number > bindparam("after"))
+    .order_by(audit.c.number)
+    .limit(bindparam("limit"))
+)
+_erase = Statement(
+    update(audit)
+    .where(_here, among(audit.c.subject, "subjects"), audit.c.details.is_not(None))
+    .values(details=None, salt=None)
+)
+
+_seal_here = audit_seal.c.workspace_id == bindparam("workspace_id")
+_add_seal = BulkInsert(audit_seal, ("workspace_id", "number", "seal"), conflict="nothing")
+_last_sealed = Statement(select(func.coalesce(func.max(audit_seal.c.number), 0)).where(_seal_here))
+_seals = Statement(
+    select(audit_seal.c.number, audit_seal.c.seal)
+    .where(_seal_here, audit_seal.c.number > bindparam("after"))
+    .order_by(audit_seal.c.number)
+    .limit(bindparam("limit"))
+)
+
+
+async def head_and_salt(tx: Transaction, workspace_id: int) -> tuple[Head, bytes]:
+    """The newest row, and 16 bytes that nobody can guess."""
+    row = await tx.row(_head_and_salt, workspace_id=workspace_id)
+    assert row is not None
+    return _head_of(row), bytes(row[2])
+
+
+async def head(tx: Transaction, workspace_id: int) -> Head:
+    """The newest row."""
+    row = await tx.row(_just_head, workspace_id=workspace_id)
+    assert row is not None
+    return _head_of(row)
+
+
+def _head_of(row: Row) -> Head:
+    return Head(row[0] or 0, row[1] or NOTHING)
+
+
+async def append(tx: Transaction, workspace_id: int, new: Entry) -> None:
+    """Write a row; Conflict when its number is taken."""
+    await tx.insert(_append, [(workspace_id, *msgspec.structs.astuple(new))])
+
+
+async def page(tx: Transaction, workspace_id: int, wanted: Wanted, before: int, limit: int) -> list[Entry]:
+    """The newest rows below a number that fit."""
+    values = msgspec.structs.asdict(wanted)
+    rows = await tx.rows(_page, workspace_id=workspace_id, before=before, limit=limit, **values)
+    return [Entry(*row) for row in rows]
+
+
+async def after(tx: Transaction, workspace_id: int, number: int, limit: int) -> list[Entry]:
+    """The rows above a number, the oldest first."""
+    rows = await tx.rows(_after, workspace_id=workspace_id, after=number, limit=limit)
+    return [Entry(*row) for row in rows]
+
+
+async def erase(tx: Transaction, workspace_id: int, subjects: list[str]) -> int:
+    """Take the details out of the rows about these; how many had some."""
+    return await tx.execute(_erase, workspace_id=workspace_id, subjects=subjects)
+
+
+async def add_seal(tx: Transaction, workspace_id: int, number: int, seal: str) -> None:
+    """Keep the seal of a row; one that is there stays."""
+    await tx.insert(_add_seal, [(workspace_id, number, seal)])
+
+
+async def last_sealed(tx: Transaction, workspace_id: int) -> int:
+    """The newest row that has a seal; 0 when none has."""
+    row = await tx.row(_last_sealed, workspace_id=workspace_id)
+    assert row is not None
+    return int(row[0])
+
+
+async def seals(tx: Transaction, workspace_id: int, after: int, limit: int) -> list[tuple[int, str]]:
+    """The seals above a row, the oldest first."""
+    rows = await tx.rows(_seals, workspace_id=workspace_id, after=after, limit=limit)
+    return [(row[0], row[1]) for row in rows]

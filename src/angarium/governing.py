@@ -1,0 +1,224 @@
+"""Commands about who may and who did: workspaces and their keys, and the audit log."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from angarium.terminal import out, run, settings_of, with_ground
+from angarium.terminal import workspace as find_workspace
+
+if TYPE_CHECKING:
+    from angarium.accounts import store
+    from angarium.accounts.notary import Verdict
+    from angarium.accounts.store import Workspace
+    from angarium.storage.ground import Ground
+
+# ── keys ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.group()
+def keys() -> None:
+    """Workspaces and their API keys."""
+
+
+@keys.command("create")
+@click.option("--workspace", required=True, help="Name of the workspace.")
+@click.option("--new", is_flag=True, help="Create the workspace if it is not there.")
+@click.option("--name", default="api", show_default=True, help="What the key is for.")
+@click.option("--scope", "scopes", multiple=True, help="What it may do; several times. Default: everything.")
+@click.option("--days", type=click.IntRange(1, 3650), help="How long it lives. Default: until it is revoked.")
+@click.option("--quiet", is_flag=True, help="Print only the key.")
+@click.pass_context
+def create_key(
+    context: click.Context,
+    workspace: str,
+    new: bool,
+    name: str,
+    scopes: tuple[str, ...],
+    days: int | None,
+    quiet: bool,
+) -> None:
+    """Make an API key. It is shown once."""
+    from angarium.accounts import flows
+    from angarium.accounts.rules import SCOPES
+    from angarium.core.clock import micros
+
+    async def create(ground: Ground) -> str:
+        owner = await find_workspace(ground, workspace, new=new)
+        until = None if days is None else ground.clock.now() + micros(days * 86_400.0)
+        return await flows.create_key(ground, owner.id, name, frozenset(scopes or SCOPES), until)
+
+    key = run(with_ground(settings_of(context), create))
+    if quiet:
+        click.echo(key)
+    else:
+        out.print(f"The key of [bold]{escape(workspace)}[/], shown this once:", highlight=False)
+        click.echo(key)
+
+
+@keys.command("list")
+@click.option("--workspace", required=True, help="Name of the workspace.")
+@click.pass_context
+def list_keys(context: click.Context, workspace: str) -> None:
+    """The keys of a workspace."""
+    from angarium.accounts import flows, store
+    from angarium.core import ids
+    from angarium.core.clock import iso
+
+    async def find(ground: Ground) -> tuple[list[store.ApiKey], int]:
+        owner = await flows.workspace_named(ground, workspace)
+        return await ground.db.read(store.keys, owner.id), ground.clock.now()
+
+    table = Table("id", "name", "scopes", "created", "last used", "state")
+    found, now = run(with_ground(settings_of(context), find))
+    for key in found:
+        expired = key.expires_at is not None and key.expires_at <= now
+        state = "revoked" if key.revoked_at else "expired" if expired else "live"
+        used = iso(key.last_used_at) if key.last_used_at else "never"
+        scopes = " ".join(sorted(key.scopes))
+        table.add_row(ids.show("api_key", key.id), key.name, scopes, iso(key.created_at), used, state)
+    out.print(table)
+
+
+@keys.command("revoke")
+@click.option("--workspace", required=True, help="Name of the workspace.")
+@click.argument("key_id")
+@click.pass_context
+def revoke_key(context: click.Context, workspace: str, key_id: str) -> None:
+    """Revoke a key by its id (see `keys list`)."""
+    from angarium.accounts import flows
+    from angarium.core import ids
+
+    async def revoke(ground: Ground) -> bool:
+        owner = await flows.workspace_named(ground, workspace)
+        return await flows.revoke_key(ground, owner.id, ids.read("api_key", key_id))
+
+    try:
+        done = run(with_ground(settings_of(context), revoke))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    out.print("Revoked." if done else "There is no such live key.")
+    if not done:
+        sys.exit(1)
+
+
+@keys.command("rotate")
+@click.option("--retire", is_flag=True, help="Afterwards, and two days later: take the older keys out.")
+@click.pass_context
+def rotate_keys(context: click.Context, retire: bool) -> None:
+    """Make a new key for the secrets in the database, and seal all of them with it."""
+    from angarium import keeping
+
+    settings = settings_of(context)
+    if retire:
+        done = run(keeping.retire(settings))
+        out.print(f"Older keys taken out: {done.keys}. Keep a copy of the key file.")
+        if not done.wiped:
+            out.print("The file's gaps may hold what they sealed: stop the server, and run this once more.")
+        return
+    count = run(keeping.rotate(settings))
+    out.print(f"Sealed anew: {count}. Keep a copy of the key file.")
+
+
+@keys.command("workspaces")
+@click.pass_context
+def list_workspaces(context: click.Context) -> None:
+    """The workspaces of this server."""
+    from angarium.accounts import store
+
+    async def find(ground: Ground) -> list[Workspace]:
+        return await ground.db.read(store.workspaces)
+
+    found = run(with_ground(settings_of(context), find))
+    for workspace in found:
+        out.print(workspace.name, highlight=False)
+    if not found:
+        out.print("None yet. Make one: angarium keys create --workspace main --new")
+
+
+# ── audit ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.group()
+def audit() -> None:
+    """Who did what: verify the log, and export it."""
+
+
+@audit.command("verify")
+@click.option("--workspace", default="", help="Only of this workspace.")
+@click.option("--accept", is_flag=True, help="A backup was put back: what is there now is what is known.")
+@click.pass_context
+def verify_audit(context: click.Context, workspace: str, accept: bool) -> None:
+    """Go through the log from its first row. Status 1 and the first row that is wrong, when one is."""
+    from angarium.accounts import notary
+
+    settings = settings_of(context)
+    anchors = notary.anchors_beside(settings.key_file)
+
+    async def look(ground: Ground) -> list[Verdict]:
+        known = {} if accept else notary.read_anchors(anchors)
+        found = await _workspaces(ground, workspace)
+        verdicts = [await notary.verify(ground, one, known.get(one.id)) for one in found]
+        if accept:
+            pairs = zip(found, verdicts, strict=True)
+            heads = {one.id: verdict.head for one, verdict in pairs if verdict.good}
+            notary.write_anchors(anchors, heads, back=True)
+        return verdicts
+
+    verdicts = run(with_ground(settings, look))
+    for verdict in verdicts:
+        _tell(verdict)
+    if not all(verdict.good for verdict in verdicts):
+        sys.exit(1)
+
+
+async def _workspaces(ground: Ground, name: str) -> list[Workspace]:
+    from angarium.accounts import flows, store
+
+    if name:
+        return [await flows.workspace_named(ground, name)]
+    return await ground.db.read(store.workspaces)
+
+
+def _tell(verdict: Verdict) -> None:
+    mark = "[green]✓[/]" if verdict.good else "[red]✗[/]"
+    said = verdict.broken or f"{verdict.rows} rows, whole; sealed up to row {verdict.sealed}"
+    out.print(f"{mark} {escape(verdict.workspace)}: {escape(said)}", highlight=False, soft_wrap=True)
+    for remark in verdict.remarks:
+        out.print(f"  [yellow]·[/] {escape(remark)}", highlight=False, soft_wrap=True)
+    if verdict.good:
+        out.print(
+            f"  [dim]row {verdict.rows} is {verdict.head.hash.hex()}[/]", highlight=False, soft_wrap=True
+        )
+
+
+@audit.command("export")
+@click.option("--workspace", required=True, help="Name of the workspace.")
+@click.option("--to", "file", type=click.Path(dir_okay=False, path_type=Path), help="Default: print it.")
+@click.pass_context
+def export_audit(context: click.Context, workspace: str, file: Path | None) -> None:
+    """Write the log as one JSON document a line, the oldest row first."""
+    import msgspec
+
+    from angarium.accounts import audit_api, notary
+
+    async def write(ground: Ground) -> int:
+        owner, count = await find_workspace(ground, workspace), 0
+        with click.open_file("-" if file is None else str(file), "w", encoding="utf-8") as lines:
+            async for entry in notary.entries(ground, owner.id):
+                lines.write(msgspec.json.encode(audit_api.shown(entry)).decode() + "\n")
+                count += 1
+        return count
+
+    count = run(with_ground(settings_of(context), write))
+    if file is not None:
+        out.print(f"{file}: {count} rows.", highlight=False, soft_wrap=True)
+
+
+COMMANDS = (keys, audit)

@@ -1,0 +1,77 @@
+"""What the commands share: settings, a database to work on, and an end in words when something is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from angarium.config import Settings
+from angarium.config import load as load_settings
+from angarium.core.problems import Problem
+
+if TYPE_CHECKING:
+    from angarium.accounts.store import Workspace
+    from angarium.storage.ground import Ground
+
+out, err = Console(), Console(stderr=True)
+
+
+def settings_of(context: click.Context) -> Settings:
+    """The settings in force; the command ends when they are not valid."""
+    try:
+        return load_settings(context.find_root().obj)
+    except Problem as problem:
+        give_up(problem)
+
+
+def give_up(problem: Problem) -> NoReturn:
+    """Say what is wrong, with each field and its remedy, and end with status 1."""
+    err.print(f"[red]{escape(problem.title)}[/]  {escape(problem.detail)}", soft_wrap=True)
+    for field in problem.fields:
+        value = f" (it is {field.value!r})" if field.value else ""
+        err.print(f"  [bold]{escape(field.field)}[/] {escape(field.problem + value)}. {escape(field.remedy)}")
+    sys.exit(1)
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run it to its end; a Problem is told."""
+    try:
+        return asyncio.run(work)
+    except Problem as problem:
+        give_up(problem)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+async def with_ground(settings: Settings, work: Any) -> Any:
+    """Run something on the database, which is migrated first; what it noted is sealed."""
+    from angarium.accounts import notary
+    from angarium.assembly import make_ground, prepare
+
+    await prepare(settings)
+    ground = make_ground(settings)
+    await ground.db.start()
+    try:
+        done = await work(ground)
+        await notary.seal_everything(ground, notary.anchors_beside(settings.key_file))
+        return done
+    finally:
+        await ground.db.stop()
+
+
+async def workspace(ground: Ground, name: str, *, new: bool = False) -> Workspace:
+    """The workspace of this name; made if it may be, else a Problem when there is none."""
+    from angarium.accounts import flows, store
+
+    known = {one.name: one for one in await ground.db.read(store.workspaces)}
+    if name in known:
+        return known[name]
+    if new:
+        return await flows.create_workspace(ground, name)
+    return await flows.workspace_named(ground, name)
