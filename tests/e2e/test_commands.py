@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import sys
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
 
@@ -24,7 +26,8 @@ async def said(folder: Path, *arguments: str, **environment: str) -> tuple[int |
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "angarium", *arguments),
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), **environment},
+        env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        | {"HOME": str(folder), **environment},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -88,3 +91,30 @@ async def test_a_line_is_lent_and_taken_back(tmp_path: Path) -> None:
     assert (await said(tmp_path, "lines", "take-back", "viber", *both))[0] == 0
     assert await lines.lent_to(ground, guest.id) == []
     await ground.db.stop()
+
+
+async def test_the_audit_log_is_verified_and_exported(tmp_path: Path) -> None:
+    await said(tmp_path, "keys", "create", "--workspace", "main", "--new")
+    status, printed = await said(tmp_path, "audit", "verify")
+    assert status == 0, printed
+    assert "✓ main: 2 rows, whole; sealed up to row 2" in printed
+    status, _ = await said(tmp_path, "audit", "export", "--workspace", "main", "--to", "log.jsonl")
+    made, key = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert (made["action"], key["action"], key["actor"]) == ("workspace.created", "key.created", "cli")
+    assert key["hash"] in printed
+    assert (tmp_path / "angarium.key.audit").stat().st_size > 0
+
+    database = apsw.Connection(str(tmp_path / "angarium.db"))
+    database.execute("UPDATE audit SET details = '{}' WHERE number = 2")
+    status, printed = await said(tmp_path, "audit", "verify", "--workspace", "main")
+    assert (status, printed) == (1, "✗ main: the details of row 2 are not what was written")
+    database.execute("DELETE FROM audit WHERE number = 2")
+    database.execute("DELETE FROM audit_seal")
+    database.close()
+    for arguments in ((), ("--workspace", "main")):
+        status, printed = await said(tmp_path, "audit", "verify", *arguments)
+        assert status == 1
+        assert "✗ main: row 2 is missing: the file beside the key knows row 2" in printed
+    status, printed = await said(tmp_path, "audit", "verify", "--accept")  # say that a backup was put back
+    assert (status, "✓ main: 1 rows" in printed) == (0, True)
+    assert (await said(tmp_path, "audit", "verify"))[0] == 0

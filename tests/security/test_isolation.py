@@ -73,6 +73,7 @@ FILTERS = {
     "age_min_s",
     "created_from",
     "created_until",
+    "action",
 }  # asked for, and no name of a thing
 BY_TOKEN = {"/callbacks/{line}/{token}"}  # whoever knows the token is the provider; see the test of callbacks
 
@@ -134,6 +135,7 @@ async def neighbours(house: tuple[House, Client]) -> Neighbours:
     for one, line_id in ((has, line.id), (nobody_has, mint())):
         one |= {"line_in_path": f"{line_id:x}", "contact": one["contact_id"]}
         one["cursor"] = edge.cursor_after(line_id - 1)
+        one |= {"actor": one["api_key_id"], "subject": one["template_id"]}
     return Neighbours(made, ours, theirs, has, nobody_has)
 
 
