@@ -25,6 +25,7 @@ from angarium.accounts.notary import Notary
 from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
+from angarium.contacts import fields_api as contact_fields
 from angarium.content import api as templates
 from angarium.core.clock import SystemChance, SystemClock, iso
 from angarium.core.ids import IdMint
@@ -64,6 +65,7 @@ HANDLERS = [
     *templates.HANDLERS,
     *cascades.HANDLERS,
     *contacts.HANDLERS,
+    *contact_fields.HANDLERS,
     *messages.HANDLERS,
     *unknowns.HANDLERS,
     *policies_api.HANDLERS,

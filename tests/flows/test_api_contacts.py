@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from angarium.contacts.api import HANDLERS, ContactShown
+from angarium.core.values import AddressKind
 from angarium.storage.database import Database
 from angarium.storage.ground import Ground
 from support.server import Client, everything_in, ground_on, member, serving
 
+SAID = ("preferred", "verified", "verified_at", "verified_how")
 PHONE = {"kind": "phone", "value": "+380441234567", "operator_blacklist": False}
 OTHER_PHONE = {"kind": "phone", "value": "+380441234568", "operator_blacklist": False}
 EMAIL = {"kind": "email", "value": "olena@example.com", "operator_blacklist": False}
@@ -38,8 +40,12 @@ async def shop(database: Database) -> AsyncIterator[tuple[Ground, Client]]:
 
 def told(contact: dict[str, Any]) -> dict[str, Any]:
     """A contact without what we made of it ourselves."""
-    made = ("id", "created_at", "updated_at")
-    return {name: value for name, value in contact.items() if name not in made}
+    made = ("id", "created_at", "updated_at", "locale_is_guess", "time_zone_is_guess", "country")
+    known = ("used_first", "added_at", *SAID)
+    addresses = [
+        {name: value for name, value in one.items() if name not in known} for one in contact["addresses"]
+    ]
+    return {name: value for name, value in contact.items() if name not in made} | {"addresses": addresses}
 
 
 async def test_there_and_back(shop: tuple[Ground, Client]) -> None:
@@ -87,6 +93,77 @@ async def test_addresses_take_one_form(shop: tuple[Ground, Client]) -> None:
     kept = [address["value"] for address in contact["addresses"]]
     assert kept == ["+380441234567", "Olena@example.com"]
     assert contact["time_zone"] == "Europe/Kyiv"  # guessed from the number
+
+
+async def test_what_is_a_guess_says_so_and_follows_the_phone(shop: tuple[Ground, Client]) -> None:
+    _, mine = shop
+
+    async def place(**given: Any) -> list[Any]:
+        answer = await mine.ask("POST", "/v1/contacts", {"external_id": "c-1", **given})
+        names = ("country", "locale", "locale_is_guess", "time_zone", "time_zone_is_guess")
+        return [answer.json[name] for name in names]
+
+    assert await place() == ["", "en", True, "UTC", True]
+    assert await place(addresses=[PHONE]) == ["UA", "uk-UA", True, "Europe/Kyiv", True]
+    iranian = PHONE | {"value": "+989123456789"}
+    assert await place(addresses=[iranian]) == ["IR", "fa-IR", True, "Asia/Tehran", True]
+    assert await place(addresses=[iranian], locale="de") == ["IR", "de", False, "Asia/Tehran", True]
+    said = {"locale": "de", "time_zone": "Europe/Berlin"}
+    assert await place(addresses=[PHONE], **said) == ["UA", "de", False, "Europe/Berlin", False]
+
+
+async def test_a_guess_goes_with_the_phone_that_somebody_else_takes(shop: tuple[Ground, Client]) -> None:
+    _, mine = shop
+    names = ("country", "locale", "time_zone", "addresses")
+    for take in ("POST", "PUT"):
+        first = (await mine.ask("POST", "/v1/contacts", at(PHONE, external_id="first"))).json
+        second = (await mine.ask("POST", "/v1/contacts", at(EMAIL, external_id="second"))).json
+        path = f"/v1/contacts/{second['id']}" if take == "PUT" else "/v1/contacts"
+        assert (await mine.ask(take, path, at(PHONE, external_id="second"))).status == 200
+        robbed = (await mine.ask("GET", f"/v1/contacts/{first['id']}")).json
+        assert [robbed[name] for name in names] == ["", "en", "UTC", []]
+        assert robbed["updated_at"] > first["updated_at"]
+
+
+async def test_what_is_known_of_an_address_stays_until_it_is_said_otherwise(
+    shop: tuple[Ground, Client],
+) -> None:
+    _, mine = shop
+
+    async def known(*addresses: dict[str, Any], external_id: str = "c-1") -> list[list[Any]]:
+        body = at(*addresses, external_id=external_id)
+        answer = (await mine.ask("POST", "/v1/contacts", body)).json
+        names = ("value", "used_first", "verified", "verified_at", "verified_how")
+        return [[one[name] for name in names] for one in answer["addresses"]]
+
+    when = "2026-11-23T08:30:00.000Z"
+    verified = PHONE | {"verified": True, "verified_at": when, "verified_how": "code"}
+    assert await known(verified) == [[PHONE_NUMBER, True, True, when, "code"]]
+    assert await known(OTHER_PHONE, PHONE) == [
+        [OTHER_NUMBER, False, False, None, ""],
+        [PHONE_NUMBER, True, True, when, "code"],
+    ]
+    assert await known(OTHER_PHONE | {"preferred": True}, PHONE) == [
+        [OTHER_NUMBER, True, False, None, ""],
+        [PHONE_NUMBER, False, True, when, "code"],
+    ]
+    assert await known(PHONE, external_id="c-2") == [[PHONE_NUMBER, True, False, None, ""]]
+    assert await known(PHONE | {"verified": False}) == [[PHONE_NUMBER, True, False, None, ""]]
+    ((_, _, is_verified, at_once, how),) = await known(PHONE | {"verified": True})
+    assert (is_verified, how) == (True, "")
+    assert at_once is not None
+
+
+async def test_every_kind_of_address_is_a_contact(shop: tuple[Ground, Client]) -> None:
+    _, mine = shop
+    values = {"phone": PHONE_NUMBER, "email": MAILBOX, "whatsapp_user": "UA.1349"}
+    for kind in AddressKind:
+        address = {"kind": kind.value, "value": values.get(kind.value, f"id-{kind.value}")}
+        made = await mine.ask("POST", "/v1/contacts", {"addresses": [address]})
+        assert made.status == 200, (kind, made)
+        assert [one["kind"] for one in made.json["addresses"]] == [kind.value]
+    found = (await mine.ask("GET", "/v1/contacts")).json["items"]
+    assert len(found) == len(AddressKind)
 
 
 # ── who is who ───────────────────────────────────────────────────────────────────────────────────────

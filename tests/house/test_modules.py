@@ -22,6 +22,11 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("accounts", "limits"): "how often somebody may ask, at every entrance",
     ("accounts", "policies_store"): "documents of policies, in versions",
     ("accounts", "session"): "what a browser carries, and how its forms are believed",
+    ("contacts", "choice"): "which of several addresses is used first",
+    ("contacts", "fields"): "what may stand in the fields that a workspace defines",
+    ("contacts", "fields_flows"): "flows of their definitions",
+    ("contacts", "fields_api"): "their JSON edge",
+    ("contacts", "places"): "where a contact is, and what is spoken there",
     ("contacts", "phones"): "numbers as people write them, and as E.164",
     ("content", "liquid"): "the template language, within limits",
     ("content", "soundness"): "what a template must be before it is used",
@@ -69,10 +74,12 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
 }
 PURE = {
     "cascade",
+    "choice",
     "gate",
     "lanes",
     "pacing",
     "phones",
+    "places",
     "receipts",
     "retry",
     "routing",
@@ -128,7 +135,7 @@ HOME_OF = {  # a library is met in one place, so that it can be changed in one p
     "asyncpg": ("storage/*", "fabric/*", "drill/store.py"),
     "liquid": ("content/*",),
     "litestar": EDGES,
-    "phonenumbers": ("contacts/*",),
+    "phonenumbers": ("contacts/*", "storage/migrations/versions/*"),
     "sqlalchemy": STORES,
     "uvicorn": ("web/*",),
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from phonenumbers.tzdata import TIMEZONE_DATA
 
+from angarium.contacts.choice import AS_BEFORE, JUST_NOW
 from angarium.contacts.rules import (
     ADDRESSES_MAX,
     EXTERNAL_ID_MAX,
@@ -21,13 +24,13 @@ from angarium.contacts.rules import (
     ContactInput,
     check,
     clean_address,
-    zone_for,
 )
-from angarium.core.clock import is_zone
 from angarium.core.values import Address, AddressKind
 
 PHONE, EMAIL, VK = AddressKind.PHONE, AddressKind.EMAIL, AddressKind.VK
-OTHER_KINDS = [kind for kind in AddressKind if kind not in (PHONE, EMAIL)]
+BUSINESS = AddressKind.WHATSAPP_USER
+OTHER_KINDS = [kind for kind in AddressKind if kind not in (PHONE, EMAIL, BUSINESS)]
+PUSHES = (AddressKind.WEB_PUSH, AddressKind.APP_PUSH)
 GOOD = ContactInput(external_id="crm-7", addresses=(AddressInput(PHONE, "+98 912 345 6789"),))
 
 
@@ -40,7 +43,7 @@ def wrong(**changes: object) -> list[str]:
 
 def test_a_good_contact() -> None:
     addresses, found = check(GOOD)
-    assert addresses == (Address(PHONE, "+989123456789"),)
+    assert addresses == (Address(PHONE, "+989123456789", verified_at=AS_BEFORE),)
     assert found == ()
 
 
@@ -93,6 +96,7 @@ def test_a_contact_can_be_known_by_something(
 
 # ── addresses ────────────────────────────────────────────────────────────────────────────────────────
 
+ENDPOINT = "https://push.example/" + "s" * 2_027
 CLEAN = [
     (PHONE, "+98 912 345 6789", "+989123456789"),
     (PHONE, "00380 44 123-45-67", "+380441234567"),
@@ -101,6 +105,12 @@ CLEAN = [
     (EMAIL, "пошта@приклад.укр", "пошта@приклад.укр"),
     (EMAIL, "l" * 64 + "@" + "d" * 253, "l" * 64 + "@" + "d" * 253),
     *[(kind, "Id-7:x", "Id-7:x") for kind in OTHER_KINDS],
+    (BUSINESS, "US.13491208655302741918", "US.13491208655302741918"),
+    (BUSINESS, "UA.ENT.x7", "UA.ENT.x7"),
+    *[
+        (kind, "https://push.example/" + "s" * 2_000, "https://push.example/" + "s" * 2_000)
+        for kind in PUSHES
+    ],
 ]
 
 
@@ -117,7 +127,12 @@ DIRTY = [
         for value in ("", "anna", "@x", "a@", "a b@x", "a@b@c", "<a@x>", "a@x\nBcc: b@y", "a\x00@x")
     ],
     *[(EMAIL, value) for value in ("l" * 65 + "@x", "a@" + "d" * 254, "a@x,b@y", "a;b@x", '"a"@x')],
-    *[(kind, value) for kind in OTHER_KINDS for value in ("", "a b", "я", "a\n", "a\x00", "i" * 129)],
+    *[(kind, value) for kind in OTHER_KINDS for value in ("", "a b", "я", "a\n", "a\x00", "i" * 2_049)],
+    *[(kind, "i" * 257) for kind in OTHER_KINDS if kind not in PUSHES],
+    *[
+        (BUSINESS, value)
+        for value in ("", "1349", "us.1349", "US.", "US.13-49", "US." + "1" * 129, "US.ENT.")
+    ],
 ]
 
 
@@ -136,7 +151,7 @@ def test_the_same_address_twice_is_one_and_stays_on_the_blacklist() -> None:
     for order in (spellings, spellings[::-1]):
         given_twice = tuple(AddressInput(PHONE, value, listed) for value, listed in order)
         addresses, _ = check(ContactInput(addresses=given_twice))
-        assert addresses == (Address(PHONE, "+989123456789", operator_blacklist=True),)
+        assert addresses == (Address(PHONE, "+989123456789", operator_blacklist=True, verified_at=AS_BEFORE),)
 
 
 def test_the_same_value_of_two_kinds_is_two_addresses() -> None:
@@ -146,7 +161,7 @@ def test_the_same_value_of_two_kinds_is_two_addresses() -> None:
 
 def test_the_good_ones_are_kept_beside_the_bad_one() -> None:
     addresses, found = check(ContactInput(addresses=(AddressInput(VK, "a b"), AddressInput(VK, "7"))))
-    assert addresses == (Address(VK, "7"),)
+    assert addresses == (Address(VK, "7", verified_at=AS_BEFORE),)
     assert [one.field for one in found] == ["addresses[0].value"]
 
 
@@ -164,25 +179,27 @@ def test_any_text_is_an_address_or_a_bad_one(kind: AddressKind, text: str) -> No
     assert clean_address(kind, kept) == kept
 
 
-# ── time zones ───────────────────────────────────────────────────────────────────────────────────────
+# ── verified ─────────────────────────────────────────────────────────────────────────────────────────
 
-IRAN, USA = Address(PHONE, "+989123456789"), Address(PHONE, "+12125550123")
-ZONES = [  # as given, addresses, the zone
-    ("Europe/Kyiv", (IRAN,), "Europe/Kyiv"),
-    ("", (IRAN,), "Asia/Tehran"),
-    ("", (USA,), "America/New_York"),
-    ("", (Address(EMAIL, "a@x.ir"), IRAN, USA), "Asia/Tehran"),
-    ("", (Address(EMAIL, "a@x.ir"),), "UTC"),
-    ("", (), "UTC"),
+AT = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
+VERIFIED: list[tuple[dict[str, Any], int, list[str]]] = [  # what is said, since when, what is wrong
+    ({}, AS_BEFORE, []),
+    ({"verified": False}, 0, []),
+    ({"verified": True}, JUST_NOW, []),
+    ({"verified": True, "verified_at": AT, "verified_how": "code"}, 1_795_422_600_000_000, []),
+    ({"verified_how": "code"}, AS_BEFORE, ["addresses[0].verified"]),
+    ({"verified": False, "verified_at": AT}, 0, ["addresses[0].verified"]),
+    ({"verified": True, "verified_at": AT.replace(tzinfo=None)}, JUST_NOW, ["addresses[0].verified_at"]),
+    ({"verified": True, "verified_at": AT.replace(year=1)}, JUST_NOW, ["addresses[0].verified_at"]),
+    ({"verified": True, "verified_at": AT.replace(year=9999)}, JUST_NOW, ["addresses[0].verified_at"]),
+    ({"verified": True, "verified_how": "x" * 65}, JUST_NOW, ["addresses[0].verified_how"]),
+    ({"verified": True, "verified_how": "a\nb"}, JUST_NOW, ["addresses[0].verified_how"]),
 ]
 
 
-@pytest.mark.parametrize(("given_zone", "addresses", "zone"), ZONES)
-def test_the_zone_of_a_contact(given_zone: str, addresses: tuple[Address, ...], zone: str) -> None:
-    assert zone_for(given_zone, addresses) == zone
-
-
-def test_every_zone_that_can_be_guessed_is_a_zone() -> None:
-    guessed = {zone for zones in TIMEZONE_DATA.values() for zone in zones}
-    assert len(guessed) > 200
-    assert [zone for zone in guessed if not is_zone(zone)] == []
+@pytest.mark.parametrize(("said", "at", "fields"), VERIFIED)
+def test_what_is_said_of_an_address(said: dict[str, Any], at: int, fields: list[str]) -> None:
+    addresses, found = check(ContactInput(addresses=(AddressInput(VK, "7", **said),)))
+    assert [one.verified_at for one in addresses] == [at]
+    assert [one.field for one in found] == fields
+    assert all(one.problem and one.remedy for one in found)

@@ -151,6 +151,7 @@ LINE = {
 TEMPLATE = {"name": "shipped", "variants": [{"content": {"text": "{{ order }} is on its way"}}]}
 CASCADE = {"name": "quick", "steps": [{"channel": "viber_business"}]}
 CONTACT = {"external_id": "c-1", "addresses": [{"kind": "phone", "value": "+380441234567"}]}
+FIELD = {"name": "bonus", "kind": "money"}
 KEY = {"name": "shop", "scopes": ["messages:write"]}
 MESSAGE = {"to": {"phone": "+380441234568"}, "class": "service", "text": "hello", "channel": "viber_business"}
 
@@ -159,6 +160,7 @@ MADE_BY_POST = {  # the name of an id in an address: where such things are made,
     "template_id": ("/v1/templates", TEMPLATE),
     "cascade_id": ("/v1/cascades", CASCADE),
     "contact_id": ("/v1/contacts", CONTACT),
+    "field_id": ("/v1/contact-fields", FIELD),
     "api_key_id": ("/v1/keys", KEY),
     "message_id": ("/v1/messages", MESSAGE),
 }

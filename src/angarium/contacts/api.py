@@ -33,18 +33,39 @@ class ContactQuery(edge.PageQuery, frozen=True, forbid_unknown_fields=True):
 QUERY = Shape(ContactQuery)
 
 
+class AddressShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to reach a contact. `used_first`: of those of its kind, it is the one that is written to."""
+
+    kind: AddressKind
+    value: str
+    operator_blacklist: bool = False
+    preferred: bool = False
+    used_first: bool = True
+    verified: bool = False
+    verified_at: str | None = None
+    verified_how: str = ""
+    added_at: str
+
+
 class ContactShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A contact with everything that is known of it but its history."""
+    """A contact with everything that is known of it but its history.
+
+    `country` is that of the phone (ISO 3166), empty when there is none to tell. What is a guess is made anew
+    when the phone changes.
+    """
 
     id: str
     external_id: str | None
     name: str
     locale: str
+    locale_is_guess: bool
     time_zone: str
+    time_zone_is_guess: bool
+    country: str
     fields: Json
     tags: list[str]
     opted_out: list[str]
-    addresses: list[Address]
+    addresses: list[AddressShown]
     created_at: str
     updated_at: str
 
@@ -82,13 +103,23 @@ SHOWN_EXAMPLE = ContactShown(
     external_id="customer-7000045",
     name="Олена Шевченко",
     locale="uk",
+    locale_is_guess=False,
     time_zone="Europe/Kyiv",
+    time_zone_is_guess=False,
+    country="UA",
     fields={"city": "Київ"},
     tags=["regular"],
     opted_out=[],
     addresses=[
-        Address(AddressKind.PHONE, "+380441234567"),
-        Address(AddressKind.EMAIL, "olena@example.com"),
+        AddressShown(kind=AddressKind.PHONE, value="+380441234567", added_at="2026-11-23T08:30:00.000Z"),
+        AddressShown(
+            kind=AddressKind.EMAIL,
+            value="olena@example.com",
+            verified=True,
+            verified_at="2026-11-23T08:29:12.000Z",
+            verified_how="double opt-in",
+            added_at="2026-11-23T08:30:00.000Z",
+        ),
     ],
     created_at="2026-11-23T08:30:00.000Z",
     updated_at="2026-11-23T08:30:00.000Z",
@@ -239,13 +270,30 @@ def shown(contact: Contact) -> ContactShown:
         external_id=contact.external_id,
         name=contact.name,
         locale=contact.locale,
+        locale_is_guess=contact.locale_is_guess,
         time_zone=contact.time_zone,
+        time_zone_is_guess=contact.time_zone_is_guess,
+        country=contact.country,
         fields=contact.fields,
         tags=list(contact.tags),
         opted_out=sorted(contact.opted_out),
-        addresses=list(contact.addresses),
+        addresses=[_address(contact, one) for one in contact.addresses],
         created_at=iso(contact.created_at),
         updated_at=iso(contact.updated_at),
+    )
+
+
+def _address(contact: Contact, one: Address) -> AddressShown:
+    return AddressShown(
+        kind=one.kind,
+        value=one.value,
+        operator_blacklist=one.operator_blacklist,
+        preferred=one.preferred,
+        used_first=contact.address(one.kind) == one,
+        verified=one.verified_at > 0,
+        verified_at=iso(one.verified_at) if one.verified_at else None,
+        verified_how=one.verified_how,
+        added_at=iso(one.added_at),
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from angarium.accounts import audit
-from angarium.contacts import rules, store
+from angarium.contacts import fields, rules, store
+from angarium.contacts.choice import carried
+from angarium.contacts.fields import FieldDefinition
+from angarium.contacts.places import place
 from angarium.contacts.rules import BadAddress, ContactInput
 from angarium.contacts.store import Contact
 from angarium.core import ids
@@ -17,7 +21,15 @@ from angarium.core.values import Address, AddressKind
 from angarium.storage.database import Conflict, Transaction
 from angarium.storage.ground import Ground
 
-Key = tuple[str, str]  # what a contact is known by: kind, value
+Key = tuple[str, str]  # what a contact is known by: one of NAMES, or a kind of address; and the value
+NAMES = ("contact", "external_id")
+
+
+class AddressGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An address of any kind."""
+
+    kind: AddressKind
+    value: str
 
 
 class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,6 +39,7 @@ class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     external_id: str = ""
     phone: str = ""
     email: str = ""
+    address: AddressGiven | None = None
 
 
 async def get(ground: Ground, workspace_id: int, contact_id: int) -> Contact:
@@ -56,29 +69,27 @@ async def _delete(tx: Transaction, workspace_id: int, contact_id: int, actor: st
 
 async def change(ground: Ground, workspace_id: int, contact_id: int, given: ContactInput) -> Contact:
     """A contact as it is described now."""
-    addresses, wrong = rules.check(given)
-    if wrong:
-        raise all_invalid("The contact is not valid", wrong)
     now = ground.clock.now()
     try:
-        return await ground.db.run(_changed, workspace_id, contact_id, given, addresses, now)
+        return await ground.db.run(_changed, workspace_id, contact_id, given, now)
     except Conflict:
         raise _taken(given.external_id) from None
 
 
 async def _changed(
-    tx: Transaction,
-    workspace_id: int,
-    contact_id: int,
-    given: ContactInput,
-    addresses: tuple[Address, ...],
-    now: int,
+    tx: Transaction, workspace_id: int, contact_id: int, given: ContactInput, now: int
 ) -> Contact:
-    before = (await store.by_ids(tx, workspace_id, [contact_id])).get(contact_id)
+    one, addresses, wrong = _checked(given, await fields.definitions(tx, workspace_id))
+    if wrong:
+        raise all_invalid("The contact is not valid", wrong)
+    known = await store.ids_by_addresses(tx, workspace_id, [(a.kind.value, a.value) for a in addresses])
+    contacts = await store.by_ids(tx, workspace_id, {contact_id, *known.values()})
+    before = contacts.get(contact_id)
     if before is None:
         raise not_found("contact", ids.show("contact", contact_id))
-    changed = _made(contact_id, given, addresses, before.created_at, now)
-    await store.replace(tx, workspace_id, [changed])
+    losers = _give_up(contacts, known, addresses, contact_id, now)
+    changed = _made(contact_id, one, addresses, before, now)
+    await store.replace(tx, workspace_id, [changed, *(contacts[loser] for loser in losers)])
     return changed
 
 
@@ -126,12 +137,23 @@ async def put(
     of somebody else moves to whoever claims it last. A Conflict says that one of them was written just now:
     it is found when this is done again.
     """
-    checked = [rules.check(one) for one in given]
-    good = [(one, addresses) for one, (addresses, wrong) in zip(given, checked, strict=True) if not wrong]
+    defined = await fields.definitions(tx, workspace_id)
+    checked = [_checked(one, defined) for one in given]
+    good = [(one, addresses) for one, addresses, wrong in checked if not wrong]
     written = iter(await _put(tx, ground.ids, workspace_id, good, ground.clock.now()))
     return [
-        all_invalid("The contact is not valid", wrong) if wrong else next(written) for _, wrong in checked
+        all_invalid("The contact is not valid", wrong) if wrong else next(written) for *_, wrong in checked
     ]
+
+
+def _checked(
+    given: ContactInput, defined: Mapping[str, FieldDefinition]
+) -> tuple[ContactInput, tuple[Address, ...], tuple[FieldProblem, ...]]:
+    """A description with its addresses and fields in the form in which they are kept; and what is wrong."""
+    addresses, wrong = rules.check(given)
+    kept, misfits = fields.clean_all(defined, given.fields)
+    one = given if kept is given.fields else msgspec.structs.replace(given, fields=kept)
+    return one, addresses, (*wrong, *misfits)
 
 
 async def _put(
@@ -144,18 +166,19 @@ async def _put(
     known = await _known(tx, workspace_id, given)
     contacts = await store.by_ids(tx, workspace_id, set(known.values()))
     order: list[int] = []
+    losers: set[int] = set()
     for one, addresses in given:
         before = _known_as(one, addresses, known, contacts)
         contact_id = before.id if before else mint.mint()
-        for address in addresses:
-            _give_up(contacts, known.get((address.kind.value, address.value), 0), address)
+        losers |= _give_up(contacts, known, addresses, contact_id, now)
         known.update(dict.fromkeys(_names(one, addresses), contact_id))
-        made = _made(contact_id, one, addresses, before.created_at if before else now, now)
+        made = _made(contact_id, one, addresses, before, now)
         if before and one.external_id is None:
             made = msgspec.structs.replace(made, external_id=before.external_id)
         contacts[contact_id] = made
         order.append(contact_id)
-    await store.replace(tx, workspace_id, [contacts[contact_id] for contact_id in dict.fromkeys(order)])
+    written = dict.fromkeys([*order, *sorted(losers)])
+    await store.replace(tx, workspace_id, [contacts[contact_id] for contact_id in written])
     return [contacts[contact_id] for contact_id in order]
 
 
@@ -182,12 +205,28 @@ def _same(one: ContactInput, other: Contact) -> bool:
     return one.external_id == other.external_id
 
 
-def _give_up(contacts: dict[int, Contact], owner_id: int, address: Address) -> None:
-    """Take an address from its owner: one batch may not write it twice."""
-    if owner_id in contacts:
+def _give_up(
+    contacts: dict[int, Contact],
+    known: Mapping[Key, int],
+    addresses: tuple[Address, ...],
+    taker_id: int,
+    now: int,
+) -> set[int]:
+    """Take addresses from their owners, as one batch may not write them twice; who they were."""
+    taken: dict[int, set[Key]] = defaultdict(set)
+    for address in addresses:
+        key = (address.kind.value, address.value)
+        owner_id = known.get(key, taker_id)
+        if owner_id != taker_id and owner_id in contacts:
+            taken[owner_id].add(key)
+    losers = set()
+    for owner_id, keys in taken.items():
         owner = contacts[owner_id]
-        rest = tuple(a for a in owner.addresses if (a.kind, a.value) != (address.kind, address.value))
-        contacts[owner_id] = msgspec.structs.replace(owner, addresses=rest)
+        rest = tuple([a for a in owner.addresses if (a.kind.value, a.value) not in keys])
+        if len(rest) < len(owner.addresses):
+            contacts[owner_id] = with_addresses(owner, rest, now)
+            losers.add(owner_id)
+    return losers
 
 
 async def _known(
@@ -198,11 +237,8 @@ async def _known(
         ("external_id", name): contact_id
         for name, contact_id in (await store.ids_by_external_id(tx, workspace_id, external)).items()
     }
-    for kind in AddressKind:
-        values = {a.value for _, addresses in given for a in addresses if a.kind is kind}
-        for value, contact_id in (await store.ids_by_address(tx, workspace_id, kind, values)).items():
-            known[kind.value, value] = contact_id
-    return known
+    named = {(a.kind.value, a.value) for _, addresses in given for a in addresses}
+    return known | await store.ids_by_addresses(tx, workspace_id, named)
 
 
 async def resolve(
@@ -216,10 +252,8 @@ async def resolve(
     names = {key[1] for key in keys if not isinstance(key, FieldProblem) and key[0] == "external_id"}
     for name, contact_id in (await store.ids_by_external_id(tx, workspace_id, names)).items():
         found["external_id", name] = contact_id
-    for kind in (AddressKind.PHONE, AddressKind.EMAIL):
-        values = {key[1] for key in keys if not isinstance(key, FieldProblem) and key[0] == kind.value}
-        for value, contact_id in (await store.ids_by_address(tx, workspace_id, kind, values)).items():
-            found[kind.value, value] = contact_id
+    addresses = {key for key in keys if not isinstance(key, FieldProblem) and key[0] not in NAMES}
+    found |= await store.ids_by_addresses(tx, workspace_id, addresses)
     contacts = await store.by_ids(tx, workspace_id, set(found.values()))
     _make_missing(mint, keys, found, contacts, now)
     return [key if isinstance(key, FieldProblem) else _resolved(key, found, contacts) for key in keys]
@@ -232,10 +266,15 @@ def _key(recipient: Recipient) -> Key | FieldProblem:
         return FieldProblem(
             field="to",
             problem="names nobody" if not given else "names more than one thing",
-            remedy="exactly one of contact, external_id, phone, email",
+            remedy="exactly one of contact, external_id, phone, email, address",
             value=", ".join(name for name, _ in given),
         )
     name, value = given[0]
+    if isinstance(value, AddressGiven):
+        try:
+            return value.kind.value, rules.clean_address(value.kind, value.value)
+        except BadAddress as bad:
+            return bad.at("to.address.value")
     if name == "contact":
         try:
             return name, str(ids.read("contact", value))
@@ -257,10 +296,10 @@ def _make_missing(
     now: int,
 ) -> None:
     for key in keys:
-        if isinstance(key, FieldProblem) or key in found or key[0] not in ("phone", "email"):
+        if isinstance(key, FieldProblem) or key in found or key[0] in NAMES:
             continue
         address = Address(AddressKind(key[0]), key[1])
-        new = _made(mint.mint(), ContactInput(), (address,), now, now)
+        new = _made(mint.mint(), ContactInput(), (address,), None, now)
         found[key], contacts[new.id] = new.id, new
 
 
@@ -275,20 +314,40 @@ def _resolved(key: Key, found: dict[Key, int], contacts: dict[int, Contact]) -> 
 
 
 def _made(
-    contact_id: int, given: ContactInput, addresses: tuple[Address, ...], created_at: int, now: int
+    contact_id: int, given: ContactInput, addresses: tuple[Address, ...], before: Contact | None, now: int
 ) -> Contact:
+    addresses = carried(before.addresses if before else (), addresses, now)
+    where = place(given.locale, given.time_zone, addresses)
     return Contact(
         id=contact_id,
         external_id=given.external_id,
         name=given.name,
-        locale=given.locale or rules.DEFAULT_LOCALE,
-        time_zone=rules.zone_for(given.time_zone, addresses),
+        locale=where.locale,
+        time_zone=where.time_zone,
         fields=given.fields,
         tags=given.tags,
         opted_out=frozenset(given.opted_out),
-        created_at=created_at,
+        created_at=before.created_at if before else now,
         updated_at=now,
         addresses=addresses,
+        locale_is_guess=where.locale_is_guess,
+        time_zone_is_guess=where.time_zone_is_guess,
+        country=where.country,
+    )
+
+
+def with_addresses(contact: Contact, addresses: tuple[Address, ...], now: int) -> Contact:
+    """A contact with other addresses: what was guessed from them is guessed anew, what was said stays."""
+    said_locale = "" if contact.locale_is_guess else contact.locale
+    said_zone = "" if contact.time_zone_is_guess else contact.time_zone
+    where = place(said_locale, said_zone, addresses)
+    return msgspec.structs.replace(
+        contact,
+        addresses=addresses,
+        updated_at=now,
+        locale=where.locale,
+        time_zone=where.time_zone,
+        country=where.country,
     )
 
 

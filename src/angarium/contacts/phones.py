@@ -65,20 +65,46 @@ def normalise(text: str, region: str | None = None) -> str:
 
 def region_of(e164: str) -> str | None:
     """The region of a number, such as "IR"; None for one that belongs to none or to no known one."""
-    number = _parsed(e164)
-    region = None if number is None else _library().region_code_for_number(number)
-    return None if region == "001" else region
+    return whereabouts(e164)[0]
 
 
 def time_zone_guess(e164: str) -> str | None:
     """The time zone of a number where it can be only one: by its region, else by its area code."""
+    return whereabouts(e164)[1]
+
+
+def whereabouts(e164: str) -> tuple[str | None, str | None]:
+    """The region of a number and its time zone, as `region_of` and `time_zone_guess` tell them; both at once,
+    because to ask the library is what costs."""
+    alone = _alone(e164[:4])
+    if alone is not None and E164.fullmatch(e164) is not None:
+        zones = _zones().get(alone, ())
+        if len(zones) == 1:
+            return alone, zones[0]
     number = _parsed(e164)
     if number is None:
-        return None
-    zones = _zones().get(_library().region_code_for_number(number), ())
+        return None, None
+    region = _library().region_code_for_number(number)
+    zones = _zones().get(region, ())
     if len(zones) != 1:
         zones = import_module("phonenumbers.timezone").time_zones_for_number(number)
-    return zones[0] if len(zones) == 1 and zones[0] != "Etc/Unknown" else None
+    known = len(zones) == 1 and zones[0] != "Etc/Unknown"
+    return (None if region == "001" else region), (zones[0] if known else None)
+
+
+@lru_cache(maxsize=PREFIXES_KEPT)
+def _alone(first: str) -> str | None:
+    """The region that has the country code of these four characters to itself."""
+    regions = _library().COUNTRY_CODE_TO_REGION_CODE.get(_code_of(first), ())
+    return regions[0] if len(regions) == 1 and regions[0] != "001" else None
+
+
+def _code_of(first: str) -> int:
+    """The country code that a number begins with, 1 to 3 digits; 0 for none."""
+    if re.fullmatch(r"\+[0-9]{3}", first) is None:
+        return 0
+    codes = _library().COUNTRY_CODE_TO_REGION_CODE
+    return next((int(first[1:end]) for end in (2, 3, 4) if int(first[1:end]) in codes), 0)
 
 
 # ── the quick way ────────────────────────────────────────────────────────────────────────────────────
@@ -86,12 +112,9 @@ def time_zone_guess(e164: str) -> str | None:
 
 @lru_cache(maxsize=PREFIXES_KEPT)
 def _pattern_of(first: str) -> re.Pattern[str]:
-    """What valid numbers that begin with these four characters look like; country codes are 1 to 3 digits."""
-    if re.fullmatch(r"\+[0-9]{3}", first) is None:
-        return NEVER
-    codes = _library().COUNTRY_CODE_TO_REGION_CODE
-    code = next((int(first[1:end]) for end in (2, 3, 4) if int(first[1:end]) in codes), 0)
-    return NEVER if code == 0 or codes[code] == ("001",) else _pattern(code)
+    """What valid numbers that begin with these four characters look like."""
+    code = _code_of(first)
+    return NEVER if code == 0 or _library().COUNTRY_CODE_TO_REGION_CODE[code] == ("001",) else _pattern(code)
 
 
 @cache

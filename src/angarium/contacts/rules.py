@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import msgspec
 
-from angarium.contacts.phones import BadPhone, normalise, time_zone_guess
-from angarium.core.clock import is_zone
-from angarium.core.problems import FieldProblem
+from angarium.contacts.choice import AS_BEFORE, JUST_NOW
+from angarium.contacts.phones import BadPhone, normalise
+from angarium.core.clock import from_datetime, is_zone
+from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Address, AddressKind, Json, MessageClass
 
 LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}")  # RFC 5646 §4.4.1: 35 characters hold any in use
 # RFC 5321 §4.5.3.1 bounds the length; what is inside is the receiving host's business.
 EMAIL = re.compile(r"[^\s@<>,;:\"\\\x00-\x1f]{1,64}@[^\s@<>,;:\"\\\x00-\x1f]{1,253}")
-ID = re.compile(r"[!-~]{1,128}")
+ID = re.compile(r"[!-~]{1,256}")
+PUSH = re.compile(r"[!-~]{1,2048}")
+# <country>.<id>, <country>.ENT.<id> for the id of a whole enterprise: Meta, business-scoped user ids, 2026.
+BUSINESS_SCOPED = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 NOT_IN_A_NAME = re.compile("[\x00-\x1f\x7f-\x9f]")  # PostgreSQL keeps no NUL; none of the others is seen
 OPT_OUTS = ("all", *(c.value for c in MessageClass))
 NAME_MAX = 200
@@ -23,21 +28,40 @@ EXTERNAL_ID_MAX = 128
 TAGS_MAX = 100
 TAG_MAX = 64
 ADDRESSES_MAX = 50
+HOW_MAX = 64  # characters
 FIELDS_BYTES_MAX = 16_384
-DEFAULT_LOCALE = "en"
-DEFAULT_ZONE = "UTC"
+YEARS = (1971, 2999)  # of a time at which something was verified
+IDS = {  # what an id of a kind looks like, where it is not visible ASCII of at most 256
+    AddressKind.WHATSAPP_USER: (
+        BUSINESS_SCOPED,
+        "a country and the id, such as US.13491208655302741918",
+    ),
+    AddressKind.WEB_PUSH: (PUSH, "visible ASCII characters, at most 2048"),
+    AddressKind.APP_PUSH: (PUSH, "visible ASCII characters, at most 2048"),
+}
 
 
 class AddressInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One way to reach a contact."""
+    """One way to reach a contact.
+
+    `preferred`: it is used before the others of its kind. `verified`: somebody has shown that it is this
+    person's, at that time and in that way ("code", "double opt-in"); left out, it stays as it is known.
+    """
 
     kind: AddressKind
     value: str
     operator_blacklist: bool = False
+    preferred: bool = False
+    verified: bool | None = None
+    verified_at: datetime | None = None
+    verified_how: str = ""
 
 
 class ContactInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A contact as a person or a system describes it."""
+    """A contact as a person or a system describes it.
+
+    Without a locale or a time zone it gets those of its phone's country, and they are said to be a guess.
+    """
 
     external_id: str | None = None
     name: str = ""
@@ -75,8 +99,9 @@ def clean_address(kind: AddressKind, value: str) -> str:
             raise BadAddress(value, "is not an e-mail address", "such as anna@example.com")
         local, _, domain = value.rpartition("@")
         return f"{local}@{domain.lower()}"
-    if not ID.fullmatch(value):
-        raise BadAddress(value, f"is not a {kind.value} id", "visible ASCII characters, at most 128")
+    pattern, remedy = IDS.get(kind, (ID, "visible ASCII characters, at most 256"))
+    if not pattern.fullmatch(value):
+        raise BadAddress(value, f"is not a {kind.value} id", remedy)
     return value
 
 
@@ -133,20 +158,39 @@ def _is_name(text: str, length_max: int) -> bool:
 def _check_addresses(given: ContactInput, report: Callable[[FieldProblem], None]) -> tuple[Address, ...]:
     clean: dict[tuple[AddressKind, str], Address] = {}
     for index, one in enumerate(given.addresses[:ADDRESSES_MAX]):
+        place = f"addresses[{index}]"
         try:
             value = clean_address(one.kind, one.value)
         except BadAddress as bad:
-            report(bad.at(f"addresses[{index}].value"))
+            report(bad.at(f"{place}.value"))
             continue
+        for wrong in _check_verified(one, place):
+            report(wrong)
         twin = clean.get((one.kind, value))
         listed = one.operator_blacklist or (twin is not None and twin.operator_blacklist)
-        clean[one.kind, value] = Address(one.kind, value, listed)
+        at = _verified_at(one)
+        clean[one.kind, value] = Address(one.kind, value, listed, one.preferred, at, one.verified_how)
     return tuple(clean.values())
 
 
-def zone_for(given_zone: str, addresses: tuple[Address, ...]) -> str:
-    """The time zone: as given, else guessed from a phone's country, else UTC."""
-    if given_zone:
-        return given_zone
-    guesses = (time_zone_guess(a.value) for a in addresses if a.kind is AddressKind.PHONE)
-    return next((guess for guess in guesses if guess), DEFAULT_ZONE)
+def _check_verified(one: AddressInput, place: str) -> Iterator[FieldProblem]:
+    if one.verified_how and not _is_name(one.verified_how, HOW_MAX):
+        remedy = f"at most {HOW_MAX} characters in one line"
+        yield FieldProblem(f"{place}.verified_how", "is too long", remedy, shown(one.verified_how))
+    if not one.verified and (one.verified_at or one.verified_how):
+        yield FieldProblem(f"{place}.verified", "is not true, but how or when is", "say true")
+    if one.verified_at is not None and not _is_instant(one.verified_at):
+        value = one.verified_at.isoformat()
+        remedy = "with its zone, such as 2026-11-23T08:30:00Z"
+        yield FieldProblem(f"{place}.verified_at", "is not a time of our age with a zone", remedy, value)
+
+
+def _verified_at(one: AddressInput) -> int:
+    if not one.verified:
+        return AS_BEFORE if one.verified is None else 0
+    at = one.verified_at
+    return from_datetime(at) if at is not None and _is_instant(at) else JUST_NOW
+
+
+def _is_instant(at: datetime) -> bool:
+    return at.tzinfo is not None and YEARS[0] <= at.year <= YEARS[1]

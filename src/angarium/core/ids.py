@@ -25,6 +25,7 @@ PREFIXES = {
     "workspace": "ws",
     "api_key": "key",
     "contact": "con",
+    "field": "fld",
     "address": "adr",
     "line": "lin",
     "template": "tpl",

@@ -91,30 +91,54 @@ class ReceiptStatus(StrEnum):
 
 
 class AddressKind(StrEnum):
-    """The kinds of address a contact can own."""
+    """The kinds of address a contact can own.
+
+    A list and no free text, so that a kind that is misspelt is refused and not kept where nobody looks for
+    it. It has more than there are channels: a new channel finds its kind here.
+    """
 
     PHONE = "phone"
     EMAIL = "email"
     WHATSAPP = "whatsapp"
+    WHATSAPP_USER = "whatsapp_user"  # business-scoped id: a person who does not show the phone
+    MESSENGER = "messenger"  # page-scoped id
+    INSTAGRAM = "instagram"  # Instagram-scoped id
+    VIBER = "viber"  # id of a bot's subscriber
+    TELEGRAM = "telegram"  # id of a chat
     VK = "vk"
-    VIBER = "viber"
-    TELEGRAM = "telegram"
+    OK = "ok"
+    MAX = "max"
+    BALE = "bale"
+    EITAA = "eitaa"
+    RUBIKA = "rubika"
+    SOROUSH = "soroush"
+    WECHAT = "wechat"  # OpenID
+    ZALO = "zalo"
+    KAKAO = "kakao"
+    WEB_PUSH = "web_push"  # endpoint of a browser's subscription, RFC 8030
+    APP_PUSH = "app_push"  # token of a device
+    WEB_CHAT = "web_chat"  # visitor of our own chat
 
 
 class Address(msgspec.Struct, frozen=True):
-    """One way to reach a contact."""
+    """One way to reach a contact. `verified_at` is 0 while nobody has shown that it is this person's."""
 
     kind: AddressKind
     value: str
     operator_blacklist: bool = False
+    preferred: bool = False  # to be used before the others of its kind
+    verified_at: int = 0
+    verified_how: str = ""  # "code", "double opt-in", "crm" …
+    added_at: int = 0  # when this contact got it
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What is known against telling a contact something."""
+    """What is known against telling a contact something, and where it is."""
 
     opted_out: frozenset[str] = frozenset()  # classes, or "all"
     operator_blacklist: bool = False
     time_zone: str = "UTC"
+    country: str = ""  # ISO 3166, of the phone; empty when it is not known
 
 
 class Hours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import msgspec
 
+from angarium.contacts.places import DEFAULT_LOCALE
 from angarium.contacts.store import Contact
 from angarium.content import rules as wording_rules
 from angarium.core.clock import MICROS
@@ -87,7 +88,10 @@ def _render(case: Case, channel: Channel, contact: Contact) -> Content | Unworde
     if case.wording.literal:
         return case.variants[0].content
     locale = case.message.locale
-    variant = wording_rules.pick(case.variants, channel.kind, locale, channel.address_kind.value)
+    group = channel.address_kind.value
+    variant = wording_rules.pick(case.variants, channel.kind, locale, group)
+    if variant is None and contact.locale_is_guess and locale == contact.locale:
+        variant = wording_rules.pick(case.variants, channel.kind, DEFAULT_LOCALE, group)
     if variant is None:
         return Unworded(f"There is no wording for {channel.kind} in {locale or 'any locale'}.")
     values = {**case.wording.variables, "contact": contact_values(contact)}

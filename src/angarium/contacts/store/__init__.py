@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select
 
+from angarium.contacts.choice import first_of
 from angarium.core.values import Address, AddressKind, Json, Standing
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Row, Transaction
@@ -26,6 +27,9 @@ contact = Table(
     Column("name", Words, nullable=False),
     Column("locale", Words, nullable=False),
     Column("time_zone", Words, nullable=False),
+    Column("locale_is_guess", Count, nullable=False),
+    Column("time_zone_is_guess", Count, nullable=False),
+    Column("country", Words, nullable=False),
     Column("fields", Words, nullable=False),
     Column("tags", Words, nullable=False),
     Column("opted_out", Words, nullable=False),
@@ -44,6 +48,10 @@ address = Table(
     Column("value", Words, nullable=False),
     Column("contact_id", Id, nullable=False),
     Column("operator_blacklist", Count, nullable=False),
+    Column("preferred", Count, nullable=False),
+    Column("verified_at", Instant, nullable=False),  # 0: it is not
+    Column("verified_how", Words, nullable=False),
+    Column("place", Count, nullable=False),  # in the order in which they were given
     Column("created_at", Instant, nullable=False),
     PrimaryKeyConstraint("workspace_id", "kind", "value"),
     Index("address_contact", "workspace_id", "contact_id"),
@@ -65,17 +73,18 @@ class Contact(msgspec.Struct, frozen=True):
     created_at: int
     updated_at: int
     addresses: tuple[Address, ...] = ()
+    locale_is_guess: bool = False
+    time_zone_is_guess: bool = False
+    country: str = ""
 
     def address(self, kind: AddressKind) -> Address | None:
-        """The contact's address of a kind; the first one when there are several."""
-        for one in self.addresses:
-            if one.kind is kind:
-                return one
-        return None
+        """The contact's address of a kind; when there are several, the one that is used first."""
+        return first_of(self.addresses, kind)
 
     def standing(self) -> Standing:
         """What is known against telling this contact something."""
-        return Standing(self.opted_out, any(a.operator_blacklist for a in self.addresses), self.time_zone)
+        listed = any(a.operator_blacklist for a in self.addresses)
+        return Standing(self.opted_out, listed, self.time_zone, self.country)
 
 
 CONTACT_COLUMNS = (
@@ -85,24 +94,39 @@ CONTACT_COLUMNS = (
     "name",
     "locale",
     "time_zone",
+    "locale_is_guess",
+    "time_zone_is_guess",
+    "country",
     "fields",
     "tags",
     "opted_out",
     "created_at",
     "updated_at",
 )
+ADDRESS_COLUMNS = (
+    "workspace_id",
+    "kind",
+    "value",
+    "contact_id",
+    "operator_blacklist",
+    "preferred",
+    "verified_at",
+    "verified_how",
+    "place",
+    "created_at",
+)
 _shown = [contact.c[name] for name in CONTACT_COLUMNS[1:]]
 _here = contact.c.workspace_id == bindparam("workspace_id")
 
 insert_contacts = BulkInsert(contact, CONTACT_COLUMNS)
 replace_contacts = BulkInsert(
-    contact, CONTACT_COLUMNS, conflict=("workspace_id", "id"), update=(*CONTACT_COLUMNS[2:9], "updated_at")
+    contact, CONTACT_COLUMNS, conflict=("workspace_id", "id"), update=(*CONTACT_COLUMNS[2:-2], "updated_at")
 )
 insert_addresses = BulkInsert(
     address,
-    ("workspace_id", "kind", "value", "contact_id", "operator_blacklist", "created_at"),
+    ADDRESS_COLUMNS,
     conflict=("workspace_id", "kind", "value"),
-    update=("contact_id", "operator_blacklist", "created_at"),
+    update=ADDRESS_COLUMNS[3:],
 )
 _by_ids = Statement(select(*_shown).where(_here, among(contact.c.id, "ids")))
 _by_external_ids = Statement(
@@ -116,9 +140,25 @@ _by_addresses = Statement(
     )
 )
 _addresses_of = Statement(
-    select(address.c.contact_id, address.c.kind, address.c.value, address.c.operator_blacklist)
+    select(
+        address.c.contact_id,
+        address.c.kind,
+        address.c.value,
+        address.c.operator_blacklist,
+        address.c.preferred,
+        address.c.verified_at,
+        address.c.verified_how,
+        address.c.created_at,
+    )
     .where(address.c.workspace_id == bindparam("workspace_id"), among(address.c.contact_id, "contact_ids"))
-    .order_by(address.c.created_at, address.c.value)
+    .order_by(address.c.place, address.c.created_at, address.c.value)
+)
+_by_any_address = Statement(
+    select(address.c.kind, address.c.value, address.c.contact_id).where(
+        address.c.workspace_id == bindparam("workspace_id"),
+        among(address.c.kind, "kinds"),
+        among(address.c.value, "values"),
+    )
 )
 _page = Statement(
     select(*_shown)
@@ -127,7 +167,9 @@ _page = Statement(
     .limit(bindparam("limit"))
 )
 _standings = Statement(
-    select(contact.c.id, contact.c.opted_out, contact.c.time_zone).where(_here, among(contact.c.id, "ids"))
+    select(contact.c.id, contact.c.opted_out, contact.c.time_zone, contact.c.country).where(
+        _here, among(contact.c.id, "ids")
+    )
 )
 _blacklisted = Statement(
     select(address.c.contact_id).where(
@@ -175,6 +217,18 @@ async def ids_by_address(
     return {row[0]: row[1] for row in rows}
 
 
+async def ids_by_addresses(
+    tx: Transaction, workspace_id: int, addresses: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], int]:
+    """Contact ids by addresses of any kinds, each as kind and value; one query."""
+    wanted = set(addresses)
+    if not wanted:
+        return {}
+    kinds, values = {kind for kind, _ in wanted}, {value for _, value in wanted}
+    rows = await tx.rows(_by_any_address, workspace_id=workspace_id, kinds=kinds, values=values)
+    return {(row[0], row[1]): row[2] for row in rows if (row[0], row[1]) in wanted}
+
+
 async def standings(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> dict[int, Standing]:
     """What is known against telling these contacts something; asked at the last moment before sending."""
     wanted = list(set(ids))
@@ -187,6 +241,7 @@ async def standings(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> d
             frozenset() if row[1] == "[]" else frozenset(msgspec.json.decode(row[1])),
             row[0] in blacklisted,
             row[2],
+            row[3],
         )
         for row in rows
     }
@@ -223,7 +278,7 @@ async def _with_addresses(tx: Transaction, workspace_id: int, rows: Sequence[Row
     ids = [row[0] for row in rows]
     found: dict[int, list[Address]] = {contact_id: [] for contact_id in ids}
     for row in await tx.rows(_addresses_of, workspace_id=workspace_id, contact_ids=ids):
-        found[row[0]].append(Address(AddressKind(row[1]), row[2], bool(row[3])))
+        found[row[0]].append(Address(AddressKind(row[1]), row[2], bool(row[3]), bool(row[4]), *row[5:]))
     return [_read(row, found[row[0]]) for row in rows]
 
 
@@ -234,11 +289,14 @@ def _read(row: Row, addresses: list[Address]) -> Contact:
         name=row[2],
         locale=row[3],
         time_zone=row[4],
-        fields=msgspec.json.decode(row[5]),
-        tags=tuple(msgspec.json.decode(row[6])),
-        opted_out=frozenset(msgspec.json.decode(row[7])),
-        created_at=row[8],
-        updated_at=row[9],
+        locale_is_guess=bool(row[5]),
+        time_zone_is_guess=bool(row[6]),
+        country=row[7],
+        fields=msgspec.json.decode(row[8]),
+        tags=tuple(msgspec.json.decode(row[9])),
+        opted_out=frozenset(msgspec.json.decode(row[10])),
+        created_at=row[11],
+        updated_at=row[12],
         addresses=tuple(addresses),
     )
 
@@ -255,6 +313,9 @@ def _contact_row(workspace_id: int, one: Contact) -> tuple[Any, ...]:
         one.name,
         one.locale,
         one.time_zone,
+        int(one.locale_is_guess),
+        int(one.time_zone_is_guess),
+        one.country,
         _text(one.fields),
         _text(one.tags),
         _text(sorted(one.opted_out)),
@@ -265,8 +326,18 @@ def _contact_row(workspace_id: int, one: Contact) -> tuple[Any, ...]:
 
 def _address_rows(workspace_id: int, contacts: Sequence[Contact]) -> list[tuple[Any, ...]]:
     return [
-        # a microsecond apart: the first one given of a kind stays the first, and is the one written to
-        (workspace_id, a.kind.value, a.value, one.id, int(a.operator_blacklist), one.created_at + place)
+        (
+            workspace_id,
+            a.kind.value,
+            a.value,
+            one.id,
+            int(a.operator_blacklist),
+            int(a.preferred),
+            a.verified_at,
+            a.verified_how,
+            place,
+            a.added_at or one.updated_at,
+        )
         for one in contacts
         for place, a in enumerate(one.addresses)
     ]
