@@ -28,6 +28,8 @@ PREFIXES = {
     "field": "fld",
     "address": "adr",
     "line": "lin",
+    "tariff": "trf",
+    "price_list": "prl",
     "template": "tpl",
     "cascade": "cas",
     "message": "msg",

@@ -38,6 +38,10 @@ class LineShown(msgspec.Struct, frozen=True, kw_only=True):
     price: str
     price_per: str
     currency: str
+    tariff: str
+    weight: int
+    only_to: list[str]
+    never_to: list[str]
     state: str  # how its connection is, or why it has none
     callback_path: str  # where its provider posts receipts; whoever knows it can post there
     version: int
@@ -104,6 +108,10 @@ SHOWN_EXAMPLE = LineShown(
     price="0.0385",
     price_per="message",
     currency="EUR",
+    tariff="gms-2026",
+    weight=1,
+    only_to=["UA"],
+    never_to=[],
     state="ready: 0 of 10 under way",
     callback_path="/callbacks/2a8e9dd5d00000/0f1e2d3c4b5a69788796a5b4c3d2e1f0",
     version=1,
@@ -368,6 +376,10 @@ def shown(line: Line, states: dict[int, str]) -> LineShown:
         price=rules.price_text(line.price_micros),
         price_per=line.price_per,
         currency=line.currency,
+        tariff=line.tariff,
+        weight=line.weight,
+        only_to=list(line.only_to),
+        never_to=list(line.never_to),
         state=_state(line, states),
         callback_path=line.callback_path,
         version=line.version,

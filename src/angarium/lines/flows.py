@@ -19,9 +19,10 @@ from angarium.core import ids
 from angarium.core.ports import Channel, secret_fields
 from angarium.core.problems import Problem, all_invalid, invalid, not_found
 from angarium.core.values import Json
-from angarium.lines import rules, store
+from angarium.lines import rules, store, tariffs_flows
 from angarium.lines.rules import LineInput
 from angarium.lines.store import Guest, Lent, Line, Loan
+from angarium.lines.tariffs_flows import Tariffs
 from angarium.storage import facts
 from angarium.storage.database import Conflict, Transaction
 from angarium.storage.facts import Fact
@@ -54,6 +55,7 @@ async def new_line(
     tx: Transaction, ground: Ground, workspace_id: int, given: LineInput, actor: str = audit.CLI
 ) -> Line:
     """A new line within a transaction. Its Conflict means `taken`; TOPIC is to be woken after the commit."""
+    await tariffs_flows.check_named(tx, workspace_id, given.tariff, given.currency)
     new = _made(ground, workspace_id, given, None)
     await store.save(tx, new)
     await _note(tx, new, actor, "line.created", _told(new))
@@ -75,6 +77,7 @@ async def _changed_line(
         raise not_found("line", ids.show("line", line_id))
     if given.channel != before.channel:
         raise invalid("channel", "cannot be changed", value=given.channel, remedy="create another line")
+    await tariffs_flows.check_named(tx, workspace_id, given.tariff, given.currency)
     changed = _made(ground, workspace_id, given, before)
     await store.save(tx, changed)
     different = audit.changed(_told(before), _told(changed))
@@ -213,6 +216,10 @@ def _line(ground: Ground, workspace_id: int, given: LineInput, plain: Json, befo
         price_micros=micros,
         price_per=given.price_per,
         currency=given.currency,
+        tariff=given.tariff,
+        weight=given.weight,
+        only_to=tuple(one.strip() for one in given.only_to),
+        never_to=tuple(one.strip() for one in given.never_to),
         callback_token=before.callback_token if before else ground.chance.secret(CALLBACK_TOKEN_BYTES).hex(),
         version=before.version + 1 if before else 1,
         created_at=before.created_at if before else now,
@@ -395,10 +402,11 @@ async def _tell(tx: Transaction, owner_id: int, guest: Guest, deciding_id: int, 
 
 
 class Lines:
-    """The lines in force, of all workspaces, at hand without a query."""
+    """The lines in force, of all workspaces, with what they cost, at hand without a query."""
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
+        self.tariffs = Tariffs(ground)
         self._by_workspace: dict[int, list[Line]] = {}
         self._by_id: dict[int, Line] = {}
         self._senders: dict[int, list[int]] = {}
@@ -406,7 +414,7 @@ class Lines:
 
     async def reload(self, workspace_ids: list[int]) -> None:
         """Read them again."""
-        fresh, guests, names = await self._ground.db.read(_all_lines, workspace_ids)
+        fresh, guests, names = await self._ground.db.read(_all_lines, workspace_ids, self.tariffs)
         self._by_id = {line.id: line for lines in fresh.values() for line in lines}
         self._senders = {line.id: [line.workspace_id] for line in self._by_id.values()}
         self._known_to = {line.id: {line.workspace_id: line} for line in self._by_id.values()}
@@ -447,8 +455,9 @@ class Lines:
 
 
 async def _all_lines(
-    tx: Transaction, workspace_ids: list[int]
+    tx: Transaction, workspace_ids: list[int], tariffs: Tariffs
 ) -> tuple[dict[int, list[Line]], list[Guest], dict[int, str]]:
+    await tariffs.read(tx, workspace_ids)
     lines = {workspace_id: await store.all_of(tx, workspace_id) for workspace_id in workspace_ids}
     guests = [one for workspace_id in workspace_ids for one in await store.guests(tx, workspace_id)]
     return lines, guests, {one.id: one.name for one in await accounts.workspaces(tx)}

@@ -10,6 +10,8 @@ from angarium.core.clock import is_zone
 from angarium.core.ports import Channel
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Hours, Json, MessageClass
+from angarium.lines import destinations
+from angarium.lines.destinations import NoPlace
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 PRICE = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,6}))?")
@@ -18,6 +20,8 @@ WALL = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 REGISTRATIONS = ("draft", "approved", "refused")
 SPEED_MAX_PER_S = 100_000
 WINDOW_MAX = 10_000
+WEIGHT_MAX = 1_000
+DESTINATIONS_MAX = 500  # of a line
 
 
 class LineInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -35,6 +39,10 @@ class LineInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     price: str = "0"
     price_per: str = "message"
     currency: str = "EUR"
+    tariff: str = ""  # name of a tariff; what it does not name costs `price`
+    weight: int = 1  # its share of the traffic where lines are chosen by weight; 0: only when there is no other
+    only_to: tuple[str, ...] = ()  # prefixes and countries; empty: everywhere
+    never_to: tuple[str, ...] = ()
 
 
 def check(line: LineInput, channel: Channel) -> tuple[FieldProblem, ...]:
@@ -70,7 +78,23 @@ def check(line: LineInput, channel: Channel) -> tuple[FieldProblem, ...]:
         wrong("price", "is not a price", line.price, "a decimal number such as 0.0385, at most six decimals")
     if not CURRENCY.fullmatch(line.currency):
         wrong("currency", "is not a currency", line.currency, "three letters of ISO 4217, such as EUR")
+    if not 0 <= line.weight <= WEIGHT_MAX:
+        wrong("weight", "is out of range", line.weight, f"0 to {WEIGHT_MAX}")
+    for field in ("only_to", "never_to"):
+        found += _check_destinations(field, getattr(line, field))
     return (*found, *_check_hours(line.hours))
+
+
+def _check_destinations(field: str, named: tuple[str, ...]) -> list[FieldProblem]:
+    if len(named) > DESTINATIONS_MAX:
+        return [FieldProblem(field, "are too many", f"at most {DESTINATIONS_MAX}", str(len(named)))]
+    found = []
+    for place, destination in enumerate(named):
+        try:
+            destinations.prefixes(destination)
+        except NoPlace as error:
+            found.append(FieldProblem(f"{field}[{place}]", error.problem, error.remedy, shown(destination)))
+    return found
 
 
 def price_micros(text: str) -> int | None:

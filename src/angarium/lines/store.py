@@ -32,6 +32,10 @@ line = Table(
     Column("price_micros", Micros, nullable=False),
     Column("price_per", Words, nullable=False),
     Column("currency", Words, nullable=False),
+    Column("tariff", Words, nullable=False),
+    Column("weight", Count, nullable=False),
+    Column("only_to", Words, nullable=False),
+    Column("never_to", Words, nullable=False),
     Column("callback_token", Words, nullable=False),
     Column("version", Count, nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -75,6 +79,10 @@ class Line(msgspec.Struct, frozen=True):
     price_micros: int
     price_per: str  # part or message
     currency: str
+    tariff: str  # name of a tariff; empty: `price_micros` alone
+    weight: int  # its share of the traffic among lines chosen by weight
+    only_to: tuple[str, ...]  # destinations; empty: everywhere
+    never_to: tuple[str, ...]
     callback_token: str
     version: int
     created_at: int
@@ -91,7 +99,7 @@ class Line(msgspec.Struct, frozen=True):
         return f"/callbacks/{self.id:x}/{self.callback_token}"
 
     def price(self, parts: int) -> int:
-        """What a message of so many parts costs, in micro-units of `currency`."""
+        """What a message of so many parts costs by the line alone, in micro-units of `currency`."""
         return self.price_micros * (parts if self.price_per == "part" else 1)
 
 
@@ -239,6 +247,7 @@ def _row(one: Line) -> tuple[Any, ...]:
     values["settings"] = _text(one.settings)
     values["classes"] = " ".join(sorted(one.classes))
     values["enabled"] = int(one.enabled)
+    values["only_to"], values["never_to"] = "\n".join(one.only_to), "\n".join(one.never_to)
     values["hours"] = None if one.hours is None else _text(one.hours)
     return tuple(values[name] for name in COLUMNS)
 
@@ -248,6 +257,8 @@ def _read(row: Row) -> Line:
     values["settings"] = msgspec.json.decode(values["settings"])
     values["classes"] = frozenset(MessageClass(word) for word in _words(values["classes"]))
     values["enabled"] = bool(values["enabled"])
+    for name in ("only_to", "never_to"):
+        values[name] = tuple(values[name].splitlines())
     values["hours"] = None if values["hours"] is None else msgspec.json.decode(values["hours"], type=Hours)
     return Line(**values)
 

@@ -157,7 +157,7 @@ class BulkInsert:
     """Insert many rows; each is a tuple in the order of `columns`.
 
     `conflict`: None, a second row with the same key is an error; "nothing", it is left out; a tuple of key
-    columns, the columns in `update` are overwritten in the row that is there.
+    columns, the columns in `update` are overwritten in the row that is there, and those in `add` are added to.
     """
 
     def __init__(
@@ -167,17 +167,18 @@ class BulkInsert:
         *,
         conflict: Literal["nothing"] | tuple[str, ...] | None = None,
         update: tuple[str, ...] = (),
+        add: tuple[str, ...] = (),
         returning: tuple[str, ...] = (),
     ) -> None:
         key = conflict if isinstance(conflict, tuple) else ()
-        _check_columns(table, columns, key, update, returning)
-        if bool(key) != bool(update):
-            raise ValueError("conflict=(key columns) and update=(columns) go together")
+        _check_columns(table, columns, key, update, add, returning)
+        if bool(key) != bool(update or add):
+            raise ValueError("conflict=(key columns) and update or add=(columns) go together")
         self.returning = returning
         self._once = _once(columns, key) if key else None
         self._texts = {
             dialect: _insert_text(dialect, table, columns)
-            + _on_conflict(dialect, conflict, update)
+            + _on_conflict(dialect, table, conflict, update, add)
             + _returning(_names(dialect, returning))
             for dialect in DIALECTS
         }
@@ -260,12 +261,20 @@ def _insert_text(dialect: str, table: Table, columns: tuple[str, ...]) -> str:
     return f"{into} VALUES ({', '.join('?' * len(columns))})"
 
 
-def _on_conflict(dialect: str, conflict: str | tuple[str, ...] | None, update: tuple[str, ...]) -> str:
+def _on_conflict(
+    dialect: str,
+    table: Table,
+    conflict: str | tuple[str, ...] | None,
+    update: tuple[str, ...],
+    add: tuple[str, ...],
+) -> str:
     if conflict is None:
         return ""
     if isinstance(conflict, str):
         return " ON CONFLICT DO NOTHING"
-    changes = ", ".join(f"{name} = excluded.{name}" for name in _names(dialect, update))
+    written = [f"{name} = excluded.{name}" for name in _names(dialect, update)]
+    added = [f"{name} = {table.name}.{name} + excluded.{name}" for name in _names(dialect, add)]
+    changes = ", ".join(written + added)
     return f" ON CONFLICT ({', '.join(_names(dialect, conflict))}) DO UPDATE SET {changes}"
 
 

@@ -16,7 +16,8 @@ from angarium.storage.migrations.runner import on_connection, write_revision
 def load_tables() -> None:
     """Import every module that declares tables: each room's store, and the storage room itself."""
     for module in pkgutil.walk_packages(angarium.__path__, "angarium."):
-        if {"store", "facts", "idempotency", "instance"} & set(module.name.split(".")):
+        parts = set(module.name.split("."))
+        if {"store", "facts", "idempotency", "instance"} & parts or module.name.endswith("_store"):
             importlib.import_module(module.name)
 
 
