@@ -33,10 +33,11 @@ from angarium.core.ports import Tools
 from angarium.core.problems import Problem
 from angarium.fabric.local import LocalFabric
 from angarium.lines import api as lines
+from angarium.lines import tariffs_api as tariffs
 from angarium.lines.flows import Lines
 from angarium.messaging import api as messages
 from angarium.messaging import cascades_api as cascades
-from angarium.messaging import pages, policies_api, unknowns_pages
+from angarium.messaging import costs_api, pages, policies_api, unknowns_pages
 from angarium.messaging import unknowns_api as unknowns
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
@@ -62,12 +63,14 @@ HANDLERS = [
     *keys.HANDLERS,
     *audit.HANDLERS,
     *lines.HANDLERS,
+    *tariffs.HANDLERS,
     *templates.HANDLERS,
     *cascades.HANDLERS,
     *contacts.HANDLERS,
     *contact_fields.HANDLERS,
     *messages.HANDLERS,
     *unknowns.HANDLERS,
+    *costs_api.HANDLERS,
     *policies_api.HANDLERS,
     *doors.HANDLERS,
     *pages.HANDLERS,

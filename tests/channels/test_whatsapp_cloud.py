@@ -10,7 +10,7 @@ import pytest
 from angarium.channels import kit
 from angarium.channels.whatsapp_cloud import CHANNEL, ERRORS
 from angarium.core.ports import Accepted, Inbound, Raw, Receipt, Refused, Reply, Unreadable
-from angarium.core.values import Button, Content, Reason, ReceiptStatus
+from angarium.core.values import Button, Content, Price, Reason, ReceiptStatus
 from angarium.protocols.signatures import hub_signature
 from support.http_line import CallbackCase, SendCase, run_send_case, submission, unsure
 
@@ -282,6 +282,8 @@ GROUP = message("text", text={"body": "Hi"}, group_id="555555555")
 STRANGE = message("hologram", hologram={"id": "1"})
 ACCOUNT_ERROR = {"code": 0, "title": "We were unable to authenticate the app user"}
 NOTICE = {"event": "PAUSED", "message_template_id": 1, "message_template_name": "order_ready"}
+SENT = receipt(ReceiptStatus.SENT, "sent")
+FREE = webhook({"statuses": [status("sent", pricing={"billable": False})]})
 OTHER_NUMBER = {"display_phone_number": "1", "phone_number_id": "999"}
 
 
@@ -347,7 +349,8 @@ INBOUNDS: list[tuple[str, dict[str, Any], Inbound]] = [
 ]
 
 CALLBACK_CASES = [
-    CallbackCase("sent", webhook({"statuses": [status("sent")]}), [receipt(ReceiptStatus.SENT, "sent")]),
+    CallbackCase("sent", webhook({"statuses": [status("sent")]}), [SENT]),
+    CallbackCase("free", FREE, [msgspec.structs.replace(SENT, price=Price(0, ""))]),
     CallbackCase(
         "delivered",
         webhook({"statuses": [status("delivered")]}),

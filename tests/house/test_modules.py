@@ -68,6 +68,16 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "evidence"): "why a receipt is not taken to speak of an attempt",
     ("messaging", "words"): "the sentences of its pages as plain text",
     ("messaging", "report"): "many messages summed up",
+    ("messaging", "pricing"): "what a message will cost",
+    ("messaging", "billing"): "what attempts have cost",
+    ("messaging", "costs"): "what was billed, summed up",
+    ("messaging", "costs_api"): "its JSON edge",
+    ("lines", "destinations"): "where a number is",
+    ("lines", "tariffs"): "rules of price lists",
+    ("lines", "tariffs_csv"): "a price list as a file",
+    ("lines", "tariffs_store"): "their tables",
+    ("lines", "tariffs_flows"): "their verbs, and what is in force at hand",
+    ("lines", "tariffs_api"): "their JSON edge",
     ("messaging", "steps"): "what steps must be",
     ("messaging", "cascades"): "flows of saved cascades",
     ("messaging", "cascades_api"): "their JSON edge",
@@ -75,6 +85,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
 PURE = {
     "cascade",
     "choice",
+    "destinations",
     "gate",
     "lanes",
     "pacing",
@@ -86,6 +97,8 @@ PURE = {
     "rules",
     "session",
     "states",
+    "tariffs",
+    "tariffs_csv",
     "timeline",
 }
 IMPURE = (

@@ -72,6 +72,9 @@ FILTERS = {
     "age",
     "age_min_s",
     "created_from",
+    "month_from",
+    "month_until",
+    "by",
     "created_until",
     "action",
 }  # asked for, and no name of a thing

@@ -25,9 +25,12 @@ from angarium.core.problems import Problem
 from angarium.core.values import Content, Reason, ReceiptStatus
 from angarium.fabric.local import LocalFabric
 from angarium.lines import flows as lines
+from angarium.lines import tariffs_flows as tariffs
 from angarium.lines.flows import Lines
 from angarium.lines.rules import LineInput
 from angarium.lines.store import Line
+from angarium.lines.tariffs_flows import ListInput, TariffInput
+from angarium.lines.tariffs_store import PriceList, Tariff
 from angarium.messaging import accept, plan, receive, reconcile, send, story
 from angarium.messaging.accept import Answer, MessageInput, Order
 from angarium.messaging.case import wake
@@ -125,6 +128,26 @@ class Relay:
         )
         await self.world.lines.reload([self.workspace_id])
         self.lines[name] = changed
+
+    async def tariff(self, name: str, rows: list[dict[str, Any]], **given: Any) -> Tariff:
+        """A tariff whose prices hold from now on."""
+        described = {"name": name, **given}
+        asked = msgspec.convert(described, TariffInput)
+        made = await self.ground.db.run(tariffs.new_tariff, self.ground, self.workspace_id, asked)
+        await self.prices(made, rows)
+        return made
+
+    async def prices(self, of: Tariff, rows: list[dict[str, Any]], **given: Any) -> PriceList:
+        """A price list of a tariff, put in force."""
+        asked = msgspec.convert({"rows": rows, **given}, ListInput)
+        looked = await self.ground.db.run(
+            tariffs.new_list, self.ground, self.workspace_id, of.id, asked, "key_test"
+        )
+        done = await tariffs.put_in_force(
+            self.ground, self.workspace_id, of.id, looked.price_list.id, "key_test"
+        )
+        await self.world.lines.reload([self.workspace_id])
+        return done
 
     async def contact(self, **given: Any) -> Contact:
         """A contact, with a phone unless it is said otherwise."""

@@ -155,8 +155,14 @@ FIELD = {"name": "bonus", "kind": "money"}
 KEY = {"name": "shop", "scopes": ["messages:write"]}
 MESSAGE = {"to": {"phone": "+380441234568"}, "class": "service", "text": "hello", "channel": "viber_business"}
 
-MADE_BY_POST = {  # the name of an id in an address: where such things are made, and of what
+TARIFF = {"name": "tariff-of-one"}
+PRICE_LIST = {"csv": "price\n0.01\n"}
+MADE_BY_POST: dict[
+    str, tuple[str, dict[str, Any]]
+] = {  # the name of an id in an address: where such things are made, and of what
     "line_id": ("/v1/lines", LINE),
+    "tariff_id": ("/v1/tariffs", TARIFF),
+    "price_list_id": ("/v1/tariffs/{tariff_id}/price-lists", PRICE_LIST),
     "template_id": ("/v1/templates", TEMPLATE),
     "cascade_id": ("/v1/cascades", CASCADE),
     "contact_id": ("/v1/contacts", CONTACT),
@@ -176,7 +182,7 @@ async def furnish(client: Client, house: House) -> dict[str, str]:
         if name == "message_id":  # nobody watches the lines here
             known = await house.ground.db.read(workspaces)
             await house.world.lines.reload([workspace.id for workspace in known])
-        made = await client.ask("POST", path, body)
+        made = await client.ask("POST", path.format(**found), body)
         assert made.status in (200, 201, 202), made
         found[name] = made.json["id"]
     return found

@@ -43,7 +43,7 @@ from angarium.core.ports import (
     Tools,
 )
 from angarium.core.problems import FieldProblem
-from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
+from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
 from angarium.protocols import signatures
 from angarium.protocols.http import Answer
 
@@ -323,6 +323,12 @@ class _Envelope(msgspec.Struct, frozen=True):
     entry: list[_Entry]
 
 
+class _Pricing(msgspec.Struct, frozen=True):
+    """Whether it is charged for; how much, no webhook tells."""
+
+    billable: bool = True
+
+
 class _Status(msgspec.Struct, frozen=True):
     id: str
     status: str
@@ -330,7 +336,10 @@ class _Status(msgspec.Struct, frozen=True):
     recipient_id: str = ""
     biz_opaque_callback_data: str = ""
     errors: list[_Error] = []
+    pricing: _Pricing | None = None
 
+
+FREE = Price(0, "")  # `billable: false`: within the service window, or of a kind that costs nothing
 
 # Where the words of an inbound message are, by its type; the first that is there.
 SAID_AT: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -411,6 +420,7 @@ def _receipt(piece: msgspec.Raw) -> Event:
         reason=reason if failed else None,
         code=str(error.code) if failed and error else told.status,
         at=_instant(told.timestamp),
+        price=None if told.pricing is None or told.pricing.billable else FREE,
     )
 
 

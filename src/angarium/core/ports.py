@@ -19,7 +19,7 @@ import msgspec
 
 from angarium.core.clock import Chance, Clock
 from angarium.core.problems import FieldProblem
-from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
+from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
 
 # ── going out ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -40,6 +40,7 @@ class Accepted(msgspec.Struct, frozen=True):
     """The provider took it. One reference per part, normalised; none when it gives no references."""
 
     refs: tuple[str, ...] = ()
+    price: Price | None = None  # what the provider says it costs
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -82,6 +83,7 @@ class Receipt(msgspec.Struct, frozen=True):
     reason: Reason | None = None  # set when status is FAILED
     code: str = ""  # the provider's own word for it
     at: int | None = None  # the provider's own time, microseconds
+    price: Price | None = None  # what the provider says it costs; nothing in no currency: it is not charged
 
 
 class Inbound(msgspec.Struct, frozen=True):

@@ -1,11 +1,11 @@
 """Where a number is, by its first digits: countries as prefixes, prefixes as countries. Pure.
 
 Rules:
-- A destination is written as a prefix (`+98912`), as a country of ISO 3166 (`IR`) or by its name in a language of
-  the product (`Iran`, `ایران`); an empty one is everywhere.
-- The prefixes of a country are its calling code, or what the numbering plan gives it of a shared one: Kazakhstan is
-  `+77`. A country whose numbers nothing tells from its neighbour's (Canada, from the United States) has to be named
-  by its prefixes.
+- A destination is written as a prefix (`+98912`), as a country of ISO 3166 (`IR`) or by its name in a
+  language of the product (`Iran`, `ایران`); an empty one is everywhere.
+- The prefixes of a country are its calling code, or what the numbering plan gives it of a shared one:
+  Kazakhstan is `+77`. A country whose numbers nothing tells from its neighbour's (Canada, from the United
+  States) has to be named by its prefixes.
 - Both come from the metadata of `phonenumbers`, which is imported when the first country is asked for.
 """
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 from importlib import import_module
-from itertools import product
 from typing import Any
 
 PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")  # ITU-T E.164 §6: at most 15 digits
@@ -42,10 +41,11 @@ def prefixes(destination: str) -> tuple[str, ...]:
         raise NoPlace("is too long", "a prefix such as +98912, or a country")
     if PREFIX.fullmatch(text):
         return (text,)
-    region = text.upper() if text.upper() in _plan() else _names().get(text.casefold())
+    region = text.upper() if text.upper() in _codes() else _names().get(text.casefold())
     if region is None:
         raise NoPlace("is no destination", "a prefix such as +98912, or a country such as IR or Iran")
-    found = _plan()[region]
+    code = _codes()[region]
+    found = tuple(prefix for prefix, owner in _regions(code).items() if owner == region)
     if not found:
         raise NoPlace("shares its calling code, and nothing tells it apart", "name its prefixes instead")
     return found
@@ -58,40 +58,63 @@ def country(address: str) -> str:
 
 @lru_cache(maxsize=BEGINNINGS_KEPT)
 def _country(beginning: str) -> str:
-    found = _regions()
+    known = _library().COUNTRY_CODE_TO_REGION_CODE
+    code = next((int(beginning[1:end]) for end in (2, 3, 4) if int(beginning[1:end] or 0) in known), 0)
+    found = _regions(code) if code else {}
     return next((found[beginning[:n]] for n in range(len(beginning), 1, -1) if beginning[:n] in found), "")
 
 
 @cache
-def _plan() -> dict[str, tuple[str, ...]]:
-    """Region -> its prefixes; none when it cannot be told from another."""
-    library: Any = import_module("phonenumbers")
-    plan: dict[str, tuple[str, ...]] = {}
-    for code, regions in library.COUNTRY_CODE_TO_REGION_CODE.items():
-        for place, region in enumerate(regions):
-            if region == "001":
-                continue
-            leading = library.PhoneMetadata.metadata_for_region(region).leading_digits
-            if place == 0:
-                plan[region] = (f"+{code}",)  # the main country; what is another's is longer, and so wins
-            else:
-                plan[region] = tuple(f"+{code}{digits}" for digits in _expanded(leading))
-    return plan
-
-
-def _expanded(pattern: str | None) -> list[str]:
-    """The shortest digits that a pattern of leading digits stands for."""
-    found: list[str] = []
-    for length in range(1, LEADING_MAX + 1) if pattern else ():
-        for digits in map("".join, product("0123456789", repeat=length)):
-            if re.fullmatch(pattern or "", digits) and not any(digits.startswith(one) for one in found):
-                found.append(digits)
-    return found
+def _library() -> Any:
+    return import_module("phonenumbers")
 
 
 @cache
-def _regions() -> dict[str, str]:
-    return {prefix: region for region, found in _plan().items() for prefix in found}
+def _codes() -> dict[str, int]:
+    """Region -> its calling code."""
+    known = _library().COUNTRY_CODE_TO_REGION_CODE
+    return {region: code for code, regions in known.items() for region in regions if region != "001"}
+
+
+@cache
+def _regions(code: int) -> dict[str, str]:
+    """Prefix -> region, of one calling code. All of it is the main country's but for what is another's."""
+    library = _library()
+    main, *others = library.COUNTRY_CODE_TO_REGION_CODE[code]
+    found = {} if main == "001" else {f"+{code}": main}
+    for region in others:
+        leading = library.PhoneMetadata.metadata_for_region(region).leading_digits
+        found |= {f"+{code}{digits}": region for digits in _expanded(leading)}
+    return found
+
+
+def _expanded(pattern: str | None) -> list[str]:
+    """The digits that a pattern of leading digits stands for: alternatives, groups and classes of digits."""
+    return _alternatives(pattern, 0)[0] if pattern else []
+
+
+def _alternatives(pattern: str, at: int) -> tuple[list[str], int]:
+    """What the alternatives from a place on stand for, and the place behind their end."""
+    found: list[str] = []
+    ends = [""]
+    while at < len(pattern) and pattern[at] != ")":
+        if pattern[at] == "|":
+            found, ends, at = found + ends, [""], at + 1
+            continue
+        if pattern.startswith("(?:", at):
+            choice, at = _alternatives(pattern, at + 3)
+        elif pattern[at] == "[":
+            close = pattern.index("]", at)
+            choice, at = _digits(pattern[at + 1 : close]), close
+        else:
+            choice = [pattern[at]]
+        ends, at = [end + one for end in ends for one in choice], at + 1
+    return found + ends, at
+
+
+def _digits(written: str) -> list[str]:
+    """The digits of a class such as `02-68`."""
+    return [d for d in "0123456789" if re.fullmatch(f"[{written}]", d)]
 
 
 @cache
@@ -102,5 +125,5 @@ def _names() -> dict[str, str]:
         str(name).casefold(): region
         for language in reversed(LANGUAGES)  # the first language has the last word
         for region, name in locale(language).territories.items()
-        if region in _plan()
+        if region in _codes()
     }

@@ -40,7 +40,7 @@ class LineInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     price_per: str = "message"
     currency: str = "EUR"
     tariff: str = ""  # name of a tariff; what it does not name costs `price`
-    weight: int = 1  # its share of the traffic where lines are chosen by weight; 0: only when there is no other
+    weight: int = 1  # its share where lines are chosen by weight; 0: only when there is no other
     only_to: tuple[str, ...] = ()  # prefixes and countries; empty: everywhere
     never_to: tuple[str, ...] = ()
 
@@ -78,11 +78,17 @@ def check(line: LineInput, channel: Channel) -> tuple[FieldProblem, ...]:
         wrong("price", "is not a price", line.price, "a decimal number such as 0.0385, at most six decimals")
     if not CURRENCY.fullmatch(line.currency):
         wrong("currency", "is not a currency", line.currency, "three letters of ISO 4217, such as EUR")
+    return (*found, *_check_hours(line.hours), *_check_choice(line))
+
+
+def _check_choice(line: LineInput) -> list[FieldProblem]:
+    """What lines are chosen by."""
+    found = []
     if not 0 <= line.weight <= WEIGHT_MAX:
-        wrong("weight", "is out of range", line.weight, f"0 to {WEIGHT_MAX}")
+        found.append(FieldProblem("weight", "is out of range", f"0 to {WEIGHT_MAX}", str(line.weight)))
     for field in ("only_to", "never_to"):
         found += _check_destinations(field, getattr(line, field))
-    return (*found, *_check_hours(line.hours))
+    return found
 
 
 def _check_destinations(field: str, named: tuple[str, ...]) -> list[FieldProblem]:

@@ -1,11 +1,12 @@
 """What a message costs: price lists, checked and compiled, and `price(book, sold)`. Pure.
 
 Rules:
-- A price list is rows. A row names a destination, a class, a unit and from which unit of the month on it holds.
-- Of the rows that fit, those of the longest prefix count; among them those of the message's class before those of
-  any class; among them the tier that the month has come to, counted before this message.
-- By the part: price × parts. By the message: the price. By the session: the price for the first message of a
-  session of N hours with an address, nothing for the others within it.
+- A price list is rows. A row names a destination, a class, a unit and from which unit of the month on it
+  holds.
+- Of the rows that fit, those of the longest prefix count; among them those of the message's class before
+  those of any class; among them the tier that the month has come to, counted before this message.
+- By the part: price × parts. By the message: the price. By the session: the price for the first message of
+  a session of N hours with an address, nothing for the others within it.
 - A message costs at least `minimum`, and its cost is rounded up to a multiple of `step`.
 - What no row names costs what the line itself says.
 """
@@ -236,6 +237,6 @@ def month_of(at: int, zone: str) -> str:
 
 
 def instant(text: str, zone: str) -> int:
-    """A time as it is written, with an offset or as the clocks of the zone show it. ValueError when it is none."""
+    """A time as it is written, with an offset or as the zone's clocks show it; ValueError when it is none."""
     moment = datetime.fromisoformat(text)
     return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone)))

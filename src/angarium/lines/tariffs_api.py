@@ -55,10 +55,9 @@ class ChangeShown(msgspec.Struct, frozen=True, kw_only=True):
     after: Row | None
 
 
-class ListLooked(msgspec.Struct, frozen=True, kw_only=True):
+class ListLooked(ListShown, frozen=True, kw_only=True):
     """A price list with what it changes of the one that holds when it begins: how many, and the first 200."""
 
-    list: ListShown
     added: int
     removed: int
     changed: int
@@ -77,7 +76,7 @@ SHOWN_EXAMPLE = TariffShown(
 )
 LIST_EXAMPLE = {
     "valid_from": "2027-01-01T00:00",
-    "csv": "destination;class;volume_from;price\n+38067;service;0;0,0310\n+38067;service;100000;0,0280\n;;0;0,0450\n",
+    "csv": "destination;volume_from;price\n+38067;0;0,031\n+38067;100000;0,028\n;0;0,045\n",
 }
 LIST_SHOWN_EXAMPLE = ListShown(
     id="prl_05a58xarj0001",
@@ -90,7 +89,7 @@ LIST_SHOWN_EXAMPLE = ListShown(
     updated_at="2026-11-23T08:31:00.000Z",
 )
 LOOKED_EXAMPLE = ListLooked(
-    list=LIST_SHOWN_EXAMPLE,
+    **msgspec.structs.asdict(LIST_SHOWN_EXAMPLE),
     added=1,
     removed=0,
     changed=0,
@@ -121,7 +120,7 @@ async def list_tariffs(request: Call) -> JsonAnswer:
     "POST /v1/tariffs",
     Operation(
         summary="Create a tariff",
-        detail="It says nothing yet: put a price list in force. What no price list names costs what the line says.",
+        detail="It says nothing yet: put a price list in force. What none names costs what the line says.",
         scope="setup:write",
         takes=TARIFF,
         gives=TariffShown,
@@ -178,9 +177,7 @@ async def change_tariff(request: Call) -> JsonAnswer:
     """The tariff as it is called now."""
     tariff_id = edge.id_in_path(request, "tariff")
     given = TARIFF.read(await edge.read_body(request))
-    changed = await tariffs_flows.change(
-        edge.ground_of(request), request.auth.workspace_id, tariff_id, given
-    )
+    changed = await tariffs_flows.change(edge.ground_of(request), request.auth.workspace_id, tariff_id, given)
     return edge.answer(request, shown(changed))
 
 
@@ -225,8 +222,8 @@ async def list_price_lists(request: Call) -> JsonAnswer:
     "POST /v1/tariffs/{tariff_id}/price-lists",
     Operation(
         summary="Draft a price list",
-        detail="As `rows`, or as a CSV file in `csv` whose first line names the columns. It is checked as a whole,"
-        " and the answer says what it changes. Nothing costs anything else before it is put in force.",
+        detail="As `rows`, or as a CSV file in `csv` whose first line names the columns. It is checked as a"
+        " whole, and the answer says what it changes. Nothing costs anything else before it is put in force.",
         scope="setup:write",
         takes=LIST,
         gives=ListLooked,
@@ -246,7 +243,7 @@ async def draft_price_list(request: Call) -> JsonAnswer:
 
     async def work(tx: Transaction) -> ListLooked:
         looked = await tariffs_flows.new_list(
-            tx, ground, caller.workspace_id, tariff_id, given, edge_actor(request)
+            tx, ground, caller.workspace_id, tariff_id, given, request.auth.actor
         )
         return looked_at(looked)
 
@@ -281,7 +278,7 @@ async def get_price_list(request: Call) -> JsonAnswer:
 async def download_price_list(request: Call) -> Streamed:
     """The rows as a file."""
     looked = await _look(request)
-    name = f"{looked.tariff.name}-{ids.show('price_list', looked.list.id)}.csv"
+    name = f"{looked.tariff.name}-{ids.show('price_list', looked.price_list.id)}.csv"
     return Streamed(_pieces(looked.rows), "text/csv; charset=utf-8", name)
 
 
@@ -301,7 +298,7 @@ async def _look(request: Call) -> Looked:
     "PUT /v1/tariffs/{tariff_id}/price-lists/{price_list_id}/in-force",
     Operation(
         summary="Put a price list in force",
-        detail="From its `valid_from` on, or from now on. Messages are billed by the list that holds when they are.",
+        detail="From its `valid_from` on, or from now on. A message is billed by the list that holds then.",
         scope="setup:write",
         gives=ListShown,
         problems=(404, 409),
@@ -312,7 +309,7 @@ async def put_in_force(request: Call) -> JsonAnswer:
     """The list holds, or will."""
     tariff_id, list_id = edge.id_in_path(request, "tariff"), edge.id_in_path(request, "price_list")
     done = await tariffs_flows.put_in_force(
-        edge.ground_of(request), request.auth.workspace_id, tariff_id, list_id, edge_actor(request)
+        edge.ground_of(request), request.auth.workspace_id, tariff_id, list_id, request.auth.actor
     )
     return edge.answer(request, shown_list(done))
 
@@ -330,14 +327,9 @@ async def withdraw_price_list(request: Call) -> JsonAnswer:
     """The list will not hold."""
     tariff_id, list_id = edge.id_in_path(request, "tariff"), edge.id_in_path(request, "price_list")
     await tariffs_flows.withdraw(
-        edge.ground_of(request), request.auth.workspace_id, tariff_id, list_id, edge_actor(request)
+        edge.ground_of(request), request.auth.workspace_id, tariff_id, list_id, request.auth.actor
     )
     return edge.nothing(request)
-
-
-def edge_actor(request: Call) -> str:
-    """Who acts, as it is kept."""
-    return f"key_{request.auth.key_id}"
 
 
 def shown(one: Tariff) -> TariffShown:
@@ -371,7 +363,7 @@ def looked_at(looked: Looked) -> ListLooked:
     """A price list with what it changes, for the outside."""
     changes = looked.changes
     return ListLooked(
-        list=shown_list(looked.list),
+        **msgspec.structs.asdict(shown_list(looked.price_list)),
         added=sum(one.before is None for one in changes),
         removed=sum(one.after is None for one in changes),
         changed=sum(one.before is not None and one.after is not None for one in changes),

@@ -1,7 +1,8 @@
 """A price list as a CSV file: read it with an error for each cell that is wrong, and write it. Pure.
 
-The first line names the columns; `price` must be there, the others may be. The delimiter is that of the first line.
-Where it is not the comma, a comma in a number is its decimal point, as spreadsheets of many countries write it.
+The first line names the columns; `price` must be there, the others may be. The delimiter is that of the
+first line. Where it is not the comma, a comma in a number is its decimal point, as spreadsheets of many
+countries write it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ DELIMITERS = (",", ";", "\t")
 
 
 def read(text: str) -> tuple[list[Row], list[FieldProblem]]:
-    """The rows of a file, and what is wrong with it: fields are named `line 13: price`, as an editor counts."""
+    """The rows of a file, and what is wrong with it; a field is `line 13: price`, as an editor counts."""
     if len(text) > CSV_MAX:
         told = f"at most {CSV_MAX} characters"
         return [], [FieldProblem("csv", "is too long", told, f"{len(text)} characters")]

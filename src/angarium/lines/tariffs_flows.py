@@ -43,7 +43,7 @@ class ListInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     rows: tuple[Row, ...] = ()
     csv: str = ""
-    valid_from: str = ""  # empty: from when it is put in force; without an offset: as clocks of the tariff's zone
+    valid_from: str = ""  # empty: at once; without an offset: as the clocks of the tariff's zone show it
     valid_until: str = ""
 
 
@@ -51,7 +51,7 @@ class Looked(msgspec.Struct, frozen=True):
     """A price list with its rows, and what it changes of the one that holds when it begins."""
 
     tariff: Tariff
-    list: PriceList
+    price_list: PriceList
     rows: tuple[Row, ...]
     changes: list[Changed]
 
@@ -183,9 +183,7 @@ async def new_list(
         raise invalid("valid_from", "has passed", value=value, remedy="a time to come, or none: at once")
     if ends is not None and ends <= max(begins, now):
         raise invalid("valid_until", "is not after its beginning", value=given.valid_until)
-    new = PriceList(
-        ground.ids.mint(), tariff_id, ListState.DRAFT, begins, ends, len(rows), by, now, now
-    )
+    new = PriceList(ground.ids.mint(), tariff_id, ListState.DRAFT, begins, ends, len(rows), by, now, now)
     await store.add_list(tx, workspace_id, new, rows)
     return await _looked(tx, workspace_id, found, new, rows, now)
 
@@ -229,9 +227,7 @@ async def lists(tx: Transaction, workspace_id: int, tariff_id: int) -> list[Pric
     return await store.lists(tx, workspace_id, tariff_id)
 
 
-async def _one(
-    tx: Transaction, workspace_id: int, tariff_id: int, list_id: int
-) -> tuple[Tariff, PriceList]:
+async def _one(tx: Transaction, workspace_id: int, tariff_id: int, list_id: int) -> tuple[Tariff, PriceList]:
     found = await get(tx, workspace_id, tariff_id)
     one = await store.one_list(tx, workspace_id, tariff_id, list_id)
     if one is None:
@@ -261,9 +257,7 @@ def at(found: Sequence[PriceList], instant: int) -> PriceList | None:
     return max(holding, key=lambda one: (one.valid_from, one.id), default=None)
 
 
-async def put_in_force(
-    ground: Ground, workspace_id: int, tariff_id: int, list_id: int, by: str
-) -> PriceList:
+async def put_in_force(ground: Ground, workspace_id: int, tariff_id: int, list_id: int, by: str) -> PriceList:
     """A draft holds from its instant on, or from now on; again changes nothing."""
     now = ground.clock.now()
     done = await ground.db.run(_put_in_force, workspace_id, tariff_id, list_id, by, now)
@@ -302,7 +296,7 @@ async def _withdraw(
     if one.state is ListState.DRAFT:
         await store.drop_list(tx, workspace_id, list_id)
     elif one.valid_from <= now:
-        detail = f"It holds since {iso(one.valid_from)}, and messages were billed by it. Put a new one in force."
+        detail = f"It holds since {iso(one.valid_from)}; messages were billed by it. Put a new one in force."
         raise Problem("not-a-draft", "The price list has begun", status=409, detail=detail)
     else:
         await _set(tx, workspace_id, one, ListState.WITHDRAWN, one.valid_from, by, now)
@@ -343,7 +337,7 @@ class Known(msgspec.Struct):
 
 
 class Tariffs:
-    """The tariffs of all workspaces, at hand without a query. A list, which never changes, is compiled once."""
+    """The tariffs of all workspaces, at hand without a query. A list never changes: it is compiled once."""
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
@@ -365,7 +359,10 @@ class Tariffs:
         now, by_tariff = self._ground.clock.now(), dict[int, list[PriceList]]()
         for one in await store.in_force(tx, workspace_id):
             by_tariff.setdefault(one.tariff_id, []).append(one)
-        current = {t.id: [one for one in by_tariff.get(t.id, []) if _matters(one, by_tariff[t.id], now)] for t in own}
+        current = {
+            one.id: [each for each in by_tariff.get(one.id, ()) if _matters(each, by_tariff[one.id], now)]
+            for one in own
+        }
         wanted = [one.id for lists in current.values() for one in lists if one.id not in self._books]
         for list_id, rows in (await store.rows_of(tx, workspace_id, wanted)).items():
             self._books[list_id] = tariffs.compile_rows(rows)

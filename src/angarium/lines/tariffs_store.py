@@ -99,7 +99,7 @@ class Tariff(msgspec.Struct, frozen=True):
 
 
 class PriceList(msgspec.Struct, frozen=True):
-    """Prices of a tariff from an instant on; `by`: who put it there. The rows are read when they are wanted."""
+    """Prices of a tariff from an instant on; `by`: who put it there. Its rows are read when wanted."""
 
     id: int
     tariff_id: int
@@ -296,9 +296,7 @@ async def in_force(tx: Transaction, workspace_id: int) -> list[PriceList]:
     return [_read_list(row) for row in await tx.rows(_in_force, workspace_id=workspace_id)]
 
 
-async def rows_of(
-    tx: Transaction, workspace_id: int, list_ids: Sequence[int]
-) -> dict[int, tuple[Row, ...]]:
+async def rows_of(tx: Transaction, workspace_id: int, list_ids: Sequence[int]) -> dict[int, tuple[Row, ...]]:
     """The rows of price lists, by list."""
     if not list_ids:
         return {}
@@ -326,9 +324,7 @@ async def volumes(tx: Transaction, workspace_id: int, months: Sequence[str]) -> 
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-async def hold_sessions(
-    tx: Transaction, workspace_id: int, wanted: Sequence[Session]
-) -> dict[Session, int]:
+async def hold_sessions(tx: Transaction, workspace_id: int, wanted: Sequence[Session]) -> dict[Session, int]:
     """Until when sessions are paid for, 0 for a new one; their rows held to the end of the transaction."""
     await tx.insert(_begin_sessions, [(workspace_id, *one, 0) for one in sorted(set(wanted))])
     return await _sessions(tx, _held_sessions, workspace_id, wanted)

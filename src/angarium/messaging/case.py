@@ -16,7 +16,9 @@ from angarium.contacts.store import Contact
 from angarium.content.rules import Variant
 from angarium.core.ports import Accepted, Outcome
 from angarium.core.problems import FieldProblem
-from angarium.core.values import Content, Json, MessageClass, Reason
+from angarium.core.values import Content, Json, MessageClass, Price, Reason
+from angarium.lines.rules import price_text
+from angarium.messaging.billing import Bill, settle
 from angarium.messaging.cascade import Run, Step, Try
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
@@ -54,6 +56,7 @@ class Case(msgspec.Struct):
     changed: dict[int, Attempt] = {}
     events: list[tuple[str, int, Json]] = []  # what was heard: kind, when, details
     decisions: list[Json] = []  # what was decided upon it
+    bills: list[Bill] = []  # what the provider charges for now
 
     def run(self) -> Run:
         """What the cascade looks at."""
@@ -84,18 +87,42 @@ class Case(msgspec.Struct):
         bodies = [details for _, _, details in self.events]
         if bodies:
             outcome = {"state": message.state.value, "finished": message.finished_at is not None}
-            bodies[-1] = {**bodies[-1], **outcome, "decisions": self.decisions}
+            billed = {"billed": [_told_bill(bill) for bill in self.bills]} if self.bills else {}
+            bodies[-1] = {**bodies[-1], **outcome, **billed, "decisions": self.decisions}
         return [
             Fact(message.workspace_id, f"message.{kind}", message.id, at, msgspec.json.encode(body))
             for (kind, at, _), body in zip(self.events, bodies, strict=True)
         ]
 
-    def bill(self, attempt: Attempt, billed_on: str, event: str) -> None:
-        """Count the price once the provider charges for it: on acceptance or on delivery."""
-        if billed_on == event and not attempt.cost_micros:
-            attempt.cost_micros = attempt.price_micros
-            self.message.cost_micros += attempt.price_micros
-            self.message.currency = self.message.currency or attempt.currency
+    def bill(self, attempt: Attempt, billed_on: str, event: str, now: int, *, parts: int = 0) -> None:
+        """Have it billed once, when the provider charges for it: on acceptance or on delivery.
+
+        `parts`: those that were planned, if they turned out to be others.
+        """
+        if billed_on == event and attempt.billed_at is None:
+            attempt.billed_at = now
+            self.bills.append(Bill(self.message, attempt, parts or attempt.parts))
+
+    def correct(self, attempt: Attempt, told: Price | None) -> None:
+        """Have a bill corrected by the provider's own price; nothing in no currency: it does not charge."""
+        if told is None or attempt.billed_at is None or told.currency not in ("", attempt.currency):
+            return
+        pending = next((bill for bill in self.bills if bill.attempt is attempt), None)
+        if pending is not None:
+            pending.told = told
+        elif told.micros != attempt.cost_micros:
+            self.bills.append(Bill(self.message, attempt, attempt.parts, told, first=False))
+
+
+def _told_bill(bill: Bill) -> Json:
+    """A bill in the timeline: what it cost, and by which row."""
+    attempt = bill.attempt
+    return {
+        "step": attempt.step + 1,
+        "amount": price_text(attempt.cost_micros),
+        "currency": attempt.currency,
+        "by": bill.words,
+    }
 
 
 def _taken_back(attempt: Attempt) -> bool:
@@ -133,7 +160,8 @@ async def load(
 
 
 async def write(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
-    """Write what has been decided of messages that were there before."""
+    """Write what has been decided of messages that were there before, and bill what is to be billed."""
+    await settle(tx, world, [bill for case in cases for bill in case.bills])
     await message_store.save(tx, [case.message for case in cases])
     changed = [attempt for case in cases for attempt in case.changed.values() if attempt not in case.created]
     await attempt_store.save(tx, changed)

@@ -25,6 +25,7 @@ from angarium.messaging.cascade import (
 )
 from angarium.messaging.case import Case, load, open_wording, seal_content, write
 from angarium.messaging.gate.verdicts import Refuse
+from angarium.messaging.pricing import price_shown
 from angarium.messaging.states import AttemptState, MessageState, may_become
 from angarium.messaging.store import leftovers
 from angarium.messaging.store import messages as message_store
@@ -218,6 +219,8 @@ def plan_step(world: World, case: Case, send: Send, now: int) -> None:
     case.attempts.append(attempt)
     case.created.append(attempt)
     note |= {"channel": attempt.channel, "line": found.line.name, "lines": found.order.told}
+    if found.quote.row is not None:
+        note["price"] = price_shown(found.quote)
     if found.due_at > now:
         note |= {"due": iso(found.due_at), "held": found.held}
     case.decisions.append({"do": "send", **note})
@@ -241,9 +244,9 @@ def _attempt(world: World, case: Case, send: Send, way: Way, now: int) -> Attemp
         address=way.address,
         content=seal_content(world, message, attempt_id, way.content),
         parts=way.parts,
-        price_micros=line.price(way.parts),
+        price_micros=way.quote.micros,
         cost_micros=0,
-        currency=line.currency,
+        currency=way.quote.currency,
         state=AttemptState.QUEUED,
         reason="",
         code="",

@@ -5,7 +5,7 @@ Nothing is stored and nothing is sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -14,13 +14,16 @@ from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.problems import Problem
 from angarium.core.values import MessageClass
+from angarium.lines import tariffs_store
 from angarium.lines.rules import price_text
+from angarium.lines.tariffs_store import Session
 from angarium.messaging import accept
 from angarium.messaging.accept import MessageInput
 from angarium.messaging.cascade import Send
 from angarium.messaging.case import CODE_MASK, Case
 from angarium.messaging.gate.judge import Finding, explain
 from angarium.messaging.gate.verdicts import Allow, Defer, Refuse
+from angarium.messaging.pricing import Quote, price_shown
 from angarium.messaging.way import Way, facts_of, find_way, lines_of
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
@@ -33,16 +36,56 @@ async def preview(
 ) -> list[Document | Problem]:
     """What would become of each message if it were sent now; or what is wrong with it."""
     prepared = await accept.prepare(tx, world, workspace_id, asked, now, None)
-    return [one if isinstance(one, Problem) else _shown(world, one, now) for one in prepared]
+    cases = [one for one in prepared if isinstance(one, Case)]
+    ways = {id(case): _ways(world, case, now) for case in cases}
+    open_ = await _open_sessions(tx, [way for found in ways.values() for way in found], now)
+    return [
+        one
+        if isinstance(one, Problem)
+        else _shown(world, one, [_in_session(w, open_) for w in ways[id(one)]], now)
+        for one in prepared
+    ]
 
 
-def _shown(world: World, case: Case, now: int) -> Document:
+def _ways(world: World, case: Case, now: int) -> list[Way | Refuse]:
+    case.attempts.clear()
+    return [find_way(world, case, Send(index, "preview"), now) for index in range(len(case.steps))]
+
+
+def _session(way: Way | Refuse) -> Session | None:
+    """The session that a message would be in, when it is priced by sessions."""
+    if isinstance(way, Refuse) or way.quote.row is None or way.quote.row.unit != "session":
+        return None
+    return way.line.id, way.quote.row.message_class or "", way.address
+
+
+async def _open_sessions(tx: Transaction, ways: Sequence[Way | Refuse], now: int) -> set[Session]:
+    """Those of their sessions that are open, and so paid for."""
+    by_owner: dict[int, list[Session]] = {}
+    for way in ways:
+        if (session := _session(way)) is not None and isinstance(way, Way):
+            by_owner.setdefault(way.line.workspace_id, []).append(session)
+    return {
+        session
+        for owner_id, wanted in by_owner.items()
+        for session, until in (await tariffs_store.sessions(tx, owner_id, wanted)).items()
+        if until > now
+    }
+
+
+def _in_session(way: Way | Refuse, open_: Collection[Session]) -> Way | Refuse:
+    if isinstance(way, Refuse) or _session(way) not in open_:
+        return way
+    return msgspec.structs.replace(way, quote=msgspec.structs.replace(way.quote, micros=0))
+
+
+def _shown(world: World, case: Case, ways: Sequence[Way | Refuse], now: int) -> Document:
     assert case.contact is not None
     message = case.message
-    case.attempts.clear()
-    ways = [find_way(world, case, Send(index, "preview"), now) for index in range(len(case.steps))]
     found = [way for way in ways if isinstance(way, Way)]
-    prices = [way.line.price(way.parts) for way in found]
+    quotes = [way.quote for way in found]
+    currency = quotes[0].currency if quotes else ""
+    others = {one.currency for one in quotes} - {currency}
     known = case.contact.created_at != now
     return {
         "state": message.state.value,
@@ -53,12 +96,18 @@ def _shown(world: World, case: Case, now: int) -> Document:
         "steps": [_step(world, case, index, way, now) for index, way in enumerate(ways)],
         # The first step alone at the least, all of them one after the other at the most.
         "cost": {
-            "least": price_text(prices[0]) if prices else "0",
-            "most": price_text(sum(prices)),
-            "currency": found[0].line.currency if found else "",
+            "least": price_text(quotes[0].micros) if quotes else "0",
+            "most": _sum(quotes, currency),
+            "currency": currency,
+            # What the steps on lines of other currencies add, at the most.
+            "others": [{"most": _sum(quotes, other), "currency": other} for other in sorted(others)],
         },
         "decisions": case.decisions,
     }
+
+
+def _sum(quotes: Sequence[Quote], currency: str) -> str:
+    return price_text(sum(one.micros for one in quotes if one.currency == currency))
 
 
 def _step(world: World, case: Case, index: int, way: Way | Refuse, now: int) -> Document:
@@ -85,7 +134,7 @@ def _step(world: World, case: Case, index: int, way: Way | Refuse, now: int) -> 
         "held": way.held,
         "content": {"text": CODE_MASK} if secret else msgspec.to_builtins(way.content),
         "measure": msgspec.to_builtins(measure),
-        "price": {"amount": price_text(way.line.price(way.parts)), "currency": way.line.currency},
+        "price": price_shown(way.quote),
     }
 
 

@@ -298,6 +298,7 @@ def _apply_word(world: World, case: Case, word: Word, siblings: Mapping[int, lis
     change = receipts.apply(attempt.state, news)
     if isinstance(change, Applied):
         _change(world, case, attempt, change.state, word.receipt, now)
+    case.correct(attempt, word.receipt.price)
     _note(world, case, attempt, word, change, now)
 
 
@@ -316,7 +317,7 @@ def _change(
     billed_on = world.channels[attempt.channel].capabilities.billed_on
     attempt.state = state
     attempt.accepted_at = attempt.accepted_at or now
-    case.bill(attempt, billed_on, "accepted")
+    case.bill(attempt, billed_on, "accepted", now)
     attempt.code = receipt.code
     if state is AttemptState.FAILED:
         attempt.reason, attempt.ended_at = (receipt.reason or Reason.UNDELIVERED).value, now
@@ -326,7 +327,7 @@ def _change(
         attempt.delivered_at = attempt.delivered_at or now
         attempt.read_at = now if state is AttemptState.READ else attempt.read_at
         attempt.late = attempt.late or int(_superseded(case, attempt))
-        case.bill(attempt, billed_on, "delivered")
+        case.bill(attempt, billed_on, "delivered", now)
 
 
 def _superseded(case: Case, attempt: Attempt) -> bool:

@@ -18,6 +18,7 @@ from angarium.lines.rules import price_text
 from angarium.lines.store import Line
 from angarium.messaging import plan
 from angarium.messaging.case import Case
+from angarium.messaging.pricing import quote
 from angarium.messaging.states import ATTEMPT_SUCCESS, MessageState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
@@ -205,5 +206,17 @@ def _price(world: World, case: Case, lines: list[Line]) -> int | None:
     content = word(case, channel, case.contact)
     if not isinstance(content, Content):
         return None
+    address = case.contact.address(channel.address_kind)
     fit = [line for line in lines if case.message.message_class in line.classes] or lines
-    return min(line.price(channel.measure(world.settings(line), content).parts) for line in fit)
+    now, message_class = world.ground.clock.now(), case.message.message_class
+    return min(
+        quote(
+            world,
+            line,
+            message_class,
+            address.value if address else "",
+            channel.measure(world.settings(line), content).parts,
+            now,
+        ).micros
+        for line in fit
+    )

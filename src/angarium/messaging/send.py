@@ -256,11 +256,13 @@ def settle(world: World, case: Case, attempt: Attempt, outcome: Outcome, roll: f
     """What an outcome makes of its attempt, and its event. An outcome that comes late is still evidence."""
     capabilities = world.channels[attempt.channel].capabilities
     match outcome:
-        case Accepted():
+        case Accepted(refs, told):
+            planned, attempt.parts = attempt.parts, len(refs) if len(refs) > 1 else attempt.parts
             attempt.accepted_at = attempt.accepted_at or now
             _become(attempt, AttemptState.ACCEPTED)
             attempt.reason = attempt.code = attempt.detail = ""
-            case.bill(attempt, capabilities.billed_on, "accepted")
+            case.bill(attempt, capabilities.billed_on, "accepted", now, parts=planned)
+            case.correct(attempt, told)
         case Refused():
             _settle_refusal(case, attempt, outcome, roll, now)
         case Unknown(detail) if capabilities.idempotent:

@@ -329,7 +329,7 @@ def _went_out(world: World, case: Case, last: Attempt, now: int) -> None:
     attempt = case.attempt(last.id)
     attempt.state, attempt.accepted_at = AttemptState.ACCEPTED, attempt.accepted_at or now
     attempt.reason = attempt.detail = ""
-    case.bill(attempt, world.channels[attempt.channel].capabilities.billed_on, "accepted")
+    case.bill(attempt, world.channels[attempt.channel].capabilities.billed_on, "accepted", now)
 
 
 def _did_not_go_out(case: Case, silent: Attempt, now: int) -> None:

@@ -20,6 +20,7 @@ from angarium.messaging.case import Case, Unworded
 from angarium.messaging.gate.facts import Facts, LineRules
 from angarium.messaging.gate.judge import judge, judge_person
 from angarium.messaging.gate.verdicts import Defer, Refuse
+from angarium.messaging.pricing import Quote, quote
 from angarium.messaging.routing import Candidate, LineFacts, candidates
 from angarium.messaging.world import World
 
@@ -42,6 +43,7 @@ class Way(msgspec.Struct, frozen=True):
     parts: int
     due_at: int
     order: Order
+    quote: Quote
     held: str = ""
 
 
@@ -130,7 +132,10 @@ def _choose_line(
         detail = "; ".join(f"{f.field} {f.problem}" for f in findings)
         return Refuse(Reason.UNSUPPORTED, f"{channel.title} cannot carry it: {detail}.")
     parts = {line.id: channel.measure(world.settings(line), content).parts for line in lines}
-    seen = tuple([line_facts(world, line, parts[line.id]) for line in lines])
+    quotes = {
+        line.id: quote(world, line, message.message_class, address, parts[line.id], now) for line in lines
+    }
+    seen = tuple([line_facts(world, line, quotes[line.id].micros) for line in lines])
     order = _order(seen, step.channel, step.line, message.message_class, send.avoid, send.exclude)
     by_id = {line.id: line for line in lines}
     deferred: tuple[int, Way] | None = None
@@ -140,7 +145,7 @@ def _choose_line(
             continue
         line = by_id[candidate.line_id]
         verdict = judge(facts_of(case, standing, line), now)
-        way = Way(line, address, content, parts[line.id], now, order)
+        way = Way(line, address, content, parts[line.id], now, order, quotes[line.id])
         if isinstance(verdict, Refuse):
             refusal = verdict
         elif isinstance(verdict, Defer):
@@ -183,10 +188,10 @@ def facts_of(case: Case, standing: Standing, line: Line) -> Facts:
     return Facts(message.message_class, standing, line_rules(line), message.expires_at, message.contact_id)
 
 
-def line_facts(world: World, line: Line, parts: int) -> LineFacts:
+def line_facts(world: World, line: Line, price_micros: int) -> LineFacts:
     """A line as the routing sees it."""
     healthy = world.connected.get(line.id, True)
-    return LineFacts(line.id, line.channel, line_rules(line), healthy, line.price(parts))
+    return LineFacts(line.id, line.channel, line_rules(line), healthy, price_micros)
 
 
 def native_ttl_s(channel: Channel, step: Step, expires_at: int, now: int, last: bool) -> float | None:

@@ -157,7 +157,7 @@ class BulkInsert:
     """Insert many rows; each is a tuple in the order of `columns`.
 
     `conflict`: None, a second row with the same key is an error; "nothing", it is left out; a tuple of key
-    columns, the columns in `update` are overwritten in the row that is there, and those in `add` are added to.
+    columns, those in `update` are overwritten in the row that is there, and those in `add` are added to.
     """
 
     def __init__(

@@ -50,6 +50,7 @@ class Attempt(msgspec.Struct):
     delivered_at: int | None = None
     read_at: int | None = None
     ended_at: int | None = None
+    billed_at: int | None = None
 
 
 class Part(msgspec.Struct):
@@ -69,6 +70,7 @@ _here = attempt.c.workspace_id == bindparam("workspace_id")
 _part_here = part.c.workspace_id == bindparam("workspace_id")
 CHANGING = (
     "content",
+    "parts",
     "cost_micros",
     "state",
     "reason",
@@ -81,6 +83,7 @@ CHANGING = (
     "delivered_at",
     "read_at",
     "ended_at",
+    "billed_at",
 )
 _insert = BulkInsert(attempt, COLUMNS)
 _update = BulkUpdate(attempt, match=("workspace_id", "id"), set=CHANGING)
@@ -219,6 +222,7 @@ async def save(tx: Transaction, attempts: Sequence[Attempt]) -> None:
                 one.workspace_id,
                 one.id,
                 one.content,
+                one.parts,
                 one.cost_micros,
                 one.state.value,
                 one.reason,
@@ -231,6 +235,7 @@ async def save(tx: Transaction, attempts: Sequence[Attempt]) -> None:
                 one.delivered_at,
                 one.read_at,
                 one.ended_at,
+                one.billed_at,
             )
             for one in attempts
         ],

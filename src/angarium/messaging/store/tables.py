@@ -127,6 +127,7 @@ attempt = Table(
     Column("delivered_at", Instant),
     Column("read_at", Instant),
     Column("ended_at", Instant),
+    Column("billed_at", Instant),
     PrimaryKeyConstraint("workspace_id", "id"),
     Index("attempt_step", "workspace_id", "message_id", "step", "number", unique=True),
     sqlite_with_rowid=False,
