@@ -6,10 +6,11 @@ changes. One that has not begun can be withdrawn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from angarium.accounts import audit
 from angarium.core import ids
 from angarium.core.clock import is_zone, iso
 from angarium.core.problems import FieldProblem, Problem, all_invalid, invalid, not_found, shown
@@ -59,19 +60,22 @@ class Looked(msgspec.Struct, frozen=True):
 # ── tariffs ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def new_tariff(tx: Transaction, ground: Ground, workspace_id: int, given: TariffInput) -> Tariff:
+async def new_tariff(
+    tx: Transaction, ground: Ground, workspace_id: int, given: TariffInput, by: str
+) -> Tariff:
     """A new tariff within a transaction. Its Conflict means `taken`."""
     _check(given)
     now = ground.clock.now()
     new = Tariff(ground.ids.mint(), given.name, given.currency, given.zone, given.counts, now, now)
     await store.save(tx, workspace_id, new)
+    await _note(tx, workspace_id, new.id, "tariff.created", msgspec.to_builtins(given), by, now)
     return new
 
 
-async def change(ground: Ground, workspace_id: int, tariff_id: int, given: TariffInput) -> Tariff:
+async def change(ground: Ground, workspace_id: int, tariff_id: int, given: TariffInput, by: str) -> Tariff:
     """A tariff as it is described now; lines that name it go on naming it. Its currency and zone stay."""
     try:
-        changed = await ground.db.run(_changed, workspace_id, tariff_id, given, ground.clock.now())
+        changed = await ground.db.run(_changed, workspace_id, tariff_id, given, by, ground.clock.now())
     except Conflict:
         raise taken(given.name) from None
     ground.fabric.wake(TOPIC)
@@ -79,7 +83,7 @@ async def change(ground: Ground, workspace_id: int, tariff_id: int, given: Tarif
 
 
 async def _changed(
-    tx: Transaction, workspace_id: int, tariff_id: int, given: TariffInput, now: int
+    tx: Transaction, workspace_id: int, tariff_id: int, given: TariffInput, by: str, now: int
 ) -> Tariff:
     _check(given)
     before = await held(tx, workspace_id, tariff_id)
@@ -90,6 +94,8 @@ async def _changed(
     after = msgspec.structs.replace(before, name=given.name, updated_at=now)
     await store.save(tx, workspace_id, after)
     await store.rename_in_lines(tx, workspace_id, before.name, after.name)
+    named = {"name": [before.name, after.name]}
+    await _note(tx, workspace_id, tariff_id, "tariff.changed", named, by, now)
     return after
 
 
@@ -137,19 +143,32 @@ def _there(found: Tariff | None, tariff_id: int) -> Tariff:
     return found
 
 
-async def remove(ground: Ground, workspace_id: int, tariff_id: int) -> None:
+async def remove(ground: Ground, workspace_id: int, tariff_id: int, by: str) -> None:
     """Delete a tariff that no line names; a Problem that names the lines that do."""
-    await ground.db.run(_remove, workspace_id, tariff_id)
+    await ground.db.run(_remove, workspace_id, tariff_id, by, ground.clock.now())
     ground.fabric.wake(TOPIC)
 
 
-async def _remove(tx: Transaction, workspace_id: int, tariff_id: int) -> None:
+async def _remove(tx: Transaction, workspace_id: int, tariff_id: int, by: str, now: int) -> None:
     found = await held(tx, workspace_id, tariff_id)
     used = await store.users(tx, workspace_id, found.name)
     if used:
         detail = f"These lines name it: {', '.join(used[:10])}. Give them another tariff first."
         raise Problem("in-use", "The tariff is used", status=409, detail=detail)
     await store.remove(tx, workspace_id, tariff_id)
+    await _note(tx, workspace_id, tariff_id, "tariff.deleted", {"name": found.name}, by, now)
+
+
+async def _note(
+    tx: Transaction,
+    workspace_id: int,
+    tariff_id: int,
+    action: str,
+    details: Mapping[str, object],
+    by: str,
+    now: int,
+) -> None:
+    await audit.note(tx, workspace_id, by, action, ids.show("tariff", tariff_id), details, now)
 
 
 async def check_named(tx: Transaction, workspace_id: int, name: str, currency: str) -> None:
@@ -185,6 +204,8 @@ async def new_list(
         raise invalid("valid_until", "is not after its beginning", value=given.valid_until)
     new = PriceList(ground.ids.mint(), tariff_id, ListState.DRAFT, begins, ends, len(rows), by, now, now)
     await store.add_list(tx, workspace_id, new, rows)
+    told = {"list": ids.show("price_list", new.id), "rows": len(rows)}
+    await _note(tx, workspace_id, tariff_id, "tariff.prices_drafted", told, by, now)
     return await _looked(tx, workspace_id, found, new, rows, now)
 
 
@@ -295,6 +316,8 @@ async def _withdraw(
     _, one = await _one(tx, workspace_id, tariff_id, list_id)
     if one.state is ListState.DRAFT:
         await store.drop_list(tx, workspace_id, list_id)
+        told = {"list": ids.show("price_list", list_id)}
+        await _note(tx, workspace_id, tariff_id, "tariff.prices_dropped", told, by, now)
     elif one.valid_from <= now:
         detail = f"It holds since {iso(one.valid_from)}; messages were billed by it. Put a new one in force."
         raise Problem("not-a-draft", "The price list has begun", status=409, detail=detail)
@@ -310,6 +333,7 @@ async def _set(
     told = {"list": ids.show("price_list", one.id), "from": iso(begins), "by": by}
     kind = f"tariff.prices_{state.value}"
     await facts.append(tx, [Fact(workspace_id, kind, one.tariff_id, now, msgspec.json.encode(told))])
+    await _note(tx, workspace_id, one.tariff_id, kind, told, by, now)
     return msgspec.structs.replace(one, state=state, valid_from=begins, by=by, updated_at=now)
 
 
