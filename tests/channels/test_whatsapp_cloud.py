@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from angarium.channels import kit
 from angarium.channels.whatsapp_cloud import CHANNEL, ERRORS
@@ -74,7 +75,7 @@ SEND_CASES = [
     SendCase(
         "a template, positional",
         Accepted(("wamid.A",)),
-        submission(content=msgspec.structs.replace(READY, params={"name": "علی", "number": "17"})),
+        submission(content=replace(READY, params={"name": "علی", "number": "17"})),
         request=template(
             "order_ready",
             "fa",
@@ -85,7 +86,7 @@ SEND_CASES = [
     SendCase(
         "a template, named, with a picture and the end of a button's URL",
         Accepted(("wamid.A",)),
-        submission(content=msgspec.structs.replace(INVOICE, params={"amount": "10 €", "button_0": "i/17"})),
+        submission(content=replace(INVOICE, params={"amount": "10 €", "button_0": "i/17"})),
         settings={"template_variables": "named"},
         request=template(
             "invoice",
@@ -257,8 +258,8 @@ def status(word: str, **more: Any) -> dict[str, Any]:
 
 def receipt(what: ReceiptStatus, code: str, reason: Reason | None = None, at: int | None = 0) -> Receipt:
     """What comes out of it."""
-    at = 1454119029_000_000 if at == 0 else at
-    return Receipt(what, "wamid.A", "att_7", "+447700900100", reason=reason, code=code, at=at)
+    usual = {"reason": reason, "code": code, "at": 1454119029_000_000 if at == 0 else at}
+    return Receipt(what, "wamid.A", "att_7", "+447700900100", **usual)
 
 
 def message(kind: str, **more: Any) -> dict[str, Any]:
@@ -269,7 +270,7 @@ def message(kind: str, **more: Any) -> dict[str, Any]:
 def heard(text: str, **more: Any) -> Inbound:
     """What comes out of it."""
     usual = Inbound("external_id", "+5678", "+250788123200", text, at=1454119029_000_000)
-    return msgspec.structs.replace(usual, **more)
+    return replace(usual, **more)
 
 
 def parked(detail: str, piece: object) -> Unreadable:
@@ -278,12 +279,12 @@ def parked(detail: str, piece: object) -> Unreadable:
 
 
 GRAPH = "https://graph.facebook.com/v25.0/"
-GROUP = message("text", text={"body": "Hi"}, group_id="555555555")
+GROUP = message("text", text={"body": "Hi"}, group_id="5")
+FREE = status("sent", pricing={"billable": False})
 STRANGE = message("hologram", hologram={"id": "1"})
 ACCOUNT_ERROR = {"code": 0, "title": "We were unable to authenticate the app user"}
 NOTICE = {"event": "PAUSED", "message_template_id": 1, "message_template_name": "order_ready"}
 SENT = receipt(ReceiptStatus.SENT, "sent")
-FREE = webhook({"statuses": [status("sent", pricing={"billable": False})]})
 OTHER_NUMBER = {"display_phone_number": "1", "phone_number_id": "999"}
 
 
@@ -350,7 +351,7 @@ INBOUNDS: list[tuple[str, dict[str, Any], Inbound]] = [
 
 CALLBACK_CASES = [
     CallbackCase("sent", webhook({"statuses": [status("sent")]}), [SENT]),
-    CallbackCase("free", FREE, [msgspec.structs.replace(SENT, price=Price(0, ""))]),
+    CallbackCase("free", webhook({"statuses": [FREE]}), [replace(SENT, price=Price(0, ""))]),
     CallbackCase(
         "delivered",
         webhook({"statuses": [status("delivered")]}),
@@ -426,10 +427,7 @@ def test_callbacks(case: CallbackCase) -> None:
             webhook(NOTICE, field="message_template_status_update"),
             "a notice about message_template_status_update",
         ),
-        (
-            webhook({"statuses": [status("sent")]}, metadata=OTHER_NUMBER),
-            "for the number '999', not this line's",
-        ),
+        (webhook({"statuses": [FREE]}, metadata=OTHER_NUMBER), "for the number '999', not this line's"),
         (webhook({}), "a change without statuses, messages or errors"),
         (webhook({"statuses": 5}), "a change of another shape"),
     ],

@@ -133,7 +133,7 @@ class Relay:
         """A tariff whose prices hold from now on."""
         described = {"name": name, **given}
         asked = msgspec.convert(described, TariffInput)
-        made = await self.ground.db.run(tariffs.new_tariff, self.ground, self.workspace_id, asked)
+        made = await self.ground.db.run(tariffs.new_tariff, self.ground, self.workspace_id, asked, "key_test")
         await self.prices(made, rows)
         return made
 

@@ -133,10 +133,10 @@ async def list_tariffs(request: Call) -> JsonAnswer:
 async def create_tariff(request: Call) -> JsonAnswer:
     """A new tariff."""
     body = await edge.read_body(request)
-    given, ground = TARIFF.read(body), edge.ground_of(request)
+    given, ground, caller = TARIFF.read(body), edge.ground_of(request), request.auth
 
     async def work(tx: Transaction) -> TariffShown:
-        return shown(await tariffs_flows.new_tariff(tx, ground, request.auth.workspace_id, given))
+        return shown(await tariffs_flows.new_tariff(tx, ground, caller.workspace_id, given, caller.actor))
 
     answer = await edge.once(request, body, work, taken=tariffs_flows.taken(given.name))
     ground.fabric.wake(tariffs_flows.TOPIC)
@@ -177,7 +177,9 @@ async def change_tariff(request: Call) -> JsonAnswer:
     """The tariff as it is called now."""
     tariff_id = edge.id_in_path(request, "tariff")
     given = TARIFF.read(await edge.read_body(request))
-    changed = await tariffs_flows.change(edge.ground_of(request), request.auth.workspace_id, tariff_id, given)
+    changed = await tariffs_flows.change(
+        edge.ground_of(request), request.auth.workspace_id, tariff_id, given, request.auth.actor
+    )
     return edge.answer(request, shown(changed))
 
 
@@ -194,7 +196,9 @@ async def change_tariff(request: Call) -> JsonAnswer:
 async def delete_tariff(request: Call) -> JsonAnswer:
     """No tariff any more."""
     tariff_id = edge.id_in_path(request, "tariff")
-    await tariffs_flows.remove(edge.ground_of(request), request.auth.workspace_id, tariff_id)
+    await tariffs_flows.remove(
+        edge.ground_of(request), request.auth.workspace_id, tariff_id, request.auth.actor
+    )
     return edge.nothing(request)
 
 
