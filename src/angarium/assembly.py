@@ -37,7 +37,7 @@ from angarium.lines import tariffs_api as tariffs
 from angarium.lines.flows import Lines
 from angarium.messaging import api as messages
 from angarium.messaging import cascades_api as cascades
-from angarium.messaging import costs_api, pages, policies_api, unknowns_pages
+from angarium.messaging import costs_api, pages, policies_api, review_api, unknowns_pages
 from angarium.messaging import unknowns_api as unknowns
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
@@ -72,6 +72,7 @@ HANDLERS = [
     *unknowns.HANDLERS,
     *costs_api.HANDLERS,
     *policies_api.HANDLERS,
+    *review_api.HANDLERS,
     *doors.HANDLERS,
     *pages.HANDLERS,
     *unknowns_pages.HANDLERS,

@@ -72,6 +72,8 @@ class Reason(StrEnum):
     NO_RECEIPT = "no_receipt"  # went out; no verdict came within the time the step waits
     NO_ANSWER = "no_answer"  # written to the provider, no answer: it may have gone out
     HOURS = "hours"  # outside the hours in which this may be sent
+    PROMOTIONAL = "promotional"  # its wording promotes, and its class may not
+    REVIEW = "review"  # its wording may promote: held until a person has looked
     FAULT = "fault"  # of ours: it broke the code that was to work on it
     ANSWERED = "answered"  # not needed: an earlier try was answered after all
     CANCELLED = "cancelled"  # by a person or a system

@@ -24,7 +24,7 @@ from angarium.messaging.cascade import (
     decide,
 )
 from angarium.messaging.case import Case, load, open_wording, seal_content, write
-from angarium.messaging.gate.verdicts import Refuse
+from angarium.messaging.gate.verdicts import Hold, Refuse
 from angarium.messaging.pricing import price_shown
 from angarium.messaging.states import AttemptState, MessageState, may_become
 from angarium.messaging.store import leftovers
@@ -89,7 +89,7 @@ def _ask(case: Case, now: int) -> tuple[Run, Decision]:
     run = case.run()
     decision = decide(run, now)
     if case.message.held and isinstance(decision, Send):
-        return run, WaitUntil(case.message.expires_at, "held: it is from a backup that was put back")
+        return run, WaitUntil(case.message.expires_at, f"held: {message_store.HELD[case.message.reason]}")
     return run, decision
 
 
@@ -208,6 +208,11 @@ def plan_step(world: World, case: Case, send: Send, now: int) -> None:
     """Add an attempt for the step, or a skip that says why there is none."""
     found = find_way(world, case, send, now)
     note: Json = {"step": send.step + 1, "why": send.why}
+    if isinstance(found, Hold):
+        case.message.reason = found.reason.value
+        told = {"reason": found.reason.value, "detail": found.detail}
+        case.decisions.append({"do": "hold", **note, **told, "rule": found.rule, "set_at": found.set_at})
+        return
     if isinstance(found, Refuse):
         case.message.skips = (*case.message.skips, Skip(send.step, found.reason))
         said: Json = {"reason": found.reason.value, "detail": found.detail}

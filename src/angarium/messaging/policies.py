@@ -7,7 +7,7 @@ and to `KINDS`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -18,11 +18,22 @@ from angarium.core.decoding import Shape
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 
+Action = Literal["block", "hold", "allow"]  # held: until a person has looked
+Entries = Annotated[
+    tuple[Annotated[str, msgspec.Meta(min_length=2, max_length=100)], ...], msgspec.Meta(max_length=500)
+]
 
-class ContentControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is done with wording that promotes, in a message whose class may not."""
 
-    promotional: str = "allow"  # block, hold (until it is reviewed), allow
+class ContentControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is done with wording that promotes, in a message whose class may not.
+
+    A code is never held: what is only likely to promote goes out, when it is one.
+    """
+
+    certain: Action = "block"  # what no doubt is about
+    likely: Action = "hold"  # what is advertising rather than not
+    also: Entries = ()  # words that promote in this workspace, in the form of the lists
+    never: Entries = ()  # words that do not
 
 
 class Policies(msgspec.Struct, frozen=True):

@@ -29,7 +29,7 @@ class PolicyShown(msgspec.Struct, frozen=True, kw_only=True):
 EXAMPLE = PolicyShown(
     kind="content-control",
     version=2,
-    document={"promotional": "block"},
+    document={"certain": "block", "likely": "hold", "also": [], "never": []},
     changed_by="key_05a58xarj0000",
     changed_at="2026-11-23T08:30:00.000Z",
 )

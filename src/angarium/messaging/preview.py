@@ -20,11 +20,11 @@ from angarium.lines.tariffs_store import Session
 from angarium.messaging import accept
 from angarium.messaging.accept import MessageInput
 from angarium.messaging.cascade import Send
-from angarium.messaging.case import CODE_MASK, Case
+from angarium.messaging.case import CODE_MASK, Case, Unworded
 from angarium.messaging.gate.judge import Finding, explain
-from angarium.messaging.gate.verdicts import Allow, Defer, Refuse
+from angarium.messaging.gate.verdicts import Allow, Defer, Hold, Refuse
 from angarium.messaging.pricing import Quote, price_shown
-from angarium.messaging.way import Way, facts_of, find_way, lines_of
+from angarium.messaging.way import Way, facts_of, find_way, lines_of, promotes, word
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -47,19 +47,19 @@ async def preview(
     ]
 
 
-def _ways(world: World, case: Case, now: int) -> list[Way | Refuse]:
+def _ways(world: World, case: Case, now: int) -> list[Way | Hold | Refuse]:
     case.attempts.clear()
     return [find_way(world, case, Send(index, "preview"), now) for index in range(len(case.steps))]
 
 
-def _session(way: Way | Refuse) -> Session | None:
+def _session(way: Way | Hold | Refuse) -> Session | None:
     """The session that a message would be in, when it is priced by sessions."""
-    if isinstance(way, Refuse) or way.quote.row is None or way.quote.row.unit != "session":
+    if not isinstance(way, Way) or way.quote.row is None or way.quote.row.unit != "session":
         return None
     return way.line.id, way.quote.row.message_class or "", way.address
 
 
-async def _open_sessions(tx: Transaction, ways: Sequence[Way | Refuse], now: int) -> set[Session]:
+async def _open_sessions(tx: Transaction, ways: Sequence[Way | Hold | Refuse], now: int) -> set[Session]:
     """Those of their sessions that are open, and so paid for."""
     by_owner: dict[int, list[Session]] = {}
     for way in ways:
@@ -73,13 +73,13 @@ async def _open_sessions(tx: Transaction, ways: Sequence[Way | Refuse], now: int
     }
 
 
-def _in_session(way: Way | Refuse, open_: Collection[Session]) -> Way | Refuse:
-    if isinstance(way, Refuse) or _session(way) not in open_:
+def _in_session(way: Way | Hold | Refuse, open_: Collection[Session]) -> Way | Hold | Refuse:
+    if not isinstance(way, Way) or _session(way) not in open_:
         return way
     return msgspec.structs.replace(way, quote=msgspec.structs.replace(way.quote, micros=0))
 
 
-def _shown(world: World, case: Case, ways: Sequence[Way | Refuse], now: int) -> Document:
+def _shown(world: World, case: Case, ways: Sequence[Way | Hold | Refuse], now: int) -> Document:
     assert case.contact is not None
     message = case.message
     found = [way for way in ways if isinstance(way, Way)]
@@ -110,7 +110,7 @@ def _sum(quotes: Sequence[Quote], currency: str) -> str:
     return price_text(sum(one.micros for one in quotes if one.currency == currency))
 
 
-def _step(world: World, case: Case, index: int, way: Way | Refuse, now: int) -> Document:
+def _step(world: World, case: Case, index: int, way: Way | Hold | Refuse, now: int) -> Document:
     step = case.steps[index]
     document: Document = {
         "step": index + 1,
@@ -118,7 +118,7 @@ def _step(world: World, case: Case, index: int, way: Way | Refuse, now: int) -> 
         "wait_s": step.wait_s,
         "checks": _checks(world, case, index, now),
     }
-    if isinstance(way, Refuse):
+    if isinstance(way, Hold | Refuse):
         refusal = {"reason": way.reason.value, "detail": way.detail, "rule": way.rule, "set_at": way.set_at}
         return document | {"goes": False, **refusal}
     channel = world.channels[way.line.channel]
@@ -141,12 +141,13 @@ def _step(world: World, case: Case, index: int, way: Way | Refuse, now: int) -> 
 def _checks(world: World, case: Case, index: int, now: int) -> list[Document]:
     """What every rule of the gate says of each line that the step names."""
     assert case.contact is not None
-    standing = case.contact.standing()
-    return [
-        {"line": line.name, **_check(finding)}
-        for line in lines_of(world, case.message.workspace_id, case.steps[index])
-        for finding in explain(facts_of(case, standing, line), now)
-    ]
+    standing, checks = case.contact.standing(), []
+    for line in lines_of(world, case.message.workspace_id, case.steps[index]):
+        content = word(case, world.channels[line.channel], case.contact)
+        found = None if isinstance(content, Unworded) else promotes(world, case, content)
+        findings = explain(facts_of(case, standing, line, found), now)
+        checks += [{"line": line.name, **_check(finding)} for finding in findings]
+    return checks
 
 
 def _check(finding: Finding) -> Document:
@@ -155,6 +156,8 @@ def _check(finding: Finding) -> Document:
             return {"rule": finding.rule, "verdict": "allow"}
         case Defer(until, reason, detail, _, set_at):
             said: Document = {"verdict": "hold", "until": iso(until)}
+        case Hold(reason, detail, _, set_at):
+            said = {"verdict": "review"}
         case Refuse(reason, detail, _, set_at):
             said = {"verdict": "refuse"}
     return {"rule": finding.rule, **said, "reason": reason.value, "detail": detail, "set_at": set_at}

@@ -64,6 +64,8 @@ ACTIONS: dict[Reason, Action] = {
     Reason.NOT_SENT: Action.NEXT,
     Reason.LEFT: Action.STOP,
     Reason.RESTORED: Action.STOP,
+    Reason.PROMOTIONAL: Action.STOP,  # the same words would be as wrong on the next channel
+    Reason.REVIEW: Action.STOP,
 }
 
 # A refusal that is the person's own "no to advertising" ends a promotional message: it may not be carried

@@ -218,6 +218,8 @@ def _decision(decision: Document) -> str:
             return f"→ step {decision['step']} by {decision['line']} ({decision['why']}){held}"
         case "skip":
             return f"→ step {decision['step']} passed over: {decision['reason']}. {decision['detail']}"
+        case "hold":
+            return f"→ step {decision['step']} waits for a person: {decision['detail']}"
         case "take_back":
             return f"→ step {decision['step']} on {decision['line']} is taken back: {decision['why']}"
         case "wait":

@@ -335,6 +335,8 @@ def _said(event: Document, channel: str, *, first: bool) -> Sentence:
             return "event.contradicted", {**values, "before": (f"state.{event['contradicts']}", {})}
         case "accepted" | "sent":
             return "event.on_its_way", values
+        case "reviewed" | "turned_down":
+            return f"event.{kind}", {"by": event["by"]}
         case "delivered" | "read" if event.get("late"):
             return f"event.late.{kind}", values
         case (
@@ -386,6 +388,8 @@ def _decision(decision: Document, names: Names) -> Decision:
         case "skip":
             values = {"step": decision["step"], "reason": _reason(decision["reason"])}
             return Decision(do, ("decision.skip", values), decision["detail"])
+        case "hold":
+            return Decision(do, ("decision.hold", {"step": decision["step"]}), decision["detail"])
         case "take_back":
             values = {"step": decision["step"], "line": decision["line"]}
             return Decision(do, ("decision.take_back", values), decision["why"])

@@ -37,6 +37,7 @@ class For(StrEnum):
     EVIDENCE = "evidence"  # of what was never answered
     RECEIPT = "receipt"  # word that it was delivered or read
     DECISION = "decision"  # our own, in a moment
+    REVIEW = "review"  # somebody who looks at its wording
     RELEASE = "release"  # somebody who releases it, after a backup was put back
     PERSON = "person"  # somebody who decides
 
@@ -91,7 +92,8 @@ def waiting(case: Case, lines: Mapping[int, LineNow], now: int) -> Wait | None:
         return Wait(what=For.PERSON, since=since, until=None, step=last.step, line=line)
     if message.held:
         then = decide(run, message.expires_at)
-        return Wait(what=For.RELEASE, since=message.created_at, until=message.expires_at, then=then)
+        what = For.REVIEW if message.reason == Reason.REVIEW else For.RELEASE
+        return Wait(what=what, since=message.created_at, until=message.expires_at, then=then)
     attempt = next((a for a in case.attempts if a.state in OPEN_ATTEMPT), None)
     if attempt is None:
         return _between(case, run, lines, now)

@@ -10,6 +10,7 @@ import msgspec
 
 from angarium.contacts.places import DEFAULT_LOCALE
 from angarium.contacts.store import Contact
+from angarium.content import promotional
 from angarium.content import rules as wording_rules
 from angarium.core.clock import MICROS
 from angarium.core.ports import Channel
@@ -17,14 +18,15 @@ from angarium.core.values import Content, Json, MessageClass, Reason, Standing
 from angarium.lines.store import Line
 from angarium.messaging.cascade import Send, Step
 from angarium.messaging.case import Case, Unworded
-from angarium.messaging.gate.facts import Facts, LineRules
-from angarium.messaging.gate.judge import judge, judge_person
-from angarium.messaging.gate.verdicts import Defer, Refuse
+from angarium.messaging.gate.facts import Facts, LineRules, Promotes
+from angarium.messaging.gate.judge import judge, judge_person, judge_wording
+from angarium.messaging.gate.verdicts import Defer, Hold, Refuse
 from angarium.messaging.pricing import Quote, quote
 from angarium.messaging.routing import Candidate, LineFacts, candidates
 from angarium.messaging.world import World
 
 ORDERS_KEPT = 1_000
+WORDINGS_KEPT = 4_096
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -47,7 +49,7 @@ class Way(msgspec.Struct, frozen=True):
     held: str = ""
 
 
-def find_way(world: World, case: Case, send: Send, now: int) -> Way | Refuse:
+def find_way(world: World, case: Case, send: Send, now: int) -> Way | Hold | Refuse:
     """The way of a step, or what is in it."""
     message, contact, step = case.message, case.contact, case.steps[send.step]
     if contact is None:
@@ -66,6 +68,9 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Refuse:
     content = word(case, channel, contact)
     if isinstance(content, Unworded):
         return Refuse(Reason.NO_WORDING, content.detail)
+    said = judge_wording(message.message_class, promotes(world, case, content), now)
+    if isinstance(said, Hold | Refuse):
+        return said
     return _choose_line(world, case, send, lines, channel, standing, address.value, content, now)
 
 
@@ -101,6 +106,31 @@ def _render(case: Case, channel: Channel, contact: Contact) -> Content | Unworde
         return wording_rules.render(variant.content, values)
     except wording_rules.NotRendered as error:
         return Unworded(str(error), error.problems)
+
+
+def promotes(world: World, case: Case, content: Content) -> Promotes | None:
+    """What the words of a message promote, and what is done about it; None when nobody has to know."""
+    message_class, control = case.message.message_class, world.policies.of(case.message.workspace_id)
+    policy = control.content_control
+    reviewed = case.wording is not None and case.wording.reviewed_by
+    if message_class is MessageClass.PROMOTIONAL or reviewed or policy.certain == policy.likely == "allow":
+        return None
+    found, words = detected(f"{content.subject}\n{content.text}", policy.also, policy.never)
+    if not found.is_likely:
+        return None
+    action = policy.certain if found.is_certain else policy.likely
+    if action == "hold" and message_class is MessageClass.OTP:
+        action = policy.certain if found.is_certain and policy.certain != "hold" else "allow"
+    return None if action == "allow" else Promotes(action, words)
+
+
+@lru_cache(maxsize=WORDINGS_KEPT)
+def detected(
+    text: str, also: tuple[str, ...], never: tuple[str, ...]
+) -> tuple[promotional.Detection, tuple[str, ...]]:
+    """What a text looks like, and the words that speak for it; one answer for all who are told the same."""
+    found = promotional.detect(text, also, never)
+    return found, found.words(text)
 
 
 def contact_values(contact: Contact) -> Json:
@@ -182,10 +212,17 @@ def line_rules(line: Line) -> LineRules:
     return LineRules(line.name, line.classes, line.approved, line.enabled, line.hours, line.id, line.channel)
 
 
-def facts_of(case: Case, standing: Standing, line: Line) -> Facts:
-    """A message on a line as the gate sees it."""
+def facts_of(case: Case, standing: Standing, line: Line, found: Promotes | None = None) -> Facts:
+    """A message on a line as the gate sees it; `found` is what its words promote."""
     message = case.message
-    return Facts(message.message_class, standing, line_rules(line), message.expires_at, message.contact_id)
+    return Facts(
+        message.message_class,
+        standing,
+        line_rules(line),
+        message.expires_at,
+        message.contact_id,
+        found,
+    )
 
 
 def line_facts(world: World, line: Line, price_micros: int) -> LineFacts:

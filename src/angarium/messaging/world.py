@@ -35,6 +35,7 @@ class Wording(msgspec.Struct, frozen=True, omit_defaults=True):
     variables: Json = {}
     variants: tuple[Variant, ...] = ()
     literal: bool = False  # the variants are said as they stand, and are no templates
+    reviewed_by: str = ""  # who found that it may go as what it is, though it looked like advertising
 
 
 class Versions:

@@ -30,6 +30,13 @@ class LineRules(msgspec.Struct, frozen=True, cache_hash=True):
 NO_LINE = LineRules("", frozenset(), approved=False)
 
 
+class Promotes(msgspec.Struct, frozen=True):
+    """Wording that promotes: what is done about it, and the words that gave it away."""
+
+    action: str  # block or hold
+    words: tuple[str, ...]
+
+
 class Facts(msgspec.Struct, frozen=True):
     """One message, its recipient and its line. Facts that a rule needs have a default that says nothing."""
 
@@ -38,6 +45,7 @@ class Facts(msgspec.Struct, frozen=True):
     line: LineRules
     expires_at: int
     contact_id: int = 0
+    promotes: Promotes | None = None  # what its wording promotes; None: nothing, or nobody has to look
 
     @property
     def contact_at(self) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from angarium.core.values import MessageClass, Reason, Standing
-from angarium.messaging.gate import hours, line, person
-from angarium.messaging.gate.facts import NO_LINE, NOBODY, Facts, LineRules
+from angarium.messaging.gate import hours, line, person, wording
+from angarium.messaging.gate.facts import NO_LINE, NOBODY, Facts, LineRules, Promotes
 from angarium.messaging.gate.verdicts import ALLOW, Allow, Refuse, Verdict
 
 Rule = tuple[str, Callable[[Facts, int], Verdict]]
@@ -28,6 +28,7 @@ def deadline(facts: Facts, now: int) -> Allow | Refuse:
 RULES: tuple[Rule, ...] = (
     ("deadline", deadline),
     *person.RULES,
+    ("wording", wording.promotes),
     *line.RULES,
     ("line-hours", hours.line_hours),
 )
@@ -48,6 +49,11 @@ def judge(facts: Facts, now: int) -> Verdict:
 def judge_person(message_class: MessageClass, standing: Standing, contact_id: int, now: int) -> Verdict:
     """Whether this person may be told it at all, on whichever line."""
     return _first(person.RULES, Facts(message_class, standing, NO_LINE, 0, contact_id), now)
+
+
+def judge_wording(message_class: MessageClass, found: Promotes | None, now: int) -> Verdict:
+    """Whether these words may be said in a message of this class, to whomever and on whichever line."""
+    return wording.promotes(Facts(message_class, NOBODY, NO_LINE, 0, promotes=found), now)
 
 
 def judge_line(message_class: MessageClass, rules: LineRules) -> Verdict:

@@ -30,5 +30,14 @@ class Refuse(msgspec.Struct, frozen=True):
     set_at: str = ""
 
 
-Verdict = Allow | Defer | Refuse
+class Hold(msgspec.Struct, frozen=True):
+    """It may go once a person has said so."""
+
+    reason: Reason
+    detail: str
+    rule: str = ""
+    set_at: str = ""
+
+
+Verdict = Allow | Defer | Hold | Refuse
 ALLOW = Allow()

@@ -15,6 +15,9 @@ from angarium.messaging.store.tables import message
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
 
+# A backup that was put back, and wording that may promote: a person decides.
+HELD = {Reason.RESTORED.value: "it is from a backup that was put back", Reason.REVIEW.value: "its wording"}
+
 
 class Message(msgspec.Struct):
     """One intent to tell one contact one thing. `words` is JSON, sealed for an otp, empty once purged."""
@@ -41,8 +44,8 @@ class Message(msgspec.Struct):
 
     @property
     def held(self) -> bool:
-        """Whether it is from a backup that was put back, and nobody has released it."""
-        return self.finished_at is None and self.reason == Reason.RESTORED
+        """Whether nothing of it goes out before a person releases it."""
+        return self.finished_at is None and self.reason in HELD
 
 
 class Filter(msgspec.Struct, frozen=True):

@@ -92,6 +92,14 @@ Index(
     postgresql_where=text("reason = 'restored'"),
 )
 
+Index(
+    "message_review",
+    message.c.workspace_id,
+    message.c.id,
+    sqlite_where=text("reason = 'review'"),
+    postgresql_where=text("reason = 'review'"),
+)
+
 attempt = Table(
     "attempt",
     metadata,

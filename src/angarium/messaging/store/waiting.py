@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, exists, func, not_, or_, select, tuple_
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.held import is_held
 from angarium.messaging.store.messages import Filter, Message, filter_values, listed, newest, read
+from angarium.messaging.store.review import is_held as for_review
 from angarium.messaging.store.tables import attempt, message
 from angarium.storage.bulk import Statement, among
 from angarium.storage.database import Transaction
@@ -76,6 +77,7 @@ _PAGES = {
     ),
     "receipt": _page(and_(_to_be_decided, message.c.state.in_(["sent", "delivered"]), not_(_has_open))),
     "release": _page(is_held),
+    "review": _page(for_review),
     "person": _page(
         and_(
             _of_attempts(_silent),
