@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from angarium.accounts import roles
 from angarium.config import reference
 from house.tree import ROOT
 
@@ -10,4 +11,11 @@ def test_the_settings_page_is_current() -> None:
     page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
     assert reference() in page, (
         "Print the table anew: python -c 'from angarium.config import reference; print(reference())'"
+    )
+
+
+def test_the_page_of_roles_is_current() -> None:
+    page = (ROOT / "docs/reference/roles.md").read_text(encoding="utf-8")
+    assert roles.reference() in page, (
+        "Print it anew: python -c 'from angarium.accounts.roles import reference; print(reference())'"
     )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
-from angarium.accounts import edge, flows, store
+from angarium.accounts import edge, flows, reach, store
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
 from angarium.accounts.store import ApiKey
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.decoding import Shape
 from angarium.core.problems import not_found
+from angarium.core.values import MessageClass
 from angarium.storage.database import Transaction
+
+OVERLAP_MAX_S = 90 * 86_400.0
 
 
 class KeyInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,6 +26,8 @@ class KeyInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     scopes: tuple[str, ...]
     expires_at: datetime | None = None
+    classes: tuple[MessageClass, ...] | None = None  # null: every class
+    lines: tuple[str, ...] | None = None  # ids; null: every line
 
 
 class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +36,10 @@ class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     scopes: list[str]
+    classes: list[MessageClass] | None  # null: every class
+    lines: list[str] | None  # null: every line
     created_at: str
+    created_by: str  # key_…, per_… or cli; empty: nobody knows any more
     expires_at: str | None
     revoked_at: str | None
     last_used_at: str | None  # to five minutes
@@ -42,13 +51,22 @@ class KeyMade(KeyShown, frozen=True, kw_only=True):
     key: str
 
 
-KEY = Shape(KeyInput)
+class RotateInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long the old key is good beside the new one."""
+
+    overlap_s: Annotated[float, msgspec.Meta(ge=0, le=OVERLAP_MAX_S)] = 86_400.0
+
+
+KEY, ROTATE = Shape(KeyInput), Shape(RotateInput)
 EXAMPLE = KeyInput("shop", ("messages:write", "messages:read"))
 SHOWN_EXAMPLE = KeyShown(
     id="key_05a58xarj0000",
     name="shop",
     scopes=["messages:read", "messages:write"],
+    classes=None,
+    lines=None,
     created_at="2026-11-23T08:30:00.000Z",
+    created_by="per_05a58xarj0000",
     expires_at=None,
     revoked_at=None,
     last_used_at="2026-11-23T08:42:47.618Z",
@@ -95,11 +113,14 @@ async def make_key(request: Call) -> JsonAnswer:
     body = await edge.read_body(request)
     given, ground, caller = KEY.read(body), edge.ground_of(request), request.auth
     scopes, expires_at = frozenset(given.scopes), edge.instant("expires_at", given.expires_at)
-    flows.check_gift(caller, scopes)
-    new, key = flows.new_key(ground, caller.workspace_id, given.name, scopes, expires_at)
+    extent = reach.given(given.classes, given.lines)
+    flows.check_gift(caller, scopes, extent)
+    new, key = flows.new_key(
+        ground, caller.workspace_id, given.name, scopes, expires_at, extent, caller.actor
+    )
 
     async def work(tx: Transaction) -> KeyMade:
-        await flows.keep_key(tx, caller.workspace_id, new, key, caller.actor)
+        await flows.keep_key(tx, caller.workspace_id, new, key)
         return KeyMade(**msgspec.structs.asdict(_shown(new)), key=key)
 
     return await edge.once(request, body, work, sealed=True)
@@ -123,11 +144,42 @@ async def revoke_key(request: Call) -> JsonAnswer:
     return edge.nothing(request)
 
 
+@route(
+    "POST /v1/keys/{api_key_id}/rotate",
+    Operation(
+        summary="Replace an API key by a new one",
+        detail="The new one may do the same. Both are good for `overlap_s` seconds; then the old one ends.",
+        scope="setup:write",
+        takes=ROTATE,
+        gives=KeyMade,
+        status=201,
+        once=True,
+        problems=(404,),
+        example=RotateInput(),
+        answer_example=MADE_EXAMPLE,
+    ),
+)
+async def rotate_key(request: Call) -> JsonAnswer:
+    """A key in the place of another."""
+    body = await edge.read_body(request)
+    given, ground, caller = ROTATE.read(body), edge.ground_of(request), request.auth
+    key_id = edge.id_in_path(request, "api_key")
+
+    async def work(tx: Transaction) -> KeyMade:
+        new, key = await flows.rotate_key(tx, ground, caller, key_id, given.overlap_s)
+        return KeyMade(**msgspec.structs.asdict(_shown(new)), key=key)
+
+    return await edge.once(request, body, work, sealed=True)
+
+
 def _shown(key: ApiKey) -> KeyShown:
     return KeyShown(
         id=ids.show("api_key", key.id),
         name=key.name,
         scopes=sorted(key.scopes),
+        classes=reach.shown_classes(key.reach),
+        lines=reach.shown_lines(key.reach),
+        created_by=key.created_by,
         created_at=iso(key.created_at),
         expires_at=None if key.expires_at is None else iso(key.expires_at),
         revoked_at=None if key.revoked_at is None else iso(key.revoked_at),
@@ -135,4 +187,4 @@ def _shown(key: ApiKey) -> KeyShown:
     )
 
 
-HANDLERS = (list_keys, make_key, revoke_key)
+HANDLERS = (list_keys, make_key, revoke_key, rotate_key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from angarium.accounts import audit, rules, session, store
+from angarium.accounts.reach import WHOLE, Reach, out_of_reach
 from angarium.core import ids
 from angarium.core.clock import iso, micros
 from angarium.core.problems import Problem, all_invalid, invalid, not_found
@@ -20,11 +21,12 @@ USE_NOTED_S = 300.0
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who is calling: a workspace and what the key may do."""
+    """Who is calling: a workspace, what may be done in it, and how far that goes."""
 
     workspace_id: int
     key_id: int
     scopes: frozenset[str]
+    reach: Reach = WHOLE
 
     @property
     def actor(self) -> str:
@@ -60,32 +62,67 @@ async def workspace_named(ground: Ground, name: str) -> store.Workspace:
 
 
 async def create_key(
-    ground: Ground, workspace_id: int, name: str, scopes: frozenset[str], expires_at: int | None = None
+    ground: Ground,
+    workspace_id: int,
+    name: str,
+    scopes: frozenset[str],
+    expires_at: int | None = None,
+    reach: Reach = WHOLE,
 ) -> str:
     """A new key; the only time that its secret is seen."""
-    new, key = new_key(ground, workspace_id, name, scopes, expires_at)
-    await ground.db.run(keep_key, workspace_id, new, key, audit.CLI)
+    new, key = new_key(ground, workspace_id, name, scopes, expires_at, reach)
+    await ground.db.run(keep_key, workspace_id, new, key)
     return key
 
 
 def new_key(
-    ground: Ground, workspace_id: int, name: str, scopes: frozenset[str], expires_at: int | None = None
+    ground: Ground,
+    workspace_id: int,
+    name: str,
+    scopes: frozenset[str],
+    expires_at: int | None = None,
+    reach: Reach = WHOLE,
+    actor: str = audit.CLI,
 ) -> tuple[store.ApiKey, str]:
     """A key that is not kept yet, and its secret; a Problem when it would be of no use."""
     wrong = rules.check_key(name, scopes, expires_at, ground.clock.now())
     if wrong:
         raise all_invalid("The key is not valid", wrong)
     key = rules.compose(workspace_id, ground.chance.secret(rules.SECRET_BYTES))
-    return store.ApiKey(ground.ids.mint(), name, scopes, ground.clock.now(), expires_at, None), key
+    now = ground.clock.now()
+    made = store.ApiKey(ground.ids.mint(), name, scopes, now, expires_at, None, None, reach, actor)
+    return made, key
 
 
-async def keep_key(tx: Transaction, workspace_id: int, new: store.ApiKey, key: str, actor: str) -> None:
+async def keep_key(tx: Transaction, workspace_id: int, new: store.ApiKey, key: str) -> None:
     """Write a new key, its secret as a hash."""
     await store.add_key(tx, workspace_id, new, rules.digest(key))
     until = None if new.expires_at is None else iso(new.expires_at)
-    details = {"name": new.name, "scopes": sorted(new.scopes), "expires_at": until}
+    details: dict[str, object] = {"name": new.name, "scopes": sorted(new.scopes), "expires_at": until}
+    if not new.reach.is_whole:
+        details |= {"reach": new.reach}
     subject = ids.show("api_key", new.id)
-    await audit.note(tx, workspace_id, actor, "key.created", subject, details, new.created_at)
+    await audit.note(tx, workspace_id, new.created_by, "key.created", subject, details, new.created_at)
+
+
+async def rotate_key(
+    tx: Transaction, ground: Ground, caller: Caller, key_id: int, overlap_s: float
+) -> tuple[store.ApiKey, str]:
+    """A key in the place of another, within a transaction; both are good for a while."""
+    now, old = ground.clock.now(), await store.key_by_id(tx, caller.workspace_id, key_id)
+    if old is None or old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
+        raise not_found("api key", ids.show("api_key", key_id), remedy="GET /v1/keys lists the live ones")
+    check_gift(caller, old.scopes, old.reach)
+    new, key = new_key(
+        ground, caller.workspace_id, old.name, old.scopes, old.expires_at, old.reach, caller.actor
+    )
+    await keep_key(tx, caller.workspace_id, new, key)
+    ends = now + micros(overlap_s)
+    await store.expire(tx, caller.workspace_id, key_id, ends)
+    details = {"by": ids.show("api_key", new.id), "ends_at": iso(ends)}
+    subject = ids.show("api_key", key_id)
+    await audit.note(tx, caller.workspace_id, caller.actor, "key.replaced", subject, details, now)
+    return new, key
 
 
 async def revoke_key(ground: Ground, workspace_id: int, key_id: int, actor: str = audit.CLI) -> bool:
@@ -135,7 +172,7 @@ class Gate:
         if found.expires_at is not None and found.expires_at <= now:
             raise not_good()
         await self._note_use(workspace_id, found, now)
-        return Caller(workspace_id, found.id, found.scopes)
+        return Caller(workspace_id, found.id, rules.with_implied(found.scopes), found.reach)
 
     async def _note_use(self, workspace_id: int, found: store.ApiKey, now: int) -> None:
         if found.last_used_at is not None and now - found.last_used_at < micros(USE_NOTED_S):
@@ -179,8 +216,10 @@ def require(caller: Caller, scope: str) -> None:
         )
 
 
-def check_gift(caller: Caller, scopes: frozenset[str]) -> None:
+def check_gift(caller: Caller, scopes: frozenset[str], reach: Reach = WHOLE) -> None:
     """A 403 Problem when a caller would give a new key more than it has itself."""
+    if not caller.reach.holds(reach):
+        raise out_of_reach("what is to be given")
     more = scopes - caller.scopes
     if more & rules.SCOPES.keys():
         raise Problem(
@@ -217,17 +256,17 @@ def issue(
     return Ticket(workspace_id, ground.clock.now() + micros(TICKET_S), scopes & session.PAGES, key_id)
 
 
-async def still_good(ground: Ground, issued: Ticket) -> bool:
-    """Whether the key that a ticket was given for is live still; one that only looks needs none."""
+async def reach_of(ground: Ground, issued: Ticket) -> Reach | None:
+    """How far a ticket goes: as far as the key it was given for, None when that is not live any more.
+
+    One that only looks needs no key.
+    """
     if not issued.scopes - session.LOOKING:
-        return True
-    now = ground.clock.now()
-    return any(
-        key.id == issued.key_id
-        and key.revoked_at is None
-        and (key.expires_at is None or now < key.expires_at)
-        for key in await ground.db.read(store.keys, issued.workspace_id)
-    )
+        return WHOLE
+    now, key = ground.clock.now(), await ground.db.read(store.key_by_id, issued.workspace_id, issued.key_id)
+    if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        return None
+    return key.reach
 
 
 def seal_ticket(ground: Ground, issued: Ticket) -> str:

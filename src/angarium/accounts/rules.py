@@ -32,6 +32,7 @@ SCOPES = {
     "contacts:erase": "Erase a person for good",
     "setup:write": "Create, change and delete lines, templates and cascades",
     "setup:read": "See lines, templates and cascades",
+    "templates:write": "Write templates, and send them to review",
     "lines:decide": "Review the registrations of lines: approve, refuse, suspend",
     "templates:decide": "Review wording: approve, refuse, ask for changes",
     "policies:write": "Change quiet hours, caps, budgets and the other policies",
@@ -40,6 +41,14 @@ SCOPES = {
     "people:read": "See the people of the workspace",
     "audit:read": "See who did what",
 }
+
+
+IMPLIED = {"setup:write": frozenset({"templates:write"})}  # keys of before templates had a scope of their own
+
+
+def with_implied(scopes: frozenset[str]) -> frozenset[str]:
+    """These scopes, and those that come with them."""
+    return scopes.union(*(more for scope, more in IMPLIED.items() if scope in scopes))
 
 
 def compose(workspace_id: int, secret: bytes) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from angarium.accounts.reach import WHOLE, Reach
+
 COOKIE = "angarium_session"
 ENTRANCE = "/enter"
 LOOKING = frozenset({"messages:read"})  # what somebody may do who looks through a browser
@@ -32,6 +34,7 @@ class Viewer(msgspec.Struct, frozen=True):
     form_token: str
     scopes: frozenset[str] = LOOKING
     key_id: int = 0  # of the key by which it was entered; 0 for a link
+    reach: Reach = WHOLE
 
 
 def cookie_name(scheme: str) -> str:

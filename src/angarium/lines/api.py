@@ -8,6 +8,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
+from angarium.accounts.reach import require_classes, require_every_line, require_line
 from angarium.channels import load
 from angarium.core import ids
 from angarium.core.clock import iso
@@ -174,6 +175,8 @@ async def create_line(request: Call) -> JsonAnswer:
     body = await edge.read_body(request)
     given, ground = LINE.read(body), edge.ground_of(request)
     workspace_id, actor = request.auth.workspace_id, request.auth.actor
+    require_every_line(request.auth.reach, "making a line")
+    require_classes(request.auth.reach, given.classes)
 
     async def work(tx: Transaction) -> LineShown:
         return shown(await flows.new_line(tx, ground, workspace_id, given, actor), {})
@@ -217,8 +220,9 @@ async def get_line(request: Call) -> JsonAnswer:
 async def change_line(request: Call) -> JsonAnswer:
     """The line as it is described now."""
     line_id = edge.id_in_path(request, "line")
-    given = LINE.read(await edge.read_body(request))
-    caller = request.auth
+    given, caller = LINE.read(await edge.read_body(request)), request.auth
+    await _reach(request, line_id)
+    require_classes(caller.reach, given.classes)
     line = await flows.change(edge.ground_of(request), caller.workspace_id, line_id, given, caller.actor)
     return edge.answer(request, shown(line, _states(request)))
 
@@ -236,6 +240,7 @@ async def change_line(request: Call) -> JsonAnswer:
 async def delete_line(request: Call) -> JsonAnswer:
     """No line any more."""
     line_id = edge.id_in_path(request, "line")
+    await _reach(request, line_id)
     await flows.delete(edge.ground_of(request), request.auth.workspace_id, line_id, request.auth.actor)
     return edge.nothing(request)
 
@@ -273,6 +278,7 @@ async def lend_line(request: Call) -> JsonAnswer:
     """The line is offered."""
     line_id, guest_id = edge.id_in_path(request, "line"), edge.id_in_path(request, "workspace")
     ground, caller = edge.ground_of(request), request.auth
+    await _reach(request, line_id)
     guest = await flows.lend(ground, caller.workspace_id, line_id, guest_id, caller.actor)
     return edge.answer(request, shown_guest(guest))
 
@@ -292,6 +298,7 @@ async def take_line_back(request: Call) -> JsonAnswer:
     """The line is lent no more."""
     line_id, guest_id = edge.id_in_path(request, "line"), edge.id_in_path(request, "workspace")
     ground, caller = edge.ground_of(request), request.auth
+    await _reach(request, line_id)
     await flows.take_back(ground, caller.workspace_id, line_id, guest_id, caller.actor)
     return edge.nothing(request)
 
@@ -326,6 +333,7 @@ async def take_lent(request: Call) -> JsonAnswer:
     """The line can be used."""
     line_id = edge.id_in_path(request, "line")
     caller = request.auth
+    require_line(caller.reach, line_id)
     lent = await flows.take(edge.ground_of(request), caller.workspace_id, line_id, caller.actor)
     return edge.answer(request, shown_lent(lent))
 
@@ -342,6 +350,7 @@ async def take_lent(request: Call) -> JsonAnswer:
 async def give_lent_back(request: Call) -> JsonAnswer:
     """The line is used no more."""
     line_id = edge.id_in_path(request, "line")
+    require_line(request.auth.reach, line_id)
     await flows.give_back(edge.ground_of(request), request.auth.workspace_id, line_id, request.auth.actor)
     return edge.nothing(request)
 
@@ -358,6 +367,15 @@ async def give_lent_back(request: Call) -> JsonAnswer:
 async def list_channels(request: Call) -> JsonAnswer:
     """Every channel."""
     return edge.answer(request, Page([shown_channel(channel) for channel in load().values()]))
+
+
+async def _reach(request: Call, line_id: int) -> None:
+    """A Problem unless there is such a line, and the caller's right goes as far."""
+    reach = request.auth.reach
+    if not reach.is_whole:
+        line = await flows.get(edge.ground_of(request), request.auth.workspace_id, line_id)
+        require_line(reach, line_id)
+        require_classes(reach, line.classes)
 
 
 def shown(line: Line, states: dict[int, str]) -> LineShown:

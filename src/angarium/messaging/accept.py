@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from angarium.accounts.reach import WHOLE, Reach
 from angarium.contacts import flows as contacts
 from angarium.contacts import store as contact_store
 from angarium.contacts.flows import Recipient
@@ -25,6 +26,7 @@ from angarium.core.clock import from_datetime, iso, micros
 from angarium.core.problems import FieldProblem, Problem, shown
 from angarium.core.values import Content, Json, MessageClass
 from angarium.messaging import plan, steps
+from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
 from angarium.messaging.case import Case, Unworded, seal_wording, wake, write_new
 from angarium.messaging.gate.judge import judge_line
@@ -85,6 +87,7 @@ class Order(msgspec.Struct, frozen=True):
     batch: bool
     key: str = ""
     body_hash: bytes = b""
+    reach: Reach = WHOLE  # of whoever asks
 
 
 Inline = dict[tuple[int, str], int]  # (workspace, digest of steps) -> version id
@@ -126,11 +129,21 @@ async def _accept(
     cases: list[Case] = []
     for order in fresh:
         own = [m if isinstance(m, Problem) else next(results) for m in order.messages]
+        if not order.reach.is_whole:
+            own = [bounded(world, order.reach, one) for one in own]
         answers[id(order)] = _answer(order, own)
         cases += [one for one in own if isinstance(one, Case)]
     await _write(tx, world, workspace_id, cases, now)
     await _keep_answers(tx, workspace_id, fresh, answers)
     return [_of_claim(orders, i, claim, answers) for i, claim in enumerate(claims)], cases, learned
+
+
+def bounded(world: World, reach: Reach, one: Case | Problem) -> Case | Problem:
+    """A message, or the problem that it is out of reach of whoever asks for it."""
+    if isinstance(one, Problem):
+        return one
+    lines = world.lines.of(one.message.workspace_id)
+    return beyond(reach, one.message.message_class, one.steps, lines) or one
 
 
 async def _claims(

@@ -13,6 +13,7 @@ import structlog
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, route
+from angarium.accounts.reach import require_class
 from angarium.core import ids
 from angarium.core.batches import Batcher
 from angarium.core.clock import from_datetime
@@ -189,6 +190,7 @@ async def _ordered(
         batch=batch,
         key=key,
         body_hash=edge.fingerprint(request, body) if key else b"",
+        reach=request.auth.reach,
     )
     answer = await _desk(request).offer(order)
     return JsonAnswer(answer.status, answer.body)
@@ -213,9 +215,8 @@ async def preview_message(request: Call) -> JsonAnswer:
     world = _desk(request).world
 
     async def work(tx: Transaction) -> Document:
-        shown = (
-            await preview.preview(tx, world, request.auth.workspace_id, [asked], world.ground.clock.now())
-        )[0]
+        caller, now = request.auth, world.ground.clock.now()
+        (shown,) = await preview.preview(tx, world, caller.workspace_id, [asked], now, caller.reach)
         if isinstance(shown, Problem):
             raise shown
         return shown
@@ -242,6 +243,7 @@ async def cancel_message(request: Call) -> JsonAnswer:
     async def work(tx: Transaction) -> Document:
         now = world.ground.clock.now()
         case = await cancel.cancel(tx, world, request.auth.workspace_id, found, now)
+        require_class(request.auth.reach, case.message.message_class)
         return story.outline(case.message)
 
     return await edge.once(request, body, work)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from angarium.accounts.reach import WHOLE, Reach
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.problems import Problem
@@ -32,10 +33,16 @@ Document = dict[str, Any]
 
 
 async def preview(
-    tx: Transaction, world: World, workspace_id: int, asked: Sequence[MessageInput], now: int
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    asked: Sequence[MessageInput],
+    now: int,
+    reach: Reach = WHOLE,
 ) -> list[Document | Problem]:
     """What would become of each message if it were sent now; or what is wrong with it."""
-    prepared = await accept.prepare(tx, world, workspace_id, asked, now, None)
+    made = await accept.prepare(tx, world, workspace_id, asked, now, None)
+    prepared = [accept.bounded(world, reach, one) for one in made]
     cases = [one for one in prepared if isinstance(one, Case)]
     ways = {id(case): _ways(world, case, now) for case in cases}
     open_ = await _open_sessions(tx, [way for found in ways.values() for way in found], now)

@@ -14,11 +14,13 @@ from typing import Any
 
 import msgspec
 
+from angarium.accounts.reach import WHOLE, Reach
 from angarium.core import ids
 from angarium.core.clock import MICROS, iso
 from angarium.core.problems import Problem, not_found
 from angarium.core.values import Reason
 from angarium.messaging import evidence, plan, reconcile, story
+from angarium.messaging.bounds import bounded
 from angarium.messaging.cascade import Send, best_state
 from angarium.messaging.case import Case, load, write
 from angarium.messaging.states import OPEN_ATTEMPT, AttemptState, MessageState
@@ -208,7 +210,12 @@ class Ruled(msgspec.Struct, frozen=True):
 
 
 async def decide(
-    tx: Transaction, world: World, workspace_id: int, orders: Sequence[Order], now: int
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    orders: Sequence[Order],
+    now: int,
+    reach: Reach = WHOLE,
 ) -> tuple[list[Ruled], list[Case]]:
     """Carry out rulings; what became of each, in order, and the cases that were changed."""
     cases = await load(tx, world, workspace_id, {order.message_id for order in orders})
@@ -221,7 +228,11 @@ async def decide(
         if case is None or order.message_id in changed:
             ruled.append(_not_there(order) if case is None else _twice(order))
             continue
-        problem = _hindrance(case, order.ruling, now, order.attempt_id) or _rule(world, case, order, now)
+        problem = (
+            bounded(reach, case.message.message_class)
+            or _hindrance(case, order.ruling, now, order.attempt_id)
+            or _rule(world, case, order, now)
+        )
         if problem is None:
             changed[case.message.id] = case
             ruled.append(Ruled(case.message.id))

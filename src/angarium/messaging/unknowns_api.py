@@ -227,7 +227,7 @@ async def decide(
 ) -> tuple[list[Ruled], list[Case]]:
     """Carry out rulings in the caller's workspace."""
     now = world.ground.clock.now()
-    return await unknowns.decide(tx, world, request.auth.workspace_id, orders, now)
+    return await unknowns.decide(tx, world, request.auth.workspace_id, orders, now, request.auth.reach)
 
 
 async def who(tx: Transaction, request: Call, by: str) -> str:

@@ -152,7 +152,8 @@ async def decide(request: Call) -> Sent:
     async def work(tx: Transaction) -> Any:
         by = await who(tx, request, form.get("by", "").strip()[:100])
         orders = [Order(one, ruling, reason, by) for one in chosen]
-        return await unknowns.decide(tx, world, workspace_id, orders, world.ground.clock.now())
+        now = world.ground.clock.now()
+        return await unknowns.decide(tx, world, workspace_id, orders, now, request.auth.reach)
 
     ruled, cases = await world.ground.db.run(work)
     wake(world, cases)

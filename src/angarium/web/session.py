@@ -34,7 +34,7 @@ async def admit(request: Request[Any, Any, Any], operation: Operation) -> None:
         return
     if viewer is None:
         raise Problem("not-entered", "Nobody has entered here", status=401, detail="Enter first.")
-    scope["auth"] = Caller(viewer.workspace_id, viewer.key_id, viewer.scopes)
+    scope["auth"] = Caller(viewer.workspace_id, viewer.key_id, viewer.scopes, viewer.reach)
     flows.require(scope["auth"], operation.scope)
 
 
@@ -43,12 +43,13 @@ async def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
     ground = ground_of(request)
     text = request.cookies.get(session.cookie_name(request.scope["scheme"]), "")
     ticket = flows.read_ticket(ground, text) if text else None
-    if ticket is None or not await flows.still_good(ground, ticket):
+    reach = None if ticket is None else await flows.reach_of(ground, ticket)
+    if ticket is None or reach is None:
         return None
     for workspace in await ground.db.read(store.workspaces):
         if workspace.id == ticket.workspace_id:
             token = session.form_token(text)
-            return Viewer(workspace.id, workspace.name, token, ticket.scopes, ticket.key_id)
+            return Viewer(workspace.id, workspace.name, token, ticket.scopes, ticket.key_id, reach)
     return None
 
 

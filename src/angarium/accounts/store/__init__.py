@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, insert, select, update
+from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, func, insert, select, update
 
+from angarium.accounts.reach import WHOLE, Reach, read, written
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Blob, Id, Instant, Words, metadata
@@ -35,6 +36,8 @@ api_key = Table(
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
     Column("last_used_at", Instant),
+    Column("reach", Words),  # none: of every class and on every line
+    Column("created_by", Words),
     PrimaryKeyConstraint("workspace_id", "id"),
     Index("api_key_secret_hash", "workspace_id", "secret_hash", unique=True),
     sqlite_with_rowid=False,
@@ -60,6 +63,8 @@ class ApiKey(msgspec.Struct, frozen=True):
     expires_at: int | None
     revoked_at: int | None
     last_used_at: int | None = None  # to some minutes: see flows.USE_NOTED_S
+    reach: Reach = WHOLE
+    created_by: str = ""  # key_…, per_…, cli
 
 
 _workspace_columns = [
@@ -76,6 +81,8 @@ _key_columns = [
     api_key.c.expires_at,
     api_key.c.revoked_at,
     api_key.c.last_used_at,
+    api_key.c.reach,
+    api_key.c.created_by,
 ]
 _key_here = api_key.c.workspace_id == bindparam("workspace_id")
 
@@ -91,6 +98,17 @@ _revoke = Statement(
     .where(_key_here, api_key.c.id == bindparam("key_id"), api_key.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("now"))
 )
+_expire = Statement(
+    update(api_key)
+    .where(
+        _key_here,
+        api_key.c.id == bindparam("key_id"),
+        api_key.c.revoked_at.is_(None),
+        func.coalesce(api_key.c.expires_at, bindparam("at")) >= bindparam("at"),
+    )
+    .values(expires_at=bindparam("at"))
+)
+_key_by_id = Statement(select(*_key_columns).where(_key_here, api_key.c.id == bindparam("key_id")))
 _note_use = Statement(
     update(api_key)
     .where(_key_here, api_key.c.id == bindparam("key_id"))
@@ -125,6 +143,8 @@ async def add_key(tx: Transaction, workspace_id: int, new: ApiKey, secret_hash: 
         "expires_at": new.expires_at,
         "revoked_at": new.revoked_at,
         "last_used_at": new.last_used_at,
+        "reach": written(new.reach),
+        "created_by": new.created_by,
     }
     await tx.execute(_insert_key, workspace_id=workspace_id, **values)
 
@@ -145,10 +165,22 @@ async def revoke(tx: Transaction, workspace_id: int, key_id: int, now: int) -> b
     return await tx.execute(_revoke, workspace_id=workspace_id, key_id=key_id, now=now) > 0
 
 
+async def key_by_id(tx: Transaction, workspace_id: int, key_id: int) -> ApiKey | None:
+    """One key, live or not."""
+    row = await tx.row(_key_by_id, workspace_id=workspace_id, key_id=key_id)
+    return None if row is None else _read_key(row)
+
+
+async def expire(tx: Transaction, workspace_id: int, key_id: int, at: int) -> None:
+    """Let a live key end at an instant, unless it ends sooner."""
+    await tx.execute(_expire, workspace_id=workspace_id, key_id=key_id, at=at)
+
+
 async def note_use(tx: Transaction, workspace_id: int, key_id: int, now: int) -> None:
     """Write down that a key was used."""
     await tx.execute(_note_use, workspace_id=workspace_id, key_id=key_id, now=now)
 
 
 def _read_key(row: Row) -> ApiKey:
-    return ApiKey(row[0], row[1], frozenset(row[2].split()), *row[3:])
+    key = ApiKey(row[0], row[1], frozenset(row[2].split()), *row[3:7])
+    return msgspec.structs.replace(key, reach=read(row[7]), created_by=row[8] or "")
