@@ -38,6 +38,7 @@ from angarium.lines.flows import Lines
 from angarium.messaging import api as messages
 from angarium.messaging import cascades_api as cascades
 from angarium.messaging import costs_api, pages, policies_api, review_api, unknowns_pages
+from angarium.messaging import merges_api as merges
 from angarium.messaging import unknowns_api as unknowns
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
@@ -68,6 +69,7 @@ HANDLERS = [
     *cascades.HANDLERS,
     *contacts.HANDLERS,
     *contact_fields.HANDLERS,
+    *merges.HANDLERS,
     *messages.HANDLERS,
     *unknowns.HANDLERS,
     *costs_api.HANDLERS,

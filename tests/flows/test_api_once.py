@@ -40,6 +40,9 @@ OTHER = {  # path: the same request with another thing in it
     "/v1/templates": TEMPLATE | {"name": "other"},
     "/v1/cascades": CASCADE | {"name": "other"},
     "/v1/contacts": CONTACT | {"external_id": "other"},
+    "/v1/contact-fields": {"name": "other", "kind": "text"},
+    "/v1/tariffs": {"name": "other"},
+    "/v1/tariffs/{tariff_id}/price-lists": {"csv": "price\n0.02\n"},
     "/v1/keys": KEY | {"name": "other"},
     "/v1/contacts/batch": {"contacts": [{"external_id": "other"}]},
     "/v1/messages": MESSAGE | {"text": "other"},
@@ -48,8 +51,14 @@ OTHER = {  # path: the same request with another thing in it
     "/v1/messages/{message_id}/cancel": {"text": "other"},
     "/v1/unknowns/decide": DECISIONS | {"decision": "not_sent"},
 }
-ELSEWHERE = {"/v1/unknowns/{message_id}/decide"}  # wants one that nobody knows of: test_api_unknowns.py
-SET_UP = [path for path in OTHER if "message" not in path]
+ELSEWHERE = {  # what wants things that are not made here
+    "/v1/contact-merges": "test_merges.py",
+    "/v1/contact-merges/{merge_id}/undo": "test_merges.py",
+    "/v1/keys/{api_key_id}/rotate": "test_reach.py",
+    "/v1/reviews": "wants a message that waits for a person",
+    "/v1/unknowns/{message_id}/decide": "test_api_unknowns.py",
+}
+SET_UP = [path for path in OTHER if "message" not in path and "{" not in path]
 
 
 @pytest.fixture
@@ -72,10 +81,10 @@ async def promising(client: Client) -> list[str]:
 
 async def test_every_post_is_done_once(house: tuple[House, Client]) -> None:
     made, nobody = house
-    assert set(await promising(nobody)) - ELSEWHERE == set(BODIES) == set(OTHER)
+    assert set(await promising(nobody)) - ELSEWHERE.keys() == set(BODIES) == set(OTHER)
     for number, (path, body) in enumerate(sorted(BODIES.items())):
         client = await member(nobody, made.ground, f"workspace-{number}")
-        ids = await furnish(client, made) if "message" in path else {}
+        ids = await furnish(client, made) if "message" in path or "{" in path else {}
         where = re.sub(r"\{(\w+)\}", lambda match, ids=ids: ids[match[1]], path)
         first = await client.ask("POST", where, body, Idempotency_Key="k")
         assert first.status in (200, 201, 202), first

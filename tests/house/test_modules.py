@@ -28,6 +28,9 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("contacts", "fields"): "what may stand in the fields that a workspace defines",
     ("contacts", "fields_flows"): "flows of their definitions",
     ("contacts", "fields_api"): "their JSON edge",
+    ("contacts", "likeness"): "whether two contacts may be one person",
+    ("contacts", "merge_flows"): "make one contact of two, and undo it",
+    ("contacts", "merging"): "what the one is that stays, and what both were",
     ("contacts", "places"): "where a contact is, and what is spoken there",
     ("contacts", "phones"): "numbers as people write them, and as E.164",
     ("content", "liquid"): "the template language, within limits",
@@ -88,6 +91,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "steps"): "what steps must be",
     ("messaging", "cascades"): "flows of saved cascades",
     ("messaging", "cascades_api"): "their JSON edge",
+    ("messaging", "merges_api"): "the JSON edge of merges of contacts",
 }
 PURE = {
     "cascade",
@@ -95,6 +99,7 @@ PURE = {
     "destinations",
     "gate",
     "lanes",
+    "likeness",
     "pacing",
     "phones",
     "places",

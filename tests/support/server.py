@@ -185,7 +185,15 @@ async def furnish(client: Client, house: House) -> dict[str, str]:
         made = await client.ask("POST", path.format(**found), body)
         assert made.status in (200, 201, 202), made
         found[name] = made.json["id"]
+    found["merge_id"] = await _merged(client, found["contact_id"])
     return found
+
+
+async def _merged(client: Client, contact_id: str) -> str:
+    """Merge another contact into this one; the id of the merge."""
+    other = await client.ask("POST", "/v1/contacts", {"external_id": "c-2"})
+    body = {"survivor": contact_id, "merged": other.json["id"]}
+    return str((await client.ask("POST", "/v1/contact-merges", body)).json["id"])
 
 
 async def operations(client: Client) -> list[tuple[str, str, dict[str, Any]]]:

@@ -13,7 +13,7 @@ from angarium.contacts.choice import carried
 from angarium.contacts.fields import FieldDefinition
 from angarium.contacts.places import place
 from angarium.contacts.rules import BadAddress, ContactInput
-from angarium.contacts.store import Contact
+from angarium.contacts.store import Contact, merges
 from angarium.core import ids
 from angarium.core.ids import IdMint
 from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found
@@ -43,8 +43,8 @@ class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def get(ground: Ground, workspace_id: int, contact_id: int) -> Contact:
-    """One contact; a Problem when there is none."""
-    found = await ground.db.read(store.by_ids, workspace_id, [contact_id])
+    """One contact; the one that stayed, when it was merged. A Problem when there is none."""
+    found = await ground.db.read(merges.found, workspace_id, [contact_id])
     if contact_id not in found:
         raise not_found("contact", ids.show("contact", contact_id))
     return found[contact_id]
@@ -63,7 +63,7 @@ async def delete(ground: Ground, workspace_id: int, contact_id: int, actor: str 
 async def _delete(tx: Transaction, workspace_id: int, contact_id: int, actor: str, now: int) -> None:
     subject = ids.show("contact", contact_id)
     if not await store.remove(tx, workspace_id, contact_id):
-        raise not_found("contact", subject)
+        raise await _gone(tx, workspace_id, contact_id)
     await audit.note(tx, workspace_id, actor, "contact.deleted", subject, {}, now)
 
 
@@ -86,11 +86,23 @@ async def _changed(
     contacts = await store.by_ids(tx, workspace_id, {contact_id, *known.values()})
     before = contacts.get(contact_id)
     if before is None:
-        raise not_found("contact", ids.show("contact", contact_id))
+        raise await _gone(tx, workspace_id, contact_id)
     losers = _give_up(contacts, known, addresses, contact_id, now)
     changed = _made(contact_id, one, addresses, before, now)
     await store.replace(tx, workspace_id, [changed, *(contacts[loser] for loser in losers)])
     return changed
+
+
+async def _gone(tx: Transaction, workspace_id: int, contact_id: int) -> Problem:
+    """Why a contact cannot be written: it is not there, or has become part of another one."""
+    over = await merges.survivors(tx, workspace_id, [contact_id])
+    shown = ids.show("contact", contact_id)
+    if contact_id not in over:
+        return not_found("contact", shown)
+    detail = (
+        f"{shown} is part of {ids.show('contact', over[contact_id])} now: change that one, or undo the merge."
+    )
+    return Problem("contact-merged", "The contact was merged into another one", status=409, detail=detail)
 
 
 async def find(
@@ -167,7 +179,8 @@ async def _put(
     contacts = await store.by_ids(tx, workspace_id, set(known.values()))
     order: list[int] = []
     losers: set[int] = set()
-    for one, addresses in given:
+    for described, its_addresses in given:
+        one, addresses = _under_old_name(described, its_addresses, known, contacts)
         before = _known_as(one, addresses, known, contacts)
         contact_id = before.id if before else mint.mint()
         losers |= _give_up(contacts, known, addresses, contact_id, now)
@@ -186,6 +199,33 @@ def _names(one: ContactInput, addresses: tuple[Address, ...]) -> list[Key]:
     """What a contact can be known by, surest first."""
     by_address = [(a.kind.value, a.value) for a in addresses]
     return [("external_id", one.external_id), *by_address] if one.external_id else by_address
+
+
+def _under_old_name(
+    one: ContactInput,
+    addresses: tuple[Address, ...],
+    known: dict[Key, int],
+    contacts: Mapping[int, Contact],
+) -> tuple[ContactInput, tuple[Address, ...]]:
+    """What is sent under the external_id of a contact that was merged is added to the one that stayed: its
+    sender does not know of the rest."""
+    owner = contacts.get(known.get(("external_id", one.external_id or ""), 0))
+    if owner is None or owner.external_id == one.external_id:
+        return one, addresses
+    keys = {(a.kind, a.value) for a in addresses}
+    rest = [a for a in owner.addresses if (a.kind, a.value) not in keys]
+    onto = msgspec.structs.replace(
+        one,
+        external_id=owner.external_id or one.external_id,
+        name=one.name or owner.name,
+        locale=one.locale or ("" if owner.locale_is_guess else owner.locale),
+        time_zone=one.time_zone or ("" if owner.time_zone_is_guess else owner.time_zone),
+        fields={**owner.fields, **one.fields},
+        tags=tuple(dict.fromkeys((*owner.tags, *one.tags))),
+        opted_out=tuple(sorted(owner.opted_out | set(one.opted_out))),
+    )
+    known["external_id", onto.external_id or ""] = owner.id
+    return onto, (*rest, *addresses)
 
 
 def _known_as(
@@ -233,12 +273,16 @@ async def _known(
     tx: Transaction, workspace_id: int, given: list[tuple[ContactInput, tuple[Address, ...]]]
 ) -> dict[tuple[str, str], int]:
     external = {one.external_id for one, _ in given if one.external_id}
-    known = {
-        ("external_id", name): contact_id
-        for name, contact_id in (await store.ids_by_external_id(tx, workspace_id, external)).items()
-    }
+    known = await _by_external_ids(tx, workspace_id, external)
     named = {(a.kind.value, a.value) for _, addresses in given for a in addresses}
     return known | await store.ids_by_addresses(tx, workspace_id, named)
+
+
+async def _by_external_ids(tx: Transaction, workspace_id: int, names: set[str]) -> dict[Key, int]:
+    """Contact ids by the caller's own ids, also by those of contacts that were merged."""
+    there = await store.ids_by_external_id(tx, workspace_id, names)
+    there |= await merges.old_names(tx, workspace_id, names - there.keys())
+    return {("external_id", name): contact_id for name, contact_id in there.items()}
 
 
 async def resolve(
@@ -250,11 +294,10 @@ async def resolve(
     by_id = {int(key[1]) for key in keys if not isinstance(key, FieldProblem) and key[0] == "contact"}
     found = {("contact", str(contact_id)): contact_id for contact_id in by_id}
     names = {key[1] for key in keys if not isinstance(key, FieldProblem) and key[0] == "external_id"}
-    for name, contact_id in (await store.ids_by_external_id(tx, workspace_id, names)).items():
-        found["external_id", name] = contact_id
+    found |= await _by_external_ids(tx, workspace_id, names)
     addresses = {key for key in keys if not isinstance(key, FieldProblem) and key[0] not in NAMES}
     found |= await store.ids_by_addresses(tx, workspace_id, addresses)
-    contacts = await store.by_ids(tx, workspace_id, set(found.values()))
+    contacts = await merges.found(tx, workspace_id, set(found.values()))
     _make_missing(mint, keys, found, contacts, now)
     return [key if isinstance(key, FieldProblem) else _resolved(key, found, contacts) for key in keys]
 
@@ -286,6 +329,14 @@ def _key(recipient: Recipient) -> Key | FieldProblem:
         return name, rules.clean_address(AddressKind(name), value)
     except BadAddress as bad:
         return bad.at(f"to.{name}")
+
+
+def named_address(recipient: Recipient) -> str:
+    """The address that a good recipient names, as "kind:value"; empty when it names none."""
+    if recipient.contact or recipient.external_id:
+        return ""
+    key = _key(recipient)
+    return "" if isinstance(key, FieldProblem) else ":".join(key)
 
 
 def _make_missing(

@@ -26,6 +26,7 @@ PREFIXES = {
     "api_key": "key",
     "contact": "con",
     "field": "fld",
+    "merge": "mrg",
     "address": "adr",
     "line": "lin",
     "tariff": "trf",

@@ -396,6 +396,7 @@ def _message(
         decide_at=send_at if later else None,
         created_at=now,
         finished_at=None,
+        to_address=contacts.named_address(one.to),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from angarium.contacts import store as contacts
+from angarium.contacts.store import merges as contacts
 from angarium.core.clock import iso
 from angarium.core.values import PRIORITY, Json, MessageClass, Reason
 from angarium.messaging.cascade import (
@@ -112,7 +112,7 @@ async def furnish(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
     if not cases:
         return
     workspace_id = cases[0].message.workspace_id
-    found = await contacts.by_ids(tx, workspace_id, {case.message.contact_id for case in cases})
+    found = await contacts.found(tx, workspace_id, {case.message.contact_id for case in cases})
     await world.versions.load(tx, workspace_id, set(), {case.message.template_version_id for case in cases})
     for case in cases:
         case.contact = found.get(case.message.contact_id)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import structlog
 
-from angarium.contacts import store as contacts
+from angarium.contacts.store import merges as contacts
 from angarium.core import ids
 from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Accepted, Outcome, Refused, Submission, Unknown

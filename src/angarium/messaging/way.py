@@ -62,9 +62,11 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Hold | Ref
     if not lines:
         return Refuse(Reason.NO_LINE, f"There is no line {step.line or 'on the channel ' + step.channel}.")
     channel = world.channels[lines[0].channel]
-    address = contact.address(channel.address_kind)
+    kind = channel.address_kind
+    address = contact.address(kind, message.to_address)
     if address is None:
-        return Refuse(Reason.NO_ADDRESS, f"The contact has no {channel.address_kind.value} address.")
+        has = "no longer the address that was named" if contact.address(kind) else f"no {kind.value} address"
+        return Refuse(Reason.NO_ADDRESS, f"The contact has {has}.")
     content = word(case, channel, contact)
     if isinstance(content, Unworded):
         return Refuse(Reason.NO_WORDING, content.detail)

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select
 
 from angarium.contacts.choice import first_of
+from angarium.contacts.likeness import as_sought
 from angarium.core.values import Address, AddressKind, Json, Standing
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Row, Transaction
@@ -25,6 +26,7 @@ contact = Table(
     Column("id", Id, nullable=False),
     Column("external_id", Words),
     Column("name", Words, nullable=False),
+    Column("sought", Words, nullable=False),  # the name as it is looked for (contacts/likeness.py)
     Column("locale", Words, nullable=False),
     Column("time_zone", Words, nullable=False),
     Column("locale_is_guess", Count, nullable=False),
@@ -37,6 +39,8 @@ contact = Table(
     Column("updated_at", Instant, nullable=False),
     PrimaryKeyConstraint("workspace_id", "id"),
     Index("contact_external_id", "workspace_id", "external_id", unique=True),
+    # bytewise also on PostgreSQL, so that it serves what begins with something
+    Index("contact_sought", "workspace_id", "sought", "id", postgresql_ops={"sought": "text_pattern_ops"}),
     sqlite_with_rowid=False,
 )
 
@@ -77,8 +81,12 @@ class Contact(msgspec.Struct, frozen=True):
     time_zone_is_guess: bool = False
     country: str = ""
 
-    def address(self, kind: AddressKind) -> Address | None:
-        """The contact's address of a kind; when there are several, the one that is used first."""
+    def address(self, kind: AddressKind, named: str = "") -> Address | None:
+        """The address of a kind to write to: the one that was named ("kind:value"), if one of this kind was
+        and it is still here; else the one that is used first."""
+        if named.startswith(f"{kind.value}:"):
+            value = named.partition(":")[2]
+            return next((one for one in self.addresses if one.kind is kind and one.value == value), None)
         return first_of(self.addresses, kind)
 
     def standing(self) -> Standing:
@@ -92,6 +100,7 @@ CONTACT_COLUMNS = (
     "id",
     "external_id",
     "name",
+    "sought",
     "locale",
     "time_zone",
     "locale_is_guess",
@@ -115,7 +124,7 @@ ADDRESS_COLUMNS = (
     "place",
     "created_at",
 )
-_shown = [contact.c[name] for name in CONTACT_COLUMNS[1:]]
+_shown = [contact.c[name] for name in CONTACT_COLUMNS[1:] if name != "sought"]
 _here = contact.c.workspace_id == bindparam("workspace_id")
 
 insert_contacts = BulkInsert(contact, CONTACT_COLUMNS)
@@ -131,6 +140,12 @@ insert_addresses = BulkInsert(
 _by_ids = Statement(select(*_shown).where(_here, among(contact.c.id, "ids")))
 _by_external_ids = Statement(
     select(contact.c.external_id, contact.c.id).where(_here, among(contact.c.external_id, "external_ids"))
+)
+_by_names = Statement(
+    select(contact.c.sought, contact.c.id)
+    .where(_here, among(contact.c.sought, "names"), contact.c.sought != "")
+    .order_by(contact.c.sought, contact.c.id)
+    .limit(bindparam("limit"))
 )
 _by_addresses = Statement(
     select(address.c.value, address.c.contact_id).where(
@@ -229,6 +244,14 @@ async def ids_by_addresses(
     return {(row[0], row[1]): row[2] for row in rows if (row[0], row[1]) in wanted}
 
 
+async def ids_by_name(
+    tx: Transaction, workspace_id: int, names: Iterable[str], limit: int = 10_000
+) -> list[tuple[str, int]]:
+    """Names as they are looked for, each with the id of a contact of that name."""
+    rows = await tx.rows(_by_names, workspace_id=workspace_id, names=list(names), limit=limit)
+    return [(row[0], row[1]) for row in rows]
+
+
 async def standings(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> dict[int, Standing]:
     """What is known against telling these contacts something; asked at the last moment before sending."""
     wanted = list(set(ids))
@@ -311,6 +334,7 @@ def _contact_row(workspace_id: int, one: Contact) -> tuple[Any, ...]:
         one.id,
         one.external_id,
         one.name,
+        as_sought(one.name),
         one.locale,
         one.time_zone,
         int(one.locale_is_guess),

@@ -41,6 +41,7 @@ class Message(msgspec.Struct):
     decide_at: int | None
     created_at: int
     finished_at: int | None
+    to_address: str = ""  # "kind:value" when an address was named, which is then the only one of its kind
 
     @property
     def held(self) -> bool:
@@ -234,6 +235,7 @@ def _row(one: Message) -> tuple[Any, ...]:
         one.decide_at,
         one.created_at,
         one.finished_at,
+        one.to_address,
     )
 
 

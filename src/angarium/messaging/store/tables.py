@@ -63,6 +63,7 @@ message = Table(
     Column("decide_at", Instant),
     Column("created_at", Instant, nullable=False),
     Column("finished_at", Instant),
+    Column("to_address", Words, nullable=False),  # "kind:value" when an address was named; no other is taken
     PrimaryKeyConstraint("workspace_id", "id"),
     Index("message_contact", "workspace_id", "contact_id", "id"),
     sqlite_with_rowid=False,

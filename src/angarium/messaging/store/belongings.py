@@ -1,0 +1,8 @@
+"""The tables of every room whose rows go over when two contacts are merged, and back when that is undone."""
+
+from __future__ import annotations
+
+from angarium.contacts.store.belongings import Belonging
+from angarium.messaging.store.tables import attempt, inbound, message
+
+BELONGINGS = {one.name: one for one in (Belonging(message), Belonging(attempt), Belonging(inbound))}
