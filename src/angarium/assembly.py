@@ -36,8 +36,8 @@ from angarium.lines import api as lines
 from angarium.lines import tariffs_api as tariffs
 from angarium.lines.flows import Lines
 from angarium.messaging import api as messages
+from angarium.messaging import budgets_api, costs_api, pages, policies_api, review_api, unknowns_pages
 from angarium.messaging import cascades_api as cascades
-from angarium.messaging import costs_api, pages, policies_api, review_api, unknowns_pages
 from angarium.messaging import merges_api as merges
 from angarium.messaging import unknowns_api as unknowns
 from angarium.messaging.api import Desk
@@ -73,6 +73,7 @@ HANDLERS = [
     *messages.HANDLERS,
     *unknowns.HANDLERS,
     *costs_api.HANDLERS,
+    *budgets_api.HANDLERS,
     *policies_api.HANDLERS,
     *review_api.HANDLERS,
     *doors.HANDLERS,

@@ -105,9 +105,7 @@ async def test_rules_that_break_at_the_claim(database: Database, monkeypatch: py
         await shop.sms_line(smsc, window=10)
         [poison] = await shop.batch(1, text=POISON, deadline_s=777)
         expires_at = (await shop.message(poison)).expires_at
-        tries = plant(
-            monkeypatch, send, "judge", lambda _class, _standing, _line, expires, _now: expires == expires_at
-        )
+        tries = plant(monkeypatch, send, "judge", lambda facts, _now: facts.expires_at == expires_at)
         await shop.batch(NEIGHBOURS)
         await shop.engine.start()
         await until(lambda: len(smsc.ledger.entries) == NEIGHBOURS)

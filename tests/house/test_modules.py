@@ -81,6 +81,8 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "billing"): "what attempts have cost",
     ("messaging", "costs"): "what was billed, summed up",
     ("messaging", "costs_api"): "its JSON edge",
+    ("messaging", "budgets"): "what may be spent, and what has been",
+    ("messaging", "budgets_api"): "its JSON edge",
     ("lines", "destinations"): "where a number is",
     ("lines", "tariffs"): "rules of price lists",
     ("lines", "tariffs_csv"): "a price list as a file",

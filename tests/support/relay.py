@@ -31,7 +31,7 @@ from angarium.lines.rules import LineInput
 from angarium.lines.store import Line
 from angarium.lines.tariffs_flows import ListInput, TariffInput
 from angarium.lines.tariffs_store import PriceList, Tariff
-from angarium.messaging import accept, plan, receive, reconcile, send, story
+from angarium.messaging import accept, plan, policies, receive, reconcile, send, story
 from angarium.messaging.accept import Answer, MessageInput, Order
 from angarium.messaging.case import wake
 from angarium.messaging.receive import Read
@@ -148,6 +148,11 @@ class Relay:
         )
         await self.world.lines.reload([self.workspace_id])
         return done
+
+    async def policy(self, kind: str, **document: Any) -> None:
+        """A policy as it is from now on."""
+        given = msgspec.convert(document, policies.KINDS[kind].type)
+        await policies.change(self.ground, self.world.policies, self.workspace_id, kind, given, "key_test")
 
     async def contact(self, **given: Any) -> Contact:
         """A contact, with a phone unless it is said otherwise."""

@@ -71,6 +71,7 @@ class Reason(StrEnum):
     NOT_STARTED = "not_started"  # no line took it within the time the step allows
     NO_RECEIPT = "no_receipt"  # went out; no verdict came within the time the step waits
     NO_ANSWER = "no_answer"  # written to the provider, no answer: it may have gone out
+    BUDGET = "budget"  # what may be spent has been spent, or is reserved
     HOURS = "hours"  # outside the hours in which this may be sent
     PROMOTIONAL = "promotional"  # its wording promotes, and its class may not
     REVIEW = "review"  # its wording may promote: held until a person has looked

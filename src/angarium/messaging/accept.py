@@ -25,7 +25,7 @@ from angarium.core import ids
 from angarium.core.clock import from_datetime, iso, micros
 from angarium.core.problems import FieldProblem, Problem, shown
 from angarium.core.values import Content, Json, MessageClass
-from angarium.messaging import plan, steps
+from angarium.messaging import budgets, plan, steps
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
 from angarium.messaging.case import Case, Unworded, seal_wording, wake, write_new
@@ -221,6 +221,7 @@ class Names(msgspec.Struct):
     channel_of_line: dict[str, str]
     courses: dict[tuple[str, str, str], Course] = {}  # by cascade, channel and line
     unfit: dict[tuple[str, str, MessageClass], str] = {}  # channel, line, class -> why none can carry it
+    purse: budgets.Purse | None = None  # what may be spent
 
 
 async def prepare(
@@ -240,6 +241,7 @@ async def prepare(
         await cascades.by_names(tx, workspace_id, {m.cascade for m in asked} - {""}),
         {line.name: line.channel for line in world.lines.of(workspace_id)},
     )
+    names.purse = await budgets.purse(tx, world, workspace_id, now, hold=learned is not None)
     people = await contacts.resolve(tx, world.ground.ids, workspace_id, [m.to for m in asked], now)
     made: list[Case | Problem] = []
     for one, person in zip(asked, people, strict=True):
@@ -352,6 +354,7 @@ def _case(
         return _invalid(wrong)
     case.record("accepted", now, **{"class": message.message_class.value, "contact": message.contact_id})
     if message.decide_at is None:
+        case.purse = names.purse
         plan.drive(world, case, now)
     return case
 

@@ -19,6 +19,7 @@ from angarium.core.problems import FieldProblem
 from angarium.core.values import Content, Json, MessageClass, Price, Reason
 from angarium.lines.rules import price_text
 from angarium.messaging.billing import Bill, settle
+from angarium.messaging.budgets import NOWHERE, Purse, Stand, move, stand, tell
 from angarium.messaging.cascade import Run, Step, Try
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
@@ -57,6 +58,8 @@ class Case(msgspec.Struct):
     events: list[tuple[str, int, Json]] = []  # what was heard: kind, when, details
     decisions: list[Json] = []  # what was decided upon it
     bills: list[Bill] = []  # what the provider charges for now
+    purse: Purse | None = None  # what may be spent; None where there is no budget
+    stood: dict[int, Stand] = {}  # attempt -> where its price was before it was changed
 
     def run(self) -> Run:
         """What the cascade looks at."""
@@ -74,6 +77,8 @@ class Case(msgspec.Struct):
         for attempt in self.attempts:
             if attempt.id == attempt_id:
                 self.changed[attempt_id] = attempt
+                if attempt.budgets and attempt_id not in self.stood:
+                    self.stood[attempt_id] = stand(attempt)
                 return attempt
         raise KeyError(attempt_id)
 
@@ -169,9 +174,26 @@ async def write(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
 
 
 async def write_new(tx: Transaction, cases: Sequence[Case]) -> None:
-    """Write newly planned attempts and the facts."""
+    """Write newly planned attempts, the facts, and what became of budgets."""
     await attempt_store.insert(tx, [attempt for case in cases for attempt in case.created])
-    await facts.append(tx, [fact for case in cases for fact in case.facts()])
+    told = await _spend(tx, cases)
+    await facts.append(tx, [*(fact for case in cases for fact in case.facts()), *told])
+
+
+async def _spend(tx: Transaction, cases: Sequence[Case]) -> list[Fact]:
+    """Move in their budgets the prices of attempts that are new or changed; what is to be told of budgets."""
+    changed = [
+        (case.stood.get(attempt.id, NOWHERE), attempt)
+        for case in cases
+        for attempt in {one.id: one for one in (*case.changed.values(), *case.created)}.values()
+        if attempt.budgets
+    ]
+    known = next((case.purse for case in cases if case.purse is not None), None)
+    if not changed and known is None:
+        return []
+    workspace_id = cases[0].message.workspace_id
+    await move(tx, workspace_id, changed, known)
+    return [] if known is None else await tell(tx, workspace_id, known)
 
 
 def wake(world: World, cases: Iterable[Case]) -> None:

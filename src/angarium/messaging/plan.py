@@ -12,6 +12,7 @@ import msgspec
 from angarium.contacts.store import merges as contacts
 from angarium.core.clock import iso
 from angarium.core.values import PRIORITY, Json, MessageClass, Reason
+from angarium.messaging import budgets
 from angarium.messaging.cascade import (
     Decision,
     Finish,
@@ -59,7 +60,11 @@ async def decide_for(
 
 async def give_up(tx: Transaction, workspace_id: int, message_id: int, why: str, now: int) -> None:
     """End a message that breaks every decision about it; its story says so."""
-    if await leftovers.end_message(tx, workspace_id, message_id, Reason.FAULT.value, now):
+    ran, taken_back = await leftovers.end_message(tx, workspace_id, message_id, Reason.FAULT.value, now)
+    await budgets.move(
+        tx, workspace_id, [(budgets.Stand(one.price_micros), one) for one in taken_back if one.budgets]
+    )
+    if ran:
         ended = {"do": "finish", "state": MessageState.FAILED.value, "reason": Reason.FAULT.value, "why": why}
         body = msgspec.json.encode(
             {"state": MessageState.FAILED.value, "finished": True, "decisions": [ended]}
@@ -73,6 +78,7 @@ async def advance(tx: Transaction, world: World, cases: Sequence[Case], now: int
     asked = [(case, *_ask(case, now)) for case in cases if case.message.finished_at is None]
     to_plan = [case for case, _, decision in asked if isinstance(decision, Send) and case.contact is None]
     await furnish(tx, world, to_plan)
+    await open_purse(tx, world, to_plan, cases, now)
     for case, run, decision in asked:
         _follow(world, case, run, decision, now)
     for case in ended:
@@ -119,6 +125,18 @@ async def furnish(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
         case.wording = open_wording(world, case.message)
         template = case.message.template_version_id
         case.variants = world.versions.variants[template] if template else case.wording.variants
+
+
+async def open_purse(
+    tx: Transaction, world: World, to_plan: Sequence[Case], cases: Sequence[Case], now: int
+) -> None:
+    """Let messages that are about to be planned know what may be spent; one purse for a whole transaction."""
+    if not to_plan:
+        return
+    known = next((case.purse for case in cases if case.purse is not None), None)
+    found = known or await budgets.purse(tx, world, to_plan[0].message.workspace_id, now)
+    for case in to_plan:
+        case.purse = found
 
 
 def _wait(case: Case, run: Run, decision: WaitUntil, now: int) -> None:
@@ -221,6 +239,8 @@ def plan_step(world: World, case: Case, send: Send, now: int) -> None:
         case.decisions.append({"do": "skip", **note, **said})
         return
     attempt = _attempt(world, case, send, found, now)
+    if case.purse is not None:
+        case.purse.take(attempt, found.line.name)
     case.attempts.append(attempt)
     case.created.append(attempt)
     note |= {"channel": attempt.channel, "line": found.line.name, "lines": found.order.told}

@@ -15,6 +15,7 @@ from angarium.accounts import audit
 from angarium.accounts import policies_store as store
 from angarium.accounts.policies_store import Policy
 from angarium.core.decoding import Shape
+from angarium.messaging.gate.spending import Budgets
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 
@@ -40,9 +41,13 @@ class Policies(msgspec.Struct, frozen=True):
     """What is in force in a workspace."""
 
     content_control: ContentControl = ContentControl()
+    budgets: Budgets = Budgets()
 
 
-KINDS: dict[str, Shape[Any]] = {"content-control": Shape(ContentControl)}
+KINDS: dict[str, Shape[Any]] = {
+    "content-control": Shape(ContentControl),
+    "budgets": Shape(Budgets),
+}
 NONE = Policies()
 TOPIC = "lines"  # woken when a policy was changed: the loop that reads lines again reads these too
 

@@ -14,18 +14,20 @@ from angarium.accounts.reach import WHOLE, Reach
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.problems import Problem
-from angarium.core.values import MessageClass
+from angarium.core.values import Content, MessageClass
 from angarium.lines import tariffs_store
 from angarium.lines.rules import price_text
+from angarium.lines.store import Line
 from angarium.lines.tariffs_store import Session
 from angarium.messaging import accept
 from angarium.messaging.accept import MessageInput
 from angarium.messaging.cascade import Send
 from angarium.messaging.case import CODE_MASK, Case, Unworded
+from angarium.messaging.gate.facts import Facts
 from angarium.messaging.gate.judge import Finding, explain
 from angarium.messaging.gate.verdicts import Allow, Defer, Hold, Refuse
-from angarium.messaging.pricing import Quote, price_shown
-from angarium.messaging.way import Way, facts_of, find_way, lines_of, promotes, word
+from angarium.messaging.pricing import Quote, price_shown, quote
+from angarium.messaging.way import Way, facts_of, find_way, lines_of, promotes, with_budgets, word
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -152,9 +154,21 @@ def _checks(world: World, case: Case, index: int, now: int) -> list[Document]:
     for line in lines_of(world, case.message.workspace_id, case.steps[index]):
         content = word(case, world.channels[line.channel], case.contact)
         found = None if isinstance(content, Unworded) else promotes(world, case, content)
-        findings = explain(facts_of(case, standing, line, found), now)
+        facts = _met(world, case, facts_of(case, standing, line, found), line, now)
+        findings = explain(facts, now)
         checks += [{"line": line.name, **_check(finding)} for finding in findings]
     return checks
+
+
+def _met(world: World, case: Case, facts: Facts, line: Line, now: int) -> Facts:
+    """With the budgets that the message meets on a line, once its words and so its price are known."""
+    channel, content = world.channels[line.channel], case.rendered.get(line.channel)
+    address = case.contact.address(channel.address_kind) if case.contact else None
+    if case.purse is None or address is None or not isinstance(content, Content):
+        return facts
+    parts = channel.measure(world.settings(line), content).parts
+    price = quote(world, line, facts.message_class, address.value, parts, now)
+    return with_budgets(case.purse, facts, line, price, now)
 
 
 def _check(finding: Finding) -> Document:

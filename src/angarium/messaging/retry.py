@@ -57,6 +57,7 @@ ACTIONS: dict[Reason, Action] = {
     Reason.NO_RECEIPT: Action.NEXT,
     Reason.NO_ANSWER: Action.RETRY,
     Reason.HOURS: Action.NEXT,
+    Reason.BUDGET: Action.NEXT,
     Reason.ANSWERED: Action.NEXT,
     Reason.FAULT: Action.NEXT,
     Reason.DEADLINE: Action.STOP,

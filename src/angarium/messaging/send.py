@@ -18,7 +18,7 @@ from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Accepted, Outcome, Refused, Submission, Unknown
 from angarium.core.values import Reason, Standing
 from angarium.lines.store import Line
-from angarium.messaging import plan, poison, receive, retry
+from angarium.messaging import budgets, plan, poison, receive, retry
 from angarium.messaging.case import Case, discreet, load, open_content, wake, write
 from angarium.messaging.gate.facts import NOBODY, Facts, LineRules
 from angarium.messaging.gate.judge import judge
@@ -218,6 +218,7 @@ async def _catch_up(tx: Transaction, world: World, one: Ended, now: int) -> None
 
 async def _set_aside(tx: Transaction, one: Ended, why: str, now: int) -> None:
     attempt = one.attempt
+    before = budgets.stand(attempt)
     attempt.detail, attempt.ended_at = why, now
     match one.outcome:
         case Accepted():
@@ -228,6 +229,7 @@ async def _set_aside(tx: Transaction, one: Ended, why: str, now: int) -> None:
             attempt.state, attempt.reason = AttemptState.UNKNOWN, Reason.NO_ANSWER.value
     await attempt_store.insert_parts(tx, attempt.workspace_id, _parts(attempt, one.outcome, {}))
     await leftovers.end_attempt(tx, attempt, now)
+    await budgets.move(tx, attempt.workspace_id, [(before, attempt)])
 
 
 async def _record(

@@ -16,17 +16,19 @@ from angarium.core.clock import MICROS
 from angarium.core.ports import Channel
 from angarium.core.values import Content, Json, MessageClass, Reason, Standing
 from angarium.lines.store import Line
+from angarium.messaging.budgets import Purse
 from angarium.messaging.cascade import Send, Step
 from angarium.messaging.case import Case, Unworded
 from angarium.messaging.gate.facts import Facts, LineRules, Promotes
 from angarium.messaging.gate.judge import judge, judge_person, judge_wording
-from angarium.messaging.gate.verdicts import Defer, Hold, Refuse
+from angarium.messaging.gate.verdicts import Allow, Defer, Hold, Refuse, Verdict
 from angarium.messaging.pricing import Quote, quote
 from angarium.messaging.routing import Candidate, LineFacts, candidates
 from angarium.messaging.world import World
 
 ORDERS_KEPT = 1_000
 WORDINGS_KEPT = 4_096
+HOLDS_MAX = 32  # one hold after another: by the hours of a week, and by the budgets of its days
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -176,7 +178,7 @@ def _choose_line(
         if not candidate.fit:
             continue
         line = by_id[candidate.line_id]
-        verdict = judge(facts_of(case, standing, line), now)
+        verdict = _judged(case, facts_of(case, standing, line), line, quotes[line.id], now)
         way = Way(line, address, content, parts[line.id], now, order, quotes[line.id])
         if isinstance(verdict, Refuse):
             refusal = verdict
@@ -188,6 +190,30 @@ def _choose_line(
         else:
             return way
     return deferred[1] if deferred else refusal or Refuse(Reason.NO_LINE, _why_none(order))
+
+
+def _judged(case: Case, facts: Facts, line: Line, price: Quote, now: int) -> Verdict:
+    """What the gate says; of what is held until a later day, as the budgets of that day have it."""
+    if case.purse is None:
+        return judge(facts, now)
+    at = now
+    held: Defer | None = None
+    for _ in range(HOLDS_MAX):
+        met = with_budgets(case.purse, facts, line, price, at)
+        verdict = judge(met, at)
+        if isinstance(verdict, Defer | Refuse) and verdict.rule == "budget":
+            case.purse.full(met.budgets, at)
+        if not isinstance(verdict, Defer):
+            return held if held is not None and isinstance(verdict, Allow) else verdict
+        held, at = verdict, verdict.until
+    assert held is not None
+    return Refuse(held.reason, held.detail, held.rule, held.set_at)
+
+
+def with_budgets(purse: Purse, facts: Facts, line: Line, price: Quote, at: int) -> Facts:
+    """The same facts, with the budgets that the message meets at an instant."""
+    found = purse.facts(facts.message_class, line.name, price.micros, price.currency, at)
+    return msgspec.structs.replace(facts, budgets=found)
 
 
 @lru_cache(maxsize=ORDERS_KEPT)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from angarium.core.values import MessageClass, Reason, Standing
-from angarium.messaging.gate import hours, line, person, wording
+from angarium.messaging.gate import budget, hours, line, person, wording
 from angarium.messaging.gate.facts import NO_LINE, NOBODY, Facts, LineRules, Promotes
 from angarium.messaging.gate.verdicts import ALLOW, Allow, Refuse, Verdict
 
@@ -31,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     ("wording", wording.promotes),
     *line.RULES,
     ("line-hours", hours.line_hours),
+    *budget.RULES,
 )
 
 

@@ -51,6 +51,7 @@ class Attempt(msgspec.Struct):
     read_at: int | None = None
     ended_at: int | None = None
     billed_at: int | None = None
+    budgets: str = ""  # the counters that its price is reserved in, was spent of or given back to
 
 
 class Part(msgspec.Struct):

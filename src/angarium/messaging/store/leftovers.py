@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, or_, select, update
 
-from angarium.messaging.store.attempts import Attempt
+from angarium.messaging.store.attempts import Attempt, read
 from angarium.messaging.store.tables import attempt, message
 from angarium.storage.bulk import BulkUpdate, Statement
 from angarium.storage.database import Transaction
@@ -57,6 +57,7 @@ _end_queued = Statement(
         attempt.c.state == "queued",
     )
     .values(state="cancelled", reason=bindparam("because"), ended_at=bindparam("now"))
+    .returning(*attempt.columns)
 )
 
 
@@ -98,10 +99,12 @@ async def forget(
         await tx.update(_decide_again, [(workspace_id, row[0], now)])
 
 
-async def end_message(tx: Transaction, workspace_id: int, message_id: int, reason: str, now: int) -> bool:
-    """End a message as failed, and take back what is queued of it; False when it had ended already."""
+async def end_message(
+    tx: Transaction, workspace_id: int, message_id: int, reason: str, now: int
+) -> tuple[bool, list[Attempt]]:
+    """End a message as failed, and take back what is queued of it: whether it ran, and those attempts."""
     ended = await tx.execute(
         _end_message, workspace_id=workspace_id, message_id=message_id, because=reason, now=now
     )
-    await tx.execute(_end_queued, workspace_id=workspace_id, message_id=message_id, because=reason, now=now)
-    return bool(ended)
+    values = {"workspace_id": workspace_id, "message_id": message_id, "because": reason, "now": now}
+    return bool(ended), [read(row) for row in await tx.rows(_end_queued, **values)]
