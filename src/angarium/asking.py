@@ -66,7 +66,7 @@ def _say_what_is_wrong(document: Document, otherwise: str) -> None:
 
 @click.command()
 @click.option("--to", required=True, help="A phone as +989…, an e-mail address, or a contact's id (con_…).")
-@click.option("--class", "message_class", default="service", show_default=True, help="What the message is.")
+@click.option("--class", "message_class", default="", help="What it is; else its template's, else service.")
 @click.option("--text", default="", help="What to say, as it stands.")
 @click.option("--template", default="", help="Name of a template to say instead.")
 @click.option("--set", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the template.")
@@ -80,7 +80,9 @@ def send(url: str, key: str, preview: bool, no_follow: bool, **given: Any) -> No
     """Send one message through a running server, and follow it live."""
     variables = dict(pair.partition("=")[::2] for pair in given.pop("variables"))
     body = {name: value for name, value in given.items() if value}
-    body["class"] = body.pop("message_class")
+    message_class = body.pop("message_class", "" if "template" in body else "service")
+    if message_class:
+        body["class"] = message_class
     body["to"] = {_kind_of(body["to"]): body["to"]}
     if variables:
         body["variables"] = variables

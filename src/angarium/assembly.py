@@ -27,6 +27,7 @@ from angarium.config import Settings
 from angarium.contacts import api as contacts
 from angarium.contacts import fields_api as contact_fields
 from angarium.content import api as templates
+from angarium.content import proof_api, review_api
 from angarium.core.clock import SystemChance, SystemClock, iso
 from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
@@ -43,6 +44,7 @@ from angarium.messaging import unknowns_api as unknowns
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
 from angarium.messaging.store import held
+from angarium.messaging.surroundings import Outlook
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.protocols.http import Http
@@ -66,6 +68,8 @@ HANDLERS = [
     *lines.HANDLERS,
     *tariffs.HANDLERS,
     *templates.HANDLERS,
+    *review_api.HANDLERS,
+    *proof_api.HANDLERS,
     *cascades.HANDLERS,
     *contacts.HANDLERS,
     *contact_fields.HANDLERS,
@@ -164,6 +168,7 @@ def application(house: House) -> Litestar:
         services={
             "messages": Desk(house.world, house.engine),
             "channels": house.world.channels,
+            "surroundings": Outlook(house.world),
             "line_states": house.engine.states,
         },
     )

@@ -10,8 +10,9 @@ import pytest
 
 from angarium.channels import load
 from angarium.content import api as templates
-from angarium.content import store as template_store
-from angarium.content.api import TemplateShown
+from angarium.content import proof_api, review_api
+from angarium.content.shown import TemplateSaved
+from angarium.content.store import versions as template_store
 from angarium.core import ids
 from angarium.lines import api as lines
 from angarium.messaging import cascades_api as cascades
@@ -23,7 +24,13 @@ from angarium.storage.database import Database
 from angarium.storage.ground import Ground
 from support.server import LINE, Client, everything_in, ground_on, member, serving
 
-HANDLERS = [*lines.HANDLERS, *templates.HANDLERS, *cascades.HANDLERS]
+HANDLERS = [
+    *lines.HANDLERS,
+    *templates.HANDLERS,
+    *review_api.HANDLERS,
+    *proof_api.HANDLERS,
+    *cascades.HANDLERS,
+]
 
 
 def variant(text: str, **different: Any) -> dict[str, Any]:
@@ -51,16 +58,27 @@ async def test_a_template_there_and_back(shop: tuple[Ground, Client]) -> None:
     assert made.status == 201
     template = made.json
     path = f"/v1/templates/{template['id']}"
-    assert {name: template[name] for name in ("name", "version", "state", "variables")} == {
+    assert {
+        name: template[name] for name in ("name", "class", "version", "state", "in_force", "variables")
+    } == {
         "name": "shipped",
+        "class": "service",
         "version": 1,
-        "state": "approved",
+        "state": "published",
+        "in_force": 1,
         "variables": ["order"],
     }
     assert template["variants"] == TEMPLATE["variants"]
-    assert (await mine.ask("GET", path)).json == template
-    assert (await mine.ask("GET", "/v1/templates")).json == {"items": [template], "next": None}
-    assert msgspec.json.encode(msgspec.json.decode(made.body, type=TemplateShown)) == made.body
+    assert [one["kind"] for one in template["findings"]] == ["variable-without-sample"]
+    assert msgspec.json.encode(msgspec.json.decode(made.body, type=TemplateSaved)) == made.body
+    looked = (await mine.ask("GET", path)).json
+    assert looked == {name: value for name, value in template.items() if name != "findings"} | {
+        "schedule": looked["schedule"]  # from now on, and now is later
+    }
+    (listed,) = (await mine.ask("GET", "/v1/templates")).json["items"]
+    assert listed == {name: value for name, value in looked.items() if name != "next"} | {
+        "schedule": listed["schedule"]
+    }
     assert (await mine.ask("DELETE", path)).status == 204
     for method, where in (("GET", path), ("DELETE", path), ("GET", f"{path}/versions")):
         assert (await mine.ask(method, where)).status == 404
@@ -75,7 +93,7 @@ async def test_each_change_is_a_version(shop: tuple[Ground, Client]) -> None:
         given = {"name": f"shipped-{number}", "variants": [variant(f"text {number} {{{{ x }}}}")]}
         changed = (await mine.ask("PUT", path, given)).json
         assert (changed["version"], changed["name"], changed["variables"]) == (number, given["name"], ["x"])
-        assert changed["created_at"] == template["created_at"]
+        assert (changed["in_force"], changed["created_at"]) == (number, template["created_at"])
     versions = (await mine.ask("GET", f"{path}/versions")).json["items"]
     texts = [one["variants"][0]["content"]["text"] for one in versions]
     assert texts == [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from angarium.accounts import roles
 from angarium.config import reference
+from angarium.content.lifecycle import diagram
+from angarium.content.lint.findings import reference as findings
 from house.tree import ROOT
 
 
@@ -19,3 +21,13 @@ def test_the_page_of_roles_is_current() -> None:
     assert roles.reference() in page, (
         "Print it anew: python -c 'from angarium.accounts.roles import reference; print(reference())'"
     )
+
+
+def test_the_page_of_findings_is_current() -> None:
+    page = (ROOT / "docs/reference/lint.md").read_text(encoding="utf-8")
+    assert findings() in page, "Print the table anew: angarium.content.lint.findings.reference()"
+
+
+def test_the_diagram_of_templates_is_current() -> None:
+    page = (ROOT / "docs/explanation/templates.md").read_text(encoding="utf-8")
+    assert diagram() in page, "Print the diagram anew: angarium.content.lifecycle.diagram()"

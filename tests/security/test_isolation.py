@@ -52,6 +52,8 @@ THEIRS = {
     "template": TEMPLATE["name"],
     "cascade": CASCADE["name"],
     "ref": REF,
+    "version": "1",
+    "sample": "sample-of-theirs",
 }
 NOBODYS = {
     "phone": "+380447654321",
@@ -63,9 +65,14 @@ NOBODYS = {
     "template": "nobody-template",
     "cascade": "nobody-cascade",
     "ref": "ref-of-nobody",
+    "version": "1",
+    "sample": "sample-of-nobody",
 }
 FILTERS = {
     "limit",
+    "text",
+    "phrase",
+    "locale",
     "state",
     "class",
     "waiting",
@@ -231,7 +238,12 @@ async def test_every_list_is_of_ones_own(neighbours: Neighbours) -> None:
         required = [one["name"] for one in told["parameters"] if one.get("required")]
         assert answer.status == (422 if required else 200), (path, answer)
         text = answer.body.decode()
-        known_to_all = {"line", "template", "cascade"}  # common words: a channel's help may have them
+        known_to_all = {
+            "line",
+            "template",
+            "cascade",
+            "version",
+        }  # common words: a channel's help may have them
         told_of = [
             name for name, value in neighbours.has.items() if name not in known_to_all and value in text
         ]

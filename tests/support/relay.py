@@ -15,14 +15,15 @@ from angarium.accounts import flows as accounts
 from angarium.contacts import flows as contacts
 from angarium.contacts.rules import ContactInput
 from angarium.contacts.store import Contact
+from angarium.content import flows as templates
+from angarium.content import review
+from angarium.content.flows import Deed, TemplateInput
 from angarium.content.rules import Variant
-from angarium.content.store import TemplateVersion
-from angarium.content.store import save as save_template
 from angarium.core import ids
 from angarium.core.ids import IdMint
 from angarium.core.ports import Accepted, Outcome, Raw, Receipt, Refused, Tools, Unknown
 from angarium.core.problems import Problem
-from angarium.core.values import Content, Reason, ReceiptStatus
+from angarium.core.values import Content, MessageClass, Reason, ReceiptStatus
 from angarium.fabric.local import LocalFabric
 from angarium.lines import flows as lines
 from angarium.lines import tariffs_flows as tariffs
@@ -38,7 +39,7 @@ from angarium.messaging.receive import Read
 from angarium.messaging.send import Ended
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.world import World
-from angarium.storage.database import Database
+from angarium.storage.database import Database, Transaction
 from angarium.storage.ground import Ground
 from angarium.storage.vault import Vault
 from support.still import SeededChance, StillClock
@@ -163,20 +164,16 @@ class Relay:
         assert isinstance(made, Contact), made
         return made
 
-    async def template(self, name: str, text: str) -> None:
-        """A template with one wording for everybody."""
-        now = self.clock.now()
-        version = TemplateVersion(
-            template_id=self.ground.ids.mint(),
-            name=name,
-            version_id=self.ground.ids.mint(),
-            number=1,
-            state="approved",
-            variants=(Variant(Content(text=text)),),
-            created_at=now,
-            updated_at=now,
-        )
-        await self.ground.db.run(save_template, self.workspace_id, version)
+    async def template(self, name: str, text: str, message_class: str = "service") -> None:
+        """A template with one wording for everybody, in force."""
+        given = TemplateInput(name, (Variant(Content(text=text)),), MessageClass(message_class))
+
+        async def work(tx: Transaction) -> None:
+            deed = Deed("key_of_the_shop", self.clock.now())
+            made = await templates.create(tx, self.ground, self.workspace_id, given, deed)
+            await review.publish(tx, self.ground, made, None, review.Term(), deed)
+
+        await self.ground.db.run(work)
 
     # ── what it asks for ─────────────────────────────────────────────────────────────────────────────
 

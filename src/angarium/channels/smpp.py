@@ -497,4 +497,5 @@ CHANNEL = Channel(
     connect=connect,
     lint=lint,
     answers_within_s=lambda settings: settings.response_timeout_s,
+    sender=lambda settings: settings.source,
 )

@@ -493,4 +493,5 @@ CHANNEL = Channel(
     connect=SmtpConnection,
     lint=lint,
     answers_within_s=lambda settings: settings.final_timeout_s,
+    sender=lambda settings: settings.sender_name or settings.sender_address,
 )

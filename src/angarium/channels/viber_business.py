@@ -273,4 +273,5 @@ CHANNEL = Channel(
     send=send,
     lint=lint,
     genuine=genuine,
+    sender=lambda settings: settings.sender,
 )

@@ -249,6 +249,7 @@ CAPABILITIES = Capabilities(
     classes=frozenset(MessageClass) - {MessageClass.PROMOTIONAL},  # service templates only
     native_ttl_s=(15, 86_400),
     text_max=TEXT_MAX,
+    registers_templates=True,
     billed_on="delivered",
 )
 
@@ -263,4 +264,5 @@ CHANNEL = Channel(
     send=send,
     lint=lint,
     genuine=genuine,
+    sender=lambda settings: settings.service,
 )

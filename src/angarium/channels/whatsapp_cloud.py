@@ -478,6 +478,7 @@ CAPABILITIES = Capabilities(
     buttons_max=1,
     images=True,
     text_max=TEXT_MAX,
+    registers_templates=True,
     billed_on="delivered",
 )
 

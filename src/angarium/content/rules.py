@@ -9,6 +9,7 @@ A template version holds variants, each for a channel and a locale, "*" for any.
     | 3     | the very channel | *                                                 |
     | 4–6   | its group        | the same three                                    |
     | 7–9   | *                | the same three                                    |
+    | 10–18 | as 1–9           | as 1–9, for the default locale of the template    |
 
 Locales are cut as RFC 4647 §3.4 (lookup) cuts them, case and `_` for `-` aside. Of equals the first wins.
 """
@@ -65,9 +66,25 @@ class Kind(Enum):
 Field = tuple[str, str, Kind]  # its name as errors show it, its source, its kind
 
 
-def pick(variants: Sequence[Variant], channel: str, locale: str, group: str = "") -> Variant | None:
+def pick(
+    variants: Sequence[Variant], channel: str, locale: str, group: str = "", default_locale: str = ""
+) -> Variant | None:
     """The most specific variant, or None. `group` names the channels that share a wording, such as "sms"."""
-    locales = (*_lookups(locale), ANY)
+    found = _picked(variants, channel, (*_lookups(locale), ANY), group)
+    if found is None and default_locale:
+        return _picked(variants, channel, tuple(_lookups(default_locale)), group)
+    return found
+
+
+def chain(locale: str, default_locale: str = "") -> list[str]:
+    """The locales that are looked for, in their order: `ru-KZ` as ru-kz, ru, *, and those of the default."""
+    last = _lookups(default_locale) if default_locale else []
+    return list(dict.fromkeys((*_lookups(locale), ANY, *last)))
+
+
+def _picked(
+    variants: Sequence[Variant], channel: str, locales: tuple[str, ...], group: str
+) -> Variant | None:
     for wanted_channel in (channel, group, ANY):
         fitting = [variant for variant in variants if variant.channel == wanted_channel]
         for wanted_locale in locales if fitting else ():

@@ -176,6 +176,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     images: bool = False
     html: bool = False
     text_max: int | None = None  # characters
+    registers_templates: bool = False  # wording that names a template must be approved by the provider
     priced_by: str = "message"  # "message" or "part"
     billed_on: str = "accepted"  # "accepted" or "delivered"
     idempotent: bool = False  # the provider dedupes by our client_ref: a retry cannot double
@@ -244,6 +245,11 @@ def plain_ok(_settings: Any, _raw: Raw) -> Reply:
     return Reply()
 
 
+def nobody(_settings: Any) -> str:
+    """For channels on which the person sees no name of a sender."""
+    return ""
+
+
 def within_a_request(_settings: Any) -> float:
     """For channels that ask over HTTP: seconds, the time limit of `protocols/http.py`."""
     return 30.0
@@ -267,6 +273,7 @@ class Channel:
     challenge: Callable[[Any, Raw], Reply | None] = field(default=lambda _settings, _raw: None)
     reply: Callable[[Any, Raw], Reply] = plain_ok
     answers_within_s: Callable[[Any], float] = within_a_request  # then a submission is unknown
+    sender: Callable[[Any], str] = nobody  # as the person sees it
 
     def __post_init__(self) -> None:
         if (self.send is None) == (self.connect is None):

@@ -67,6 +67,7 @@ class Reason(StrEnum):
     NO_WORDING = (
         "no_wording"  # the template has no variant for this channel and locale, or it does not render
     )
+    NOT_APPROVED = "not_approved"  # somebody else has to approve such words, and has not
     DEADLINE = "deadline"  # its time ran out before it could be sent
     NOT_STARTED = "not_started"  # no line took it within the time the step allows
     NO_RECEIPT = "no_receipt"  # went out; no verdict came within the time the step waits

@@ -18,9 +18,8 @@ from angarium.contacts import store as contact_store
 from angarium.contacts.flows import Recipient
 from angarium.contacts.rules import LOCALE
 from angarium.contacts.store import Contact
-from angarium.content import store as content_store
 from angarium.content.rules import NOT_IN_TEXT, Variant
-from angarium.content.store import TemplateVersion
+from angarium.content.store.versions import Worded
 from angarium.core import ids
 from angarium.core.clock import from_datetime, iso, micros
 from angarium.core.problems import FieldProblem, Problem, shown
@@ -37,6 +36,7 @@ from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.cascades import INLINE, Cascade
 from angarium.messaging.store.messages import Message
 from angarium.messaging.way import line_rules, lines_of, word
+from angarium.messaging.wording import Taken, misfit, taken
 from angarium.messaging.world import PLANNER_TOPIC, Wording, World
 from angarium.storage import idempotency
 from angarium.storage.database import Transaction
@@ -63,7 +63,7 @@ class MessageInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """One message as a system asks for it."""
 
     to: Recipient
-    message_class: MessageClass = msgspec.field(name="class")
+    message_class: MessageClass | None = msgspec.field(name="class", default=None)  # or its template's
     text: str = ""  # said as it stands, on every channel
     template: str = ""  # name of a template
     variants: tuple[Variant, ...] = ()  # wording of its own, as templates, per channel and locale
@@ -216,7 +216,7 @@ class Course(msgspec.Struct):
 class Names(msgspec.Struct):
     """What the names in a batch of messages stand for; found out once for all messages that use one."""
 
-    templates: dict[str, TemplateVersion]
+    templates: dict[str, Taken]
     cascades: dict[str, Cascade]
     channel_of_line: dict[str, str]
     courses: dict[tuple[str, str, str], Course] = {}  # by cascade, channel and line
@@ -237,7 +237,7 @@ async def prepare(
     Writes nothing but versions of inline steps, which are put into `learned`; not even that when it is None.
     """
     names = Names(
-        await content_store.by_names(tx, workspace_id, {m.template for m in asked} - {""}),
+        await taken(tx, world, workspace_id, {m.template for m in asked} - {""}, now),
         await cascades.by_names(tx, workspace_id, {m.cascade for m in asked} - {""}),
         {line.name: line.channel for line in world.lines.of(workspace_id)},
     )
@@ -247,8 +247,8 @@ async def prepare(
     for one, person in zip(asked, people, strict=True):
         course = _course(world, one, names)
         wrong = [*_flaws(one, now), *course.wrong]
-        if one.template and one.template not in names.templates:
-            wrong.append(_flaw("template", "no such template", one.template, "create it first"))
+        if unfit := misfit(one.template, one.message_class, names.templates):
+            wrong.append(unfit)
         if isinstance(person, FieldProblem):
             wrong.append(person)
         if wrong or isinstance(person, FieldProblem):
@@ -347,8 +347,8 @@ def _case(
     template = names.templates.get(one.template)
     wording = _wording(one)
     message = _message(world, workspace_id, one, person, course.version_id, template, wording, now)
-    variants = template.variants if template else wording.variants
-    case = Case(message, [], course.steps, person, wording, variants)
+    words = template.words if template else Worded(wording.variants)
+    case = Case(message, [], course.steps, person, wording, words.variants, words.default_locale)
     wrong = _never(world, case, names)
     if wrong:
         return _invalid(wrong)
@@ -371,19 +371,21 @@ def _message(
     one: MessageInput,
     person: Contact,
     version_id: int,
-    template: TemplateVersion | None,
+    template: Taken | None,
     wording: Wording,
     now: int,
 ) -> Message:
     message_id = world.ground.ids.mint()
     send_at = from_datetime(one.send_at) if one.send_at else now
     later = send_at > now
-    deadline_s = one.deadline_s if one.deadline_s is not None else DEADLINE_S[one.message_class]
+    message_class = one.message_class or (template.message_class if template else None)
+    assert message_class is not None  # wording.misfit
+    deadline_s = one.deadline_s if one.deadline_s is not None else DEADLINE_S[message_class]
     return Message(
         workspace_id=workspace_id,
         id=message_id,
         contact_id=person.id,
-        message_class=one.message_class,
+        message_class=message_class,
         state=MessageState.SCHEDULED if later else MessageState.QUEUED,
         reason="",
         label=one.label,
@@ -391,7 +393,7 @@ def _message(
         template_version_id=template.version_id if template else 0,
         cascade_version_id=version_id,
         locale=one.locale or person.locale,
-        words=seal_wording(world, workspace_id, one.message_class, message_id, wording),
+        words=seal_wording(world, workspace_id, message_class, message_id, wording),
         skips=(),
         cost_micros=0,
         currency="",

@@ -52,6 +52,7 @@ class Case(msgspec.Struct):
     contact: Contact | None = None
     wording: Wording | None = None
     variants: tuple[Variant, ...] = ()
+    default_locale: str = ""  # of its template
     rendered: dict[str, Content | Unworded] = {}  # by channel
     created: list[Attempt] = []
     changed: dict[int, Attempt] = {}

@@ -123,8 +123,9 @@ async def furnish(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
     for case in cases:
         case.contact = found.get(case.message.contact_id)
         case.wording = open_wording(world, case.message)
-        template = case.message.template_version_id
-        case.variants = world.versions.variants[template] if template else case.wording.variants
+        words = world.versions.words.get(case.message.template_version_id)
+        case.variants = words.variants if words else case.wording.variants
+        case.default_locale = words.default_locale if words else ""
 
 
 async def open_purse(

@@ -14,6 +14,9 @@ import msgspec
 from angarium.accounts import audit
 from angarium.accounts import policies_store as store
 from angarium.accounts.policies_store import Policy
+from angarium.content.approval import Approvals
+from angarium.content.store import versions
+from angarium.content.surroundings import WordingPolicy
 from angarium.core.decoding import Shape
 from angarium.messaging.gate.spending import Budgets
 from angarium.storage.database import Transaction
@@ -40,13 +43,18 @@ class ContentControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Policies(msgspec.Struct, frozen=True):
     """What is in force in a workspace."""
 
+    approvals: Approvals = Approvals()
+    wording: WordingPolicy = WordingPolicy()
+    recalled: frozenset[int] = frozenset()  # versions of templates with which nothing may leave any more
     content_control: ContentControl = ContentControl()
     budgets: Budgets = Budgets()
 
 
 KINDS: dict[str, Shape[Any]] = {
-    "content-control": Shape(ContentControl),
+    "approvals": Shape(Approvals),
     "budgets": Shape(Budgets),
+    "content-control": Shape(ContentControl),
+    "wording": Shape(WordingPolicy),
 }
 NONE = Policies()
 TOPIC = "lines"  # woken when a policy was changed: the loop that reads lines again reads these too
@@ -67,12 +75,14 @@ class AtHand:
         """Read those of these workspaces again."""
         wanted = list(workspace_ids)
         found = await self._ground.db.read(store.in_force, wanted)
+        recalled = await self._ground.db.read(versions.recalled, wanted)
         by_workspace: dict[int, dict[str, Any]] = {workspace_id: {} for workspace_id in wanted}
         for one in found:
             if one.kind in KINDS:
                 by_workspace[one.workspace_id][one.kind.replace("-", "_")] = read(one)
         self._by_workspace |= {
-            workspace_id: Policies(**documents) for workspace_id, documents in by_workspace.items()
+            workspace_id: Policies(**documents, recalled=recalled.get(workspace_id, frozenset()))
+            for workspace_id, documents in by_workspace.items()
         }
 
 

@@ -154,7 +154,7 @@ def _checks(world: World, case: Case, index: int, now: int) -> list[Document]:
     for line in lines_of(world, case.message.workspace_id, case.steps[index]):
         content = word(case, world.channels[line.channel], case.contact)
         found = None if isinstance(content, Unworded) else promotes(world, case, content)
-        facts = _met(world, case, facts_of(case, standing, line, found), line, now)
+        facts = _met(world, case, facts_of(world, case, standing, line, found), line, now)
         findings = explain(facts, now)
         checks += [{"line": line.name, **_check(finding)} for finding in findings]
     return checks

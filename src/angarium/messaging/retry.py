@@ -53,6 +53,7 @@ ACTIONS: dict[Reason, Action] = {
     Reason.NO_ADDRESS: Action.NEXT,
     Reason.NO_LINE: Action.NEXT,
     Reason.NO_WORDING: Action.NEXT,
+    Reason.NOT_APPROVED: Action.NEXT,
     Reason.NOT_STARTED: Action.NEXT,
     Reason.NO_RECEIPT: Action.NEXT,
     Reason.NO_ANSWER: Action.RETRY,

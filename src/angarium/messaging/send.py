@@ -20,6 +20,7 @@ from angarium.core.values import Reason, Standing
 from angarium.lines.store import Line
 from angarium.messaging import budgets, plan, poison, receive, retry
 from angarium.messaging.case import Case, discreet, load, open_content, wake, write
+from angarium.messaging.gate.approval import NO_WORDS, Wording
 from angarium.messaging.gate.facts import NOBODY, Facts, LineRules
 from angarium.messaging.gate.judge import judge
 from angarium.messaging.gate.verdicts import Defer, Refuse, Verdict
@@ -28,8 +29,9 @@ from angarium.messaging.retry import Action, action, next_try_at
 from angarium.messaging.states import AttemptState, attempt_may_become
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import leftovers, owners, queue
+from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt, Part
-from angarium.messaging.way import line_rules
+from angarium.messaging.way import line_rules, wording_facts
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -119,10 +121,12 @@ async def _judge(
     """Ask the rules once more: what may go, and the cases of what may not."""
     standings = await contacts.standings(tx, workspace_id, {attempt.contact_id for attempt in found})
     rules = line_rules(world.lines.seen(workspace_id, line.id) or line)
+    words = await _words(tx, world, line, workspace_id, found)
     good, stopped = [], {}
     for attempt in found:
         # a contact that is gone: its message was planned before
-        verdict = _verdict(attempt, standings.get(attempt.contact_id, NOBODY), rules, now)
+        standing = standings.get(attempt.contact_id, NOBODY)
+        verdict = _verdict(attempt, standing, rules, words.get(attempt.message_id, NO_WORDS), now)
         if isinstance(verdict, Refuse | Defer):
             stopped[attempt.id] = (attempt, verdict)
         else:
@@ -130,10 +134,33 @@ async def _judge(
     return good, await _stop(tx, world, workspace_id, stopped, now) if stopped else []
 
 
-def _verdict(attempt: Attempt, standing: Standing, rules: LineRules, now: int) -> Verdict:
+async def _words(
+    tx: Transaction, world: World, line: Line, workspace_id: int, found: Sequence[Attempt]
+) -> dict[int, Wording]:
+    """What the gate has to know of their words, by message; looked for where a policy asks, or a recall."""
+    policies = world.policies.of(workspace_id)
+    if not policies.approvals.rules and not policies.recalled:
+        return {}
+    versions = await message_store.template_versions(tx, workspace_id, {one.message_id for one in found})
+    return {
+        one.message_id: wording_facts(
+            world, workspace_id, one.message_class, line.channel, versions.get(one.message_id, 0)
+        )
+        for one in found
+    }
+
+
+def _verdict(attempt: Attempt, standing: Standing, rules: LineRules, words: Wording, now: int) -> Verdict:
     """What the rules say; of an attempt that breaks them, that it may not go."""
     try:
-        facts = Facts(attempt.message_class, standing, rules, attempt.expires_at, attempt.contact_id)
+        facts = Facts(
+            attempt.message_class,
+            standing,
+            rules,
+            attempt.expires_at,
+            attempt.contact_id,
+            wording=words,
+        )
         return judge(facts, now)
     except Exception as error:
         log.exception("the rules broke on an attempt", attempt=attempt.id)

@@ -19,6 +19,7 @@ from angarium.lines.store import Line
 from angarium.messaging.budgets import Purse
 from angarium.messaging.cascade import Send, Step
 from angarium.messaging.case import Case, Unworded
+from angarium.messaging.gate.approval import Wording, wording
 from angarium.messaging.gate.facts import Facts, LineRules, Promotes
 from angarium.messaging.gate.judge import judge, judge_person, judge_wording
 from angarium.messaging.gate.verdicts import Allow, Defer, Hold, Refuse, Verdict
@@ -100,7 +101,7 @@ def _render(case: Case, channel: Channel, contact: Contact) -> Content | Unworde
         return case.variants[0].content
     locale = case.message.locale
     group = channel.address_kind.value
-    variant = wording_rules.pick(case.variants, channel.kind, locale, group)
+    variant = wording_rules.pick(case.variants, channel.kind, locale, group, case.default_locale)
     if variant is None and contact.locale_is_guess and locale == contact.locale:
         variant = wording_rules.pick(case.variants, channel.kind, DEFAULT_LOCALE, group)
     if variant is None:
@@ -178,7 +179,7 @@ def _choose_line(
         if not candidate.fit:
             continue
         line = by_id[candidate.line_id]
-        verdict = _judged(case, facts_of(case, standing, line), line, quotes[line.id], now)
+        verdict = _judged(case, facts_of(world, case, standing, line), line, quotes[line.id], now)
         way = Way(line, address, content, parts[line.id], now, order, quotes[line.id])
         if isinstance(verdict, Refuse):
             refusal = verdict
@@ -240,7 +241,9 @@ def line_rules(line: Line) -> LineRules:
     return LineRules(line.name, line.classes, line.approved, line.enabled, line.hours, line.id, line.channel)
 
 
-def facts_of(case: Case, standing: Standing, line: Line, found: Promotes | None = None) -> Facts:
+def facts_of(
+    world: World, case: Case, standing: Standing, line: Line, found: Promotes | None = None
+) -> Facts:
     """A message on a line as the gate sees it; `found` is what its words promote."""
     message = case.message
     return Facts(
@@ -250,7 +253,18 @@ def facts_of(case: Case, standing: Standing, line: Line, found: Promotes | None 
         message.expires_at,
         message.contact_id,
         found,
+        wording_facts(
+            world, message.workspace_id, message.message_class, line.channel, message.template_version_id
+        ),
     )
+
+
+def wording_facts(
+    world: World, workspace_id: int, message_class: MessageClass, channel: str, version_id: int
+) -> Wording:
+    """The words of a message on a channel as the gate sees them."""
+    policies = world.policies.of(workspace_id)
+    return wording(policies.approvals, message_class, channel, version_id, policies.recalled)
 
 
 def line_facts(world: World, line: Line, price_micros: int) -> LineFacts:

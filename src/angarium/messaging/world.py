@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from angarium.content import store as content_store
 from angarium.content.rules import Variant
+from angarium.content.store import versions as wordings
+from angarium.content.store.versions import Worded
 from angarium.core.ports import Channel, Connection, Ears, Tools
 from angarium.core.values import Json
 from angarium.lines.flows import Lines, opened_settings
@@ -39,24 +40,23 @@ class Wording(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Versions:
-    """Steps of cascades and variants of templates, by version id; a version never changes."""
+    """Steps of cascades and words of templates, by version id; a version never changes."""
 
     def __init__(self) -> None:
         self.steps: dict[int, tuple[Step, ...]] = {}
-        self.variants: dict[int, tuple[Variant, ...]] = {}
+        self.words: dict[int, Worded] = {}  # of versions of templates
         self.inline: dict[tuple[int, str], int] = {}  # (workspace, digest of steps) -> version id
 
     async def load(
         self, tx: Transaction, workspace_id: int, cascades_: set[int], templates: set[int]
     ) -> None:
         """Make sure that these versions are at hand; template version 0 is wording of the message's own."""
-        if len(self.steps) + len(self.variants) > VERSIONS_MAX:
+        if len(self.steps) + len(self.words) > VERSIONS_MAX:
             self.steps.clear()
-            self.variants.clear()
+            self.words.clear()
             self.inline.clear()
         self.steps |= await cascades.steps(tx, workspace_id, cascades_ - self.steps.keys())
-        wanted = templates - self.variants.keys() - {0}
-        self.variants |= await content_store.variants(tx, workspace_id, wanted)
+        self.words |= await wordings.words(tx, workspace_id, templates - self.words.keys() - {0})
 
 
 @dataclass

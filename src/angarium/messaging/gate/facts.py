@@ -6,6 +6,7 @@ import msgspec
 
 from angarium.core import ids
 from angarium.core.values import Hours, MessageClass, Standing
+from angarium.messaging.gate.approval import NO_WORDS, Wording
 from angarium.messaging.gate.spending import Spending
 
 NOBODY = Standing()  # nothing is known against it
@@ -48,6 +49,7 @@ class Facts(msgspec.Struct, frozen=True):
     contact_id: int = 0
     promotes: Promotes | None = None  # what its wording promotes; None: nothing, or nobody has to look
     budgets: tuple[Spending, ...] = ()  # those that count it; asked for when there are any
+    wording: Wording = NO_WORDS
 
     @property
     def contact_at(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from angarium.core.values import MessageClass, Reason, Standing
-from angarium.messaging.gate import budget, hours, line, person, wording
+from angarium.messaging.gate import approval, budget, hours, line, person, wording
 from angarium.messaging.gate.facts import NO_LINE, NOBODY, Facts, LineRules, Promotes
 from angarium.messaging.gate.verdicts import ALLOW, Allow, Refuse, Verdict
 
@@ -25,8 +25,14 @@ def deadline(facts: Facts, now: int) -> Allow | Refuse:
     return Refuse(Reason.DEADLINE, "Its deadline passed before it could be sent.", "deadline", "deadline_s")
 
 
+def approved(facts: Facts, _now: int) -> Verdict:
+    """What others must approve goes when they have."""
+    return approval.approved(facts.wording)
+
+
 RULES: tuple[Rule, ...] = (
     ("deadline", deadline),
+    (approval.RULE, approved),
     *person.RULES,
     ("wording", wording.promotes),
     *line.RULES,

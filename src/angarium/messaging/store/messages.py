@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -77,6 +77,9 @@ _locked = Statement(
     select(*_columns).where(_here, among(message.c.id, "ids")).order_by(message.c.id).with_for_update()
 )
 _by_ids = Statement(select(*_columns).where(_here, among(message.c.id, "ids")))
+_versions = Statement(
+    select(message.c.id, message.c.template_version_id).where(_here, among(message.c.id, "ids"))
+)
 _due = Statement(
     select(message.c.id)
     .where(_here, message.c.decide_at <= bindparam("now"))
@@ -158,6 +161,12 @@ async def hold(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> list[M
 async def by_ids(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> list[Message]:
     """Messages, only to be looked at."""
     return [read(row) for row in await tx.rows(_by_ids, workspace_id=workspace_id, ids=list(ids))]
+
+
+async def template_versions(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> dict[int, int]:
+    """Of which version of a template messages are made; 0: of words of their own."""
+    rows = await tx.rows(_versions, workspace_id=workspace_id, ids=list(ids))
+    return {row[0]: row[1] for row in rows}
 
 
 async def due(tx: Transaction, workspace_id: int, now: int, limit: int) -> list[int]:

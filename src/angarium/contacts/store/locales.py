@@ -1,0 +1,30 @@
+"""What languages the contacts read."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, func, select
+
+from angarium.contacts.store import contact
+from angarium.storage.bulk import Statement
+from angarium.storage.database import Transaction
+
+NEWEST = 10_000  # contacts that are looked at: a million would take too long for a look at some wording
+
+_newest = (
+    select(contact.c.locale)
+    .where(contact.c.workspace_id == bindparam("workspace_id"))
+    .order_by(contact.c.id.desc())
+    .limit(NEWEST)
+    .subquery()
+)
+_counted = Statement(
+    select(_newest.c.locale, func.count())
+    .where(_newest.c.locale != "")
+    .group_by(_newest.c.locale)
+    .order_by(func.count().desc(), _newest.c.locale)
+)
+
+
+async def newest(tx: Transaction, workspace_id: int) -> list[tuple[str, int]]:
+    """The locales of the newest contacts with how many have each, the commonest first."""
+    return [(row[0], row[1]) for row in await tx.rows(_counted, workspace_id=workspace_id)]

@@ -1,0 +1,123 @@
+"""Limits and prices: what the channels carry, how long it gets, what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from angarium.content.lint.findings import Finding
+from angarium.content.lint.subject import Rendered, Subject, Wording, masked, measured
+from angarium.content.surroundings import Carrier
+from angarium.core.problems import FieldProblem
+from angarium.core.values import MessageClass, Price
+
+PARTS_MANY = 3
+PLACEHOLDERS_MAX = 5  # 8x8's guide to Viber templates of 2026-07
+VIBER = "viber_business"
+
+
+def look(subject: Subject, wording: Wording) -> Iterator[Finding]:
+    """Everything about limits, parts and prices of one wording."""
+    content = wording.variant.content
+    if not (content.text or content.html or content.image_url or content.template):
+        yield wording.finding("variant-empty", "it says nothing", "write something, or leave it out")
+        return
+    yield from _carried(subject, wording)
+    told: set[tuple[str, str, str]] = set()
+    for carrier in wording.carriers:
+        yield from _beyond(wording, carrier, told)
+        yield from _parts(subject.message_class, wording, carrier)
+    yield from _viber(subject, wording)
+
+
+def _carried(subject: Subject, wording: Wording) -> Iterator[Finding]:
+    named = wording.variant.channel
+    channel = subject.around.channels.get(named)
+    if channel is not None and subject.message_class not in channel.capabilities.classes:
+        yield wording.finding(
+            "class-not-carried",
+            f"{channel.title} carries no {subject.message_class.value} messages",
+            "take the wording out",
+        )
+    elif subject.around.carriers and not wording.carriers:
+        yield wording.finding(
+            "line-missing",
+            f"no line may carry {subject.message_class.value} messages by {named}",
+            "have a line approved for this class",
+        )
+
+
+def _beyond(wording: Wording, carrier: Carrier, told: set[tuple[str, str, str]]) -> Iterator[Finding]:
+    """What the channel refuses, by its own lint, for each sample; each thing once."""
+    for one in wording.rendered:
+        if one.content is None:
+            continue
+        for problem in carrier.channel.lint(carrier.settings, one.content):
+            key = (carrier.channel.kind, problem.field, problem.remedy)
+            if key not in told and _is_ours(wording, problem):
+                told.add(key)
+                yield wording.finding(
+                    "channel-limit",
+                    f"{carrier.channel.title}, with the sample {one.sample.name}: "
+                    f"{problem.field} {problem.problem}",
+                    problem.remedy,
+                    field=problem.field,
+                    value=problem.value,
+                )
+
+
+def _is_ours(wording: Wording, problem: FieldProblem) -> bool:
+    """A wording for all channels is measured by what it says; what it lacks is another wording's business."""
+    return wording.variant.channel != "*" or problem.field in ("text", "buttons")
+
+
+def _parts(message_class: MessageClass, wording: Wording, carrier: Carrier) -> Iterator[Finding]:
+    rendered = [one for one in wording.rendered if one.content is not None]
+    if not rendered or carrier.channel.capabilities.priced_by != "part":
+        return
+    counts = [_count(carrier, one) for one in rendered]
+    least, most = min(counts), max(counts)
+    longest = rendered[counts.index(most)].sample.name
+    span = f"{least}" if least == most else f"{least} to {most}"
+    prices = [carrier.price(message_class, "", parts) for parts in dict.fromkeys((least, most))]
+    amounts = " to ".join(_amount(price) for price in prices)
+    yield wording.finding(
+        "parts",
+        f"on {carrier.line}: {span} part{'s' if most > 1 else ''}, {amounts} {prices[0].currency}; "
+        f"the longest is the sample {longest}",
+        field="text",
+        value=str(most),
+    )
+    if most > PARTS_MANY:
+        yield wording.finding(
+            "parts-many",
+            f"on {carrier.line} the sample {longest} takes {most} parts",
+            f"shorten it to {PARTS_MANY} parts, or send it by another channel first",
+            field="text",
+            value=str(most),
+        )
+
+
+def _count(carrier: Carrier, one: Rendered) -> int:
+    assert one.content is not None
+    return measured(carrier, one.content).parts
+
+
+def _amount(price: Price) -> str:
+    return f"{price.micros / 1_000_000:f}".rstrip("0").rstrip(".")
+
+
+def _viber(subject: Subject, wording: Wording) -> Iterator[Finding]:
+    """What Viber registers: compulsory for otp and transactional messages since July 2026."""
+    if wording.variant.channel != VIBER or subject.message_class.value not in ("otp", "transactional"):
+        return
+    source = masked(wording.variant.content.text).strip()
+    places = wording.variant.content.text.count("{{")
+    troubles = []
+    if places > PLACEHOLDERS_MAX:
+        troubles.append((f"has {places} variables", f"at most {PLACEHOLDERS_MAX}"))
+    if source and (source[0] == "\ue000" or source[-1] == "\ue000"):
+        troubles.append(("begins or ends with a variable", "write words before the first and after the last"))
+    if "}}{{" in wording.variant.content.text.replace(" ", ""):
+        troubles.append(("has two variables in a row", "write words between them"))
+    for problem, remedy in troubles:
+        yield wording.finding("viber-placeholders", problem, remedy, field="text")

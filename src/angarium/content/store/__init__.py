@@ -1,0 +1,1 @@
+"""Tables of templates, one file for each noun, one function per query."""

@@ -1,0 +1,66 @@
+"""What wording stands in, as the rooms of lines and contacts know it: handed to the room of content."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from angarium.contacts import fields
+from angarium.contacts import store as contacts
+from angarium.contacts.store import locales
+from angarium.content.surroundings import Carrier, Person, Surroundings
+from angarium.core.values import MessageClass, Price
+from angarium.lines.store import Line
+from angarium.messaging.policies import TOPIC
+from angarium.messaging.pricing import quote
+from angarium.messaging.way import contact_values
+from angarium.messaging.world import World
+from angarium.storage.database import Transaction
+
+
+class Outlook:
+    """A look over everything that this process has at hand."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def carriers(self, workspace_id: int) -> tuple[Carrier, ...]:
+        """The lines of a workspace; one that is not approved carries no class."""
+        world = self._world
+        return tuple(
+            Carrier(
+                line=line.name,
+                channel=world.channels[line.channel],
+                settings=world.settings(line),
+                classes=line.classes if line.approved and line.enabled else frozenset(),
+                price=partial(self._price, line),
+            )
+            for line in world.lines.of(workspace_id)
+        )
+
+    async def around(self, tx: Transaction, workspace_id: int) -> Surroundings:
+        """The lines, what the newest contacts read, and the fields that contacts have by definition."""
+        defined = await fields.definitions(tx, workspace_id)
+        return Surroundings(
+            self._world.channels,
+            self.carriers(workspace_id),
+            tuple(await locales.newest(tx, workspace_id)),
+            frozenset(defined) if defined else None,
+        )
+
+    async def contact(self, tx: Transaction, workspace_id: int, contact_id: int) -> Person | None:
+        """A contact with the first address of each kind."""
+        found = (await contacts.by_ids(tx, workspace_id, {contact_id})).get(contact_id)
+        if found is None:
+            return None
+        addresses = {one.kind: one.value for one in reversed(found.addresses)}
+        return Person(contact_values(found), found.locale, addresses)
+
+    def _price(self, line: Line, message_class: MessageClass, address: str, parts: int) -> Price:
+        now = self._world.ground.clock.now()
+        found = quote(self._world, line, message_class, address, parts, now)
+        return Price(found.micros, found.currency)
+
+    async def recalled(self, workspace_id: int) -> None:
+        """Know at once what was taken back, and tell the others."""
+        await self._world.policies.reload([workspace_id])
+        self._world.ground.fabric.wake(TOPIC)
