@@ -27,7 +27,8 @@ from angarium.config import Settings
 from angarium.contacts import api as contacts
 from angarium.contacts import fields_api as contact_fields
 from angarium.content import api as templates
-from angarium.content import proof_api, review_api
+from angarium.content import proof_api as proofs
+from angarium.content import review_api as template_reviews
 from angarium.core.clock import SystemChance, SystemClock, iso
 from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
@@ -68,8 +69,8 @@ HANDLERS = [
     *lines.HANDLERS,
     *tariffs.HANDLERS,
     *templates.HANDLERS,
-    *review_api.HANDLERS,
-    *proof_api.HANDLERS,
+    *template_reviews.HANDLERS,
+    *proofs.HANDLERS,
     *cascades.HANDLERS,
     *contacts.HANDLERS,
     *contact_fields.HANDLERS,

@@ -115,7 +115,7 @@ def deed_of(request: Call, note: str = "") -> Deed:
         detail="A variant for each channel and locale; the most specific one is said. Their fields "
         "are Liquid: `{{ name }}`, filters and conditions. It is published at once where no policy asks for "
         "its approval; `next` says what comes next, `findings` what its author should know.",
-        scope="setup:write",
+        scope="templates:write",
         takes=TEMPLATE,
         gives=TemplateSaved,
         status=201,
@@ -147,7 +147,7 @@ async def create_template(request: Call) -> JsonAnswer:
         summary="Change a template",
         detail="Makes its next version. Messages that are under way keep the one they were made of. While a "
         "version is in review, the template cannot be changed.",
-        scope="setup:write",
+        scope="templates:write",
         takes=TEMPLATE,
         gives=TemplateSaved,
         problems=(404, 409),
@@ -193,7 +193,7 @@ async def _saved(
     Operation(
         summary="Delete a template",
         detail="Messages that were made of it keep their words.",
-        scope="setup:write",
+        scope="templates:write",
         status=204,
         problems=(404,),
     ),

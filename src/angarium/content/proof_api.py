@@ -149,7 +149,7 @@ async def _samples(tx: Transaction, request: Call) -> list[Sample]:
     Operation(
         summary="Save a sample of a template",
         detail="In the place of the one of its name. A sample is no part of what is approved.",
-        scope="setup:write",
+        scope="templates:write",
         takes=SAMPLE,
         gives=SampleShown,
         problems=(404,),
@@ -173,7 +173,7 @@ async def put_sample(request: Call) -> JsonAnswer:
 
 @route(
     "DELETE /v1/templates/{template_id}/samples/{sample}",
-    Operation(summary="Delete a sample", scope="setup:write", status=204, problems=(404,)),
+    Operation(summary="Delete a sample", scope="templates:write", status=204, problems=(404,)),
 )
 async def delete_sample(request: Call) -> JsonAnswer:
     """Delete one."""

@@ -67,7 +67,7 @@ class RollBackInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 SAID, DECIDED, PUBLISH = Shape(Said), Shape(Decided), Shape(PublishInput)
 RETIRE, ROLL_BACK = Shape(RetireInput), Shape(RollBackInput)
 Work = Callable[[Transaction, Whole, Deed], Awaitable[Version]]
-WRITE, DECIDE = "setup:write", "templates:decide"
+WRITE, DECIDE = "templates:write", "templates:decide"
 TAKES_BACK = ("refused", "retired")  # deeds after which messages that wait may not go
 
 

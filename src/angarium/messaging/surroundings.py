@@ -7,10 +7,11 @@ from functools import partial
 from angarium.contacts import fields
 from angarium.contacts import store as contacts
 from angarium.contacts.store import locales
-from angarium.content.surroundings import Carrier, Person, Surroundings
+from angarium.content import promotional
+from angarium.content.surroundings import Carrier, Mark, Person, Surroundings
 from angarium.core.values import MessageClass, Price
 from angarium.lines.store import Line
-from angarium.messaging.policies import TOPIC
+from angarium.messaging.policies import TOPIC, ContentControl
 from angarium.messaging.pricing import quote
 from angarium.messaging.way import contact_values
 from angarium.messaging.world import World
@@ -45,6 +46,7 @@ class Outlook:
             self.carriers(workspace_id),
             tuple(await locales.newest(tx, workspace_id)),
             frozenset(defined) if defined else None,
+            promotional=partial(_promotes, self._world.policies.of(workspace_id).content_control),
         )
 
     async def contact(self, tx: Transaction, workspace_id: int, contact_id: int) -> Person | None:
@@ -64,3 +66,12 @@ class Outlook:
         """Know at once what was taken back, and tell the others."""
         await self._world.policies.reload([workspace_id])
         self._world.ground.fabric.wake(TOPIC)
+
+
+def _promotes(policy: ContentControl, text: str, _locale: str) -> list[Mark]:
+    """The words for which a text is taken to promote; none when it is not."""
+    found = promotional.detect(text, policy.also, policy.never)
+    if not found.is_likely:
+        return []
+    counted = [mark for mark in found.marks if mark.strength in promotional.WEIGHTS]
+    return [Mark(mark.start, text[mark.start : mark.end], f"{mark.strength} {mark.kind}") for mark in counted]

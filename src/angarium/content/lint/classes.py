@@ -47,7 +47,7 @@ def _promotional(subject: Subject, wording: Wording) -> Iterator[Finding]:
             for mark in detect(source, wording.variant.locale):
                 yield wording.finding(
                     "promotional-wording",
-                    f"{mark.words}: {mark.why}",
+                    f"{mark.words} promotes ({mark.why})",
                     f"take it out of a {subject.message_class.value} text, or send it as promotional",
                     field=name,
                     position=mark.start + 1,
