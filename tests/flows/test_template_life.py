@@ -3,100 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 
-from angarium.assembly import House
-from angarium.core import ids
-from angarium.core.problems import Problem
-from angarium.storage import facts
-from support.relay import Relay
-from support.server import LINE, Client, Heard, key_for, member, whole_house
+from support.writers import TEXT, Shop, a_shop
 
-WRITER = ("setup:read", "setup:write", "messages:write", "messages:read")
-DECIDER = ("setup:read", "templates:decide")
-TEXT = "Order {{ order }} is on its way."
 MINUTE = timedelta(minutes=1)
-
-
-@dataclass
-class Shop:
-    """A shop in which one writes, another edits, and two decide."""
-
-    house: House
-    owner: Client
-    writer: Client
-    editor: Client
-    decider: Client
-    second: Client
-
-    async def policy(self, *rules: dict[str, Any], **more: Any) -> None:
-        """What must be approved."""
-        answer = await self.owner.ask("PUT", "/v1/policies/approvals", {"rules": list(rules), **more})
-        assert answer.status == 200, answer
-
-    async def write(self, text: str = TEXT, who: Client | None = None, **given: Any) -> dict[str, Any]:
-        """A new template with a sample."""
-        body = {"name": "shipped", "variants": [{"content": {"text": text}}], **given}
-        made = await (who or self.writer).ask("POST", "/v1/templates", body)
-        assert made.status == 201, made
-        path = f"/v1/templates/{made.json['id']}"
-        sample = {"values": {"order": "4512"}}
-        assert (await self.writer.ask("PUT", f"{path}/samples/usual", sample)).status == 200
-        return made.json | {"path": path}
-
-    async def save(self, path: str, text: str, who: Client | None = None, **given: Any) -> Heard:
-        """The next version."""
-        body = {"name": "shipped", "variants": [{"content": {"text": text}}], **given}
-        return await (who or self.writer).ask("PUT", path, body)
-
-    async def submitted(self, text: str = TEXT) -> str:
-        """A template that waits to be decided on; its path."""
-        path = (await self.write(text))["path"]
-        assert (await self.writer.ask("POST", f"{path}/submit", {})).status == 200
-        return str(path)
-
-    async def published(self, text: str = TEXT) -> str:
-        """A template that was approved and is in force; its path."""
-        path = await self.submitted(text)
-        assert (await self.decider.ask("POST", f"{path}/approve", {})).status == 200
-        assert (await self.writer.ask("POST", f"{path}/publish", {})).status == 200
-        return path
-
-    async def shown(self, path: str) -> dict[str, Any]:
-        """A template as it is now."""
-        return dict((await self.writer.ask("GET", path)).json)
-
-    async def version(self, path: str, number: int) -> dict[str, Any]:
-        """One version with its history."""
-        return dict((await self.writer.ask("GET", f"{path}/versions/{number}")).json)
 
 
 @pytest.fixture
 async def shop(database_url: str, tmp_path: Path) -> AsyncIterator[Shop]:
     """The whole house, and everybody's keys."""
-    async with whole_house(database_url, tmp_path) as (house, nobody):
-        owner = await member(nobody, house.ground, "shop")
-
-        async def somebody(*scopes: str) -> Client:
-            return owner.with_key(
-                await key_for(house.ground, owner.workspace_id, *scopes), owner.workspace_id
-            )
-
-        everything = (*WRITER, *DECIDER)
-        yield Shop(
-            house,
-            owner,
-            await somebody(*WRITER),
-            await somebody(*everything),
-            await somebody(*everything),
-            await somebody(*DECIDER),
-        )
+    async with a_shop(database_url, tmp_path) as made:
+        yield made
 
 
 def instant(after: timedelta) -> str:
@@ -396,145 +318,3 @@ async def test_the_policy_may_ask_it_of_other_channels(shop: Shop) -> None:
     unknown = {"channel": "smpp", "status": "approved"}
     answer = await shop.decider.ask("PUT", f"/v1/templates/{made['id']}/registrations", unknown)
     assert (answer.status, list(answer.fields)) == (422, ["channel"])
-
-
-# ── messages ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_a_message_takes_its_class_from_the_template(relay: Relay) -> None:
-    await relay.line("sms", "smpp", ("service", "promotional"))
-    await relay.template("sale", "20% off. STOP to unsubscribe", "promotional")
-    asked = {"to": {"phone": "+380501234567"}, "template": "sale", "line": "sms"}
-    assert (await relay.order(asked))["class"] == "promotional"
-    wrong = await relay.order(asked | {"class": "service"})
-    assert isinstance(wrong, Problem)
-    assert wrong.fields[0].field == "class"
-    assert "promotional" in wrong.fields[0].problem
-    without = await relay.order({"to": {"phone": "+380501234567"}, "text": "x", "line": "sms"})
-    assert isinstance(without, Problem)
-    assert [one.field for one in without.fields] == ["class"]
-
-
-async def send(shop: Shop, **given: Any) -> Heard:
-    """A message by the only line."""
-    body = {"to": {"phone": "+380441234568"}, "channel": "viber_business", **given}
-    return await shop.writer.ask("POST", "/v1/messages", body)
-
-
-async def open_line(shop: Shop) -> None:
-    """A line that everything may go by."""
-    assert (await shop.owner.ask("POST", "/v1/lines", LINE)).status == 201
-    await shop.house.world.lines.reload([shop.owner.workspace_id])
-
-
-async def test_what_nobody_has_read_is_refused_where_somebody_must(shop: Shop) -> None:
-    await open_line(shop)
-    await shop.policy({"approvals": 1})
-    path = await shop.published()
-    for own in ({"text": "hello"}, {"variants": [{"content": {"text": "hello"}}]}):
-        answer = await send(shop, **own, **{"class": "service"})
-        assert (answer.status, answer.json["reason"]) == (202, "not_approved"), own
-        told = (await shop.writer.ask("GET", f"/v1/messages/{answer.json['id']}")).json
-        assert told["finished"] is True
-        preview = await shop.writer.ask(
-            "POST",
-            "/v1/messages/preview",
-            {"to": {"phone": "+380441234568"}, "channel": "viber_business", "class": "service", **own},
-        )
-        (step,) = preview.json["steps"]
-        assert (step["goes"], step["rule"], step["set_at"]) == (False, "approval", "/v1/policies/approvals")
-    good = await send(shop, template="shipped", variables={"order": "1"})
-    assert (good.status, good.json["state"]) == (202, "queued")
-    await shop.save(path, "a draft {{ order }}")
-    again = await send(shop, template="shipped", variables={"order": "1"})
-    assert again.status == 202
-
-
-async def test_a_template_without_a_version_in_force_is_refused(shop: Shop) -> None:
-    await open_line(shop)
-    await shop.policy({"approvals": 1})
-    await shop.write()
-    answer = await send(shop, template="shipped", variables={"order": "1"})
-    assert (answer.status, list(answer.fields)) == (422, ["template"])
-    assert "publish" in answer.fields["template"]["remedy"]
-
-
-async def test_each_step_is_a_fact(shop: Shop) -> None:
-    await shop.policy({"approvals": 1})
-    path = await shop.published()
-    template_id = ids.read("template", path.rpartition("/")[2])
-    found = await shop.house.ground.db.read(facts.of_subject, shop.owner.workspace_id, template_id, 50)
-    assert [one.kind for one in found] == [
-        "template.save",
-        "template.submit",
-        "template.approve",
-        "template.publish",
-    ]
-
-
-# ── what was approved ────────────────────────────────────────────────────────────────────────────────
-
-DEEDS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "save": ("PUT", "", {"name": "shipped", "variants": [{"content": {"text": "other {{ order }}"}}]}),
-    "save the same": ("PUT", "", {"name": "shipped", "variants": [{"content": {"text": TEXT}}]}),
-    "rename": ("PUT", "", {"name": "renamed", "variants": [{"content": {"text": "r {{ order }}"}}]}),
-    "default locale": (
-        "PUT",
-        "",
-        {"name": "shipped", "default_locale": "uk", "variants": [{"content": {"text": TEXT}}]},
-    ),
-    "submit": ("POST", "/submit", {}),
-    "withdraw": ("POST", "/withdraw", {}),
-    "approve": ("POST", "/approve", {}),
-    "refuse": ("POST", "/refuse", {"note": "no"}),
-    "request changes": ("POST", "/request-changes", {"note": "change"}),
-    "publish": ("POST", "/publish", {}),
-    "publish in an emergency": ("POST", "/publish", {"emergency": True, "note": "now"}),
-    "schedule": ("POST", "/publish", {"from": "2035-01-01T00:00:00Z"}),
-    "unschedule": ("POST", "/unschedule", {}),
-    "roll back": ("POST", "/roll-back", {"version": 1}),
-    "retire": ("POST", "/retire", {}),
-    "sample": ("PUT", "/samples/usual", {"values": {"order": "9"}}),
-}
-
-
-async def approved_words(shop: Shop, path: str) -> dict[str, Any]:
-    """Every version's words by its number, and which hashes others approved."""
-    listed = (await shop.writer.ask("GET", f"{path}/versions?limit=1000")).json["items"]
-    return {
-        one["version"]: (one["variants"], one["default_locale"], one["hash"], one["author"]) for one in listed
-    }
-
-
-async def check(shop: Shop, path: str, before: dict[str, Any], done: list[str]) -> dict[str, Any]:
-    """What was written has not changed, and what is in force others have approved."""
-    after = await approved_words(shop, path)
-    assert {number: after[number] for number in before} == before, done
-    shown = await shop.shown(path)
-    for period in shown["schedule"]:
-        if period["version"] is not None:
-            told = await shop.version(path, period["version"])
-            mine = {told["author"], *told["editors"]}
-            assert told["approved_by"], (done, period)
-            assert not mine & set(told["approved_by"]), done
-            approvals = [one for one in told["steps"] if one["action"] == "approve"]
-            assert all(one["actor"] not in mine and one["hash"] == told["hash"] for one in approvals), done
-    return after
-
-
-@pytest.mark.parametrize("seed", range(8))
-async def test_nothing_changes_what_was_approved_in_any_order(shop: Shop, seed: int) -> None:
-    """Whatever anybody does in whatever order after others published a version."""
-    await shop.policy({"approvals": 1})
-    dice, path = Random(seed), await shop.published()
-    before = await approved_words(shop, path)
-    done: list[str] = []
-    for _ in range(25):
-        who = dice.choice(["owner", "writer", "editor", "decider", "second"])
-        deed = dice.choice(list(DEEDS))
-        method, tail, body = DEEDS[deed]
-        answer = await getattr(shop, who).ask(method, path + tail, body)
-        assert answer.status < 500, (done, answer)
-        done.append(f"{who}: {deed} {answer.status}")
-        before = await check(shop, path, before, done)
-    assert len(before) > 1, done

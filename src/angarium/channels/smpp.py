@@ -65,7 +65,6 @@ from angarium.protocols.smpp_text import TextError
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
 
-
 Octet = Annotated[int, Meta(ge=0, le=255)]
 
 
