@@ -253,7 +253,7 @@ def facts_of(
         message.expires_at,
         message.contact_id,
         found,
-        wording_facts(
+        wording=wording_facts(
             world, message.workspace_id, message.message_class, line.channel, message.template_version_id
         ),
     )
