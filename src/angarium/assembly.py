@@ -26,6 +26,10 @@ from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
 from angarium.contacts import fields_api as contact_fields
+from angarium.contacts.imports import api as imports_api
+from angarium.contacts.imports.flows import Imports
+from angarium.contacts.imports.runner import Runner
+from angarium.contacts.imports.shelf import Shelf
 from angarium.content import api as templates
 from angarium.content import proof_api as proofs
 from angarium.content import review_api as template_reviews
@@ -75,6 +79,7 @@ HANDLERS = [
     *contacts.HANDLERS,
     *contact_fields.HANDLERS,
     *merges.HANDLERS,
+    *imports_api.HANDLERS,
     *messages.HANDLERS,
     *unknowns.HANDLERS,
     *costs_api.HANDLERS,
@@ -97,6 +102,8 @@ class House:
     world: World
     engine: Engine
     notary: Notary
+    imports: Imports
+    importer: Runner
 
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
@@ -127,9 +134,22 @@ def assemble(settings: Settings) -> House:
         return [workspace.id for workspace in await ground.db.read(accounts.workspaces)]
 
     engine = Engine(world, workspace_ids)
+    imports = Imports(ground, Shelf(files_folder(settings) / "imports", settings.file_max_bytes))
     return House(
-        settings, ground, http, world, engine, Notary(ground, notary.anchors_beside(settings.key_file))
+        settings,
+        ground,
+        http,
+        world,
+        engine,
+        Notary(ground, notary.anchors_beside(settings.key_file)),
+        imports,
+        Runner(imports, workspace_ids),
     )
+
+
+def files_folder(settings: Settings) -> Path:
+    """Where files of contacts lie while they are needed."""
+    return Path(settings.files_folder or Path(settings.key_file).parent / "angarium.files")
 
 
 def make_ground(settings: Settings) -> Ground:
@@ -171,6 +191,7 @@ def application(house: House) -> Litestar:
             "channels": house.world.channels,
             "surroundings": Outlook(house.world),
             "line_states": house.engine.states,
+            "imports": house.imports,
         },
     )
 
@@ -223,6 +244,7 @@ async def _serve(settings: Settings) -> None:
         await _tell_what_is_held(house.ground)
         await house.engine.start()
         await house.notary.start()
+        await house.importer.start()
         await server.start()
         _collect_seldom()
         log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
@@ -233,6 +255,7 @@ async def _serve(settings: Settings) -> None:
             os._exit(os.EX_IOERR)  # the loops are not heard out: nothing could write down what they heard
     finally:
         await server.stop()
+        await house.importer.stop()
         await _hear_out(house)
         await house.close()
         log.info("stopped")

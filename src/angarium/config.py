@@ -57,6 +57,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     body_max_bytes: Annotated[int, Meta(ge=1024, le=1 << 30, description="Largest body of a request.")] = (
         10 * 1024 * 1024
     )
+    files_folder: Annotated[
+        str,
+        Meta(
+            description="Folder of files that are imported or exported, while they are needed. Empty: "
+            "`angarium.files` beside the key file."
+        ),
+    ] = ""
+    file_max_bytes: Annotated[
+        int, Meta(ge=1024, le=1 << 40, description="Largest file of contacts that is taken.")
+    ] = 1 << 30
     trusted_proxies: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$")], ...],  # never everybody: "*"
         Meta(

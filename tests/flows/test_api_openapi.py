@@ -102,6 +102,7 @@ UNTOLD = {
     ("GET", "/v1/messages/{message_id:str}"),
     ("GET", "/v1/messages"),
     ("GET", "/v1/messages/report"),
+    ("GET", "/v1/imports/{import_id:str}/errors"),
     ("GET", "/v1/messages/report/instead"),
     ("GET", "/v1/unknowns"),
     ("GET", "/v1/unknowns/summary"),

@@ -84,6 +84,8 @@ FILTERS = {
     "by",
     "created_until",
     "action",
+    "file_name",
+    "country",
 }  # asked for, and no name of a thing
 BY_TOKEN = {"/callbacks/{line}/{token}"}  # whoever knows the token is the provider; see the test of callbacks
 

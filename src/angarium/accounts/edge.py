@@ -133,8 +133,7 @@ async def read_raw(request: Call, most_bytes: int) -> bytes:
         async with asyncio.timeout(BODY_WITHIN_S):
             return await _whole(request, most_bytes)
     except TimeoutError:
-        detail = f"It did not come within {BODY_WITHIN_S:g} seconds."
-        raise Problem("body-too-slow", "The body did not arrive", status=408, detail=detail) from None
+        raise _too_slow() from None
 
 
 async def _whole(request: Call, most_bytes: int) -> bytes:
@@ -142,15 +141,42 @@ async def _whole(request: Call, most_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
-        message = cast("MutableMapping[str, Any]", await request.receive())
-        if message["type"] == "http.disconnect":
-            raise Problem("caller-gone", "The caller has gone", status=400, detail="The body ended early.")
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
+        chunk, more = await _chunk(request)
+        chunks.append(chunk)
+        size += len(chunk)
         if size > most_bytes:
             raise too_large(most_bytes)
-        if not message.get("more_body", False):
+        if not more:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _chunk(request: Call) -> tuple[bytes, bool]:
+    """What comes next of a body, and whether more follows."""
+    message = cast("MutableMapping[str, Any]", await request.receive())
+    if message["type"] == "http.disconnect":
+        raise Problem("caller-gone", "The caller has gone", status=400, detail="The body ended early.")
+    return message.get("body", b""), message.get("more_body", False)
+
+
+async def pieces(request: Call, most_bytes: int) -> AsyncIterator[bytes]:
+    """A large body as it comes, such as a file; each piece has its own time to arrive."""
+    length = dict(request.scope["headers"]).get(b"content-length", b"0")
+    if length.isdigit() and int(length) > most_bytes:
+        raise too_large(most_bytes)
+    more = True
+    while more:
+        try:
+            async with asyncio.timeout(BODY_WITHIN_S):
+                chunk, more = await _chunk(request)
+        except TimeoutError:
+            raise _too_slow() from None
+        if chunk:
+            yield chunk
+
+
+def _too_slow() -> Problem:
+    detail = f"It did not come within {BODY_WITHIN_S:g} seconds."
+    return Problem("body-too-slow", "The body did not arrive", status=408, detail=detail)
 
 
 def too_large(most_bytes: int) -> Problem:

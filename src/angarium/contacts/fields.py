@@ -12,14 +12,17 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from angarium.contacts.store import fields as store
 from angarium.core.clock import from_datetime, iso
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Json
-from angarium.storage.database import Transaction
+
+if TYPE_CHECKING:
+    from angarium.contacts.store.fields import FieldRow
+    from angarium.storage.database import Transaction
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")  # as a template writes it: {{ contact.city }}
 # What a template sees of a contact under these names is not a field (messaging/way.py: contact_values).
@@ -73,10 +76,12 @@ class Misfit(Exception):
 
 async def definitions(tx: Transaction, workspace_id: int) -> dict[str, FieldDefinition]:
     """The defined fields of a workspace by name; one query, to be asked once for a batch."""
+    from angarium.contacts.store import fields as store  # noqa: PLC0415  to clean values no table is needed
+
     return {one.name: definition_of(one) for one in await store.every(tx, workspace_id)}
 
 
-def definition_of(one: store.FieldRow) -> FieldDefinition:
+def definition_of(one: FieldRow) -> FieldDefinition:
     """A definition as it is kept, as everybody works with it."""
     return FieldDefinition(one.name, FieldKind(one.kind), one.label, one.choices, one.currency)
 

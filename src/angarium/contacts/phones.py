@@ -107,6 +107,11 @@ def _code_of(first: str) -> int:
     return next((int(first[1:end]) for end in (2, 3, 4) if int(first[1:end]) in codes), 0)
 
 
+def regions() -> frozenset[str]:
+    """The regions that numbers are known of, such as "IR"."""
+    return frozenset(_library().SUPPORTED_REGIONS)
+
+
 # ── the quick way ────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -28,6 +28,8 @@ PREFIXES = {
     "field": "fld",
     "merge": "mrg",
     "address": "adr",
+    "import": "imp",
+    "export": "exp",
     "line": "lin",
     "tariff": "trf",
     "price_list": "prl",

@@ -199,6 +199,7 @@ _drop_addresses = Statement(
     )
 )
 _drop_contact = Statement(delete(contact).where(_here, contact.c.id == bindparam("id")))
+_drop_contacts = Statement(delete(contact).where(_here, among(contact.c.id, "ids")))
 
 
 async def by_ids(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> dict[int, Contact]:
@@ -293,6 +294,12 @@ async def remove(tx: Transaction, workspace_id: int, contact_id: int) -> bool:
     """Delete a contact and its addresses; False when there was none."""
     await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=[contact_id])
     return await tx.execute(_drop_contact, workspace_id=workspace_id, id=contact_id) > 0
+
+
+async def remove_all(tx: Transaction, workspace_id: int, contact_ids: Sequence[int]) -> int:
+    """Delete contacts and their addresses; how many there were."""
+    await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=list(contact_ids))
+    return await tx.execute(_drop_contacts, workspace_id=workspace_id, ids=list(contact_ids))
 
 
 async def _with_addresses(tx: Transaction, workspace_id: int, rows: Sequence[Row]) -> list[Contact]:

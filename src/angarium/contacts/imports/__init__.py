@@ -1,0 +1,1 @@
+"""Contacts from files: looked at, mapped, checked, written in batches, taken back."""

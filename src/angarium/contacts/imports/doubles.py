@@ -1,0 +1,107 @@
+"""Which row of a file named somebody before: millions of keys in eight bytes each.
+
+A dictionary of three million keys takes 400 MB. Here a key is 40 bits of its hash, found at a place that
+the other bits give, with a number that has its row beside it. That two keys are taken for one has a
+chance of about one in a hundred thousand for a file of a million rows; then a row is said to be a double
+of one that it is not.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+import msgspec
+
+FIRST_BITS = 16
+BITS_MAX = 22
+FULL = 0.8
+VALUE_BITS = 24
+VALUE = (1 << VALUE_BITS) - 1
+MARK = ~VALUE & (1 << 64) - 1
+NAMED = 1  # the last bit of a value: whether the person has an external id; the others are the row
+ROWS_MAX = VALUE >> 1  # 8 million; a file with more is cut in two
+BYTES = 8
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Whom a row names: somebody that the row `row` named first. `others`: which of the addresses, by place,
+    belong to somebody else, and the row that said so."""
+
+    row: int
+    others: tuple[tuple[int, int], ...] = ()
+
+
+class Doubles:
+    """Keys and the rows that named them first."""
+
+    def __init__(self) -> None:
+        self._tables: list[array[int]] = []
+        self._room = 0
+        self._grow()
+
+    def person(self, external_id: str | None, addresses: Sequence[str], row: int) -> Person:
+        """Whom a row names, by the rule of `contacts/flows.py`: two external ids are two people, also with
+        one phone; somebody without one is whoever has the address."""
+        owners = [self.seen(key) for key in addresses]
+        if external_id is None:
+            first = next((owner >> 1 for owner in owners if owner), row)
+        else:
+            first = self.seen(f"= {external_id}") >> 1
+            if not first:
+                first = next((owner >> 1 for owner in owners if owner and not owner & NAMED), row)
+                self.add(f"= {external_id}", first << 1 | NAMED)
+        mark = first << 1 | (external_id is not None)
+        for key, owner in zip(addresses, owners, strict=True):
+            if not owner:
+                self.add(key, mark)
+            elif owner >> 1 == first and owner != mark and mark & NAMED:  # now there is an id
+                self.change(key, mark)
+        others = [
+            (at, owner >> 1)
+            for at, owner in enumerate(owners)
+            if owner and owner >> 1 != first and owner & NAMED
+        ]
+        return Person(first, tuple(others))
+
+    def seen(self, key: str) -> int:
+        """What was added for a key; 0 when nothing was."""
+        table, place = self._find(hash(key))
+        return table[place] & VALUE
+
+    def change(self, key: str, value: int) -> None:
+        """Another number for a key that is here."""
+        full = hash(key)
+        table, place = self._find(full)
+        table[place] = full & MARK | value
+
+    def _find(self, full: int) -> tuple[array[int], int]:
+        """Where a key stands; an empty slot when it is not here."""
+        mark = full & MARK
+        for table in self._tables:
+            mask = len(table) - 1
+            place = full & mask
+            while slot := table[place]:
+                if slot & MARK == mark:
+                    return table, place
+                place = (place + 1) & mask
+        return table, place
+
+    def add(self, key: str, value: int) -> None:
+        """A key that is not here, and a number of at most 24 bits."""
+        if not self._room:
+            self._grow()
+        table = self._tables[-1]
+        full = hash(key)
+        mask = len(table) - 1
+        place = full & mask
+        while table[place]:
+            place = (place + 1) & mask
+        table[place] = full & MARK | value
+        self._room -= 1
+
+    def _grow(self) -> None:
+        """Another table beside those that are full: nothing is moved."""
+        bits = min(FIRST_BITS + 2 * len(self._tables), BITS_MAX)
+        self._tables.append(array("Q", bytes(BYTES << bits)))
+        self._room = int(FULL * (1 << bits))

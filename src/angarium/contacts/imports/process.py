@@ -1,0 +1,89 @@
+"""The worker as the server sees it: begun with a job, read frame by frame, ended when it is not wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Self
+
+import msgspec
+
+from angarium.contacts.imports.looking import Seen
+from angarium.contacts.imports.tables import Unreadable
+from angarium.contacts.imports.worker import FRAME_MAX_BYTES, LENGTH_BYTES, Batch, Frame, Job, Refusal
+
+MODULE = "angarium.contacts.imports.worker"
+AHEAD_BYTES = 1 << 20  # what is read before it is asked for
+LOOK_WITHIN_S = 120.0
+
+_decoder = msgspec.msgpack.Decoder(Frame)
+
+
+class Worker:
+    """A process that reads one file."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._process: Process | None = None
+
+    async def __aenter__(self) -> Self:
+        # -P: what lies in the folder that we run in is not imported
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", MODULE, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=AHEAD_BYTES,
+            env=_environment(),
+        )  # fmt: skip
+        assert self._process.stdin is not None
+        self._process.stdin.write(msgspec.json.encode(self._job) + b"\n")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """What it finds, to the end; Unreadable when the file is no table, or it died over it."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        while True:
+            try:
+                length = int.from_bytes(await self._process.stdout.readexactly(LENGTH_BYTES), "big")
+                if length > FRAME_MAX_BYTES:
+                    raise Unreadable("has rows that are too large", "save it as CSV")
+                body = await self._process.stdout.readexactly(length)
+            except asyncio.IncompleteReadError:
+                raise Unreadable(
+                    "cannot be read: it takes too much", "save it as CSV, or cut it in two"
+                ) from None
+            frame = _decoder.decode(body)
+            if isinstance(frame, Refusal):
+                raise Unreadable(frame.problem, frame.remedy)
+            yield frame
+            if not isinstance(frame, Batch):
+                return
+
+
+async def looked_at(job: Job) -> Seen:
+    """A first look at a file, in a process of its own; Unreadable when it is no table."""
+    try:
+        async with asyncio.timeout(LOOK_WITHIN_S), Worker(job) as worker:
+            async for frame in worker.frames():
+                if hasattr(frame, "seen"):
+                    seen: Seen = frame.seen
+                    return seen
+    except TimeoutError:
+        raise Unreadable("takes too long to look at", "save it as CSV, or cut it in two") from None
+    raise Unreadable("shows nothing", "save it again")
+
+
+def _environment() -> dict[str, str]:
+    """What the worker may know: where Python finds our code, and nothing of the server's settings."""
+    kept = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "LC_ALL", "HOME", "TZ")
+    return {name: os.environ[name] for name in kept if name in os.environ}

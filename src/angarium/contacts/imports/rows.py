@@ -1,0 +1,338 @@
+"""A row of cells as what is to be known of a contact, or as what is wrong with it. Pure.
+
+`Reader` is made once for a file; it has worked out where everything goes. What a contact must be is asked
+of `contacts/rules.py`, as it is of a contact that comes by the API.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from angarium.contacts import fields, rules
+from angarium.contacts.fields import FieldDefinition
+from angarium.contacts.imports import cells
+from angarium.contacts.imports.cells import BadCell
+from angarium.contacts.imports.doubles import Doubles
+from angarium.contacts.imports.mapping import Column, Mapping, position
+from angarium.contacts.phones import SCIENTIFIC, BadPhone, normalise
+from angarium.contacts.places import place
+from angarium.contacts.rules import AddressInput, ContactInput
+from angarium.core.problems import FieldProblem, shown
+from angarium.core.values import Address, AddressKind
+
+BETWEEN = "\x1f"  # of the cells of a row that is kept as one text
+DEFUSED = re.compile(r"'+[=+\-@\t\r]")
+UNREADABLE = "\ufffd"
+BLOCK_DIGITS = 4  # numbers that differ in the last digits alone were given out together, in one place
+PLACES_MAX = 100_000
+CELLS_KEPT = 10_000  # of each field: dates and words come again and again
+
+Split = Callable[[str], list[str]]
+
+
+class Draft(msgspec.Struct, frozen=True, array_like=True, tag="draft"):
+    """What a row says of a contact. None: it says nothing of it; an empty text takes away what is there."""
+
+    row: int
+    again: bool  # a row before it named the same person
+    external_id: str | None
+    name: str | None
+    locale: str | None
+    time_zone: str | None
+    place: tuple[str, str, str, bool, bool]  # of somebody new: `contacts/places.py: Place`
+    fields: dict[str, Any]  # None takes a field away
+    tags: tuple[str, ...] | None
+    opted_out: tuple[str, ...]  # refused from now on; a file takes no refusal back
+    addresses: tuple[tuple[str, str, bool], ...]  # kind, value, whether the operators shield it
+    cleared: tuple[str, ...]  # kinds of address that are taken away first
+    raw: str  # the cells
+
+
+class CellProblem(msgspec.Struct, frozen=True, array_like=True):
+    """What is wrong with a cell, or with the row when it names no column."""
+
+    column: str
+    value: str
+    problem: str
+    remedy: str
+
+
+class Failed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
+    """A row that is not taken."""
+
+    row: int
+    problems: tuple[CellProblem, ...]
+    raw: str
+
+
+class Skipped(msgspec.Struct, frozen=True, array_like=True, tag="skipped"):
+    """A row that names somebody whom a row before named."""
+
+    row: int
+
+
+Read = Draft | Failed | Skipped
+
+
+class Reader:
+    """Reads rows under a mapping."""
+
+    def __init__(
+        self, mapping: Mapping, heads: Sequence[str], defined: Sequence[FieldDefinition] = ()
+    ) -> None:
+        by_name = {one.name: one for one in defined}
+        self._mapping = mapping
+        self._heads = heads
+        self._doubles = Doubles()
+        self._places: dict[tuple[str, ...], tuple[str, str, str, bool, bool]] = {}
+        placed = [
+            (place, one) for one in mapping.columns if (place := position(heads, one.column)) is not None
+        ]
+        self._single: dict[str, int] = {
+            one.to: at for at, one in placed if one.to in ("external_id", "locale", "time_zone")
+        }
+        self._names = [at for at, one in placed if one.to == "name"]
+        self._tags = [(at, splitter(one)) for at, one in placed if one.to == "tags"]
+        self._fields = [
+            (at, one.name, converter(one, by_name.get(one.name))) for at, one in placed if one.to == "field"
+        ]
+        self._addresses = [
+            (at, AddressKind(one.kind), splitter(one)) for at, one in placed if one.to == "address"
+        ]
+        self._kinds = tuple({kind.value: None for _, kind, _ in self._addresses})
+        self._refusals = [
+            (at, one, splitter(one)) for at, one in placed if one.to in ("opted_out", "opt_out")
+        ]
+        self._shielded = next((at for at, one in placed if one.to == "operator_blacklist"), None)
+        self._width = len(heads)
+
+    def read(self, row: int, given: Sequence[str]) -> Read | None:
+        """A row; None when nothing stands in it."""
+        row_cells = [cell.strip() for cell in given]
+        raw = BETWEEN.join(row_cells)
+        if not raw.strip(BETWEEN):
+            return None
+        row_cells = [undefused(cell) if cell[:1] == "'" else cell for cell in row_cells]
+        wrong: list[CellProblem] = []
+        if len(row_cells) > self._width and any(row_cells[self._width :]):
+            over = row_cells[self._width]
+            remedy = "put a cell that holds the delimiter in quotes"
+            wrong.append(CellProblem("", shown(over), "has more cells than there are columns", remedy))
+        row_cells += [""] * (self._width - len(row_cells))
+        if UNREADABLE in raw:
+            at = next((at for at, cell in enumerate(row_cells) if UNREADABLE in cell), 0)
+            self._report(
+                wrong, at, row_cells, "cannot be read in this encoding", "name another, or mend the cell"
+            )
+        given_contact, places = self._contact(row_cells, wrong)
+        addresses, problems = rules.check(given_contact)
+        wrong += [self._told(problem, places, row_cells) for problem in problems]
+        if wrong:
+            return Failed(row, tuple(wrong), raw)
+        return self._drafted(row, row_cells, given_contact, addresses, raw)
+
+    # ── from cells to a contact ──────────────────────────────────────────────────────────────────────
+
+    def _contact(self, row: list[str], wrong: list[CellProblem]) -> tuple[ContactInput, dict[str, int]]:
+        """What the cells say, and which column said each part of it."""
+        places = dict(self._single)
+        external_id = self._cell(row, "external_id")
+        addresses: list[AddressInput] = []
+        shielded = self._shielded is not None and self._yes(row, self._shielded, wrong)
+        for at, kind, split in self._addresses:
+            for text in split(row[at]) if row[at] else ():
+                value = self._address(kind, text)
+                places[f"addresses[{len(addresses)}].value"] = at
+                addresses.append(AddressInput(kind, value, shielded and kind is AddressKind.PHONE))
+        for at in self._names[:1]:
+            places["name"] = at
+        for at, _ in self._tags[:1]:
+            places["tags"] = at
+        made = ContactInput(
+            external_id=external_id or None,
+            name=" ".join([row[at] for at in self._names if row[at]]),
+            locale=cells.locale(row[self._single["locale"]]) if self._cell(row, "locale") else "",
+            time_zone=self._cell(row, "time_zone"),
+            fields=self._filled(row, wrong),
+            tags=self._tagged(row),
+            opted_out=self._refused(row, wrong),
+            addresses=tuple(addresses),
+        )
+        return made, places
+
+    def _cell(self, row: list[str], to: str) -> str:
+        at = self._single.get(to)
+        return "" if at is None else row[at]
+
+    def _filled(self, row: list[str], wrong: list[CellProblem]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for at, name, convert in self._fields:
+            text = row[at]
+            if text:
+                try:
+                    found[name] = convert(text)
+                except BadCell as bad:
+                    self._report(wrong, at, row, bad.problem, bad.remedy)
+        return found
+
+    def _tagged(self, row: list[str]) -> tuple[str, ...]:
+        found = [tag for at, split in self._tags if row[at] for tag in split(row[at])]
+        return tuple(dict.fromkeys((*found, *self._mapping.add_tags)))
+
+    def _refused(self, row: list[str], wrong: list[CellProblem]) -> tuple[str, ...]:
+        found: list[str] = []
+        for at, column, split in self._refusals:
+            if not row[at]:
+                continue
+            if column.to == "opted_out":
+                found += [word.lower() for word in split(row[at])]
+            elif self._yes(row, at, wrong):
+                found.append(column.message_class)
+        return tuple(dict.fromkeys(found))
+
+    def _yes(self, row: list[str], at: int, wrong: list[CellProblem]) -> bool:
+        try:
+            return bool(row[at]) and cells.yes_no(row[at])
+        except BadCell as bad:
+            self._report(wrong, at, row, bad.problem, bad.remedy)
+            return False
+
+    def _address(self, kind: AddressKind, text: str) -> str:
+        """An address as the rules take it; a phone with its country, where the mapping says which."""
+        if kind is not AddressKind.PHONE or text[:1] == "+":
+            return text
+        digits = _exact(text)
+        try:
+            return normalise(digits, self._mapping.country or None)
+        except BadPhone:
+            whole = cells.western(digits)
+            return f"+{whole}" if self._mapping.plus and whole.isdecimal() and whole[0] != "0" else digits
+
+    # ── doubles, and what is left unsaid ─────────────────────────────────────────────────────────────
+
+    def _drafted(
+        self, row: int, cells_: list[str], given: ContactInput, addresses: tuple[Address, ...], raw: str
+    ) -> Read:
+        person = self._doubles.person(
+            given.external_id, [f"{a.kind.value} {a.value}" for a in addresses], row
+        )
+        if person.row != row and self._mapping.duplicates != "update":
+            if self._mapping.duplicates == "skip":
+                return Skipped(row)
+            problem = CellProblem(
+                "", "", f"is the same person as in row {person.row}", "keep one of the rows"
+            )
+            return Failed(row, (problem,), raw)
+        if person.others and self._mapping.taken != "move":
+            if self._mapping.taken == "fail":
+                return Failed(
+                    row, tuple(self._shared(addresses[at], other) for at, other in person.others), raw
+                )
+            left = dict(person.others)
+            addresses = tuple(one for at, one in enumerate(addresses) if at not in left)
+        clear = self._mapping.empty == "clear"
+        return Draft(
+            row=row,
+            again=person.row != row,
+            external_id=given.external_id,
+            name=_said(given.name, clear=clear and bool(self._names)),
+            locale=_said(given.locale, clear=clear and "locale" in self._single),
+            time_zone=_said(given.time_zone, clear=clear and "time_zone" in self._single),
+            place=self._place(given, addresses),
+            fields={**({name: None for _, name, _ in self._fields} if clear else {}), **given.fields},
+            tags=given.tags if given.tags or (clear and self._tags) else None,
+            opted_out=given.opted_out,
+            addresses=tuple([(one.kind.value, one.value, one.operator_blacklist) for one in addresses]),
+            cleared=self._kinds if clear else (),
+            raw=raw,
+        )
+
+    def _shared(self, address: Address, other: int) -> CellProblem:
+        remedy = "take it out of one of the rows, or let it move or be left out"
+        return CellProblem(
+            "", shown(address.value), f"is an address of the person in row {other} too", remedy
+        )
+
+    def _place(self, given: ContactInput, addresses: tuple[Address, ...]) -> tuple[str, str, str, bool, bool]:
+        """Where somebody new is: asked once for each block of numbers."""
+        blocks = [one.value[:-BLOCK_DIGITS] for one in addresses if one.kind is AddressKind.PHONE]
+        key = (given.locale, given.time_zone, *blocks)
+        found = self._places.get(key)
+        if found is None:
+            if len(self._places) >= PLACES_MAX:
+                self._places.clear()
+            found = self._places[key] = msgspec.structs.astuple(
+                place(given.locale, given.time_zone, addresses)
+            )
+        return found
+
+    # ── what is wrong ────────────────────────────────────────────────────────────────────────────────
+
+    def _report(self, wrong: list[CellProblem], at: int, row: list[str], problem: str, remedy: str) -> None:
+        wrong.append(CellProblem(self._head(at), shown(row[at]), problem, remedy))
+
+    def _told(self, problem: FieldProblem, places: dict[str, int], row: list[str]) -> CellProblem:
+        """A problem of a contact as one of the cell that it came from."""
+        at = places.get(problem.field)
+        if at is None:
+            return CellProblem(problem.field, problem.value, problem.problem, problem.remedy)
+        return CellProblem(self._head(at), shown(row[at]), problem.problem, problem.remedy)
+
+    def _head(self, at: int) -> str:
+        return (self._heads[at] if at < len(self._heads) else "") or f"column {at + 1}"
+
+
+def _said(value: str, *, clear: bool) -> str | None:
+    return value if value or clear else None
+
+
+def undefused(cell: str) -> str:
+    """The cell before our export put an apostrophe in front of what a spreadsheet takes for a formula."""
+    return cell[1:] if DEFUSED.match(cell) else cell
+
+
+def _exact(text: str) -> str:
+    """A number in scientific notation that has all its digits, as those digits."""
+    bare = cells.western(text).strip().replace(",", ".")
+    if SCIENTIFIC.fullmatch(bare) is None:
+        return text
+    sign, _, exponent = Decimal(bare).as_tuple()
+    return text if sign or not isinstance(exponent, int) or exponent > 0 else str(int(Decimal(bare)))
+
+
+def splitter(column: Column) -> Split:
+    """What takes the values of a cell apart."""
+    sign = column.split or (";" if column.to in ("tags", "opted_out") else "")
+    if not sign:
+        return lambda text: [text]
+    return lambda text: [part for one in text.split(sign) if (part := one.strip())]
+
+
+def converter(column: Column, definition: FieldDefinition | None) -> Callable[[str], Any]:
+    """What makes the value of a field of a cell; the same text again is not worked out again."""
+    kind = definition.kind.value if definition else column.kind
+    currency = (definition.currency if definition else "") or column.currency
+    kinds: dict[str, Callable[[str], Any]] = {
+        "number": lambda text: cells.number(text, column.decimals),
+        "money": lambda text: cells.money(text, currency, column.decimals),
+        "date": lambda text: cells.day(text, column.order, column.calendar),
+        "date_time": lambda text: cells.moment(text, column.order, column.calendar),
+        "yes_no": cells.yes_no,
+    }
+    read = kinds.get(kind, str)
+
+    @lru_cache(CELLS_KEPT)
+    def convert(text: str) -> Any:
+        value = read(text)
+        found = fields.clean(definition, value) if definition else value
+        if isinstance(found, FieldProblem):
+            raise BadCell(found.problem, found.remedy)
+        return found
+
+    return convert

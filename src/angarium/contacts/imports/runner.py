@@ -1,0 +1,212 @@
+"""What works on imports by itself: one after the other, a batch at a time, from where it was left.
+
+A batch is one transaction among all others, small enough that a message which wants to be accepted waits
+for a few hundredths of a second. Nothing is remembered between two batches but in the database; whatever
+stops this process, the next one goes on with the row after the last that was committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+
+from angarium.contacts import fields
+from angarium.contacts import store as contact_store
+from angarium.contacts.imports import flows, store
+from angarium.contacts.imports.flows import CHECKED, DONE, FAILED, PAUSED, TOPIC, UNDOING, UNDONE, Imports
+from angarium.contacts.imports.mapping import reading
+from angarium.contacts.imports.process import Worker
+from angarium.contacts.imports.store import Import
+from angarium.contacts.imports.tables import Unreadable
+from angarium.contacts.imports.worker import Batch, Job
+from angarium.contacts.imports.writing import RUNNING, Overtaken, write
+from angarium.core.clock import micros
+from angarium.core.service import Supervisor
+from angarium.storage import facts
+from angarium.storage.database import Conflict, Transaction
+from angarium.storage.facts import Fact
+
+log = structlog.get_logger()
+
+POLL_S = 5.0
+TIDY_EVERY_S = 3_600.0
+TRIES_MAX = 5  # of a batch that meets a contact which somebody writes at the same moment
+UNDO_BATCH = 500
+TIDY_BATCH = 100
+
+
+class Runner:
+    """Runs the imports of this machine. A service: start and stop it."""
+
+    def __init__(self, imports: Imports, workspaces: Callable[[], Awaitable[list[int]]]) -> None:
+        self._imports = imports
+        self._ground = imports.ground
+        self._workspaces = workspaces
+        self._supervisor = Supervisor(imports.ground.clock)
+        self._tidied_at = float("-inf")
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """How often the loop has died and was restarted."""
+        return self._supervisor.failures
+
+    async def start(self) -> None:
+        """Go on with whatever was left."""
+        self._supervisor.run("imports", self._watch)
+
+    async def stop(self) -> None:
+        """Leave everything where it is."""
+        await self._supervisor.stop()
+
+    async def _watch(self) -> None:
+        waiter = self._ground.fabric.listen(TOPIC)
+        try:
+            while True:
+                await self._tidy()
+                if not await self.work():
+                    await waiter.wait(POLL_S)
+        finally:
+            waiter.close()
+
+    async def work(self) -> bool:
+        """Work on the oldest import of each workspace, to its end; False when there is none."""
+        worked = False
+        for workspace_id in await self._workspaces():
+            for import_id in await self._ground.db.read(store.in_states, workspace_id, flows.BUSY, 1):
+                lease = await self._ground.fabric.lease(f"import/{import_id}")
+                if lease is None:
+                    continue
+                try:
+                    await self._work_on(workspace_id, import_id)
+                    worked = True
+                finally:
+                    await self._ground.fabric.release(lease)
+        return worked
+
+    async def _work_on(self, workspace_id: int, import_id: int) -> None:
+        one = await self._ground.db.read(store.get, workspace_id, import_id)
+        if one is None:
+            return
+        try:
+            await self._do(workspace_id, one)
+        except Overtaken:
+            log.info("import left", import_id=import_id, state=one.state)
+
+    async def _do(self, workspace_id: int, one: Import) -> None:
+        if one.state == UNDOING:
+            await self._undo(workspace_id, one)
+        elif not self._imports.shelf.has(one.id):
+            await self._end(workspace_id, one, FAILED, "the file is gone; bring it again")
+        else:
+            try:
+                await self._read(workspace_id, one)
+            except Unreadable as unreadable:
+                await self._end(workspace_id, one, FAILED, f"{unreadable.problem}; {unreadable.remedy}")
+
+    # ── reading and writing ──────────────────────────────────────────────────────────────────────────
+
+    async def _read(self, workspace_id: int, one: Import) -> None:
+        job = Job(
+            path=str(self._imports.shelf.path(one.id)),
+            mapping=one.mapping,
+            reading=reading(one.seen.look, one.mapping),
+            heads=one.seen.look.heads,
+            fields=tuple((await self._ground.db.read(fields.definitions, workspace_id)).values()),
+            after_row=one.rows_done,
+        )
+        row, failed = one.rows_done, one.failed
+        async with Worker(job) as worker:
+            async for frame in worker.frames():
+                if not isinstance(frame, Batch):
+                    break
+                step = await self._write(workspace_id, one, row, frame)
+                row, failed = frame.until_row, failed + step.failed
+                if failed >= one.mapping.errors_max and one.state == RUNNING:
+                    reason = f"{failed} rows are in error; mend the mapping, or raise errors_max"
+                    await self._ground.db.run(
+                        store.move, workspace_id, one.id, (RUNNING,), PAUSED, self._ground.clock.now(), reason
+                    )
+                    return
+        await self._end(workspace_id, one, DONE if one.state == RUNNING else CHECKED, "")
+
+    async def _write(self, workspace_id: int, one: Import, row: int, batch: Batch) -> store.Step:
+        ground = self._ground
+        for _ in range(TRIES_MAX - 1):
+            try:
+                return await ground.db.run(
+                    write, ground.ids, workspace_id, one, row, batch, ground.clock.now()
+                )
+            except Conflict:
+                continue
+        return await ground.db.run(write, ground.ids, workspace_id, one, row, batch, ground.clock.now())
+
+    async def _end(self, workspace_id: int, one: Import, state: str, reason: str) -> None:
+        now = self._ground.clock.now()
+
+        async def work(tx: Transaction) -> None:
+            if not await store.move(tx, workspace_id, one.id, (one.state,), state, now, reason):
+                raise Overtaken
+            ended = await store.get(tx, workspace_id, one.id)
+            if ended is not None and one.state == RUNNING:
+                body = {
+                    "state": state,
+                    "created": ended.created,
+                    "changed": ended.changed,
+                    "failed": ended.failed,
+                }
+                told = Fact(workspace_id, "contacts.imported", one.id, now, msgspec.json.encode(body))
+                await facts.append(tx, [told])
+
+        await self._ground.db.run(work)
+        if state in flows.ENDED:
+            self._imports.shelf.remove(one.id)
+
+    # ── taking back ──────────────────────────────────────────────────────────────────────────────────
+
+    async def _undo(self, workspace_id: int, one: Import) -> None:
+        after: int | None = 0
+        while after is not None:
+            after = await self._ground.db.run(self._undo_some, workspace_id, one, after)
+        await self._end(workspace_id, one, UNDONE, "")
+
+    async def _undo_some(self, tx: Transaction, workspace_id: int, one: Import, after: int) -> int | None:
+        """Take some back; the last that was looked at, None when there is none any more."""
+        found = await store.contacts(tx, workspace_id, one.id, after, UNDO_BATCH)
+        if not found:
+            return None
+        there = await contact_store.by_ids(tx, workspace_id, [contact_id for contact_id, _ in found])
+        written = dict(found)
+        unchanged = [contact.id for contact in there.values() if contact.updated_at == written[contact.id]]
+        await contact_store.remove_all(tx, workspace_id, unchanged)
+        await store.forget_contacts(tx, workspace_id, one.id, unchanged)
+        if not await store.count_undone(
+            tx, workspace_id, one.id, UNDOING, len(unchanged), self._ground.clock.now()
+        ):
+            raise Overtaken
+        return found[-1][0]
+
+    # ── tidying ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _tidy(self) -> None:
+        """Let go of files and of rows in error that nobody came for."""
+        clock = self._ground.clock
+        if clock.monotonic() - self._tidied_at < TIDY_EVERY_S:
+            return
+        self._tidied_at = clock.monotonic()
+        now, wanted = clock.now(), []
+        for workspace_id in await self._workspaces():
+            await self._ground.db.run(self._expire, workspace_id, now)
+            wanted += await self._ground.db.read(
+                store.in_states, workspace_id, flows.OPEN, flows.OPEN_MAX * 2
+            )
+        self._imports.shelf.sweep(wanted, now - micros(TIDY_EVERY_S))
+
+    async def _expire(self, tx: Transaction, workspace_id: int, now: int) -> None:
+        waiting, before = (flows.UPLOADED, CHECKED), now - micros(flows.EXPIRES_AFTER_S)
+        for import_id in await store.untouched_since(tx, workspace_id, waiting, before, TIDY_BATCH):
+            await store.move(tx, workspace_id, import_id, waiting, flows.EXPIRED, now, "nobody started it")
+        before = now - micros(flows.UNDO_WITHIN_S)
+        for import_id in await store.untouched_since(tx, workspace_id, flows.ENDED, before, TIDY_BATCH):
+            await store.forget_rows(tx, workspace_id, import_id)

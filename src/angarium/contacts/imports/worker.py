@@ -1,0 +1,145 @@
+"""The process that reads files: `python -m angarium.contacts.imports.worker`.
+
+A file is read, and its rows are checked, beside the server: neither the time nor the memory that a
+hostile file takes is the server's. The job comes as one line of JSON on stdin; what is found goes to
+stdout in frames, each with its length before it. A pipe holds little, so the worker waits until the
+server has taken what is there.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from angarium.contacts.fields import FieldDefinition
+from angarium.contacts.imports.doubles import ROWS_MAX
+from angarium.contacts.imports.looking import Seen, look_at
+from angarium.contacts.imports.mapping import Mapping, Reading
+from angarium.contacts.imports.rows import Draft, Failed, Reader
+from angarium.contacts.imports.tables import Table, Unreadable, opened
+
+MEMORY_MAX_BYTES = 2 << 30  # of addresses; a workbook that needs more is refused
+BATCH_ROWS = 500
+LENGTH_BYTES = 4
+FRAME_MAX_BYTES = 64 << 20
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do with a file: look at it, or read it."""
+
+    path: str
+    mapping: Mapping
+    reading: Reading | None = None  # None: only look
+    heads: tuple[str, ...] = ()
+    fields: tuple[FieldDefinition, ...] = ()
+    after_row: int = 0  # rows up to this one were taken before; they are read for what they name
+
+
+class Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
+    """The next rows: all up to `until_row`, from the first of the file as 1."""
+
+    until_row: int
+    rows: int  # how many of them hold anything
+    drafts: tuple[Draft, ...]
+    failed: tuple[Failed, ...]
+    skipped: int
+    done_bytes: int
+    rows_known: int
+
+
+class End(msgspec.Struct, frozen=True, array_like=True, tag="end"):
+    """There are no more rows."""
+
+    rows: int
+
+
+class Found(msgspec.Struct, frozen=True, array_like=True, tag="found"):
+    """What a look has shown."""
+
+    seen: Seen
+
+
+class Refusal(msgspec.Struct, frozen=True, array_like=True, tag="refusal"):
+    """The file is no table."""
+
+    problem: str
+    remedy: str
+
+
+Frame = Batch | End | Found | Refusal
+
+
+def frames(job: Job) -> Iterator[Frame]:
+    """What becomes of a job."""
+    try:
+        if job.reading is None:
+            yield Found(look_at(Path(job.path), job.mapping))
+        else:
+            yield from batches(job, job.reading)
+    except Unreadable as unreadable:
+        yield Refusal(unreadable.problem, unreadable.remedy)
+    except MemoryError:
+        yield Refusal("needs more memory than it is given", "save it as CSV")
+
+
+def batches(job: Job, reading: Reading) -> Iterator[Frame]:
+    """The rows after `after_row`."""
+    with closing(opened(Path(job.path), reading)) as table:
+        yield from _batches(job, reading, table)
+
+
+def _batches(job: Job, reading: Reading, table: Table) -> Iterator[Frame]:
+    reader = Reader(job.mapping, job.heads, job.fields)
+    drafts: list[Draft] = []
+    failed: list[Failed] = []
+    skipped = filled = row = 0
+    heads_due = reading.header  # the first row that holds anything
+    for row, cells in enumerate(table, start=1):
+        if heads_due:
+            heads_due = not any(cells)
+            continue
+        if row > ROWS_MAX:
+            raise Unreadable(f"has more than {ROWS_MAX} rows", "cut it into several files")
+        found = reader.read(row, cells)
+        if row <= job.after_row:
+            continue
+        if found is not None:
+            filled += 1
+            if isinstance(found, Draft):
+                drafts.append(found)
+            elif isinstance(found, Failed):
+                failed.append(found)
+            else:
+                skipped += 1
+        if row % BATCH_ROWS == 0:
+            yield Batch(
+                row, filled, tuple(drafts), tuple(failed), skipped, table.done_bytes, table.rows_known
+            )
+            drafts, failed, skipped, filled = [], [], 0, 0
+    if row > job.after_row:
+        yield Batch(row, filled, tuple(drafts), tuple(failed), skipped, table.size, table.rows_known)
+    yield End(row)
+
+
+def main(source: BinaryIO, sink: BinaryIO) -> None:
+    """Do the job that stands in the first line."""
+    job = msgspec.json.decode(source.readline(), type=Job)
+    encoder = msgspec.msgpack.Encoder()
+    for frame in frames(job):
+        body = encoder.encode(frame)
+        sink.write(len(body).to_bytes(LENGTH_BYTES, "big") + body)
+        sink.flush()
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, MEMORY_MAX_BYTES))
+    try:
+        main(sys.stdin.buffer, sys.stdout.buffer)
+    except BrokenPipeError:  # the server has gone, or wants no more
+        sys.stderr.close()

@@ -1,0 +1,316 @@
+"""A batch of rows into the database, in one transaction with how far the import has come.
+
+`decide` is pure: from what is there it makes what is to be written, and what becomes of each row. A dry
+run ends there. Who is meant is decided as `contacts/flows.py: put` does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from angarium.contacts import store as contact_store
+from angarium.contacts.choice import carried
+from angarium.contacts.flows import with_addresses
+from angarium.contacts.imports import store
+from angarium.contacts.imports.mapping import Mapping as FileMapping
+from angarium.contacts.imports.mapping import known_by
+from angarium.contacts.imports.rows import CellProblem, Draft, Failed
+from angarium.contacts.imports.store import Error, Import, Step
+from angarium.contacts.imports.worker import Batch
+from angarium.contacts.places import Place
+from angarium.contacts.rules import ADDRESSES_MAX, TAGS_MAX
+from angarium.contacts.store import Contact
+from angarium.core import ids
+from angarium.core.ids import IdMint
+from angarium.core.values import Address, AddressKind
+from angarium.storage.database import Transaction
+
+Key = tuple[str, str]  # "external_id" or a kind of address, and the value
+
+CHECKING, RUNNING = "checking", "running"
+
+
+class Overtaken(Exception):
+    """The import is not where this batch begins: it was paused, or somebody else goes on with it."""
+
+
+class Decided(msgspec.Struct):
+    """What is to become of a batch."""
+
+    new: dict[int, Contact]
+    changed: dict[int, Contact]
+    created_rows: int = 0
+    changed_rows: int = 0
+    skipped_rows: int = 0
+    failed: list[Error] = []
+
+
+async def write(
+    tx: Transaction, mint: IdMint, workspace_id: int, one: Import, from_row: int, batch: Batch, now: int
+) -> Step:
+    """Write a batch that begins after `from_row`; Overtaken when the import is elsewhere."""
+    known, contacts = await _there(tx, workspace_id, batch.drafts)
+    done = decide(mint, one.mapping, batch.drafts, known, contacts, now)
+    failed = sorted([*done.failed, *map(_error, batch.failed)], key=lambda error: error.row)
+    step = Step(
+        from_row,
+        batch.until_row,
+        batch.done_bytes,
+        batch.rows_known,
+        done.created_rows,
+        done.changed_rows,
+        done.skipped_rows + batch.skipped,
+        len(failed),
+    )
+    if not await store.step(tx, workspace_id, one.id, one.state, step, now):
+        raise Overtaken
+    await store.add_errors(tx, workspace_id, one.id, failed)
+    if one.state == RUNNING:
+        await contact_store.insert(tx, workspace_id, list(done.new.values()))
+        await store.add_contacts(tx, workspace_id, one.id, list(done.new), now)
+        if done.changed:
+            await contact_store.replace(tx, workspace_id, list(done.changed.values()))
+            await store.touch_contacts(tx, workspace_id, one.id, list(done.changed), now)
+    return step
+
+
+async def _there(
+    tx: Transaction, workspace_id: int, drafts: Sequence[Draft]
+) -> tuple[dict[Key, int], dict[int, Contact]]:
+    """Who is known by what the rows name."""
+    external = {draft.external_id for draft in drafts if draft.external_id}
+    found = await contact_store.ids_by_external_id(tx, workspace_id, external)
+    known: dict[Key, int] = {("external_id", name): contact_id for name, contact_id in found.items()}
+    by_kind: dict[str, set[str]] = {}
+    for draft in drafts:
+        for kind, value, _ in draft.addresses:
+            by_kind.setdefault(kind, set()).add(value)
+    for kind, values in by_kind.items():
+        owners = await contact_store.ids_by_address(tx, workspace_id, AddressKind(kind), values)
+        known.update({(kind, value): contact_id for value, contact_id in owners.items()})
+    return known, await contact_store.by_ids(tx, workspace_id, set(known.values()))
+
+
+# ── deciding ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def decide(
+    mint: IdMint,
+    mapping: FileMapping,
+    drafts: Iterable[Draft],
+    known: dict[Key, int],
+    contacts: dict[int, Contact],
+    now: int,
+) -> Decided:
+    """What becomes of rows. `known` and `contacts`, who is there, are carried on from row to row."""
+    done = Decided({}, {})
+    done.failed = []
+    names = known_by(mapping)
+    for draft in drafts:
+        before = _meant(draft, names, known, contacts)
+        if before is not None and mapping.duplicates != "update" and before.id not in done.new:
+            if mapping.duplicates == "skip":
+                done.skipped_rows += 1
+            else:
+                done.failed.append(_there_already(draft, before))
+            continue
+        given, strangers = _addresses(draft, before, mapping, known)
+        wrong = _refused(draft, before, mapping, known, strangers)
+        if wrong:
+            done.failed.append(Error(draft.row, tuple(wrong), draft.raw))
+            continue
+        after = (
+            _new(mint.mint(), draft, given, now)
+            if before is None
+            else _merged(before, draft, given, mapping, now)
+        )
+        if isinstance(after, CellProblem):
+            done.failed.append(Error(draft.row, (after,), draft.raw))
+            continue
+        for address in strangers:
+            _give_up(done, contacts, known[address], address, now)
+        _keep(done, draft, before, after, known, contacts)
+    return done
+
+
+def _meant(
+    draft: Draft, names: Sequence[str], known: Mapping[Key, int], contacts: Mapping[int, Contact]
+) -> Contact | None:
+    """The contact that a row means, if it is there."""
+    by_id = "external_id" in names
+    for name in names:
+        if name == "external_id":
+            keys = [(name, draft.external_id)] if draft.external_id else []
+        else:
+            keys = [(kind, value) for kind, value, _ in draft.addresses if kind == name]
+        for key in keys:
+            if key in known:
+                other = contacts[known[key]]
+                if not by_id or None in (draft.external_id, other.external_id) or _same(draft, other):
+                    return other
+    return None
+
+
+def _same(draft: Draft, other: Contact) -> bool:
+    return draft.external_id == other.external_id
+
+
+def _addresses(
+    draft: Draft, before: Contact | None, mapping: FileMapping, known: Mapping[Key, int]
+) -> tuple[list[Address], list[Key]]:
+    """The addresses that a row gives, and those of them that are somebody else's now."""
+    own = before.id if before else 0
+    strangers = [(kind, value) for kind, value, _ in draft.addresses if known.get((kind, value), own) != own]
+    left_out = set(strangers) if mapping.taken == "leave" else set()
+    given = [
+        Address(AddressKind(kind), value, listed)
+        for kind, value, listed in draft.addresses
+        if (kind, value) not in left_out
+    ]
+    return given, [] if mapping.taken == "leave" else strangers
+
+
+def _refused(
+    draft: Draft,
+    before: Contact | None,
+    mapping: FileMapping,
+    known: Mapping[Key, int],
+    strangers: Sequence[Key],
+) -> list[CellProblem]:
+    wrong = []
+    if mapping.taken == "fail":
+        for kind, value in strangers:
+            owner = ids.show("contact", known[kind, value])
+            remedy = "take it out, or let addresses move or be left out"
+            wrong.append(CellProblem("", value, f"is an address of {owner}", remedy))
+    if draft.external_id:
+        owner_id = known.get(("external_id", draft.external_id))
+        if owner_id is not None and (before is None or before.id != owner_id):
+            owner = ids.show("contact", owner_id)
+            wrong.append(
+                CellProblem("", draft.external_id, f"is the external id of {owner}", "match by external_id")
+            )
+    return wrong
+
+
+def _there_already(draft: Draft, before: Contact) -> Error:
+    who = ids.show("contact", before.id)
+    problem = CellProblem(
+        "", draft.external_id or "", f"is there already: {who}", "let duplicates update, or take it out"
+    )
+    return Error(draft.row, (problem,), draft.raw)
+
+
+def _new(contact_id: int, draft: Draft, given: Sequence[Address], now: int) -> Contact:
+    where = Place(*draft.place)
+    return Contact(
+        id=contact_id,
+        external_id=draft.external_id,
+        name=draft.name or "",
+        locale=where.locale,
+        time_zone=where.time_zone,
+        locale_is_guess=where.locale_is_guess,
+        time_zone_is_guess=where.time_zone_is_guess,
+        country=where.country,
+        fields={name: value for name, value in draft.fields.items() if value is not None},
+        tags=draft.tags or (),
+        opted_out=frozenset(draft.opted_out),
+        created_at=now,
+        updated_at=now,
+        addresses=carried((), given, now),
+    )
+
+
+def _merged(
+    before: Contact, draft: Draft, given: Sequence[Address], mapping: FileMapping, now: int
+) -> Contact | CellProblem:
+    """A contact that is there with what a row says of it."""
+    fields = {name: value for name, value in {**before.fields, **draft.fields}.items() if value is not None}
+    tags = before.tags
+    if draft.tags is not None:
+        tags = draft.tags if mapping.tags == "replace" else tuple(dict.fromkeys((*before.tags, *draft.tags)))
+    if len(tags) > TAGS_MAX:
+        return CellProblem(
+            "", "", f"has more than {TAGS_MAX} tags, with those that are there", "let tags replace"
+        )
+    after = msgspec.structs.replace(
+        before,
+        external_id=draft.external_id or before.external_id,
+        name=before.name if draft.name is None else draft.name,
+        fields=fields,
+        tags=tags,
+        opted_out=before.opted_out | frozenset(draft.opted_out),
+    )
+    if draft.locale is not None:
+        after = msgspec.structs.replace(after, locale=draft.locale, locale_is_guess=not draft.locale)
+    if draft.time_zone is not None:
+        after = msgspec.structs.replace(
+            after, time_zone=draft.time_zone, time_zone_is_guess=not draft.time_zone
+        )
+    addresses = _joined(before, draft, given, now)
+    if len(addresses) > ADDRESSES_MAX:
+        return CellProblem(
+            "", "", f"has more than {ADDRESSES_MAX} addresses, with those that are there", "clear some"
+        )
+    if addresses == before.addresses and after == before:
+        return before
+    return with_addresses(after, addresses, now)
+
+
+def _joined(before: Contact, draft: Draft, given: Sequence[Address], now: int) -> tuple[Address, ...]:
+    """The addresses that are there with those of a row; what is known of one that is there stays."""
+    had = {(one.kind, one.value): one for one in before.addresses}
+    shields = {(one.kind, one.value) for one in given if one.operator_blacklist}
+    kept = [
+        one
+        for key, one in had.items()
+        if one.kind.value not in draft.cleared or any(key == (other.kind, other.value) for other in given)
+    ]
+    kept = [
+        msgspec.structs.replace(one, operator_blacklist=True)
+        if (one.kind, one.value) in shields and not one.operator_blacklist
+        else one
+        for one in kept
+    ]
+    new = [one for one in given if (one.kind, one.value) not in had]
+    return (*kept, *carried((), new, now))
+
+
+def _give_up(done: Decided, contacts: dict[int, Contact], owner_id: int, address: Key, now: int) -> None:
+    """Take an address from its owner: one batch may not write it twice."""
+    owner = contacts[owner_id]
+    rest = tuple(one for one in owner.addresses if (one.kind.value, one.value) != address)
+    contacts[owner_id] = with_addresses(owner, rest, now)
+    (done.new if owner_id in done.new else done.changed)[owner_id] = contacts[owner_id]
+
+
+def _keep(
+    done: Decided,
+    draft: Draft,
+    before: Contact | None,
+    after: Contact,
+    known: dict[Key, int],
+    contacts: dict[int, Contact],
+) -> None:
+    if before is None and not draft.again:
+        done.created_rows += 1
+    elif after is before:
+        done.skipped_rows += 1
+        return
+    else:
+        done.changed_rows += 1
+    if before is None or before.id in done.new:
+        done.new[after.id] = after
+    else:
+        done.changed[after.id] = after
+    contacts[after.id] = after
+    if draft.external_id:
+        known["external_id", draft.external_id] = after.id
+    for one in after.addresses:
+        known[one.kind.value, one.value] = after.id
+
+
+def _error(failed: Failed) -> Error:
+    return Error(failed.row, failed.problems, failed.raw)
