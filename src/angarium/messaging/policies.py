@@ -19,6 +19,7 @@ from angarium.content.store import versions
 from angarium.content.surroundings import WordingPolicy
 from angarium.core.decoding import Shape
 from angarium.messaging.gate.spending import Budgets
+from angarium.messaging.routing import Routing
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 
@@ -48,6 +49,7 @@ class Policies(msgspec.Struct, frozen=True):
     recalled: frozenset[int] = frozenset()  # versions of templates with which nothing may leave any more
     content_control: ContentControl = ContentControl()
     budgets: Budgets = Budgets()
+    routing: Routing = Routing()
 
 
 KINDS: dict[str, Shape[Any]] = {
@@ -55,6 +57,7 @@ KINDS: dict[str, Shape[Any]] = {
     "budgets": Shape(Budgets),
     "content-control": Shape(ContentControl),
     "wording": Shape(WordingPolicy),
+    "routing": Shape(Routing),
 }
 NONE = Policies()
 TOPIC = "lines"  # woken when a policy was changed: the loop that reads lines again reads these too

@@ -15,6 +15,7 @@ from angarium.content import rules as wording_rules
 from angarium.core.clock import MICROS
 from angarium.core.ports import Channel
 from angarium.core.values import Content, Json, MessageClass, Reason, Standing
+from angarium.lines import destinations
 from angarium.lines.store import Line
 from angarium.messaging.budgets import Purse
 from angarium.messaging.cascade import Send, Step
@@ -24,7 +25,8 @@ from angarium.messaging.gate.facts import Facts, LineRules, Promotes
 from angarium.messaging.gate.judge import judge, judge_person, judge_wording
 from angarium.messaging.gate.verdicts import Allow, Defer, Hold, Refuse, Verdict
 from angarium.messaging.pricing import Quote, quote
-from angarium.messaging.routing import Candidate, LineFacts, candidates
+from angarium.messaging.routing import By, Candidate, LineFacts, Routing, candidates
+from angarium.messaging.store.messages import Message
 from angarium.messaging.world import World
 
 ORDERS_KEPT = 1_000
@@ -170,8 +172,10 @@ def _choose_line(
     quotes = {
         line.id: quote(world, line, message.message_class, address, parts[line.id], now) for line in lines
     }
-    seen = tuple([line_facts(world, line, quotes[line.id].micros) for line in lines])
-    order = _order(seen, step.channel, step.line, message.message_class, send.avoid, send.exclude)
+    seen = tuple([line_facts(world, line, quotes[line.id].micros, address) for line in lines])
+    routing = world.policies.of(message.workspace_id).routing
+    asked = (seen, step.channel, step.line, message.message_class, send.avoid, send.exclude)
+    order = _order_of(asked, routing, message)
     by_id = {line.id: line for line in lines}
     deferred: tuple[int, Way] | None = None
     refusal: Refuse | None = None
@@ -217,18 +221,34 @@ def with_budgets(purse: Purse, facts: Facts, line: Line, price: Quote, at: int) 
     return msgspec.structs.replace(facts, budgets=found)
 
 
-@lru_cache(maxsize=ORDERS_KEPT)
-def _order(
+Asked = tuple[tuple[LineFacts, ...], str, str, MessageClass, frozenset[int], frozenset[int]]
+
+
+def _order_of(asked: Asked, routing: Routing, message: Message) -> Order:
+    """The lines, best first; by weight each message draws its own, else most of a batch are alike."""
+    by = routing.way(message.message_class)
+    if by is By.WEIGHTED and len(asked[0]) > 1:
+        return _ordered(*asked, by, (), message.id)
+    return _order(*asked, by, routing.order if by is By.FIXED else (), 0)
+
+
+def _ordered(
     lines: tuple[LineFacts, ...],
     channel: str,
     line: str,
     message_class: MessageClass,
     avoid: frozenset[int],
     exclude: frozenset[int],
+    by: By,
+    named: tuple[str, ...],
+    key: int,
 ) -> Order:
-    """One answer for all messages of which the same is asked: most of a batch."""
-    found = tuple(candidates(lines, Step(channel=channel, line=line), message_class, avoid, exclude))
+    step = Step(channel=channel, line=line)
+    found = tuple(candidates(lines, step, message_class, avoid, exclude, by, named, key))
     return Order(found, tuple({"line": c.name, "fit": c.fit, "why": c.why} for c in found))
+
+
+_order = lru_cache(maxsize=ORDERS_KEPT)(_ordered)
 
 
 def _why_none(order: Order) -> str:
@@ -267,10 +287,34 @@ def wording_facts(
     return wording(policies.approvals, message_class, channel, version_id, policies.recalled)
 
 
-def line_facts(world: World, line: Line, price_micros: int) -> LineFacts:
-    """A line as the routing sees it."""
+def line_facts(world: World, line: Line, price_micros: int, address: str) -> LineFacts:
+    """A line as the routing sees it, for a message to an address."""
     healthy = world.connected.get(line.id, True)
-    return LineFacts(line.id, line.channel, line_rules(line), healthy, price_micros)
+    elsewhere = _elsewhere(line, address) if line.only_to or line.never_to else ""
+    return LineFacts(
+        line.id,
+        line.channel,
+        line_rules(line),
+        healthy,
+        price_micros,
+        line.weight,
+        world.taken.get(line.id),
+        elsewhere,
+    )
+
+
+def _elsewhere(line: Line, address: str) -> str:
+    """Why a line is not for a destination; empty when it is."""
+    if line.only_to and not address.startswith(_prefixes(line.only_to)):
+        return f"The line {line.name} is for {', '.join(line.only_to[:5])} only."
+    if line.never_to and address.startswith(_prefixes(line.never_to)):
+        return f"The line {line.name} is not for {', '.join(line.never_to[:5])}."
+    return ""
+
+
+@lru_cache(maxsize=ORDERS_KEPT)
+def _prefixes(named: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(prefix for destination in named for prefix in destinations.prefixes(destination))
 
 
 def native_ttl_s(channel: Channel, step: Step, expires_at: int, now: int, last: bool) -> float | None:

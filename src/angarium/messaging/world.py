@@ -72,6 +72,8 @@ class World:
     versions: Versions = field(default_factory=Versions)
     policies: AtHand = field(init=False)
     connected: dict[int, bool] = field(default_factory=dict)  # line id -> whether it is, on this machine
+    # line id -> per mille of the last hour that was taken, where enough was sent
+    taken: dict[int, int] = field(default_factory=dict)
     turns: dict[int, Turns] = field(default_factory=dict)  # line id -> whose turn it is on it
     # line id -> what says why its queue waits
     waiting: dict[int, Callable[[], Waiting | None]] = field(default_factory=dict)
