@@ -42,7 +42,15 @@ from angarium.lines import api as lines
 from angarium.lines import tariffs_api as tariffs
 from angarium.lines.flows import Lines
 from angarium.messaging import api as messages
-from angarium.messaging import budgets_api, costs_api, pages, policies_api, review_api, unknowns_pages
+from angarium.messaging import (
+    budgets_api,
+    costs_api,
+    pages,
+    policies_api,
+    review_api,
+    unknowns_pages,
+    unsubscribe_pages,
+)
 from angarium.messaging import cascades_api as cascades
 from angarium.messaging import merges_api as merges
 from angarium.messaging import unknowns_api as unknowns
@@ -86,6 +94,7 @@ HANDLERS = [
     *budgets_api.HANDLERS,
     *policies_api.HANDLERS,
     *review_api.HANDLERS,
+    *unsubscribe_pages.HANDLERS,
     *doors.HANDLERS,
     *pages.HANDLERS,
     *unknowns_pages.HANDLERS,

@@ -73,9 +73,10 @@ async def test_there_and_back(shop: tuple[Ground, Client]) -> None:
         "time_zone": "UTC",
         "fields": {},
         "tags": [],
-        "opted_out": [],
+        "opted_out": ["promotional"],  # as it was: only what says so takes a refusal back
         "addresses": [],
     }
+    assert (await mine.ask("PUT", path, {"external_id": "c-2", "opted_out": []})).json["opted_out"] == []
     assert (await mine.ask("DELETE", path)).status == 204
     assert (await mine.ask("GET", path)).status == 404
     assert (await mine.ask("DELETE", path)).status == 404

@@ -88,7 +88,7 @@ async def test_there_and_back(shop: tuple[House, Client]) -> None:
     for path, expected in ((one["id"], one), (other["id"], other)):
         assert (await mine.ask("GET", f"/v1/contacts/{path}")).json == expected
     after = await everything_in(house.ground.db)
-    journals = ("contact_merge", "fact", "audit")
+    journals = ("contact_merge", "fact", "audit", "consent", "withdrawal")
     changed = {name for name in before if before[name] != after[name]}
     assert {name for name in changed if not name.startswith(journals)} <= {"audit_head"}
     again = await mine.ask("POST", f"/v1/contact-merges/{done['id']}/undo")

@@ -21,7 +21,7 @@ from angarium.content.flows import Deed, TemplateInput
 from angarium.content.rules import Variant
 from angarium.core import ids
 from angarium.core.ids import IdMint
-from angarium.core.ports import Accepted, Outcome, Raw, Receipt, Refused, Tools, Unknown
+from angarium.core.ports import Accepted, Inbound, Outcome, Raw, Receipt, Refused, Tools, Unknown
 from angarium.core.problems import Problem
 from angarium.core.values import Content, MessageClass, Reason, ReceiptStatus
 from angarium.fabric.local import LocalFabric
@@ -32,7 +32,7 @@ from angarium.lines.rules import LineInput
 from angarium.lines.store import Line
 from angarium.lines.tariffs_flows import ListInput, TariffInput
 from angarium.lines.tariffs_store import PriceList, Tariff
-from angarium.messaging import accept, plan, policies, receive, reconcile, send, story
+from angarium.messaging import accept, plan, policies, receive, reconcile, send, story, withdrawal
 from angarium.messaging.accept import Answer, MessageInput, Order
 from angarium.messaging.case import wake
 from angarium.messaging.receive import Read
@@ -219,17 +219,26 @@ class Relay:
     async def receipt(self, line: str, status: ReceiptStatus, ref: str = "", **given: Any) -> None:
         """What the provider says later; of the reference that was given last, unless it is said otherwise."""
         spoken = Receipt(status=status, ref=ref or ("" if given else self.last_ref()), **given)
+        await self._heard(line, spoken)
+
+    async def hear(self, line: str, text: str, sender: str = "+380501234567", **given: Any) -> None:
+        """A customer writes on a line."""
+        self._refs += 1
+        said = Inbound(f"in{self._refs}", sender, "Shop", text, **given)
+        await self._heard(line, said)
+
+    async def _heard(self, line: str, event: Receipt | Inbound) -> None:
         entry = receive.entry(self.world, self.lines[line], Raw(b""))
         await receive.journal(self.world, [entry])
-        read = Read(entry, self.lines[line], [spoken])
-        wake(
-            self.world,
-            await self.ground.db.run(receive._apply, self.world, self.workspace_id, [read], self.clock.now()),
-        )
+        read = Read(entry, self.lines[line], [event])
+        now = self.clock.now()
+        cases = await self.ground.db.run(receive._apply, self.world, self.workspace_id, [read], now)
+        wake(self.world, cases)
 
     async def wait(self, seconds: float) -> int:
         """Let time pass, and let the planner decide what is due; how many decisions it took."""
         self.clock.advance(seconds)
+        await self.ground.db.run(withdrawal.look, self.world, self.workspace_id, self.clock.now())
         cases = await self.ground.db.run(plan.due, self.world, self.workspace_id, self.clock.now(), 1_000)
         return len(cases)
 

@@ -21,6 +21,7 @@ from angarium.core.problems import Problem
 NAMES_MAX = 10_000  # that are remembered at the same time; whoever has paused long enough is let go of first
 IPV6_PREFIX = 64  # bits: one customer of a provider has all addresses below it (RFC 6177)
 MINUTE_S = 60.0
+BAD_LINKS_PER_MIN = 60  # signed links that are none of ours, from one address: they cannot be guessed anyway
 
 
 class Limit:
@@ -79,6 +80,7 @@ class Limits:
 
     def __init__(self, clock: Clock, requests_per_s: int = 0, failed_keys_per_min: int = 0) -> None:
         self.requests = Limit(clock, "workspace", requests_per_s, 1.0)
+        self.bad_links = Limit(clock, "bad-links", BAD_LINKS_PER_MIN, MINUTE_S)
         self.failed_keys = Limit(clock, "failed-keys", failed_keys_per_min, MINUTE_S)
 
     async def caller(self, gate: Gate, key: str, scope: Any) -> Caller:

@@ -155,7 +155,8 @@ async def list_contacts(request: Call) -> JsonAnswer:
     "POST /v1/contacts",
     Operation(
         summary="Create a contact, or change the one that is there",
-        detail="Known by external_id, else by an address. What is left out takes its default. An address of "
+        detail="Known by external_id, else by an address. What is left out takes its default, but for "
+        "`opted_out`, which stays as it was. An address of "
         "another contact moves to this one.",
         scope="contacts:write",
         takes=CONTACT,
@@ -171,7 +172,7 @@ async def put_contact(request: Call) -> JsonAnswer:
     given, ground = CONTACT.read(body), edge.ground_of(request)
 
     async def work(tx: Transaction) -> ContactShown:
-        (written,) = await flows.put(tx, ground, request.auth.workspace_id, [given])
+        (written,) = await flows.put(tx, ground, request.auth.workspace_id, [given], request.auth.actor)
         if isinstance(written, Problem):
             raise written
         return shown(written)
@@ -200,7 +201,7 @@ async def put_contacts(request: Call) -> JsonAnswer:
     readable = [one for one in given if not isinstance(one, Problem)]
 
     async def work(tx: Transaction) -> Results:
-        written = iter(await flows.put(tx, ground, request.auth.workspace_id, readable))
+        written = iter(await flows.put(tx, ground, request.auth.workspace_id, readable, request.auth.actor))
         return _results(
             [one if isinstance(one, Problem) else _placed(next(written), at) for at, one in enumerate(given)]
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from angarium.accounts import audit
-from angarium.contacts import fields, rules, store
+from angarium.contacts import consent_ledger, fields, rules, store, suppression_list
 from angarium.contacts.choice import carried
 from angarium.contacts.fields import FieldDefinition
 from angarium.contacts.places import place
@@ -57,28 +57,32 @@ async def page(ground: Ground, workspace_id: int, after: int, limit: int) -> lis
 
 async def delete(ground: Ground, workspace_id: int, contact_id: int, actor: str = audit.CLI) -> None:
     """Delete a contact and its addresses."""
-    await ground.db.run(_delete, workspace_id, contact_id, actor, ground.clock.now())
+    await ground.db.run(_delete, ground, workspace_id, contact_id, actor)
 
 
-async def _delete(tx: Transaction, workspace_id: int, contact_id: int, actor: str, now: int) -> None:
-    subject = ids.show("contact", contact_id)
-    if not await store.remove(tx, workspace_id, contact_id):
+async def _delete(tx: Transaction, ground: Ground, workspace_id: int, contact_id: int, actor: str) -> None:
+    subject, now = ids.show("contact", contact_id), ground.clock.now()
+    found = (await store.by_ids(tx, workspace_id, [contact_id])).get(contact_id)
+    if found is None or not await store.remove(tx, workspace_id, contact_id):
         raise await _gone(tx, workspace_id, contact_id)
+    await consent_ledger.outlive(tx, ground, workspace_id, found)
     await audit.note(tx, workspace_id, actor, "contact.deleted", subject, {}, now)
 
 
-async def change(ground: Ground, workspace_id: int, contact_id: int, given: ContactInput) -> Contact:
+async def change(
+    ground: Ground, workspace_id: int, contact_id: int, given: ContactInput, actor: str = audit.CLI
+) -> Contact:
     """A contact as it is described now."""
-    now = ground.clock.now()
     try:
-        return await ground.db.run(_changed, workspace_id, contact_id, given, now)
+        return await ground.db.run(_changed, ground, workspace_id, contact_id, given, actor)
     except Conflict:
         raise _taken(given.external_id) from None
 
 
 async def _changed(
-    tx: Transaction, workspace_id: int, contact_id: int, given: ContactInput, now: int
+    tx: Transaction, ground: Ground, workspace_id: int, contact_id: int, given: ContactInput, actor: str
 ) -> Contact:
+    now = ground.clock.now()
     one, addresses, wrong = _checked(given, await fields.definitions(tx, workspace_id))
     if wrong:
         raise all_invalid("The contact is not valid", wrong)
@@ -89,7 +93,9 @@ async def _changed(
         raise await _gone(tx, workspace_id, contact_id)
     losers = _give_up(contacts, known, addresses, contact_id, now)
     changed = _made(contact_id, one, addresses, before, now)
+    (changed,) = await suppression_list.flagged(tx, ground, workspace_id, [changed], actor)
     await store.replace(tx, workspace_id, [changed, *(contacts[loser] for loser in losers)])
+    (changed,) = await _refused(tx, ground, workspace_id, [(one, changed)], actor, now)
     return changed
 
 
@@ -141,7 +147,11 @@ async def upsert(ground: Ground, workspace_id: int, given: Sequence[ContactInput
 
 
 async def put(
-    tx: Transaction, ground: Ground, workspace_id: int, given: Sequence[ContactInput]
+    tx: Transaction,
+    ground: Ground,
+    workspace_id: int,
+    given: Sequence[ContactInput],
+    actor: str = audit.CLI,
 ) -> list[Contact | Problem]:
     """Create contacts, or change those that are there, within a transaction; a Problem for one that is wrong.
 
@@ -152,7 +162,7 @@ async def put(
     defined = await fields.definitions(tx, workspace_id)
     checked = [_checked(one, defined) for one in given]
     good = [(one, addresses) for one, addresses, wrong in checked if not wrong]
-    written = iter(await _put(tx, ground.ids, workspace_id, good, ground.clock.now()))
+    written = iter(await _put(tx, ground, workspace_id, good, actor))
     return [
         all_invalid("The contact is not valid", wrong) if wrong else next(written) for *_, wrong in checked
     ]
@@ -170,11 +180,12 @@ def _checked(
 
 async def _put(
     tx: Transaction,
-    mint: IdMint,
+    ground: Ground,
     workspace_id: int,
     given: list[tuple[ContactInput, tuple[Address, ...]]],
-    now: int,
+    actor: str,
 ) -> list[Contact]:
+    now = ground.clock.now()
     known = await _known(tx, workspace_id, given)
     contacts = await store.by_ids(tx, workspace_id, set(known.values()))
     order: list[int] = []
@@ -182,7 +193,7 @@ async def _put(
     for described, its_addresses in given:
         one, addresses = _under_old_name(described, its_addresses, known, contacts)
         before = _known_as(one, addresses, known, contacts)
-        contact_id = before.id if before else mint.mint()
+        contact_id = before.id if before else ground.ids.mint()
         losers |= _give_up(contacts, known, addresses, contact_id, now)
         known.update(dict.fromkeys(_names(one, addresses), contact_id))
         made = _made(contact_id, one, addresses, before, now)
@@ -190,9 +201,33 @@ async def _put(
             made = msgspec.structs.replace(made, external_id=before.external_id)
         contacts[contact_id] = made
         order.append(contact_id)
-    written = dict.fromkeys([*order, *sorted(losers)])
-    await store.replace(tx, workspace_id, [contacts[contact_id] for contact_id in written])
-    return [contacts[contact_id] for contact_id in order]
+    written = [contacts[contact_id] for contact_id in dict.fromkeys([*order, *sorted(losers)])]
+    written = await suppression_list.flagged(tx, ground, workspace_id, written, actor)
+    await store.replace(tx, workspace_id, written)
+    contacts |= {contact.id: contact for contact in written}
+    said = [(one, contacts[contact_id]) for (one, _), contact_id in zip(given, order, strict=True)]
+    return await _refused(tx, ground, workspace_id, said, actor, now)
+
+
+async def _refused(
+    tx: Transaction,
+    ground: Ground,
+    workspace_id: int,
+    said: Sequence[tuple[ContactInput, Contact]],
+    actor: str,
+    now: int,
+) -> list[Contact]:
+    """Write down what contacts refuse now, of those of whom it was said; all of them as they are then."""
+    wanted = {contact.id: one.opted_out for one, contact in said if one.opted_out is not None}
+    chosen = await consent_ledger.replace(tx, ground, workspace_id, wanted, actor, now) if wanted else {}
+    return [
+        msgspec.structs.replace(
+            contact, opted_out=chosen[contact.id].withdrawn, opted_in=chosen[contact.id].granted
+        )
+        if contact.id in chosen
+        else contact
+        for _, contact in said
+    ]
 
 
 def _names(one: ContactInput, addresses: tuple[Address, ...]) -> list[Key]:
@@ -222,7 +257,7 @@ def _under_old_name(
         time_zone=one.time_zone or ("" if owner.time_zone_is_guess else owner.time_zone),
         fields={**owner.fields, **one.fields},
         tags=tuple(dict.fromkeys((*owner.tags, *one.tags))),
-        opted_out=tuple(sorted(owner.opted_out | set(one.opted_out))),
+        opted_out=None if one.opted_out is None else tuple(sorted(owner.opted_out | set(one.opted_out))),
     )
     known["external_id", onto.external_id or ""] = owner.id
     return onto, (*rest, *addresses)
@@ -377,7 +412,8 @@ def _made(
         time_zone=where.time_zone,
         fields=given.fields,
         tags=given.tags,
-        opted_out=frozenset(given.opted_out),
+        opted_out=before.opted_out if before else frozenset(),
+        opted_in=before.opted_in if before else frozenset(),
         created_at=before.created_at if before else now,
         updated_at=now,
         addresses=addresses,

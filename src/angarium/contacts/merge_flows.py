@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from angarium.accounts import audit
-from angarium.contacts import merging, store
+from angarium.contacts import consent_ledger, merging, store
+from angarium.contacts.consent import Choices
 from angarium.contacts.likeness import (
     SURE_ENOUGH,
     Likeness,
@@ -58,6 +59,7 @@ async def merge(
     made = merging.joined(survivor, other, now)
     await store.remove(tx, workspace_id, other.id)
     await store.replace(tx, workspace_id, [made])
+    await consent_ledger.settle(tx, ground, workspace_id, _choices(made), actor, now, "merge")
     old_name = other.external_id or ""
     done = Merge(
         id=ground.ids.mint(),
@@ -74,6 +76,11 @@ async def merge(
     await _tell(tx, workspace_id, "contact.merged", done, now)
     await _note(tx, workspace_id, "contact.merged", done, actor, now)
     return done, made
+
+
+def _choices(contact: Contact) -> dict[int, Choices]:
+    """What counts of what a contact said, as the ledger takes it."""
+    return {contact.id: Choices(contact.opted_out, contact.opted_in)}
 
 
 async def _both(
@@ -134,6 +141,9 @@ async def undo(
     apart = merging.parted(whole.survivor, whole.merged, whole.made, current, elsewhere, now)
     await store.replace(tx, workspace_id, [apart.survivor])  # first: it may give an external_id back
     await store.replace(tx, workspace_id, [apart.merged])
+    await consent_ledger.settle(
+        tx, ground, workspace_id, _choices(apart.survivor), actor, now, "merge undone"
+    )
     for name, rows in done.moved.items():
         if name in belongings:
             await belongings[name].give(tx, workspace_id, rows, done.merged_id, only_of=done.survivor_id)

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from angarium.contacts import consent
+from angarium.contacts.consent import Choices
 from angarium.contacts.places import place
 from angarium.contacts.store import Contact
 from angarium.core.values import Address, AddressKind, Json
@@ -36,6 +38,9 @@ def joined(survivor: Contact, other: Contact, now: int) -> Contact:
     zone, zone_is_guess = _said(
         (survivor.time_zone, survivor.time_zone_is_guess), (other.time_zone, other.time_zone_is_guess)
     )
+    together = consent.joined(
+        Choices(survivor.opted_out, survivor.opted_in), Choices(other.opted_out, other.opted_in)
+    )
     where = place("" if locale_is_guess else locale, "" if zone_is_guess else zone, addresses)
     return msgspec.structs.replace(
         survivor,
@@ -48,7 +53,8 @@ def joined(survivor: Contact, other: Contact, now: int) -> Contact:
         country=where.country,
         fields={**other.fields, **survivor.fields},
         tags=_together(survivor.tags, other.tags),
-        opted_out=survivor.opted_out | other.opted_out,
+        opted_out=together.withdrawn,
+        opted_in=together.granted,
         created_at=min(survivor.created_at, other.created_at),
         updated_at=now,
         addresses=addresses,
@@ -103,6 +109,7 @@ def parted(
                 fields=_fields(before.fields, after.fields, current.fields),
                 tags=_tags(before.tags, after.tags, current.tags),
                 opted_out=(before.opted_out | since) - withdrawn,
+                opted_in=(before.opted_in | (current.opted_in - after.opted_in)) - since,
             ),
             tuple(kept),
             before,

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from angarium.contacts.choice import AS_BEFORE, JUST_NOW
+from angarium.contacts.consent import PURPOSES, WRITTEN
 from angarium.contacts.phones import BadPhone, normalise
 from angarium.core.clock import from_datetime, is_zone
 from angarium.core.problems import FieldProblem, shown
@@ -69,7 +70,9 @@ class ContactInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     time_zone: str = ""
     fields: Json = {}
     tags: tuple[str, ...] = ()
-    opted_out: tuple[str, ...] = ()
+    opted_out: tuple[str, ...] | None = (
+        None  # scopes; None: as it was, so that a STOP is not undone by the way
+    )
     addresses: tuple[AddressInput, ...] = ()
 
 
@@ -131,8 +134,9 @@ def check(given: ContactInput) -> tuple[tuple[Address, ...], tuple[FieldProblem,
     must(well_formed, "locale", "is not a locale", given.locale, "such as fa, uk or en-GB")
     known_zone = not given.time_zone or is_zone(given.time_zone)
     must(known_zone, "time_zone", "is not a time zone", given.time_zone, "an IANA name such as Asia/Tehran")
-    unknown = [word for word in given.opted_out if word not in OPT_OUTS]
-    must(not unknown, "opted_out", "unknown class", " ".join(unknown), "one of " + ", ".join(OPT_OUTS))
+    unknown = [word for word in given.opted_out or () if not WRITTEN.fullmatch(word)]
+    remedy = f"one of {', '.join(PURPOSES)}, or one of them on a channel: promotional@smpp"
+    must(not unknown, "opted_out", "unknown class", " ".join(unknown), remedy)
     must(len(given.tags) <= TAGS_MAX, "tags", "are too many", len(given.tags), f"at most {TAGS_MAX}")
     odd = next((tag for tag in given.tags if not _is_name(tag, TAG_MAX)), None)
     must(odd is None, "tags", "one is not a tag", odd, f"1 to {TAG_MAX} characters in one line")

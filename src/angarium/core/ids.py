@@ -24,9 +24,12 @@ VALUES = {digit: value for value, digit in enumerate(DIGITS)}
 PREFIXES = {
     "workspace": "ws",
     "api_key": "key",
+    "consent": "cns",
     "contact": "con",
     "field": "fld",
     "merge": "mrg",
+    "suppression": "sup",
+    "suppression_import": "sui",
     "address": "adr",
     "import": "imp",
     "export": "exp",

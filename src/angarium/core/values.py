@@ -42,6 +42,8 @@ class Reason(StrEnum):
     UNREACHABLE = "unreachable"  # exists, but cannot be reached now: off, absent, full
     BLOCKED_BY_USER = "blocked_by_user"  # the person blocked this sender on this channel
     OPTED_OUT = "opted_out"  # the person refused this kind of message
+    NO_CONSENT = "no_consent"  # the person has not agreed to this kind of message on this channel
+    SUPPRESSED = "suppressed"  # the address is on a list of those who are not written to
     OPERATOR_BLACKLIST = "operator_blacklist"  # on the operator's advertising blacklist
     WINDOW_CLOSED = "window_closed"  # outside the channel's conversation window
     # the content
@@ -76,6 +78,8 @@ class Reason(StrEnum):
     HOURS = "hours"  # outside the hours in which this may be sent
     PROMOTIONAL = "promotional"  # its wording promotes, and its class may not
     REVIEW = "review"  # its wording may promote: held until a person has looked
+    QUIET_HOURS = "quiet_hours"  # in the hours in which the contact is left alone
+    CAPPED = "capped"  # the contact has had as many of these as the policy allows
     FAULT = "fault"  # of ours: it broke the code that was to work on it
     ANSWERED = "answered"  # not needed: an earlier try was answered after all
     CANCELLED = "cancelled"  # by a person or a system
@@ -139,10 +143,12 @@ class Address(msgspec.Struct, frozen=True):
 class Standing(msgspec.Struct, frozen=True):
     """What is known against telling a contact something, and where it is."""
 
-    opted_out: frozenset[str] = frozenset()  # classes, or "all"
+    opted_out: frozenset[str] = frozenset()  # scopes: "promotional", "all", "promotional@smpp"
     operator_blacklist: bool = False
     time_zone: str = "UTC"
     country: str = ""  # ISO 3166, of the phone; empty when it is not known
+    opted_in: frozenset[str] = frozenset()
+    listed: bool = True  # whether the suppression list has anybody: asked for at the last moment
 
 
 class Hours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -24,12 +24,13 @@ from angarium.core import ids
 from angarium.core.clock import from_datetime, iso, micros
 from angarium.core.problems import FieldProblem, Problem, shown
 from angarium.core.values import Content, Json, MessageClass
-from angarium.messaging import budgets, plan, steps
+from angarium.messaging import budgets, permission, plan, steps, unsubscribe
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
 from angarium.messaging.case import Case, Unworded, seal_wording, wake, write_new
 from angarium.messaging.gate.judge import judge_line
 from angarium.messaging.gate.verdicts import Refuse
+from angarium.messaging.permission import Permissions
 from angarium.messaging.states import MessageState
 from angarium.messaging.store import cascades
 from angarium.messaging.store import messages as message_store
@@ -146,6 +147,16 @@ def bounded(world: World, reach: Reach, one: Case | Problem) -> Case | Problem:
     return beyond(reach, one.message.message_class, one.steps, lines) or one
 
 
+async def take(
+    tx: Transaction, world: World, workspace_id: int, asked: Sequence[MessageInput], now: int
+) -> list[Case]:
+    """Accept messages within another transaction, after which the lines are woken; those that could be."""
+    made = await prepare(tx, world, workspace_id, asked, now, {})
+    cases = [one for one in made if isinstance(one, Case)]
+    await _write(tx, world, workspace_id, cases, now)
+    return cases
+
+
 async def _claims(
     tx: Transaction, workspace_id: int, orders: Sequence[Order], now: int
 ) -> list[idempotency.Claim]:
@@ -243,6 +254,7 @@ async def prepare(
     )
     names.purse = await budgets.purse(tx, world, workspace_id, now, hold=learned is not None)
     people = await contacts.resolve(tx, world.ground.ids, workspace_id, [m.to for m in asked], now)
+    known = await permission.of_contacts(tx, world, workspace_id, people, now)
     made: list[Case | Problem] = []
     for one, person in zip(asked, people, strict=True):
         course = _course(world, one, names)
@@ -256,7 +268,7 @@ async def prepare(
             continue
         if learned is not None and not course.version_id:
             course.version_id = await _version(tx, world, workspace_id, course.steps, now, learned)
-        made.append(_case(world, workspace_id, one, person, course, names, now))
+        made.append(_case(world, workspace_id, one, person, course, names, known, now))
     return made
 
 
@@ -341,6 +353,7 @@ def _case(
     person: Contact,
     course: Course,
     names: Names,
+    known: Permissions,
     now: int,
 ) -> Case | Problem:
     """The message with its first step planned; a Problem when it could never be sent as it is asked for."""
@@ -348,7 +361,9 @@ def _case(
     wording = _wording(one)
     message = _message(world, workspace_id, one, person, course.version_id, template, wording, now)
     words = template.words if template else Worded(wording.variants)
-    case = Case(message, [], course.steps, person, wording, words.variants, words.default_locale)
+    case = Case(message, [], course.steps, person, wording, words.variants, words.default_locale, known)
+    if not wording.literal or message.message_class is MessageClass.PROMOTIONAL:
+        case.unsubscribe_url = unsubscribe.url(world, message)
     wrong = _never(world, case, names)
     if wrong:
         return _invalid(wrong)

@@ -27,7 +27,7 @@ import msgspec
 
 from angarium.core.clock import micros
 from angarium.core.values import MessageClass, Reason
-from angarium.messaging.retry import Action, action
+from angarium.messaging.retry import RULED_OUT, Action, action
 from angarium.messaging.states import ATTEMPT_SUCCESS, OPEN_ATTEMPT, AttemptState, MessageState
 
 # How long an unanswered submission is held for evidence: a late answer, or a receipt that fits.
@@ -298,5 +298,5 @@ def _without_success(run: Run, reason: Reason) -> MessageState:
         return MessageState.FAILED
     if reason is Reason.DEADLINE:
         return MessageState.EXPIRED
-    no_to_this_person = action(reason, run.message_class) is Action.STOP
+    no_to_this_person = reason in RULED_OUT or action(reason, run.message_class) is Action.STOP
     return MessageState.REFUSED if no_to_this_person else MessageState.FAILED

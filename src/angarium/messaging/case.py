@@ -21,6 +21,7 @@ from angarium.lines.rules import price_text
 from angarium.messaging.billing import Bill, settle
 from angarium.messaging.budgets import NOWHERE, Purse, Stand, move, stand, tell
 from angarium.messaging.cascade import Run, Step, Try
+from angarium.messaging.permission import NOTHING, Permissions
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
@@ -53,6 +54,8 @@ class Case(msgspec.Struct):
     wording: Wording | None = None
     variants: tuple[Variant, ...] = ()
     default_locale: str = ""  # of its template
+    permissions: Permissions = NOTHING
+    unsubscribe_url: str = ""
     rendered: dict[str, Content | Unworded] = {}  # by channel
     created: list[Attempt] = []
     changed: dict[int, Attempt] = {}

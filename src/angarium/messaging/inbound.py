@@ -10,6 +10,8 @@ from angarium.contacts import store as contacts
 from angarium.core.clock import micros
 from angarium.core.ports import Inbound
 from angarium.lines.store import Line
+from angarium.messaging import optout
+from angarium.messaging.case import Case
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import inbox
 from angarium.messaging.store.inbox import Heard, Text
@@ -23,15 +25,16 @@ PARTS_WAIT_S = 600.0
 GAP = "[…]"
 
 
-async def hear(tx: Transaction, world: World, line: Line, event: Inbound, now: int) -> None:
-    """Take in one message from a customer, or one part of a longer one."""
+async def hear(tx: Transaction, world: World, line: Line, event: Inbound, now: int) -> list[Case]:
+    """Take in one message from a customer, or one part of a longer one; the messages that it stopped, if it
+    asked for that, and those that answer it."""
     if event.part_total <= 1:
-        await _write(tx, world, line, event, 0, now)
-        return
+        return await _write(tx, world, line, event, 0, now)
     await inbox.insert_inbound_part(tx, line.workspace_id, line.id, event, now)
     text = Text(line.id, event.sender, event.recipient, event.part_ref, event.part_total)
     if len(await inbox.parts_of_text(tx, line.workspace_id, text)) == event.part_total:
-        await _put_together(tx, world, line, text, now)
+        return await _put_together(tx, world, line, text, now)
+    return []
 
 
 async def give_up_waiting(tx: Transaction, world: World, workspace_id: int, now: int) -> int:
@@ -46,16 +49,19 @@ async def give_up_waiting(tx: Transaction, world: World, workspace_id: int, now:
     return len(stale)
 
 
-async def _put_together(tx: Transaction, world: World, line: Line, text: Text, now: int) -> None:
+async def _put_together(tx: Transaction, world: World, line: Line, text: Text, now: int) -> list[Case]:
     parts = await inbox.parts_of_text(tx, line.workspace_id, text)
     there = {number: words for number, _, words, _ in parts}
     whole = "".join(there.get(number, GAP) for number in range(1, text.total + 1))
     event = Inbound(ref=parts[0][1], sender=text.sender, recipient=text.recipient, text=whole)
-    await _write(tx, world, line, event, text.total - len(there), now)
+    cases = await _write(tx, world, line, event, text.total - len(there), now)
     await inbox.drop_parts(tx, line.workspace_id, text)
+    return cases
 
 
-async def _write(tx: Transaction, world: World, line: Line, event: Inbound, missing: int, now: int) -> None:
+async def _write(
+    tx: Transaction, world: World, line: Line, event: Inbound, missing: int, now: int
+) -> list[Case]:
     everybody = world.lines.everybody(line.id) or [line.workspace_id]
     kind = world.channels[line.channel].address_kind
     people = {
@@ -67,15 +73,16 @@ async def _write(tx: Transaction, world: World, line: Line, event: Inbound, miss
     workspace_id = line.workspace_id
     if len(everybody) > 1:
         if await inbox.is_known(tx, everybody, line.id, event.ref):
-            return
+            return []
         workspace_id = await _meant(tx, line, event, people)
     heard = Heard(world.ground.ids.mint(), line.id, event, people[workspace_id], missing, now)
     if not await inbox.insert_inbound(tx, workspace_id, [heard]):
-        return
+        return []
     seen = world.lines.seen(workspace_id, line.id) or line
     body = {"line": seen.name, "channel": line.channel, "contact": heard.contact_id, "parts_missing": missing}
     fact = Fact(workspace_id, "inbound.received", heard.id, now, msgspec.json.encode(body))
     await facts.append(tx, [fact])
+    return await optout.heed(tx, world, workspace_id, line, heard, now)
 
 
 async def _meant(tx: Transaction, line: Line, event: Inbound, people: Mapping[int, int | None]) -> int:

@@ -12,7 +12,7 @@ import msgspec
 from angarium.contacts.store import merges as contacts
 from angarium.core.clock import iso
 from angarium.core.values import PRIORITY, Json, MessageClass, Reason
-from angarium.messaging import budgets
+from angarium.messaging import budgets, permission, unsubscribe
 from angarium.messaging.cascade import (
     Decision,
     Finish,
@@ -77,7 +77,7 @@ async def advance(tx: Transaction, world: World, cases: Sequence[Case], now: int
     ended = [case for case in cases if case.message.finished_at is not None]
     asked = [(case, *_ask(case, now)) for case in cases if case.message.finished_at is None]
     to_plan = [case for case, _, decision in asked if isinstance(decision, Send) and case.contact is None]
-    await furnish(tx, world, to_plan)
+    await furnish(tx, world, to_plan, now)
     await open_purse(tx, world, to_plan, cases, now)
     for case, run, decision in asked:
         _follow(world, case, run, decision, now)
@@ -113,16 +113,19 @@ def _follow(world: World, case: Case, run: Run, decision: Decision, now: int) ->
         finish(case, decision, now)
 
 
-async def furnish(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
-    """Fetch the contacts and the wording of messages that are about to be planned."""
+async def furnish(tx: Transaction, world: World, cases: Sequence[Case], now: int) -> None:
+    """Fetch the contacts and the wording of messages that are about to be planned, and what is permitted."""
     if not cases:
         return
     workspace_id = cases[0].message.workspace_id
     found = await contacts.found(tx, workspace_id, {case.message.contact_id for case in cases})
     await world.versions.load(tx, workspace_id, set(), {case.message.template_version_id for case in cases})
+    known = await permission.of_contacts(tx, world, workspace_id, found.values(), now)
     for case in cases:
+        case.permissions = known
         case.contact = found.get(case.message.contact_id)
         case.wording = open_wording(world, case.message)
+        case.unsubscribe_url = unsubscribe.url(world, case.message)
         words = world.versions.words.get(case.message.template_version_id)
         case.variants = words.variants if words else case.wording.variants
         case.default_locale = words.default_locale if words else ""

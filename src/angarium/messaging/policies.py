@@ -18,6 +18,8 @@ from angarium.content.approval import Approvals
 from angarium.content.store import versions
 from angarium.content.surroundings import WordingPolicy
 from angarium.core.decoding import Shape
+from angarium.messaging.gate.documents import NONE as NO_PEOPLE_POLICIES
+from angarium.messaging.gate.documents import Caps, ConsentPolicy, PeoplePolicies, QuietHours
 from angarium.messaging.gate.spending import Budgets
 from angarium.messaging.routing import Routing
 from angarium.storage.database import Transaction
@@ -50,6 +52,15 @@ class Policies(msgspec.Struct, frozen=True):
     content_control: ContentControl = ContentControl()
     budgets: Budgets = Budgets()
     routing: Routing = Routing()
+    consent: ConsentPolicy = ConsentPolicy()
+    quiet_hours: QuietHours = QuietHours()
+    caps: Caps = Caps()
+    people: PeoplePolicies = NO_PEOPLE_POLICIES  # the three above together
+
+    def __post_init__(self) -> None:
+        together = PeoplePolicies(self.consent, self.quiet_hours, self.caps)
+        if together != self.people:
+            msgspec.structs.force_setattr(self, "people", together)
 
 
 KINDS: dict[str, Shape[Any]] = {
@@ -58,6 +69,9 @@ KINDS: dict[str, Shape[Any]] = {
     "content-control": Shape(ContentControl),
     "wording": Shape(WordingPolicy),
     "routing": Shape(Routing),
+    "consent": Shape(ConsentPolicy),
+    "quiet-hours": Shape(QuietHours),
+    "caps": Shape(Caps),
 }
 NONE = Policies()
 TOPIC = "lines"  # woken when a policy was changed: the loop that reads lines again reads these too

@@ -152,10 +152,13 @@ def _checks(world: World, case: Case, index: int, now: int) -> list[Document]:
     assert case.contact is not None
     standing, checks = case.contact.standing(), []
     for line in lines_of(world, case.message.workspace_id, case.steps[index]):
-        content = word(case, world.channels[line.channel], case.contact)
+        channel = world.channels[line.channel]
+        content = word(case, channel, case.contact)
         found = None if isinstance(content, Unworded) else promotes(world, case, content)
-        facts = _met(world, case, facts_of(world, case, standing, line, found), line, now)
-        findings = explain(facts, now)
+        address = case.contact.address(channel.address_kind, case.message.to_address)
+        place = (channel.address_kind, address.value if address else "")
+        known = facts_of(world, case, standing, line, place, found)
+        findings = explain(_met(world, case, known, line, now), now)
         checks += [{"line": line.name, **_check(finding)} for finding in findings]
     return checks
 

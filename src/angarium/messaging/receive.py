@@ -19,7 +19,7 @@ from angarium.core.clock import micros
 from angarium.core.ports import Event, Inbound, Raw, Receipt, Unreadable
 from angarium.core.values import Json, MessageClass, Reason
 from angarium.lines.store import Line
-from angarium.messaging import inbound, plan, poison, receipts
+from angarium.messaging import bounces, inbound, plan, poison, receipts
 from angarium.messaging.case import Case, load, seal_callback, wake, write
 from angarium.messaging.receipts import Applied, Contradiction, Same
 from angarium.messaging.states import AttemptState
@@ -114,16 +114,16 @@ async def _apply(
 ) -> list[Case]:
     await hold_lines(tx, {one.entry.line_id for one in read})
     by_line: dict[int, list[Receipt]] = defaultdict(list)
+    cases: list[Case] = []
     for one in read:
         for event in one.events:
             if isinstance(event, Receipt):
                 by_line[one.entry.line_id].append(event)
             elif isinstance(event, Inbound) and one.line is not None:
-                await inbound.hear(tx, world, one.line, event, now)
+                cases += await inbound.hear(tx, world, one.line, event, now)
     words: list[Word] = []
     for line_id, found in by_line.items():
         words += await _match(tx, world, workspace_id, line_id, found, now)
-    cases: list[Case] = []
     for sender_id in sorted({word.workspace_id for word in words}):
         theirs = [word for word in words if word.workspace_id == sender_id]
         cases += await apply_words(tx, world, sender_id, theirs, now)
@@ -251,6 +251,12 @@ async def tell(
     siblings = await _siblings(tx, workspace_id, everything, learned)
     for word in everything:
         _apply_word(world, cases[word.message_id], word, siblings, now)
+    said = [
+        (_attempt(cases, one), one.receipt.reason, one.receipt.code)
+        for one in everything
+        if one.receipt.reason is not None
+    ]
+    await bounces.note(tx, world, workspace_id, said, now)
     await attempt_store.save_parts(tx, workspace_id, [p for parts in siblings.values() for p in parts])
 
 

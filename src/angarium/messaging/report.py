@@ -194,7 +194,7 @@ async def _priced_page(
 ) -> Priced:
     found = await message_store.page(tx, workspace_id, Filter(label=label), before, PAGE)
     cases = [Case(message, [], ()) for message in found if message.state in WENT_OUT]
-    await plan.furnish(tx, world, cases)
+    await plan.furnish(tx, world, cases, world.ground.clock.now())
     prices = [price for case in cases if (price := _price(world, case, lines)) is not None]
     return Priced(sum(prices), len(prices), found[-1].id if len(found) == PAGE else None)
 

@@ -34,6 +34,8 @@ ACTIONS: dict[Reason, Action] = {
     Reason.UNREACHABLE: Action.NEXT,
     Reason.BLOCKED_BY_USER: Action.NEXT,
     Reason.OPTED_OUT: Action.STOP,
+    Reason.NO_CONSENT: Action.NEXT,
+    Reason.SUPPRESSED: Action.NEXT,
     Reason.OPERATOR_BLACKLIST: Action.LINE,
     Reason.WINDOW_CLOSED: Action.NEXT,
     Reason.CONTENT_REJECTED: Action.NEXT,
@@ -59,6 +61,8 @@ ACTIONS: dict[Reason, Action] = {
     Reason.NO_ANSWER: Action.RETRY,
     Reason.HOURS: Action.NEXT,
     Reason.BUDGET: Action.NEXT,
+    Reason.QUIET_HOURS: Action.NEXT,
+    Reason.CAPPED: Action.NEXT,
     Reason.ANSWERED: Action.NEXT,
     Reason.FAULT: Action.NEXT,
     Reason.DEADLINE: Action.STOP,
@@ -72,7 +76,11 @@ ACTIONS: dict[Reason, Action] = {
 
 # A refusal that is the person's own "no to advertising" ends a promotional message: it may not be carried
 # past the refusal to another channel or to a service line.
-NO_TO_ADVERTISING = frozenset({Reason.BLOCKED_BY_USER, Reason.OPTED_OUT, Reason.OPERATOR_BLACKLIST})
+NO_TO_ADVERTISING = frozenset(
+    {Reason.BLOCKED_BY_USER, Reason.OPTED_OUT, Reason.SUPPRESSED, Reason.OPERATOR_BLACKLIST}
+)
+# What the workspace's own rules said no to: a message that ends by them was refused, and did not fail.
+RULED_OUT = frozenset({Reason.NO_CONSENT, Reason.SUPPRESSED, Reason.QUIET_HOURS, Reason.CAPPED})
 
 THROTTLED_DELAYS_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # the last one again and again
 TEMPORARY_DELAYS_S = (5.0, 30.0, 120.0, 300.0)  # then give up

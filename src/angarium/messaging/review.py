@@ -42,8 +42,8 @@ async def listing(
     await world.versions.load(tx, workspace_id, {one.cascade_version_id for one in messages}, set())
     steps = world.versions.steps
     cases = [Case(one, [], steps[one.cascade_version_id]) for one in sorted(messages, key=lambda m: m.id)]
-    await plan.furnish(tx, world, cases)
     now = world.ground.clock.now()
+    await plan.furnish(tx, world, cases, now)
     return [_shown(world, case, now) for case in cases], found[-1] if len(found) == limit else None
 
 

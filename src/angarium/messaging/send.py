@@ -16,15 +16,16 @@ from angarium.contacts.store import merges as contacts
 from angarium.core import ids
 from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Accepted, Outcome, Refused, Submission, Unknown
-from angarium.core.values import Reason, Standing
+from angarium.core.values import AddressKind, Reason, Standing
 from angarium.lines.store import Line
-from angarium.messaging import budgets, plan, poison, receive, retry
+from angarium.messaging import bounces, budgets, permission, plan, poison, receive, retry
 from angarium.messaging.case import Case, discreet, load, open_content, wake, write
 from angarium.messaging.gate.approval import NO_WORDS, Wording
 from angarium.messaging.gate.facts import NOBODY, Facts, LineRules
 from angarium.messaging.gate.judge import judge
 from angarium.messaging.gate.verdicts import Defer, Refuse, Verdict
 from angarium.messaging.lanes import Turns, share
+from angarium.messaging.permission import Permissions
 from angarium.messaging.retry import Action, action, next_try_at
 from angarium.messaging.states import AttemptState, attempt_may_become
 from angarium.messaging.store import attempts as attempt_store
@@ -120,17 +121,21 @@ async def _judge(
 ) -> tuple[list[Attempt], list[Case]]:
     """Ask the rules once more: what may go, and the cases of what may not."""
     standings = await contacts.standings(tx, workspace_id, {attempt.contact_id for attempt in found})
+    known = await permission.of_attempts(tx, world, workspace_id, found, standings, now)
     rules = line_rules(world.lines.seen(workspace_id, line.id) or line)
     words = await _words(tx, world, line, workspace_id, found)
+    kind = world.channels[line.channel].address_kind
     good, stopped = [], {}
     for attempt in found:
         # a contact that is gone: its message was planned before
         standing = standings.get(attempt.contact_id, NOBODY)
-        verdict = _verdict(attempt, standing, rules, words.get(attempt.message_id, NO_WORDS), now)
+        said = words.get(attempt.message_id, NO_WORDS)
+        verdict = _verdict(attempt, standing, rules, known, kind, said, now)
         if isinstance(verdict, Refuse | Defer):
             stopped[attempt.id] = (attempt, verdict)
         else:
             good.append(attempt)
+            known.count(attempt, now)
     return good, await _stop(tx, world, workspace_id, stopped, now) if stopped else []
 
 
@@ -150,7 +155,15 @@ async def _words(
     }
 
 
-def _verdict(attempt: Attempt, standing: Standing, rules: LineRules, words: Wording, now: int) -> Verdict:
+def _verdict(
+    attempt: Attempt,
+    standing: Standing,
+    rules: LineRules,
+    known: Permissions,
+    kind: AddressKind,
+    words: Wording,
+    now: int,
+) -> Verdict:
     """What the rules say; of an attempt that breaks them, that it may not go."""
     try:
         facts = Facts(
@@ -160,6 +173,10 @@ def _verdict(attempt: Attempt, standing: Standing, rules: LineRules, words: Word
             attempt.expires_at,
             attempt.contact_id,
             wording=words,
+            message_id=attempt.message_id,
+            suppressed=known.against(kind, attempt.address),
+            touches=known.had(attempt.contact_id),
+            policies=known.policies,
         )
         return judge(facts, now)
     except Exception as error:
@@ -272,6 +289,8 @@ async def _record(
         settle(world, case, held, discreet(world, one.attempt, one.outcome), one.roll, now)
         parts += _parts(held, one.outcome, evidenced)
     await attempt_store.insert_parts(tx, workspace_id, parts)
+    said = bounces.refusals((one.attempt, one.outcome) for one in ended)
+    await bounces.note(tx, world, workspace_id, said, now)
     words = await receive.parked_words(tx, world, workspace_id, cases, parts)
     unanswered = [cases[one.attempt.message_id].attempt(one.attempt.id) for one in ended]
     words += await receive.evidence_words(tx, world, workspace_id, unanswered, now)

@@ -220,7 +220,7 @@ async def decide(
     """Carry out rulings; what became of each, in order, and the cases that were changed."""
     cases = await load(tx, world, workspace_id, {order.message_id for order in orders})
     resent = [cases[o.message_id] for o in orders if o.ruling is Ruling.RESEND and o.message_id in cases]
-    await plan.furnish(tx, world, resent)
+    await plan.furnish(tx, world, resent, now)
     await plan.open_purse(tx, world, resent, resent, now)
     ruled: list[Ruled] = []
     changed: dict[int, Case] = {}

@@ -27,7 +27,7 @@ class For(StrEnum):
     """What a message waits for."""
 
     HOUR = "hour"  # the time it was asked for
-    HOURS = "hours"  # the hours of its line
+    HOURS = "hours"  # the hours of its line, the quiet hours of its contact, or room under a cap
     RETRY = "retry"  # the provider could not take it, and is asked again
     TURN = "turn"  # its turn on its line
     CONNECTION = "connection"  # its line to be connected

@@ -4,6 +4,7 @@ class that may send at this hour. What is missing is said as a refusal with its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
@@ -14,19 +15,20 @@ from angarium.content import promotional
 from angarium.content import rules as wording_rules
 from angarium.core.clock import MICROS
 from angarium.core.ports import Channel
-from angarium.core.values import Content, Json, MessageClass, Reason, Standing
+from angarium.core.values import AddressKind, Content, Json, MessageClass, Reason, Standing
 from angarium.lines import destinations
 from angarium.lines.store import Line
 from angarium.messaging.budgets import Purse
 from angarium.messaging.cascade import Send, Step
 from angarium.messaging.case import Case, Unworded
 from angarium.messaging.gate.approval import Wording, wording
-from angarium.messaging.gate.facts import Facts, LineRules, Promotes
+from angarium.messaging.gate.facts import NO_LINE, Facts, LineRules, Promotes
 from angarium.messaging.gate.judge import judge, judge_person, judge_wording
 from angarium.messaging.gate.verdicts import Allow, Defer, Hold, Refuse, Verdict
 from angarium.messaging.pricing import Quote, quote
 from angarium.messaging.routing import By, Candidate, LineFacts, Routing, candidates
 from angarium.messaging.store.messages import Message
+from angarium.messaging.unsubscribe import VARIABLE, in_head
 from angarium.messaging.world import World
 
 ORDERS_KEPT = 1_000
@@ -60,10 +62,10 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Hold | Ref
     if contact is None:
         return Refuse(Reason.NO_ADDRESS, "The contact has been deleted.")
     standing = contact.standing()
-    verdict = judge_person(message.message_class, standing, contact.id, now)
+    lines = lines_of(world, message.workspace_id, step)
+    verdict = judge_person(person_facts(world, case, step.channel, lines), now)
     if isinstance(verdict, Refuse):
         return verdict
-    lines = lines_of(world, message.workspace_id, step)
     if not lines:
         return Refuse(Reason.NO_LINE, f"There is no line {step.line or 'on the channel ' + step.channel}.")
     channel = world.channels[lines[0].channel]
@@ -93,7 +95,11 @@ def lines_of(world: World, workspace_id: int, step: Step) -> list[Line]:
 def word(case: Case, channel: Channel, contact: Contact) -> Content | Unworded:
     """The words of a message on a channel, or why there are none; rendered once."""
     if channel.kind not in case.rendered:
-        case.rendered[channel.kind] = _render(case, channel, contact)
+        content = _render(case, channel, contact)
+        if isinstance(content, Content):
+            message_class = case.message.message_class
+            content = in_head(content, message_class, channel.address_kind, case.unsubscribe_url)
+        case.rendered[channel.kind] = content
     return case.rendered[channel.kind]
 
 
@@ -109,6 +115,8 @@ def _render(case: Case, channel: Channel, contact: Contact) -> Content | Unworde
     if variant is None:
         return Unworded(f"There is no wording for {channel.kind} in {locale or 'any locale'}.")
     values = {**case.wording.variables, "contact": contact_values(contact)}
+    if case.unsubscribe_url:
+        values[VARIABLE] = case.unsubscribe_url
     try:
         return wording_rules.render(variant.content, values)
     except wording_rules.NotRendered as error:
@@ -183,7 +191,8 @@ def _choose_line(
         if not candidate.fit:
             continue
         line = by_id[candidate.line_id]
-        verdict = _judged(case, facts_of(world, case, standing, line), line, quotes[line.id], now)
+        facts = facts_of(world, case, standing, line, (channel.address_kind, address))
+        verdict = _judged(case, facts, line, quotes[line.id], now)
         way = Way(line, address, content, parts[line.id], now, order, quotes[line.id])
         if isinstance(verdict, Refuse):
             refusal = verdict
@@ -262,10 +271,15 @@ def line_rules(line: Line) -> LineRules:
 
 
 def facts_of(
-    world: World, case: Case, standing: Standing, line: Line, found: Promotes | None = None
+    world: World,
+    case: Case,
+    standing: Standing,
+    line: Line,
+    place: tuple[AddressKind, str],
+    found: Promotes | None = None,
 ) -> Facts:
-    """A message on a line as the gate sees it; `found` is what its words promote."""
-    message = case.message
+    """A message on a line, to an address, as the gate sees it; `found` is what its words promote."""
+    message, known = case.message, case.permissions
     return Facts(
         message.message_class,
         standing,
@@ -276,6 +290,30 @@ def facts_of(
         wording=wording_facts(
             world, message.workspace_id, message.message_class, line.channel, message.template_version_id
         ),
+        message_id=message.id,
+        suppressed=known.against(*place),
+        touches=known.had(message.contact_id),
+        policies=known.policies,
+    )
+
+
+def person_facts(world: World, case: Case, channel_kind: str, lines: Sequence[Line]) -> Facts:
+    """A message as the rules about the person see it, before a line is chosen."""
+    assert case.contact is not None
+    kind = lines[0].channel if lines else channel_kind
+    rules = msgspec.structs.replace(NO_LINE, channel=kind)
+    channel = world.channels.get(kind)
+    address = case.contact.address(channel.address_kind, case.message.to_address) if channel else None
+    message, known = case.message, case.permissions
+    return Facts(
+        message.message_class,
+        case.contact.standing(),
+        rules,
+        message.expires_at,
+        message.contact_id,
+        message_id=message.id,
+        suppressed=known.against(address.kind, address.value) if address else (),
+        policies=known.policies,
     )
 
 

@@ -19,7 +19,7 @@ from angarium.core.ports import Raw
 from angarium.core.service import Supervisor
 from angarium.lines.flows import TOPIC as LINES_TOPIC
 from angarium.lines.store import Line
-from angarium.messaging import plan, poison, receive, reconcile, send
+from angarium.messaging import plan, poison, receive, reconcile, send, withdrawal
 from angarium.messaging.case import Case, wake
 from angarium.messaging.condition import Condition
 from angarium.messaging.reconcile import Tidied
@@ -29,7 +29,7 @@ from angarium.messaging.store import messages as message_store
 from angarium.messaging.store import owners
 from angarium.messaging.store.inbox import Entry
 from angarium.messaging.world import PLANNER_TOPIC, World
-from angarium.storage.database import WAITING_MAX, Trouble, unavailable
+from angarium.storage.database import WAITING_MAX, Transaction, Trouble, unavailable
 
 log = structlog.get_logger()
 
@@ -196,7 +196,7 @@ class Planner:
         """Decide for what is due; how many there were."""
         ground, now = self._world.ground, self._world.ground.clock.now()
         try:
-            return self._woken(await ground.db.run(plan.due, self._world, self._workspace_id, now, BATCH_MAX))
+            return self._woken(await ground.db.run(_work, self._world, self._workspace_id, now))
         except Exception as error:
             if poison.is_away(error):
                 raise
@@ -224,3 +224,9 @@ class Planner:
         if due_at is None:
             return POLL_S
         return min(POLL_S, max(0.005, (due_at - ground.clock.now()) / MICROS))
+
+
+async def _work(tx: Transaction, world: World, workspace_id: int, now: int) -> list[Case]:
+    """Stop what contacts have said no to, then decide for what is due."""
+    stopped = await withdrawal.look(tx, world, workspace_id, now)
+    return stopped + await plan.due(tx, world, workspace_id, now, BATCH_MAX)

@@ -71,6 +71,7 @@ class World:
     public_url: str = ""  # where providers reach us; empty when they cannot
     versions: Versions = field(default_factory=Versions)
     policies: AtHand = field(init=False)
+    suppressing: dict[int, bool] = field(default_factory=dict)  # workspace -> whether it has a list at all
     connected: dict[int, bool] = field(default_factory=dict)  # line id -> whether it is, on this machine
     # line id -> per mille of the last hour that was taken, where enough was sent
     taken: dict[int, int] = field(default_factory=dict)

@@ -247,7 +247,7 @@ class Reader:
             place=self._place(given, addresses),
             fields={**({name: None for _, name, _ in self._fields} if clear else {}), **given.fields},
             tags=given.tags if given.tags or (clear and self._tags) else None,
-            opted_out=given.opted_out,
+            opted_out=given.opted_out or (),
             addresses=tuple([(one.kind.value, one.value, one.operator_blacklist) for one in addresses]),
             cleared=self._kinds if clear else (),
             raw=raw,

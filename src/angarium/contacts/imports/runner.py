@@ -135,12 +135,10 @@ class Runner:
         ground = self._ground
         for _ in range(TRIES_MAX - 1):
             try:
-                return await ground.db.run(
-                    write, ground.ids, workspace_id, one, row, batch, ground.clock.now()
-                )
+                return await ground.db.run(write, ground, workspace_id, one, row, batch, ground.clock.now())
             except Conflict:
                 continue
-        return await ground.db.run(write, ground.ids, workspace_id, one, row, batch, ground.clock.now())
+        return await ground.db.run(write, ground, workspace_id, one, row, batch, ground.clock.now())
 
     async def _end(self, workspace_id: int, one: Import, state: str, reason: str) -> None:
         now = self._ground.clock.now()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from angarium.contacts import consent_ledger, suppression_list
 from angarium.contacts import store as contact_store
 from angarium.contacts.choice import carried
 from angarium.contacts.flows import with_addresses
@@ -26,6 +27,7 @@ from angarium.core import ids
 from angarium.core.ids import IdMint
 from angarium.core.values import Address, AddressKind
 from angarium.storage.database import Transaction
+from angarium.storage.ground import Ground
 
 Key = tuple[str, str]  # "external_id" or a kind of address, and the value
 
@@ -48,11 +50,11 @@ class Decided(msgspec.Struct):
 
 
 async def write(
-    tx: Transaction, mint: IdMint, workspace_id: int, one: Import, from_row: int, batch: Batch, now: int
+    tx: Transaction, ground: Ground, workspace_id: int, one: Import, from_row: int, batch: Batch, now: int
 ) -> Step:
     """Write a batch that begins after `from_row`; Overtaken when the import is elsewhere."""
     known, contacts = await _there(tx, workspace_id, batch.drafts)
-    done = decide(mint, one.mapping, batch.drafts, known, contacts, now)
+    done = decide(ground.ids, one.mapping, batch.drafts, known, contacts, now)
     failed = sorted([*done.failed, *map(_error, batch.failed)], key=lambda error: error.row)
     step = Step(
         from_row,
@@ -68,12 +70,26 @@ async def write(
         raise Overtaken
     await store.add_errors(tx, workspace_id, one.id, failed)
     if one.state == RUNNING:
-        await contact_store.insert(tx, workspace_id, list(done.new.values()))
-        await store.add_contacts(tx, workspace_id, one.id, list(done.new), now)
-        if done.changed:
-            await contact_store.replace(tx, workspace_id, list(done.changed.values()))
-            await store.touch_contacts(tx, workspace_id, one.id, list(done.changed), now)
+        await _write(tx, ground, workspace_id, one, done, now)
     return step
+
+
+async def _write(
+    tx: Transaction, ground: Ground, workspace_id: int, one: Import, done: Decided, now: int
+) -> None:
+    new = [msgspec.structs.replace(contact, opted_out=frozenset()) for contact in done.new.values()]
+    new = await suppression_list.flagged(tx, ground, workspace_id, new, one.actor)
+    await contact_store.insert(tx, workspace_id, new)
+    await store.add_contacts(tx, workspace_id, one.id, list(done.new), now)
+    if done.changed:
+        changed = list(done.changed.values())
+        changed = await suppression_list.flagged(tx, ground, workspace_id, changed, one.actor)
+        await contact_store.replace(tx, workspace_id, changed)
+        await store.touch_contacts(tx, workspace_id, one.id, list(done.changed), now)
+    both = (*done.new.values(), *done.changed.values())
+    refused = {contact.id: contact.opted_out for contact in both if contact.opted_out}
+    if refused:
+        await consent_ledger.refuse(tx, ground, workspace_id, refused, one.actor, now, "import")
 
 
 async def _there(

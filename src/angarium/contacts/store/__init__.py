@@ -10,7 +10,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select
+from sqlalchemy import (
+    Column,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    bindparam,
+    column,
+    delete,
+    literal_column,
+    select,
+    table,
+)
 
 from angarium.contacts.choice import first_of
 from angarium.contacts.likeness import as_sought
@@ -34,7 +45,8 @@ contact = Table(
     Column("country", Words, nullable=False),
     Column("fields", Words, nullable=False),
     Column("tags", Words, nullable=False),
-    Column("opted_out", Words, nullable=False),
+    Column("opted_out", Words, nullable=False),  # what counts of the ledger: scopes withdrawn
+    Column("opted_in", Words, nullable=False),  # and granted
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     PrimaryKeyConstraint("workspace_id", "id"),
@@ -80,6 +92,7 @@ class Contact(msgspec.Struct, frozen=True):
     locale_is_guess: bool = False
     time_zone_is_guess: bool = False
     country: str = ""
+    opted_in: frozenset[str] = frozenset()
 
     def address(self, kind: AddressKind, named: str = "") -> Address | None:
         """The address of a kind to write to: the one that was named ("kind:value"), if one of this kind was
@@ -92,7 +105,7 @@ class Contact(msgspec.Struct, frozen=True):
     def standing(self) -> Standing:
         """What is known against telling this contact something."""
         listed = any(a.operator_blacklist for a in self.addresses)
-        return Standing(self.opted_out, listed, self.time_zone, self.country)
+        return Standing(self.opted_out, listed, self.time_zone, self.country, self.opted_in)
 
 
 CONTACT_COLUMNS = (
@@ -109,6 +122,7 @@ CONTACT_COLUMNS = (
     "fields",
     "tags",
     "opted_out",
+    "opted_in",
     "created_at",
     "updated_at",
 )
@@ -129,7 +143,11 @@ _here = contact.c.workspace_id == bindparam("workspace_id")
 
 insert_contacts = BulkInsert(contact, CONTACT_COLUMNS)
 replace_contacts = BulkInsert(
-    contact, CONTACT_COLUMNS, conflict=("workspace_id", "id"), update=(*CONTACT_COLUMNS[2:-2], "updated_at")
+    contact,
+    CONTACT_COLUMNS,
+    conflict=("workspace_id", "id"),
+    # not what the person agreed to and refused: whoever read it before a STOP came would write over it
+    update=(*CONTACT_COLUMNS[2:-4], "updated_at"),
 )
 insert_addresses = BulkInsert(
     address,
@@ -181,10 +199,24 @@ _page = Statement(
     .order_by(contact.c.id)
     .limit(bindparam("limit"))
 )
+# Whether the workspace has a suppression list: asked with what is asked anyway, once a batch.
+_list = table("suppression", column("workspace_id"))
+_has_list = (
+    select(literal_column("1"))
+    .select_from(_list)
+    .where(_list.c.workspace_id == bindparam("workspace_id"))
+    .limit(1)
+    .scalar_subquery()
+)
 _standings = Statement(
-    select(contact.c.id, contact.c.opted_out, contact.c.time_zone, contact.c.country).where(
-        _here, among(contact.c.id, "ids")
-    )
+    select(
+        contact.c.id,
+        contact.c.opted_out,
+        contact.c.time_zone,
+        contact.c.country,
+        contact.c.opted_in,
+        _has_list,
+    ).where(_here, among(contact.c.id, "ids"))
 )
 _blacklisted = Statement(
     select(address.c.contact_id).where(
@@ -262,10 +294,12 @@ async def standings(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> d
     }
     return {
         row[0]: Standing(
-            frozenset() if row[1] == "[]" else frozenset(msgspec.json.decode(row[1])),
+            _scopes(row[1]),
             row[0] in blacklisted,
             row[2],
             row[3],
+            _scopes(row[4]),
+            row[5] is not None,
         )
         for row in rows
     }
@@ -284,7 +318,10 @@ async def insert(tx: Transaction, workspace_id: int, contacts: Sequence[Contact]
 
 
 async def replace(tx: Transaction, workspace_id: int, contacts: Sequence[Contact]) -> None:
-    """Write contacts as they are now, addresses and all; an address moves to the contact that claims it."""
+    """Write contacts as they are now, addresses and all; an address moves to the contact that claims it.
+
+    What a contact agreed to and refused changes by `contacts/consent_ledger.py` alone.
+    """
     await tx.insert(replace_contacts, [_contact_row(workspace_id, one) for one in contacts])
     await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=[one.id for one in contacts])
     await tx.insert(insert_addresses, _address_rows(workspace_id, contacts))
@@ -324,11 +361,16 @@ def _read(row: Row, addresses: list[Address]) -> Contact:
         country=row[7],
         fields=msgspec.json.decode(row[8]),
         tags=tuple(msgspec.json.decode(row[9])),
-        opted_out=frozenset(msgspec.json.decode(row[10])),
-        created_at=row[11],
-        updated_at=row[12],
+        opted_out=_scopes(row[10]),
+        opted_in=_scopes(row[11]),
+        created_at=row[12],
+        updated_at=row[13],
         addresses=tuple(addresses),
     )
+
+
+def _scopes(text: str) -> frozenset[str]:
+    return frozenset() if text == "[]" else frozenset(msgspec.json.decode(text))
 
 
 def _text(value: Any) -> str:
@@ -350,6 +392,7 @@ def _contact_row(workspace_id: int, one: Contact) -> tuple[Any, ...]:
         _text(one.fields),
         _text(one.tags),
         _text(sorted(one.opted_out)),
+        _text(sorted(one.opted_in)),
         one.created_at,
         one.updated_at,
     )

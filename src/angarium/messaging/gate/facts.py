@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from angarium.contacts.suppression import Suppressed
 from angarium.core import ids
 from angarium.core.values import Hours, MessageClass, Standing
+from angarium.messaging.gate import documents
 from angarium.messaging.gate.approval import NO_WORDS, Wording
+from angarium.messaging.gate.documents import PeoplePolicies
 from angarium.messaging.gate.spending import Spending
 
 NOBODY = Standing()  # nothing is known against it
@@ -39,6 +42,15 @@ class Promotes(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
 
 
+class Touch(msgspec.Struct, frozen=True):
+    """A message that has reached the contact, or may have: what frequency caps count."""
+
+    at: int
+    message_class: MessageClass
+    channel: str
+    message_id: int
+
+
 class Facts(msgspec.Struct, frozen=True):
     """One message, its recipient and its line. Facts that a rule needs have a default that says nothing."""
 
@@ -50,6 +62,10 @@ class Facts(msgspec.Struct, frozen=True):
     promotes: Promotes | None = None  # what its wording promotes; None: nothing, or nobody has to look
     budgets: tuple[Spending, ...] = ()  # those that count it; asked for when there are any
     wording: Wording = NO_WORDS
+    message_id: int = 0
+    suppressed: tuple[Suppressed, ...] = ()  # what is known against the address it goes to
+    touches: tuple[Touch, ...] = ()  # what the contact has had lately; asked for when there are caps
+    policies: PeoplePolicies = documents.NONE
 
     @property
     def contact_at(self) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from angarium.core.values import MessageClass, Reason, Standing
-from angarium.messaging.gate import approval, budget, hours, line, person, wording
+from angarium.core.values import MessageClass, Reason
+from angarium.messaging.gate import approval, budget, caps, hours, line, person, quiet, wording
 from angarium.messaging.gate.facts import NO_LINE, NOBODY, Facts, LineRules, Promotes
 from angarium.messaging.gate.verdicts import ALLOW, Allow, Refuse, Verdict
 
@@ -36,7 +36,9 @@ RULES: tuple[Rule, ...] = (
     *person.RULES,
     ("wording", wording.promotes),
     *line.RULES,
+    (quiet.NAME, quiet.quiet_hours),
     ("line-hours", hours.line_hours),
+    (caps.NAME, caps.caps),
     *budget.RULES,
 )
 
@@ -53,9 +55,9 @@ def judge(facts: Facts, now: int) -> Verdict:
     return _first(RULES, facts, now)
 
 
-def judge_person(message_class: MessageClass, standing: Standing, contact_id: int, now: int) -> Verdict:
-    """Whether this person may be told it at all, on whichever line."""
-    return _first(person.RULES, Facts(message_class, standing, NO_LINE, 0, contact_id), now)
+def judge_person(facts: Facts, now: int) -> Verdict:
+    """Whether this person may be told it at all; of the line nothing but its channel matters."""
+    return _first(person.RULES, facts, now)
 
 
 def judge_wording(message_class: MessageClass, found: Promotes | None, now: int) -> Verdict:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from angarium.contacts.store.belongings import Belonging
+from angarium.contacts.store.consents import consent
 from angarium.messaging.store.tables import attempt, inbound, message
 
-BELONGINGS = {one.name: one for one in (Belonging(message), Belonging(attempt), Belonging(inbound))}
+BELONGINGS = {
+    one.name: one for one in (Belonging(message), Belonging(attempt), Belonging(inbound), Belonging(consent))
+}

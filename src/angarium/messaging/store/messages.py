@@ -90,6 +90,13 @@ _due = Statement(
 _next_due = Statement(select(func.min(message.c.decide_at)).where(_here, message.c.decide_at.is_not(None)))
 
 
+_running_of = Statement(
+    select(message.c.id)
+    .where(_here, among(message.c.contact_id, "contact_ids"), message.c.finished_at.is_(None))
+    .order_by(message.c.id)
+)
+
+
 def _matches(column: Any, name: str) -> Any:
     return or_(bindparam(name) == "", column == bindparam(name))
 
@@ -178,6 +185,12 @@ async def next_due(tx: Transaction, workspace_id: int) -> int | None:
     """When the next message wants a decision."""
     row = await tx.row(_next_due, workspace_id=workspace_id)
     return None if row is None else row[0]
+
+
+async def running_of(tx: Transaction, workspace_id: int, contact_ids: Iterable[int]) -> list[int]:
+    """Ids of the messages of contacts that have not ended."""
+    rows = await tx.rows(_running_of, workspace_id=workspace_id, contact_ids=sorted(set(contact_ids)))
+    return [row[0] for row in rows]
 
 
 def filter_values(wanted: Filter, before: int, limit: int) -> dict[str, Any]:

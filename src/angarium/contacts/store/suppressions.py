@@ -1,0 +1,273 @@
+"""The suppression list: an address, as a keyed hash and as far as it may be known in clear, and why.
+
+It is looked up by the hash alone, so that an entry outlives the person whose address it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    or_,
+    select,
+    update,
+)
+
+from angarium.contacts.store import address
+from angarium.contacts.suppression import Suppressed, Why
+from angarium.core.values import AddressKind
+from angarium.storage.bulk import BulkInsert, Statement, among
+from angarium.storage.database import Row, Transaction
+from angarium.storage.schema import Id, Instant, Words, metadata
+
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("hash", Words, nullable=False),
+    Column("line_id", Id, nullable=False),  # 0: every line
+    Column("reason", Words, nullable=False),
+    Column("id", Id, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("value", Words, nullable=False),  # empty once the person has been erased
+    Column("source", Words, nullable=False),
+    Column("detail", Words, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("batch", Id, nullable=False),  # the import that named it last; 0 for none
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),  # 0: never
+    PrimaryKeyConstraint("workspace_id", "hash", "line_id", "reason"),
+    Index("suppression_id", "workspace_id", "id", unique=True),
+    sqlite_with_rowid=False,
+)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: an address that is not written to. `value` is empty once the person has been erased."""
+
+    hash: str
+    why: Why
+    id: int
+    kind: AddressKind
+    value: str
+    line_id: int = 0
+    source: str
+    detail: str = ""
+    actor: str = ""
+    batch: int = 0
+    created_at: int
+    expires_at: int = 0
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which entries; empty means any. `line_id` None: of all."""
+
+    reason: str = ""
+    kind: str = ""
+    source: str = ""
+    line_id: int | None = None
+
+
+COLUMNS = (
+    "workspace_id",
+    "hash",
+    "line_id",
+    "reason",
+    "id",
+    "kind",
+    "value",
+    "source",
+    "detail",
+    "actor",
+    "batch",
+    "created_at",
+    "expires_at",
+)
+KEY = ("workspace_id", "hash", "line_id", "reason")
+_columns = [suppression.c[name] for name in COLUMNS[1:]]
+_here = suppression.c.workspace_id == bindparam("workspace_id")
+_put = BulkInsert(suppression, COLUMNS, conflict=KEY, update=COLUMNS[6:11] + COLUMNS[12:])
+_add = BulkInsert(suppression, COLUMNS, conflict="nothing", returning=("hash",))
+_of_hashes = Statement(
+    select(suppression.c.hash, suppression.c.reason, suppression.c.line_id, suppression.c.expires_at).where(
+        _here, among(suppression.c.hash, "hashes")
+    )
+)
+_entries_of = Statement(select(*_columns).where(_here, among(suppression.c.hash, "hashes")))
+_any = Statement(select(suppression.c.hash).where(_here).limit(1))
+_by_id = Statement(select(*_columns).where(_here, suppression.c.id == bindparam("id")))
+_remove = Statement(delete(suppression).where(_here, among(suppression.c.id, "ids")))
+_forget = Statement(
+    update(suppression).where(_here, among(suppression.c.hash, "hashes")).values(value="", detail="")
+)
+_left_behind = Statement(
+    select(suppression.c.id, suppression.c.kind, suppression.c.value)
+    .where(
+        _here,
+        suppression.c.reason == bindparam("reason"),
+        suppression.c.line_id == bindparam("line_id"),
+        suppression.c.source == bindparam("source"),
+        suppression.c.batch != bindparam("batch"),
+    )
+    .limit(bindparam("limit"))
+)
+
+
+def _matches(name: str) -> Any:
+    return or_(bindparam(name) == "", suppression.c[name] == bindparam(name))
+
+
+_page = Statement(
+    select(*_columns)
+    .where(
+        and_(
+            _here,
+            suppression.c.id > bindparam("after"),
+            *map(_matches, ("reason", "kind", "source")),
+            or_(bindparam("line_id") < 0, suppression.c.line_id == bindparam("line_id")),
+        )
+    )
+    .order_by(suppression.c.id)
+    .limit(bindparam("limit"))
+)
+_flag = Statement(
+    update(address)
+    .where(
+        address.c.workspace_id == bindparam("workspace_id"),
+        address.c.kind == bindparam("kind"),
+        among(address.c.value, "values"),
+    )
+    .values(operator_blacklist=bindparam("flag"))
+)
+
+
+async def put(tx: Transaction, workspace_id: int, entries: Sequence[Entry]) -> None:
+    """Write entries; one that is there is written over, and keeps its id and the time it was made."""
+    await tx.insert(_put, [_row(workspace_id, one) for one in entries])
+
+
+async def add(tx: Transaction, workspace_id: int, entries: Sequence[Entry]) -> set[str]:
+    """Write entries that are not there yet; the hashes of those that were not."""
+    return {row[0] for row in await tx.insert(_add, [_row(workspace_id, one) for one in entries])}
+
+
+async def of_hashes(
+    tx: Transaction, workspace_id: int, hashes: Iterable[str]
+) -> dict[str, tuple[Suppressed, ...]]:
+    """What is known against writing to addresses, by their hashes."""
+    found: dict[str, tuple[Suppressed, ...]] = {}
+    wanted = list(set(hashes))
+    if not wanted:
+        return found
+    for row in await tx.rows(_of_hashes, workspace_id=workspace_id, hashes=wanted):
+        found[row[0]] = (*found.get(row[0], ()), Suppressed(Why(row[1]), row[2], row[3]))
+    return found
+
+
+async def entries_of(tx: Transaction, workspace_id: int, hashes: Iterable[str]) -> list[Entry]:
+    """The entries of addresses, whole."""
+    rows = await tx.rows(_entries_of, workspace_id=workspace_id, hashes=list(set(hashes)))
+    return [_read(row) for row in rows]
+
+
+async def are_there_any(tx: Transaction, workspace_id: int) -> bool:
+    """Whether a workspace has a list at all."""
+    return await tx.row(_any, workspace_id=workspace_id) is not None
+
+
+async def by_id(tx: Transaction, workspace_id: int, entry_id: int) -> Entry | None:
+    """One entry."""
+    row = await tx.row(_by_id, workspace_id=workspace_id, id=entry_id)
+    return None if row is None else _read(row)
+
+
+async def page(tx: Transaction, workspace_id: int, wanted: Filter, after: int, limit: int) -> list[Entry]:
+    """Entries that fit, in the order of their ids."""
+    rows = await tx.rows(
+        _page,
+        workspace_id=workspace_id,
+        after=after,
+        limit=limit,
+        reason=wanted.reason,
+        kind=wanted.kind,
+        source=wanted.source,
+        line_id=-1 if wanted.line_id is None else wanted.line_id,
+    )
+    return [_read(row) for row in rows]
+
+
+async def remove(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> int:
+    """Take entries off the list; how many there were."""
+    return await tx.execute(_remove, workspace_id=workspace_id, ids=list(ids))
+
+
+async def left_behind(
+    tx: Transaction, workspace_id: int, why: Why, line_id: int, source: str, batch: int, limit: int
+) -> list[tuple[int, AddressKind, str]]:
+    """Entries of a list that its newest import did not name: id, kind and value."""
+    rows = await tx.rows(
+        _left_behind,
+        workspace_id=workspace_id,
+        reason=why.value,
+        line_id=line_id,
+        source=source,
+        batch=batch,
+        limit=limit,
+    )
+    return [(row[0], AddressKind(row[1]), row[2]) for row in rows]
+
+
+async def forget_values(tx: Transaction, workspace_id: int, hashes: Iterable[str]) -> None:
+    """Keep only the hashes of addresses, when their person is erased."""
+    await tx.execute(_forget, workspace_id=workspace_id, hashes=list(set(hashes)))
+
+
+async def flag(
+    tx: Transaction, workspace_id: int, kind: AddressKind, values: Sequence[str], *, listed: bool
+) -> None:
+    """Write what the list says of the operators' blacklist onto the addresses that contacts have."""
+    await tx.execute(_flag, workspace_id=workspace_id, kind=kind.value, values=list(values), flag=int(listed))
+
+
+def _row(workspace_id: int, one: Entry) -> tuple[Any, ...]:
+    return (
+        workspace_id,
+        one.hash,
+        one.line_id,
+        one.why.value,
+        one.id,
+        one.kind.value,
+        one.value,
+        one.source,
+        one.detail,
+        one.actor,
+        one.batch,
+        one.created_at,
+        one.expires_at,
+    )
+
+
+def _read(row: Row) -> Entry:
+    return Entry(
+        hash=row[0],
+        line_id=row[1],
+        why=Why(row[2]),
+        id=row[3],
+        kind=AddressKind(row[4]),
+        value=row[5],
+        source=row[6],
+        detail=row[7],
+        actor=row[8],
+        batch=row[9],
+        created_at=row[10],
+        expires_at=row[11],
+    )

@@ -1,0 +1,105 @@
+"""Quiet hours: when a class is not sent, by the contact's own clock."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from angarium.core.clock import from_datetime, to_datetime
+from angarium.core.values import MessageClass, Reason
+from angarium.messaging.gate.documents import EVERYWHERE, Action, QuietRule
+from angarium.messaging.gate.facts import Facts
+from angarium.messaging.gate.verdicts import ALLOW, Defer, Refuse, Verdict
+
+NAME = "quiet-hours"
+SET_AT = "/v1/policies/quiet-hours"
+SPANS_MAX = 60  # spans of quiet that follow one another without a minute between
+DAY = timedelta(days=1)
+MIDNIGHT_MIN = 24 * 60
+
+
+def quiet_hours(facts: Facts, now: int) -> Verdict:
+    """What falls into quiet hours waits, is passed over or ends, as the first rule that is in force says."""
+    rules = facts.policies.quiet_hours.rules
+    if not rules or facts.message_class is MessageClass.OTP:
+        return ALLOW
+    fitting = tuple(one for one in rules if _fits(one, facts.message_class, facts.standing.country))
+    zone = facts.standing.time_zone
+    rule = next((one for one in fitting if quiet_until(one, zone, now) is not None), None)
+    if rule is None:
+        return ALLOW
+    detail = f"It is quiet from {rule.from_} to {rule.until} for {facts.message_class.value} ({zone})."
+    if rule.action is Action.EXPIRE:
+        return Refuse(Reason.DEADLINE, detail, NAME, SET_AT)
+    if rule.action is Action.SKIP:
+        return Refuse(Reason.QUIET_HOURS, detail, NAME, SET_AT)
+    until = _loud_again(fitting, zone, now, facts.expires_at)
+    if until is None:
+        return Refuse(Reason.QUIET_HOURS, f"{detail} They do not end before the deadline.", NAME, SET_AT)
+    return Defer(until, Reason.QUIET_HOURS, detail, NAME, SET_AT)
+
+
+def _fits(rule: QuietRule, message_class: MessageClass, country: str) -> bool:
+    here = EVERYWHERE in rule.countries or country in rule.countries
+    return message_class in rule.classes and here
+
+
+def _loud_again(rules: tuple[QuietRule, ...], zone: str, now: int, expires_at: int) -> int | None:
+    """The first instant that is in no rule's quiet; None when there is none before the deadline."""
+    at = now
+    for _ in range(SPANS_MAX):
+        ends = [end for one in rules if (end := quiet_until(one, zone, at)) is not None]
+        if not ends:
+            return at if at < expires_at else None
+        at = max(ends)
+        if at >= expires_at:
+            return None
+    return None
+
+
+def quiet_until(rule: QuietRule, zone: str, at: int) -> int | None:
+    """When the quiet that an instant falls into ends; None when it falls into none.
+
+    Judged by what the clock on the wall shows, so that nothing goes at a forbidden hour. Where clocks jump,
+    the end may be late and is never early: one that the jump leaves out comes as much later as the jump is
+    long, and one that comes twice is looked at both times (PEP 495).
+    """
+    place = _place(zone)
+    local = to_datetime(at).astimezone(place)
+    today, minute = local.date(), local.hour * 60 + local.minute
+    if _is_holiday(rule, today):
+        return _after(place, today + DAY, 0, at)
+    begins, ends = _minutes(rule.from_), _minutes(rule.until)
+    if begins < ends:
+        if today.isoweekday() in rule.days and begins <= minute < ends:
+            return _after(place, today, ends, at)
+        return None
+    if today.isoweekday() in rule.days and minute >= begins:
+        return _after(place, today + DAY, ends, at)
+    if (today - DAY).isoweekday() in rule.days and minute < ends:
+        return _after(place, today, ends, at)
+    return None
+
+
+def _is_holiday(rule: QuietRule, day: date) -> bool:
+    return bool(rule.holidays) and not {day.isoformat(), day.isoformat()[5:]}.isdisjoint(rule.holidays)
+
+
+def _after(place: ZoneInfo, day: date, minute: int, at: int) -> int:
+    """When the clocks of a place show a minute of a day; of two such instants the first that is ahead."""
+    if minute == MIDNIGHT_MIN:
+        day, minute = day + DAY, 0
+    walls = [datetime.combine(day, time(minute // 60, minute % 60, fold=fold), place) for fold in (0, 1)]
+    instants = sorted(from_datetime(wall) for wall in walls)
+    return next((instant for instant in instants if instant > at), instants[-1])
+
+
+@lru_cache(maxsize=1_000)
+def _place(zone: str) -> ZoneInfo:
+    return ZoneInfo(zone)
+
+
+def _minutes(wall: str) -> int:
+    hours, _, minutes = wall.partition(":")
+    return int(hours) * 60 + int(minutes)

@@ -1,0 +1,144 @@
+"""STOP, START and HELP in six languages, as people write them; and what only sounds like it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from angarium.contacts.stopwords import LOCALES, TEXT_MAX, OwnWords, Wish, _data, asked, fold
+
+STOP, START, HELP = Wish.STOP, Wish.START, Wish.HELP
+
+SAID: list[tuple[str, Wish, str]] = [  # the text, what it asks for, in which language
+    ("STOP", STOP, "en"),
+    ("stop", STOP, "en"),
+    (" Stop. ", STOP, "en"),
+    ("STOP!!!", STOP, "en"),
+    ("“stop”", STOP, "en"),
+    ("ＳＴＯＰ", STOP, "en"),
+    ("s\u0301top", STOP, "en"),
+    ("stop 🛑", STOP, "en"),
+    ("Stop stop STOP", STOP, "en"),
+    ("please stop", STOP, "en"),
+    ("Opt-out", STOP, "en"),
+    ("UNSUBSCRIBE", STOP, "en"),
+    ("STOP\n\nOn Mon, 3 Nov 2025, The Shop wrote:\n> Sale! Don't miss it\n> Buy now", STOP, "en"),
+    ("stop\n-- \nAnna, sales, +1 555 0100", STOP, "en"),
+    ("START", START, "en"),
+    ("unstop", START, "en"),
+    ("Help?", HELP, "en"),
+    ("لغو", STOP, "fa"),
+    ("لغو11", STOP, "fa"),
+    ("لغو ۱۱", STOP, "fa"),  # Persian digits
+    ("لغو١١", STOP, "fa"),  # Arabic ones
+    ("لـغـو", STOP, "fa"),  # stretched
+    ("لغو اشتراك", STOP, "fa"),  # an Arabic kaf
+    ("لغو\u200cاشتراک", STOP, "fa"),  # a half space, as Persian keyboards write it
+    ("انصراف", STOP, "fa"),
+    ("عضويت", START, "fa"),  # an Arabic ya
+    ("راهنما", HELP, "fa"),
+    ("إيقاف", STOP, "ar"),
+    ("ايقاف", STOP, "ar"),  # without its hamza
+    ("إِيقَاف", STOP, "ar"),  # with vowel marks
+    ("الغاء الاشتراك", STOP, "ar"),
+    ("إلغاء 5", STOP, "ar"),
+    ("ابدأ", START, "ar"),
+    ("مساعدة", HELP, "ar"),
+    ("СТОП", STOP, "uk"),
+    ("«Відписатися»", STOP, "uk"),
+    ("не надсилайте!", STOP, "uk"),
+    ("Підписатися", START, "uk"),
+    ("допомога", HELP, "uk"),
+    ("Отписаться", STOP, "ru"),
+    ("НЕ ПРИСЫЛАЙТЕ", STOP, "ru"),
+    ("подписаться", START, "ru"),
+    ("помощь", HELP, "ru"),
+    ("退订", STOP, "zh"),
+    ("退訂。", STOP, "zh"),
+    ("TD", STOP, "zh"),
+    ("ｔｄ", STOP, "zh"),
+    ("取消订阅", STOP, "zh"),
+    ("恢复", START, "zh"),
+    ("帮助", HELP, "zh"),
+]
+
+NOT_SAID = [
+    "",
+    "   ",
+    "🙏",
+    "?",
+    "don't stop the delivery",
+    "Where does the bus stop?",
+    "stop by at 5",
+    "stop 11",  # a number follows only where it is the custom
+    "non-stop",
+    "stopping",
+    "I cannot start my car",
+    "не останавливайте доставку",
+    "стоп-кран",
+    "когда отписаться можно?",
+    "چرا سفارش من لغو شد؟",  # why was my order cancelled?
+    "لغو سفارش",  # cancel the order
+    "لغو1234567",  # no code has so many digits
+    "لا تتوقف",
+    "我的退订单在哪里",
+    "td-100",
+    "11",
+    "yes",
+    "\n> stop",  # the shop's own words, quoted
+    "Order 7 please\n\nOn Mon the shop wrote:\n> reply STOP to unsubscribe",
+    "stop " * 3 + "the car",
+    "STOP" + " " * TEXT_MAX,
+]
+
+
+@pytest.mark.parametrize(("text", "wish", "locale"), SAID)
+def test_what_is_asked_for(text: str, wish: Wish, locale: str) -> None:
+    found = asked(text)
+    assert found is not None
+    assert (found.wish, found.locale) == (wish, locale)
+
+
+@pytest.mark.parametrize("text", NOT_SAID)
+def test_what_is_not(text: str) -> None:
+    assert asked(text) is None
+
+
+def test_every_word_of_the_data_is_heard_and_none_says_two_things() -> None:
+    for locale in LOCALES:
+        for wish in Wish:
+            words = _data()[locale][wish.value]
+            assert words
+            for word in words:
+                found = asked(word)
+                assert found is not None, word
+                assert found.wish is wish, word
+
+
+def test_a_workspace_adds_words_and_ignores_some() -> None:
+    own = OwnWords(stop=("11", "Basta!"), start=("venga",), ignore=("cancel",))
+    for text, wish in (("۱۱", STOP), ("basta", STOP), ("VENGA", START), ("stop", STOP)):
+        found = asked(text, own)
+        assert found is not None
+        assert found.wish is wish
+    assert asked("cancel") is not None
+    assert asked("Cancel", own) is None
+
+
+@given(st.text(max_size=200))
+def test_folding_is_done_once(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+
+
+@given(st.text(max_size=400))
+def test_no_text_breaks_it(text: str) -> None:
+    asked(text)
+
+
+@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz ", min_size=1, max_size=40))
+def test_what_contains_a_word_and_more_asks_for_nothing(text: str) -> None:
+    rest = " ".join(text.split())
+    if rest and set(rest.split()) - {"stop", "please", "all"}:
+        found = asked(f"stop {rest}")
+        assert found is None or found.word == f"stop {rest}"
