@@ -39,8 +39,10 @@ from angarium.core.ports import Tools
 from angarium.core.problems import Problem
 from angarium.fabric.local import LocalFabric
 from angarium.lines import api as lines
+from angarium.lines import patterns_api as patterns
+from angarium.lines import registration_api as registrations
 from angarium.lines import tariffs_api as tariffs
-from angarium.lines.flows import Lines
+from angarium.lines.at_hand import Lines
 from angarium.messaging import api as messages
 from angarium.messaging import (
     budgets_api,
@@ -80,6 +82,8 @@ HANDLERS = [
     *audit.HANDLERS,
     *lines.HANDLERS,
     *tariffs.HANDLERS,
+    *registrations.HANDLERS,
+    *patterns.HANDLERS,
     *templates.HANDLERS,
     *template_reviews.HANDLERS,
     *proofs.HANDLERS,

@@ -19,6 +19,8 @@ from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
 from angarium.lines import flows as lines
 from angarium.lines import store as line_store
+from angarium.lines.registration_papers import document_cell
+from angarium.lines.store.registrations import registration_document
 from angarium.messaging import held
 from angarium.messaging import resealing as messages
 from angarium.messaging.store import held as store
@@ -131,8 +133,10 @@ async def _in(url: str, work: Callable[..., Awaitable[T]], *args: object) -> T:
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────
 
+DOCUMENTS_AT_ONCE = 4  # each may have some megabytes
 CELLS = (
     *messages.CELLS,
+    Cells(registration_document, "id", "body", document_cell, DOCUMENTS_AT_ONCE),
     Cells(audit_seal, "number", "seal", seal_cell),
     Cells(idempotency.idempotency, "key", "response", idempotency.answer_cell),
 )

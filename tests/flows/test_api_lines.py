@@ -56,6 +56,9 @@ async def test_there_and_back(shop: tuple[Ground, Client]) -> None:
         "hours": LINE["hours"],
         "enabled": True,
         "state": "not connected on this machine",
+        "requirement": "viber-sender",
+        "approved": ["otp", "service"],
+        "patterned": [],
         "version": 1,
     }
     assert {name: line[name] for name in shown} == shown

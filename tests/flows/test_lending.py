@@ -293,7 +293,8 @@ async def test_both_workspaces_can_look_up_what_was_lent(both: tuple[Relay, Gues
     await lines.take_back(owner.ground, owner.workspace_id, owner.lines["sms"].id, guest.workspace_id)
     for relay in both:
         found, _ = await relay.ground.db.read(facts.after, relay.workspace_id, START, 100)
-        assert [fact.kind for fact in found] == ["line.loan_offered", "line.loan_taken", "line.loan_ended"]
+        kinds = [fact.kind for fact in found if fact.kind.startswith("line.loan")]
+        assert kinds == ["line.loan_offered", "line.loan_taken", "line.loan_ended"]
 
 
 async def test_a_line_that_is_deleted_is_lent_to_nobody(both: tuple[Relay, Guest]) -> None:

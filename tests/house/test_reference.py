@@ -6,6 +6,7 @@ from angarium.accounts import roles
 from angarium.config import reference
 from angarium.content.lifecycle import diagram
 from angarium.content.lint.findings import reference as findings
+from angarium.lines import requirements
 from house.tree import ROOT
 
 
@@ -31,3 +32,10 @@ def test_the_page_of_findings_is_current() -> None:
 def test_the_diagram_of_templates_is_current() -> None:
     page = (ROOT / "docs/explanation/templates.md").read_text(encoding="utf-8")
     assert diagram() in page, "Print the diagram anew: angarium.content.lifecycle.diagram()"
+
+
+def test_the_page_of_registrations_is_current() -> None:
+    page = (ROOT / "docs/reference/registration-requirements.md").read_text(encoding="utf-8")
+    assert requirements.reference() in page, (
+        "Print it anew: python -c 'from angarium.lines.requirements import reference; print(reference())'"
+    )

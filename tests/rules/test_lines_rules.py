@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from angarium.core.ports import Capabilities, Channel
 from angarium.core.values import AddressKind, Hours, Measure, MessageClass
 from angarium.lines.rules import (
-    REGISTRATIONS,
+    DECLARED,
     SPEED_MAX_PER_S,
     WINDOW_MAX,
     LineInput,
@@ -63,7 +63,7 @@ BAD_PRICES = ["", "-1", "1,5", ".5", "1.", "1.0000001", "1e3", "٥", "9" * 10, "
 FIELDS = [  # a field, values that may be, values that may not
     ("name", GOOD_NAMES, BAD_NAMES),
     ("classes", [(SERVICE,), (SERVICE, PROMOTIONAL)], [(), (OTP,), (SERVICE, OTP)]),
-    ("registration", REGISTRATIONS, ["", "Approved", "expired"]),
+    ("registration", ["", *DECLARED, "in_review", "expired"], ["Approved", "perhaps"]),
     ("speed_per_s", [0, 0.01, SPEED_MAX_PER_S], [-0.1, SPEED_MAX_PER_S + 1, math.nan, math.inf]),
     ("window", [1, WINDOW_MAX], [0, -1, WINDOW_MAX + 1]),
     ("price_per", ["part", "message"], ["", "segment"]),

@@ -23,7 +23,7 @@ from angarium.accounts import store as accounts
 from angarium.core.ids import IdMint
 from angarium.core.ports import Channel, Connection, Ears, Lease, Receipt, Tools, Waiter
 from angarium.core.problems import Problem
-from angarium.lines.flows import Lines
+from angarium.lines.at_hand import Lines
 from angarium.lines.store import Line
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World

@@ -27,7 +27,7 @@ from angarium.core.values import Content, MessageClass, Reason, ReceiptStatus
 from angarium.fabric.local import LocalFabric
 from angarium.lines import flows as lines
 from angarium.lines import tariffs_flows as tariffs
-from angarium.lines.flows import Lines
+from angarium.lines.at_hand import Lines
 from angarium.lines.rules import LineInput
 from angarium.lines.store import Line
 from angarium.lines.tariffs_flows import ListInput, TariffInput

@@ -157,10 +157,16 @@ MESSAGE = {"to": {"phone": "+380441234568"}, "class": "service", "text": "hello"
 
 TARIFF = {"name": "tariff-of-one"}
 PRICE_LIST = {"csv": "price\n0.01\n"}
+PDF = b"%PDF-1.7\n1 0 obj << /Type /Catalog >> endobj\n%%EOF\n"
+PATTERN = {"name": "shipped", "class": "service", "syntax": "braces", "text": "{0} is on its way"}
+
 MADE_BY_POST: dict[
-    str, tuple[str, dict[str, Any]]
+    str, tuple[str, Any]
 ] = {  # the name of an id in an address: where such things are made, and of what
     "line_id": ("/v1/lines", LINE),
+    "registration_id": ("/v1/lines/{line_id}/registrations", {}),
+    "document_id": ("/v1/lines/{line_id}/registrations/{registration_id}/documents?document=letter", PDF),
+    "pattern_id": ("/v1/lines/{line_id}/patterns", PATTERN),
     "tariff_id": ("/v1/tariffs", TARIFF),
     "price_list_id": ("/v1/tariffs/{tariff_id}/price-lists", PRICE_LIST),
     "template_id": ("/v1/templates", TEMPLATE),
@@ -183,7 +189,8 @@ async def furnish(client: Client, house: House) -> dict[str, str]:
         if name == "message_id":  # nobody watches the lines here
             known = await house.ground.db.read(workspaces)
             await house.world.lines.reload([workspace.id for workspace in known])
-        made = await client.ask("POST", path.format(**found), body)
+        sent = {"data": body} if isinstance(body, bytes) else {"body": body}
+        made = await client.ask("POST", path.format(**found), **sent)
         assert made.status in (200, 201, 202), made
         found[name] = made.json["id"]
     found["merge_id"] = await _merged(client, found["contact_id"])

@@ -44,6 +44,9 @@ PREFIXES = {
     "journal": "jrn",
     "inbound": "inb",
     "fact": "fct",
+    "registration": "reg",
+    "document": "doc",
+    "pattern": "pat",
 }
 
 

@@ -33,6 +33,9 @@ class Submission(msgspec.Struct, frozen=True):
     message_class: MessageClass
     content: Content
     ttl_s: int | None  # how long the provider may keep trying; None: as long as it likes
+    pattern: str = (
+        ""  # what the operator calls the registered template that the text fits, on a patterned line
+    )
     callback_url: str = ""  # where receipts of this line are to be posted; empty when there is no public one
 
 

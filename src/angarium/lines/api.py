@@ -16,6 +16,7 @@ from angarium.core.decoding import Shape
 from angarium.core.ports import Capabilities, Channel, secret_fields
 from angarium.core.values import Hours, Json, MessageClass
 from angarium.lines import flows, rules
+from angarium.lines.edge import within_reach
 from angarium.lines.rules import LineInput
 from angarium.lines.store import Guest, Lent, Line, Loan
 from angarium.storage.database import Transaction
@@ -31,7 +32,10 @@ class LineShown(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     settings: Json
     classes: list[MessageClass]
-    registration: str
+    requirement: str  # what kind of line it is: `GET /v1/registration-requirements`
+    registration: str  # the state of its registrations in one word
+    approved: list[MessageClass]  # of its classes, those that may go now
+    patterned: list[MessageClass]  # classes whose text must fit an approved pattern
     enabled: bool
     speed_per_s: float
     window: int
@@ -101,7 +105,10 @@ SHOWN_EXAMPLE = LineShown(
     channel="viber_business",
     settings={"api_key": flows.MASK, "sender": "Shop"},
     classes=[MessageClass.SERVICE, MessageClass.TRANSACTIONAL],
+    requirement="viber-sender",
     registration="approved",
+    approved=[MessageClass.SERVICE, MessageClass.TRANSACTIONAL],
+    patterned=[],
     enabled=True,
     speed_per_s=50.0,
     window=10,
@@ -153,14 +160,17 @@ async def list_lines(request: Call) -> JsonAnswer:
     found = await flows.everything(edge.ground_of(request), request.auth.workspace_id)
     lines, following = edge.piece(found, query, lambda line: line.id)
     states = _states(request)
-    return edge.answer(request, Page([shown(line, states) for line in lines], following))
+    now = edge.ground_of(request).clock.now()
+    return edge.answer(request, Page([shown(line, states, now) for line in lines], following))
 
 
 @route(
     "POST /v1/lines",
     Operation(
         summary="Create a line",
-        detail="`GET /v1/channels` tells the settings of each channel. Only an approved line sends.",
+        detail="`GET /v1/channels` tells the settings of each channel. A line sends the classes that its"
+        " registrations allow. Where its kind demands no documents, `registration: approved` declares it"
+        " approved, in your name.",
         scope="setup:write",
         takes=LINE,
         gives=LineShown,
@@ -179,7 +189,8 @@ async def create_line(request: Call) -> JsonAnswer:
     require_classes(request.auth.reach, given.classes)
 
     async def work(tx: Transaction) -> LineShown:
-        return shown(await flows.new_line(tx, ground, workspace_id, given, actor), {})
+        made = await flows.new_line(tx, ground, workspace_id, given, actor)
+        return shown(made, {}, ground.clock.now())
 
     answer = await edge.once(request, body, work, taken=flows.taken(given.name))
     ground.fabric.wake(flows.TOPIC)
@@ -200,7 +211,7 @@ async def get_line(request: Call) -> JsonAnswer:
     """One line."""
     line_id = edge.id_in_path(request, "line")
     line = await flows.get(edge.ground_of(request), request.auth.workspace_id, line_id)
-    return edge.answer(request, shown(line, _states(request)))
+    return edge.answer(request, shown(line, _states(request), edge.ground_of(request).clock.now()))
 
 
 @route(
@@ -208,7 +219,7 @@ async def get_line(request: Call) -> JsonAnswer:
     Operation(
         summary="Change a line",
         detail="The whole line as it is to be; what is left out takes its default. Secrets that are left out,"
-        " or sent as they are shown, stay. The channel stays.",
+        " or sent as they are shown, stay. So do channel, kind and registrations.",
         scope="setup:write",
         takes=LINE,
         gives=LineShown,
@@ -221,10 +232,10 @@ async def change_line(request: Call) -> JsonAnswer:
     """The line as it is described now."""
     line_id = edge.id_in_path(request, "line")
     given, caller = LINE.read(await edge.read_body(request)), request.auth
-    await _reach(request, line_id)
+    await within_reach(request, line_id)
     require_classes(caller.reach, given.classes)
     line = await flows.change(edge.ground_of(request), caller.workspace_id, line_id, given, caller.actor)
-    return edge.answer(request, shown(line, _states(request)))
+    return edge.answer(request, shown(line, _states(request), edge.ground_of(request).clock.now()))
 
 
 @route(
@@ -240,7 +251,7 @@ async def change_line(request: Call) -> JsonAnswer:
 async def delete_line(request: Call) -> JsonAnswer:
     """No line any more."""
     line_id = edge.id_in_path(request, "line")
-    await _reach(request, line_id)
+    await within_reach(request, line_id)
     await flows.delete(edge.ground_of(request), request.auth.workspace_id, line_id, request.auth.actor)
     return edge.nothing(request)
 
@@ -278,7 +289,7 @@ async def lend_line(request: Call) -> JsonAnswer:
     """The line is offered."""
     line_id, guest_id = edge.id_in_path(request, "line"), edge.id_in_path(request, "workspace")
     ground, caller = edge.ground_of(request), request.auth
-    await _reach(request, line_id)
+    await within_reach(request, line_id)
     guest = await flows.lend(ground, caller.workspace_id, line_id, guest_id, caller.actor)
     return edge.answer(request, shown_guest(guest))
 
@@ -298,7 +309,7 @@ async def take_line_back(request: Call) -> JsonAnswer:
     """The line is lent no more."""
     line_id, guest_id = edge.id_in_path(request, "line"), edge.id_in_path(request, "workspace")
     ground, caller = edge.ground_of(request), request.auth
-    await _reach(request, line_id)
+    await within_reach(request, line_id)
     await flows.take_back(ground, caller.workspace_id, line_id, guest_id, caller.actor)
     return edge.nothing(request)
 
@@ -369,16 +380,7 @@ async def list_channels(request: Call) -> JsonAnswer:
     return edge.answer(request, Page([shown_channel(channel) for channel in load().values()]))
 
 
-async def _reach(request: Call, line_id: int) -> None:
-    """A Problem unless there is such a line, and the caller's right goes as far."""
-    reach = request.auth.reach
-    if not reach.is_whole:
-        line = await flows.get(edge.ground_of(request), request.auth.workspace_id, line_id)
-        require_line(reach, line_id)
-        require_classes(reach, line.classes)
-
-
-def shown(line: Line, states: dict[int, str]) -> LineShown:
+def shown(line: Line, states: dict[int, str], now: int) -> LineShown:
     """A line for the outside. `states`: how connections are, by line."""
     return LineShown(
         id=ids.show("line", line.id),
@@ -386,7 +388,10 @@ def shown(line: Line, states: dict[int, str]) -> LineShown:
         channel=line.channel,
         settings=flows.shown_settings(line),
         classes=sorted(line.classes),
+        requirement=line.requirement,
         registration=line.registration,
+        approved=sorted(line.granted(now)),
+        patterned=sorted(line.patterned),
         enabled=line.enabled,
         speed_per_s=line.speed_per_s,
         window=line.window_max,

@@ -12,17 +12,15 @@ from typing import Any, Concatenate, ParamSpec
 import msgspec
 
 from angarium.accounts import audit
-from angarium.accounts import store as accounts
 from angarium.channels import load
 from angarium.channels.kit import decode_settings
 from angarium.core import ids
 from angarium.core.ports import Channel, secret_fields
 from angarium.core.problems import Problem, all_invalid, invalid, not_found
 from angarium.core.values import Json
-from angarium.lines import rules, store, tariffs_flows
+from angarium.lines import registration_flows, requirements, rules, store, tariffs_flows
 from angarium.lines.rules import LineInput
 from angarium.lines.store import Guest, Lent, Line, Loan
-from angarium.lines.tariffs_flows import Tariffs
 from angarium.storage import facts
 from angarium.storage.database import Conflict, Transaction
 from angarium.storage.facts import Fact
@@ -32,7 +30,7 @@ from angarium.storage.vault import Vault
 P = ParamSpec("P")
 
 MASK = "••••••"
-TOPIC = "lines"  # woken when a line was created, changed or deleted
+TOPIC = rules.TOPIC
 CALLBACK_TOKEN_BYTES = 16
 
 
@@ -56,8 +54,7 @@ async def new_line(
 ) -> Line:
     """A new line within a transaction. Its Conflict means `taken`; TOPIC is to be woken after the commit."""
     await tariffs_flows.check_named(tx, workspace_id, given.tariff, given.currency)
-    new = _made(ground, workspace_id, given, None)
-    await store.save(tx, new)
+    new = await _kept(tx, ground, _made(ground, workspace_id, given, None), given, actor)
     await _note(tx, new, actor, "line.created", _told(new))
     return new
 
@@ -65,7 +62,7 @@ async def new_line(
 async def change(
     ground: Ground, workspace_id: int, line_id: int, given: LineInput, actor: str = audit.CLI
 ) -> Line:
-    """A line as it is described now; its channel stays."""
+    """A line as it is described now; its channel stays, and so do its registrations."""
     return await _committed(ground, given.name, _changed_line, ground, workspace_id, line_id, given, actor)
 
 
@@ -79,11 +76,24 @@ async def _changed_line(
         raise invalid("channel", "cannot be changed", value=given.channel, remedy="create another line")
     await tariffs_flows.check_named(tx, workspace_id, given.tariff, given.currency)
     changed = _made(ground, workspace_id, given, before)
-    await store.save(tx, changed)
+    registration_flows.check_kind(before, changed.requirement)
+    changed = await _kept(tx, ground, changed, given, actor)
     different = audit.changed(_told(before), _told(changed))
     secrets = _secrets_changed(ground, before, changed)
     await _note(tx, changed, actor, "line.changed", different | ({"secrets": secrets} if secrets else {}))
     return changed
+
+
+async def _kept(tx: Transaction, ground: Ground, made: Line, given: LineInput, actor: str) -> Line:
+    """Write a line, and what its owner declares of its registration; the line as it is now."""
+    await store.save(tx, made)
+    standing = await store.by_id(tx, made.workspace_id, made.id)
+    assert standing is not None
+    if not await registration_flows.declare(tx, ground, standing, given.registration, actor):
+        return standing
+    declared = await store.by_id(tx, made.workspace_id, made.id)
+    assert declared is not None
+    return declared
 
 
 def _told(line: Line) -> dict[str, object]:
@@ -91,8 +101,11 @@ def _told(line: Line) -> dict[str, object]:
     told = msgspec.structs.asdict(line) | {
         "settings": shown_settings(line),
         "classes": sorted(line.classes),
+        "patterned": sorted(line.patterned),
+        "registration": line.registration,
     }
     unsaid = {"workspace_id", "id", "callback_token", "version", "created_at", "updated_at"}
+    unsaid |= {"rules_version", "patterns_version", "registrations"}
     return {name: value for name, value in told.items() if name not in unsaid}
 
 
@@ -177,6 +190,7 @@ def shown_settings(line: Line) -> Json:
 
 def _made(ground: Ground, workspace_id: int, given: LineInput, before: Line | None) -> Line:
     channel = channel_of(given.channel)
+    need = requirements.for_line(given.requirement or (before.requirement if before else ""), channel.kind)
     wrong = rules.check(given, channel)
     secrets = secret_fields(channel.settings)
     kept = _opened(ground, before, secrets) if before else {}
@@ -191,10 +205,12 @@ def _made(ground: Ground, workspace_id: int, given: LineInput, before: Line | No
         wrong = (*wrong, *under)
     if wrong:
         raise all_invalid("The line is not valid", wrong)
-    return _line(ground, workspace_id, given, plain, before)
+    return _line(ground, workspace_id, given, need.key, plain, before)
 
 
-def _line(ground: Ground, workspace_id: int, given: LineInput, plain: Json, before: Line | None) -> Line:
+def _line(
+    ground: Ground, workspace_id: int, given: LineInput, requirement: str, plain: Json, before: Line | None
+) -> Line:
     now = ground.clock.now()
     line_id = before.id if before else ground.ids.mint()
     micros = rules.price_micros(given.price)
@@ -208,7 +224,8 @@ def _line(ground: Ground, workspace_id: int, given: LineInput, plain: Json, befo
             ground, workspace_id, line_id, plain, secret_fields(channel_of(given.channel).settings)
         ),
         classes=frozenset(given.classes),
-        registration=given.registration,
+        requirement=requirement,
+        patterned=frozenset(given.patterned),
         enabled=given.enabled,
         speed_per_s=given.speed_per_s,
         window_max=given.window,
@@ -222,6 +239,8 @@ def _line(ground: Ground, workspace_id: int, given: LineInput, plain: Json, befo
         never_to=tuple(one.strip() for one in given.never_to),
         callback_token=before.callback_token if before else ground.chance.secret(CALLBACK_TOKEN_BYTES).hex(),
         version=before.version + 1 if before else 1,
+        rules_version=before.rules_version if before else 0,
+        patterns_version=before.patterns_version if before else 0,
         created_at=before.created_at if before else now,
         updated_at=now,
     )
@@ -396,68 +415,3 @@ async def _tell(tx: Transaction, owner_id: int, guest: Guest, deciding_id: int, 
     await facts.append(tx, told)
     subject = ids.show("line", guest.line_id)
     await audit.note(tx, deciding_id, actor, kind, subject, body, guest.updated_at)
-
-
-# ── the lines at hand ────────────────────────────────────────────────────────────────────────────────
-
-
-class Lines:
-    """The lines in force, of all workspaces, with what they cost, at hand without a query."""
-
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
-        self.tariffs = Tariffs(ground)
-        self._by_workspace: dict[int, list[Line]] = {}
-        self._by_id: dict[int, Line] = {}
-        self._senders: dict[int, list[int]] = {}
-        self._known_to: dict[int, dict[int, Line]] = {}
-
-    async def reload(self, workspace_ids: list[int]) -> None:
-        """Read them again."""
-        fresh, guests, names = await self._ground.db.read(_all_lines, workspace_ids, self.tariffs)
-        self._by_id = {line.id: line for lines in fresh.values() for line in lines}
-        self._senders = {line.id: [line.workspace_id] for line in self._by_id.values()}
-        self._known_to = {line.id: {line.workspace_id: line} for line in self._by_id.values()}
-        for guest in guests:
-            line = self._by_id.get(guest.line_id)
-            if line is None or guest.state is Loan.OFFERED:
-                continue
-            seen = msgspec.structs.replace(line, name=Lent(line, names[line.workspace_id], guest.state).name)
-            self._known_to[line.id][guest.workspace_id] = seen
-            if guest.state is Loan.TAKEN:
-                self._senders[line.id].append(guest.workspace_id)
-                fresh.setdefault(guest.workspace_id, []).append(seen)
-        self._by_workspace = fresh
-
-    def of(self, workspace_id: int) -> list[Line]:
-        """The lines that a workspace may send on, by its names for them: its own, and those it has taken."""
-        return self._by_workspace.get(workspace_id, [])
-
-    def get(self, line_id: int) -> Line | None:
-        """One line, as its owner knows it."""
-        return self._by_id.get(line_id)
-
-    def seen(self, workspace_id: int, line_id: int) -> Line | None:
-        """One line as a workspace knows it that sends on it, or did."""
-        return self._known_to.get(line_id, {}).get(workspace_id)
-
-    def senders(self, line_id: int) -> list[int]:
-        """The workspaces that send on a line, its owner first."""
-        return self._senders.get(line_id, [])
-
-    def everybody(self, line_id: int) -> list[int]:
-        """The workspaces that send on a line or did, its owner first: whose receipts come on it."""
-        return list(self._known_to.get(line_id, {}))
-
-    def every(self) -> list[Line]:
-        """All lines."""
-        return list(self._by_id.values())
-
-
-async def _all_lines(
-    tx: Transaction, workspace_ids: list[int], tariffs: Tariffs
-) -> tuple[dict[int, list[Line]], list[Guest], dict[int, str]]:
-    await tariffs.read(tx, workspace_ids)
-    lines = {workspace_id: await store.all_of(tx, workspace_id) for workspace_id in workspace_ids}
-    guests = [one for workspace_id in workspace_ids for one in await store.guests(tx, workspace_id)]
-    return lines, guests, {one.id: one.name for one in await accounts.workspaces(tx)}

@@ -12,12 +12,14 @@ from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Hours, Json, MessageClass
 from angarium.lines import destinations
 from angarium.lines.destinations import NoPlace
+from angarium.lines.registration_rules import State
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 PRICE = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,6}))?")
 CURRENCY = re.compile(r"[A-Z]{3}")
 WALL = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
-REGISTRATIONS = ("draft", "approved", "refused")
+TOPIC = "lines"  # woken when a line was created, changed or deleted, or what decides about its messages
+DECLARED = ("draft", "approved", "refused")  # what an owner may say of its registration
 SPEED_MAX_PER_S = 100_000
 WINDOW_MAX = 10_000
 WEIGHT_MAX = 1_000
@@ -31,7 +33,9 @@ class LineInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     channel: str
     settings: Json = {}
     classes: tuple[MessageClass, ...] = ()
-    registration: str = "draft"
+    registration: str = ""  # what is declared of it; "": nothing, it stays as it is
+    requirement: str = ""  # what kind of line it is; "": the usual one of its channel
+    patterned: tuple[MessageClass, ...] = ()  # classes whose text must fit an approved pattern
     enabled: bool = True
     speed_per_s: float = 0.0
     window: int = 10
@@ -62,8 +66,8 @@ def check(line: LineInput, channel: Channel) -> tuple[FieldProblem, ...]:
     not_carried = [c.value for c in line.classes if c not in channel.capabilities.classes]
     if not_carried:
         wrong("classes", f"{channel.title} does not carry these", " ".join(not_carried), "leave them out")
-    if line.registration not in REGISTRATIONS:
-        wrong("registration", "is not a state", line.registration, "one of " + ", ".join(REGISTRATIONS))
+    if line.registration and line.registration not in list(State):
+        wrong("registration", "is not a state", line.registration, "one of " + ", ".join(DECLARED))
     if line.registration == "approved" and not line.classes:
         wrong(
             "classes", "an approved line needs at least one class", "", "name the classes it is approved for"

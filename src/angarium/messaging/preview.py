@@ -149,18 +149,28 @@ def _step(world: World, case: Case, index: int, way: Way | Hold | Refuse, now: i
 
 def _checks(world: World, case: Case, index: int, now: int) -> list[Document]:
     """What every rule of the gate says of each line that the step names."""
+    return [
+        {"line": line.name, **_check(finding)}
+        for line in lines_of(world, case.message.workspace_id, case.steps[index])
+        for finding in explain(_met(world, case, _facts(world, case, line), line, now), now)
+    ]
+
+
+def _facts(world: World, case: Case, line: Line) -> Facts:
+    """A message on a line, whether or not there is an address and wording for it."""
     assert case.contact is not None
-    standing, checks = case.contact.standing(), []
-    for line in lines_of(world, case.message.workspace_id, case.steps[index]):
-        channel = world.channels[line.channel]
-        content = word(case, channel, case.contact)
-        found = None if isinstance(content, Unworded) else promotes(world, case, content)
-        address = case.contact.address(channel.address_kind, case.message.to_address)
-        place = (channel.address_kind, address.value if address else "")
-        known = facts_of(world, case, standing, line, place, found)
-        findings = explain(_met(world, case, known, line, now), now)
-        checks += [{"line": line.name, **_check(finding)} for finding in findings]
-    return checks
+    channel = world.channels[line.channel]
+    address = case.contact.address(channel.address_kind, case.message.to_address)
+    content = word(case, channel, case.contact)
+    return facts_of(
+        world,
+        case,
+        case.contact.standing(),
+        line,
+        (channel.address_kind, address.value if address else ""),
+        Content() if isinstance(content, Unworded) else content,
+        None if isinstance(content, Unworded) else promotes(world, case, content),
+    )
 
 
 def _met(world: World, case: Case, facts: Facts, line: Line, now: int) -> Facts:

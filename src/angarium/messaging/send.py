@@ -32,7 +32,7 @@ from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import leftovers, owners, queue
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt, Part
-from angarium.messaging.way import line_rules, wording_facts
+from angarium.messaging.way import line_rules, operator_of, wording_facts
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -56,6 +56,9 @@ class Claimed(msgspec.Struct):
     turns: Turns
     attempts: list[Attempt] = []
     settled: list[Case] = []
+    stale: bool = (
+        False  # nothing was claimed: what decides about the line's messages was changed since it was read
+    )
 
 
 # ── claiming ─────────────────────────────────────────────────────────────────────────────────────────
@@ -77,6 +80,9 @@ async def claim(
     now, turns = world.ground.clock.now(), world.turns.get(line.id, Turns())
     others = limit if others is None else min(others, limit)
     claimed = await world.ground.db.run(_claim, world, line, epoch, now, turns, limit, others, retries)
+    if claimed.stale:
+        await world.lines.again()
+        claimed = await world.ground.db.run(_claim, world, line, epoch, now, turns, limit, others, retries)
     world.turns[line.id] = claimed.turns
     wake(world, claimed.settled)
     return sorted(claimed.attempts, key=lambda one: (one.priority, one.due_at, one.id))
@@ -102,7 +108,9 @@ async def _claim(
     others: int,
     retries: int,
 ) -> Claimed:
-    await owners.must_own(tx, line.workspace_id, line.id, epoch)
+    newest, known = await owners.must_own(tx, line.workspace_id, line.id, epoch), world.lines.get(line.id)
+    if known is None or known.rules_version != newest:
+        return Claimed(turns, stale=True)
     waiting = await queue.waiting(tx, world.lines.senders(line.id), line.id, now, limit)
     shared = share(turns, waiting, limit, others)
     claimed = Claimed(shared.turns)
@@ -122,7 +130,8 @@ async def _judge(
     """Ask the rules once more: what may go, and the cases of what may not."""
     standings = await contacts.standings(tx, workspace_id, {attempt.contact_id for attempt in found})
     known = await permission.of_attempts(tx, world, workspace_id, found, standings, now)
-    rules = line_rules(world.lines.seen(workspace_id, line.id) or line)
+    seen = world.lines.seen(workspace_id, line.id) or line
+    rules = line_rules(seen)
     words = await _words(tx, world, line, workspace_id, found)
     kind = world.channels[line.channel].address_kind
     good, stopped = [], {}
@@ -130,7 +139,7 @@ async def _judge(
         # a contact that is gone: its message was planned before
         standing = standings.get(attempt.contact_id, NOBODY)
         said = words.get(attempt.message_id, NO_WORDS)
-        verdict = _verdict(attempt, standing, rules, known, kind, said, now)
+        verdict = _verdict(world, seen, rules, attempt, standing, known, kind, said, now)
         if isinstance(verdict, Refuse | Defer):
             stopped[attempt.id] = (attempt, verdict)
         else:
@@ -156,9 +165,11 @@ async def _words(
 
 
 def _verdict(
+    world: World,
+    line: Line,
+    rules: LineRules,
     attempt: Attempt,
     standing: Standing,
-    rules: LineRules,
     known: Permissions,
     kind: AddressKind,
     words: Wording,
@@ -166,12 +177,16 @@ def _verdict(
 ) -> Verdict:
     """What the rules say; of an attempt that breaks them, that it may not go."""
     try:
+        patterns = world.lines.patterns(line, attempt.message_class)
         facts = Facts(
             attempt.message_class,
             standing,
             rules,
             attempt.expires_at,
             attempt.contact_id,
+            operator_of(line, attempt.address),
+            "" if patterns is None else open_content(world, attempt).text,
+            patterns,
             wording=words,
             message_id=attempt.message_id,
             suppressed=known.against(kind, attempt.address),
@@ -222,12 +237,16 @@ async def _stop(
 def submission(world: World, line: Line, attempt: Attempt, now: int) -> Submission:
     """A claimed attempt as its channel sees it."""
     left_s = max(1, (attempt.expires_at - now) // MICROS)
+    content = open_content(world, attempt)
+    patterns = world.lines.patterns(line, attempt.message_class)
+    fitting = None if patterns is None else patterns.match(content.text)
     return Submission(
         attempt_id=attempt.id,
         client_ref=ids.show("attempt", attempt.id),
         address=attempt.address,
         message_class=attempt.message_class,
-        content=open_content(world, attempt),
+        content=content,
+        pattern=fitting.external_id if fitting else "",
         ttl_s=None if attempt.ttl_s is None else int(min(attempt.ttl_s, max(left_s, 1))),
         callback_url=world.callback_url(line),
     )

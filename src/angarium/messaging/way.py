@@ -17,6 +17,7 @@ from angarium.core.clock import MICROS
 from angarium.core.ports import Channel
 from angarium.core.values import AddressKind, Content, Json, MessageClass, Reason, Standing
 from angarium.lines import destinations
+from angarium.lines.requirements import requirements
 from angarium.lines.store import Line
 from angarium.messaging.budgets import Purse
 from angarium.messaging.cascade import Send, Step
@@ -191,7 +192,7 @@ def _choose_line(
         if not candidate.fit:
             continue
         line = by_id[candidate.line_id]
-        facts = facts_of(world, case, standing, line, (channel.address_kind, address))
+        facts = facts_of(world, case, standing, line, (channel.address_kind, address), content)
         verdict = _judged(case, facts, line, quotes[line.id], now)
         way = Way(line, address, content, parts[line.id], now, order, quotes[line.id])
         if isinstance(verdict, Refuse):
@@ -267,7 +268,16 @@ def _why_none(order: Order) -> str:
 
 def line_rules(line: Line) -> LineRules:
     """A line as the policy sees it."""
-    return LineRules(line.name, line.classes, line.approved, line.enabled, line.hours, line.id, line.channel)
+    return LineRules(
+        line.name,
+        line.classes,
+        line.approved,
+        line.enabled,
+        line.hours,
+        line.id,
+        line.channel,
+        line.registrations,
+    )
 
 
 def facts_of(
@@ -276,6 +286,7 @@ def facts_of(
     standing: Standing,
     line: Line,
     place: tuple[AddressKind, str],
+    content: Content,
     found: Promotes | None = None,
 ) -> Facts:
     """A message on a line, to an address, as the gate sees it; `found` is what its words promote."""
@@ -286,6 +297,9 @@ def facts_of(
         line_rules(line),
         message.expires_at,
         message.contact_id,
+        operator_of(line, place[1]),
+        content.text,
+        world.lines.patterns(line, message.message_class),
         found,
         wording=wording_facts(
             world, message.workspace_id, message.message_class, line.channel, message.template_version_id
@@ -323,6 +337,11 @@ def wording_facts(
     """The words of a message on a channel as the gate sees them."""
     policies = world.policies.of(workspace_id)
     return wording(policies.approvals, message_class, channel, version_id, policies.recalled)
+
+
+def operator_of(line: Line, address: str) -> str:
+    """The operator of a number, where the line's kind is registered at each; "" when it cannot be told."""
+    return requirements()[line.requirement].operator_of(address)
 
 
 def line_facts(world: World, line: Line, price_micros: int, address: str) -> LineFacts:

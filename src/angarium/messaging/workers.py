@@ -17,6 +17,7 @@ from angarium.core.batches import Batcher
 from angarium.core.clock import MICROS
 from angarium.core.ports import Raw
 from angarium.core.service import Supervisor
+from angarium.lines import registration_flows
 from angarium.lines.flows import TOPIC as LINES_TOPIC
 from angarium.lines.store import Line
 from angarium.messaging import plan, poison, receive, reconcile, send, withdrawal
@@ -124,7 +125,7 @@ class Engine:
             await reconcile.work_through_journal(self._world, workspace_id)
             self._planned.add(workspace_id)
             self._supervisor.run(f"planner {workspace_id}", Planner(self._world, workspace_id).run)
-        wanted = {line.id: line for line in self._world.lines.every() if line.enabled and line.approved}
+        wanted = {line.id: line for line in self._world.lines.every() if line.enabled and line.known}
         for line_id, sender in list(self._senders.items()):
             line = wanted.get(line_id)
             if line is None or line.version != sender.line.version:
@@ -138,11 +139,18 @@ class Engine:
     async def _tidy(self) -> None:
         while True:
             for workspace_id in await self._workspaces():
+                await self._mature(workspace_id)
                 await reconcile.rescue(self._world, workspace_id, self._senders.keys())
                 tidied = await reconcile.tidy(self._world, workspace_id)
                 self.tidied[workspace_id] = tidied
                 self.done["receipts_forgotten"] += tidied.forgotten
             await self._world.ground.clock.sleep(TIDY_S)
+
+    async def _mature(self, workspace_id: int) -> None:
+        """Write down which registrations the clock has ended, or is about to."""
+        ground = self._world.ground
+        if await ground.db.run(registration_flows.mature, workspace_id, ground.clock.now()):
+            ground.fabric.wake(LINES_TOPIC)
 
     # ── batches ──────────────────────────────────────────────────────────────────────────────────────
 

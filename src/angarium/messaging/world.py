@@ -13,7 +13,8 @@ from angarium.content.store import versions as wordings
 from angarium.content.store.versions import Worded
 from angarium.core.ports import Channel, Connection, Ears, Tools
 from angarium.core.values import Json
-from angarium.lines.flows import Lines, opened_settings
+from angarium.lines.at_hand import Lines
+from angarium.lines.flows import opened_settings
 from angarium.lines.store import Line
 from angarium.messaging.cascade import Step
 from angarium.messaging.condition import Waiting

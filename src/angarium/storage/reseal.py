@@ -23,7 +23,10 @@ AT_ONCE = 500
 class Cells:
     """A column of sealed secrets: `cell` names the only place where that of a row opens."""
 
-    def __init__(self, table: Table, key: str, column: str, cell: Callable[[int, Any], str]) -> None:
+    def __init__(
+        self, table: Table, key: str, column: str, cell: Callable[[int, Any], str], at_once: int = AT_ONCE
+    ) -> None:
+        self._at_once = at_once  # fewer where a secret is large
         sealed, self._cell = table.c[column], cell
         kind = sealed.type
         self._is_blob = isinstance(kind, LargeBinary)
@@ -56,7 +59,7 @@ class Cells:
 
     async def seal_anew(self, tx: Transaction, vault: Vault, workspace_id: int) -> int:
         """Seal a batch of them with the newest key; how many. NotOpened when the older key is gone."""
-        found = await self.stale(tx, vault, workspace_id, AT_ONCE)
+        found = await self.stale(tx, vault, workspace_id, self._at_once)
         anew = []
         for key, sealed in found:
             words = sealed.decode() if self._is_blob else sealed

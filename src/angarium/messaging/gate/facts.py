@@ -7,6 +7,8 @@ import msgspec
 from angarium.contacts.suppression import Suppressed
 from angarium.core import ids
 from angarium.core.values import Hours, MessageClass, Standing
+from angarium.lines.patterns_index import Index
+from angarium.lines.registration_rules import Standing as Registered
 from angarium.messaging.gate import documents
 from angarium.messaging.gate.approval import NO_WORDS, Wording
 from angarium.messaging.gate.documents import PeoplePolicies
@@ -25,6 +27,7 @@ class LineRules(msgspec.Struct, frozen=True, cache_hash=True):
     hours: Hours | None = None
     line_id: int = 0
     channel: str = ""
+    registrations: tuple[Registered, ...] | None = None  # None: `approved` says all that there is to say
 
     @property
     def set_at(self) -> str:
@@ -59,6 +62,9 @@ class Facts(msgspec.Struct, frozen=True):
     line: LineRules
     expires_at: int
     contact_id: int = 0
+    operator: str = ""  # that of the number, as its prefix tells; "" when it does not
+    text: str = ""  # what the person will read
+    patterns: Index | None = None  # what the text has to fit; None: it may be anything
     promotes: Promotes | None = None  # what its wording promotes; None: nothing, or nobody has to look
     budgets: tuple[Spending, ...] = ()  # those that count it; asked for when there are any
     wording: Wording = NO_WORDS

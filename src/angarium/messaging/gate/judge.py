@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from angarium.core.values import MessageClass, Reason
-from angarium.messaging.gate import approval, budget, caps, hours, line, person, quiet, wording
+from angarium.lines.registration_rules import SOME_TIME
+from angarium.messaging.gate import approval, budget, caps, hours, line, pattern, person, quiet, wording
 from angarium.messaging.gate.facts import NO_LINE, NOBODY, Facts, LineRules, Promotes
 from angarium.messaging.gate.verdicts import ALLOW, Allow, Refuse, Verdict
 
@@ -36,6 +37,7 @@ RULES: tuple[Rule, ...] = (
     *person.RULES,
     ("wording", wording.promotes),
     *line.RULES,
+    ("pattern", pattern.pattern),
     (quiet.NAME, quiet.quiet_hours),
     ("line-hours", hours.line_hours),
     (caps.NAME, caps.caps),
@@ -67,7 +69,7 @@ def judge_wording(message_class: MessageClass, found: Promotes | None, now: int)
 
 def judge_line(message_class: MessageClass, rules: LineRules) -> Verdict:
     """Whether this line may carry a message of this class at all, whoever it is for."""
-    return _first(line.RULES, Facts(message_class, NOBODY, rules, 0), 0)
+    return _first(line.RULES, Facts(message_class, NOBODY, rules, 0), SOME_TIME)
 
 
 def explain(facts: Facts, now: int) -> list[Finding]:

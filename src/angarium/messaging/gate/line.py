@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from angarium.core.values import Reason
+from angarium.lines.registration_rules import lacking
 from angarium.messaging.gate.facts import Facts
 from angarium.messaging.gate.verdicts import ALLOW, Allow, Refuse
 
@@ -15,16 +16,8 @@ def switched_on(facts: Facts, _now: int) -> Allow | Refuse:
     return Refuse(Reason.NO_LINE, f"The line {line.name} is switched off.", "line-enabled", line.set_at)
 
 
-def registered(facts: Facts, _now: int) -> Allow | Refuse:
-    """Nothing leaves on a line whose registration is not approved."""
-    line = facts.line
-    if line.approved:
-        return ALLOW
-    return Refuse(Reason.NO_LINE, f"The line {line.name} is not approved.", "registration", line.set_at)
-
-
 def carries(facts: Facts, _now: int) -> Allow | Refuse:
-    """A line is approved for some classes, and no other goes on it."""
+    """A line is for some classes, and no other goes on it."""
     line = facts.line
     if facts.message_class in line.classes:
         return ALLOW
@@ -32,4 +25,20 @@ def carries(facts: Facts, _now: int) -> Allow | Refuse:
     return Refuse(Reason.NO_LINE, detail, "line-classes", line.set_at)
 
 
-RULES = (("line-enabled", switched_on), ("registration", registered), ("line-classes", carries))
+def registered(facts: Facts, now: int) -> Allow | Refuse:
+    """Nothing leaves on a line that is not approved for its class, at the number's operator, now."""
+    line = facts.line
+    at = f"{line.set_at}/registrations"
+    if line.registrations is None:
+        if line.approved:
+            return ALLOW
+        return Refuse(Reason.NO_LINE, f"The line {line.name} is not approved.", "registration", at)
+    lack = lacking(line.registrations, facts.message_class, facts.operator, now)
+    if lack is None:
+        return ALLOW
+    which, why = lack
+    detail = f"The line {line.name} is not approved for {facts.message_class.value} messages: {why}."
+    return Refuse(Reason.NO_LINE, detail, "registration", f"{at}/{which.shown_id}" if which else at)
+
+
+RULES = (("line-enabled", switched_on), ("line-classes", carries), ("registration", registered))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, func, select, update
 
+from angarium.lines.store import line
 from angarium.messaging.store.tables import line_owner
 from angarium.storage.bulk import BulkInsert, Statement
 from angarium.storage.database import Transaction
@@ -29,8 +30,13 @@ _take = Statement(
     .where(*_this_line, line_owner.c.epoch <= bindparam("mine"))
     .values(epoch=bindparam("mine"))
 )
+_rules = (
+    select(line.c.rules_version)
+    .where(line.c.workspace_id == bindparam("workspace_id"), line.c.id == bindparam("line_id"))
+    .scalar_subquery()
+)
 # Shared: on PostgreSQL a take-over waits for a claim that looked before it, and finds what that claimed.
-_epoch = Statement(select(line_owner.c.epoch).where(*_this_line).with_for_update(read=True))
+_epoch = Statement(select(line_owner.c.epoch, _rules).where(*_this_line).with_for_update(read=True))
 _newest = Statement(select(func.max(line_owner.c.epoch)))
 
 
@@ -41,11 +47,16 @@ async def take(tx: Transaction, workspace_id: int, line_id: int, epoch: int) -> 
         raise Fenced(f"A server that started later owns the line; the number of this one is {epoch}")
 
 
-async def must_own(tx: Transaction, workspace_id: int, line_id: int, epoch: int) -> None:
-    """Fenced unless the line was last taken over under this epoch."""
+async def must_own(tx: Transaction, workspace_id: int, line_id: int, epoch: int) -> int | None:
+    """Fenced unless the line was last taken over under this epoch.
+
+    Which change of the line's rules is the newest; None when the line is gone.
+    """
     row = await tx.row(_epoch, workspace_id=workspace_id, line_id=line_id)
     if row is None or row[0] != epoch:
         raise Fenced(f"The line was taken over; the number of this server is {epoch}")
+    rules_version: int | None = row[1]
+    return rules_version
 
 
 async def newest(tx: Transaction) -> int:

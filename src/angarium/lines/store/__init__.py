@@ -1,4 +1,7 @@
-"""The table of lines, one function per query. Secrets in `settings` are sealed before they get here."""
+"""The table of lines, one function per query. Secrets in `settings` are sealed before they get here.
+
+A line is read with what its registrations come to, so that whether it may carry a class needs no query.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,14 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select
+from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select, update
 
 from angarium.accounts.store import workspace
 from angarium.core.values import Hours, Json, MessageClass
+from angarium.lines import registration_rules
+from angarium.lines.registration_rules import GRANTED, ONCE_GRANTED, TELLING, Standing, State
+from angarium.lines.store import patterns, registrations
+from angarium.lines.store.registrations import read_classes
 from angarium.storage.bulk import BulkInsert, Statement
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Count, Id, Instant, Micros, Real, Words, metadata
@@ -24,7 +31,8 @@ line = Table(
     Column("channel", Words, nullable=False),
     Column("settings", Words, nullable=False),
     Column("classes", Words, nullable=False),
-    Column("registration", Words, nullable=False),
+    Column("requirement", Words, nullable=False),
+    Column("patterned", Words, nullable=False),
     Column("enabled", Count, nullable=False),
     Column("speed_per_s", Real, nullable=False),
     Column("window_max", Count, nullable=False),
@@ -38,6 +46,8 @@ line = Table(
     Column("never_to", Words, nullable=False),
     Column("callback_token", Words, nullable=False),
     Column("version", Count, nullable=False),
+    Column("rules_version", Count, nullable=False),
+    Column("patterns_version", Count, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     PrimaryKeyConstraint("workspace_id", "id"),
@@ -60,6 +70,8 @@ line_guest = Table(
 )
 
 COLUMNS = tuple(line.columns.keys())
+# columns that a description of the line does not change
+KEPT = ("workspace_id", "id", "created_at", "callback_token", "rules_version", "patterns_version")
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -70,8 +82,9 @@ class Line(msgspec.Struct, frozen=True):
     name: str
     channel: str
     settings: Json  # secret values sealed
-    classes: frozenset[MessageClass]
-    registration: str  # draft, approved, refused; only an approved line sends
+    classes: frozenset[MessageClass]  # what it is for; its registrations say what of that may go
+    requirement: str  # what kind of line it is: what its registrations need
+    patterned: frozenset[MessageClass]  # classes whose text must fit a pattern that the operator approved
     enabled: bool
     speed_per_s: float  # submissions a second; 0: without limit
     window_max: int  # submissions without an answer at the same time
@@ -85,13 +98,31 @@ class Line(msgspec.Struct, frozen=True):
     never_to: tuple[str, ...]
     callback_token: str
     version: int
+    rules_version: int  # counts every change of what decides whether a message may go on it
+    patterns_version: int
     created_at: int
     updated_at: int
+    registrations: tuple[Standing, ...] = ()  # of its kind, oldest first
 
     @property
     def approved(self) -> bool:
-        """Whether anything may leave on it."""
-        return self.registration == "approved"
+        """Whether it was approved for a class that it is for; the clock may have ended that since."""
+        return any(one.state in GRANTED and one.classes & self.classes for one in self.registrations)
+
+    @property
+    def known(self) -> bool:
+        """Whether its provider has known it at some time: then receipts may come."""
+        return any(one.state in ONCE_GRANTED for one in self.registrations)
+
+    @property
+    def registration(self) -> str:
+        """The state of its registrations in one word: that of the most telling one; draft without any."""
+        found = [one.state for one in self.registrations]
+        return min(found, key=TELLING.index, default=State.DRAFT).value
+
+    def granted(self, now: int) -> frozenset[MessageClass]:
+        """The classes that may go on it now."""
+        return self.classes & registration_rules.granted(self.registrations, now)
 
     @property
     def callback_path(self) -> str:
@@ -139,9 +170,7 @@ _save = BulkInsert(
     line,
     COLUMNS,
     conflict=("workspace_id", "id"),
-    update=tuple(
-        name for name in COLUMNS if name not in ("workspace_id", "id", "created_at", "callback_token")
-    ),
+    update=tuple(name for name in COLUMNS if name not in KEPT),
 )
 _all = Statement(select(*_columns).where(_here).order_by(line.c.id))
 _held = Statement(select(*_columns).where(_here).order_by(line.c.id).with_for_update())
@@ -177,37 +206,85 @@ _lent = Statement(
     .order_by(line.c.id)
 )
 _drop = Statement(delete(line).where(_here, line.c.id == bindparam("line_id")))
+_this = (_here, line.c.id == bindparam("line_id"))
+_rules_changed = Statement(update(line).where(*_this).values(rules_version=line.c.rules_version + 1))
+_patterns_changed = Statement(
+    update(line)
+    .where(*_this)
+    .values(rules_version=line.c.rules_version + 1, patterns_version=line.c.patterns_version + 1)
+)
+_rules_version = Statement(select(line.c.rules_version).where(*_this))
 
 
 async def save(tx: Transaction, one: Line) -> None:
     """Write a new line or a new version of one; Conflict when the name is taken."""
     await tx.insert(_save, [_row(one)])
+    await rules_changed(tx, one.workspace_id, one.id)
+
+
+async def rules_changed(tx: Transaction, workspace_id: int, line_id: int, *, patterns: bool = False) -> None:
+    """Whoever sends on a line has to look at it again before the next claim."""
+    await tx.execute(
+        _patterns_changed if patterns else _rules_changed, workspace_id=workspace_id, line_id=line_id
+    )
+
+
+async def rules_version(tx: Transaction, workspace_id: int, line_id: int) -> int | None:
+    """Which change of its rules is the newest; None when there is no such line."""
+    row = await tx.row(_rules_version, workspace_id=workspace_id, line_id=line_id)
+    return None if row is None else row[0]
 
 
 async def all_of(tx: Transaction, workspace_id: int) -> list[Line]:
     """All lines of a workspace, oldest first."""
-    return [_read(row) for row in await tx.rows(_all, workspace_id=workspace_id)]
+    found = [_read(row) for row in await tx.rows(_all, workspace_id=workspace_id)]
+    return await _registered(tx, workspace_id, found)
+
+
+async def _registered(tx: Transaction, workspace_id: int, found: list[Line]) -> list[Line]:
+    """Lines of one workspace, with what their registrations come to."""
+    if not found:
+        return found
+    if len(found) == 1:
+        rows = await registrations.of_line(tx, workspace_id, found[0].id)
+    else:
+        rows = await registrations.all_of(tx, workspace_id)
+    standings = registrations.by_line(rows)
+    return [_with(one, standings.get(one.id, ())) for one in found]
+
+
+def _with(one: Line, standings: Sequence[Standing]) -> Line:
+    """A line with the registrations that are of its kind; others were for what it was before."""
+    ours = tuple(standing for standing in standings if standing.requirement == one.requirement)
+    return msgspec.structs.replace(one, registrations=ours)
 
 
 async def hold_all(tx: Transaction, workspace_id: int) -> list[Line]:
     """The same, their rows held until the end of the transaction."""
-    return [_read(row) for row in await tx.rows(_held, workspace_id=workspace_id)]
+    found = [_read(row) for row in await tx.rows(_held, workspace_id=workspace_id)]
+    return await _registered(tx, workspace_id, found)
 
 
 async def by_id(tx: Transaction, workspace_id: int, line_id: int) -> Line | None:
     """One line."""
     row = await tx.row(_one, workspace_id=workspace_id, line_id=line_id)
-    return None if row is None else _read(row)
+    return await _only(tx, workspace_id, row)
 
 
 async def by_name(tx: Transaction, workspace_id: int, name: str) -> Line | None:
     """One line."""
     row = await tx.row(_named, workspace_id=workspace_id, name=name)
-    return None if row is None else _read(row)
+    return await _only(tx, workspace_id, row)
+
+
+async def _only(tx: Transaction, workspace_id: int, row: Row | None) -> Line | None:
+    return None if row is None else (await _registered(tx, workspace_id, [_read(row)]))[0]
 
 
 async def remove(tx: Transaction, workspace_id: int, line_id: int) -> bool:
-    """Delete a line, and whom it is lent to; False when there is none."""
+    """Delete a line, its registrations and patterns, and whom it is lent to; False when there is none."""
+    await registrations.remove_of_line(tx, workspace_id, line_id)
+    await patterns.remove_of_line(tx, workspace_id, line_id)
     await tx.execute(_drop_guests, workspace_id=workspace_id, line_id=line_id)
     return await tx.execute(_drop, workspace_id=workspace_id, line_id=line_id) > 0
 
@@ -233,7 +310,13 @@ async def forget_guest(tx: Transaction, workspace_id: int, line_id: int, guest_i
 async def lent_to(tx: Transaction, guest_id: int) -> list[Lent]:
     """The lines that are offered to a workspace or that it has taken, oldest first."""
     rows = await tx.rows(_lent, guest_id=guest_id)
-    return [Lent(_read(row[:-2]), row[-2], Loan(row[-1])) for row in rows]
+    return [await _of_its_owner(tx, Lent(_read(row[:-2]), row[-2], Loan(row[-1]))) for row in rows]
+
+
+async def _of_its_owner(tx: Transaction, lent: Lent) -> Lent:
+    """A line that is lent, with the registrations of its owner: those count."""
+    (whole,) = await _registered(tx, lent.line.workspace_id, [lent.line])
+    return msgspec.structs.replace(lent, line=whole)
 
 
 async def names_known(tx: Transaction, workspace_id: int) -> dict[str, Line]:
@@ -246,6 +329,7 @@ def _row(one: Line) -> tuple[Any, ...]:
     values: dict[str, Any] = {name: getattr(one, name) for name in COLUMNS}
     values["settings"] = _text(one.settings)
     values["classes"] = " ".join(sorted(one.classes))
+    values["patterned"] = " ".join(sorted(one.patterned))
     values["enabled"] = int(one.enabled)
     values["only_to"], values["never_to"] = "\n".join(one.only_to), "\n".join(one.never_to)
     values["hours"] = None if one.hours is None else _text(one.hours)
@@ -255,16 +339,13 @@ def _row(one: Line) -> tuple[Any, ...]:
 def _read(row: Row) -> Line:
     values: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
     values["settings"] = msgspec.json.decode(values["settings"])
-    values["classes"] = frozenset(MessageClass(word) for word in _words(values["classes"]))
+    values["classes"] = read_classes(values["classes"])
+    values["patterned"] = read_classes(values["patterned"])
     values["enabled"] = bool(values["enabled"])
     for name in ("only_to", "never_to"):
         values[name] = tuple(values[name].splitlines())
     values["hours"] = None if values["hours"] is None else msgspec.json.decode(values["hours"], type=Hours)
     return Line(**values)
-
-
-def _words(text: str) -> Sequence[str]:
-    return text.split()
 
 
 def _text(value: Any) -> str:
