@@ -19,7 +19,7 @@ WORD = re.compile(r"[^\W\d_]+")
 # What nobody sees. Zero-width joiners are spelling in Persian and in emoji, and stay.
 INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff\u180e\u2061-\u2064]|[\u202a-\u202e\u2066-\u2069]")
 BLANKS = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
-IDEOGRAPH = re.compile("[\u2e80-\u9fff]")  # beside which the wide blank is at home
+IDEOGRAPH = re.compile("[\u3040-\u9fff]")  # beside which the wide blank is at home
 
 
 def look(wording: Wording) -> Iterator[Finding]:
