@@ -52,6 +52,7 @@ from angarium.messaging import (
     review_api,
     unknowns_pages,
     unsubscribe_pages,
+    uses_api,
 )
 from angarium.messaging import cascades_api as cascades
 from angarium.messaging import merges_api as merges
@@ -102,6 +103,7 @@ HANDLERS = [
     *doors.HANDLERS,
     *pages.HANDLERS,
     *unknowns_pages.HANDLERS,
+    *uses_api.HANDLERS,
 ]
 
 

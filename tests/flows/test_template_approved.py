@@ -11,6 +11,9 @@ import pytest
 
 from angarium.core import ids
 from angarium.core.problems import Problem
+from angarium.messaging import reconcile
+from angarium.messaging.case import open_content
+from angarium.messaging.send import claim
 from angarium.storage import facts
 from support.relay import Relay
 from support.server import LINE, Heard
@@ -164,3 +167,58 @@ async def test_nothing_changes_what_was_approved_in_any_order(shop: Shop, seed: 
         done.append(f"{who}: {deed} {answer.status}")
         before = await check(shop, path, before, done)
     assert len(before) > 1, done
+
+
+async def claimed(shop: Shop) -> list[str]:
+    """What the sender of the only line would hand over now, by its texts."""
+    world = shop.house.world
+    (line,) = world.lines.of(shop.owner.workspace_id)
+    await reconcile.take_over(world, line, 1)
+    return [open_content(world, attempt).text for attempt in await claim(world, line, 1, 10)]
+
+
+async def test_what_is_recalled_does_not_go_any_more(shop: Shop) -> None:
+    await open_line(shop)
+    path = (await shop.write())["path"]
+    waiting = [await send(shop, template="shipped", variables={"order": str(n)}) for n in range(2)]
+    await shop.save(path, "newer {{ order }}")
+    newer = await send(shop, template="shipped", variables={"order": "9"})
+    body = {"recall": True, "note": "wrong"}
+    assert (await shop.writer.ask("POST", f"{path}/retire", body)).status == 200
+    assert await claimed(shop) == []
+    for one in (*waiting, newer):
+        told = (await shop.writer.ask("GET", f"/v1/messages/{one.json['id']}")).json
+        assert (told["finished"], told["attempts"][0]["reason"]) == (True, "not_approved")
+
+
+async def test_what_is_retired_goes_with_the_words_it_began_with(shop: Shop) -> None:
+    await open_line(shop)
+    path = (await shop.write())["path"]
+    await send(shop, template="shipped", variables={"order": "1"})
+    await shop.save(path, "newer {{ order }}")
+    assert (await shop.writer.ask("POST", f"{path}/retire", {})).status == 200
+    assert await claimed(shop) == ["Order 1 is on its way."]
+
+
+async def test_a_policy_that_came_meanwhile_stops_what_waits(shop: Shop) -> None:
+    await open_line(shop)
+    assert (await send(shop, text="hello", **{"class": "service"})).json["state"] == "queued"
+    await shop.write()
+    await send(shop, template="shipped", variables={"order": "1"})
+    await shop.policy({"approvals": 1})
+    assert await claimed(shop) == ["Order 1 is on its way."]
+
+
+async def test_where_a_template_is_used(shop: Shop) -> None:
+    await open_line(shop)
+    path = (await shop.write())["path"]
+    for number in range(3):
+        await send(shop, template="shipped", variables={"order": str(number)})
+    await shop.save(path, "newer {{ order }}")
+    await shop.save(path, "newest {{ order }}")
+    uses = (await shop.writer.ask("GET", f"{path}/uses")).json["items"]
+    assert [(one["version"], one["in_force"], one["waiting"], one["recent"]) for one in uses] == [
+        (1, False, 3, 3),
+        (3, True, 0, 0),
+    ]
+    assert uses[0]["last_at"] is not None

@@ -100,6 +100,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "unknowns_pages"): "their HTML edge",
     ("messaging", "evidence"): "why a receipt is not taken to speak of an attempt",
     ("messaging", "surroundings"): "what the rooms beside it tell the room of content",
+    ("messaging", "uses_api"): "where templates are used",
     ("messaging", "wording"): "which version of a template a message takes",
     ("messaging", "words"): "the sentences of its pages as plain text",
     ("messaging", "report"): "many messages summed up",
