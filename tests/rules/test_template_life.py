@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -23,9 +24,11 @@ from angarium.content.approval import (
 from angarium.content.difference import difference, pieces
 from angarium.content.lifecycle import TRANSITIONS, Action, Term, VersionState
 from angarium.content.rules import Variant, chain, pick
+from angarium.content.store import steps, versions
 from angarium.core.values import Button, Content, MessageClass
 from angarium.messaging.gate.approval import NO_WORDS, Wording, approved, wording
 from angarium.messaging.gate.verdicts import Allow, Refuse
+from angarium.storage.bulk import BulkInsert, Statement
 
 S, A = VersionState, Action
 
@@ -233,6 +236,22 @@ def test_the_hash_covers_whatever_decides_what_is_said() -> None:
         content_hash(MessageClass.SERVICE, "", (Variant(Content(text="a", params={"x": "y"})),)),
     }
     assert len(hashes) == 7
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_no_statement_changes_what_was_written(dialect: str) -> None:
+    """Of all statements of the room: what a version says is written by the one that makes it."""
+    written = re.compile(r"(variants|hash|default_locale|author|editors)\W*=", re.IGNORECASE)
+    statements = [one for module in (versions, steps) for one in vars(module).values()]
+    texts = [one.text(dialect) for one in statements if isinstance(one, Statement)]
+    updates = [text for text in texts if text.startswith("UPDATE")]
+    assert len(updates) == 1
+    assert not written.search(updates[0].partition("WHERE")[0])
+    assert not any(
+        "DELETE FROM template_version" in text or "DELETE FROM template_step" in text for text in texts
+    )
+    bulk = [one._texts[dialect] for one in statements if isinstance(one, BulkInsert)]
+    assert all(text.startswith("INSERT INTO template (") for text in bulk), bulk
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ async def set_up(client: Client, stage: Stage, faces: dict[str, Face]) -> None:
         if channel == "viber_business":
             stage.webhooks["viber"] = Webhook(client.url + made.json["callback_path"])
     stage.webhooks["smtp"] = Webhook(f"smtp://{bounces}")
-    template = {"name": "code", "variants": [{"content": {"text": "{{ code }} is yours"}}]}
+    template = {"name": "code", "class": "otp", "variants": [{"content": {"text": "{{ code }} is yours"}}]}
     assert (await client.ask("POST", "/v1/templates", template)).status == 201
 
 

@@ -92,11 +92,6 @@ class Whole(msgspec.Struct):
         """What decides which version is in force."""
         return [one.term for one in self.versions]
 
-    def in_force(self, now: int) -> Version | None:
-        """The version that messages take now."""
-        running = lifecycle.in_force(self.terms, now)
-        return next((one for one in self.versions if one.term == running), None)
-
     def demand(self, one: Version) -> Demand:
         """What the policy asks of a version now."""
         kinds = approval.kinds_of(one.variants, self.channels.values())

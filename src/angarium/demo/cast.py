@@ -122,7 +122,7 @@ def templates() -> list[Document]:
     """The shop's wording, per locale."""
     return [
         {"name": "order-shipped", "variants": _variants(SHIPPED)},
-        {"name": "winter-sale", "variants": _variants(SALE)},
+        {"name": "winter-sale", "class": "promotional", "variants": _variants(SALE)},
     ]
 
 

@@ -6,8 +6,11 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
-from angarium.content import flows
+from angarium.content import lifecycle
+from angarium.content.store import versions
+from angarium.core import ids
 from angarium.core.clock import iso
+from angarium.core.problems import not_found
 from angarium.messaging.store import uses
 from angarium.storage.database import Transaction
 
@@ -43,19 +46,22 @@ async def show_uses(request: Call) -> JsonAnswer:
     now = ground.clock.now()
 
     async def look(tx: Transaction) -> list[UseShown]:
-        found = await flows.whole(tx, request.auth.workspace_id, template_id)
-        used = await uses.of_versions(tx, found.workspace_id, [one.id for one in found.versions])
-        running = found.in_force(now)
+        workspace_id = request.auth.workspace_id
+        if await versions.by_id(tx, workspace_id, template_id) is None:
+            raise not_found("template", ids.show("template", template_id))
+        found = await versions.versions(tx, workspace_id, template_id)
+        used = await uses.of_versions(tx, workspace_id, [one.id for one in found])
+        running = lifecycle.in_force([one.term for one in found], now)
         return [
             UseShown(
                 version=one.number,
-                in_force=one is running,
+                in_force=one.term == running,
                 waiting=use.waiting,
                 recent=use.recent,
                 last_at=None if use.last_at is None else iso(use.last_at),
             )
-            for one in found.versions
-            if (use := used.get(one.id, uses.Use())).recent or use.waiting or one is running
+            for one in found
+            if (use := used.get(one.id, uses.Use())).recent or use.waiting or one.term == running
         ]
 
     return edge.answer(request, Page(await ground.db.read(look)))
