@@ -134,6 +134,9 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "steps"): "what steps must be",
     ("messaging", "cascades"): "flows of saved cascades",
     ("messaging", "cascades_api"): "their JSON edge",
+    ("messaging", "erasing"): "every trace of a person goes",
+    ("messaging", "dossier"): "everything that is kept of a person",
+    ("messaging", "people_api"): "the JSON edge of both",
     ("messaging", "merges_api"): "the JSON edge of merges of contacts",
 }
 PURE = {

@@ -14,7 +14,7 @@ import structlog
 
 from angarium.contacts.store import Contact
 from angarium.content.rules import Variant
-from angarium.core.ports import Accepted, Outcome
+from angarium.core.ports import Accepted, Outcome, Refused, Unknown
 from angarium.core.problems import FieldProblem
 from angarium.core.values import Content, Json, MessageClass, Price, Reason
 from angarium.lines.rules import price_text
@@ -27,7 +27,7 @@ from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.inbox import Entry
-from angarium.messaging.store.messages import Message
+from angarium.messaging.store.messages import NOBODY_ID, Message
 from angarium.messaging.world import Wording, World, topic
 from angarium.storage import facts
 from angarium.storage.database import Transaction
@@ -64,6 +64,11 @@ class Case(msgspec.Struct):
     bills: list[Bill] = []  # what the provider charges for now
     purse: Purse | None = None  # what may be spent; None where there is no budget
     stood: dict[int, Stand] = {}  # attempt -> where its price was before it was changed
+
+    @property
+    def erased(self) -> bool:
+        """Whether its person has been erased: what is heard of it is not written down any more."""
+        return self.message.contact_id == NOBODY_ID
 
     def run(self) -> Run:
         """What the cascade looks at."""
@@ -212,6 +217,17 @@ def wake(world: World, cases: Iterable[Case]) -> None:
 CODE_MASK = "••••••"  # what is shown instead of the text of a code
 WITH_DIGITS = re.compile(r"\w*\d\w*")
 CODE_MIN = 4  # characters
+
+
+def muted(outcome: Outcome) -> Outcome:
+    """An outcome without anything that a provider says of a person who has been erased."""
+    match outcome:
+        case Accepted():
+            return Accepted()
+        case Refused():
+            return msgspec.structs.replace(outcome, code="", detail="")
+        case Unknown():
+            return Unknown("")
 
 
 def discreet(world: World, attempt: Attempt, outcome: Outcome) -> Outcome:

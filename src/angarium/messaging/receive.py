@@ -127,7 +127,7 @@ async def _apply(
     for sender_id in sorted({word.workspace_id for word in words}):
         theirs = [word for word in words if word.workspace_id == sender_id]
         cases += await apply_words(tx, world, sender_id, theirs, now)
-    codes = {case.message.id for case in cases if case.message.message_class is MessageClass.OTP}
+    codes = {case.message.id for case in cases if _is_discreet(case)}
     about_codes = {id(word.receipt) for word in words if word.message_id in codes}
     await inbox.close_journal(
         tx,
@@ -135,6 +135,11 @@ async def _apply(
         [Closed(one.entry.id, _not_understood(one), _is_about(one, about_codes)) for one in read],
     )
     return cases
+
+
+def _is_discreet(case: Case) -> bool:
+    """Whether what a provider says of it is not kept: it is a code, or its person has been erased."""
+    return case.message.message_class is MessageClass.OTP or case.erased
 
 
 def _is_about(one: Read, receipts: set[int]) -> bool:
@@ -227,7 +232,8 @@ async def apply_words(
 ) -> list[Case]:
     """Apply receipts to their attempts, decide what follows, write it; the cases that were touched."""
     cases = await load(tx, world, workspace_id, {word.message_id for word in words})
-    await tell(tx, world, workspace_id, cases, [word for word in words if word.message_id in cases], now)
+    of_somebody = {message_id for message_id, case in cases.items() if not case.erased}
+    await tell(tx, world, workspace_id, cases, [one for one in words if one.message_id in of_somebody], now)
     touched = list(cases.values())
     await plan.advance(tx, world, touched, now)
     await write(tx, world, touched)

@@ -19,7 +19,7 @@ from angarium.core.ports import Accepted, Outcome, Refused, Submission, Unknown
 from angarium.core.values import AddressKind, Reason, Standing
 from angarium.lines.store import Line
 from angarium.messaging import bounces, budgets, permission, plan, poison, receive, retry
-from angarium.messaging.case import Case, discreet, load, open_content, wake, write
+from angarium.messaging.case import Case, discreet, load, muted, open_content, wake, write
 from angarium.messaging.gate.approval import NO_WORDS, Wording
 from angarium.messaging.gate.facts import NOBODY, Facts, LineRules
 from angarium.messaging.gate.judge import judge
@@ -305,10 +305,13 @@ async def _record(
     for one in ended:
         case = cases[one.attempt.message_id]
         held = case.attempt(one.attempt.id)
-        settle(world, case, held, discreet(world, one.attempt, one.outcome), one.roll, now)
-        parts += _parts(held, one.outcome, evidenced)
+        outcome = muted(one.outcome) if case.erased else discreet(world, one.attempt, one.outcome)
+        settle(world, case, held, outcome, one.roll, now)
+        parts += _parts(held, outcome, evidenced)
     await attempt_store.insert_parts(tx, workspace_id, parts)
-    said = bounces.refusals((one.attempt, one.outcome) for one in ended)
+    said = bounces.refusals(
+        (one.attempt, one.outcome) for one in ended if not cases[one.attempt.message_id].erased
+    )
     await bounces.note(tx, world, workspace_id, said, now)
     words = await receive.parked_words(tx, world, workspace_id, cases, parts)
     unanswered = [cases[one.attempt.message_id].attempt(one.attempt.id) for one in ended]

@@ -30,7 +30,7 @@ from sqlalchemy import (
     update,
 )
 
-from angarium.storage.bulk import BulkInsert, Statement
+from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Id, Instant, Serial, Words, metadata
 
@@ -79,6 +79,7 @@ class Position(msgspec.Struct, frozen=True):
 
 
 RENUMBERING = 0x66616374  # "fact": the advisory lock of whoever renumbers
+SUBJECTS_AT_ONCE = 2_000  # subjects in one statement
 START = Position(-(2**63), 0)
 
 _columns = [fact.c[name] for name in Fact.__struct_fields__]
@@ -101,6 +102,10 @@ _of_subject = Statement(
     .order_by(fact.c.seq)
     .limit(bindparam("limit"))
 )
+_bodies = Statement(
+    select(fact.c.seq, fact.c.body).where(_here, among(fact.c.subject_id, "subject_ids")).order_by(fact.c.seq)
+)
+_rewrite = BulkUpdate(fact, match=("workspace_id", "seq"), set=("body",))
 _position = Statement(
     select(fact_cursor.c.tx, fact_cursor.c.seq)
     .where(
@@ -169,6 +174,25 @@ async def of_subject(tx: Transaction, workspace_id: int, subject_id: int, limit:
     """The timeline of one thing, the oldest first."""
     rows = await tx.rows(_of_subject, workspace_id=workspace_id, subject_id=subject_id, limit=limit)
     return [Fact(*row) for row in rows]
+
+
+async def reduce(tx: Transaction, workspace_id: int, subject_ids: Sequence[int], kept: frozenset[str]) -> int:
+    """Take everything out of the bodies of these subjects' facts but the values under these names; how many
+    facts said more. What happened and when stays."""
+    count = 0
+    for start in range(0, len(subject_ids), SUBJECTS_AT_ONCE):
+        some = list(subject_ids[start : start + SUBJECTS_AT_ONCE])
+        rows = await tx.rows(_bodies, workspace_id=workspace_id, subject_ids=some)
+        changed = [(workspace_id, seq, less) for seq, body in rows if (less := _less(body, kept)) != body]
+        await tx.update(_rewrite, changed)
+        count += len(changed)
+    return count
+
+
+def _less(body: str, kept: frozenset[str]) -> str:
+    said = msgspec.json.decode(body)
+    left = {name: value for name, value in said.items() if name in kept} if isinstance(said, dict) else {}
+    return body if left == said else msgspec.json.encode(left).decode()
 
 
 async def renumber_after_restore(tx: Transaction) -> int:

@@ -81,9 +81,16 @@ _old = (
     .with_for_update(skip_locked=True)
     .cte("old")
 )
+_after = Statement(
+    select(idempotency.c.key, idempotency.c.response)
+    .where(_here, idempotency.c.key > bindparam("after"), idempotency.c.response.is_not(None))
+    .order_by(idempotency.c.key)
+    .limit(bindparam("limit"))
+)
 _release = Statement(
     delete(idempotency).where(_here, among(idempotency.c.key, "keys"), idempotency.c.status.is_(None))
 )
+_drop = Statement(delete(idempotency).where(_here, among(idempotency.c.key, "keys")))
 _purge = Statement(delete(idempotency).where(_here, idempotency.c.key.in_(select(_old.c.key))))
 
 
@@ -142,6 +149,26 @@ def mismatch() -> Problem:
         "This Idempotency-Key was used for another request",
         detail="Use a new key for a new request; repeat a request with exactly the same body.",
     )
+
+
+async def answers_after(
+    tx: Transaction, workspace_id: int, after: str, limit: int
+) -> list[tuple[str, bytes]]:
+    """Keys behind one, each with the answer that is kept under it."""
+    rows = await tx.rows(_after, workspace_id=workspace_id, after=after, limit=limit)
+    return [(row[0], row[1]) for row in rows]
+
+
+async def drop(tx: Transaction, workspace_id: int, keys: Sequence[str]) -> int:
+    """Forget keys; how many."""
+    return await tx.execute(_drop, workspace_id=workspace_id, keys=list(keys))
+
+
+async def answer_anew(
+    tx: Transaction, workspace_id: int, keys: Sequence[str], status: int, response: bytes
+) -> int:
+    """Put another answer under keys that are filled; how many."""
+    return await tx.update(_fill, [(workspace_id, key, status, response) for key in keys])
 
 
 async def purge(tx: Transaction, workspace_id: int, before: int, limit: int) -> int:

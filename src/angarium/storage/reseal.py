@@ -27,7 +27,8 @@ class Cells:
         self, table: Table, key: str, column: str, cell: Callable[[int, Any], str], at_once: int = AT_ONCE
     ) -> None:
         self._at_once = at_once  # fewer where a secret is large
-        sealed, self._cell = table.c[column], cell
+        sealed, self.cell = table.c[column], cell
+        self.place = (table.name, column)
         kind = sealed.type
         self._is_blob = isinstance(kind, LargeBinary)
         mark = f"{VERSION}."
@@ -63,7 +64,7 @@ class Cells:
         anew = []
         for key, sealed in found:
             words = sealed.decode() if self._is_blob else sealed
-            again = vault.sealed_anew(words, self._cell(workspace_id, key))
+            again = vault.sealed_anew(words, self.cell(workspace_id, key))
             anew.append((workspace_id, key, self._kept(again)))
         await tx.update(self._write, anew)
         return len(anew)

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from angarium.core.ports import Inbound, Raw, Receipt
 from angarium.messaging.store.tables import inbound, inbound_part, journal, parked_receipt
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
-from angarium.storage.database import Transaction
+from angarium.storage.database import Row, Transaction
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -221,16 +221,13 @@ async def write_journal(tx: Transaction, entries: Sequence[Entry]) -> None:
 async def new_journal(tx: Transaction, workspace_id: int, before_id: int, limit: int) -> list[Entry]:
     """Callbacks older than an id that were journalled and not yet worked through, oldest first."""
     rows = await tx.rows(_new_journal, workspace_id=workspace_id, before_id=before_id, limit=limit)
-    return [
-        Entry(
-            row[0],
-            row[1],
-            row[2],
-            Raw(row[3], msgspec.json.decode(row[4]), msgspec.json.decode(row[5])),
-            row[6],
-        )
-        for row in rows
-    ]
+    return [as_entry(row) for row in rows]
+
+
+def as_entry(row: Row) -> Entry:
+    """A row of the journal, without its state, as a callback."""
+    raw = Raw(row[3], msgspec.json.decode(row[4]), msgspec.json.decode(row[5]))
+    return Entry(row[0], row[1], row[2], raw, row[6])
 
 
 class Closed(msgspec.Struct, frozen=True):

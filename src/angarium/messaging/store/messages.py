@@ -19,6 +19,9 @@ from angarium.storage.database import Row, Transaction
 HELD = {Reason.RESTORED.value: "it is from a backup that was put back", Reason.REVIEW.value: "its wording"}
 
 
+NOBODY_ID = 0  # the contact of a message whose person has been erased
+
+
 class Message(msgspec.Struct):
     """One intent to tell one contact one thing. `words` is JSON, sealed for an otp, empty once purged."""
 
