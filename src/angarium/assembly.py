@@ -31,6 +31,7 @@ from angarium.contacts.imports.flows import Imports
 from angarium.contacts.imports.runner import Runner
 from angarium.contacts.imports.shelf import Shelf
 from angarium.content import api as templates
+from angarium.content import parts_api as parts
 from angarium.content import proof_api as proofs
 from angarium.content import review_api as template_reviews
 from angarium.core.clock import SystemChance, SystemClock, iso
@@ -87,6 +88,7 @@ HANDLERS = [
     *registrations.HANDLERS,
     *patterns.HANDLERS,
     *templates.HANDLERS,
+    *parts.HANDLERS,
     *template_reviews.HANDLERS,
     *proofs.HANDLERS,
     *cascades.HANDLERS,

@@ -294,6 +294,10 @@ def beyond(capabilities: Capabilities, content: Content) -> list[FieldProblem]:
     if len(content.buttons) > capabilities.buttons_max:
         problem = f"{len(content.buttons)} buttons, at most {capabilities.buttons_max}"
         found.append(FieldProblem("buttons", problem, "take buttons away", str(len(content.buttons))))
+    for place, button in enumerate(content.buttons):
+        if button.kind not in capabilities.buttons:
+            remedy = "one of " + ", ".join(sorted(capabilities.buttons))
+            found.append(FieldProblem(f"buttons.{place}.kind", "no such buttons here", remedy, button.kind))
     if content.image_url and not capabilities.images:
         found.append(
             FieldProblem("image_url", "no pictures here", "leave it empty", shown(content.image_url))

@@ -28,6 +28,7 @@ from msgspec import Meta
 
 from angarium.channels import kit
 from angarium.core.ports import (
+    ADDRESSES,
     Accepted,
     Capabilities,
     Channel,
@@ -478,6 +479,7 @@ CAPABILITIES = Capabilities(
     classes=frozenset(MessageClass),
     two_way=True,
     buttons_max=10,
+    buttons=ADDRESSES,
     images=True,
     html=True,
 )

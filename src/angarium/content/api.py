@@ -9,7 +9,7 @@ import msgspec
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
 from angarium.channels import load
-from angarium.content import difference, flows, proof, review, search, shown
+from angarium.content import difference, flows, parts, proof, review, search, shown
 from angarium.content.difference import VariantChange
 from angarium.content.flows import Deed, TemplateInput, Whole
 from angarium.content.search import Found
@@ -128,7 +128,7 @@ def deed_of(request: Call, note: str = "") -> Deed:
 async def create_template(request: Call) -> JsonAnswer:
     """A new template."""
     body = await edge.read_body(request)
-    given, deed = TEMPLATE.read(body), deed_of(request)
+    given, deed = await composed(request, TEMPLATE.read(body)), deed_of(request)
     flows.check(given)
 
     async def work(tx: Transaction) -> TemplateSaved:
@@ -159,7 +159,8 @@ async def create_template(request: Call) -> JsonAnswer:
 async def change_template(request: Call) -> JsonAnswer:
     """The next version."""
     template_id = edge.id_in_path(request, "template")
-    given, ground = TEMPLATE.read(await edge.read_body(request)), edge.ground_of(request)
+    ground = edge.ground_of(request)
+    given = await composed(request, TEMPLATE.read(await edge.read_body(request)))
     flows.check(given)
     deed = deed_of(request, given.note)
 
@@ -173,6 +174,12 @@ async def change_template(request: Call) -> JsonAnswer:
         if not flows.is_taken(conflict):
             raise
         raise flows.taken(given.name) from None
+
+
+async def composed(request: Call, given: TemplateInput) -> TemplateInput:
+    """A template whose parts are in their places, and whose MJML is HTML."""
+    made = await edge.ground_of(request).db.read(parts.composed, request.auth.workspace_id, given.variants)
+    return msgspec.structs.replace(given, variants=made)
 
 
 async def _saved(

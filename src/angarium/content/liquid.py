@@ -7,8 +7,8 @@ Rules:
   names like any other; pass them as values).
 - Output, loops, nesting, numbers and the work of filters are bounded, so that neither a template nor a
   customer's name can hold up the server.
-- Liquid's standard tags and filters and nothing else; `safe` is not among them, so what a customer typed
-  is always escaped in HTML.
+- Liquid's standard tags and filters, those of `filters.py`, and nothing else; `safe` is not among them, so
+  what a customer typed is always escaped in HTML.
 - A template of plain `{{ names }}` is joined without the interpreter. Whatever the join cannot do is done
   again by the interpreter, which then also finds the words for what is wrong.
 """
@@ -39,6 +39,7 @@ from liquid.token import Token
 from liquid.undefined import UNDEFINED
 from liquid.utils import ReadOnlyChainMap
 
+from angarium.content.filters import FILTERS
 from angarium.content.soundness import (
     ITERATIONS_MAX,
     Plain,
@@ -310,6 +311,8 @@ class _Environment(Environment):
         self.add_tag(_Output)
         self.add_tag(_Echo)
         self.add_filter("date", _date)
+        for name, function in FILTERS.items():
+            self.add_filter(name, function)
         for tag in ABSENT_TAGS:
             del self.tags[tag]
         for name in ABSENT_FILTERS:
@@ -428,7 +431,8 @@ def _known(values: Mapping[str, Any], name: str) -> tuple[str, ...]:
         if not isinstance(inner, Mapping):
             break
         level, prefix = inner, f"{prefix}{key}."
-    return tuple(sorted(prefix + str(key) for key in level)[:KNOWN_SHOWN_MAX])
+    names = sorted(prefix + str(key) for key in level if not str(key).startswith(" "))  # ours
+    return tuple(names[:KNOWN_SHOWN_MAX])
 
 
 TEXT = _Environment(html=False)

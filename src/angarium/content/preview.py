@@ -10,6 +10,7 @@ import msgspec
 from angarium.content import rules
 from angarium.content.lint.subject import Sample, measured
 from angarium.content.rules import NotRendered, Variant
+from angarium.content.saying import fit, say
 from angarium.content.surroundings import Carrier
 from angarium.core.ports import Channel
 from angarium.core.problems import FieldProblem
@@ -107,7 +108,7 @@ def _row(wanted: Wanted, channel: Channel, carrier: Carrier | None, sample: Samp
         problem = FieldProblem("variants", "none fits this channel and locale", "add one, or one for *")
         return msgspec.structs.replace(row, problems=[problem])
     try:
-        content = rules.render(variant.content, sample.values)
+        content = fit(variant, say(variant, sample.values, sample.locale), channel)
     except NotRendered as trouble:
         return msgspec.structs.replace(row, problems=list(trouble.problems))
     shown = msgspec.structs.replace(row, content=content, blocks=list(blocks(content, channel, carrier)))

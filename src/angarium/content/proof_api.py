@@ -9,7 +9,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
-from angarium.content import approval, flows, proof, shown
+from angarium.content import approval, flows, parts, proof, shown
 from angarium.content.api import BODY_MAX_BYTES, EXAMPLE, deed_of, look_of, read_whole
 from angarium.content.flows import TemplateInput, Whole
 from angarium.content.lint.findings import Finding
@@ -263,10 +263,10 @@ async def preview_draft(request: Call) -> JsonAnswer:
     """Preview what is being typed."""
     body = await edge.read_body(request)
     given = DRAFT_PREVIEW.read(body)
-    _check_draft(given.variants, given.samples)
+    variants = await _checked_draft(request, given.variants, given.samples)
     wanted = Wanted(
         given.message_class,
-        given.variants,
+        variants,
         given.default_locale,
         [Sample(one.name, one.locale, one.values) for one in given.samples] or [proof.NO_VALUES],
         frozenset(given.channels),
@@ -321,8 +321,8 @@ async def look_over_draft(request: Call) -> JsonAnswer:
     """The findings of what is being typed."""
     body = await edge.read_body(request)
     given = DRAFT_LINT.read(body)
-    _check_draft(given.variants, given.samples)
-    words = TemplateInput("draft", given.variants, given.message_class, given.default_locale)
+    variants = await _checked_draft(request, given.variants, given.samples)
+    words = TemplateInput("draft", variants, given.message_class, given.default_locale)
     with_names = [Sample(one.name, one.locale, one.values) for one in given.samples]
 
     async def work(tx: Transaction) -> Page[Finding]:
@@ -332,11 +332,16 @@ async def look_over_draft(request: Call) -> JsonAnswer:
     return await edge.once(request, body, work)
 
 
-def _check_draft(variants: tuple[Variant, ...], given: tuple[NamedSample, ...]) -> None:
+async def _checked_draft(
+    request: Call, written: tuple[Variant, ...], given: tuple[NamedSample, ...]
+) -> tuple[Variant, ...]:
+    """Wordings with their parts in their places; a Problem that names what is wrong with them."""
+    variants = await edge.ground_of(request).db.read(parts.composed, request.auth.workspace_id, written)
     wrong = tuple(flows.wrong_variants(variants))
     if wrong:
         raise all_invalid("The wording is not valid", wrong)
     proof.check_samples([Sample(one.name, one.locale, one.values) for one in given])
+    return variants
 
 
 # ── registrations ────────────────────────────────────────────────────────────────────────────────────

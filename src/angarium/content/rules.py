@@ -23,10 +23,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from angarium.content.composition import Origin
 from angarium.content.liquid import MissingVariable, RenderError, Template, TemplateSyntax, compile_template
 from angarium.core.problems import FieldProblem, shown
-from angarium.core.values import Button, Content
+from angarium.core.values import Button, ButtonKind, Content
 
 ANY = "*"
 URL_MAX = 2048  # characters; the least that browsers and channels agree on
@@ -38,12 +40,16 @@ NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 NOT_IN_URL = re.compile(r"[\s<>\"\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
+TEL = re.compile(r"tel:\+?[0-9]{3,15}")  # RFC 3966, without separators
+
+
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One wording of a template version. The fields of its content are Liquid sources."""
 
     content: Content
     channel: str = ANY
     locale: str = ANY
+    origin: Origin | UnsetType = UNSET  # what it was written as, where that is not its content
 
 
 class NotRendered(Exception):
@@ -61,7 +67,10 @@ class Kind(Enum):
     LINE = auto()
     HTML = auto()
     URL = auto()
+    PHONE = auto()
 
+
+ADDRESS_OF = {ButtonKind.LINK: Kind.URL, ButtonKind.CHAT: Kind.URL, ButtonKind.CALL: Kind.PHONE}
 
 Field = tuple[str, str, Kind]  # its name as errors show it, its source, its kind
 
@@ -143,7 +152,8 @@ def fields(content: Content) -> Iterator[Field]:
         yield "image_url", content.image_url, Kind.URL
     for place, button in enumerate(content.buttons):
         yield f"buttons[{place}].label", button.label, Kind.LINE
-        yield f"buttons[{place}].url", button.url, Kind.URL
+        if button.kind is not ButtonKind.REPLY:
+            yield f"buttons[{place}].url", button.url, ADDRESS_OF[button.kind]
     for name, source in content.params.items():
         yield f"params.{name}", source, Kind.TEXT
 
@@ -152,6 +162,11 @@ def _lookups(locale: str) -> list[str]:
     """`zh-Hans-CN` as zh-hans-cn, zh-hans, zh."""
     subtags = _tag(locale).split("-")
     return ["-".join(subtags[:count]) for count in range(len(subtags), 0, -1)]
+
+
+def language(locale: str) -> str:
+    """`zh` of `zh-Hans-CN`."""
+    return _tag(locale).partition("-")[0]
 
 
 def _tag(locale: str) -> str:
@@ -170,8 +185,8 @@ def _rebuilt(content: Content, said: dict[str, str]) -> Content:
         html=said.get("html", ""),
         image_url=said.get("image_url", ""),
         buttons=tuple(
-            Button(said[f"buttons[{place}].label"], said[f"buttons[{place}].url"])
-            for place in range(len(content.buttons))
+            Button(said[f"buttons[{place}].label"], said.get(f"buttons[{place}].url", ""), button.kind)
+            for place, button in enumerate(content.buttons)
         ),
         params={name: said[f"params.{name}"] for name in content.params},
     )
@@ -219,6 +234,12 @@ def _misfit_url(name: str, text: str) -> Iterator[FieldProblem]:
         yield FieldProblem(name, "is empty", "give the button an http or https address")
 
 
+def _misfit_phone(name: str, text: str) -> Iterator[FieldProblem]:
+    if not TEL.fullmatch(text):
+        problem = "is not a number to call" if text else "is empty"
+        yield FieldProblem(name, problem, "such as tel:+380441234567", shown(text))
+
+
 def _url_trouble(url: str) -> tuple[str, str] | None:
     """The problem of a URL and its remedy; None when it is sound."""
     found = NOT_IN_URL.search(url)
@@ -257,4 +278,5 @@ MISFITS: dict[Kind, Callable[[str, str], Iterator[FieldProblem]]] = {
     Kind.LINE: _misfit_line,
     Kind.HTML: _misfit_text,
     Kind.URL: _misfit_url,
+    Kind.PHONE: _misfit_phone,
 }

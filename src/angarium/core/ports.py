@@ -19,7 +19,16 @@ import msgspec
 
 from angarium.core.clock import Chance, Clock
 from angarium.core.problems import FieldProblem
-from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
+from angarium.core.values import (
+    AddressKind,
+    ButtonKind,
+    Content,
+    Measure,
+    MessageClass,
+    Price,
+    Reason,
+    ReceiptStatus,
+)
 
 # ── going out ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -167,6 +176,10 @@ class Fabric(Protocol):
 # ── the channel ──────────────────────────────────────────────────────────────────────────────────────
 
 
+LINKS = frozenset({ButtonKind.LINK, ButtonKind.CHAT})  # buttons that open a page
+ADDRESSES = LINKS | {ButtonKind.CALL}  # those that open whatever an address names
+
+
 class Capabilities(msgspec.Struct, frozen=True):
     """What a channel can do; the cascade, the lint and the docs table are driven by it."""
 
@@ -176,6 +189,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     can_revoke: bool = False
     two_way: bool = False
     buttons_max: int = 0
+    buttons: frozenset[ButtonKind] = LINKS  # the kinds of them
     images: bool = False
     html: bool = False
     text_max: int | None = None  # characters

@@ -164,11 +164,21 @@ class Hours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     classes: tuple[MessageClass, ...] = (MessageClass.PROMOTIONAL,)
 
 
-class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ButtonKind(StrEnum):
+    """What a button does."""
+
+    LINK = "link"  # opens a page
+    CALL = "call"  # dials a number: `url` is tel:+…
+    CHAT = "chat"  # opens a conversation: `url` is that of a messenger
+    REPLY = "reply"  # answers with its label; it has no `url`
+
+
+class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Something to press under a message."""
 
     label: str
-    url: str
+    url: str = ""
+    kind: ButtonKind = ButtonKind.LINK
 
 
 class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

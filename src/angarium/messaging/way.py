@@ -13,6 +13,7 @@ from angarium.contacts.places import DEFAULT_LOCALE
 from angarium.contacts.store import Contact
 from angarium.content import promotional
 from angarium.content import rules as wording_rules
+from angarium.content.saying import fit, say
 from angarium.core.clock import MICROS
 from angarium.core.ports import Channel
 from angarium.core.values import AddressKind, Content, Json, MessageClass, Reason, Standing
@@ -119,7 +120,7 @@ def _render(case: Case, channel: Channel, contact: Contact) -> Content | Unworde
     if case.unsubscribe_url:
         values[VARIABLE] = case.unsubscribe_url
     try:
-        return wording_rules.render(variant.content, values)
+        return fit(variant, say(variant, values, locale, contact.time_zone), channel)
     except wording_rules.NotRendered as error:
         return Unworded(str(error), error.problems)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from angarium.content.lint.findings import Finding
 from angarium.content.lint.subject import Rendered, Subject, Wording, masked, measured
+from angarium.content.saying import fit
 from angarium.content.surroundings import Carrier
 from angarium.core.problems import FieldProblem
 from angarium.core.values import MessageClass, Price
@@ -51,7 +52,8 @@ def _beyond(wording: Wording, carrier: Carrier, told: set[tuple[str, str, str]])
     for one in wording.rendered:
         if one.content is None:
             continue
-        for problem in carrier.channel.lint(carrier.settings, one.content):
+        content = fit(wording.variant, one.content, carrier.channel)
+        for problem in carrier.channel.lint(carrier.settings, content):
             key = (carrier.channel.kind, problem.field, problem.remedy)
             if key not in told and _is_ours(wording, problem):
                 told.add(key)

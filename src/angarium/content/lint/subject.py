@@ -13,6 +13,7 @@ from angarium.content import rules
 from angarium.content.lint.findings import KINDS, Finding
 from angarium.content.liquid import TemplateSyntax
 from angarium.content.rules import ANY, NotRendered, Variant
+from angarium.content.saying import say
 from angarium.content.surroundings import Carrier, Surroundings
 from angarium.core.ports import Channel
 from angarium.core.problems import shown
@@ -143,7 +144,7 @@ def _names(channel: Channel) -> tuple[str, str, str]:
 
 def _rendered(variant: Variant, sample: Sample) -> Rendered:
     try:
-        return Rendered(sample, rules.render(variant.content, sample.values))
+        return Rendered(sample, say(variant, sample.values, sample.locale))
     except NotRendered as trouble:
         return Rendered(sample, None, trouble)
 

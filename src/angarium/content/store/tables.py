@@ -114,3 +114,17 @@ template_registration = Table(
     PrimaryKeyConstraint("workspace_id", "template_id", "channel", "locale", "hash"),
     sqlite_with_rowid=False,
 )
+
+# Layouts and partials. What is in a template was put there when it was saved, and stays.
+content_part = Table(
+    "content_part",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("version", Count, nullable=False),
+    Column("source", Words, nullable=False),
+    Column("author", Words, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "name", "version"),
+    sqlite_with_rowid=False,
+)
