@@ -57,7 +57,9 @@ from angarium.messaging import (
     uses_api,
 )
 from angarium.messaging import cascades_api as cascades
+from angarium.messaging import consents_api as consents
 from angarium.messaging import merges_api as merges
+from angarium.messaging import suppressions_api as suppressions
 from angarium.messaging import unknowns_api as unknowns
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
@@ -103,6 +105,8 @@ HANDLERS = [
     *budgets_api.HANDLERS,
     *policies_api.HANDLERS,
     *review_api.HANDLERS,
+    *consents.HANDLERS,
+    *suppressions.HANDLERS,
     *unsubscribe_pages.HANDLERS,
     *doors.HANDLERS,
     *pages.HANDLERS,

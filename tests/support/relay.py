@@ -15,6 +15,7 @@ from angarium.accounts import flows as accounts
 from angarium.contacts import flows as contacts
 from angarium.contacts.rules import ContactInput
 from angarium.contacts.store import Contact
+from angarium.contacts.store import fields as _fields  # noqa: F401  so that its table is declared
 from angarium.content import flows as templates
 from angarium.content import review
 from angarium.content.flows import Deed, TemplateInput

@@ -155,6 +155,7 @@ FIELD = {"name": "bonus", "kind": "money"}
 KEY = {"name": "shop", "scopes": ["messages:write"]}
 MESSAGE = {"to": {"phone": "+380441234568"}, "class": "service", "text": "hello", "channel": "viber_business"}
 
+SUPPRESSION = {"kind": "phone", "value": "+380441234569", "reason": "regulator"}
 TARIFF = {"name": "tariff-of-one"}
 PRICE_LIST = {"csv": "price\n0.01\n"}
 PDF = b"%PDF-1.7\n1 0 obj << /Type /Catalog >> endobj\n%%EOF\n"
@@ -176,6 +177,7 @@ MADE_BY_POST: dict[
     "import_id": ("/v1/imports", {"id": "c-1"}),  # a file of one cell, as far as the server knows
     "api_key_id": ("/v1/keys", KEY),
     "message_id": ("/v1/messages", MESSAGE),
+    "suppression_id": ("/v1/suppressions", SUPPRESSION),
 }
 
 

@@ -107,6 +107,16 @@ async def remove(tx: Transaction, ground: Ground, workspace_id: int, entries: Co
     await facts.append(tx, [_fact(workspace_id, "suppression.removed", one, now) for one in entries])
 
 
+async def drop(tx: Transaction, workspace_id: int, found: Sequence[tuple[int, AddressKind, str]]) -> None:
+    """Take entries off the list that a newer list does not name: id, kind and value of each."""
+    await suppressions.remove(tx, workspace_id, [entry_id for entry_id, _, _ in found])
+    by_kind: dict[AddressKind, list[str]] = {}
+    for _, kind, value in found:
+        by_kind.setdefault(kind, []).append(value)
+    for kind, values in by_kind.items():
+        await suppressions.flag(tx, workspace_id, kind, values, listed=False)
+
+
 async def lift_opt_outs(
     tx: Transaction,
     ground: Ground,

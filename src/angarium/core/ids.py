@@ -29,7 +29,6 @@ PREFIXES = {
     "field": "fld",
     "merge": "mrg",
     "suppression": "sup",
-    "suppression_import": "sui",
     "address": "adr",
     "import": "imp",
     "export": "exp",
