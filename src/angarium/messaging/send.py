@@ -223,6 +223,7 @@ async def _stop(
         held = case.attempt(attempt.id)
         if isinstance(verdict, Defer):
             held.state, held.due_at = AttemptState.QUEUED, verdict.until
+            held.tries -= 1  # nothing was handed over
         elif held.reason == Reason.NO_ANSWER:  # tried before under its key: it may have gone out
             held.state, held.ended_at = AttemptState.UNKNOWN, now
         else:

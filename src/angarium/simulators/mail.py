@@ -336,6 +336,7 @@ def read(message: EmailMessage, address: str, envelope: Wrapper) -> Entry:
             "envelope_from": envelope.mail_from or "",
             "notify": ",".join(sorted(envelope.notify.get(address, ()))),
             "list_unsubscribe": str(message["List-Unsubscribe"] or ""),
+            "list_unsubscribe_post": str(message["List-Unsubscribe-Post"] or ""),
             "bytes": len(envelope.original_content or b""),
         },
     )
