@@ -22,6 +22,7 @@ from angarium.core.values import Button, Content, MessageClass, Price
 
 CHANNELS = load()
 OWN = ("shop.example",)
+LEAVE = "https://shop.example/u/" + "x" * 43
 SETTINGS: dict[str, dict[str, Any]] = {
     "smpp": {"host": "127.0.0.1", "system_id": "a", "password": "b", "source": "Shop"},
     "viber_business": {"api_key": "k", "sender": "Shop"},
@@ -165,7 +166,8 @@ ROWS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("a path", {"variants": [sms("{{ o.id }}")], "samples": [sample(o={"id": 1})]}, set()),
     ("a path without a value", {"variants": [sms("{{ o.id }}")], "samples": [sample(o={"x": 1})]},
      {"variable-without-sample", }),
-    ("the server's own", {"variants": [sms("{{ unsubscribe_url }}")]}, set()),
+    ("the server's own", {"variants": [sms("{{ unsubscribe_url }}")], "unsubscribe_url": LEAVE}, set()),
+    ("where it has none", {"variants": [sms("{{ unsubscribe_url }}")]}, {"variable-without-sample"}),
     ("a value that nobody uses", {"variants": [sms("x")], "samples": [sample(a="x")]}, {"sample-unused"}),
     ("an object that is used", {"variants": [sms("{{ o.id }}")], "samples": [sample(o={"id": 1,
      "n": 2})]}, set()),
@@ -224,9 +226,12 @@ ROWS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("in Ukrainian", {"variants": [sms("−20 % на чаї. Відписатися: СТОП")], "kind": "promotional"}, set()),
     ("in Persian", {"variants": [sms("تخفیف چای. لغو۱۱")], "kind": "promotional"}, set()),
     ("in Chinese", {"variants": [sms("全场八折，退订回T")], "kind": "promotional"}, set()),
-    ("with an address", {"variants": [sms(PROMO + " {{ unsubscribe_url }}")], "kind": "promotional"}, set()),
+    ("with an address", {"variants": [sms(PROMO + " {{ unsubscribe_url }}")], "kind": "promotional",
+     "unsubscribe_url": LEAVE}, set()),
     ("a promotional mail", {"variants": [mail(text=PROMO)], "kind": "promotional", "lines": [MAIL]},
      {"unsubscribe-missing"}),
+    ("with the server's", {"variants": [mail(text=PROMO)], "kind": "promotional", "lines": [MAIL],
+     "unsubscribe_url": LEAVE}, set()),
     ("with its header", {"variants": [mail(text=PROMO, params={"unsubscribe_url": "https://shop.example/u"})],
      "kind": "promotional", "lines": [MAIL]}, set()),
     ("Viber has a switch of its own", {"variants": [Variant(Content(text=PROMO), "viber_business")],

@@ -12,7 +12,7 @@ from angarium.content import preview
 from angarium.content.flows import APPROVED, LOCALE, NAME, TemplateInput, Whole, policies
 from angarium.content.lint import looking
 from angarium.content.lint.findings import Finding
-from angarium.content.lint.subject import Sample, Subject
+from angarium.content.lint.subject import Sample, Subject, given
 from angarium.content.preview import Row, Wanted
 from angarium.content.store import samples as sample_store
 from angarium.content.store.versions import Version
@@ -119,6 +119,8 @@ async def person(tx: Transaction, look: Look, workspace_id: int, contact_id: int
 
 def rows(look: Look, workspace_id: int, wanted: Wanted) -> list[Row]:
     """What people would see; takes nothing from the database, so that it can be asked while one types."""
+    samples = [given(one, look.unsubscribe_url()) for one in wanted.samples]
+    wanted = msgspec.structs.replace(wanted, samples=samples)
     return preview.preview(wanted, list(load().values()), look.carriers(workspace_id))
 
 

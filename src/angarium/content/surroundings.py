@@ -62,6 +62,7 @@ class Surroundings:
     wording: WordingPolicy = field(default_factory=WordingPolicy)
     approvals: Approvals = field(default_factory=Approvals)
     promotional: Detector | None = None
+    unsubscribe_url: str = ""  # such as the server gives to every message; empty when it gives none
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -77,6 +78,9 @@ class Look(Protocol):
 
     def carriers(self, workspace_id: int) -> tuple[Carrier, ...]:
         """The lines of a workspace, as they are at hand: asked at every stroke of a key."""
+
+    def unsubscribe_url(self) -> str:
+        """An address such as each message gets its own; empty when this server has no public one."""
 
     async def around(self, tx: Transaction, workspace_id: int) -> Surroundings:
         """The surroundings of a workspace's wording now, but for its policies."""
@@ -97,6 +101,10 @@ class Alone:
     def carriers(self, _workspace_id: int) -> tuple[Carrier, ...]:
         """No line."""
         return ()
+
+    def unsubscribe_url(self) -> str:
+        """None."""
+        return ""
 
     async def around(self, _tx: Transaction, _workspace_id: int) -> Surroundings:
         """The channels."""

@@ -11,6 +11,7 @@ from angarium.content import promotional
 from angarium.content.surroundings import Carrier, Mark, Person, Surroundings
 from angarium.core.values import MessageClass, Price
 from angarium.lines.store import Line
+from angarium.messaging import unsubscribe
 from angarium.messaging.policies import TOPIC, ContentControl
 from angarium.messaging.pricing import quote
 from angarium.messaging.way import contact_values
@@ -38,6 +39,11 @@ class Outlook:
             for line in world.lines.of(workspace_id)
         )
 
+    def unsubscribe_url(self) -> str:
+        """An address as long as a message's own, which opens nothing."""
+        public = self._world.public_url
+        return f"{public}{unsubscribe.PATH}/{'x' * unsubscribe.TOKEN_LENGTH}" if public else ""
+
     async def around(self, tx: Transaction, workspace_id: int) -> Surroundings:
         """The lines, what the newest contacts read, and the fields that contacts have by definition."""
         defined = await fields.definitions(tx, workspace_id)
@@ -46,6 +52,7 @@ class Outlook:
             self.carriers(workspace_id),
             tuple(await locales.newest(tx, workspace_id)),
             frozenset(defined) if defined else None,
+            unsubscribe_url=self.unsubscribe_url(),
             promotional=partial(_promotes, self._world.policies.of(workspace_id).content_control),
         )
 

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 
 from angarium.content.approval import needs_registration, registration_key
 from angarium.content.lint.findings import Finding
-from angarium.content.lint.subject import Subject, Wording, masked
+from angarium.content.lint.subject import UNSUBSCRIBE_URL, Subject, Wording, masked
 from angarium.core.ports import Channel
 from angarium.core.values import AddressKind, MessageClass
 
-UNSUBSCRIBE_URL = "unsubscribe_url"  # a variable; as a parameter of a mail it becomes its header
 # How a text says that the next one need not come: by a word to answer with, or by its own name.
 WAY_OUT = re.compile(
     r"(?i)\bSTOP\b|\bunsubscribe\b|\bopt[ -]?out\b|\bСТОП\b|отпис|відпис|"
@@ -31,7 +30,7 @@ OUTPUT = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 def look(subject: Subject, wording: Wording) -> Iterator[Finding]:
     """Everything that the class asks of one wording."""
     if subject.message_class is MessageClass.PROMOTIONAL:
-        yield from _unsubscribe(wording)
+        yield from _unsubscribe(subject, wording)
     else:
         yield from _promotional(subject, wording)
     yield from _amounts(wording)
@@ -55,13 +54,14 @@ def _promotional(subject: Subject, wording: Wording) -> Iterator[Finding]:
                 )
 
 
-def _unsubscribe(wording: Wording) -> Iterator[Finding]:
+def _unsubscribe(subject: Subject, wording: Wording) -> Iterator[Finding]:
     """In a mail the header or words; in an SMS words. Viber, VK and WhatsApp have a switch of their own."""
     content = wording.variant.content
     said = " ".join((content.text, content.html, *(button.url for button in content.buttons)))
     if WAY_OUT.search(said) or UNSUBSCRIBE_URL in said or UNSUBSCRIBE_URL in content.params:
         return
-    asked = [channel for channel in wording.channels if _asks_for_way_out(channel)]
+    in_head = bool(subject.around.unsubscribe_url)  # the server puts it into the head of every such mail
+    asked = [channel for channel in wording.channels if _asks_for_way_out(channel, in_head=in_head)]
     if asked:
         yield wording.finding(
             "unsubscribe-missing",
@@ -71,8 +71,8 @@ def _unsubscribe(wording: Wording) -> Iterator[Finding]:
         )
 
 
-def _asks_for_way_out(channel: Channel) -> bool:
-    by_mail = channel.address_kind is AddressKind.EMAIL
+def _asks_for_way_out(channel: Channel, *, in_head: bool) -> bool:
+    by_mail = channel.address_kind is AddressKind.EMAIL and not in_head
     return by_mail or channel.capabilities.priced_by == "part"
 
 

@@ -19,6 +19,7 @@ from angarium.core.ports import Channel
 from angarium.core.problems import shown
 from angarium.core.values import Content, Json, Measure, MessageClass
 
+UNSUBSCRIBE_URL = "unsubscribe_url"  # a variable; as a parameter of a mail it becomes its header
 RENDERS_MAX = 2_000  # of one look
 TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 HIDDEN = "\ue000"  # stands where a tag of Liquid stood: nobody writes it, and places stay what they were
@@ -108,7 +109,7 @@ class Subject:
             wording = self._wording(place, variant)
             for sample in self.samples:
                 if left and self.says(wording, sample.locale):
-                    wording.rendered.append(_rendered(variant, sample))
+                    wording.rendered.append(_rendered(variant, given(sample, self.around.unsubscribe_url)))
                     left -= 1
             self.wordings.append(wording)
 
@@ -140,6 +141,13 @@ class Subject:
 
 def _names(channel: Channel) -> tuple[str, str, str]:
     return (channel.kind, channel.address_kind.value, ANY)
+
+
+def given(sample: Sample, unsubscribe_url: str) -> Sample:
+    """A sample with what the server gives to every message."""
+    if not unsubscribe_url:
+        return sample
+    return msgspec.structs.replace(sample, values={UNSUBSCRIBE_URL: unsubscribe_url, **sample.values})
 
 
 def _rendered(variant: Variant, sample: Sample) -> Rendered:

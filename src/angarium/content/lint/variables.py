@@ -6,17 +6,18 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from angarium.content.lint.findings import KINDS, Finding
-from angarium.content.lint.subject import Subject, Wording
+from angarium.content.lint.subject import UNSUBSCRIBE_URL, Subject, Wording
 
 # What a template sees of every contact (messaging/way.py: contact_values).
 OF_CONTACTS = frozenset({"name", "external_id", "locale", "tags"})
-PROVIDED = frozenset({"unsubscribe_url"})  # given by the server where a message has one
 CONTACT = "contact"
 
 
 def look(subject: Subject) -> Iterator[Finding]:
     """Everything about variables and samples."""
     seen = frozenset().union(*(names_in(sample.values) for sample in subject.samples))
+    if subject.around.unsubscribe_url:
+        seen |= {UNSUBSCRIBE_URL}
     for wording in subject.wordings:
         yield from _without_sample(wording, seen)
         yield from _unknown(wording, subject.around.fields)
@@ -36,7 +37,7 @@ def names_in(values: Mapping[str, object], prefix: str = "") -> frozenset[str]:
 
 
 def _without_sample(wording: Wording, seen: frozenset[str]) -> Iterator[Finding]:
-    for name in sorted(wording.variables - seen - PROVIDED):
+    for name in sorted(wording.variables - seen):
         yield wording.finding(
             "variable-without-sample",
             f"no sample has a value for {name}",
@@ -64,7 +65,7 @@ def _only_here(wording: Wording, subject: Subject) -> Iterator[Finding]:
     if len(others) < 2:
         return
     for name in sorted(wording.variables - frozenset().union(*(other.variables for other in others))):
-        if name not in PROVIDED:
+        if name != UNSUBSCRIBE_URL:
             yield wording.finding(
                 "variable-only-here",
                 f"no other wording uses {name}",
