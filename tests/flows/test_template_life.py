@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -318,3 +319,36 @@ async def test_the_policy_may_ask_it_of_other_channels(shop: Shop) -> None:
     unknown = {"channel": "smpp", "status": "approved"}
     answer = await shop.decider.ask("PUT", f"/v1/templates/{made['id']}/registrations", unknown)
     assert (answer.status, list(answer.fields)) == (422, ["channel"])
+
+
+# ── at the same moment ───────────────────────────────────────────────────────────────────────────────
+
+
+async def test_two_who_approve_at_once_are_both_counted(shop: Shop) -> None:
+    await shop.policy({"approvals": 2})
+    path = await shop.submitted()
+    both = await asyncio.gather(
+        *(who.ask("POST", f"{path}/approve", {}) for who in (shop.decider, shop.second))
+    )
+    assert [one.status for one in both] == [200, 200]
+    assert (await shop.shown(path))["state"] == "approved"
+
+
+async def test_of_two_who_decide_at_once_differently_one_is_first(shop: Shop) -> None:
+    await shop.policy({"approvals": 1})
+    path = await shop.submitted()
+    both = await asyncio.gather(
+        shop.decider.ask("POST", f"{path}/approve", {"version": 1}),
+        shop.second.ask("POST", f"{path}/refuse", {"version": 1, "note": "no"}),
+    )
+    assert sorted(one.status for one in both) == [200, 409]
+
+
+async def test_who_save_at_once_leave_one_draft(shop: Shop) -> None:
+    path = (await shop.write(publish=False))["path"]
+    saved = await asyncio.gather(
+        *(shop.save(path, f"{number} {{{{ order }}}}", publish=False) for number in range(5))
+    )
+    assert sorted(one.json["version"] for one in saved) == [2, 3, 4, 5, 6]
+    listed = (await shop.writer.ask("GET", f"{path}/versions")).json["items"]
+    assert [one["state"] for one in listed] == ["superseded"] * 5 + ["draft"]
