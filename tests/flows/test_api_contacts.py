@@ -313,6 +313,47 @@ async def test_one_is_looked_up_exactly(shop: tuple[Ground, Client]) -> None:
         assert (answer.status, list(answer.fields)) == (422, [field]), (query, answer)
 
 
+async def test_those_that_fit_are_listed(shop: tuple[Ground, Client]) -> None:
+    ground, mine = shop
+    people = [
+        {"external_id": "a", "name": "Олена Шевченко", "tags": ["vip"], "addresses": [PHONE]},
+        {"external_id": "b", "name": "ОЛЕНА Коваль", "tags": ["vip", "new"], "addresses": [EMAIL]},
+        {"external_id": "олена", "name": "Karl", "tags": ["vi"], "addresses": [{"kind": "vk", "value": "7"}]},
+        {"external_id": "d", "name": "", "tags": ['"vip"']},
+    ]
+    for one in people:
+        assert (await mine.ask("POST", "/v1/contacts", one)).status == 200
+    await (await member(mine, ground, "neighbour")).ask("POST", "/v1/contacts", people[0])
+    for query, expected in (
+        ("search=олена", ["олена"]),  # an id of theirs, whole, before any name
+        ("search=олена  ш", ["a"]),
+        ("search=Оле", ["a", "b"]),
+        ("search=Шевченко", []),  # how it begins, and not what is in it
+        ("search=%2B38 044 123 45 67", ["a"]),
+        ("search=olena@EXAMPLE.com", ["b"]),
+        ("search=7", ["олена"]),
+        ("search=%25", []),
+        ("search= ", []),
+        ("tag=vip", ["a", "b"]),
+        ("tag=new", ["b"]),
+        ("tag=v", []),
+        ('tag="vip"', ["d"]),
+        ("kind=phone", ["a"]),
+        ("kind=vk", ["олена"]),
+        ("kind=telegram", []),
+        ("search=оле&tag=vip&kind=email", ["b"]),
+        ("tag=vip&kind=vk", []),
+    ):
+        found = await mine.ask("GET", f"/v1/contacts?{query}")
+        assert [one["external_id"] for one in found.json["items"]] == expected, (query, found)
+        if len(expected) == 2:
+            first = (await mine.ask("GET", f"/v1/contacts?{query}&limit=1")).json
+            rest = (await mine.ask("GET", f"/v1/contacts?{query}&limit=1&cursor={first['next']}")).json
+            seen = [one["external_id"] for one in (*first["items"], *rest["items"])]
+            assert (seen, rest["next"]) == (expected, None)
+    assert (await mine.ask("GET", "/v1/contacts?kind=fax")).status == 422
+
+
 # ── what is refused ──────────────────────────────────────────────────────────────────────────────────
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [

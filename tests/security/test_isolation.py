@@ -69,6 +69,9 @@ NOBODYS = {
     "sample": "sample-of-nobody",
 }
 FILTERS = {
+    "search",
+    "tag",
+    "kind",
     "limit",
     "text",
     "phrase",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from angarium.accounts import edge
@@ -9,6 +11,7 @@ from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
 from angarium.contacts import flows
 from angarium.contacts.rules import AddressInput, ContactInput
 from angarium.contacts.store import Contact
+from angarium.contacts.store.listing import Wanted
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.decoding import Items, Shape, under
@@ -23,11 +26,17 @@ BATCH = Items("contacts", CONTACT, BATCH_MAX)
 
 
 class ContactQuery(edge.PageQuery, frozen=True, forbid_unknown_fields=True):
-    """Which contacts: a piece of all, or the one with exactly these."""
+    """Which contacts: a piece of those that fit, or the one with exactly these.
+
+    `search`: how a name begins, or a whole external_id or address of any kind. `tag` and `kind`: who has it.
+    """
 
     external_id: str = ""
     phone: str = ""
     email: str = ""
+    search: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    tag: str = ""
+    kind: AddressKind | None = None
 
 
 QUERY = Shape(ContactQuery)
@@ -146,7 +155,8 @@ async def list_contacts(request: Call) -> JsonAnswer:
         found, following = await flows.find(ground, workspace_id, **named), None
     else:
         after = edge.read_cursor(query.cursor)
-        page = await flows.page(ground, workspace_id, after, query.limit + 1)
+        wanted = Wanted(tag=query.tag, kind=query.kind.value if query.kind else "")
+        page = await flows.page(ground, workspace_id, after, query.limit + 1, wanted, query.search)
         found, following = edge.cut(page, query, lambda contact: contact.id)
     return edge.answer(request, Page([shown(contact) for contact in found], following))
 

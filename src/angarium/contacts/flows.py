@@ -11,9 +11,11 @@ from angarium.accounts import audit
 from angarium.contacts import consent_ledger, fields, rules, store, suppression_list
 from angarium.contacts.choice import carried
 from angarium.contacts.fields import FieldDefinition
+from angarium.contacts.likeness import as_sought
 from angarium.contacts.places import place
 from angarium.contacts.rules import BadAddress, ContactInput
-from angarium.contacts.store import Contact, merges
+from angarium.contacts.store import Contact, listing, merges
+from angarium.contacts.store.listing import Wanted
 from angarium.core import ids
 from angarium.core.ids import IdMint
 from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found
@@ -23,6 +25,7 @@ from angarium.storage.ground import Ground
 
 Key = tuple[str, str]  # what a contact is known by: one of NAMES, or a kind of address; and the value
 NAMES = ("contact", "external_id")
+ANY = Wanted()
 
 
 class AddressGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,9 +53,41 @@ async def get(ground: Ground, workspace_id: int, contact_id: int) -> Contact:
     return found[contact_id]
 
 
-async def page(ground: Ground, workspace_id: int, after: int, limit: int) -> list[Contact]:
-    """Contacts in the order of their ids."""
-    return await ground.db.read(store.page, workspace_id, after, limit)
+async def page(
+    ground: Ground, workspace_id: int, after: int, limit: int, wanted: Wanted = ANY, search: str = ""
+) -> list[Contact]:
+    """Contacts that fit, in the order of their ids; `search` is how a name begins, or a whole external_id or
+    address."""
+    return await ground.db.read(_page, workspace_id, after, limit, wanted, search)
+
+
+async def _page(
+    tx: Transaction, workspace_id: int, after: int, limit: int, wanted: Wanted, search: str
+) -> list[Contact]:
+    if search:
+        exactly = await _named(tx, workspace_id, search)
+        if exactly:
+            found = await store.by_ids(tx, workspace_id, exactly)
+            return [found[one] for one in sorted(found) if one > after]
+        wanted = msgspec.structs.replace(wanted, name=as_sought(search))
+    if wanted == ANY:
+        return [] if search else await store.page(tx, workspace_id, after, limit)
+    ids_ = await listing.ids(tx, workspace_id, wanted, after, limit)
+    there = await store.by_ids(tx, workspace_id, ids_)
+    return [there[one] for one in ids_]
+
+
+async def _named(tx: Transaction, workspace_id: int, text: str) -> set[int]:
+    """The contacts whose external_id or address this is, whatever its kind."""
+    addresses = set()
+    for kind in AddressKind:
+        try:
+            addresses.add((kind.value, rules.clean_address(kind, text.strip())))
+        except BadAddress:
+            continue
+    owners = await store.ids_by_addresses(tx, workspace_id, addresses)
+    by_name = await _by_external_ids(tx, workspace_id, {text})
+    return {*owners.values(), *by_name.values()}
 
 
 async def delete(ground: Ground, workspace_id: int, contact_id: int, actor: str = audit.CLI) -> None:

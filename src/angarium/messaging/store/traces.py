@@ -89,6 +89,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "cascade_version": Kept.NOTHING,
     "consent": (Rows(consent, "contact_id", "contacts"),),
     "contact": (Rows(contact, "id", "contacts"),),
+    "content_part": Kept.NOTHING,
     "contact_apart": (Rows(contact_apart, "low_id", "contacts"), Rows(contact_apart, "high_id", "contacts")),
     "contact_field": Kept.NOTHING,
     "contact_import": Kept.BY_HAND,  # the first rows of its file were looked at

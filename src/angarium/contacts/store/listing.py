@@ -1,0 +1,96 @@
+"""Which contacts fit what somebody looks for: ids in order, a piece at a time.
+
+A beginning of a name is found by its index. A tag or a kind of address is looked for along the contacts, in
+the order of their ids: quick where many have it; to find few among very many is what segments are for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import and_, bindparam, exists, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from angarium.contacts.store import address, contact
+from angarium.storage.bulk import Statement
+from angarium.storage.database import Transaction
+
+LAST = "\U0010ffff"  # behind every text that goes on
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What a contact must be to be listed; empty means any. `name` is how it begins, as it is sought."""
+
+    name: str = ""
+    tag: str = ""
+    kind: str = ""
+
+
+_here = contact.c.workspace_id == bindparam("workspace_id")
+_of_kind = or_(
+    bindparam("kind") == "",
+    exists().where(
+        address.c.workspace_id == bindparam("workspace_id"),
+        address.c.contact_id == contact.c.id,
+        address.c.kind == bindparam("kind"),
+    ),
+)
+
+
+def _tagged(place: Any) -> ColumnElement[bool]:
+    """`place` is where the dialect finds a text in another; tags are a list in JSON."""
+    return or_(bindparam("tag") == "", place > 0)
+
+
+_tag = {
+    "sqlite": _tagged(func.instr(contact.c.tags, bindparam("tag"))),
+    "postgresql": _tagged(func.strpos(contact.c.tags, bindparam("tag"))),
+}
+
+
+def _along_ids(dialect: str) -> Any:
+    return (
+        select(contact.c.id)
+        .where(_here, contact.c.id > bindparam("after"), _of_kind, _tag[dialect])
+        .order_by(contact.c.id)
+        .limit(bindparam("limit"))
+    )
+
+
+def _by_name(dialect: str) -> Any:
+    sought: Any = contact.c.sought
+    first: Any = bindparam("first")
+    beyond: Any = bindparam("beyond")
+    bytewise = dialect == "postgresql"  # text_pattern_ops: the index compares by bytes, as SQLite does
+    begins = (
+        and_(sought.op("~>=~")(first), sought.op("~<~")(beyond))
+        if bytewise
+        else and_(sought >= first, sought < beyond)
+    )
+    place = contact.c.id + 0  # else the planner walks along the ids and not along the names
+    return (
+        select(contact.c.id)
+        .where(_here, begins, place > bindparam("after"), _of_kind, _tag[dialect])
+        .order_by(place)
+        .limit(bindparam("limit"))
+    )
+
+
+_ids = Statement(_along_ids("sqlite"), postgresql=_along_ids("postgresql"))
+_ids_by_name = Statement(_by_name("sqlite"), postgresql=_by_name("postgresql"))
+
+
+async def ids(tx: Transaction, workspace_id: int, wanted: Wanted, after: int, limit: int) -> list[int]:
+    """The ids of contacts that fit, in their order, after one of them."""
+    asked: dict[str, Any] = {
+        "workspace_id": workspace_id,
+        "after": after,
+        "limit": limit,
+        "kind": wanted.kind,
+        "tag": msgspec.json.encode(wanted.tag).decode() if wanted.tag else "",
+    }
+    if wanted.name:
+        asked |= {"first": wanted.name, "beyond": wanted.name + LAST}
+        return [row[0] for row in await tx.rows(_ids_by_name, **asked)]
+    return [row[0] for row in await tx.rows(_ids, **asked)]
