@@ -126,6 +126,39 @@ async def test_what_is_written_by_itself_makes_every_table(url: str) -> None:
     assert await pending(url) == await migrate(url) == []
 
 
+LINES = """INSERT INTO line (
+ workspace_id, id, name, channel, registration, settings, classes, enabled, speed_per_s, window_max,
+ price_micros, price_per, currency, callback_token, version, created_at, updated_at,
+ tariff, weight, only_to, never_to)
+ SELECT 1, n, name, channel, registration, '{}', 'otp service', 1, 0, 10,
+ 0, 'part', 'EUR', name, 1, 5, 7, '', 1, '', ''
+ FROM (SELECT 11 AS n, 'a' AS name, 'smpp' AS channel, 'approved' AS registration
+ UNION ALL SELECT 12, 'b', 'viber_business', 'refused'
+ UNION ALL SELECT 13, 'c', 'whatsapp_cloud', 'draft') AS given"""
+DECLARED = "SELECT line_id, requirement, classes, granted, state, declared FROM registration ORDER BY 1"
+KINDS = "SELECT id, requirement, patterned, rules_version FROM line ORDER BY 1"
+
+
+async def test_what_was_a_word_on_a_line_is_a_declaration(url: str) -> None:
+    (number,) = [
+        int(path.name[:4])
+        for path in (migrations.FOLDER / "versions").glob("*_registrations_and_patterns_of_lines.py")
+    ]
+    await on_connection(url, upgrade, f"{number - 1:04}")
+    await on_connection(url, lambda connection: connection.execute(text(LINES)))
+    await on_connection(url, upgrade)
+
+    def look(connection: Connection, query: str) -> list[Any]:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+    declared, kinds = [await on_connection(url, look, query) for query in (DECLARED, KINDS)]
+    assert declared == [
+        (11, "plain", "otp service", "otp service", "approved", 1),
+        (12, "viber-sender", "otp service", "", "refused", 1),
+    ]
+    assert kinds == [(11, "plain", "", 1), (12, "viber-sender", "", 1), (13, "whatsapp-number", "", 1)]
+
+
 @pytest.mark.usefixtures("folder")
 async def test_down_and_up_again(url: str) -> None:
     await migrate(url)

@@ -25,6 +25,7 @@ from angarium.core.problems import Problem
 from angarium.lines.store import Line
 from angarium.messaging import sender, workers
 from angarium.storage.database import Transaction
+from angarium.storage.revise import load_tables
 from angarium.storage.sqlite import SqliteDatabase
 from sim.checker import Checker, Rule, Wrong
 from sim.loop import VirtualClock, VirtualLoop, play
@@ -77,6 +78,7 @@ def shop() -> Shop:
 async def _open_shop() -> Shop:
     database = SqliteDatabase("")
     await database.start()
+    load_tables()
     await create_schema(database)
     relay = await Relay(database).open()
     for name, channel, classes, given in LINES:

@@ -271,19 +271,19 @@ def read_csv(body: bytes, read: Callable[[bytes], PatternInput]) -> list[Pattern
         raise invalid("body", f"is not UTF-8: byte {error.start}", remedy="save the file as UTF-8") from None
     heading = text.partition("\n")[0]
     delimiter = ";" if heading.count(";") > heading.count(",") else ","
+    try:
+        found = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise invalid("body", f"is not CSV: {error}", remedy="quotes around what holds a delimiter") from None
+    names = [name.strip() for name in found[0]] if found else []
     fields = {field.encode_name for field in msgspec.structs.fields(PatternInput)}
-    names = [name.strip() for name in next(csv.reader([heading], delimiter=delimiter), [])]
     strange = [name for name in names if name not in fields]
     if strange or "name" not in names:
         remedy = "a heading of some of " + ", ".join(sorted(fields))
         raise invalid("body", "has another heading", value=", ".join(strange or names), remedy=remedy)
-    try:
-        found = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))[1:]
-    except csv.Error as error:
-        raise invalid("body", f"is not CSV: {error}", remedy="quotes around what holds a delimiter") from None
-    if len(found) > AT_ONCE_MAX:
+    if len(found) > AT_ONCE_MAX + 1:
         raise invalid("body", "has too many rows", value=len(found), remedy=f"at most {AT_ONCE_MAX} at once")
-    return [_row(names, row, read) for row in found if any(cell.strip() for cell in row)]
+    return [_row(names, row, read) for row in found[1:] if any(cell.strip() for cell in row)]
 
 
 def _row(

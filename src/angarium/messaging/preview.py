@@ -144,7 +144,15 @@ def _step(world: World, case: Case, index: int, way: Way | Hold | Refuse, now: i
         "content": {"text": CODE_MASK} if secret else msgspec.to_builtins(way.content),
         "measure": msgspec.to_builtins(measure),
         "price": price_shown(way.quote),
+        "pattern": _pattern(world, case, way),
     }
+
+
+def _pattern(world: World, case: Case, way: Way) -> Document | None:
+    """The registered template that the text fits; None where it need not fit one."""
+    index = world.lines.patterns(way.line, case.message.message_class)
+    found = index.match(way.content.text) if index else None
+    return {"name": found.name, "external_id": found.external_id} if found else None
 
 
 def _checks(world: World, case: Case, index: int, now: int) -> list[Document]:
