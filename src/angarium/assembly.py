@@ -48,6 +48,7 @@ from angarium.messaging import api as messages
 from angarium.messaging import (
     budgets_api,
     costs_api,
+    health_api,
     pages,
     people_api,
     policies_api,
@@ -102,6 +103,7 @@ HANDLERS = [
     *messages.HANDLERS,
     *unknowns.HANDLERS,
     *costs_api.HANDLERS,
+    *health_api.HANDLERS,
     *budgets_api.HANDLERS,
     *policies_api.HANDLERS,
     *review_api.HANDLERS,

@@ -35,7 +35,7 @@ from angarium.lines.tariffs_flows import ListInput, TariffInput
 from angarium.lines.tariffs_store import PriceList, Tariff
 from angarium.messaging import accept, plan, policies, receive, reconcile, send, story, withdrawal
 from angarium.messaging.accept import Answer, MessageInput, Order
-from angarium.messaging.case import wake
+from angarium.messaging.case import Case, wake
 from angarium.messaging.receive import Read
 from angarium.messaging.send import Ended
 from angarium.messaging.store.attempts import Attempt
@@ -217,10 +217,10 @@ class Relay:
         """The reference that `take` gave last."""
         return f"ref{self._refs}"
 
-    async def receipt(self, line: str, status: ReceiptStatus, ref: str = "", **given: Any) -> None:
+    async def receipt(self, line: str, status: ReceiptStatus, ref: str = "", **given: Any) -> list[Case]:
         """What the provider says later; of the reference that was given last, unless it is said otherwise."""
         spoken = Receipt(status=status, ref=ref or ("" if given else self.last_ref()), **given)
-        await self._heard(line, spoken)
+        return await self._heard(line, spoken)
 
     async def hear(self, line: str, text: str, sender: str = "+380501234567", **given: Any) -> None:
         """A customer writes on a line."""
@@ -228,13 +228,14 @@ class Relay:
         said = Inbound(f"in{self._refs}", sender, "Shop", text, **given)
         await self._heard(line, said)
 
-    async def _heard(self, line: str, event: Receipt | Inbound) -> None:
+    async def _heard(self, line: str, event: Receipt | Inbound) -> list[Case]:
         entry = receive.entry(self.world, self.lines[line], Raw(b""))
         await receive.journal(self.world, [entry])
         read = Read(entry, self.lines[line], [event])
         now = self.clock.now()
         cases = await self.ground.db.run(receive._apply, self.world, self.workspace_id, [read], now)
         wake(self.world, cases)
+        return cases
 
     async def wait(self, seconds: float) -> int:
         """Let time pass, and let the planner decide what is due; how many decisions it took."""

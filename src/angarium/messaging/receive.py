@@ -79,7 +79,18 @@ async def work_through(world: World, entries: Sequence[Entry]) -> None:
     for workspace_id in sorted({r.entry.workspace_id for r in read}):
         ours = [r for r in read if r.entry.workspace_id == workspace_id]
         now = world.ground.clock.now()
-        wake(world, await world.ground.db.run(_apply, world, workspace_id, ours, now))
+        cases = await world.ground.db.run(_apply, world, workspace_id, ours, now)
+        hear(world, cases, now)
+        wake(world, cases)
+
+
+def hear(world: World, cases: Iterable[Case], now: int) -> None:
+    """After the commit: let it be known how lines are doing by the verdicts that came just now."""
+    for case in cases:
+        for attempt in case.changed.values():
+            line = world.lines.get(attempt.line_id)
+            if line is not None:
+                world.ear.receipt(line, attempt, now)
 
 
 async def give_up(world: World, one: Entry, why: str) -> None:

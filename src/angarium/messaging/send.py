@@ -261,7 +261,9 @@ async def record(world: World, ended: Sequence[Ended]) -> None:
     now = world.ground.clock.now()
     for workspace_id in sorted({one.attempt.workspace_id for one in ended}):
         ours = [one for one in ended if one.attempt.workspace_id == workspace_id]
-        wake(world, await world.ground.db.run(_record, world, workspace_id, ours, now))
+        cases = await world.ground.db.run(_record, world, workspace_id, ours, now)
+        receive.hear(world, cases, now)
+        wake(world, cases)
 
 
 async def set_aside(world: World, one: Ended, why: str) -> None:

@@ -232,6 +232,8 @@ class Sender:
         was_well = self._condition.well()
         now = self._world.ground.clock.now()
         self._condition.heard(outcome, attempt.submitted_at or 0, now, roll)
+        took_s = (now - (attempt.submitted_at or now)) / MICROS
+        self._world.ear.outcome(self.line, outcome, took_s, now)
         if self._condition.well() is not was_well:
             self._show()
             log.warning("a line changed", line=self.line.name, state=self.state())

@@ -14,18 +14,20 @@ from typing import TypeVar
 import structlog
 
 from angarium.core.batches import Batcher
-from angarium.core.clock import MICROS
+from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Raw
+from angarium.core.problems import Problem
 from angarium.core.service import Supervisor
 from angarium.lines import registration_flows
 from angarium.lines.flows import TOPIC as LINES_TOPIC
 from angarium.lines.store import Line
-from angarium.messaging import plan, poison, receive, reconcile, send, withdrawal
+from angarium.messaging import health, plan, poison, receive, reconcile, send, withdrawal
 from angarium.messaging.case import Case, wake
 from angarium.messaging.condition import Condition
 from angarium.messaging.reconcile import Tidied
 from angarium.messaging.send import Ended
 from angarium.messaging.sender import BATCH_MAX, POLL_S, Sender
+from angarium.messaging.store import health as health_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store import owners
 from angarium.messaging.store.inbox import Entry
@@ -38,6 +40,7 @@ T = TypeVar("T")
 
 LINES_POLL_S = 5.0  # the same for a change of a line or a workspace that was made by another process
 TIDY_S = 60.0
+HEALTH_S = 30.0  # how old what is known of other servers may be
 ALARM_S = 900.0  # how long the death of a loop is told of
 
 
@@ -54,6 +57,8 @@ class Engine:
         self.journal: Batcher[Entry, None] = Batcher(self._journal, BATCH_MAX)
         self.applier: Batcher[Entry, None] = Batcher(self._apply, BATCH_MAX)
         self.done: Counter[str] = Counter()
+        self._run_id = world.ground.ids.mint()  # of this run of the server
+        self._health_at = 0  # when to look next at how lines are doing
         self.tidied: dict[int, Tidied] = {}  # what each workspace had in doubt, a minute ago at most
 
     def backlogs(self) -> dict[str, int]:
@@ -66,8 +71,14 @@ class Engine:
         return self._supervisor.failures
 
     def states(self) -> dict[int, str]:
-        """How each line of this machine is connected."""
-        return {line_id: sender.state() for line_id, sender in self._senders.items()}
+        """How each line of this machine is connected, and the share of the last hour that was taken."""
+        taken = self._world.taken
+        return {
+            line_id: f"{sender.state()}; {taken[line_id] / 10:g} % of the last hour taken"
+            if line_id in taken
+            else sender.state()
+            for line_id, sender in self._senders.items()
+        }
 
     def conditions(self) -> dict[int, Condition]:
         """What is known of the provider of each line of this machine."""
@@ -99,6 +110,7 @@ class Engine:
         await self.recorder.drained()
         await self.journal.drained()
         await self.applier.drained()
+        await self._write_health()
         await self._supervisor.stop()
 
     async def heard(self, line: Line, raw: Raw) -> None:
@@ -116,6 +128,7 @@ class Engine:
         while True:
             await waiter.wait(LINES_POLL_S)
             await self._refresh()
+            await self._write_health()
 
     async def _refresh(self) -> None:
         workspace_ids = await self._workspaces()
@@ -136,6 +149,28 @@ class Engine:
             )
             self._supervisor.run(f"line {wanted[line_id].name}", sender.run)
 
+    async def _write_health(self) -> None:
+        """Write how lines are doing, and look now and then at what others have written."""
+        world, now = self._world, self._world.ground.clock.now()
+        heard = world.ear.take(now)
+        try:
+            if heard:
+                await world.ground.db.run(health_store.save, self._run_id, heard)
+            if now >= self._health_at:
+                self._health_at = now + micros(HEALTH_S)
+                await self._read_health(now)
+        except Problem:  # the database is away; what was heard is kept
+            world.ear.put_back(heard)
+
+    async def _read_health(self, now: int) -> None:
+        by_owner: dict[int, list[int]] = {}
+        for line in self._world.lines.every():
+            by_owner.setdefault(line.workspace_id, []).append(line.id)
+        taken: dict[int, int] = {}
+        for workspace_id, line_ids in by_owner.items():
+            taken |= await self._world.ground.db.read(health.taken, workspace_id, line_ids, now)
+        self._world.taken = taken
+
     async def _tidy(self) -> None:
         while True:
             for workspace_id in await self._workspaces():
@@ -143,6 +178,8 @@ class Engine:
                 await reconcile.rescue(self._world, workspace_id, self._senders.keys())
                 tidied = await reconcile.tidy(self._world, workspace_id)
                 self.tidied[workspace_id] = tidied
+                now = self._world.ground.clock.now()
+                await self._world.ground.db.run(health.forget, workspace_id, now)
                 self.done["receipts_forgotten"] += tidied.forgotten
             await self._world.ground.clock.sleep(TIDY_S)
 

@@ -18,6 +18,7 @@ from angarium.lines.flows import opened_settings
 from angarium.lines.store import Line
 from angarium.messaging.cascade import Step
 from angarium.messaging.condition import Waiting
+from angarium.messaging.health import Ear
 from angarium.messaging.lanes import Turns
 from angarium.messaging.policies import AtHand
 from angarium.messaging.store import cascades
@@ -74,6 +75,7 @@ class World:
     policies: AtHand = field(init=False)
     suppressing: dict[int, bool] = field(default_factory=dict)  # workspace -> whether it has a list at all
     connected: dict[int, bool] = field(default_factory=dict)  # line id -> whether it is, on this machine
+    ear: Ear = field(default_factory=Ear)  # what this machine hears of how its lines are doing
     # line id -> per mille of the last hour that was taken, where enough was sent
     taken: dict[int, int] = field(default_factory=dict)
     turns: dict[int, Turns] = field(default_factory=dict)  # line id -> whose turn it is on it

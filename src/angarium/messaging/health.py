@@ -1,0 +1,130 @@
+"""How lines are doing: heard from outcomes and receipts, written seconds later, read in windows.
+
+What is heard is counted in memory and written in one small row for each line, minute and server. A server
+that falls loses the counts of its last seconds, and no message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from angarium.core.clock import MICROS, micros
+from angarium.core.ports import Accepted, Outcome, Refused, Unknown
+from angarium.core.values import Reason
+from angarium.lines import tallies
+from angarium.lines.store import Line
+from angarium.lines.tallies import SPANS, WINDOWS, Tally
+from angarium.messaging import breaker
+from angarium.messaging.breaker import Sign
+from angarium.messaging.states import AttemptState
+from angarium.messaging.store import health as store
+from angarium.messaging.store.attempts import Attempt
+from angarium.messaging.store.health import Heard
+from angarium.storage.database import Transaction
+
+KEPT_S = {"m": 2 * 3_600.0, "h": 26 * 3_600.0}  # longer than the longest window over such rows
+ERROR_MAX = 200  # characters
+
+Key = tuple[int, int, str, int]  # owner, line, span, when it began in seconds
+
+
+class Ear:
+    """What this server hears of lines. It is at hand in `World.ear`."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[Key, Tally] = {}
+        self._fresh: set[Key] = set()
+
+    def outcome(self, line: Line, outcome: Outcome, took_s: float, now: int) -> None:
+        """How a submission ended."""
+        sign = breaker.sign(outcome)
+        if sign is Sign.NONE:
+            return
+        for tally in self._of(line.workspace_id, line.id, now):
+            tally.taken += sign is Sign.GOOD
+            if sign is Sign.BAD:
+                tally.failed += 1
+                tally.unanswered += isinstance(outcome, Unknown)
+                tally.error_reason, tally.error = error_of(outcome)
+                tally.error_at = now
+            if isinstance(outcome, Accepted):
+                tally.accepted += 1
+                tallies.count(tally.accept_s, took_s)
+
+    def receipt(self, line: Line, attempt: Attempt, now: int) -> None:
+        """The verdict on an attempt, if it came at this instant."""
+        if attempt.delivered_at == now:
+            for tally in self._of(line.workspace_id, line.id, now):
+                tally.delivered += 1
+                tallies.count(tally.deliver_s, (now - (attempt.accepted_at or now)) / MICROS)
+        elif attempt.state is AttemptState.FAILED and attempt.ended_at == now:
+            for tally in self._of(line.workspace_id, line.id, now):
+                tally.undelivered += 1
+
+    def _of(self, owner_id: int, line_id: int, now: int) -> list[Tally]:
+        found = []
+        for span in SPANS:
+            key = (owner_id, line_id, span, tallies.starts(span, now // MICROS))
+            self._fresh.add(key)
+            found.append(self._tallies.setdefault(key, Tally()))
+        return found
+
+    def take(self, now: int) -> list[Heard]:
+        """What was heard since the last time, to be written; minutes that are over are let go of."""
+        heard = [
+            Heard(key[0], key[1], key[2], key[3] * MICROS, self._tallies[key]) for key in sorted(self._fresh)
+        ]
+        self._fresh.clear()
+        over = [key for key in self._tallies if key[3] + SPANS[key[2]] < now // MICROS - SPANS[key[2]]]
+        for key in over:
+            del self._tallies[key]
+        return heard
+
+    def put_back(self, heard: Iterable[Heard]) -> None:
+        """They could not be written: the next time."""
+        self._fresh |= {(one.workspace_id, one.line_id, one.span, one.begins // MICROS) for one in heard}
+        for one in heard:
+            self._tallies.setdefault(
+                (one.workspace_id, one.line_id, one.span, one.begins // MICROS), one.tally
+            )
+
+
+def error_of(outcome: Outcome) -> tuple[str, str]:
+    """A fault in few words: its reason, and what the provider said."""
+    match outcome:
+        case Refused(reason=reason, code=code, detail=detail):
+            return reason.value, ": ".join(word for word in (code, detail) if word)[:ERROR_MAX]
+        case Unknown(detail):
+            return Reason.NO_ANSWER.value, detail[:ERROR_MAX]
+        case _:
+            return "", ""
+
+
+async def windows(
+    tx: Transaction,
+    workspace_id: int,
+    line_ids: Sequence[int],
+    now: int,
+    names: Sequence[str] = tuple(WINDOWS),
+) -> dict[int, dict[str, Tally]]:
+    """How lines of a workspace were, by the name of the window, which begins with a whole minute or hour."""
+    found: dict[int, dict[str, Tally]] = {line_id: {} for line_id in line_ids}
+    for name in names:
+        length_s, span = WINDOWS[name]
+        rows = await store.since(tx, workspace_id, line_ids, span, now - micros(length_s))
+        for line_id in line_ids:
+            found[line_id][name] = tallies.together(tally for owner, tally in rows if owner == line_id)
+    return found
+
+
+async def taken(tx: Transaction, workspace_id: int, line_ids: Sequence[int], now: int) -> dict[int, int]:
+    """Per mille of the last hour that was taken, of the lines of which enough is known."""
+    found = await windows(tx, workspace_id, line_ids, now, ("1h",))
+    shares = {line_id: one["1h"].success_per_mille() for line_id, one in found.items()}
+    return {line_id: share for line_id, share in shares.items() if share is not None}
+
+
+async def forget(tx: Transaction, workspace_id: int, now: int) -> None:
+    """Let go of what is older than any window."""
+    for span, kept_s in KEPT_S.items():
+        await store.forget(tx, workspace_id, span, now - micros(kept_s))
