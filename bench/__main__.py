@@ -11,12 +11,12 @@ from typing import Any
 import click
 import msgspec
 
-from bench import ceilings, fairness, scenarios
+from bench import ceilings, contacts, fairness, scenarios
 from bench.report import conditions, medians, print_all
 from bench.scenarios import SCENARIOS, Mismatch, Scenario
 from bench.stage import Seed, sow
 
-NAMES = (*(scenario.name for scenario in SCENARIOS), "fairness", "startup")
+NAMES = (*(scenario.name for scenario in SCENARIOS), "fairness", "startup", "contacts")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,6 +30,9 @@ NAMES = (*(scenario.name for scenario in SCENARIOS), "fairness", "startup")
 @click.option(
     "--campaign", default=200_000, show_default=True, help="Queued by another workspace, before codes come."
 )
+@click.option(
+    "--contacts", "rows", default=1_000_000, show_default=True, help="Rows of the file of contacts."
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything to this file.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep databases and logs in this folder.")
 def main(
@@ -39,6 +42,7 @@ def main(
     phones: int,
     window: int,
     campaign: int,
+    rows: int,
     json_path: Path | None,
     folder: Path | None,
 ) -> None:
@@ -48,7 +52,7 @@ def main(
         where = folder or Path(temporary)
         (where / "seed").mkdir(parents=True)
         try:
-            found = asyncio.run(measure(where, chosen, messages, runs, phones, window, campaign))
+            found = asyncio.run(measure(where, chosen, messages, runs, phones, window, campaign, rows))
         except Mismatch as mismatch:
             click.echo(f"The ledgers do not agree: {mismatch}", err=True)
             sys.exit(1)
@@ -65,6 +69,7 @@ async def measure(
     phones: int,
     window: int,
     campaign: int,
+    rows: int,
 ) -> dict[str, Any]:
     """Everything that was asked for."""
     seed = await sow(folder / "seed", phones, window)
@@ -85,6 +90,8 @@ async def measure(
     if "fairness" in names:
         codes = max(1, messages // 60)
         found["fairness"] = await fairness.measure(folder, codes, campaign, phones, window)
+    if "contacts" in names:
+        found["contacts"] = await contacts.measure(folder / "contacts", rows, runs)
     if "startup" in names:
         click.echo(f"startup: {runs} runs", err=True)
         starts = [await scenarios.start(seed, folder / f"startup-{i}") for i in range(runs)]

@@ -35,6 +35,24 @@ START_ROWS = (
 )
 
 
+FILE_ROWS = (
+    ("rows", "rows", ",.0f"),
+    ("import, rows a second", "import_per_s", ",.0f"),
+    ("server, µs of CPU a row", "server_cpu_us", ".0f"),
+    ("reader, µs of CPU a row", "worker_cpu_us", ".0f"),
+    ("server grows by, MiB", "server_growth_mib", ".0f"),
+    ("reader, peak MiB", "worker_mib", ".0f"),
+    ("a message is accepted in, idle, ms", "message_idle_ms", ".1f"),
+    ("the same during the import, p50 ms", "message_p50_ms", ".1f"),
+    ("the same during the import, p99 ms", "message_p99_ms", ".1f"),
+    ("export CSV, contacts a second", "csv_per_s", ",.0f"),
+    ("export XLSX, contacts a second", "xlsx_per_s", ",.0f"),
+    ("server grows by, exporting, MiB", "export_growth_mib", ".0f"),
+    ("writer, peak MiB", "writer_mib", ".0f"),
+    ("bytes of SQLite a contact", "database_bytes", ",.0f"),
+)
+
+
 QUANTILES = ("p50_ms", "p99_ms", "p999_ms")
 
 
@@ -85,6 +103,8 @@ def print_all(found: dict[str, Any]) -> None:
             out.print(f"{who} alone: {per_s:,.0f} messages a second")
     if "fairness" in found:
         out.print(_codes_table(found["fairness"]))
+    if "contacts" in found:
+        out.print(_table(FILE_ROWS, {name: one["median"] for name, one in found["contacts"].items()}))
     if "startup" in found:
         out.print(_table(START_ROWS, {"startup": found["startup"]["median"]}))
 

@@ -58,7 +58,7 @@ async def sow(folder: Path, phones: int, window: int) -> Seed:
     try:
         workspace = await accounts.create_workspace(ground, "bench")
         key = await accounts.create_key(ground, workspace.id, "bench", frozenset(SCOPES))
-        await lines.create(ground, workspace.id, _line(smpp_port, window))
+        await lines.create(ground, workspace.id, sms_line(smpp_port, window))
         await _people(ground, workspace.id, phones)
     finally:
         await ground.db.stop()
@@ -88,7 +88,7 @@ async def change_speed(seed: Seed, folder: Path, per_s: float) -> None:
         owner = await accounts.workspace_named(ground, "bench")
         line = await lines.named(ground, owner.id, LINE)
         both = (MessageClass.OTP, MessageClass.PROMOTIONAL)
-        given = _line(seed.smpp_port, seed.window)
+        given = sms_line(seed.smpp_port, seed.window)
         given = msgspec.structs.replace(given, classes=both, speed_per_s=per_s)
         await lines.change(ground, owner.id, line.id, given)
 
@@ -158,7 +158,8 @@ def _settings(folder: Path, port: int) -> Settings:
     return Settings(database=database, port=port, key_file=key_file, log_level="warning", requests_per_s=0)
 
 
-def _line(smpp_port: int, window: int) -> LineInput:
+def sms_line(smpp_port: int, window: int) -> LineInput:
+    """A line to an operator on this machine."""
     system_id, password = ACCOUNT
     return LineInput(
         name=LINE,

@@ -26,6 +26,9 @@ from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
 from angarium.contacts import fields_api as contact_fields
+from angarium.contacts.exports import api as exports_api
+from angarium.contacts.exports.flows import Exports
+from angarium.contacts.exports.runner import Exporter
 from angarium.contacts.imports import api as imports_api
 from angarium.contacts.imports.flows import Imports
 from angarium.contacts.imports.runner import Runner
@@ -100,6 +103,7 @@ HANDLERS = [
     *merges.HANDLERS,
     *imports_api.HANDLERS,
     *people_api.HANDLERS,
+    *exports_api.HANDLERS,
     *messages.HANDLERS,
     *unknowns.HANDLERS,
     *costs_api.HANDLERS,
@@ -129,6 +133,8 @@ class House:
     notary: Notary
     imports: Imports
     importer: Runner
+    exports: Exports
+    exporter: Exporter
 
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
@@ -159,6 +165,7 @@ def assemble(settings: Settings) -> House:
         return [workspace.id for workspace in await ground.db.read(accounts.workspaces)]
 
     engine = Engine(world, workspace_ids)
+    exports = Exports(ground, Shelf(files_folder(settings) / "exports", settings.file_max_bytes))
     imports = Imports(ground, Shelf(files_folder(settings) / "imports", settings.file_max_bytes))
     return House(
         settings,
@@ -169,6 +176,8 @@ def assemble(settings: Settings) -> House:
         Notary(ground, notary.anchors_beside(settings.key_file)),
         imports,
         Runner(imports, workspace_ids),
+        exports,
+        Exporter(exports, workspace_ids),
     )
 
 
@@ -217,6 +226,7 @@ def application(house: House) -> Litestar:
             "surroundings": Outlook(house.world),
             "line_states": house.engine.states,
             "imports": house.imports,
+            "exports": house.exports,
         },
     )
 
@@ -270,6 +280,7 @@ async def _serve(settings: Settings) -> None:
         await house.engine.start()
         await house.notary.start()
         await house.importer.start()
+        await house.exporter.start()
         await server.start()
         _collect_seldom()
         log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
@@ -281,6 +292,7 @@ async def _serve(settings: Settings) -> None:
     finally:
         await server.stop()
         await house.importer.stop()
+        await house.exporter.stop()
         await _hear_out(house)
         await house.close()
         log.info("stopped")

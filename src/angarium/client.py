@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
@@ -12,6 +13,8 @@ from angarium.core.clock import Clock
 
 ANSWER_S = 30.0
 LOOK_EVERY_S = 0.25
+BLOCK_BYTES = 262_144
+PATIENT = aiohttp.ClientTimeout(total=None, sock_read=180.0)  # for files: no limit but that something comes
 
 Document = dict[str, Any]
 Unreachable = aiohttp.ClientConnectionError  # nobody answers at that address
@@ -67,6 +70,36 @@ class Api:
             if answer.status >= 400:
                 raise ApiError(answer.status, msgspec.json.decode(await answer.read()))
             return await answer.text()
+
+    async def send_file(self, path: str, file: Path, sent: Callable[[int], None]) -> Document:
+        """A file as the body of a POST; `sent` is told of each piece that has gone, in bytes."""
+        assert self._session is not None, "enter it first"
+
+        async def pieces() -> AsyncIterator[bytes]:
+            with file.open("rb") as source:
+                while block := source.read(BLOCK_BYTES):
+                    yield block
+                    sent(len(block))
+
+        async with self._session.post(self._url + path, data=pieces(), timeout=PATIENT) as answer:
+            document: Document = msgspec.json.decode(await answer.read())
+            if answer.status >= 400:
+                raise ApiError(answer.status, document)
+            return document
+
+    async def fetch_file(self, path: str, file: Path) -> None:
+        """What is there as a file of ours; ApiError when it is refused."""
+        assert self._session is not None, "enter it first"
+        async with self._session.get(self._url + path, timeout=PATIENT) as answer:
+            if answer.status >= 400:
+                raise ApiError(answer.status, msgspec.json.decode(await answer.read()))
+            with file.open("wb") as sink:
+                async for block in answer.content.iter_chunked(BLOCK_BYTES):
+                    sink.write(block)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait before the next look."""
+        await self._clock.sleep(seconds)
 
     async def surely(self, method: str, path: str, body: object = None, key: str = "") -> Document:
         """The same, as often as it takes while the server is away or cannot now. Give writes a `key`."""

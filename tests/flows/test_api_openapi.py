@@ -103,6 +103,7 @@ UNTOLD = {
     ("GET", "/v1/messages"),
     ("GET", "/v1/messages/report"),
     ("GET", "/v1/imports/{import_id:str}/errors"),
+    ("GET", "/v1/exports/{export_id:str}/file"),
     ("GET", "/v1/messages/report/instead"),
     ("GET", "/v1/unknowns"),
     ("GET", "/v1/unknowns/summary"),

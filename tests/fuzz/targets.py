@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fuzz import bodies, callbacks, registrations, smpp, texts
+from fuzz import bodies, callbacks, registrations, smpp, tables, texts
 from fuzz.harness import Target
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for target in (*smpp.TARGETS, *callbacks.TARGETS, *texts.TARGETS, *bodies.TARGETS, *registrations.TARGETS)
+    for family in (bodies, callbacks, registrations, smpp, tables, texts)
+    for target in family.TARGETS
 }

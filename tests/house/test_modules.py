@@ -31,6 +31,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("contacts", "likeness"): "whether two contacts may be one person",
     ("contacts", "merge_flows"): "make one contact of two, and undo it",
     ("contacts", "merging"): "what the one is that stays, and what both were",
+    ("contacts", "exports"): "contacts as files",
     ("contacts", "imports"): "contacts from files",
     ("contacts", "places"): "where a contact is, and what is spoken there",
     ("contacts", "consent"): "what counts of what a contact said",

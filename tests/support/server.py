@@ -174,6 +174,7 @@ MADE_BY_POST: dict[
     "cascade_id": ("/v1/cascades", CASCADE),
     "contact_id": ("/v1/contacts", CONTACT),
     "field_id": ("/v1/contact-fields", FIELD),
+    "export_id": ("/v1/exports", {"tags": ["vip"]}),
     "import_id": ("/v1/imports", {"id": "c-1"}),  # a file of one cell, as far as the server knows
     "api_key_id": ("/v1/keys", KEY),
     "message_id": ("/v1/messages", MESSAGE),

@@ -49,6 +49,7 @@ PHONEISH = re.compile(r"\+?[\d\s()./\-]{7,24}")
 PARTED = re.compile(r"[;,|/]")
 
 
+KINDS = frozenset(kind.value for kind in AddressKind)
 ONCE = frozenset({"external_id", "locale", "time_zone", "opted_out", "opt_out", "operator_blacklist"})
 
 
@@ -123,6 +124,8 @@ def _by_head(head: str, column: Sequence[str]) -> Guess | None:
         return None
     if head.startswith(OURS):
         return Guess("ignore", by="head")
+    if head in KINDS:  # as our own export writes them
+        return Guess("address", kind=head, by="head")
     known = TARGET_OF.get(words) or TARGET_OF.get(re.sub(r" ?\d+$", "", words))
     if known is None:
         return None
@@ -130,7 +133,9 @@ def _by_head(head: str, column: Sequence[str]) -> Guess | None:
     if to == "opt_out":
         return Guess(to, message_class=which, by="head")
     if to == "field":
-        return Guess(to, field_kind(column), which, by="head")
+        # A head that can be a name is one: `town` does not become `city`.
+        name = field_name(head, 0) if head.isascii() else which
+        return Guess(to, field_kind(column), name, by="head")
     return Guess(to, kind=which, by="head")
 
 

@@ -71,7 +71,7 @@ async def bring(
     import_id, now = ground.ids.mint(), ground.clock.now()
     try:
         size, digest = await imports.shelf.keep(import_id, pieces)
-        seen = await _seen(imports, import_id, Mapping(country=country))
+        seen = await _seen(imports, workspace_id, import_id, Mapping(country=country))
     except BaseException:
         imports.shelf.remove(import_id)
         raise
@@ -90,10 +90,12 @@ async def bring(
     )
 
 
-async def _seen(imports: Imports, import_id: int, said: Mapping) -> Seen:
+async def _seen(imports: Imports, workspace_id: int, import_id: int, said: Mapping) -> Seen:
+    defined = await imports.ground.db.read(fields.definitions, workspace_id)
     try:
         async with imports.looks:
-            return await looked_at(Job(path=str(imports.shelf.path(import_id)), mapping=said))
+            seen = await looked_at(Job(path=str(imports.shelf.path(import_id)), mapping=said))
+        return msgspec.structs.replace(seen, guess=mappings.as_defined(seen.guess, defined))
     except Unreadable as unreadable:
         raise invalid("file", unreadable.problem, remedy=unreadable.remedy) from None
 
@@ -116,7 +118,7 @@ async def say(imports: Imports, workspace_id: int, import_id: int, said: Mapping
     one = await get(imports, workspace_id, import_id)
     _must_be(one, (UPLOADED, CHECKED), "given another mapping")
     bare = msgspec.structs.replace(said, encoding=said.encoding if said.encoding in ENCODINGS else "")
-    seen = await _seen(imports, import_id, bare)
+    seen = await _seen(imports, workspace_id, import_id, bare)
     mapping = (
         said
         if said.columns

@@ -128,14 +128,21 @@ def guessed(look: Look, country: str = "") -> Mapping:
                 order=dates[0] if dates else "ymd",
                 calendar=dates[1] if dates else "gregorian",
                 decimals="," if guess.kind == "number" and _commas(cells) else ".",
-                split=_splitter(cells, ";")
-                if tags
-                else _splitter(cells, "")
-                if guess.to == "address"
-                else "",
+                split=_splitter(cells, ";") if tags or guess.to == "address" else "",
             )
         )
     return Mapping(columns=tuple(made), country=country, plus=plus)
+
+
+def as_defined(mapping: Mapping, defined: Mapping_[str, FieldDefinition]) -> Mapping:
+    """The mapping with fields as they are defined; a head that is the label of a field means that field."""
+    labels = {one.label: one for one in defined.values() if one.label}
+    made = []
+    for column in mapping.columns:
+        there = (labels.get(str(column.column)) or defined.get(column.name)) if column.to == "field" else None
+        changes = {"name": there.name, "kind": there.kind.value} if there else {}
+        made.append(msgspec.structs.replace(column, **changes))
+    return msgspec.structs.replace(mapping, columns=tuple(made))
 
 
 def _named(heads: Sequence[str], at: int) -> str | int:

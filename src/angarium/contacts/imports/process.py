@@ -34,7 +34,7 @@ class Worker:
         # -P: what lies in the folder that we run in is not imported
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", MODULE, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=AHEAD_BYTES,
-            env=_environment(),
+            env=environment(),
         )  # fmt: skip
         assert self._process.stdin is not None
         self._process.stdin.write(msgspec.json.encode(self._job) + b"\n")
@@ -83,7 +83,7 @@ async def looked_at(job: Job) -> Seen:
     raise Unreadable("shows nothing", "save it again")
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """What the worker may know: where Python finds our code, and nothing of the server's settings."""
     kept = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "LC_ALL", "HOME", "TZ")
     return {name: os.environ[name] for name in kept if name in os.environ}

@@ -6,6 +6,7 @@ of `contacts/rules.py`, as it is of a contact that comes by the API.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -311,7 +312,12 @@ def splitter(column: Column) -> Split:
     sign = column.split or (";" if column.to in ("tags", "opted_out") else "")
     if not sign:
         return lambda text: [text]
-    return lambda text: [part for one in text.split(sign) if (part := one.strip())]
+
+    def split(text: str) -> list[str]:
+        parts = next(csv.reader([text], delimiter=sign)) if '"' in text else text.split(sign)
+        return [part for one in parts if (part := one.strip())]
+
+    return split
 
 
 def converter(column: Column, definition: FieldDefinition | None) -> Callable[[str], Any]:

@@ -77,6 +77,25 @@ class Shelf:
             await asyncio.to_thread(os.fsync, file.fileno())
         return size, digest.hexdigest()
 
+    def begin(self, owner_id: int) -> Path:
+        """Where a file that is still being written lies."""
+        self._open()
+        part = self.path(owner_id).with_suffix(UNFINISHED)
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600))
+        return part
+
+    def finish(self, owner_id: int) -> None:
+        """The file is whole: it is surely on the disk, and has its name."""
+        part = self.path(owner_id).with_suffix(UNFINISHED)
+        descriptor = os.open(part, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        part.rename(self.path(owner_id))
+        _sync_folder(self.folder)
+
     def remove(self, owner_id: int) -> None:
         """Remove a file; nothing when there is none."""
         self.path(owner_id).unlink(missing_ok=True)

@@ -95,17 +95,13 @@ class WorkbookTable:
 
     def __init__(self, path: Path, sheet: str) -> None:
         self._book = open_workbook(path)
-        self._sheet = self._book.get_sheet_by_name(sheet or self._book.sheet_names[0])
+        self._sheet = _sheet_of(self._book, sheet or self._book.sheet_names[0])
         self.size = path.stat().st_size
         self.rows_known = self._sheet.total_height
         self.done_bytes = 0
 
     def __iter__(self) -> Iterator[list[str]]:
-        start = self._sheet.start
-        above, left = start or (0, 0)
-        for _ in range(above):
-            yield []
-        margin = [""] * left
+        margin = [""] * (self._sheet.start or (0, 0))[1]  # the rows above are there, what stands left is not
         for row in self._sheet.iter_rows():
             yield margin + [cell if type(cell) is str else text_of(cell) for cell in row]
 
@@ -133,6 +129,15 @@ def open_workbook(path: Path) -> Any:
     if not book.sheet_names:
         raise Unreadable("has no sheet", "send a workbook with rows")
     return book
+
+
+def _sheet_of(book: Any, name: str) -> Any:
+    from python_calamine import CalamineError  # noqa: PLC0415  as above
+
+    try:
+        return book.get_sheet_by_name(name)
+    except (CalamineError, ValueError) as error:
+        raise Unreadable(f"has a sheet that cannot be read: {str(error)[:200]}", "save it again") from None
 
 
 def check_unfolded(path: Path) -> None:

@@ -25,7 +25,7 @@ from angarium.contacts.imports.rows import Draft, Failed, Reader
 from angarium.contacts.imports.tables import Table, Unreadable, opened
 
 MEMORY_MAX_BYTES = 2 << 30  # of addresses; a workbook that needs more is refused
-BATCH_ROWS = 500
+BATCH_ROWS = 1_000
 LENGTH_BYTES = 4
 FRAME_MAX_BYTES = 64 << 20
 

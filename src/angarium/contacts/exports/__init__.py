@@ -1,0 +1,1 @@
+"""Contacts as files: chosen, written beside the server, fetched, and gone after a day."""

@@ -1,0 +1,151 @@
+"""What people do with an export: ask for it, look, fetch the file, delete it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from angarium.accounts import audit
+from angarium.contacts import fields
+from angarium.contacts import store as contact_store
+from angarium.contacts.exports import store, table
+from angarium.contacts.exports.store import Export
+from angarium.contacts.exports.table import AddressTold, Told
+from angarium.contacts.exports.writer import ENCODINGS
+from angarium.contacts.imports.shelf import Shelf
+from angarium.contacts.imports.sniffing import DELIMITERS
+from angarium.contacts.store import Contact
+from angarium.core import ids
+from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found, shown
+from angarium.storage.database import Transaction
+from angarium.storage.ground import Ground
+
+TOPIC = "exports"
+RUNNING, DONE, FAILED, EXPIRED = "running", "done", "failed", "expired"
+OPEN_MAX = 10  # of a workspace, running or to be fetched
+KEPT_S = 86_400.0  # then the file is removed
+PAGE_ROWS = 500
+
+
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What is to be in a file, and how it is to be written."""
+
+    format: Literal["csv", "xlsx"] = "csv"
+    columns: tuple[str, ...] = ()  # empty: all that an import takes
+    tags: tuple[str, ...] = ()  # only contacts with one of these; empty: all
+    encoding: str = "utf-8-sig"  # of CSV; utf-8-sig has a byte-order mark, by which Excel knows it
+    delimiter: str = ","
+
+
+@dataclass(frozen=True)
+class Exports:
+    """What exports need: the ground, and the folder of their files."""
+
+    ground: Ground
+    shelf: Shelf
+
+
+def check(wanted: Wanted) -> None:
+    """A Problem names everything that is wrong with what is wanted."""
+    found = list(table.check(wanted.columns))
+    if wanted.encoding not in ENCODINGS:
+        remedy = "one of " + ", ".join(ENCODINGS)
+        found.append(FieldProblem("encoding", "is not one that is known", remedy, shown(wanted.encoding)))
+    if wanted.delimiter not in DELIMITERS:
+        found.append(FieldProblem("delimiter", "is not one", ", ; tab or |", shown(wanted.delimiter)))
+    if found:
+        raise all_invalid("The export is not valid", tuple(found))
+
+
+async def ask(exports: Exports, workspace_id: int, actor: str, wanted: Wanted) -> Export:
+    """A new export, which is not written yet."""
+    check(wanted)
+    ground = exports.ground
+    if await ground.db.read(store.count, workspace_id, (RUNNING, DONE)) >= OPEN_MAX:
+        detail = f"There are {OPEN_MAX}. Fetch what is done, and delete it."
+        raise Problem("too-many-exports", "Too many exports are kept", status=409, detail=detail)
+    now = ground.clock.now()
+    text = msgspec.json.encode(wanted).decode()
+    return Export(
+        id=ground.ids.mint(), state=RUNNING, wanted=text, actor=actor, created_at=now, updated_at=now
+    )
+
+
+async def get(exports: Exports, workspace_id: int, export_id: int) -> Export:
+    """One export; a Problem when there is none."""
+    found = await exports.ground.db.read(store.get, workspace_id, export_id)
+    if found is None:
+        raise not_found("export", ids.show("export", export_id))
+    return found
+
+
+async def fetched(exports: Exports, workspace_id: int, export_id: int) -> Export:
+    """An export whose file is there; a Problem when it is not yet, or not any more."""
+    one = await get(exports, workspace_id, export_id)
+    if one.state != DONE or not exports.shelf.has(one.id):
+        detail = f"It is {one.state}. {one.reason}".strip()
+        raise Problem("export-state", "There is no file to fetch", status=409, detail=detail)
+    return one
+
+
+async def delete(exports: Exports, workspace_id: int, export_id: int) -> None:
+    """Forget an export and remove its file; one that is being written ends."""
+    one = await get(exports, workspace_id, export_id)
+    await exports.ground.db.run(store.remove, workspace_id, one.id)
+    exports.shelf.remove(one.id)
+
+
+async def note(tx: Transaction, workspace_id: int, one: Export, now: int) -> None:
+    """Write down who takes contacts out."""
+    details = msgspec.json.decode(one.wanted)
+    await audit.note(tx, workspace_id, one.actor, "export.asked", ids.show("export", one.id), details, now)
+
+
+# ── who is in it ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def pages(ground: Ground, workspace_id: int, wanted: Wanted) -> AsyncIterator[list[Contact]]:
+    """The contacts that are wanted, in the order in which they were created."""
+    tags, after = frozenset(wanted.tags), 0
+    while True:
+        found = await ground.db.read(contact_store.page, workspace_id, after, PAGE_ROWS)
+        if not found:
+            return
+        after = found[-1].id
+        chosen = found if not tags else [one for one in found if not tags.isdisjoint(one.tags)]
+        if chosen:
+            yield chosen
+
+
+async def columns_of(ground: Ground, workspace_id: int, wanted: Wanted) -> tuple[str, ...]:
+    """The columns of a file: those that were chosen, else all for which somebody has a value."""
+    if wanted.columns:
+        return wanted.columns
+    names = set(await ground.db.read(fields.definitions, workspace_id))
+    kinds: set[str] = set()
+    async for page in pages(ground, workspace_id, wanted):
+        for one in page:
+            names.update(one.fields)
+            kinds.update([address.kind.value for address in one.addresses])
+    return table.usual(sorted(names)[: table.COLUMNS_MAX - len(table.KINDS) - len(table.PLAIN)], kinds)
+
+
+def told(one: Contact) -> Told:
+    """A contact as the writer is told of it."""
+    return Told(
+        id=one.id,
+        external_id=one.external_id,
+        name=one.name,
+        locale="" if one.locale_is_guess else one.locale,
+        time_zone="" if one.time_zone_is_guess else one.time_zone,
+        country=one.country,
+        fields=one.fields,
+        tags=one.tags,
+        opted_out=tuple(sorted(one.opted_out)),
+        addresses=tuple([AddressTold(a.kind.value, a.value, a.operator_blacklist) for a in one.addresses]),
+        created_at=one.created_at,
+        updated_at=one.updated_at,
+    )

@@ -1,0 +1,177 @@
+"""What writes exports by itself: reads contacts a page at a time and hands them to the writer.
+
+A file is whole or not there. A server that is stopped over one begins it anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import msgspec
+import structlog
+
+from angarium.contacts.exports import flows, store
+from angarium.contacts.exports.flows import DONE, EXPIRED, FAILED, KEPT_S, RUNNING, TOPIC, Exports, Wanted
+from angarium.contacts.exports.store import Export
+from angarium.contacts.exports.writer import LENGTH_BYTES, Job, Written
+from angarium.contacts.imports.process import environment
+from angarium.core.clock import micros
+from angarium.core.service import Supervisor
+from angarium.storage.database import Transaction
+
+log = structlog.get_logger()
+
+MODULE = "angarium.contacts.exports.writer"
+POLL_S = 5.0
+TIDY_EVERY_S = 600.0
+TIDY_BATCH = 100
+NOTED_EVERY = 20  # pages
+
+
+class Gone(Exception):
+    """The export was deleted while it was written."""
+
+
+class Exporter:
+    """Writes the exports of this machine. A service: start and stop it."""
+
+    def __init__(self, exports: Exports, workspaces: Callable[[], Awaitable[list[int]]]) -> None:
+        self._exports = exports
+        self._ground = exports.ground
+        self._workspaces = workspaces
+        self._supervisor = Supervisor(exports.ground.clock)
+        self._tidied_at = float("-inf")
+
+    async def start(self) -> None:
+        """Write whatever was left."""
+        self._supervisor.run("exports", self._watch)
+
+    async def stop(self) -> None:
+        """Leave what is half done: it is begun anew."""
+        await self._supervisor.stop()
+
+    async def _watch(self) -> None:
+        waiter = self._ground.fabric.listen(TOPIC)
+        try:
+            while True:
+                await self._tidy()
+                if not await self.work():
+                    await waiter.wait(POLL_S)
+        finally:
+            waiter.close()
+
+    async def work(self) -> bool:
+        """Write the oldest export of each workspace; False when there is none."""
+        worked = False
+        for workspace_id in await self._workspaces():
+            for export_id in await self._ground.db.read(store.in_states, workspace_id, (RUNNING,), 1):
+                lease = await self._ground.fabric.lease(f"export/{export_id}")
+                if lease is None:
+                    continue
+                try:
+                    await self._write(workspace_id, export_id)
+                    worked = True
+                finally:
+                    await self._ground.fabric.release(lease)
+        return worked
+
+    async def _write(self, workspace_id: int, export_id: int) -> None:
+        one = await self._ground.db.read(store.get, workspace_id, export_id)
+        if one is None:
+            return
+        wanted = msgspec.json.decode(one.wanted, type=Wanted)
+        part = self._exports.shelf.begin(one.id)
+        try:
+            columns = await flows.columns_of(self._ground, workspace_id, wanted)
+            job = Job(str(part), wanted.format, columns, wanted.encoding, wanted.delimiter)
+            written = await self._written(workspace_id, one, wanted, job)
+            if not written.problem:
+                await asyncio.to_thread(self._exports.shelf.finish, one.id)
+            await self._end(workspace_id, one, written)
+        except Gone:
+            self._exports.shelf.remove(one.id)
+        finally:
+            part.unlink(missing_ok=True)
+
+    async def _written(self, workspace_id: int, one: Export, wanted: Wanted, job: Job) -> Written:
+        # -P: what lies in the folder that we run in is not imported
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", MODULE, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment()
+        )
+        try:
+            with suppress(ConnectionError):  # it has said why on its way out
+                await self._tell(process, workspace_id, one, wanted, job)
+            assert process.stdout is not None
+            said = await process.stdout.readline()
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        return msgspec.json.decode(said, type=Written) if said else Written(problem="the writer has died")
+
+    async def _tell(self, process: Process, workspace_id: int, one: Export, wanted: Wanted, job: Job) -> None:
+        """Hand over the job and every contact."""
+        assert process.stdin is not None
+        pipe, rows = process.stdin, 0
+        pipe.write(msgspec.json.encode(job) + b"\n")
+        encoder = msgspec.msgpack.Encoder()
+        number = 0
+        async for page in flows.pages(self._ground, workspace_id, wanted):
+            body = encoder.encode([flows.told(contact) for contact in page])
+            pipe.write(len(body).to_bytes(LENGTH_BYTES, "big") + body)
+            await pipe.drain()
+            rows, number = rows + len(page), number + 1
+            if number % NOTED_EVERY == 1:
+                now = self._ground.clock.now()
+                noted = store.note_progress
+                if not await self._ground.db.run(noted, workspace_id, one.id, job.columns, rows, now):
+                    raise Gone
+        pipe.write(bytes(LENGTH_BYTES))
+        await pipe.drain()
+
+    async def _end(self, workspace_id: int, one: Export, written: Written) -> None:
+        path, now = self._exports.shelf.path(one.id), self._ground.clock.now()
+        size = path.stat().st_size if path.exists() else 0
+
+        async def work(tx: Transaction) -> None:
+            state = FAILED if written.problem else DONE
+            if not await store.end(
+                tx,
+                workspace_id,
+                one.id,
+                (RUNNING,),
+                state,
+                now,
+                reason=written.problem,
+                rows=written.rows,
+                sheets=written.sheets,
+                size_bytes=size,
+            ):
+                raise Gone
+
+        await self._ground.db.run(work)
+
+    async def _tidy(self) -> None:
+        """Remove files that were kept long enough."""
+        clock = self._ground.clock
+        if clock.monotonic() - self._tidied_at < TIDY_EVERY_S:
+            return
+        self._tidied_at = clock.monotonic()
+        now, wanted = clock.now(), []
+        for workspace_id in await self._workspaces():
+            await self._ground.db.run(self._expire, workspace_id, now)
+            wanted += await self._ground.db.read(
+                store.in_states, workspace_id, (RUNNING, DONE), flows.OPEN_MAX
+            )
+        self._exports.shelf.sweep(wanted, now - micros(TIDY_EVERY_S))
+
+    async def _expire(self, tx: Transaction, workspace_id: int, now: int) -> None:
+        before = now - micros(KEPT_S)
+        for export_id in await store.untouched_since(tx, workspace_id, (DONE, FAILED), before, TIDY_BATCH):
+            await store.end(
+                tx, workspace_id, export_id, (DONE, FAILED), EXPIRED, now, reason="kept for a day"
+            )

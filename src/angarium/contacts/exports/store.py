@@ -1,0 +1,187 @@
+"""The table of exports: what is wanted, how far it has come, and how large the file is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, func, select, update
+
+from angarium.storage.bulk import BulkInsert, Statement, among
+from angarium.storage.database import Row, Transaction
+from angarium.storage.schema import Id, Instant, Words, metadata
+
+contact_export = Table(
+    "contact_export",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("id", Id, nullable=False),
+    Column("state", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("wanted", Words, nullable=False),
+    Column("columns", Words, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("rows", Id, nullable=False),
+    Column("sheets", Id, nullable=False),
+    Column("size_bytes", Id, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "id"),
+    Index("contact_export_state", "workspace_id", "state", "id"),
+    sqlite_with_rowid=False,
+)
+
+
+class Export(msgspec.Struct, frozen=True, kw_only=True):
+    """An export as it stands. `wanted` is JSON: see `exports/flows.py: Wanted`."""
+
+    id: int
+    state: str
+    reason: str = ""
+    wanted: str
+    columns: tuple[str, ...] = ()  # those in the file, once it is begun
+    actor: str
+    rows: int = 0
+    sheets: int = 0
+    size_bytes: int = 0
+    created_at: int
+    updated_at: int
+
+
+COLUMNS = ("workspace_id", *Export.__struct_fields__)
+_shown = [contact_export.c[name] for name in Export.__struct_fields__]
+_here = contact_export.c.workspace_id == bindparam("workspace_id")
+_this = (_here, contact_export.c.id == bindparam("id"))
+
+_insert = BulkInsert(contact_export, COLUMNS)
+_get = Statement(select(*_shown).where(*_this))
+_page = Statement(
+    select(*_shown)
+    .where(_here, contact_export.c.id < bindparam("before"))
+    .order_by(contact_export.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_count = Statement(
+    select(func.count()).select_from(contact_export).where(_here, among(contact_export.c.state, "states"))
+)
+_in_states = Statement(
+    select(contact_export.c.id)
+    .where(_here, among(contact_export.c.state, "states"))
+    .order_by(contact_export.c.id)
+    .limit(bindparam("limit"))
+)
+_old = Statement(
+    select(contact_export.c.id)
+    .where(_here, among(contact_export.c.state, "states"), contact_export.c.updated_at < bindparam("before"))
+    .order_by(contact_export.c.id)
+    .limit(bindparam("limit"))
+)
+_progress = Statement(
+    update(contact_export)
+    .where(*_this, contact_export.c.state == "running")
+    .values(rows=bindparam("rows"), columns=bindparam("columns"), updated_at=bindparam("now"))
+)
+_end = Statement(
+    update(contact_export)
+    .where(*_this, among(contact_export.c.state, "states"))
+    .values(
+        state=bindparam("state"),
+        reason=bindparam("reason"),
+        rows=bindparam("rows"),
+        sheets=bindparam("sheets"),
+        size_bytes=bindparam("size_bytes"),
+        updated_at=bindparam("now"),
+    )
+)
+_drop = Statement(delete(contact_export).where(*_this))
+
+
+async def insert(tx: Transaction, workspace_id: int, one: Export) -> None:
+    """Write a new export."""
+    await tx.insert(_insert, [(workspace_id, *(_kept(getattr(one, name)) for name in COLUMNS[1:]))])
+
+
+async def get(tx: Transaction, workspace_id: int, export_id: int) -> Export | None:
+    """One export; None when there is none."""
+    row = await tx.row(_get, workspace_id=workspace_id, id=export_id)
+    return None if row is None else _read(row)
+
+
+async def page(tx: Transaction, workspace_id: int, before: int, limit: int) -> list[Export]:
+    """Exports, the newest first, older than one of them."""
+    return [_read(row) for row in await tx.rows(_page, workspace_id=workspace_id, before=before, limit=limit)]
+
+
+async def count(tx: Transaction, workspace_id: int, states: Sequence[str]) -> int:
+    """How many are in these states."""
+    row = await tx.row(_count, workspace_id=workspace_id, states=list(states))
+    return 0 if row is None else int(row[0])
+
+
+async def in_states(tx: Transaction, workspace_id: int, states: Sequence[str], limit: int) -> list[int]:
+    """The oldest in these states."""
+    rows = await tx.rows(_in_states, workspace_id=workspace_id, states=list(states), limit=limit)
+    return [row[0] for row in rows]
+
+
+async def untouched_since(
+    tx: Transaction, workspace_id: int, states: Sequence[str], before: int, limit: int
+) -> list[int]:
+    """Those in these states that nothing has changed since an instant."""
+    rows = await tx.rows(_old, workspace_id=workspace_id, states=list(states), before=before, limit=limit)
+    return [row[0] for row in rows]
+
+
+async def note_progress(
+    tx: Transaction, workspace_id: int, export_id: int, columns: Sequence[str], rows: int, now: int
+) -> bool:
+    """Remember how many rows are written; False when it is not running any more."""
+    changed = await tx.execute(
+        _progress, workspace_id=workspace_id, id=export_id, columns=_kept(tuple(columns)), rows=rows, now=now
+    )
+    return changed > 0
+
+
+async def end(
+    tx: Transaction,
+    workspace_id: int,
+    export_id: int,
+    states: Sequence[str],
+    state: str,
+    now: int,
+    *,
+    reason: str = "",
+    rows: int = 0,
+    sheets: int = 0,
+    size_bytes: int = 0,
+) -> bool:
+    """From one of the states into its last one; False when it is in none of them."""
+    changed = await tx.execute(
+        _end,
+        workspace_id=workspace_id,
+        id=export_id,
+        states=list(states),
+        state=state,
+        reason=reason,
+        rows=rows,
+        sheets=sheets,
+        size_bytes=size_bytes,
+        now=now,
+    )
+    return changed > 0
+
+
+async def remove(tx: Transaction, workspace_id: int, export_id: int) -> None:
+    """Delete an export."""
+    await tx.execute(_drop, workspace_id=workspace_id, id=export_id)
+
+
+def _kept(value: Any) -> Any:
+    return value if isinstance(value, int | str) else msgspec.json.encode(value).decode()
+
+
+def _read(row: Row) -> Export:
+    values = dict(zip(Export.__struct_fields__, row, strict=True))
+    values["columns"] = tuple(msgspec.json.decode(values["columns"]))
+    return Export(**values)

@@ -1,0 +1,122 @@
+"""kill -9 in the middle of an import, again and again: every row of the file is a contact, and none is two.
+
+The verdict is who is there: by external id, with what the last row said. Meanwhile messages are taken.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from support.process import Shop
+
+ROWS = 24_000
+KILLS = 3
+NAMES = ("Олена Шевченко", "سارا احمدی", "王小明")
+IN = {"utf-8": NAMES, "utf-16": NAMES, "utf-16-be": NAMES, "cp1251": NAMES[:1]}
+
+
+def file_of(encoding: str, rows: int) -> bytes:
+    """A file; every hundredth row is somebody of before with another name, one of a thousand is wrong."""
+    names = IN[encoding]
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["id", "name", "phone", "email", "city"])
+    for n in range(rows):
+        who = n - 50 if n % 100 == 99 else n
+        phone = "12" if n % 1000 == 7 else f"+98912{who:07}"
+        writer.writerow([f"C{who}", f"{names[n % len(names)]} {n}", phone, f"u{who}@example.com", "Київ"])
+    return text.getvalue().encode(encoding)
+
+
+def expected(encoding: str, rows: int) -> dict[str, str]:
+    """Who is there in the end, and their names."""
+    names = IN[encoding]
+    found: dict[str, str] = {}
+    for n in range(rows):
+        if n % 1000 != 7:
+            found[f"C{n - 50 if n % 100 == 99 else n}"] = f"{names[n % len(names)]} {n}"
+    return found
+
+
+async def look(shop: Shop, path: str) -> dict[str, Any]:
+    """What the server says."""
+    found: dict[str, Any] = (await shop.client.ask("GET", path)).json
+    return found
+
+
+async def everybody(shop: Shop) -> list[tuple[str, str]]:
+    """External id and name of everybody."""
+    found, cursor = [], ""
+    while True:
+        page = await look(shop, f"/v1/contacts?limit=1000&cursor={cursor}")
+        found += [(one["external_id"], one["name"]) for one in page["items"]]
+        if not page["next"]:
+            return found
+        cursor = page["next"]
+
+
+@pytest.mark.timeout(600)
+async def test_every_row_is_written_once(shop: Shop) -> None:
+    await shop.start()
+    data = io.BytesIO(file_of("utf-16", ROWS))
+    sent = await shop.client.ask("POST", "/v1/imports?file_name=people.csv", data=data)
+    assert sent.status == 201, sent.body
+    path = f"/v1/imports/{sent.json['id']}"
+    assert (await shop.client.ask("POST", f"{path}/start")).status == 202
+    seen, kills = 0, 0
+    while kills < KILLS:
+
+        async def came_further(seen: int = seen) -> bool:
+            one = await look(shop, path)
+            return one["progress"]["rows_done"] > seen or one["state"] != "running"
+
+        await shop.until(came_further)
+        one = await look(shop, path)
+        assert one["state"] == "running", one["reason"]
+        assert (await shop.send()).status == 202  # what is asked for meanwhile is taken
+        await shop.kill()
+        kills, seen = kills + 1, one["progress"]["rows_done"]
+        await shop.start()
+
+    async def is_done() -> bool:
+        return bool((await look(shop, path))["state"] != "running")
+
+    await shop.until(is_done)
+    one = await look(shop, path)
+    assert one["state"] == "done", one["reason"]
+    there = [(external, name) for external, name in await everybody(shop) if external]
+    assert dict(there) == expected("utf-16", ROWS)
+    assert len(there) == len(dict(there))
+    progress = one["progress"]
+    counts = [progress[name] for name in ("created", "changed", "skipped", "failed")]
+    assert sum(counts) == ROWS
+    assert counts[3] == ROWS // 1000
+    assert not list((shop.folder / "angarium.files" / "imports").iterdir())
+
+
+@pytest.mark.parametrize("encoding", sorted(IN))
+async def test_a_file_in_each_encoding_by_the_command(shop: Shop, encoding: str) -> None:
+    await shop.start()
+    rows = 600
+    file = shop.folder / "people.csv"
+    file.write_bytes(file_of(encoding, rows))
+    asking = {"ANGARIUM_URL": shop.url, "ANGARIUM_API_KEY": shop.key}
+    status, printed = await shop.command(
+        "import", str(file), "--map", "city=field:town", "--tag", "new", **asking
+    )
+    assert (status, "593 created, 6 changed, 0 skipped, 1 failed" in printed) == (1, True), printed
+    assert dict(await everybody(shop)) == expected(encoding, rows)
+    errors = (shop.folder / "people-errors.csv").read_text("utf-8-sig").splitlines()
+    assert errors[1].startswith("C7,")
+    mended = shop.folder / "mended.csv"
+    mended.write_text("\n".join(errors).replace(",12,", ",+989120000007,"))
+    status, printed = await shop.command("import", str(mended), "--map", "city=field:town", **asking)
+    assert (status, "1 created, 0 changed, 0 skipped, 0 failed" in printed) == (0, True), printed
+    status, printed = await shop.command("export", str(shop.folder / "all.xlsx"), "--tag", "new", **asking)
+    assert (status, "593 contacts in" in printed) == (0, True), printed
+    status, printed = await shop.command("import", str(shop.folder / "all.xlsx"), "--check", **asking)
+    assert (status, "0 created, 0 changed, 593 skipped" in printed) == (0, True), printed
