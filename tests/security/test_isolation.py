@@ -89,6 +89,11 @@ FILTERS = {
     "action",
     "file_name",
     "country",
+    "purpose",
+    "channel",
+    "reason",
+    "source",
+    "mode",
 }  # asked for, and no name of a thing
 BY_TOKEN = {"/callbacks/{line}/{token}"}  # whoever knows the token is the provider; see the test of callbacks
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, MutableMapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, cast
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
@@ -26,10 +27,13 @@ from angarium.core.values import AddressKind
 from angarium.messaging import suppressions
 from angarium.messaging.api import Desk
 from angarium.messaging.case import Case, wake
-from angarium.messaging.consents_api import edge_id, line
+from angarium.messaging.consents_api import line
 from angarium.messaging.suppressions import Listing
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
+
+NO_LINE = 1  # an id that none has
+W = TypeVar("W", bound=StrEnum)
 
 LIST_MAX_BYTES = 200_000_000  # of one import: ten million numbers
 LINE_MAX_BYTES = 1_000
@@ -68,10 +72,11 @@ class SuppressionShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SuppressionQuery(edge.PageQuery, frozen=True, forbid_unknown_fields=True):
-    """Which entries; empty means any. `line` is `all` for those that hold on every line."""
+    """Which entries; empty means any. `line` is the name of a line, or `all`
+    for those that hold on every one."""
 
-    reason: Why | None = None
-    kind: AddressKind | None = None
+    reason: str = ""
+    kind: str = ""
     source: str = ""
     line: str = ""
 
@@ -106,9 +111,9 @@ class CheckShown(msgspec.Struct, frozen=True):
 class ImportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a list is of. `replace`: what a list of this source named before, and this one does not, goes."""
 
-    reason: Why
-    source: Annotated[str, Meta(min_length=1)]
-    kind: AddressKind = AddressKind.PHONE
+    reason: str = Why.OPERATOR_BLACKLIST.value
+    source: Annotated[str, Meta(min_length=1)] = "import"
+    kind: str = AddressKind.PHONE.value
     mode: Literal["add", "replace"] = "add"
     line: str = ""
 
@@ -168,17 +173,28 @@ CHECK_EXAMPLE = CheckInput((AddressAsked(AddressKind.PHONE, "+989121234567"),))
 async def list_suppressions(request: Call) -> JsonAnswer:
     """In the order in which they came."""
     query = QUERY.read_query(request.scope["query_string"])
-    after, wanted = edge.read_cursor(query.cursor), _filter(query)
     ground, workspace_id = edge.ground_of(request), request.auth.workspace_id
+    after, wanted = edge.read_cursor(query.cursor), _filter(_world(request), workspace_id, query)
     page = await ground.db.read(store.page, workspace_id, wanted, after, query.limit + 1)
     found, following = edge.cut(page, query, lambda one: one.id)
     return edge.answer(request, Page([shown(one) for one in found], following))
 
 
-def _filter(query: SuppressionQuery) -> Filter:
-    line_id = None if not query.line else 0 if query.line == "all" else edge_id("line", query.line)
-    reason, kind = query.reason or "", query.kind or ""
+def _filter(world: World, workspace_id: int, query: SuppressionQuery) -> Filter:
+    line_id = (
+        None if not query.line else 0 if query.line == "all" else _named(world, workspace_id, query.line)
+    )
+    reason = _one_of(Why, "reason", query.reason) if query.reason else ""
+    kind = _one_of(AddressKind, "kind", query.kind) if query.kind else ""
     return Filter(str(reason), str(kind), query.source, line_id)
+
+
+def _one_of(words: type[W], field: str, text: str) -> W:
+    """A word of a query; a Problem when it is none of ours."""
+    try:
+        return words(text)
+    except ValueError:
+        raise invalid(field, "is not one", value=text, remedy="one of " + ", ".join(words)) from None
 
 
 @route(
@@ -237,11 +253,16 @@ def _clean(kind: AddressKind, value: str, field: str) -> str:
 
 
 def _line(world: World, workspace_id: int, text: str) -> int:
-    """A line of the workspace by its id; 0 for every line."""
-    line_id = edge_id("line", text)
-    if line_id and world.lines.seen(workspace_id, line_id) is None:
-        raise invalid("line", "no such line", value=text, remedy="the id of a line; none for all of them")
-    return line_id
+    """A line of the workspace by its name; 0 for every line."""
+    found = _named(world, workspace_id, text)
+    if found == NO_LINE:
+        raise not_found("line", text, remedy="the name of a line; none for all of them")
+    return found
+
+
+def _named(world: World, workspace_id: int, text: str) -> int:
+    lines = {line.name: line.id for line in world.lines.of(workspace_id)}
+    return lines.get(text, NO_LINE) if text else 0
 
 
 @route(
@@ -337,8 +358,8 @@ async def import_suppressions(request: Call) -> JsonAnswer:
         raise all_invalid("The list is not valid", tuple(wrong))
     world, caller = _world(request), request.auth
     listing = Listing(
-        why=query.reason,
-        kind=query.kind,
+        why=_one_of(Why, "reason", query.reason),
+        kind=_one_of(AddressKind, "kind", query.kind),
         source=query.source,
         line_id=_line(world, caller.workspace_id, query.line),
         replace=query.mode == "replace",
@@ -395,7 +416,8 @@ async def _next(request: Call) -> MutableMapping[str, Any]:
 async def export_suppressions(request: Call) -> edge.Streamed:
     """A row for each entry."""
     query = QUERY.read_query(request.scope["query_string"])
-    ground, workspace_id, wanted = edge.ground_of(request), request.auth.workspace_id, _filter(query)
+    ground, workspace_id = edge.ground_of(request), request.auth.workspace_id
+    wanted = _filter(_world(request), workspace_id, query)
 
     async def rows() -> AsyncIterator[str]:
         yield line(COLUMNS)
