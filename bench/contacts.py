@@ -135,7 +135,7 @@ async def files(shop: aiohttp.ClientSession, pid: int, file: Path, rows: int, fo
         began_at = time.monotonic()
         asked = await told(shop.post("/v1/exports", json={"format": kind}))
         done = await ended(shop, f"/v1/exports/{asked['id']}", out)
-        if done["rows"] != rows:
+        if done["rows"] <= rows:  # and the one to whom messages went
             raise RuntimeError(f"of {rows} contacts: {done}")
         outs[kind] = rows / (time.monotonic() - began_at)
     waits_ms = sorted(1000 * wait for wait in waits) or [0.0, 0.0]
