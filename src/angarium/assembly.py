@@ -26,6 +26,7 @@ from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
 from angarium.contacts import fields_api as contact_fields
+from angarium.contacts import segments_api as segments
 from angarium.contacts.exports import api as exports_api
 from angarium.contacts.exports.flows import Exports
 from angarium.contacts.exports.runner import Exporter
@@ -104,6 +105,7 @@ HANDLERS = [
     *imports_api.HANDLERS,
     *people_api.HANDLERS,
     *exports_api.HANDLERS,
+    *segments.HANDLERS,
     *messages.HANDLERS,
     *unknowns.HANDLERS,
     *costs_api.HANDLERS,

@@ -130,7 +130,10 @@ def test_its_examples_are_what_it_takes_and_gives(where: str, operation: Operati
 
 def test_a_query_is_told_with_its_bounds_and_defaults() -> None:
     parameters = {one["name"]: one for one in DOCUMENT["paths"]["/v1/contacts"]["get"]["parameters"]}
-    assert parameters.keys() == {"cursor", "limit", "external_id", "phone", "email"}
+    assert parameters.keys() == {
+        *("cursor", "limit", "external_id", "phone", "email"),
+        *("search", "tag", "kind", "segment"),
+    }
     assert parameters["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
     assert not parameters["limit"]["required"]
 

@@ -153,7 +153,7 @@ async def neighbours(house: tuple[House, Client]) -> Neighbours:
     has |= THEIRS | {"token_in_path": line.callback_token}
     nobody_has["token_in_path"] = "0" * len(line.callback_token)
     for one, line_id in ((has, line.id), (nobody_has, mint())):
-        one |= {"line_in_path": f"{line_id:x}", "contact": one["contact_id"]}
+        one |= {"line_in_path": f"{line_id:x}", "contact": one["contact_id"], "segment": one["segment_id"]}
         one["cursor"] = edge.cursor_after(line_id - 1)
         one |= {"actor": one["api_key_id"], "subject": one["template_id"]}
     return Neighbours(made, ours, theirs, has, nobody_has)

@@ -152,6 +152,7 @@ TEMPLATE = {"name": "shipped", "variants": [{"content": {"text": "{{ order }} is
 CASCADE = {"name": "quick", "steps": [{"channel": "viber_business"}]}
 CONTACT = {"external_id": "c-1", "addresses": [{"kind": "phone", "value": "+380441234567"}]}
 FIELD = {"name": "bonus", "kind": "money"}
+SEGMENT = {"name": "regulars", "rules": {"tag": "regular"}}
 KEY = {"name": "shop", "scopes": ["messages:write"]}
 MESSAGE = {"to": {"phone": "+380441234568"}, "class": "service", "text": "hello", "channel": "viber_business"}
 
@@ -176,6 +177,7 @@ MADE_BY_POST: dict[
     "field_id": ("/v1/contact-fields", FIELD),
     "export_id": ("/v1/exports", {"tags": ["vip"]}),
     "import_id": ("/v1/imports", {"id": "c-1"}),  # a file of one cell, as far as the server knows
+    "segment_id": ("/v1/segments", SEGMENT),
     "api_key_id": ("/v1/keys", KEY),
     "message_id": ("/v1/messages", MESSAGE),
     "suppression_id": ("/v1/suppressions", SUPPRESSION),

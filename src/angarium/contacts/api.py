@@ -8,16 +8,18 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
-from angarium.contacts import flows
+from angarium.contacts import audience, flows, store
+from angarium.contacts.audience import Audience
 from angarium.contacts.rules import AddressInput, ContactInput
 from angarium.contacts.store import Contact
 from angarium.contacts.store.listing import Wanted
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.decoding import Items, Shape, under
-from angarium.core.problems import Problem
+from angarium.core.problems import Problem, invalid
 from angarium.core.values import Address, AddressKind, Json
 from angarium.storage.database import Transaction
+from angarium.storage.ground import Ground
 
 BATCH_MAX = 1_000  # contacts in one request
 
@@ -37,6 +39,7 @@ class ContactQuery(edge.PageQuery, frozen=True, forbid_unknown_fields=True):
     search: Annotated[str, msgspec.Meta(max_length=200)] = ""
     tag: str = ""
     kind: AddressKind | None = None
+    segment: str = ""  # those who are in it
 
 
 QUERY = Shape(ContactQuery)
@@ -139,7 +142,8 @@ SHOWN_EXAMPLE = ContactShown(
     "GET /v1/contacts",
     Operation(
         summary="List contacts, or look one up",
-        detail="With external_id, phone or email: the contact that has exactly these, if there is one.",
+        detail="With external_id, phone or email: the contact that has exactly these, if there is one. With "
+        "segment or tag: those who are in it.",
         scope="contacts:read",
         asks=QUERY,
         gives=Page[ContactShown],
@@ -153,12 +157,33 @@ async def list_contacts(request: Call) -> JsonAnswer:
     named = {name: getattr(query, name) for name in ("external_id", "phone", "email")}
     if any(named.values()):
         found, following = await flows.find(ground, workspace_id, **named), None
+    elif query.segment:
+        found, following = await _members(ground, workspace_id, query)
     else:
         after = edge.read_cursor(query.cursor)
         wanted = Wanted(tag=query.tag, kind=query.kind.value if query.kind else "")
         page = await flows.page(ground, workspace_id, after, query.limit + 1, wanted, query.search)
         found, following = edge.cut(page, query, lambda contact: contact.id)
     return edge.answer(request, Page([shown(contact) for contact in found], following))
+
+
+async def _members(
+    ground: Ground, workspace_id: int, query: ContactQuery
+) -> tuple[list[Contact], str | None]:
+    if query.search or query.tag or query.kind:
+        remedy = "leave search, tag and kind out, or make a segment of them"
+        raise invalid("segment", "goes with no other filter", value=query.segment, remedy=remedy)
+    given = Audience(segment=query.segment)
+    after, limit = edge.read_cursor(query.cursor), query.limit + 1
+
+    async def work(tx: Transaction) -> list[Contact]:
+        await audience.segment_named(tx, workspace_id, query.segment)
+        settled = await audience.settle(tx, workspace_id, given, ground.clock.now(), "query")
+        found = await audience.page(tx, workspace_id, settled, after, limit)
+        known = await store.by_ids(tx, workspace_id, found)
+        return [known[contact_id] for contact_id in found if contact_id in known]
+
+    return edge.cut(await ground.db.read(work), query, lambda contact: contact.id)
 
 
 @route(

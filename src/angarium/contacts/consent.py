@@ -67,7 +67,7 @@ def read_scope(text: str) -> Scope:
 
 def said(choices: Choices, message_class: MessageClass, channel: str) -> State | None:
     """What was last said of messages of a class on a channel; None when nothing was."""
-    for scope in _from_narrow_to_wide(message_class, channel):
+    for scope in narrow_to_wide(message_class, channel):
         if scope in choices.withdrawn:
             return State.WITHDRAWN
         if scope in choices.granted:
@@ -75,7 +75,7 @@ def said(choices: Choices, message_class: MessageClass, channel: str) -> State |
     return None
 
 
-def _from_narrow_to_wide(message_class: MessageClass, channel: str) -> list[str]:
+def narrow_to_wide(message_class: MessageClass, channel: str) -> list[str]:
     """The scopes that cover it. A narrower one is the later one: a wider one takes the narrower away."""
     name = message_class.value
     scopes = [f"{name}@{channel}", name]

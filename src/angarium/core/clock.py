@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from typing import Protocol
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 MICROS = 1_000_000
 
@@ -95,10 +95,16 @@ def _iso_second(second: int) -> str:
 
 def is_zone(name: str) -> bool:
     """Whether it is an IANA time zone."""
-    return name in _zones()
+    return name in zones()
 
 
 @cache
-def _zones() -> frozenset[str]:
-    """Without what the machine's own folder adds: its local time, and zones that count leap seconds."""
+def zones() -> frozenset[str]:
+    """The IANA time zones, without what the machine's own folder adds: its local time, and zones that count
+    leap seconds."""
     return frozenset(available_timezones() - {"localtime"})
+
+
+def local_date(at: int, zone: str) -> date:
+    """What day it is in a time zone at an instant."""
+    return datetime.fromtimestamp(at // MICROS, ZoneInfo(zone)).date()

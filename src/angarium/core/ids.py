@@ -46,6 +46,7 @@ PREFIXES = {
     "registration": "reg",
     "document": "doc",
     "pattern": "pat",
+    "segment": "seg",
 }
 
 

@@ -23,6 +23,7 @@ from angarium.lines.flows import TOPIC as LINES_TOPIC
 from angarium.lines.store import Line
 from angarium.messaging import health, plan, poison, receive, reconcile, send, withdrawal
 from angarium.messaging.case import Case, wake
+from angarium.messaging.chronicle import Chronicler
 from angarium.messaging.condition import Condition
 from angarium.messaging.reconcile import Tidied
 from angarium.messaging.send import Ended
@@ -59,6 +60,7 @@ class Engine:
         self.done: Counter[str] = Counter()
         self._run_id = world.ground.ids.mint()  # of this run of the server
         self._health_at = 0  # when to look next at how lines are doing
+        self._chronicler = Chronicler(world.ground, workspaces, lambda: self.done["outcomes"])
         self.tidied: dict[int, Tidied] = {}  # what each workspace had in doubt, a minute ago at most
 
     def backlogs(self) -> dict[str, int]:
@@ -102,6 +104,7 @@ class Engine:
         await self._refresh()
         self._supervisor.run("lines", self._watch_lines)
         self._supervisor.run("tidy", self._tidy)
+        self._supervisor.run("chronicle", self._chronicler.run)
 
     async def stop(self) -> None:
         """Claim nothing more, hear out what is under way, write it down."""

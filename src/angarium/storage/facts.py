@@ -113,6 +113,19 @@ _position = Statement(
     )
     .with_for_update()
 )
+_known_position = Statement(
+    select(fact_cursor.c.tx, fact_cursor.c.seq).where(
+        fact_cursor.c.workspace_id == bindparam("workspace_id"), fact_cursor.c.reader == bindparam("reader")
+    )
+)
+_earlier = Statement(
+    select(*_columns).where(
+        _here,
+        among(fact.c.subject_id, "subject_ids"),
+        among(fact.c.kind, "kinds"),
+        tuple_(fact.c.tx, fact.c.seq) <= tuple_(bindparam("tx"), bindparam("seq")),
+    )
+)
 _begin = BulkInsert(fact_cursor, ("workspace_id", "reader", "tx", "seq"), conflict="nothing")
 _save = BulkInsert(
     fact_cursor,
@@ -163,6 +176,20 @@ async def position_of(tx: Transaction, workspace_id: int, reader: str) -> Positi
         await tx.insert(_begin, [(workspace_id, reader, START.tx, START.seq)])
         row = await tx.row(_position, workspace_id=workspace_id, reader=reader)
     return _as_position(row)
+
+
+async def known_position(tx: Transaction, workspace_id: int, reader: str) -> Position | None:
+    """Where a reader is, only to be looked at; None when it has never read."""
+    row = await tx.row(_known_position, workspace_id=workspace_id, reader=reader)
+    return None if row is None else _as_position(row)
+
+
+async def earlier(
+    tx: Transaction, workspace_id: int, subject_ids: Sequence[int], kinds: Sequence[str], until: Position
+) -> list[Fact]:
+    """Facts of some kinds about some things, up to a position, in no order."""
+    asked = {"workspace_id": workspace_id, "subject_ids": subject_ids, "kinds": kinds}
+    return [Fact(*row) for row in await tx.rows(_earlier, **asked, tx=until.tx, seq=until.seq)]
 
 
 async def save_position(tx: Transaction, workspace_id: int, reader: str, position: Position) -> None:

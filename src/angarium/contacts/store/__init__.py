@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from angarium.contacts.choice import first_of
 from angarium.contacts.likeness import as_sought
+from angarium.contacts.store import activity, index
 from angarium.core.values import Address, AddressKind, Json, Standing
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Row, Transaction
@@ -315,6 +316,7 @@ async def insert(tx: Transaction, workspace_id: int, contacts: Sequence[Contact]
     """Write new contacts and their addresses."""
     await tx.insert(insert_contacts, [_contact_row(workspace_id, one) for one in contacts])
     await tx.insert(insert_addresses, _address_rows(workspace_id, contacts))
+    await index.write(tx, workspace_id, contacts, new=True)
 
 
 async def replace(tx: Transaction, workspace_id: int, contacts: Sequence[Contact]) -> None:
@@ -322,14 +324,32 @@ async def replace(tx: Transaction, workspace_id: int, contacts: Sequence[Contact
 
     What a contact agreed to and refused changes by `contacts/consent_ledger.py` alone.
     """
+    losers = await _losers(tx, workspace_id, contacts)
     await tx.insert(replace_contacts, [_contact_row(workspace_id, one) for one in contacts])
     await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=[one.id for one in contacts])
     await tx.insert(insert_addresses, _address_rows(workspace_id, contacts))
+    await index.write(tx, workspace_id, contacts, new=False)
+    await look_again(tx, workspace_id, losers)
+
+
+async def look_again(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> None:
+    """Write anew what segments look at of contacts whose addresses were written by other means."""
+    known = await by_ids(tx, workspace_id, ids)
+    await index.write(tx, workspace_id, list(known.values()), new=False)
+
+
+async def _losers(tx: Transaction, workspace_id: int, contacts: Sequence[Contact]) -> set[int]:
+    """Those who are not written, and have an address that one of these contacts claims."""
+    claimed = [(a.kind.value, a.value) for one in contacts for a in one.addresses]
+    owners = await ids_by_addresses(tx, workspace_id, claimed)
+    return set(owners.values()) - {one.id for one in contacts}
 
 
 async def remove(tx: Transaction, workspace_id: int, contact_id: int) -> bool:
     """Delete a contact and its addresses; False when there was none."""
     await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=[contact_id])
+    await index.remove(tx, workspace_id, [contact_id])
+    await activity.forget(tx, workspace_id, [contact_id])
     return await tx.execute(_drop_contact, workspace_id=workspace_id, id=contact_id) > 0
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from angarium.contacts.consent import Choices, Scope, State
-from angarium.contacts.store import contact
+from angarium.contacts.store import contact, index
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Id, Instant, Words, metadata
@@ -145,6 +145,7 @@ async def choose(tx: Transaction, workspace_id: int, chosen: dict[int, Choices])
         for contact_id, one in sorted(chosen.items())
     ]
     await tx.update(_choose, rows)
+    await index.choose(tx, workspace_id, chosen)
 
 
 async def touch(tx: Transaction, workspace_id: int, contact_ids: Iterable[int], now: int) -> None:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from angarium.contacts.store import address
+from angarium.contacts.store import address, ids_by_address, look_again
 from angarium.contacts.suppression import Suppressed, Why
 from angarium.core.values import AddressKind
 from angarium.storage.bulk import BulkInsert, Statement, among
@@ -236,6 +236,8 @@ async def flag(
 ) -> None:
     """Write what the list says of the operators' blacklist onto the addresses that contacts have."""
     await tx.execute(_flag, workspace_id=workspace_id, kind=kind.value, values=list(values), flag=int(listed))
+    owners = await ids_by_address(tx, workspace_id, kind, values)
+    await look_again(tx, workspace_id, set(owners.values()))
 
 
 def _row(workspace_id: int, one: Entry) -> tuple[Any, ...]:

@@ -19,7 +19,9 @@ from sqlalchemy import Table, bindparam, delete, or_, select, tuple_, update
 
 from angarium.contacts.imports.store import contact_import, import_contact, import_error
 from angarium.contacts.store import address, contact
+from angarium.contacts.store.activity import contact_activity, contact_mention
 from angarium.contacts.store.consents import consent, withdrawal
+from angarium.contacts.store.index import contact_index, contact_value
 from angarium.contacts.store.merges import contact_apart, contact_merge
 from angarium.lines.tariffs_store import tariff_session
 from angarium.messaging.store.messages import NOBODY_ID
@@ -72,6 +74,7 @@ class Rows:
 
 
 TRACES: dict[str, tuple[Rows, ...] | Kept] = {
+    "activity_topic": Kept.NOTHING,  # labels and templates
     "address": (Rows(address, "contact_id", "contacts"),),
     "api_key": Kept.NOTHING,
     "attempt": (
@@ -90,10 +93,15 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "consent": (Rows(consent, "contact_id", "contacts"),),
     "contact": (Rows(contact, "id", "contacts"),),
     "content_part": Kept.NOTHING,
+    "contact_activity": (Rows(contact_activity, "contact_id", "contacts"),),
     "contact_apart": (Rows(contact_apart, "low_id", "contacts"), Rows(contact_apart, "high_id", "contacts")),
     "contact_export": Kept.NOTHING,  # what was asked for; the file goes after a day
     "contact_field": Kept.NOTHING,
     "contact_import": Kept.BY_HAND,  # the first rows of its file were looked at
+    "contact_index": (Rows(contact_index, "contact_id", "contacts"),),
+    "contact_mention": (Rows(contact_mention, "contact_id", "contacts"),),
+    "contact_place": Kept.NOTHING,  # names of fields
+    "contact_value": (Rows(contact_value, "contact_id", "contacts"),),
     "contact_merge": (
         Rows(contact_merge, "survivor_id", "contacts"),
         Rows(contact_merge, "merged_id", "contacts"),
@@ -131,6 +139,8 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "part": (Rows(part, "attempt_id", "attempts"),),  # a reference may have the phone in it: wamid.…
     "policy": Kept.NOTHING,
     "price_list": Kept.NOTHING,
+    "segment": Kept.NOTHING,  # rules are about many
+    "segment_version": Kept.NOTHING,
     "suppression": Kept.BY_HAND,  # a hash stays, so that an objection outlives the person
     "registration": Kept.NOTHING,  # of the company
     "registration_document": Kept.NOTHING,

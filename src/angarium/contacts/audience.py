@@ -1,0 +1,137 @@
+"""The one way in to a set of contacts: a segment, tags, a list of contacts, or everybody.
+
+Whoever tells many people something (a campaign, an export, a list of contacts) takes an `Audience` from
+outside, has it settled once, keeps the `Settled` with its own state and asks for page after page. Rules:
+
+1. A settled audience holds the version of the segment and the moment: neither a change of the rules nor
+   midnight changes halfway who is asked for.
+2. A page begins after the last id of the one before. So nobody comes twice, and whoever meets the rules all
+   the while comes once, whatever is written, deleted or moved beside it; a process that was killed goes on
+   from the last page that it has written down.
+3. Nothing is loaded whole: neither the people nor their ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import msgspec
+
+from angarium.contacts.segments import flows, store
+from angarium.contacts.segments.lower import ALWAYS, Term
+from angarium.contacts.segments.rules import LIST_MAX, Rule
+from angarium.contacts.segments.store import Segment, sql
+from angarium.core import ids
+from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found, shown
+from angarium.storage.database import Transaction
+from angarium.storage.ground import Ground
+
+CONTACTS_MAX = 10_000  # named one by one; of more, a segment or a tag is made
+PAGE_MAX = 5_000  # ids at once
+WAYS = ("segment", "tags", "contacts", "everybody")
+
+
+class Audience(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who is meant: exactly one of a segment, tags (any of them), contacts by their ids, or everybody."""
+
+    segment: str = ""
+    tags: Annotated[tuple[str, ...], msgspec.Meta(max_length=LIST_MAX)] = ()
+    contacts: Annotated[tuple[str, ...], msgspec.Meta(max_length=CONTACTS_MAX)] = ()
+    everybody: bool = False
+
+
+class Settled(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An audience that no longer changes its mind; kept as JSON by whoever goes through it."""
+
+    at: int  # the moment that "within the last days" is counted from
+    segment_id: int = 0
+    version: int = 0
+    tags: tuple[str, ...] = ()
+    contact_ids: tuple[int, ...] = ()  # in order; empty: not named one by one
+
+
+async def settle(
+    tx: Transaction, workspace_id: int, given: Audience, now: int, field: str = "audience"
+) -> Settled:
+    """An audience as it was given under a field of a request; a Problem when it cannot be."""
+    named = [way for way in WAYS if getattr(given, way)]
+    if len(named) != 1:
+        problem = "names nobody" if not named else "names more than one way"
+        wrong = FieldProblem(field, problem, "exactly one of " + ", ".join(WAYS), shown(", ".join(named)))
+        raise all_invalid("The audience is not valid", (wrong,))
+    if given.segment:
+        return await _of_segment(tx, workspace_id, given.segment, now, field)
+    found: list[int] = []
+    for number, text in enumerate(given.contacts):
+        try:
+            found.append(ids.read("contact", text))
+        except ValueError as error:
+            wrong = FieldProblem(f"{field}.contacts[{number}]", str(error), value=shown(text))
+            raise all_invalid("The audience is not valid", (wrong,)) from None
+    return Settled(now, tags=given.tags, contact_ids=tuple(sorted(set(found))))
+
+
+async def _of_segment(tx: Transaction, workspace_id: int, text: str, now: int, field: str) -> Settled:
+    try:
+        there = await segment_named(tx, workspace_id, text)
+    except Problem:
+        remedy = "GET /v1/segments lists them"
+        wrong = FieldProblem(f"{field}.segment", "no such segment", remedy, shown(text))
+        raise all_invalid("The audience is not valid", (wrong,)) from None
+    return Settled(now, there.id, there.version)
+
+
+async def segment_named(tx: Transaction, workspace_id: int, text: str) -> Segment:
+    """The segment whose id is written so; a Problem when there is none."""
+    try:
+        return await flows.existing(tx, workspace_id, ids.read("segment", text))
+    except ValueError:
+        raise not_found("segment", text) from None
+
+
+async def page(tx: Transaction, workspace_id: int, settled: Settled, after: int, limit: int) -> list[int]:
+    """The next ids of contacts, in their order; fewer than `limit` at the end alone."""
+    term = await _term(tx, workspace_id, settled)
+    if not settled.contact_ids:
+        return await flows.page(tx, workspace_id, term, after, limit)
+    wanted = [one for one in settled.contact_ids if one > after]
+    found: list[int] = []
+    while wanted and len(found) < limit:  # of those who are named, some may have been deleted
+        some, wanted = wanted[:limit], wanted[limit:]
+        asked = {"workspace_id": workspace_id, "contact_ids": some, **sql.values(term)}
+        found += sorted(row[0] for row in await tx.rows(sql.among_these(term.shape()), **asked))
+    return found[:limit]
+
+
+async def batches(
+    ground: Ground, workspace_id: int, settled: Settled, size: int = 1_000, after: int = 0
+) -> AsyncIterator[list[int]]:
+    """All ids in batches, each read on a snapshot of its own; no transaction stays open between them."""
+    while True:
+        found = await ground.db.read(page, workspace_id, settled, after, size)
+        if found:
+            yield found
+        if len(found) < size:
+            return
+        after = found[-1]
+
+
+async def count(tx: Transaction, workspace_id: int, settled: Settled) -> int:
+    """How many contacts it has now."""
+    term = await _term(tx, workspace_id, settled)
+    if not settled.contact_ids:
+        return await flows.total(tx, workspace_id, term)
+    asked = {"workspace_id": workspace_id, "contact_ids": settled.contact_ids, **sql.values(term)}
+    return len(await tx.rows(sql.among_these(term.shape()), **asked))
+
+
+async def _term(tx: Transaction, workspace_id: int, settled: Settled) -> Term:
+    if settled.tags:
+        rules = Rule(any=tuple(Rule(tag=tag) for tag in settled.tags))
+        return await flows.as_term(tx, workspace_id, rules, settled.at)
+    if not settled.segment_id:
+        return ALWAYS
+    of_version = await store.rules_of(tx, workspace_id, settled.segment_id, settled.version)
+    assert of_version is not None  # versions are never deleted
+    return await flows.as_term(tx, workspace_id, of_version, settled.at)

@@ -1,0 +1,272 @@
+"""Tests as statements. Pure; every value is bound, and a statement is made once for each shape.
+
+The rows of `contact_index` are read in the order of contacts and asked one by one, cheap questions first;
+what has happened to a contact is looked up beside its row, where the order is the same. So a count reads what
+it must once, sorts nothing, and needs no memory.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from angarium.contacts.activity import TIME_BYTES
+from angarium.contacts.segments.lower import Term
+from angarium.contacts.store.activity import contact_activity, contact_mention
+from angarium.contacts.store.index import contact_index, contact_value
+from angarium.storage.bulk import Statement, among
+
+SHAPES_MAX = 500
+FENCE = (1 << 62) - 1  # a LIMIT that keeps the planner from asking the same thing twice
+COSTS = {"activity": 3, "mention": 3, "beyond": 3, "like": 2, "contains": 1, "day": 1, "anniversary": 1}
+
+Shape = tuple[Any, ...]
+
+
+class Found(FunctionElement[int]):
+    """The place of a text in another, 0 when it is not there."""
+
+    inherit_cache = True
+    type = Integer()
+
+
+@compiles(Found, "sqlite")
+def _found_on_sqlite(element: Found, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"instr{compiler.process(element.clause_expr, **kw)}"
+
+
+@compiles(Found, "postgresql")
+def _found_on_postgresql(element: Found, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"strpos{compiler.process(element.clause_expr, **kw)}"
+
+
+class Bytewise(FunctionElement[str]):
+    """A text that is compared by its bytes, whatever language the database was made for."""
+
+    inherit_cache = True
+    type = Text()
+
+
+@compiles(Bytewise, "sqlite")
+def _bytewise_on_sqlite(element: Bytewise, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clause_expr.element, **kw)
+
+
+@compiles(Bytewise, "postgresql")
+def _bytewise_on_postgresql(element: Bytewise, compiler: SQLCompiler, **kw: Any) -> str:
+    return f'({compiler.process(element.clause_expr.element, **kw)} COLLATE "C")'
+
+
+# ── statements ───────────────────────────────────────────────────────────────────────────────────────
+
+_here = contact_index.c.workspace_id == bindparam("workspace_id")
+
+
+def values(term: Term) -> dict[str, Any]:
+    """What is bound in the statement of a term."""
+    return {f"p{number}": value for number, value in enumerate(term.bound())}
+
+
+@lru_cache(maxsize=SHAPES_MAX)
+def counting(shape: Shape) -> Statement:
+    """How many contacts meet a term."""
+    return Statement(select(func.count()).select_from(contact_index).where(_here, _Asked().of(shape)))
+
+
+@lru_cache(maxsize=SHAPES_MAX)
+def counting_each(shape: Shape) -> Statement:
+    """How many contacts meet each term of a tree, in the order in which it is written; the whole first."""
+    asked = _Asked()
+    asked.of(shape)
+    flags = [case((leaf, 1), else_=0).label(f"t{number}") for number, leaf in enumerate(asked.leaves)]
+    inner = select(*flags).where(_here).limit(FENCE).subquery()
+    each = _each(shape, iter([inner.c[flag.name] == 1 for flag in flags]))
+    return Statement(select(*(func.coalesce(func.sum(case((one, 1), else_=0)), 0) for one in each)))
+
+
+@lru_cache(maxsize=SHAPES_MAX)
+def paging(shape: Shape) -> Statement:
+    """The ids of contacts that meet a term, in their order, after one of them."""
+    return Statement(
+        select(contact_index.c.contact_id)
+        .where(_here, contact_index.c.contact_id > bindparam("after"), _Asked().of(shape))
+        .order_by(contact_index.c.contact_id)
+        .limit(bindparam("limit"))
+    )
+
+
+@lru_cache(maxsize=SHAPES_MAX)
+def among_these(shape: Shape) -> Statement:
+    """Those of some contacts that meet a term."""
+    return Statement(
+        select(contact_index.c.contact_id).where(
+            _here, among(contact_index.c.contact_id, "contact_ids"), _Asked().of(shape)
+        )
+    )
+
+
+def _each(shape: Shape, met: Iterator[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """The terms of a tree as combinations of its leaves, the top first."""
+    op, _, _, *parts = shape
+    if op == "leaf":
+        return [next(met)]
+    below = [_each(part, met) for part in parts]
+    return [_joined(op, [one[0] for one in below]), *(element for one in below for element in one)]
+
+
+def _joined(op: str, elements: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+    if op == "not":
+        return not_(elements[0])
+    return and_(*elements) if op == "all" else or_(*elements)
+
+
+class _Asked:
+    """Turns one shape into a condition; numbers what is bound as it goes, and keeps the leaves."""
+
+    def __init__(self) -> None:
+        self._bound = 0
+        self._inside = False
+        self.leaves: list[ColumnElement[bool]] = []
+
+    def of(self, shape: Shape, table: Table = contact_index) -> ColumnElement[bool]:
+        """The condition of a shape."""
+        op, name, count, *parts = shape
+        if op == "leaf":
+            return self._whole(parts[0], table)
+        if op in ("all", "any", "not"):
+            below = [(_cost(part), place, self.of(part, table)) for place, part in enumerate(parts)]
+            return _joined(op, [element for _, _, element in sorted(below, key=lambda one: one[:2])])
+        names = [f"p{self._bound + number}" for number in range(count)]
+        self._bound += count
+        return self._beyond(names, parts[0]) if op == "beyond" else _leaf(op, name, names, table)
+
+    def _whole(self, part: Shape, table: Table) -> ColumnElement[bool]:
+        """A leaf of the rules, which may be a tree of terms: all that a segment asks is a leaf of another."""
+        within, self._inside = self._inside, True
+        element = self.of(part, table)
+        self._inside = within
+        if not within:
+            self.leaves.append(element)
+        return element
+
+    def _beyond(self, names: list[str], part: Shape) -> ColumnElement[bool]:
+        """A term of a field that is no column of the row."""
+        found: Select[Any] = select(literal_column("1")).where(
+            contact_value.c.workspace_id == bindparam("workspace_id"),
+            contact_value.c.contact_id == contact_index.c.contact_id,
+            contact_value.c.place == bindparam(names[0]),
+            self.of(part, contact_value),
+        )
+        return found.correlate(contact_index).exists()
+
+
+def _cost(shape: Shape) -> int:
+    op, _, _, *parts = shape
+    return COSTS.get(op, 0) if op == "beyond" or not parts else max(map(_cost, parts))
+
+
+def _leaf(op: str, name: str, names: list[str], table: Table) -> ColumnElement[bool]:
+    if op in ("never", "always"):
+        nobody = contact_index.c.contact_id < literal_column(
+            "0"
+        )  # a constant would be folded, with what is bound
+        return nobody if op == "never" else not_(nobody)
+    if op == "activity":
+        return _happened(contact_activity, name.split(), names)
+    if op == "mention":
+        return _happened(contact_mention, name.split(), names)
+    column = table.c[name] if name in table.c else contact_index.c[name]  # the zone, beside a value
+    asked = COMPARISONS[op](column, names)
+    return and_(column.is_not(None), asked) if column.nullable else asked
+
+
+Column_ = ColumnElement[Any]
+Asked = Callable[[Column_, list[str]], ColumnElement[bool]]
+
+
+def _ordered(compared: Callable[[Column_, Column_], ColumnElement[bool]]) -> Asked:
+    def asked(found: Column_, names: list[str]) -> ColumnElement[bool]:
+        return compared(Bytewise(found) if isinstance(found.type, Text) else found, bindparam(names[0]))
+
+    return asked
+
+
+def _piece(found: Column_, begin: int, length: int) -> Column_:
+    return func.substr(found, literal_column(str(begin)), literal_column(str(length)), type_=Text)
+
+
+def _begins(found: Column_, names: list[str]) -> ColumnElement[bool]:
+    length = bindparam(names[0], type_=Integer)
+    return func.substr(found, literal_column("1"), length, type_=Text) == bindparam(names[1])
+
+
+COMPARISONS: dict[str, Asked] = {
+    "set": lambda found, _: found.is_not(None),
+    "eq": lambda found, names: found == bindparam(names[0]),
+    "among": lambda found, names: among(found, names[0]),
+    "ge": _ordered(operator.ge),
+    "gt": _ordered(operator.gt),
+    "le": _ordered(operator.le),
+    "lt": _ordered(operator.lt),
+    "begins": _begins,
+    "contains": lambda found, names: Found(found, bindparam(names[0], type_=Text)) > literal_column("0"),
+    "day": lambda found, names: among(_piece(found, 1, 10), names[0]),
+    "anniversary": lambda found, names: among(_piece(found, 6, 5), names[0]),
+    "like": lambda found, names: found.like(bindparam(names[0]), escape="\\"),
+}
+
+
+def _happened(table: Table, told: list[str], names: list[str]) -> ColumnElement[bool]:
+    """What has happened to the contact of the row; see `lower._history` for the order of what is bound."""
+    given = iter(names)
+    conditions: list[ColumnElement[bool]] = [
+        table.c.workspace_id == bindparam("workspace_id"),
+        table.c.event == bindparam(next(given)),
+        table.c.contact_id == contact_index.c.contact_id,
+    ]
+    if table is contact_mention:
+        conditions.append(among(table.c.topic, next(given)))
+    if "class" in told:
+        conditions.append(table.c["class"] == bindparam(next(given)))
+    if "channel" in told:
+        conditions.append(table.c.channel == bindparam(next(given)))
+    if "since" in told:
+        conditions.append(table.c.last_at >= bindparam(next(given)))
+    times = told[-1].removeprefix("times") if told and told[-1].startswith("times") else None
+    if times is None:
+        return select(literal_column("1")).where(*conditions).correlate(contact_index).exists()
+    counted = _within(table, next(given), int(times)) if times else table.c.times
+    how_often = select(func.coalesce(func.sum(counted), literal_column("0"))).where(*conditions)
+    return how_often.correlate(contact_index).scalar_subquery() >= bindparam(next(given))
+
+
+def _within(table: Table, since: str, times: int) -> ColumnElement[int]:
+    """How many of the last times of a row are not before an instant, as far as it matters."""
+    found: ColumnElement[Any] = literal_column("0")
+    for number in range(times):
+        begin: ColumnElement[Any] = literal_column(str(number * TIME_BYTES + 1))
+        time = func.substr(table.c.recent, begin, literal_column(str(TIME_BYTES)), type_=LargeBinary)
+        found = found + case((time >= bindparam(since, type_=LargeBinary), 1), else_=0)
+    return found

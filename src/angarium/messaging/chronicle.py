@@ -1,0 +1,178 @@
+"""Reads what happened to messages in the log of facts, and tells the room of contacts, for its segments.
+
+It has a cursor of its own, which is moved in the transaction that counts: nothing is counted twice, and after
+a restart it goes on where it was. A receipt that says *read* implies *delivered*, and either that it was
+sent: what nobody has told before is counted with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+
+from angarium.contacts import reindex
+from angarium.contacts.activity import Event, Happened, Topic
+from angarium.contacts.store import activity, index
+from angarium.messaging.store import outlines
+from angarium.storage import facts
+from angarium.storage.database import Transaction
+from angarium.storage.facts import START, Fact, Position
+from angarium.storage.ground import Ground
+
+BATCH_MAX = 1_000  # facts in one transaction
+POLL_S = 2.0
+REST = 30.0  # while messages are under way it rests so many times longer than it works
+
+REPLY = "inbound.received"
+REARRANGED = ("contact.merged", "contact.unmerged")
+IMPLIED = {  # what a fact says, the first thing first
+    "message.sent": (Event.SENT,),
+    "message.delivered": (Event.SENT, Event.DELIVERED),
+    "message.read": (Event.SENT, Event.DELIVERED, Event.READ),
+}
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What is read of a fact's body."""
+
+    channel: str = ""
+    contact: int | None = None
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """The contacts of a merge."""
+
+    survivor: int
+    merged: int
+
+
+_read = msgspec.json.Decoder(Told).decode
+
+
+async def follow(tx: Transaction, workspace_id: int, limit: int) -> tuple[int, Position]:
+    """Tell what the next facts say; how many there were, and how far it has come."""
+    position = await facts.position_of(tx, workspace_id, activity.READER)
+    new, end = await facts.after(tx, workspace_id, position, limit)
+    if not new:
+        return 0, position
+    happened = await _happened_to_messages(tx, workspace_id, new, position)
+    happened += await _replies(tx, workspace_id, new)
+    there = await index.existing(tx, workspace_id, {one.contact_id for one in happened})
+    await activity.tell(tx, workspace_id, [one for one in happened if one.contact_id in there])
+    for contact_id in sorted(_rearranged(new)):
+        await recount(tx, workspace_id, contact_id, end)
+    await facts.save_position(tx, workspace_id, activity.READER, end)
+    return len(new), end
+
+
+async def recount(tx: Transaction, workspace_id: int, contact_id: int, until: Position) -> None:
+    """Tell anew what has happened to one contact, whose messages are not those that they were: it was merged
+    with another, or parted from it."""
+    await activity.forget(tx, workspace_id, [contact_id])
+    if not await index.existing(tx, workspace_id, [contact_id]):
+        return
+    kinds = [*IMPLIED, REPLY]
+    things = await outlines.of_contact(tx, workspace_id, contact_id)
+    for first in range(0, len(things), BATCH_MAX):
+        some = things[first : first + BATCH_MAX]
+        told = await facts.earlier(tx, workspace_id, some, kinds, until)
+        told.sort(key=lambda one: one.seq)
+        happened = await _happened_to_messages(tx, workspace_id, told, START)
+        happened += await _replies(tx, workspace_id, told)
+        await activity.tell(tx, workspace_id, [one for one in happened if one.contact_id == contact_id])
+
+
+def _rearranged(new: Sequence[Fact]) -> set[int]:
+    """The contacts that were merged, or are two again."""
+    bodies = [msgspec.json.decode(one.body, type=Pair) for one in new if one.kind in REARRANGED]
+    return {contact_id for body in bodies for contact_id in (body.survivor, body.merged)}
+
+
+async def _happened_to_messages(
+    tx: Transaction, workspace_id: int, new: Sequence[Fact], position: Position
+) -> list[Happened]:
+    """Each thing that can happen to a message counts once on each channel."""
+    told = [(one, _read(one.body)) for one in new if one.kind in IMPLIED]
+    subjects = sorted({one.subject_id for one, _ in told})
+    if not subjects:
+        return []
+    about = await outlines.of_messages(tx, workspace_id, subjects)
+    earlier = await facts.earlier(tx, workspace_id, subjects, list(IMPLIED), position)
+    counted = {said for one in earlier for said in _said(one, _read(one.body))}
+    found = []
+    for one, body in told:
+        fresh = [said for said in _said(one, body) if said not in counted]
+        counted.update(fresh)
+        if one.subject_id in about:
+            contact_id, topic = about[one.subject_id]
+            found += [Happened(event, contact_id, topic, body.channel, one.at) for _, _, event in fresh]
+    return found
+
+
+def _said(one: Fact, body: Told) -> list[tuple[int, str, Event]]:
+    return [(one.subject_id, body.channel, event) for event in IMPLIED[one.kind]]
+
+
+async def _replies(tx: Transaction, workspace_id: int, new: Sequence[Fact]) -> list[Happened]:
+    """A customer answers the message that came last."""
+    told = [(one, _read(one.body)) for one in new if one.kind == REPLY]
+    known = [(one, body.contact, body.channel) for one, body in told if body.contact is not None]
+    if not known:
+        return []
+    newest = max(one.subject_id for one, _, _ in known)
+    last = await outlines.last_before(tx, workspace_id, {contact_id for _, contact_id, _ in known}, newest)
+    about = await outlines.of_messages(tx, workspace_id, set(last.values()))
+    return [
+        Happened(Event.REPLIED, contact_id, _topic(about, last.get(contact_id, 0)), channel, one.at)
+        for one, contact_id, channel in known
+    ]
+
+
+def _topic(about: Mapping[int, tuple[int, Topic]], message_id: int) -> Topic:
+    return about[message_id][1] if message_id in about else Topic(None)
+
+
+class Chronicler:
+    """Follows the log of every workspace. While messages are under way it takes its time."""
+
+    def __init__(
+        self, ground: Ground, workspaces: Callable[[], Awaitable[list[int]]], under_way: Callable[[], int]
+    ) -> None:
+        self._ground = ground
+        self._workspaces = workspaces
+        self._under_way = under_way  # a count that grows while messages are
+        self._positions: dict[int, Position] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            found = 0
+            for workspace_id in await self._workspaces():
+                found += await self.turn(workspace_id)
+            if not found:
+                await self._ground.clock.sleep(POLL_S)
+
+    async def turn(self, workspace_id: int) -> int:
+        """One batch of what a workspace has new, and a rest when others are busy; how many there were."""
+        seen, began_at = self._under_way(), self._ground.clock.monotonic()
+        done = await self._index(workspace_id) + await self._follow(workspace_id)
+        if done and self._under_way() != seen:
+            took_s = self._ground.clock.monotonic() - began_at
+            await self._ground.clock.sleep(min(POLL_S, REST * took_s))
+        return done
+
+    async def _follow(self, workspace_id: int) -> int:
+        """Nothing is written, nor held, where there is nothing new."""
+        db, position = self._ground.db, self._positions.get(workspace_id)
+        if position is not None:
+            new, _ = await db.read(facts.after, workspace_id, position, 1)
+            if not new:
+                return 0
+        done, self._positions[workspace_id] = await db.run(follow, workspace_id, BATCH_MAX)
+        return done
+
+    async def _index(self, workspace_id: int) -> int:
+        if not await self._ground.db.read(reindex.is_due, workspace_id):
+            return 0
+        return await self._ground.db.run(reindex.step, workspace_id)

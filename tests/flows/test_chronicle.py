@@ -1,0 +1,169 @@
+"""What happens to messages is counted for segments, once, from the log of facts, and can be counted anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from angarium.contacts import flows as contact_flows
+from angarium.contacts import merge_flows, reindex
+from angarium.contacts.activity import Event
+from angarium.contacts.store import activity
+from angarium.core import ids
+from angarium.core.ports import Inbound
+from angarium.core.values import Reason, ReceiptStatus
+from angarium.messaging import chronicle, inbound
+from angarium.messaging.chronicle import Chronicler
+from angarium.messaging.store.belongings import BELONGINGS
+from angarium.storage.database import Transaction
+from support.relay import Relay, refused
+from support.server import everything_in
+
+Counts = dict[tuple[str, str, str, str], int]  # event, class, label, channel
+BATCH = 3  # facts: so few that what belongs together is read apart
+
+
+async def followed(relay: Relay, limit: int = BATCH) -> None:
+    """Everything that is new is told."""
+    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, limit))[0]:
+        pass
+
+
+async def counts(relay: Relay, contact_id: int) -> Counts:
+    """What is known of a contact."""
+    found = await relay.ground.db.read(activity.of_contact, relay.workspace_id, contact_id)
+    return {
+        (one.event.value, one.topic.message_class or "", one.topic.label, one.channel): one.tally.times
+        for one in found
+    }
+
+
+async def reply(relay: Relay, line: str, ref: str) -> None:
+    """The customer answers."""
+    heard = Inbound(ref=ref, sender="+380501234567", recipient="Shop", text="ok")
+    now = relay.clock.now()
+    await relay.ground.db.run(inbound.hear, relay.world, relay.lines[line], heard, now)
+
+
+async def a_day(relay: Relay, **given: Any) -> int:
+    """A message that is read, one that goes nowhere, one that falls back, and an answer; whose they are."""
+    await relay.line("viber", "viber_business")
+    await relay.line("sms", "smpp")
+    person = await relay.contact(**given)
+    await relay.template("shipped", "on its way")
+    await relay.send(template="shipped", text="", label="autumn", line="viber")
+    await relay.take("viber")
+    await relay.receipt("viber", ReceiptStatus.DELIVERED)
+    await relay.receipt("viber", ReceiptStatus.DELIVERED)
+    await relay.receipt("viber", ReceiptStatus.READ)
+    await relay.send(line="viber")
+    await relay.take("viber", refused(Reason.NOT_A_USER))
+    steps = [{"line": "viber", "wait_s": 60}, {"line": "sms"}]
+    await relay.send(steps=steps, **{"class": "transactional"})
+    await relay.take("viber")
+    await relay.wait(61)
+    await relay.take("sms")
+    await relay.receipt("sms", ReceiptStatus.READ)  # nobody said before that it was delivered
+    await reply(relay, "sms", "in-1")
+    return person.id
+
+
+DAY: Counts = {
+    ("sent", "service", "", "viber_business"): 1,
+    ("delivered", "service", "", "viber_business"): 1,
+    ("read", "service", "", "viber_business"): 1,
+    ("sent", "service", "autumn", "viber_business"): 1,
+    ("delivered", "service", "autumn", "viber_business"): 1,
+    ("read", "service", "autumn", "viber_business"): 1,
+    ("sent", "transactional", "", "viber_business"): 1,
+    ("sent", "transactional", "", "smpp"): 1,
+    ("delivered", "transactional", "", "smpp"): 1,
+    ("read", "transactional", "", "smpp"): 1,
+    ("replied", "transactional", "", "smpp"): 1,
+}
+
+
+async def test_each_thing_counts_once(relay: Relay) -> None:
+    contact_id = await a_day(relay)
+    await followed(relay)
+    assert await counts(relay, contact_id) == DAY
+    await followed(relay, 1_000)
+    assert await counts(relay, contact_id) == DAY
+    topics = await relay.ground.db.read(activity.topics, relay.workspace_id)
+    assert [(one.label, bool(one.template_id)) for one in topics] == [("autumn", True)]
+
+
+async def test_it_can_be_counted_anew(relay: Relay) -> None:
+    await a_day(relay)
+    await followed(relay)
+    before = await everything_in(relay.ground.db)
+    now = relay.clock.now()
+    await relay.ground.db.run(reindex.begin, relay.workspace_id, "key_test", now)
+    gone = await everything_in(relay.ground.db)
+    assert not gone["contact_activity"]
+    assert not gone["contact_mention"]
+    await followed(relay)
+    after = await everything_in(relay.ground.db)
+    for table in ("contact_activity", "contact_mention", "activity_topic"):
+        assert after[table] == before[table]
+
+
+async def test_what_is_told_of_somebody_who_was_deleted_is_not_kept(relay: Relay) -> None:
+    contact_id = await a_day(relay)
+    await contact_flows.delete(relay.ground, relay.workspace_id, contact_id)
+    await followed(relay)
+    rows = await everything_in(relay.ground.db)
+    assert not rows["contact_activity"]
+    assert not rows["contact_mention"]
+
+
+async def test_the_loop_tells_what_is_new_and_rests_while_others_work(relay: Relay) -> None:
+    contact_id = await a_day(relay)
+    under_way = iter(range(100))
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        relay.clock.at += 1
+
+    relay.clock.sleep = sleep  # type: ignore[method-assign]
+
+    async def workspaces() -> list[int]:
+        return [relay.workspace_id]
+
+    loop = Chronicler(relay.ground, workspaces, lambda: next(under_way))
+    assert await loop.turn(relay.workspace_id) > 0
+    assert len(slept) == 1
+    assert await counts(relay, contact_id) == DAY
+    assert await loop.turn(relay.workspace_id) == 0
+    await reply(relay, "sms", "in-2")
+    assert await loop.turn(relay.workspace_id) == 1
+    told = await relay.ground.db.read(activity.of_contact, relay.workspace_id, contact_id)
+    assert [one.tally.times for one in told if one.event is Event.REPLIED] == [2]
+
+
+async def test_what_two_have_had_is_one_history_and_two_again(relay: Relay) -> None:
+    stays = await a_day(relay)
+    other = await relay.contact(external_id="c-2", addresses=[{"kind": "phone", "value": "+380501234599"}])
+    await relay.send(to={"contact": ids.show("contact", other.id)}, line="sms", label="autumn")
+    await relay.take("sms")
+    await followed(relay)
+    own: Counts = {("sent", "service", "", "smpp"): 1, ("sent", "service", "autumn", "smpp"): 1}
+    assert await counts(relay, other.id) == own
+
+    async def merged(tx: Transaction) -> int:
+        both = (relay.workspace_id, stays, other.id)
+        done, _ = await merge_flows.merge(tx, relay.ground, *both, [*BELONGINGS.values()], "key_test", "")
+        return done.id
+
+    merge_id = await relay.ground.db.run(merged)
+    await followed(relay)
+    assert await counts(relay, stays) == DAY | own
+    assert await counts(relay, other.id) == {}
+
+    async def parted(tx: Transaction) -> None:
+        await merge_flows.undo(tx, relay.ground, relay.workspace_id, merge_id, BELONGINGS, "key_test")
+
+    await relay.ground.db.run(parted)
+    await followed(relay)
+    assert await counts(relay, stays) == DAY
+    assert await counts(relay, other.id) == own
