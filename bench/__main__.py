@@ -11,12 +11,12 @@ from typing import Any
 import click
 import msgspec
 
-from bench import ceilings, contacts, fairness, scenarios
+from bench import ceilings, contacts, fairness, scenarios, wording
 from bench.report import conditions, medians, print_all
 from bench.scenarios import SCENARIOS, Mismatch, Scenario
 from bench.stage import Seed, sow
 
-NAMES = (*(scenario.name for scenario in SCENARIOS), "fairness", "startup", "contacts")
+NAMES = (*(scenario.name for scenario in SCENARIOS), "fairness", "startup", "contacts", "wording")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,6 +90,8 @@ async def measure(
     if "fairness" in names:
         codes = max(1, messages // 60)
         found["fairness"] = await fairness.measure(folder, codes, campaign, phones, window)
+    if "wording" in names:
+        found["wording"] = wording.measure()
     if "contacts" in names:
         found["contacts"] = await contacts.measure(folder / "contacts", rows, runs)
     if "startup" in names:

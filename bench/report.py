@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from angarium import __version__
+from bench.wording import Measured
 
 ROWS = (  # of the table: what is shown, where it is found, how it is written
     ("messages a second, first request to last receipt recorded", "per_s", ",.0f"),
@@ -103,10 +104,22 @@ def print_all(found: dict[str, Any]) -> None:
             out.print(f"{who} alone: {per_s:,.0f} messages a second")
     if "fairness" in found:
         out.print(_codes_table(found["fairness"]))
+    if "wording" in found:
+        out.print(_wording_table(found["wording"]))
     if "contacts" in found:
         out.print(_table(FILE_ROWS, {name: one["median"] for name, one in found["contacts"].items()}))
     if "startup" in found:
         out.print(_table(START_ROWS, {"startup": found["startup"]["median"]}))
+
+
+def _wording_table(measured: Measured) -> Table:
+    """A row for each part of the labelled texts."""
+    table = Table("texts", title=f"advertising found by its words, {measured.us_a_text:.0f} µs of CPU a text")
+    for column in ("how many", "precision", "recall"):
+        table.add_column(column, justify="right")
+    for part, one in measured.scores.items():
+        table.add_row(part, f"{one.texts:,}", f"{one.precision:.3f}", f"{one.recall:.3f}")
+    return table
 
 
 def _codes_table(runs: Sequence[Any]) -> Table:

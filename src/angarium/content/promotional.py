@@ -11,11 +11,12 @@ found is marked, so that a person sees why; the marks are weighed, and the sum d
     | service  | −1     | what service messages are about; takes from medium and weak    |
     |          |        | alone, 3 at the most                                           |
     | neutral  | –      | takes what it overlaps out of the count: "discount applied"    |
+    | warning  | –      | takes everything out of the count: "swindlers write in our name" |
 
 4 and more is *likely* advertising, 7 and more *certain*. A list is TOML: a table for each kind with `strong`,
-`medium` and `weak`, and `words` for `service` and `neutral`. An entry is words in a row:
+`medium` and `weak`, and `words` for `service`, `neutral` and `warning`. An entry is words in a row:
 
-    word    that word              {n}      a number            ~      up to four words of any kind
+    word    that word              {n}      a number            ~      up to six words of any kind
     word*   words that begin so    {money}  an amount of money  {code} a code such as SALE20
     %  #  :  +  =  №               themselves
 
@@ -41,9 +42,11 @@ LANGUAGES = ("en", "fa", "ar", "uk", "ru", "zh")
 WEIGHTS = {"strong": 4.0, "medium": 2.0, "weak": 0.75}
 WEAK_MAX, SERVICE_MAX = 2.0, 3.0
 LIKELY, CERTAIN = 4.0, 7.0
-GAP = 4  # words that `~` may stand for; signs of Chinese count as half a word
+GAP = 6  # words that `~` may stand for; signs of Chinese count as half a word
 TEXT_MAX = 20_000  # characters that are looked at
-SPACED_MIN = 4  # single letters in a row that are taken for a word that was set apart
+SPACED_MIN = 3  # single letters in a row that are taken for a word that was set apart
+
+AND_MIN = 3  # letters, of which the first may be the "and"
 
 TOKEN = re.compile(
     r"""(?P<sign>[\u3400-\u9fff])
@@ -62,6 +65,9 @@ LATIN_LIKE_CYRILLIC = str.maketrans("aceopxyikmhtbn", "асеорхуікмнт�
 LISTS = files("angarium.content") / "wordlists"
 _money = tomllib.loads((LISTS / "money.toml").read_text("utf-8"))
 CURRENCIES, MULTIPLIERS = frozenset(_money["currencies"]), frozenset(_money["multipliers"])
+DIGITS_LIKE_CYRILLIC = str.maketrans("0134", "оиеч")  # sk1dka, as those write it who fear a filter
+DIGITS_LIKE_LATIN = str.maketrans("01345", "oieas")
+OFF = re.compile(r"(?<![\w,.])[-−–]\s?\d{1,2}\s?[%٪％]")  # −30 %, which has no word
 SHOUTING = re.compile(r"[🎁🎉🔥💥🛍🎊💸🤑⚡]|[!！]{2,}")
 
 Item = tuple[str, str]  # what stands at a place of an entry: its kind, its text
@@ -72,7 +78,7 @@ class Mark(msgspec.Struct, frozen=True):
 
     start: int
     end: int
-    kind: str  # offer, call, urgency, gift, novelty, greeting, service, neutral, shouting
+    kind: str  # offer, call, urgency, gift, novelty, greeting, service, neutral, warning, shouting
     strength: str  # strong, medium, weak; for service and neutral the same word again
     entry: str  # of the list
 
@@ -109,6 +115,7 @@ class Token(msgspec.Struct, frozen=True):
     is_number: bool = False
     is_sign: bool = False
     is_code: bool = False
+    bare: str = ""  # without the "and" that Arabic writes together with a word
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -125,6 +132,7 @@ def detect(text: str, also: Sequence[str] = (), never: Sequence[str] = ()) -> De
     tokens = tokenise(text[:TEXT_MAX])
     found = list(_found(tokens, lists(tuple(also), tuple(never))))
     found += [Mark(m.start(), m.end(), "shouting", "weak", m[0]) for m in SHOUTING.finditer(text[:TEXT_MAX])]
+    found += [Mark(m.start(), m.end(), "offer", "strong", "-{n} %") for m in OFF.finditer(text[:TEXT_MAX])]
     marks = _counted(found)
     return Detection(_weighed(marks), tuple(sorted(marks, key=lambda mark: mark.start)))
 
@@ -135,6 +143,8 @@ def detect(text: str, also: Sequence[str] = (), never: Sequence[str] = ()) -> De
 def _counted(found: Iterable[Mark]) -> list[Mark]:
     """The marks that count: of two that overlap the stronger, then the longer; none that is neutral here."""
     marks = list(found)
+    if any(mark.kind == "warning" for mark in marks):  # it tells of what swindlers write
+        return [mark for mark in marks if mark.kind == "warning"]
     neutral = [mark for mark in marks if mark.strength == "neutral"]
     kept: list[Mark] = []
     speaking = [mark for mark in marks if mark.strength in WEIGHTS and not _any_overlaps(neutral, mark)]
@@ -150,12 +160,14 @@ def _any_overlaps(marks: Iterable[Mark], one: Mark) -> bool:
 
 def _weighed(marks: Iterable[Mark]) -> float:
     strong = medium = weak = service = 0.0
+    greeted = False  # a greeting is one, however long
     for mark in marks:
         match mark.strength:
             case "strong":
                 strong += WEIGHTS["strong"]
             case "medium":
-                medium += WEIGHTS["medium"]
+                medium += 0.0 if mark.kind == "greeting" and greeted else WEIGHTS["medium"]
+                greeted = greeted or mark.kind == "greeting"
             case "weak":
                 weak += WEIGHTS["weak"]
             case "service":
@@ -183,6 +195,8 @@ class Lists:
     def beginning_with(self, token: Token) -> Iterator[Entry]:
         """The entries that may begin with a token."""
         yield from self.by_word.get(token.form, ())
+        if token.bare:
+            yield from self.by_word.get(token.bare, ())
         for length in self.stem_lengths:
             if length > len(token.form):
                 break
@@ -218,7 +232,7 @@ def _match(tokens: Sequence[Token], place: int, items: Sequence[Item]) -> int | 
             place = after
             continue
         fits = (
-            (kind == "word" and token.form == text)
+            (kind == "word" and text in (token.form, token.bare))
             or (kind == "stem" and token.form.startswith(text))
             or (kind == "n" and token.is_number)
             or (kind == "code" and token.is_code)
@@ -266,16 +280,25 @@ def tokenise(text: str) -> list[Token]:
 def _token(match: re.Match[str]) -> Token:
     raw = match[0]
     if match["number"]:
-        return Token("0", match.start(), match.end(), is_number=True)
+        return Token(_digits(raw), match.start(), match.end(), is_number=True)
     if match["sign"] or match["symbol"]:
         return Token(raw.translate(ONE_FORM), match.start(), match.end(), is_sign=bool(match["sign"]))
-    return Token(_form(raw), match.start(), match.end(), is_code=CODE.fullmatch(raw) is not None)
+    form = _form(raw)
+    bare = form[1:] if form[0] == "و" and len(form) > AND_MIN else ""
+    return Token(form, match.start(), match.end(), is_code=CODE.fullmatch(raw) is not None, bare=bare)
+
+
+def _digits(number: str) -> str:
+    """A number without its separators, in Latin digits."""
+    return "".join(str(int(sign)) for sign in number if sign.isdecimal())
 
 
 def _form(word: str) -> str:
     """A word in the one form in which it is compared."""
     plain = DROPPED.sub("", unicodedata.normalize("NFKC", word).casefold()).translate(ONE_FORM)
     has_cyrillic = any("Ѐ" <= letter <= "ӿ" for letter in plain)
+    if any(sign.isdigit() for sign in plain):
+        plain = plain.translate(DIGITS_LIKE_CYRILLIC if has_cyrillic else DIGITS_LIKE_LATIN)
     return plain.translate(LATIN_LIKE_CYRILLIC) if has_cyrillic else plain
 
 
@@ -328,9 +351,7 @@ def _items(part: str) -> Iterator[Item]:
         yield "gap", ""
     elif part in ("{n}", "{money}", "{code}"):
         yield part[1:-1], ""
-    elif part.isdigit():
-        yield "n", ""
     elif part.endswith("*"):
         yield "stem", _form(part[:-1])
     else:
-        yield from (("n", "") if one.is_number else ("word", one.form) for one in tokenise(part))
+        yield from (("word", one.form) for one in tokenise(part))

@@ -1,0 +1,90 @@
+"""What promotes: by phrase in six languages, in disguise, beside service messages; and how well in all."""
+
+from __future__ import annotations
+
+import pytest
+from bench import wording
+from hypothesis import given
+from hypothesis import strategies as st
+
+from angarium.content.promotional import LANGUAGES, detect, lists
+
+TELLS = [  # text, whether it promotes, a word that is marked
+    ("20% off everything this weekend!", True, "20% off"),
+    ("Your order 5521 is on its way.", False, ""),
+    ("Your discount of 5 EUR was applied to invoice 12.", False, ""),
+    ("Gift card balance: 20 EUR.", False, ""),
+    ("Happy New Year from all of us!", False, ""),
+    ("Happy New Year! Use code NY2027 at checkout.", True, "NY2027"),
+    ("Скидка 30% только сегодня!", True, "Скидка 30%"),
+    ("Заказ 552 оплачен. Скидка 300 руб учтена.", False, ""),
+    ("С к и д к а 30% на всё", True, "С к и д к а 30%"),
+    ("Cкидка 30%: промокод", True, "Cкидка 30%"),  # the first letter is Latin
+    ("Знижка 20% на все! Тільки сьогодні", True, "Знижка 20%"),
+    ("Замовлення 60318 відправлено, оплата 420 грн.", False, ""),
+    ("تخفیف ۳۰٪ فقط امروز", True, "تخفیف ۳۰٪"),
+    ("سفارش شما به شماره ۱۲۳۴ ارسال شد", False, ""),
+    ("خصم ٥٠٪ على جميع المنتجات", True, "خصم ٥٠٪"),
+    ("تم خصم مبلغ 500 ريال من حسابك", False, ""),
+    ("全场8折，限时抢购！", True, "8折"),
+    ("您的订单已发货，快递单号SF123", False, ""),
+    ("全場優惠，立即購買", True, "立即購買"),  # traditional signs
+    ("−30% until Sunday", True, "−30%"),
+    ("Fraudsters write in our name: you have won a prize. Do not open it.", False, ""),
+    ("Your code is 471100", False, ""),
+    ("", False, ""),
+]
+
+
+@pytest.mark.parametrize(("text", "promotes", "word"), TELLS)
+def test_it_tells_what_promotes_and_by_which_words(text: str, promotes: bool, word: str) -> None:
+    found = detect(text)
+    assert found.is_likely is promotes
+    assert word in " ".join(found.words(text))
+
+
+def test_a_workspace_has_its_own_words() -> None:
+    text = "The Blue Hour is back for members."
+    assert not detect(text).is_likely
+    assert detect(text, also=("blue hour",)).is_likely
+    assert not detect("Book your table at the Sale Room.", never=("book your", "sale")).is_likely
+
+
+@pytest.mark.parametrize("entry", ["", "~", "~ word", "word ~"])
+def test_an_entry_that_can_mean_nothing_is_refused(entry: str) -> None:
+    with pytest.raises(ValueError, match="not an entry"):
+        lists((entry,))
+
+
+@given(st.text(max_size=300))
+def test_marks_stand_in_the_text(text: str) -> None:
+    found = detect(text)
+    assert found == detect(text)
+    assert all(0 <= mark.start < mark.end <= len(text) for mark in found.marks)
+
+
+# ── on texts that people wrote ───────────────────────────────────────────────────────────────────────
+
+
+def test_the_texts_are_many_and_half_of_them_are_hard() -> None:
+    texts = [one for one in wording.texts() if one.kind != "veiled"]
+    assert len(texts) >= 600
+    assert {one.language for one in texts} == set(LANGUAGES)
+    assert sum(one.kind == "hard" for one in texts) * 2 >= len(texts)
+    assert sum(one.promotional for one in texts) * 2 == len(texts)
+
+
+FLOORS = {"held back": (0.88, 0.86), "tuned with": (0.97, 0.98)}  # as it was measured: it may only get better
+
+
+def test_it_is_as_good_as_it_was() -> None:
+    scores = wording.measure().scores
+    for part, (precision, recall) in FLOORS.items():
+        assert scores[part].precision >= precision, scores[part]
+        assert scores[part].recall >= recall, scores[part]
+
+
+def test_each_language_has_a_list() -> None:
+    for language in LANGUAGES:
+        texts = [one for one in wording.texts() if one.language == language and one.promotional]
+        assert sum(detect(one.text).is_likely for one in texts if one.kind == "easy") >= 25
