@@ -15,13 +15,17 @@ from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
 from angarium import channels
+from angarium.accounts import account_pages, entry_pages, notary, sso, sso_api, sso_pages
 from angarium.accounts import api as keys
 from angarium.accounts import audit_api as audit
-from angarium.accounts import notary
+from angarium.accounts import me_api as me
 from angarium.accounts import pages as doors
+from angarium.accounts import people_api as people
 from angarium.accounts import store as accounts
+from angarium.accounts.entering import Letter, Reception
 from angarium.accounts.limits import Limits
 from angarium.accounts.notary import Notary
+from angarium.accounts.oidc import Providers
 from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
@@ -30,6 +34,7 @@ from angarium.contacts import segments_api as segments
 from angarium.contacts.exports import api as exports_api
 from angarium.contacts.exports.flows import Exports
 from angarium.contacts.exports.runner import Exporter
+from angarium.contacts.flows import Recipient
 from angarium.contacts.imports import api as imports_api
 from angarium.contacts.imports.flows import Imports
 from angarium.contacts.imports.runner import Runner
@@ -42,8 +47,10 @@ from angarium.core.clock import SystemChance, SystemClock, iso
 from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
 from angarium.core.problems import Problem
+from angarium.core.values import MessageClass
 from angarium.fabric.local import LocalFabric
 from angarium.lines import api as lines
+from angarium.lines import flows as line_flows
 from angarium.lines import patterns_api as patterns
 from angarium.lines import registration_api as registrations
 from angarium.lines import tariffs_api as tariffs
@@ -66,6 +73,7 @@ from angarium.messaging import consents_api as consents
 from angarium.messaging import merges_api as merges
 from angarium.messaging import suppressions_api as suppressions
 from angarium.messaging import unknowns_api as unknowns
+from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
 from angarium.messaging.store import held
@@ -87,8 +95,17 @@ COLLECT_AFTER = (10_000, 20, 100)  # new objects, then young and middle collecti
 STOP_WITHIN_S = 30.0  # for what is under way when the process is asked to stop
 AFTER_BROKEN = "Look at the disk, then start again. If it is damaged: docs/howto/back-up-and-restore.md"
 
+LETTERS = {
+    "reset": "Set a new password within the hour: {link}",
+    "invitation": "You are invited. Accept within seven days: {link}",
+}
+
+LETTER_CLASSES = {"reset": MessageClass.OTP, "invitation": MessageClass.TRANSACTIONAL}
+
 HANDLERS = [
     *keys.HANDLERS,
+    *people.HANDLERS,
+    *me.HANDLERS,
     *audit.HANDLERS,
     *lines.HANDLERS,
     *tariffs.HANDLERS,
@@ -117,6 +134,10 @@ HANDLERS = [
     *suppressions.HANDLERS,
     *unsubscribe_pages.HANDLERS,
     *doors.HANDLERS,
+    *entry_pages.HANDLERS,
+    *sso_pages.HANDLERS,
+    *sso_api.HANDLERS,
+    *account_pages.HANDLERS,
     *pages.HANDLERS,
     *unknowns_pages.HANDLERS,
     *uses_api.HANDLERS,
@@ -213,6 +234,8 @@ def application(house: House) -> Litestar:
     """The rooms' APIs and pages on one address."""
     registry = CollectorRegistry()
     registry.register(EngineCollector(house.world, house.engine))
+    desk = Desk(house.world, house.engine)
+    reception = Reception(house.ground, partial(post, desk, house.settings.public_url))
 
     return make_app(
         HANDLERS,
@@ -223,14 +246,40 @@ def application(house: House) -> Litestar:
         body_max_bytes=house.settings.body_max_bytes,
         limits=Limits(house.ground.clock, house.settings.requests_per_s, house.settings.failed_keys_per_min),
         services={
-            "messages": Desk(house.world, house.engine),
+            "messages": desk,
             "channels": house.world.channels,
             "surroundings": Outlook(house.world),
             "line_states": house.engine.states,
             "imports": house.imports,
             "exports": house.exports,
+            "public_url": house.settings.public_url,
+            "lines_known": partial(lines_known, house.ground),
+            "reception": reception,
+            "sso": sso.Desk(reception, Providers(house.http, house.ground.clock), house.settings.public_url),
         },
     )
+
+
+async def lines_known(ground: Ground, workspace_id: int) -> set[int]:
+    """The lines that a workspace has, and those that others lend it."""
+    own = await line_flows.everything(ground, workspace_id)
+    lent = await line_flows.lent_to(ground, workspace_id)
+    return {line.id for line in own} | {one.line.id for one in lent}
+
+
+async def post(desk: Desk, public_url: str, letter: Letter) -> None:
+    """Send somebody their link over a line of a workspace, as any service message."""
+    path = {"reset": "/reset/new", "invitation": "/invitation"}[letter.kind]
+    message = MessageInput(
+        to=Recipient(email=letter.email),
+        message_class=LETTER_CLASSES[letter.kind],
+        text=LETTERS[letter.kind].format(link=f"{public_url.rstrip('/')}{path}?token={letter.token}"),
+        line=letter.line,
+        label="sign-in",
+    )
+    answer = await desk.offer(Order(letter.workspace_id, (message,), batch=False))
+    if isinstance(answer, Problem):
+        raise answer
 
 
 async def can_keep(ground: Ground) -> str:

@@ -1,4 +1,4 @@
-"""Commands about who may and who did: workspaces and their keys, and the audit log."""
+"""Commands about who may and who did: workspaces, their keys and people, and the audit log."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from angarium.accounts import store
     from angarium.accounts.notary import Verdict
     from angarium.accounts.store import Workspace
+    from angarium.config import Settings
     from angarium.storage.ground import Ground
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -142,6 +143,124 @@ def list_workspaces(context: click.Context) -> None:
         out.print("None yet. Make one: angarium keys create --workspace main --new")
 
 
+# ── people ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@click.group()
+def people() -> None:
+    """People who sign in, and what they are in workspaces."""
+
+
+@people.command("invite")
+@click.argument("email")
+@click.option("--workspace", required=True, help="Name of the workspace.")
+@click.option("--new", is_flag=True, help="Create the workspace if it is not there.")
+@click.option("--role", default="owner", show_default=True, help="What they are to be.")
+@click.option("--class", "classes", multiple=True, help="Narrow it to a class; several times.")
+@click.option("--quiet", is_flag=True, help="Print only the link.")
+@click.pass_context
+def invite_person(
+    context: click.Context,
+    email: str,
+    workspace: str,
+    new: bool,
+    role: str,
+    classes: tuple[str, ...],
+    quiet: bool,
+) -> None:
+    """Invite somebody; the first owner too. Prints a link that is good once, for seven days."""
+    from angarium.accounts import audit as log
+    from angarium.accounts import people as flows
+    from angarium.accounts.reach import Reach
+    from angarium.accounts.roles import Role
+    from angarium.core.values import MessageClass
+
+    try:
+        kinds = frozenset(MessageClass(one) for one in classes) or None
+        given = Role(role)
+    except ValueError as error:
+        known = f"roles: {', '.join(Role)}; classes: {', '.join(MessageClass)}"
+        raise click.BadParameter(f"{error} ({known})") from None
+    settings = settings_of(context)
+
+    async def invite(ground: Ground) -> str:
+        owner = await find_workspace(ground, workspace, new=new)
+        reach = Reach(kinds)
+        _, token = await ground.db.run(flows.invite, ground, owner.id, email, given, reach, log.CLI)
+        return token
+
+    token = run(with_ground(settings, invite))
+    if not quiet:
+        out.print(f"For {escape(email)}, good once, for seven days:", highlight=False)
+    click.echo(f"{_base(settings)}/invitation?token={token}")
+
+
+@people.command("list")
+@click.option("--workspace", default="", help="Only of this workspace.")
+@click.pass_context
+def list_people(context: click.Context, workspace: str) -> None:
+    """Everybody, and what they are where."""
+    from angarium.accounts import people as flows
+    from angarium.accounts.people import Somebody
+    from angarium.core.clock import iso
+
+    async def find(ground: Ground) -> list[tuple[str, Somebody]]:
+        found = await _workspaces(ground, workspace)
+        return [(one.name, who) for one in found for who in await ground.db.read(flows.here, one.id)]
+
+    table = Table("workspace", "e-mail", "name", "role", "second factor", "state", "joined")
+    people = run(with_ground(settings_of(context), find))
+    for place, one in people:
+        state = "disabled" if one.person.disabled_at else "lives"
+        app = "app" if one.person.totp else ""
+        joined, role = iso(one.member.created_at), one.member.role.value
+        table.add_row(place, one.person.email, one.person.name, role, app, state, joined)
+    out.print(
+        table if people else "Nobody yet. Invite somebody: angarium people invite EMAIL --workspace main"
+    )
+
+
+@people.command("reset")
+@click.argument("email")
+@click.option("--factors", is_flag=True, help="Also take their second factors away.")
+@click.pass_context
+def reset_person(context: click.Context, email: str, factors: bool) -> None:
+    """Print a link by which a person sets a password: good once, for an hour."""
+    from angarium.accounts import people as flows
+
+    settings = settings_of(context)
+
+    async def reset(ground: Ground) -> str:
+        person = await flows.known(ground, email)
+        if factors:
+            await ground.db.run(flows.without_factors, person)
+            person = await flows.known(ground, email)
+        return await ground.db.run(flows.reset_from_here, ground, person)
+
+    token = run(with_ground(settings, reset))
+    click.echo(f"{_base(settings)}/reset/new?token={token}")
+
+
+@people.command("disable")
+@click.argument("email")
+@click.option("--again", is_flag=True, help="Let them in again.")
+@click.pass_context
+def disable_person(context: click.Context, email: str, again: bool) -> None:
+    """Keep a person out of every workspace; their sessions end at once."""
+    from angarium.accounts import people as flows
+
+    async def disable(ground: Ground) -> None:
+        person = await flows.known(ground, email)
+        await ground.db.run(flows.set_disabled, ground, person.id, disabled=not again)
+
+    run(with_ground(settings_of(context), disable))
+    out.print("They may sign in again." if again else "They are kept out.")
+
+
+def _base(settings: Settings) -> str:
+    return settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
+
+
 # ── audit ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -221,4 +340,4 @@ def export_audit(context: click.Context, workspace: str, file: Path | None) -> N
         out.print(f"{file}: {count} rows.", highlight=False, soft_wrap=True)
 
 
-COMMANDS = (keys, audit)
+COMMANDS = (keys, people, audit)

@@ -12,7 +12,9 @@ import msgspec
 
 from angarium.accounts import store as accounts
 from angarium.accounts.notary import seal_cell
+from angarium.accounts.sso import secret_cell
 from angarium.accounts.store.audit import audit_seal
+from angarium.accounts.store.providers import identity_provider
 from angarium.assembly import House, assemble, prepare
 from angarium.config import Settings
 from angarium.core.clock import SystemClock
@@ -138,6 +140,7 @@ CELLS = (
     *messages.CELLS,
     Cells(registration_document, "id", "body", document_cell, DOCUMENTS_AT_ONCE),
     Cells(audit_seal, "number", "seal", seal_cell),
+    Cells(identity_provider, "id", "client_secret", secret_cell),
     Cells(idempotency.idempotency, "key", "response", idempotency.answer_cell),
 )
 

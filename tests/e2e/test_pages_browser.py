@@ -219,7 +219,7 @@ async def pages_to_read(relay: Relay) -> list[str]:
     await relay.take("viber")
     messages = [page_of(message_id) for message_id in (delivered, unknown, failed, waiting)]
     lists = ["/messages", "/messages?label=none", "/messages?state=none", "/unknowns", "/unknowns?class=otp"]
-    return [*messages, *lists, "/enter?ticket=bad"]
+    return [*messages, *lists, "/enter?ticket=bad", "/reset", "/sign-in/passkey"]
 
 
 @asynccontextmanager

@@ -31,6 +31,8 @@ load_tables()
 
 ALLOWED = {  # a statement of no workspace: why it is none's
     "SELECT workspace.workspace_id, workspace.name": "the list by which all of them are served",
+    "FROM identity_provider WHERE identity_provider.enabled = 1": "the ways in, as the door shows them",
+    "FROM member WHERE member.person_id =": "the workspaces of whoever signs in, who names none",
     "= line.workspace_id WHERE line_guest.guest_id =": "what is lent to the workspace that asks, the guest",
     "SELECT max(line_owner.epoch)": "the numbers of leases go on where those of all lines ended",
     "SELECT max(fact.tx)": "the log of all is moved as a whole after a restore into a younger cluster",

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
-from angarium.accounts import flows, pages
+from angarium.accounts import account_pages, entry_pages, flows, pages, sso_pages
 from angarium.core.ports import Accepted
 from angarium.core.values import Reason, ReceiptStatus
 from angarium.messaging import pages as message_pages
@@ -24,7 +24,14 @@ from angarium.web.app import make_app
 from angarium.web.server import Server
 from support.relay import Relay, refused
 
-HANDLERS = (*pages.HANDLERS, *message_pages.HANDLERS, *unknowns_pages.HANDLERS)
+HANDLERS = (
+    *pages.HANDLERS,
+    *entry_pages.HANDLERS,
+    *account_pages.HANDLERS,
+    *sso_pages.HANDLERS,
+    *message_pages.HANDLERS,
+    *unknowns_pages.HANDLERS,
+)
 
 
 class Seen(HTMLParser):

@@ -14,8 +14,12 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
+from angarium.accounts import people
 from angarium.accounts.flows import create_key, create_workspace
+from angarium.accounts.reach import WHOLE
+from angarium.accounts.roles import Role
 from angarium.accounts.rules import SCOPES
+from angarium.accounts.store import people as people_store
 from angarium.accounts.store import workspaces
 from angarium.assembly import House, application, assemble
 from angarium.config import Settings
@@ -153,6 +157,12 @@ CASCADE = {"name": "quick", "steps": [{"channel": "viber_business"}]}
 CONTACT = {"external_id": "c-1", "addresses": [{"kind": "phone", "value": "+380441234567"}]}
 FIELD = {"name": "bonus", "kind": "money"}
 SEGMENT = {"name": "regulars", "rules": {"tag": "regular"}}
+PROVIDER = {
+    "name": "Company",
+    "issuer": "https://login.company.example",
+    "client_id": "angarium",
+    "client_secret": "s-marker",
+}
 KEY = {"name": "shop", "scopes": ["messages:write"]}
 MESSAGE = {"to": {"phone": "+380441234568"}, "class": "service", "text": "hello", "channel": "viber_business"}
 
@@ -199,7 +209,31 @@ async def furnish(client: Client, house: House) -> dict[str, str]:
         assert made.status in (200, 201, 202), made
         found[name] = made.json["id"]
     found["merge_id"] = await _merged(client, found["contact_id"])
+    found |= await _people(client, house)
     return found
+
+
+async def _people(client: Client, house: House) -> dict[str, str]:
+    """Somebody who is here, and somebody who is invited."""
+    ground, workspace_id = house.ground, client.workspace_id
+    asked = {"email": f"invited-{workspace_id}@shop.example", "role": "agent"}
+    invited = await client.ask("POST", "/v1/invitations", asked)
+
+    async def join(tx: Transaction) -> int:
+        email = f"person-{workspace_id}@shop.example"
+        person = people.new_person(ground, email, "Somebody", None)
+        _, token = await people.invite(tx, ground, workspace_id, email, Role.AGENT, WHOLE, "cli")
+        await people_store.add_person(tx, person)
+        await people.accept(tx, ground, token, person)
+        return person.id
+
+    person_id = await ground.db.run(join)
+    provider = await client.ask("POST", "/v1/identity-providers", PROVIDER)
+    return {
+        "identity_provider_id": provider.json["id"],
+        "person_id": ids.show("person", person_id),
+        "invitation_id": invited.json["id"],
+    }
 
 
 async def _merged(client: Client, contact_id: str) -> str:

@@ -100,6 +100,7 @@ async def list_keys(request: Call) -> JsonAnswer:
         summary="Make an API key",
         detail="Its secret is in this answer and never shown again. A key can give no scope that it has not.",
         scope="setup:write",
+        careful=True,
         takes=KEY,
         gives=KeyMade,
         status=201,
@@ -114,6 +115,7 @@ async def make_key(request: Call) -> JsonAnswer:
     given, ground, caller = KEY.read(body), edge.ground_of(request), request.auth
     scopes, expires_at = frozenset(given.scopes), edge.instant("expires_at", given.expires_at)
     extent = reach.given(given.classes, given.lines)
+    await edge.require_lines(request, extent)
     flows.check_gift(caller, scopes, extent)
     new, key = flows.new_key(
         ground, caller.workspace_id, given.name, scopes, expires_at, extent, caller.actor
@@ -147,6 +149,7 @@ async def revoke_key(request: Call) -> JsonAnswer:
 @route(
     "POST /v1/keys/{api_key_id}/rotate",
     Operation(
+        careful=True,
         summary="Replace an API key by a new one",
         detail="The new one may do the same. Both are good for `overlap_s` seconds; then the old one ends.",
         scope="setup:write",

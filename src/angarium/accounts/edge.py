@@ -20,6 +20,7 @@ import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
@@ -30,6 +31,7 @@ from litestar import route as litestar_route
 from litestar.datastructures import State
 
 from angarium.accounts.flows import Caller
+from angarium.accounts.reach import Reach
 from angarium.core import ids
 from angarium.core.clock import from_datetime
 from angarium.core.decoding import Items, Shape
@@ -41,6 +43,7 @@ from angarium.storage.ground import Ground
 T = TypeVar("T")
 
 Call = Request[Any, Caller, State]  # `.auth` is the caller
+LinesKnown = Callable[[int], Awaitable[AbstractSet[int]]]  # the lines that a workspace has, or may use
 
 BODY_MAX_BYTES = 262_144  # of a request that is about one thing
 BODY_WITHIN_S = 30.0  # a client that is slower than this holds a place that others need
@@ -63,7 +66,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """A route as the guard and the OpenAPI document know it."""
 
     summary: str
-    scope: str | None  # None: anybody may call it
+    scope: str | None  # None: anybody may call it; SELF: whoever calls
     takes: Shape[Any] | Items[Any] | None = None  # the body
     asks: Shape[Any] | None = None  # the query
     gives: Any = None  # the type of the answer; None: no body
@@ -75,6 +78,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[int, ...] = ()  # statuses beside those that any such route may give
     gives_also: tuple[int, ...] = ()  # other statuses under which it answers what it gives, and no problem
     body_max_bytes: int | None = BODY_MAX_BYTES  # None: the server's own limit, for batches
+    careful: bool = False  # somebody who has signed in must have proved lately that it is they
     page: bool = False  # HTML for people: they bring a session and no key, and OpenAPI does not tell of it
 
 
@@ -209,6 +213,16 @@ def id_in_path(request: Call, noun: str) -> int:
         return ids.read(noun, text)
     except ValueError:
         raise not_found(noun.replace("_", " "), text) from None
+
+
+async def require_lines(request: Call, reach: Reach) -> None:
+    """A Problem when a reach names a line that the caller's workspace has not."""
+    known: LinesKnown | None = request.scope["litestar_app"].state.get("lines_known")
+    if reach.lines and known is not None:
+        strange = reach.lines - await known(request.auth.workspace_id)
+        if strange:
+            value = ids.show("line", min(strange))
+            raise invalid("lines", "there is no such line", value=value, remedy="GET /v1/lines lists them")
 
 
 # ── what is answered ─────────────────────────────────────────────────────────────────────────────────

@@ -20,6 +20,10 @@ BELIEVED_S = 1.0
 USE_NOTED_S = 300.0
 
 
+SELF = "self"  # in the place of a scope: for whoever calls, whatever they may do
+FRESH_S = 600.0
+
+
 class Caller(msgspec.Struct, frozen=True):
     """Who is calling: a workspace, what may be done in it, and how far that goes."""
 
@@ -27,10 +31,15 @@ class Caller(msgspec.Struct, frozen=True):
     key_id: int
     scopes: frozenset[str]
     reach: Reach = WHOLE
+    person_id: int = 0  # of whoever has signed in; 0 for a key and for a link
+    session_id: int = 0
+    fresh_at: int = 0  # when the person last proved to be who they are
 
     @property
     def actor(self) -> str:
-        """Who acts, as it is kept beside a deed: `key_…`, or a link."""
+        """Who acts, as it is kept beside a deed: `per_…`, `key_…`, or a link."""
+        if self.person_id:
+            return ids.show("person", self.person_id)
         return ids.show("api_key", self.key_id) if self.key_id else audit.LINK
 
 
@@ -144,6 +153,10 @@ class Gate:
         self._ground = ground
         self._believed: dict[bytes, tuple[int, Caller]] = {}
 
+    def now(self) -> int:
+        """What time it is."""
+        return self._ground.clock.now()
+
     def has_known(self, key: str) -> bool:
         """Whether a key was good at some time, and this process still knows."""
         return rules.digest(key) in self._believed
@@ -206,13 +219,37 @@ def refuse_key_in_address(address: str) -> None:
 
 
 def require(caller: Caller, scope: str) -> None:
-    """A 403 Problem unless the caller's key has this scope."""
-    if scope not in caller.scopes:
+    """A 403 Problem unless the caller's key, or role, has this scope."""
+    if scope not in caller.scopes and scope != SELF:
+        whose = "role" if caller.person_id else "key"
+        remedy = "Ask for another role." if caller.person_id else "Make a key that has it."
         raise Problem(
             "scope-missing",
-            "This key may not do that",
+            f"This {whose} may not do that",
             status=403,
-            detail=f"It needs the scope {scope} ({rules.SCOPES[scope]}). Make a key that has it.",
+            detail=f"It needs the scope {scope} ({rules.SCOPES[scope]}). {remedy}",
+        )
+
+
+def require_fresh(caller: Caller, now: int) -> None:
+    """A 403 Problem when somebody has not proved for a while that it is still they."""
+    if caller.session_id and now - caller.fresh_at > micros(FRESH_S):
+        raise Problem(
+            "proof-wanted",
+            "Prove first that it is you",
+            status=403,
+            detail="What cannot be taken back needs a proof of the last ten minutes: /account/proof.",
+        )
+
+
+def require_person(caller: Caller) -> None:
+    """A 403 Problem for whoever is no person: a key, or a link."""
+    if not caller.person_id:
+        raise Problem(
+            "people-only",
+            "This is for people who have signed in",
+            status=403,
+            detail="A key, or a link, has no account of its own. Sign in.",
         )
 
 

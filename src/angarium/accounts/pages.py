@@ -12,6 +12,9 @@ from angarium.accounts import flows, session
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Sent, ground_of, route
 from angarium.accounts.flows import Gate, Ticket
 from angarium.accounts.limits import Limits
+from angarium.accounts.passkeys import site_of
+from angarium.accounts.store import providers, sessions
+from angarium.core import ids
 from angarium.core.clock import MICROS
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem
@@ -21,6 +24,7 @@ POLICY = (
     b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
     b"base-uri 'none'"
 )
+SCRIPTED = POLICY + b"; script-src 'self'"  # of the few pages that ask an authenticator
 # Of the headers that every answer has (`web/frame.py`) a page has two of its own: what it may load, and a
 # referrer within these pages. Under `no-referrer` a browser would send its forms with `Origin: null`
 # (Fetch, "append a request Origin header").
@@ -41,7 +45,7 @@ class EnterQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class HtmlAnswer:
     """A page by the name of its template, and the facts on it; the shell draws it when it is sent."""
 
-    __slots__ = ("facts", "headers", "status", "template")
+    __slots__ = ("facts", "headers", "script", "status", "template")
 
     def __init__(
         self,
@@ -50,17 +54,20 @@ class HtmlAnswer:
         *,
         status: int = 200,
         headers: Sequence[tuple[bytes, bytes]] = (),
+        script: bool = False,
     ) -> None:
         self.template = template
         self.facts = facts
         self.status = status
         self.headers = headers
+        self.script = script
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Draw it and send it."""
         shell = scope["litestar_app"].state.shell
         body = shell.draw(self.template, self.facts, scope.get("user")).encode()
-        headers = [*HEADERS, *self.headers, (b"content-length", b"%d" % len(body))]
+        own = HEADERS if not self.script else ((HEADERS[0][0], SCRIPTED), *HEADERS[1:])
+        headers = [*own, *self.headers, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -101,10 +108,10 @@ async def enter(request: Call) -> Sent:
     """The form; or with a good ticket, in and on."""
     query = ENTER.read_query(request.scope["query_string"])
     if not query.ticket:
-        return _form(query.next)
+        return await door(request, query.next)
     ticket = flows.read_ticket(ground_of(request), query.ticket)
     if ticket is None:
-        return _form(query.next, "enter.ticket_not_good")
+        return await door(request, query.next, "enter.ticket_not_good")
     return _entered(request, ticket, query.next)
 
 
@@ -115,29 +122,47 @@ async def enter_with_key(request: Call) -> Sent:
     where = form.get("next", "/")
     key = form.get("key", "").strip()
     if not key or len(key) > KEY_CHARACTERS_MAX:
-        return _form(where, "enter.key_missing")
+        return await door(request, where, "enter.key_missing")
     try:
         caller = await limits_of(request).caller(Gate(ground), key, request.scope)
     except Problem as problem:
         if problem.status != HTTPStatus.UNAUTHORIZED:
             raise
-        return _form(where, "enter.key_not_good")
+        return await door(request, where, "enter.key_not_good")
     if session.LOOKING - caller.scopes:
-        return _form(where, "enter.key_too_narrow")
+        return await door(request, where, "enter.key_too_narrow")
     issued = flows.issue(ground, caller.workspace_id, caller.scopes, caller.key_id)
     return _entered(request, issued, where)
 
 
-@route("POST /leave", Operation(summary="Leave", scope="messages:read", page=True))
+@route("POST /leave", Operation(summary="Leave", scope=flows.SELF, page=True))
 async def leave(request: Call) -> Sent:
-    """Out: the browser forgets its session."""
+    """Out: the session ends, and the browser forgets it."""
+    caller = request.auth
+    if caller.session_id:
+        await ground_of(request).db.run(sessions.drop, caller.person_id, caller.session_id)
     return redirect(session.ENTRANCE, session.cookie(request.scope["scheme"], "", 0))
 
 
-def _form(where: str, wrong: str = "") -> HtmlAnswer:
-    """The door, and what was wrong with the last try."""
-    facts = {"next": session.local_path(where), "wrong": wrong}
+async def door(request: Call, where: str, wrong: str = "", email: str = "") -> HtmlAnswer:
+    """The door: the ways in, and what was wrong with the last try."""
+    state = request.scope["litestar_app"].state
+    facts = {
+        "next": session.local_path(where),
+        "wrong": wrong,
+        "email": email,
+        "providers": [
+            {"name": name, "path": f"/sign-in/with/{provider_path(ws, one)}"}
+            for ws, one, name in await ground_of(request).db.read(providers.at_the_door)
+        ],
+        "passkeys": site_of(state.get("public_url", "")) is not None,
+    }
     return HtmlAnswer("accounts/enter.html", facts, status=403 if wrong else 200)
+
+
+def provider_path(workspace_id: int, provider_id: int) -> str:
+    """A provider as it stands in addresses."""
+    return f"{ids.show('workspace', workspace_id)}/{ids.show('identity_provider', provider_id)}"
 
 
 def _entered(request: Call, ticket: Ticket, where: str) -> JsonAnswer:

@@ -1,8 +1,9 @@
 """What a browser carries once it has entered, and how its forms prove where they come from. Pure.
 
-A session is a sealed ticket (`flows.ticket`) in a cookie: HttpOnly, SameSite=Lax, and over TLS Secure with
-the prefix `__Host-`, so that no other host of the domain can set it (RFC 6265bis §4.1.3.2). A form is
-believed when the browser says that it comes from our own pages, and when it brings the token of its session.
+A cookie holds the token of a person's session (`sessions.py`), or a sealed ticket (`flows.ticket`): HttpOnly,
+SameSite=Lax, and over TLS Secure with the prefix `__Host-`, so that no other host of the domain can set it
+(RFC 6265bis §4.1.3.2). A form is believed when the browser says that it comes from our own pages, and when it
+brings the token of its session.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 
 import msgspec
 
 from angarium.accounts.reach import WHOLE, Reach
 
 COOKIE = "angarium_session"
+DEVICE = "angarium_device"  # which accounts have been entered with this browser
+DEVICE_S = 400 * 86_400  # the most that browsers keep (RFC 6265bis §5.5)
 ENTRANCE = "/enter"
 LOOKING = frozenset({"messages:read"})  # what somebody may do who looks through a browser
 PAGES = LOOKING | {"messages:decide"}  # what pages need of a key that is shown at the door
@@ -24,6 +28,14 @@ PAGES = LOOKING | {"messages:decide"}  # what pages need of a key that is shown 
 # character that they drop on the way, such as a tab or a line's end (WHATWG URL, §4.4).
 LOCAL = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}")
 OURS = {"same-origin", "none"}  # Sec-Fetch-Site: one of our pages, or the person by hand
+
+
+class Stage(StrEnum):
+    """How far somebody has come who signs in."""
+
+    FACTOR = "factor"  # a second factor is to be shown
+    ENROL = "enrol"  # a second factor is demanded, and there is none yet
+    IN = "in"
 
 
 class Viewer(msgspec.Struct, frozen=True):
@@ -35,19 +47,22 @@ class Viewer(msgspec.Struct, frozen=True):
     scopes: frozenset[str] = LOOKING
     key_id: int = 0  # of the key by which it was entered; 0 for a link
     reach: Reach = WHOLE
+    person_id: int = 0  # of somebody who has signed in; 0 for a key and for a link
+    person: str = ""  # what they are called
+    session_id: int = 0
+    fresh_at: int = 0
 
 
-def cookie_name(scheme: str) -> str:
+def cookie_name(scheme: str, name: str = COOKIE) -> str:
     """The cookie's name on http or https."""
-    return f"__Host-{COOKIE}" if scheme == "https" else COOKIE
+    return f"__Host-{name}" if scheme == "https" else name
 
 
-def cookie(scheme: str, ticket: str, lasts_s: int) -> tuple[bytes, bytes]:
+def cookie(scheme: str, ticket: str, lasts_s: int, name: str = COOKIE) -> tuple[bytes, bytes]:
     """The header that gives a browser its session; with an empty ticket and no time it takes it away."""
     secure = "; Secure" if scheme == "https" else ""
-    value = (
-        f"{cookie_name(scheme)}={ticket}; Path=/; Max-Age={max(0, lasts_s)}; HttpOnly; SameSite=Lax{secure}"
-    )
+    named = f"{cookie_name(scheme, name)}={ticket}"
+    value = f"{named}; Path=/; Max-Age={max(0, lasts_s)}; HttpOnly; SameSite=Lax{secure}"
     return b"set-cookie", value.encode("ascii")
 
 

@@ -14,6 +14,7 @@ import msgspec
 from angarium.accounts import audit
 from angarium.accounts import policies_store as store
 from angarium.accounts.policies_store import Policy
+from angarium.accounts.sessions import SignIn
 from angarium.content.approval import Approvals
 from angarium.content.store import versions
 from angarium.content.surroundings import WordingPolicy
@@ -50,6 +51,7 @@ class Policies(msgspec.Struct, frozen=True):
     wording: WordingPolicy = WordingPolicy()
     recalled: frozenset[int] = frozenset()  # versions of templates with which nothing may leave any more
     content_control: ContentControl = ContentControl()
+    sign_in: SignIn = SignIn()
     budgets: Budgets = Budgets()
     routing: Routing = Routing()
     consent: ConsentPolicy = ConsentPolicy()
@@ -65,6 +67,7 @@ class Policies(msgspec.Struct, frozen=True):
 
 KINDS: dict[str, Shape[Any]] = {
     "approvals": Shape(Approvals),
+    "sign-in": Shape(SignIn),
     "budgets": Shape(Budgets),
     "content-control": Shape(ContentControl),
     "wording": Shape(WordingPolicy),

@@ -15,6 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 
 from angarium.accounts.edge import Operation
+from angarium.accounts.entering import Reception
 from angarium.accounts.flows import Gate
 from angarium.accounts.limits import Limits
 from angarium.core.problems import Problem
@@ -67,6 +68,7 @@ def make_app(
         exception_handlers=PROBLEMS,
         state=State(
             {
+                "reception": Reception(ground),
                 **(services or {}),
                 "ground": ground,
                 "limits": limits,

@@ -2,7 +2,8 @@
 
 A route without a scope is open to all; every other needs `Authorization: Bearer ang_…` (RFC 6750 §2.1) of a
 key that has the scope. The workspace is that of the key: no address, header or body names one. Pages are for
-people, whose browsers bring a session instead (`web/session.py`).
+people, whose browsers bring a session instead (`web/session.py`); with that, our own pages may also call what
+keys may call. A person must have proved lately that it is they for what cannot be taken back.
 """
 
 from __future__ import annotations
@@ -12,12 +13,21 @@ from typing import Any
 
 from litestar import Request
 
-from angarium.accounts.flows import Gate, not_good, refuse_key_in_address, require
+from angarium.accounts.edge import Operation
+from angarium.accounts.flows import (
+    Caller,
+    Gate,
+    not_good,
+    refuse_key_in_address,
+    require,
+    require_fresh,
+)
 from angarium.accounts.limits import Limits
 from angarium.accounts.rules import PREFIX
-from angarium.web.session import admit
+from angarium.web.session import admit, calling
 
 BEARER = b"bearer "
+CAREFUL = {"contacts:erase", "people:write"}  # scopes of what cannot be taken back
 KEYISH = PREFIX.encode()  # what an address without these letters holds is no key, whatever it is
 
 
@@ -33,18 +43,30 @@ def authorise(gate: Gate, limits: Limits) -> Callable[[Request[Any, Any, Any]], 
             await admit(request, operation)
             if "auth" in scope:
                 limits.requests.take(scope["auth"].workspace_id)
+                _require_fresh(scope["auth"], operation, gate.now())
             return
         if operation is None or operation.scope is None:  # only OPTIONS, which tells the methods, has none
             return
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        if given[: len(BEARER)].lower() != BEARER:
-            raise not_good()
-        caller = await limits.caller(gate, given[len(BEARER) :].decode("latin-1").strip(), scope)
+        headers = dict(scope["headers"])
+        given = headers.get(b"authorization", b"")
+        if given[: len(BEARER)].lower() == BEARER:
+            caller = await limits.caller(gate, given[len(BEARER) :].decode("latin-1").strip(), scope)
+        else:
+            signed_in = await calling(request) if b"cookie" in headers else None
+            if signed_in is None:
+                raise not_good()
+            caller = signed_in
         limits.requests.take(caller.workspace_id)
         require(caller, operation.scope)
+        _require_fresh(caller, operation, gate.now())
         scope["auth"] = caller
 
     return check
+
+
+def _require_fresh(caller: Caller, operation: Operation, now: int) -> None:
+    if caller.session_id and (operation.careful or operation.scope in CAREFUL):
+        require_fresh(caller, now)
 
 
 def challenge(status: int) -> tuple[tuple[bytes, bytes], ...]:

@@ -1,7 +1,9 @@
 """Who is looking, before any page is made: a session in a cookie; and whether a form may be believed.
 
 A page whose operation has a scope is for people who have entered; others are shown the door. Whatever is sent
-by a form is read and checked here, so that no page can forget to.
+by a form is read and checked here, so that no page can forget to. The console's own scripts call the JSON API
+with the same cookie: what they send is believed when it comes from our pages and brings the form's token in a
+header.
 """
 
 from __future__ import annotations
@@ -11,37 +13,74 @@ from urllib.parse import parse_qsl
 
 from litestar import Request
 
-from angarium.accounts import edge, flows, session, store
+from angarium.accounts import edge, flows, roles, session, sessions, store
 from angarium.accounts.edge import Operation, ground_of
 from angarium.accounts.flows import Caller
-from angarium.accounts.session import Viewer
+from angarium.accounts.limits import address_of
+from angarium.accounts.reach import WHOLE
+from angarium.accounts.session import Stage, Viewer
+from angarium.accounts.sessions import Signed
 from angarium.core.problems import Problem
 
 FORM = b"application/x-www-form-urlencoded"
-FORM_MAX_BYTES = 16_384
+FORM_MAX_BYTES = 32_768
 FIELDS_MAX = 50
 READING = {"GET", "HEAD"}
+TOKEN_HEADER = b"x-angarium-token"
 
 
 async def admit(request: Request[Any, Any, Any], operation: Operation) -> None:
     """Leave the viewer and the form in the scope; a 401 or 403 Problem for who may not pass."""
     scope = cast("dict[str, Any]", request.scope)
-    viewer = await viewer_of(request) if operation.scope is not None else None
-    scope["user"] = viewer
+    viewer = await viewer_of(request)
+    scope["user"] = viewer if operation.scope is not None else None
     if scope["method"] not in READING:
-        scope["form"] = await _form(request, viewer)
+        scope["form"] = await _form(request, scope["user"])
     if operation.scope is None:
         return
     if viewer is None:
         raise Problem("not-entered", "Nobody has entered here", status=401, detail="Enter first.")
-    scope["auth"] = Caller(viewer.workspace_id, viewer.key_id, viewer.scopes, viewer.reach)
+    scope["auth"] = caller_of(viewer)
     flows.require(scope["auth"], operation.scope)
+
+
+async def calling(request: Request[Any, Any, Any]) -> Caller | None:
+    """Who calls the API with a session, from one of our pages; None when nobody does."""
+    scope = cast("dict[str, Any]", request.scope)
+    headers = dict(scope["headers"])
+    viewer = await viewer_of(request)
+    if viewer is None or not viewer.person_id:
+        return None
+    if not session.comes_from_us(headers):
+        raise _not_ours("The browser says that another site sent it, or does not say who did.")
+    token = headers.get(TOKEN_HEADER, b"").decode("latin-1")
+    if scope["method"] not in READING and not session.is_token(viewer, token):
+        raise _not_ours("Its X-Angarium-Token is not the one of this session.")
+    return caller_of(viewer)
+
+
+def caller_of(viewer: Viewer) -> Caller:
+    """Somebody who has entered, as whoever calls."""
+    return Caller(
+        viewer.workspace_id,
+        viewer.key_id,
+        viewer.scopes,
+        viewer.reach,
+        viewer.person_id,
+        viewer.session_id,
+        viewer.fresh_at,
+    )
 
 
 async def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
     """Who has entered with this browser; None when nobody has, or the time is up."""
     ground = ground_of(request)
-    text = request.cookies.get(session.cookie_name(request.scope["scheme"]), "")
+    scope = cast("dict[str, Any]", request.scope)
+    text = request.cookies.get(session.cookie_name(scope["scheme"]), "")
+    if text.startswith(sessions.PREFIX):
+        signed = await sessions.find(ground, text, address_of(scope))
+        scope["signed"] = signed
+        return None if signed is None else _signed_in(signed, text)
     ticket = flows.read_ticket(ground, text) if text else None
     reach = None if ticket is None else await flows.reach_of(ground, ticket)
     if ticket is None or reach is None:
@@ -51,6 +90,24 @@ async def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
             token = session.form_token(text)
             return Viewer(workspace.id, workspace.name, token, ticket.scopes, ticket.key_id, reach)
     return None
+
+
+def _signed_in(signed: Signed, text: str) -> Viewer | None:
+    """Somebody who has come all the way in; what they may do is what they are now in this workspace."""
+    member, person = signed.member, signed.person
+    if signed.session.stage != Stage.IN:
+        return None
+    return Viewer(
+        workspace_id=member.workspace_id if member else 0,
+        workspace=signed.workspace,
+        form_token=session.form_token(text),
+        scopes=roles.scopes_of(member.role) if member else frozenset(),
+        reach=member.reach if member else WHOLE,
+        person_id=person.id,
+        person=person.name or person.email,
+        session_id=signed.session.id,
+        fresh_at=signed.session.fresh_at,
+    )
 
 
 async def _form(request: Request[Any, Any, Any], viewer: Viewer | None) -> dict[str, str]:
@@ -66,6 +123,8 @@ async def _form(request: Request[Any, Any, Any], viewer: Viewer | None) -> dict[
         fields = dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS_MAX))
     except ValueError:  # not ASCII, or too many fields
         raise Problem("malformed", "The form cannot be read", status=400) from None
+    if any("\0" in text for text in (*fields, *fields.values())):  # PostgreSQL keeps none (its manual, §8.3)
+        raise Problem("malformed", "The form cannot be read", status=400, detail="It holds U+0000.")
     if viewer is not None and not session.is_token(viewer, fields.get("token", "")):
         raise _not_ours("Its token is not the one of this session.")
     return fields

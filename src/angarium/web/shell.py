@@ -28,12 +28,16 @@ from angarium.accounts import session
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Sent, route, text_in_path
 from angarium.accounts.pages import HtmlAnswer, redirect
 from angarium.accounts.session import Viewer
-from angarium.core.problems import not_found
+from angarium.core.problems import Problem, not_found
 
 OURS = "web"  # the folder of templates that belongs to no room
 WORDS = "words.en.toml"
 GAP = re.compile(r"\{(\w+)\}")
-MEDIA_TYPES = {"css": b"text/css; charset=utf-8", "svg": b"image/svg+xml"}
+MEDIA_TYPES = {
+    "css": b"text/css; charset=utf-8",
+    "js": b"text/javascript; charset=utf-8",
+    "svg": b"image/svg+xml",
+}
 CACHED = b"public, max-age=31536000, immutable"  # its address changes with its content
 
 KEPT = {b"allow", b"connection", b"retry-after"}  # headers of a problem that its page has too
@@ -127,6 +131,8 @@ def for_people(answered: Answering) -> Answering:
         problem = answered(request, error)
         if not isinstance(problem, JsonAnswer) or not is_for_people(request):
             return problem
+        if isinstance(error, Problem) and error.slug == "proof-wanted":
+            return _asked_for_proof(request)
         return _shown_the_door(request) if problem.status == 401 else _page_of(problem)
 
     return answer
@@ -149,6 +155,13 @@ def _shown_the_door(request: Request[Any, Any, Any]) -> Sent:
     query = scope["query_string"].decode("latin-1")
     asked = quote(scope["path"]) + (f"?{query}" if query else "")
     return redirect(f"{session.ENTRANCE}?next={quote(asked, safe='')}")
+
+
+def _asked_for_proof(request: Request[Any, Any, Any]) -> Sent:
+    """Prove first that it is you, and then be led on, or back to where the form was."""
+    scope = request.scope
+    asked = scope["path"] if scope["method"] == "GET" else "/account"
+    return redirect(f"/account/proof?next={quote(asked, safe='')}")
 
 
 def _page_of(problem: JsonAnswer) -> Sent:
