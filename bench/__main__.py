@@ -11,7 +11,7 @@ from typing import Any
 import click
 import msgspec
 
-from bench import ceilings, contacts, fairness, scenarios, wording
+from bench import ceilings, contacts, fairness, scenarios, segments, wording
 from bench.report import conditions, medians, print_all
 from bench.scenarios import SCENARIOS, Mismatch, Scenario
 from bench.stage import Seed, sow
@@ -94,6 +94,7 @@ async def measure(
         found["wording"] = wording.measure()
     if "contacts" in names:
         found["contacts"] = await contacts.measure(folder / "contacts", rows, runs)
+        found["segments"] = await segments.measure(folder, rows, runs)
     if "startup" in names:
         click.echo(f"startup: {runs} runs", err=True)
         starts = [await scenarios.start(seed, folder / f"startup-{i}") for i in range(runs)]

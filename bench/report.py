@@ -108,6 +108,8 @@ def print_all(found: dict[str, Any]) -> None:
         out.print(_wording_table(found["wording"]))
     if "contacts" in found:
         out.print(_table(FILE_ROWS, {name: one["median"] for name, one in found["contacts"].items()}))
+    for one in found.get("segments", ()):
+        out.print(_segments_table(one))
     if "startup" in found:
         out.print(_table(START_ROWS, {"startup": found["startup"]["median"]}))
 
@@ -119,6 +121,18 @@ def _wording_table(measured: Measured) -> Table:
         table.add_column(column, justify="right")
     for part, one in measured.scores.items():
         table.add_row(part, f"{one.texts:,}", f"{one.precision:.3f}", f"{one.recall:.3f}")
+    return table
+
+
+def _segments_table(found: Any) -> Table:
+    """A row for each segment: who is in it, and how long it took to count."""
+    told = f"{found.contacts:,} contacts, {found.history_rows:,} rows of history on {found.database}"
+    cost = f"written at {found.contacts_per_s:,.0f}/s, of which segments {found.index_us:.1f} µs each"
+    table = Table("segment", title=f"{told}; {cost}")
+    for name in ("contacts in it", "median, ms", "worst, ms"):
+        table.add_column(name, justify="right")
+    for one in (*found.segments, found.live):
+        table.add_row(one.name, f"{one.count:,}", f"{one.median_ms:,.0f}", f"{one.worst_ms:,.0f}")
     return table
 
 

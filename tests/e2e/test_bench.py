@@ -146,3 +146,16 @@ def test_a_code_that_is_lost_or_doubled_is_no_measurement(
     run = judged(asked, Seen(7, codes), 100.0, 20)
     assert (run.left, round(run.asked.p50_ms), round(run.asked.most_ms)) == (15, 300, 300)
     assert (round(run.accepted.most_ms), run.codes) == (100, 2)
+
+
+async def test_segments_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from bench import segments
+
+    both = await segments.measure(tmp_path, 300, 1)
+    assert [one.database for one in both] == ["sqlite", "postgresql"]
+    for one in both:
+        assert one.contacts == 300
+        assert len(one.segments) == len(segments.SEGMENTS)
+        assert all(0 <= segment.count <= 300 for segment in one.segments)
+        assert sum(0 < segment.count < 300 for segment in one.segments) > 12

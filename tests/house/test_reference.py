@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from angarium.accounts import roles
 from angarium.config import reference
+from angarium.contacts.segments.reference import reference as rules_of_segments
 from angarium.content.lifecycle import diagram
 from angarium.content.lint.findings import reference as findings
 from angarium.lines import requirements
@@ -38,4 +39,12 @@ def test_the_page_of_registrations_is_current() -> None:
     page = (ROOT / "docs/reference/registration-requirements.md").read_text(encoding="utf-8")
     assert requirements.reference() in page, (
         "Print it anew: python -c 'from angarium.lines.requirements import reference; print(reference())'"
+    )
+
+
+def test_the_page_of_rules_is_current() -> None:
+    page = (ROOT / "docs/reference/segments.md").read_text(encoding="utf-8")
+    assert rules_of_segments() in page, (
+        "Print the tables anew: python -c "
+        "'from angarium.contacts.segments.reference import reference; print(reference())'"
     )
