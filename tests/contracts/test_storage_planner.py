@@ -23,7 +23,13 @@ THROUGH_ALL = re.compile(
     r"(?:SEARCH (\w+) USING (?:PRIMARY KEY|.*INDEX \w+) \(workspace_id=\?\)|SCAN (\w+))$"
 )
 SMALL = {"journal_new", "attempt_queue", "attempt_unknown", "attempt_submitting", "message_held"}
-ALL_WANTED = {"storage.facts", "messaging.store.held"}  # after a restore everything is looked at
+ALL_WANTED = {
+    "storage.facts",  # after a restore everything is looked at
+    "messaging.store.held",
+    "messaging.store.traces",  # so it is when a person is erased
+    "messaging.store.uses",  # the newest ten thousand and no more
+    "contacts.store.locales",
+}
 
 
 @pytest.fixture

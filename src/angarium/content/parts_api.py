@@ -117,7 +117,7 @@ async def list_part_versions(request: Call) -> JsonAnswer:
         gives=PartShown,
         example=EXAMPLE,
         answer_example=SHOWN_EXAMPLE,
-        problems=(409,),
+        problems=(404, 409),
     ),
 )
 async def put_part(request: Call) -> JsonAnswer:

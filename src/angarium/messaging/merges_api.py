@@ -99,6 +99,13 @@ MERGE_EXAMPLE = MergeShown(
     undone_at=None,
     undone_by="",
 )
+MERGED_EXAMPLE = MergedShown(**msgspec.structs.asdict(MERGE_EXAMPLE), contact=SHOWN_EXAMPLE)
+UNDONE_EXAMPLE = UndoneShown(
+    **msgspec.structs.asdict(MERGE_EXAMPLE)
+    | {"undone_at": "2026-11-24T08:30:00.000Z", "undone_by": "key_05a58xarj0003"},
+    contacts=[SHOWN_EXAMPLE, SHOWN_EXAMPLE],
+    elsewhere=[],
+)
 SUGGESTION_EXAMPLE = SuggestionShown(
     score=65,
     hints=[HintShown(40, "the same name"), HintShown(25, "mail addresses that begin with olena.shevchenko")],
@@ -141,6 +148,7 @@ async def list_merges(request: Call) -> JsonAnswer:
         once=True,
         problems=(409,),
         example=EXAMPLE,
+        answer_example=MERGED_EXAMPLE,
     ),
 )
 async def merge_contacts(request: Call) -> JsonAnswer:
@@ -192,6 +200,7 @@ async def get_merge(request: Call) -> JsonAnswer:
         gives=UndoneShown,
         once=True,
         problems=(404, 409),
+        answer_example=UNDONE_EXAMPLE,
     ),
 )
 async def undo_merge(request: Call) -> JsonAnswer:

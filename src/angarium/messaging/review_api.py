@@ -41,6 +41,22 @@ EXAMPLE = {"ruling": "goes", "messages": ["msg_05a581yz00002"]}
         scope="messages:read",
         asks=edge.PAGE,
         gives=Document,
+        answer_example={
+            "items": [
+                {
+                    "id": "msg_05a581yz00002",
+                    "class": "service",
+                    "contact": "con_05a581yyw0000",
+                    "label": "",
+                    "texts": ["Your order 7 is packed. A coupon and a gift wait for you, enjoy!"],
+                    "why": "A service message may not promote, and this may: “coupon”, “gift”, “enjoy”. "
+                    "A person has to look.",
+                    "created_at": "2026-11-23T08:42:47.618Z",
+                    "expires_at": "2026-11-25T08:42:47.618Z",
+                }
+            ],
+            "next": None,
+        },
     ),
 )
 async def list_reviews(request: Call) -> JsonAnswer:

@@ -129,7 +129,7 @@ def _parameters(path: str, operation: Operation) -> list[dict[str, Any]]:
     ]
     if operation.asks:
         for field in msgspec.structs.fields(operation.asks.type):
-            schema = msgspec.json.schema(field.type)
+            schema = _whole(msgspec.json.schema(field.type))
             if not field.required:
                 schema["default"] = field.default
             name = field.encode_name
@@ -137,6 +137,20 @@ def _parameters(path: str, operation: Operation) -> list[dict[str, Any]]:
     if operation.once:
         found.append(KEY_HEADER)
     return found
+
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with what it refers to in its place: a parameter has no definitions beside it."""
+    named = schema.pop("$defs", {})
+
+    def put_in(value: Any) -> Any:
+        if isinstance(value, dict):
+            name = str(value.get("$ref", "")).removeprefix("#/$defs/")
+            return put_in(named[name]) if name in named else {key: put_in(v) for key, v in value.items()}
+        return [put_in(one) for one in value] if isinstance(value, list) else value
+
+    whole: dict[str, Any] = put_in(schema)
+    return whole
 
 
 def _responses(operation: Operation, schema_of: dict[str, dict[str, Any]]) -> dict[str, Any]:
