@@ -14,6 +14,8 @@ import msgspec
 import pytest
 
 from angarium.accounts import flows as accounts
+from angarium.accounts import people
+from angarium.accounts.store import people as people_store
 from angarium.assembly import make_ground
 from angarium.config import Settings
 from angarium.lines import flows as lines
@@ -118,3 +120,32 @@ async def test_the_audit_log_is_verified_and_exported(tmp_path: Path) -> None:
     status, printed = await said(tmp_path, "audit", "verify", "--accept")  # say that a backup was put back
     assert (status, "✓ main: 1 rows" in printed) == (0, True)
     assert (await said(tmp_path, "audit", "verify"))[0] == 0
+
+
+async def test_the_first_owner_is_invited_kept_out_and_let_in(tmp_path: Path) -> None:
+    invite = ("people", "invite", "Olena@Shop.example", "--workspace", "main")
+    status, printed = await said(tmp_path, *invite)
+    assert (status, "There is no such workspace" in printed) == (1, True)
+    status, printed = await said(tmp_path, *invite, "--new", "--quiet")
+    assert (status, printed.startswith("http://127.0.0.1:8080/invitation?token=inv_ws_")) == (0, True)
+    assert "Nobody yet" in (await said(tmp_path, "people", "list"))[1]
+    settings = Settings(database=f"sqlite:///{tmp_path}/angarium.db", key_file=str(tmp_path / "angarium.key"))
+    ground = make_ground(settings)
+    await ground.db.start()
+    person = people.new_person(ground, "olena@shop.example", "Olena", None)
+    await ground.db.run(people_store.add_person, person)
+    await ground.db.run(people.accept, ground, printed.rpartition("=")[2], person)
+    await ground.db.stop()
+    _, listed = await said(tmp_path, "people", "list", "--workspace", "main", COLUMNS="200")
+    assert "olena@shop.example" in listed
+    assert "owner" in listed
+    status, link = await said(tmp_path, "people", "reset", "olena@shop.example", "--factors")
+    assert (status, link.startswith("http://127.0.0.1:8080/reset/new?token=rst_")) == (0, True)
+    assert (await said(tmp_path, "people", "disable", "OLENA@shop.example")) == (0, "They are kept out.")
+    assert "disabled" in (await said(tmp_path, "people", "list", COLUMNS="200"))[1]
+    again = await said(tmp_path, "people", "disable", "olena@shop.example", "--again")
+    assert again == (0, "They may sign in again.")
+    status, printed = await said(tmp_path, "people", "reset", "nobody@shop.example")
+    assert (status, "There is no such person" in printed) == (1, True)
+    status, printed = await said(tmp_path, "audit", "verify")
+    assert (status, "whole" in printed) == (0, True)

@@ -10,7 +10,7 @@ import pytest
 
 from angarium.assembly import House
 from angarium.core import ids
-from support.server import LINE, MESSAGE, Client, Heard, furnish, member, whole_house
+from support.server import LINE, MESSAGE, TEMPLATE, Client, Heard, furnish, member, whole_house
 
 PROMO: dict[str, Any] = LINE | {"name": "promo", "classes": ["promotional"]}
 
@@ -100,6 +100,27 @@ async def test_a_line_is_changed_within_reach(shop: Shop) -> None:
     assert (await classes.ask("POST", "/v1/lines", PROMO | {"name": "third"})).status == 201
     for method in ("PUT", "DELETE"):
         assert out_of_reach(await lines.ask(method, f"/v1/lent-lines/{shop.has['line_id']}"))
+
+
+async def test_a_template_is_written_and_reviewed_within_reach(shop: Shop) -> None:
+    made = await shop.mine.ask(
+        "POST",
+        "/v1/keys",
+        {"name": "n", "scopes": ["templates:write", "templates:decide", "setup:read"]}
+        | {"classes": ["promotional"]},
+    )
+    narrow = shop.mine.with_key(made.json["key"])
+    service, path = TEMPLATE, f"/v1/templates/{shop.has['template_id']}"
+    promotional = TEMPLATE | {"name": "sale", "class": "promotional"}
+    assert out_of_reach(await narrow.ask("POST", "/v1/templates", service | {"name": "other"}))
+    assert (await narrow.ask("POST", "/v1/templates", promotional)).status == 201
+    assert out_of_reach(await narrow.ask("PUT", path, service))
+    for action in ("submit", "roll-back"):
+        answer = await narrow.ask("POST", f"{path}/{action}", {"version": 1})
+        assert out_of_reach(answer), (action, answer)
+    assert out_of_reach(await narrow.ask("DELETE", path))
+    listed = (await shop.mine.ask("GET", "/v1/templates")).json["items"]
+    assert sorted(one["name"] for one in listed) == ["sale", "shipped"]
 
 
 async def test_a_key_gives_no_more_than_it_has(shop: Shop) -> None:

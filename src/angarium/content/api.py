@@ -8,6 +8,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
+from angarium.accounts.reach import require_class
 from angarium.channels import load
 from angarium.content import difference, flows, parts, proof, review, search, shown
 from angarium.content.difference import VariantChange
@@ -186,6 +187,7 @@ async def _saved(
     tx: Transaction, request: Call, found: Whole, given: TemplateInput, deed: Deed, what: str
 ) -> TemplateSaved:
     """Publish what may go at once; look at it in any case."""
+    require_class(request.auth.reach, found.template.message_class)
     one = found.version()
     if given.publish and not found.demand(one).approvals and not found.unregistered(one):
         plain = msgspec.structs.replace(deed, note="no approval is asked for")
@@ -208,8 +210,14 @@ async def _saved(
 async def delete_template(request: Call) -> JsonAnswer:
     """No template any more."""
     template_id = edge.id_in_path(request, "template")
-    deed = deed_of(request)
-    await edge.ground_of(request).db.run(flows.delete, request.auth.workspace_id, template_id, deed)
+    deed, caller = deed_of(request), request.auth
+
+    async def work(tx: Transaction) -> None:
+        found = await flows.held(tx, caller.workspace_id, template_id)
+        require_class(caller.reach, found.template.message_class)
+        await flows.delete(tx, caller.workspace_id, template_id, deed)
+
+    await edge.ground_of(request).db.run(work)
     return edge.nothing(request)
 
 

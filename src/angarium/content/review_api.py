@@ -10,6 +10,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, route
+from angarium.accounts.reach import require_class
 from angarium.content import flows, proof, review, shown
 from angarium.content.api import look_of
 from angarium.content.flows import Deed, Whole
@@ -98,6 +99,7 @@ async def _act(
 
     async def whole_work(tx: Transaction) -> TemplateTold:
         found = await flows.held(tx, request.auth.workspace_id, template_id)
+        require_class(request.auth.reach, found.template.message_class)
         one = await work(tx, found, deed)
         told = shown.told(found, deed.now)
         await flows.note(tx, found, action, one, deed)
