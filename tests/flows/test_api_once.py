@@ -79,7 +79,10 @@ OTHER = {  # path: the same request with another thing in it
 ELSEWHERE = {  # what wants things that are not made here
     "/v1/contact-merges": "test_merges.py",
     "/v1/contact-merges/{merge_id}/undo": "test_merges.py",
+    "/v1/identity-providers": "wants a provider that answers: test_sso.py",
+    "/v1/invitations": "wants a person who invites: test_people_api.py",
     "/v1/keys/{api_key_id}/rotate": "test_reach.py",
+    "/v1/people/{person_id}/reset": "wants a person: test_people_api.py",
     "/v1/reviews": "wants a message that waits for a person",
     "/v1/unknowns/{message_id}/decide": "test_api_unknowns.py",
     **{
