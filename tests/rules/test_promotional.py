@@ -80,8 +80,9 @@ FLOORS = {"held back": (0.88, 0.86), "tuned with": (0.97, 0.98)}  # as it was me
 def test_it_is_as_good_as_it_was() -> None:
     scores = wording.measure().scores
     for part, (precision, recall) in FLOORS.items():
-        assert scores[part].precision >= precision, scores[part]
-        assert scores[part].recall >= recall, scores[part]
+        got = scores[part].precision, scores[part].recall  # never the texts: nobody is to see those held back
+        assert got >= (precision, 0), part
+        assert got[1] >= recall, part
 
 
 def test_each_language_has_a_list() -> None:
