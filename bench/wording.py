@@ -2,7 +2,8 @@
 
 `texts/` has messages in six languages, written and labelled without sight of the lists. Half are hard:
 service texts with prices, discounts and gifts in them; offers that ride on a service text or a greeting. A
-part, chosen by a hash, was never looked at while the lists were tuned; its figures are the ones that count.
+part, chosen by a hash, was not looked at while the lists were tuned (but for three of its errors, which a
+failing test showed in part; nothing was changed for them); its figures are the ones that count.
 
 *Veiled* texts sell without a word that says so ("Why not start with our tasting flight at $35?"). Words do
 not find most of them. They are told of apart, so that nobody believes otherwise.

@@ -32,6 +32,12 @@ TELLS = [  # text, whether it promotes, a word that is marked
     ("−30% until Sunday", True, "−30%"),
     ("Fraudsters write in our name: you have won a prize. Do not open it.", False, ""),
     ("Your code is 471100", False, ""),
+    ("The free gift you chose is on its way.", False, ""),  # it is done
+    ("Invoice 7 was paid. Treat yourself: a deal for your next order", True, "deal"),  # by sentence
+    ("全場８折起", True, "８折"),  # full width
+    ("ﺧﺼﻢ ٥٠٪ على كل شيء", True, "ﺧﺼﻢ ٥٠٪"),  # presentation forms
+    ("②０％ off everything", True, "②０％ off"),
+    ("Ваша скидка не одобрена: справка просрочена, к оплате 4200 ₽.", False, ""),
     ("", False, ""),
 ]
 
@@ -56,6 +62,16 @@ def test_an_entry_that_can_mean_nothing_is_refused(entry: str) -> None:
         lists((entry,))
 
 
+HOSTILE = ["discount ", "优惠", "sale with code ", "ﷺ", "回1", "you bought ", "$1 ", "a ", "? ", "буп "]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_the_worst_texts_are_read_to_their_bound(piece: str) -> None:
+    text = piece * (20_000 // len(piece)) + piece * 10_000
+    found = detect(text)
+    assert all(mark.end <= 20_000 for mark in found.marks)
+
+
 @given(st.text(max_size=300))
 def test_marks_stand_in_the_text(text: str) -> None:
     found = detect(text)
@@ -74,14 +90,14 @@ def test_the_texts_are_many_and_half_of_them_are_hard() -> None:
     assert sum(one.promotional for one in texts) * 2 == len(texts)
 
 
-FLOORS = {"held back": (0.88, 0.86), "tuned with": (0.97, 0.98)}  # as it was measured: it may only get better
+FLOORS = {"held back": (0.88, 0.93), "tuned with": (0.99, 0.99)}  # as it was measured: it may only get better
 
 
 def test_it_is_as_good_as_it_was() -> None:
     scores = wording.measure().scores
     for part, (precision, recall) in FLOORS.items():
-        got = scores[part].precision, scores[part].recall  # never the texts: nobody is to see those held back
-        assert got >= (precision, 0), part
+        got = (scores[part].precision, scores[part].recall)  # not the texts: nobody is to see those held back
+        assert got[0] >= precision, part
         assert got[1] >= recall, part
 
 

@@ -252,9 +252,7 @@ class Heads:
         """One more."""
         items = entry.items
         needs = next((text for kind, text in items[2:] if kind == "word"), "")
-        if items[0][0] == "money":  # as many places as the amount has
-            self.others.append((entry, items, needs))
-        elif entry.second:
+        if entry.second:
             self.by_second.setdefault(entry.second, []).append((entry, items[2:], needs))
         else:
             self.others.append((entry, items[1:], needs))
@@ -302,20 +300,22 @@ class Lists:
 def _found(tokens: Sequence[Token], lists_: Lists) -> list[Mark]:
     forms = {token.form for token in tokens} | {token.bare for token in tokens} | {""}
     found: list[Mark] = []
-    last = len(tokens) - 1
+    money = lists_.by_kind.get("money")
     for place, token in enumerate(tokens):
         for head in lists_.beginning_with(token):
+            after = _after_money(tokens, place) if head is money else place + 1
+            if after is None:
+                continue
             for entry, rest, needs in head.others:
                 if needs in forms:
-                    at = place if rest is entry.items else place + 1
-                    _note(found, tokens, place, _match(tokens, at, rest) if rest else at, entry)
-            if place == last or not head.by_second:
+                    _note(found, tokens, place, _match(tokens, after, rest) if rest else after, entry)
+            if after == len(tokens) or not head.by_second:
                 continue
-            behind = tokens[place + 1]
+            behind = tokens[after]
             for form in (behind.form, behind.bare) if behind.bare else (behind.form,):
                 for entry, rest, needs in head.by_second.get(form, ()):
                     if needs in forms:
-                        end = _match(tokens, place + 2, rest) if rest else place + 2
+                        end = _match(tokens, after + 1, rest) if rest else after + 1
                         _note(found, tokens, place, end, entry)
     return found
 
