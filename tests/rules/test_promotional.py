@@ -53,6 +53,9 @@ def test_a_workspace_has_its_own_words() -> None:
     text = "The Blue Hour is back for members."
     assert not detect(text).is_likely
     assert detect(text, also=("blue hour",)).is_likely
+    ready = "Your order 7 is ready. Please bring your passport to pick it up."
+    assert detect(ready, also=("passport",)).is_likely  # though "bring your passport" is neutral for others
+    assert not detect(ready, also=("passport",), never=("your passport",)).is_likely
     assert not detect("Book your table at the Sale Room.", never=("book your", "sale")).is_likely
 
 

@@ -106,7 +106,7 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
     start: int
     end: int
-    kind: str  # offer, call, urgency, gift, novelty, greeting, service, neutral, warning, shouting
+    kind: str  # a table of the lists, or own, never, shouting
     strength: str  # strong, medium, weak; for service and neutral the same word again
     entry: str  # of the list
 
@@ -180,17 +180,21 @@ def _counted(found: list[Mark], text: str, ends: list[int]) -> list[Mark]:
     if any(mark.kind == "warning" for mark in found):  # it tells of what swindlers write
         return [mark for mark in found if mark.kind == "warning"]
     taken = bytearray(len(text))  # 1 where a character counts already, or must not
-    kept = [mark for mark in found if mark.strength not in WEIGHTS]
-    for mark in kept:
-        if mark.strength in ("neutral", "done"):
-            begin, end = _clause(mark, text, ends) if mark.strength == "done" else (mark.start, mark.end)
+    kept: list[Mark] = []
+    for mark in sorted(found, key=_precedence):
+        begin, end = _clause(mark, text, ends) if mark.strength == "done" else (mark.start, mark.end)
+        if mark.strength in WEIGHTS and taken.find(1, begin, end) >= 0:
+            continue
+        kept.append(mark)
+        if mark.strength != "service":
             taken[begin:end] = b"\1" * (end - begin)
-    speaking = [mark for mark in found if mark.strength in WEIGHTS]
-    for mark in sorted(speaking, key=lambda m: (-WEIGHTS[m.strength], m.start - m.end, m.start)):
-        if taken.find(1, mark.start, mark.end) < 0:
-            taken[mark.start : mark.end] = b"\1" * (mark.end - mark.start)
-            kept.append(mark)
     return kept
+
+
+def _precedence(mark: Mark) -> tuple[int, float, int, int]:
+    """Whose word counts before another's: a workspace's own, what takes out of the count, then the rest."""
+    order = {"never": 0, "own": 1, "neutral": 2, "done": 2}.get(mark.kind, 3)
+    return order, -WEIGHTS.get(mark.strength, 0.0), mark.start - mark.end, mark.start
 
 
 def _clause(mark: Mark, text: str, ends: list[int]) -> tuple[int, int]:
@@ -214,7 +218,10 @@ def _weighed(marks: Iterable[Mark], ends: list[int]) -> float:
         mediums = len(medium) - greetings + (greetings > 0 and not greeted)
         greeted = greeted or greetings > 0
         service = min(SERVICE_MAX, len({mark.start for mark in some if mark.strength == "service"}))
-        if count["strong"] == 1 and service >= SERVICE_DOUBTS:  # "the discount was not approved, total due …"
+        own = any(mark.kind == "own" for mark in some)  # a workspace knows what it means
+        if (
+            count["strong"] == 1 and service >= SERVICE_DOUBTS and not own
+        ):  # "the discount was not approved, total due …"
             count["strong"], mediums = 0, mediums + 1
         colour = min(WEIGHTS["weak"] * count["weak"], WEAK_MAX - weak)
         weak += colour
@@ -452,7 +459,9 @@ def _joined(tokens: list[Token]) -> list[Token]:
 @lru_cache(maxsize=64)
 def lists(also: tuple[str, ...] = (), never: tuple[str, ...] = ()) -> Lists:
     """All languages' lists, with a workspace's own entries."""
-    own = [_entry("own", "strong", text) for text in also] + [_entry("neutral", "neutral", t) for t in never]
+    own = [_entry("own", "strong", text) for text in also] + [
+        _entry("never", "neutral", text) for text in never
+    ]
     return Lists([*_shipped(), *own])
 
 
