@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -30,6 +31,7 @@ TAGS_MAX = 100
 TAG_MAX = 64
 ADDRESSES_MAX = 50
 HOW_MAX = 64  # characters
+LOCALES_KEPT = 1_000  # that were looked at
 FIELDS_BYTES_MAX = 16_384
 YEARS = (1971, 2999)  # of a time at which something was verified
 IDS = {  # what an id of a kind looks like, where it is not visible ASCII of at most 256
@@ -40,6 +42,8 @@ IDS = {  # what an id of a kind looks like, where it is not visible ASCII of at 
     AddressKind.WEB_PUSH: (PUSH, "visible ASCII characters, at most 2048"),
     AddressKind.APP_PUSH: (PUSH, "visible ASCII characters, at most 2048"),
 }
+
+_encode = msgspec.json.Encoder().encode
 
 
 class AddressInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,70 +114,74 @@ def clean_address(kind: AddressKind, value: str) -> str:
 
 def check(given: ContactInput) -> tuple[tuple[Address, ...], tuple[FieldProblem, ...]]:
     """The addresses in their kept form, and everything that is wrong with the contact."""
-    found: list[FieldProblem] = []
-
-    def must(holds: bool, field: str, problem: str, value: object, remedy: str) -> None:
-        if not holds:
-            found.append(FieldProblem(field=field, problem=problem, remedy=remedy, value=str(value)[:80]))
-
-    must(
-        not given.name or _is_name(given.name, NAME_MAX),
-        "name",
-        "is too long or has control characters",
-        given.name,
-        f"at most {NAME_MAX} characters in one line",
-    )
-    must(
-        given.external_id is None or _is_name(given.external_id, EXTERNAL_ID_MAX),
-        "external_id",
-        "is empty, too long or has control characters",
-        given.external_id,
-        f"1 to {EXTERNAL_ID_MAX} characters in one line",
-    )
-    well_formed = not given.locale or LOCALE.fullmatch(given.locale) is not None
-    must(well_formed, "locale", "is not a locale", given.locale, "such as fa, uk or en-GB")
-    known_zone = not given.time_zone or is_zone(given.time_zone)
-    must(known_zone, "time_zone", "is not a time zone", given.time_zone, "an IANA name such as Asia/Tehran")
-    unknown = [word for word in given.opted_out or () if not WRITTEN.fullmatch(word)]
-    remedy = f"one of {', '.join(PURPOSES)}, or one of them on a channel: promotional@smpp"
-    must(not unknown, "opted_out", "unknown class", " ".join(unknown), remedy)
-    must(len(given.tags) <= TAGS_MAX, "tags", "are too many", len(given.tags), f"at most {TAGS_MAX}")
-    odd = next((tag for tag in given.tags if not _is_name(tag, TAG_MAX)), None)
-    must(odd is None, "tags", "one is not a tag", odd, f"1 to {TAG_MAX} characters in one line")
-    size = len(msgspec.json.encode(given.fields))
-    must(
-        size <= FIELDS_BYTES_MAX,
-        "fields",
-        "are too large",
-        f"{size} bytes",
-        f"at most {FIELDS_BYTES_MAX} bytes",
-    )
-    if given.external_id is None:
-        must(bool(given.addresses), "addresses", "are missing", "", "at least one address or an external_id")
-    count = len(given.addresses)
-    must(count <= ADDRESSES_MAX, "addresses", "are too many", count, f"at most {ADDRESSES_MAX}")
+    found = [*_check_words(given), *_check_amounts(given)]
     return _check_addresses(given, found.append), tuple(found)
 
 
+def _check_words(given: ContactInput) -> Iterator[FieldProblem]:
+    if given.name and not _is_name(given.name, NAME_MAX):
+        remedy = f"at most {NAME_MAX} characters in one line"
+        yield FieldProblem("name", "is too long or has control characters", remedy, given.name[:80])
+    if given.external_id is not None and not _is_name(given.external_id, EXTERNAL_ID_MAX):
+        problem, remedy = (
+            "is empty, too long or has control characters",
+            f"1 to {EXTERNAL_ID_MAX} characters in one line",
+        )
+        yield FieldProblem("external_id", problem, remedy, given.external_id[:80])
+    if given.locale and not _is_locale(given.locale):
+        yield FieldProblem("locale", "is not a locale", "such as fa, uk or en-GB", given.locale[:80])
+    if given.time_zone and not is_zone(given.time_zone):
+        remedy = "an IANA name such as Asia/Tehran"
+        yield FieldProblem("time_zone", "is not a time zone", remedy, given.time_zone[:80])
+    unknown = [word for word in given.opted_out or () if not WRITTEN.fullmatch(word)]
+    if unknown:
+        remedy = f"one of {', '.join(PURPOSES)}, or one of them on a channel: promotional@smpp"
+        yield FieldProblem("opted_out", "unknown class", remedy, " ".join(unknown)[:80])
+    for tag in given.tags:
+        if not _is_name(tag, TAG_MAX):
+            remedy = f"1 to {TAG_MAX} characters in one line"
+            yield FieldProblem("tags", "one is not a tag", remedy, tag[:80])
+            break
+
+
+def _check_amounts(given: ContactInput) -> Iterator[FieldProblem]:
+    if len(given.tags) > TAGS_MAX:
+        yield FieldProblem("tags", "are too many", f"at most {TAGS_MAX}", str(len(given.tags)))
+    if given.fields and (size := len(_encode(given.fields))) > FIELDS_BYTES_MAX:
+        yield FieldProblem("fields", "are too large", f"at most {FIELDS_BYTES_MAX} bytes", f"{size} bytes")
+    count = len(given.addresses)
+    if given.external_id is None and not count:
+        yield FieldProblem("addresses", "are missing", "at least one address or an external_id", "")
+    if count > ADDRESSES_MAX:
+        yield FieldProblem("addresses", "are too many", f"at most {ADDRESSES_MAX}", str(count))
+
+
 def _is_name(text: str, length_max: int) -> bool:
-    return 0 < len(text) <= length_max and not NOT_IN_A_NAME.search(text)
+    # Python's words for it are quicker than the expression, and stricter: nothing invisible is in them.
+    return 0 < len(text) <= length_max and (text.isprintable() or not NOT_IN_A_NAME.search(text))
+
+
+@lru_cache(LOCALES_KEPT)
+def _is_locale(text: str) -> bool:
+    return LOCALE.fullmatch(text) is not None
 
 
 def _check_addresses(given: ContactInput, report: Callable[[FieldProblem], None]) -> tuple[Address, ...]:
-    clean: dict[tuple[AddressKind, str], Address] = {}
+    clean: dict[str, Address] = {}
     for index, one in enumerate(given.addresses[:ADDRESSES_MAX]):
-        place = f"addresses[{index}]"
         try:
             value = clean_address(one.kind, one.value)
         except BadAddress as bad:
-            report(bad.at(f"{place}.value"))
+            report(bad.at(f"addresses[{index}].value"))
             continue
-        for wrong in _check_verified(one, place):
-            report(wrong)
-        twin = clean.get((one.kind, value))
+        if one.verified_how or one.verified_at is not None:
+            for wrong in _check_verified(one, f"addresses[{index}]"):
+                report(wrong)
+        key = one.kind + ":" + value
+        twin = clean.get(key)
         listed = one.operator_blacklist or (twin is not None and twin.operator_blacklist)
         at = _verified_at(one)
-        clean[one.kind, value] = Address(one.kind, value, listed, one.preferred, at, one.verified_how)
+        clean[key] = Address(one.kind, value, listed, one.preferred, at, one.verified_how)
     return tuple(clean.values())
 
 

@@ -11,7 +11,7 @@ import re
 import tomllib
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import lru_cache
 from importlib import resources
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ Decimals = Literal[".", ","]
 
 INTEGER_EXACT_MAX = 10**15  # above it a number of a spreadsheet has lost digits (IEEE 754: 15 are kept)
 NUMBER_MAX = 40  # characters
+LOCALES_KEPT = 10_000  # and names of languages
 DIGITS = {ord(sign): str(value) for zero in "٠۰０" for value in range(10) for sign in chr(ord(zero) + value)}
 SIGNS = {ord("٫"): ".", ord("٬"): ",", ord("−"): "-", ord("’"): "'", ord("\u200e"): "", ord("\u200f"): ""}
 WESTERN = str.maketrans({**DIGITS, **SIGNS})
@@ -171,7 +172,7 @@ def _century(year: int, calendar: Calendar) -> int:
     return 2000 + year if year < 30 else 1900 + year
 
 
-@cache
+@lru_cache(LOCALES_KEPT)
 def locale(text: str) -> str:
     """A locale from its code, its code as programs write it, or the name of its language."""
     bare = text.strip().replace("_", "-").partition(".")[0]

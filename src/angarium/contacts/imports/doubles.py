@@ -21,7 +21,6 @@ VALUE = (1 << VALUE_BITS) - 1
 MARK = ~VALUE & (1 << 64) - 1
 NAMED = 1  # the last bit of a value: whether the person has an external id; the others are the row
 ROWS_MAX = VALUE >> 1  # 8 million; a file with more is cut in two
-BYTES = 8
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -33,11 +32,12 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Doubles:
-    """Keys and the rows that named them first."""
+    """Keys and the rows that named them first. There is room for `keys`; for more it is made as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: int = 0) -> None:
         self._tables: list[array[int]] = []
         self._room = 0
+        self._bits = min(max(FIRST_BITS, int(keys / FULL).bit_length()), BITS_MAX)
         self._grow()
 
     def person(self, external_id: str | None, addresses: Sequence[str], row: int) -> Person:
@@ -47,11 +47,17 @@ class Doubles:
         if external_id is None:
             first = next((owner >> 1 for owner in owners if owner), row)
         else:
-            first = self.seen(f"= {external_id}") >> 1
+            first = self.seen("= " + external_id) >> 1
             if not first:
-                first = next((owner >> 1 for owner in owners if owner and not owner & NAMED), row)
-                self.add(f"= {external_id}", first << 1 | NAMED)
+                first = row
+                if any(owners):
+                    first = next((owner >> 1 for owner in owners if owner and not owner & NAMED), row)
+                self.add("= " + external_id, first << 1 | NAMED)
         mark = first << 1 | (external_id is not None)
+        if not any(owners):
+            for key in addresses:
+                self.add(key, mark)
+            return Person(first)
         for key, owner in zip(addresses, owners, strict=True):
             if not owner:
                 self.add(key, mark)
@@ -66,26 +72,28 @@ class Doubles:
 
     def seen(self, key: str) -> int:
         """What was added for a key; 0 when nothing was."""
-        table, place = self._find(hash(key))
-        return table[place] & VALUE
+        full = hash(key)
+        for table in self._tables:
+            mask = len(table) - 1
+            place = full & mask
+            while slot := table[place]:
+                if not (slot ^ full) & MARK:
+                    return slot & VALUE
+                place = (place + 1) & mask
+        return 0
 
     def change(self, key: str, value: int) -> None:
         """Another number for a key that is here."""
         full = hash(key)
-        table, place = self._find(full)
-        table[place] = full & MARK | value
-
-    def _find(self, full: int) -> tuple[array[int], int]:
-        """Where a key stands; an empty slot when it is not here."""
         mark = full & MARK
         for table in self._tables:
             mask = len(table) - 1
             place = full & mask
             while slot := table[place]:
                 if slot & MARK == mark:
-                    return table, place
+                    table[place] = mark | value
+                    return
                 place = (place + 1) & mask
-        return table, place
 
     def add(self, key: str, value: int) -> None:
         """A key that is not here, and a number of at most 24 bits."""
@@ -102,6 +110,6 @@ class Doubles:
 
     def _grow(self) -> None:
         """Another table beside those that are full: nothing is moved."""
-        bits = min(FIRST_BITS + 2 * len(self._tables), BITS_MAX)
-        self._tables.append(array("Q", bytes(BYTES << bits)))
-        self._room = int(FULL * (1 << bits))
+        self._tables.append(array("Q", (0,)) * (1 << self._bits))
+        self._room = int(FULL * (1 << self._bits))
+        self._bits = min(self._bits + 2, BITS_MAX)

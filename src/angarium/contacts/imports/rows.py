@@ -34,7 +34,7 @@ BLOCK_DIGITS = 4  # numbers that differ in the last digits alone were given out 
 PLACES_MAX = 100_000
 CELLS_KEPT = 10_000  # of each field: dates and words come again and again
 
-Split = Callable[[str], list[str]]
+Split = Callable[[str], tuple[str, ...]]
 
 
 class Draft(msgspec.Struct, frozen=True, array_like=True, tag="draft"):
@@ -85,12 +85,15 @@ class Reader:
     """Reads rows under a mapping."""
 
     def __init__(
-        self, mapping: Mapping, heads: Sequence[str], defined: Sequence[FieldDefinition] = ()
+        self,
+        mapping: Mapping,
+        heads: Sequence[str],
+        defined: Sequence[FieldDefinition] = (),
+        rows_expected: int = 0,
     ) -> None:
         by_name = {one.name: one for one in defined}
         self._mapping = mapping
         self._heads = heads
-        self._doubles = Doubles()
         self._places: dict[tuple[str, ...], tuple[str, str, str, bool, bool]] = {}
         placed = [
             (place, one) for one in mapping.columns if (place := position(heads, one.column)) is not None
@@ -98,6 +101,11 @@ class Reader:
         self._single: dict[str, int] = {
             one.to: at for at, one in placed if one.to in ("external_id", "locale", "time_zone")
         }
+        self._width = len(heads)
+        self._nowhere = max(self._width, 1)  # an empty cell behind the last: what is not mapped stands there
+        self._external_id = self._single.get("external_id", self._nowhere)
+        self._locale = self._single.get("locale", self._nowhere)
+        self._time_zone = self._single.get("time_zone", self._nowhere)
         self._names = [at for at, one in placed if one.to == "name"]
         self._tags = [(at, splitter(one)) for at, one in placed if one.to == "tags"]
         self._fields = [
@@ -110,8 +118,11 @@ class Reader:
         self._refusals = [
             (at, one, splitter(one)) for at, one in placed if one.to in ("opted_out", "opt_out")
         ]
-        self._shielded = next((at for at, one in placed if one.to == "operator_blacklist"), None)
-        self._width = len(heads)
+        self._shielded = next((at for at, one in placed if one.to == "operator_blacklist"), self._nowhere)
+        self._clear = mapping.empty == "clear"
+        self._untold = {name: None for _, name, _ in self._fields} if self._clear else {}
+        keys = len(self._addresses) + ("external_id" in self._single)
+        self._doubles = Doubles(keys * rows_expected)
 
     def read(self, row: int, given: Sequence[str]) -> Read | None:
         """A row; None when nothing stands in it."""
@@ -119,57 +130,59 @@ class Reader:
         raw = BETWEEN.join(row_cells)
         if not raw.strip(BETWEEN):
             return None
-        row_cells = [undefused(cell) if cell[:1] == "'" else cell for cell in row_cells]
+        if "'" in raw:
+            row_cells = [undefused(cell) if cell[:1] == "'" else cell for cell in row_cells]
         wrong: list[CellProblem] = []
         if len(row_cells) > self._width and any(row_cells[self._width :]):
             over = row_cells[self._width]
             remedy = "put a cell that holds the delimiter in quotes"
             wrong.append(CellProblem("", shown(over), "has more cells than there are columns", remedy))
-        row_cells += [""] * (self._width - len(row_cells))
+        row_cells = row_cells[: self._width]
+        row_cells += [""] * (self._nowhere + 1 - len(row_cells))
         if UNREADABLE in raw:
             at = next((at for at, cell in enumerate(row_cells) if UNREADABLE in cell), 0)
             self._report(
                 wrong, at, row_cells, "cannot be read in this encoding", "name another, or mend the cell"
             )
-        given_contact, places = self._contact(row_cells, wrong)
+        given_contact = self._contact(row_cells, wrong)
         addresses, problems = rules.check(given_contact)
-        wrong += [self._told(problem, places, row_cells) for problem in problems]
-        if wrong:
+        if wrong or problems:
+            places = self._places_of(row_cells) if problems else {}
+            wrong += [self._told(problem, places, row_cells) for problem in problems]
             return Failed(row, tuple(wrong), raw)
-        return self._drafted(row, row_cells, given_contact, addresses, raw)
+        return self._drafted(row, given_contact, addresses, raw)
 
     # ── from cells to a contact ──────────────────────────────────────────────────────────────────────
 
-    def _contact(self, row: list[str], wrong: list[CellProblem]) -> tuple[ContactInput, dict[str, int]]:
-        """What the cells say, and which column said each part of it."""
-        places = dict(self._single)
-        external_id = self._cell(row, "external_id")
+    def _contact(self, row: list[str], wrong: list[CellProblem]) -> ContactInput:
+        """What the cells say."""
         addresses: list[AddressInput] = []
-        shielded = self._shielded is not None and self._yes(row, self._shielded, wrong)
+        shielded = bool(row[self._shielded]) and self._yes(row, self._shielded, wrong)
         for at, kind, split in self._addresses:
-            for text in split(row[at]) if row[at] else ():
-                value = self._address(kind, text)
-                places[f"addresses[{len(addresses)}].value"] = at
-                addresses.append(AddressInput(kind, value, shielded and kind is AddressKind.PHONE))
-        for at in self._names[:1]:
-            places["name"] = at
-        for at, _ in self._tags[:1]:
-            places["tags"] = at
-        made = ContactInput(
-            external_id=external_id or None,
+            text = row[at]
+            if text:
+                addresses += [
+                    AddressInput(kind, self._address(kind, one), shielded and kind is AddressKind.PHONE)
+                    for one in split(text)
+                ]
+        locale = row[self._locale]
+        return ContactInput(
+            external_id=row[self._external_id] or None,
             name=" ".join([row[at] for at in self._names if row[at]]),
-            locale=cells.locale(row[self._single["locale"]]) if self._cell(row, "locale") else "",
-            time_zone=self._cell(row, "time_zone"),
+            locale=cells.locale(locale) if locale else "",
+            time_zone=row[self._time_zone],
             fields=self._filled(row, wrong),
             tags=self._tagged(row),
-            opted_out=self._refused(row, wrong),
+            opted_out=self._refused(row, wrong) if self._refusals else (),
             addresses=tuple(addresses),
         )
-        return made, places
 
-    def _cell(self, row: list[str], to: str) -> str:
-        at = self._single.get(to)
-        return "" if at is None else row[at]
+    def _places_of(self, row: list[str]) -> dict[str, int]:
+        """Which column said each part of a contact."""
+        places = dict(self._single)
+        places |= {"name": at for at in self._names[:1]} | {"tags": at for at, _ in self._tags[:1]}
+        said = [at for at, _, split in self._addresses if row[at] for _ in split(row[at])]
+        return places | {f"addresses[{index}].value": at for index, at in enumerate(said)}
 
     def _filled(self, row: list[str], wrong: list[CellProblem]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -218,11 +231,9 @@ class Reader:
     # ── doubles, and what is left unsaid ─────────────────────────────────────────────────────────────
 
     def _drafted(
-        self, row: int, cells_: list[str], given: ContactInput, addresses: tuple[Address, ...], raw: str
+        self, row: int, given: ContactInput, addresses: tuple[Address, ...], raw: str
     ) -> Read:
-        person = self._doubles.person(
-            given.external_id, [f"{a.kind.value} {a.value}" for a in addresses], row
-        )
+        person = self._doubles.person(given.external_id, [a.kind + " " + a.value for a in addresses], row)
         if person.row != row and self._mapping.duplicates != "update":
             if self._mapping.duplicates == "skip":
                 return Skipped(row)
@@ -237,21 +248,21 @@ class Reader:
                 )
             left = dict(person.others)
             addresses = tuple(one for at, one in enumerate(addresses) if at not in left)
-        clear = self._mapping.empty == "clear"
+        clear = self._clear
         return Draft(
-            row=row,
-            again=person.row != row,
-            external_id=given.external_id,
-            name=_said(given.name, clear=clear and bool(self._names)),
-            locale=_said(given.locale, clear=clear and "locale" in self._single),
-            time_zone=_said(given.time_zone, clear=clear and "time_zone" in self._single),
-            place=self._place(given, addresses),
-            fields={**({name: None for _, name, _ in self._fields} if clear else {}), **given.fields},
-            tags=given.tags if given.tags or (clear and self._tags) else None,
-            opted_out=given.opted_out or (),
-            addresses=tuple([(one.kind.value, one.value, one.operator_blacklist) for one in addresses]),
-            cleared=self._kinds if clear else (),
-            raw=raw,
+            row,
+            person.row != row,
+            given.external_id,
+            given.name or ("" if clear and self._names else None),
+            given.locale or ("" if clear and "locale" in self._single else None),
+            given.time_zone or ("" if clear and "time_zone" in self._single else None),
+            self._place(given, addresses),
+            {**self._untold, **given.fields} if clear else given.fields,
+            given.tags if given.tags or (clear and self._tags) else None,
+            given.opted_out or (),
+            tuple([(str(one.kind), one.value, one.operator_blacklist) for one in addresses]),
+            self._kinds if clear else (),
+            raw,
         )
 
     def _shared(self, address: Address, other: int) -> CellProblem:
@@ -289,10 +300,6 @@ class Reader:
         return (self._heads[at] if at < len(self._heads) else "") or f"column {at + 1}"
 
 
-def _said(value: str, *, clear: bool) -> str | None:
-    return value if value or clear else None
-
-
 def undefused(cell: str) -> str:
     """The cell before our export put an apostrophe in front of what a spreadsheet takes for a formula."""
     return cell[1:] if DEFUSED.match(cell) else cell
@@ -311,11 +318,14 @@ def splitter(column: Column) -> Split:
     """What takes the values of a cell apart."""
     sign = column.split or (";" if column.to in ("tags", "opted_out") else "")
     if not sign:
-        return lambda text: [text]
+        return lambda text: (text,)
 
-    def split(text: str) -> list[str]:
+    @lru_cache(CELLS_KEPT)
+    def split(text: str) -> tuple[str, ...]:
+        if sign not in text and '"' not in text:
+            return (text,)
         parts = next(csv.reader([text], delimiter=sign)) if '"' in text else text.split(sign)
-        return [part for one in parts if (part := one.strip())]
+        return tuple([part for one in parts if (part := one.strip())])
 
     return split
 

@@ -115,6 +115,7 @@ class Runner:
             heads=one.seen.look.heads,
             fields=tuple((await self._ground.db.read(fields.definitions, workspace_id)).values()),
             after_row=one.rows_done,
+            rows_expected=one.seen.rows_estimated,
         )
         row, failed = one.rows_done, one.failed
         async with Worker(job) as worker:

@@ -69,8 +69,7 @@ class TextTable:
         reader = self._dialect.read(self._text)
         while True:
             try:
-                yield next(reader)
-            except StopIteration:
+                yield from reader
                 return
             except csv.Error as error:
                 yield [f"\ufffd {error}"]

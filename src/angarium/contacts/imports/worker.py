@@ -39,6 +39,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     heads: tuple[str, ...] = ()
     fields: tuple[FieldDefinition, ...] = ()
     after_row: int = 0  # rows up to this one were taken before; they are read for what they name
+    rows_expected: int = 0  # room is made for so many; more are no matter
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
@@ -95,7 +96,7 @@ def batches(job: Job, reading: Reading) -> Iterator[Frame]:
 
 
 def _batches(job: Job, reading: Reading, table: Table) -> Iterator[Frame]:
-    reader = Reader(job.mapping, job.heads, job.fields)
+    reader = Reader(job.mapping, job.heads, job.fields, min(job.rows_expected, ROWS_MAX))
     drafts: list[Draft] = []
     failed: list[Failed] = []
     skipped = filled = row = 0
