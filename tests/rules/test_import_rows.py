@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from angarium.contacts.fields import FieldDefinition, FieldKind
 from angarium.contacts.imports.doubles import Doubles, Person
 from angarium.contacts.imports.looking import Look
-from angarium.contacts.imports.mapping import Column, Mapping, check, guessed, known_by
+from angarium.contacts.imports.mapping import Column, Mapping, Reading, check, guessed, known_by
 from angarium.contacts.imports.rows import Draft, Failed, Reader, Skipped
 from angarium.contacts.imports.sniffing import Dialect
+from angarium.contacts.imports.worker import Batch, End, Job, frames
 from angarium.contacts.phones import regions
 
 HEADS = ("id", "name", "phone", "email", "city", "born", "tags", "no ads")
@@ -193,10 +195,10 @@ def test_who_has_no_id_is_whoever_has_the_address() -> None:
     assert doubles.person("A", ["phone 7"], 6) == Person(2)
 
 
-@given(st.lists(st.integers(0, 400), max_size=2000))
+@given(st.lists(st.integers(0, 400), max_size=2000), st.sampled_from([0, 100_000]))
 @settings(max_examples=30, deadline=None)
-def test_doubles_are_those_that_a_dictionary_finds(keys: list[int]) -> None:
-    doubles, known = Doubles(), dict[int, int]()
+def test_doubles_are_those_that_a_dictionary_finds(keys: list[int], expected: int) -> None:
+    doubles, known = Doubles(expected), dict[int, int]()
     for row, key in enumerate(keys, start=1):
         assert doubles.person(str(key), [], row).row == known.setdefault(key, row)
 
@@ -208,6 +210,30 @@ def test_a_million_keys_stay_small() -> None:
     assert all(doubles.seen(f"= {row}") == row for row in range(1, 200_000, 97))
     assert not any(doubles.seen(f"= {row}") for row in range(200_000, 300_000))
     assert sum(len(table) for table in doubles._tables) * 8 < 16 << 20
+
+
+def test_room_for_the_keys_that_are_expected_is_made_at_once_and_more_may_come() -> None:
+    doubles = Doubles(100_000)
+    (table,) = doubles._tables
+    for row in range(1, 150_000):
+        doubles.add(f"= {row}", row)
+        assert row > 100_000 or doubles._tables == [table]
+    assert len(doubles._tables) == 2
+    assert all(doubles.seen(f"= {row}") == row for row in range(1, 150_000, 97))
+    huge = Doubles(1 << 40)._tables[0]
+    assert len(huge) * 8 == 32 << 20
+
+
+def test_a_batch_ends_with_its_rows_or_when_it_holds_much(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("id,name\n" + f"C,{'x' * 100_000}\n" * 100, "utf-8")
+    mapping = Mapping(columns=(Column(column=1, to="external_id"), Column(column=2, to="ignore")))
+    how = Reading("text", "utf-8", Dialect(), True, "")
+    job = Job(path=str(path), mapping=mapping, reading=how, heads=("id", "name"))
+    *found, end = frames(job)
+    assert [batch.until_row for batch in found if isinstance(batch, Batch)] == [43, 85, 101]
+    assert sum(batch.rows for batch in found if isinstance(batch, Batch)) == 100
+    assert end == End(101)
 
 
 # ── mappings ─────────────────────────────────────────────────────────────────────────────────────────

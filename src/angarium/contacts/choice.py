@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from angarium.core.values import Address, AddressKind
 
 # What a description of an address may say instead of an instant, until it is written (`carried`).
@@ -50,4 +48,4 @@ def _carried(old: Address | None, new: Address, now: int) -> Address:
         verified_at = old.verified_at if old and old.verified_at else now
         how = how or (old.verified_how if old else "")
     added_at = old.added_at if old else now
-    return msgspec.structs.replace(new, verified_at=verified_at, verified_how=how, added_at=added_at)
+    return Address(new.kind, new.value, new.operator_blacklist, new.preferred, verified_at, how, added_at)

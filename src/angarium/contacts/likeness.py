@@ -92,6 +92,8 @@ class Likeness(msgspec.Struct, frozen=True):
 
 def as_sought(name: str) -> str:
     """A name in the form in which names are compared and looked for: one case, one writing of each letter."""
+    if name.isascii():  # the same, without what is of other scripts
+        return " ".join(name.lower().split())
     return " ".join(normalize("NFKC", name).casefold().translate(SAME_LETTERS).split())
 
 

@@ -128,7 +128,7 @@ class AddressKind(StrEnum):
     WEB_CHAT = "web_chat"  # visitor of our own chat
 
 
-class Address(msgspec.Struct, frozen=True):
+class Address(msgspec.Struct, frozen=True, gc=False):
     """One way to reach a contact. `verified_at` is 0 while nobody has shown that it is this person's."""
 
     kind: AddressKind

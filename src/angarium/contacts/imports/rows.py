@@ -37,7 +37,7 @@ CELLS_KEPT = 10_000  # of each field: dates and words come again and again
 Split = Callable[[str], tuple[str, ...]]
 
 
-class Draft(msgspec.Struct, frozen=True, array_like=True, tag="draft"):
+class Draft(msgspec.Struct, frozen=True, array_like=True, tag="draft", gc=False):
     """What a row says of a contact. None: it says nothing of it; an empty text takes away what is there."""
 
     row: int
@@ -180,7 +180,10 @@ class Reader:
     def _places_of(self, row: list[str]) -> dict[str, int]:
         """Which column said each part of a contact."""
         places = dict(self._single)
-        places |= {"name": at for at in self._names[:1]} | {"tags": at for at, _ in self._tags[:1]}
+        if self._names:
+            places["name"] = self._names[0]
+        if self._tags:
+            places["tags"] = self._tags[0][0]
         said = [at for at, _, split in self._addresses if row[at] for _ in split(row[at])]
         return places | {f"addresses[{index}].value": at for index, at in enumerate(said)}
 
@@ -230,9 +233,7 @@ class Reader:
 
     # ── doubles, and what is left unsaid ─────────────────────────────────────────────────────────────
 
-    def _drafted(
-        self, row: int, given: ContactInput, addresses: tuple[Address, ...], raw: str
-    ) -> Read:
+    def _drafted(self, row: int, given: ContactInput, addresses: tuple[Address, ...], raw: str) -> Read:
         person = self._doubles.person(given.external_id, [a.kind + " " + a.value for a in addresses], row)
         if person.row != row and self._mapping.duplicates != "update":
             if self._mapping.duplicates == "skip":

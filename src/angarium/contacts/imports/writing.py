@@ -20,7 +20,6 @@ from angarium.contacts.imports.mapping import known_by
 from angarium.contacts.imports.rows import CellProblem, Draft, Failed
 from angarium.contacts.imports.store import Error, Import, Step
 from angarium.contacts.imports.worker import Batch
-from angarium.contacts.places import Place
 from angarium.contacts.rules import ADDRESSES_MAX, TAGS_MAX
 from angarium.contacts.store import Contact
 from angarium.core import ids
@@ -30,6 +29,7 @@ from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 
 Key = tuple[str, str]  # "external_id" or a kind of address, and the value
+KINDS = {kind.value: kind for kind in AddressKind}
 
 CHECKING, RUNNING = "checking", "running"
 
@@ -77,7 +77,10 @@ async def write(
 async def _write(
     tx: Transaction, ground: Ground, workspace_id: int, one: Import, done: Decided, now: int
 ) -> None:
-    new = [msgspec.structs.replace(contact, opted_out=frozenset()) for contact in done.new.values()]
+    new = [
+        msgspec.structs.replace(contact, opted_out=frozenset()) if contact.opted_out else contact
+        for contact in done.new.values()
+    ]
     new = await suppression_list.flagged(tx, ground, workspace_id, new, one.actor)
     await contact_store.insert(tx, workspace_id, new)
     await store.add_contacts(tx, workspace_id, one.id, list(done.new), now)
@@ -125,6 +128,10 @@ def decide(
     done.failed = []
     names = known_by(mapping)
     for draft in drafts:
+        keys = _keys(draft)
+        if known.keys().isdisjoint(keys):  # nobody has any of it: somebody new, as most rows of a first file
+            _keep(done, draft, None, _new(mint.mint(), draft, now), known, contacts)
+            continue
         before = _meant(draft, names, known, contacts)
         if before is not None and mapping.duplicates != "update" and before.id not in done.new:
             if mapping.duplicates == "skip":
@@ -138,7 +145,7 @@ def decide(
             done.failed.append(Error(draft.row, tuple(wrong), draft.raw))
             continue
         after = (
-            _new(mint.mint(), draft, given, now)
+            _new(mint.mint(), draft, now, given)
             if before is None
             else _merged(before, draft, given, mapping, now)
         )
@@ -149,6 +156,14 @@ def decide(
             _give_up(done, contacts, known[address], address, now)
         _keep(done, draft, before, after, known, contacts)
     return done
+
+
+def _keys(draft: Draft) -> list[Key]:
+    """All that a row names."""
+    keys = [(kind, value) for kind, value, _ in draft.addresses]
+    if draft.external_id:
+        keys.append(("external_id", draft.external_id))
+    return keys
 
 
 def _meant(
@@ -181,7 +196,7 @@ def _addresses(
     strangers = [(kind, value) for kind, value, _ in draft.addresses if known.get((kind, value), own) != own]
     left_out = set(strangers) if mapping.taken == "leave" else set()
     given = [
-        Address(AddressKind(kind), value, listed)
+        Address(KINDS[kind], value, listed)
         for kind, value, listed in draft.addresses
         if (kind, value) not in left_out
     ]
@@ -219,23 +234,26 @@ def _there_already(draft: Draft, before: Contact) -> Error:
     return Error(draft.row, (problem,), draft.raw)
 
 
-def _new(contact_id: int, draft: Draft, given: Sequence[Address], now: int) -> Contact:
-    where = Place(*draft.place)
+def _new(contact_id: int, draft: Draft, now: int, given: Sequence[Address] | None = None) -> Contact:
+    """Somebody new, with the addresses of the row, or those of them that are `given`."""
+    country, locale, time_zone, locale_is_guess, time_zone_is_guess = draft.place
+    if given is None:
+        given = [Address(KINDS[kind], value, listed) for kind, value, listed in draft.addresses]
     return Contact(
-        id=contact_id,
-        external_id=draft.external_id,
-        name=draft.name or "",
-        locale=where.locale,
-        time_zone=where.time_zone,
-        locale_is_guess=where.locale_is_guess,
-        time_zone_is_guess=where.time_zone_is_guess,
-        country=where.country,
-        fields={name: value for name, value in draft.fields.items() if value is not None},
-        tags=draft.tags or (),
-        opted_out=frozenset(draft.opted_out),
-        created_at=now,
-        updated_at=now,
-        addresses=carried((), given, now),
+        contact_id,
+        draft.external_id,
+        draft.name or "",
+        locale,
+        time_zone,
+        {name: value for name, value in draft.fields.items() if value is not None},
+        draft.tags or (),
+        frozenset(draft.opted_out),
+        now,
+        now,
+        carried((), given, now),
+        locale_is_guess,
+        time_zone_is_guess,
+        country,
     )
 
 
@@ -325,7 +343,7 @@ def _keep(
     if draft.external_id:
         known["external_id", draft.external_id] = after.id
     for one in after.addresses:
-        known[one.kind.value, one.value] = after.id
+        known[str(one.kind), one.value] = after.id
 
 
 def _error(failed: Failed) -> Error:

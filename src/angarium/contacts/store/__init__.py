@@ -76,7 +76,7 @@ address = Table(
 )
 
 
-class Contact(msgspec.Struct, frozen=True):
+class Contact(msgspec.Struct, frozen=True, gc=False):  # what it holds is JSON: no cycle
     """A customer with all addresses."""
 
     id: int
@@ -393,8 +393,11 @@ def _scopes(text: str) -> frozenset[str]:
     return frozenset() if text == "[]" else frozenset(msgspec.json.decode(text))
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 def _text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return _encode(value).decode()
 
 
 def _contact_row(workspace_id: int, one: Contact) -> tuple[Any, ...]:
@@ -411,8 +414,8 @@ def _contact_row(workspace_id: int, one: Contact) -> tuple[Any, ...]:
         one.country,
         _text(one.fields),
         _text(one.tags),
-        _text(sorted(one.opted_out)),
-        _text(sorted(one.opted_in)),
+        _text(sorted(one.opted_out)) if one.opted_out else "[]",
+        _text(sorted(one.opted_in)) if one.opted_in else "[]",
         one.created_at,
         one.updated_at,
     )
@@ -422,7 +425,7 @@ def _address_rows(workspace_id: int, contacts: Sequence[Contact]) -> list[tuple[
     return [
         (
             workspace_id,
-            a.kind.value,
+            str(a.kind),
             a.value,
             one.id,
             int(a.operator_blacklist),
