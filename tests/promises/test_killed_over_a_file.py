@@ -13,7 +13,7 @@ import pytest
 
 from support.process import Shop
 
-ROWS = 24_000
+ROWS = 48_000
 KILLS = 3
 NAMES = ("Олена Шевченко", "سارا احمدی", "王小明")
 IN = {"utf-8": NAMES, "utf-16": NAMES, "utf-16-be": NAMES, "cp1251": NAMES[:1]}

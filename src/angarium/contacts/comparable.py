@@ -20,6 +20,7 @@ from angarium.core.values import Address, Json
 
 PLACES = 32  # fields of a workspace that are columns of the row
 VALUE_MAX = 200  # characters of a text that are looked at
+USUAL_MAX = 40  # characters of a value that others may have too
 NUMBER, TRUTH, MONEY = "\x01", "\x02", "\x03"  # how such values begin; text never does
 APART = "\x1f"  # between tags, and before the first and after the last
 ADDRESS = "\n"  # before each address
@@ -60,7 +61,7 @@ class Indexed(Protocol):
 def encoded(value: object) -> str | None:
     """A value of a field as text that sorts as the value does; None for one that is empty."""
     if isinstance(value, str):
-        return fold(value) or None
+        return (usual_value(value) if len(value) <= USUAL_MAX else fold(value)) or None
     if isinstance(value, bool):
         return TRUTH + ("1" if value else "0")
     if isinstance(value, int | float):
@@ -82,6 +83,7 @@ def fold(text: str) -> str:
 
 
 usual = lru_cache(10_000)(fold)  # for what many contacts have: a tag, a locale, a time zone
+usual_value = lru_cache(10_000)(fold)  # of fields, apart from those: many are each of one contact alone
 
 
 def sortable(number: float) -> str:
@@ -104,5 +106,6 @@ def listed(words: Collection[str]) -> str:
 
 def address_told(address: Address) -> str:
     """An address with what is known of it, in front of it: verified, on the operator's blacklist."""
-    flags = f"{int(address.verified_at > 0)}{int(address.operator_blacklist)}"
-    return f"{ADDRESS}{flags}{address.kind.value}:{fold(address.value)}"
+    verified = "1" if address.verified_at > 0 else "0"
+    shielded = "1" if address.operator_blacklist else "0"
+    return f"{ADDRESS}{verified}{shielded}{address.kind}:{fold(address.value)}"
