@@ -177,7 +177,7 @@ async def test_too_many_errors_pause_it(desk: Desk) -> None:
     await desk.say(one, errors_max=100)
     paused = await desk.do(one, "start")
     assert paused["state"] == "paused"
-    assert "1999 rows are in error" in paused["reason"]
+    assert "999 rows are in error" in paused["reason"]
 
 
 # ── how files are ────────────────────────────────────────────────────────────────────────────────────
