@@ -68,7 +68,7 @@ NOT_JSON = [
     (Hours, '{"from_":"09:00"}', "unknown field"),
     (Hours, '{"classes":["urgent"]}', "Invalid enum value 'urgent'"),
     (Content, '{"text":"a","sound":"b"}', "unknown field `sound`"),
-    (Content, '{"buttons":[{"label":"Pay"}]}', "missing required field `url`"),
+    (Content, '{"buttons":[{"url":"https://a.example"}]}', "missing required field `label`"),
     (Content, '{"text":null}', "Expected `str`"),
 ]
 

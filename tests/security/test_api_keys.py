@@ -191,6 +191,9 @@ COMPARED: dict[str, str] = {  # module: what is compared there with == and is no
     "messaging/store/cascades.py": "the digest of a cascade's steps names a version",
     "content/liquid.py": "a token of the language of templates",
     "storage/idempotency.py": "the hash of a body that the caller has sent itself",
+    "accounts/entering.py": "the name of a way to sign in",
+    "accounts/sso_api.py": "sealed secrets, which are no secrets, and the mask that is shown instead",
+    "lines/patterns_near.py": "a token of a text",
 }
 
 

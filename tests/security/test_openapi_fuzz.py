@@ -42,7 +42,7 @@ HALVES = [("sqlite", "coverage"), ("postgresql", "examples,fuzzing")]
 async def test_no_request_is_answered_with_a_5xx_or_as_the_document_does_not_say(
     database: str, phases: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    where = {}
+    where: dict[str, str] = {"failed_keys_per_min": "100000"}  # each route is asked with a bad key
     if database == "postgresql":
         where["database"] = await request.getfixturevalue("postgres_server").empty_database()
     async with running(tmp_path, **where) as program:
@@ -59,6 +59,7 @@ async def schemathesis(program: Program, folder: Path, *more: str) -> tuple[int 
         *("--header", f"Authorization: Bearer {program.client.key}", "--checks", ",".join(CHECKS)),
         *("--max-examples", str(EXAMPLES), "--generation-deterministic", "--no-shrink"),
         *("--continue-on-failure", "--no-color", "--warnings", "off", *more),
+        *("--exclude-path-regex", "^/u/|/file$"),  # a page for people, and files: OpenAPI tells of JSON
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
