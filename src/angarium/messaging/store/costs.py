@@ -70,7 +70,7 @@ _wanted = (
     cost.c.workspace_id == bindparam("workspace_id"),
     cost.c.month >= bindparam("month_from"),
     cost.c.month <= bindparam("month_until"),
-    or_(bindparam("line_id") == 0, cost.c.line_id == bindparam("line_id")),
+    or_(bindparam("line_id", type_=Id) == 0, cost.c.line_id == bindparam("line_id", type_=Id)),
     or_(bindparam("message_class") == "", cost.c["class"] == bindparam("message_class")),
     or_(bindparam("channel") == "", cost.c.channel == bindparam("channel")),
 )
