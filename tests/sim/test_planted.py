@@ -76,8 +76,9 @@ def acknowledged_before_the_commit(patch: pytest.MonkeyPatch) -> None:
 def without_fence(patch: pytest.MonkeyPatch) -> None:
     """Whoever believes that it owns a line may claim on it."""
 
-    async def must_own(*_: object) -> None:
-        return None
+    async def must_own(tx: Transaction, workspace_id: int, line_id: int, _epoch: int) -> Any:
+        row = await tx.row(owners._epoch, workspace_id=workspace_id, line_id=line_id)
+        return row[1] if row else None
 
     patch.setattr(owners, "must_own", must_own)
 
@@ -117,7 +118,7 @@ def callbacks_left_behind(patch: pytest.MonkeyPatch) -> None:
 PLANTS = {
     "bytes before a durable intent": Plant(Rule.INTENT, without_intent, 0),
     "recorded after it was acknowledged": Plant(Rule.HEARD, acknowledged_before_the_commit, 20),
-    "the fence is forgotten": Plant(Rule.OWNER, without_fence, 34),
+    "the fence is forgotten": Plant(Rule.OWNER, without_fence, 330),
     "a state may go back": Plant(Rule.BACK, states_go_back, 0),
     "a message waits without a time": Plant(Rule.TIMED, without_time, 0),
     "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 33),
