@@ -130,7 +130,7 @@ def _written(file: Path) -> str:
     while time.monotonic() < deadline:
         if file.exists() and "\n" in (text := file.read_text()):
             return text
-        time.sleep(0.05)
+        time.sleep(0.05)  # Chromium tells of it by the file alone; the wait ends with it, or fails
     raise TimeoutError(f"{file.name} was not written")
 
 

@@ -148,6 +148,7 @@ def check_unfolded(path: Path) -> None:
         with zipfile.ZipFile(path) as parts:
             unfolded = sum(part.file_size for part in parts.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        # the last is zipfile's own word for an archive of a newer version than it reads
         raise Unreadable(f"is damaged: {str(error)[:200]}", "save it again") from None
     if unfolded > UNFOLDED_MAX_BYTES:
         most = UNFOLDED_MAX_BYTES >> 20
