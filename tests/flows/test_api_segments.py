@@ -13,6 +13,7 @@ from angarium.contacts.activity import Event, Happened, Topic
 from angarium.contacts.audience import Audience, Settled
 from angarium.contacts.consent import Choices
 from angarium.contacts.store import activity, consents, index, suppressions
+from angarium.contacts.store.members import Member
 from angarium.core import ids
 from angarium.core.problems import Problem
 from angarium.core.values import AddressKind, MessageClass
@@ -217,17 +218,56 @@ async def test_an_audience_is_gone_through_in_batches(shop: Shop) -> None:
     async def everyone(given: Audience) -> list[list[int]]:
         settled = await ground.db.read(audience.settle, mine.workspace_id, given, ground.clock.now())
         kept = msgspec.json.decode(msgspec.json.encode(settled), type=Settled)
-        found = [batch async for batch in audience.batches(ground, mine.workspace_id, kept, 2)]
-        assert await ground.db.read(audience.count, mine.workspace_id, kept) == sum(map(len, found))
-        return found
+        found = [one async for one in audience.pieces(ground, mine.workspace_id, kept, size=3)]
+        assert [one.done for one in found] == [False] * (len(found) - 1) + [True]
+        ids_ = [[member.contact_id for member in one.members] for one in found]
+        assert await ground.db.read(audience.count, mine.workspace_id, kept) == sum(map(len, ids_))
+        for one in found:  # whoever was killed goes on from where it had come
+            rest = [each async for each in audience.pieces(ground, mine.workspace_id, kept, one.after, 3)]
+            assert [each.members for each in rest if each.members] == [
+                each.members for each in found if each.members and each.after > one.after
+            ]
+        return ids_
 
     shown = [ids.show("contact", one) for one in known]
-    assert await everyone(Audience(segment=segment["id"])) == [[known[1], known[3]], [known[5]]]
-    assert await everyone(Audience(tags=("regular", "other"))) == [[known[0], known[3]], [known[6]]]
-    assert await everyone(Audience(everybody=True)) == [known[0:2], known[2:4], known[4:6], known[6:]]
+    assert await everyone(Audience(segment=segment["id"])) == [[known[1]], [known[3], known[5]], []]
+    assert await everyone(Audience(tags=("regular",))) == [[known[0]], [known[3]], [known[6]], []]
+    assert await everyone(Audience(tags=("other", "nobody"))) == [[]]
+    assert await everyone(Audience(everybody=True)) == [known[0:3], known[3:6], known[6:], []]
     named = Audience(contacts=(shown[5], shown[2], shown[2], "con_0000000000001", shown[4]))
     assert await everyone(named) == [[known[2], known[4]], [known[5]]]
     assert (await mine.ask("DELETE", f"/v1/segments/{segment['id']}")).status == 204
+
+
+async def test_members_come_with_the_address_of_each_kind_that_is_used_first(shop: Shop) -> None:
+    ground, mine = shop
+    given = [
+        {
+            "external_id": "two-numbers",
+            "locale": "fa-IR",
+            "time_zone": "Asia/Tehran",
+            "addresses": [
+                {"kind": "phone", "value": "+989121234567"},
+                {"kind": "phone", "value": "+989121234568", "preferred": True},
+                {"kind": "phone", "value": "+989121234569"},
+                {"kind": "email", "value": "One@example.com"},
+                {"kind": "vk", "value": "17"},
+            ],
+        },
+        {"external_id": "nothing"},
+    ]
+    made = await mine.ask("POST", "/v1/contacts/batch", {"contacts": given})
+    both, bare = (ids.read("contact", one["id"]) for one in made.json["results"])
+    settled = Settled(ground.clock.now())
+    (found, end) = [one async for one in audience.pieces(ground, mine.workspace_id, settled)]
+    addresses = {"phone": "+989121234568", "email": "One@example.com", "vk": "17"}
+    assert found.members == [
+        Member(both, "fa-IR", "Asia/Tehran", "IR", addresses),
+        Member(bare, "en", "UTC", "", {}),
+    ]
+    assert end == audience.Piece([], bare, done=True)
+    elsewhere = [one async for one in audience.pieces(ground, mine.workspace_id + 1, settled)]
+    assert elsewhere == [audience.Piece([], 0, done=True)]
 
 
 @pytest.mark.parametrize(

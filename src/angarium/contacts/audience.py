@@ -22,13 +22,15 @@ from angarium.contacts.segments import flows, store
 from angarium.contacts.segments.lower import ALWAYS, Term
 from angarium.contacts.segments.rules import LIST_MAX, Rule
 from angarium.contacts.segments.store import Segment, sql
+from angarium.contacts.store import members
+from angarium.contacts.store.members import Member
 from angarium.core import ids
 from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found, shown
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 
 CONTACTS_MAX = 10_000  # named one by one; of more, a segment or a tag is made
-PAGE_MAX = 5_000  # ids at once
+WINDOW = 5_000  # contacts that are looked at in one transaction
 WAYS = ("segment", "tags", "contacts", "everybody")
 
 
@@ -104,17 +106,72 @@ async def page(tx: Transaction, workspace_id: int, settled: Settled, after: int,
     return found[:limit]
 
 
-async def batches(
-    ground: Ground, workspace_id: int, settled: Settled, size: int = 1_000, after: int = 0
-) -> AsyncIterator[list[int]]:
-    """All ids in batches, each read on a snapshot of its own; no transaction stays open between them."""
+class Window(msgspec.Struct, frozen=True):
+    """The members among some contacts that lie beside one another, in the order of their ids."""
+
+    ids: list[int]  # may be none: the next window may have some
+    after: int  # where the next one begins; what is kept to go on from
+    done: bool  # there is no next one
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A window with what is told of its members."""
+
+    members: list[Member]
+    after: int
+    done: bool
+
+
+async def window(
+    tx: Transaction, workspace_id: int, settled: Settled, after: int = 0, size: int = WINDOW
+) -> Window:
+    """The members among the next `size` contacts after an id, whoever these are; 0: from the beginning.
+
+    It looks at `size` contacts and no more, so that a transaction stays short also where few of very many are
+    meant.
+    """
+    term = await _term(tx, workspace_id, settled)
+    asked = {"workspace_id": workspace_id, **sql.values(term)}
+    if settled.contact_ids:
+        wanted = [one for one in settled.contact_ids if one > after]
+        some, done = wanted[:size], len(wanted) <= size
+        end = some[-1] if some else after
+        rows = await tx.rows(sql.among_these(term.shape()), contact_ids=some, **asked)
+        return Window(sorted(row[0] for row in rows), end, done)
+    last = await tx.row(sql.last_of, workspace_id=workspace_id, after=after, limit=size)
+    assert last is not None
+    if not last[0]:
+        return Window([], after, done=True)
+    rows = await tx.rows(sql.within(term.shape()), after=after, until=last[0], **asked)
+    return Window([row[0] for row in rows], last[0], done=False)
+
+
+async def piece(
+    tx: Transaction, workspace_id: int, settled: Settled, after: int = 0, size: int = WINDOW
+) -> Piece:
+    """A `window` with the locale, time zone, country and addresses of its members, in three short statements.
+
+    For whoever writes members down: in the same transaction, with `Piece.after` beside them. Killed anywhere,
+    it goes on from there, and nobody was left out or comes twice.
+    """
+    found = await window(tx, workspace_id, settled, after, size)
+    return Piece(await members.members(tx, workspace_id, found.ids), found.after, found.done)
+
+
+async def pieces(
+    ground: Ground, workspace_id: int, settled: Settled, after: int = 0, size: int = WINDOW
+) -> AsyncIterator[Piece]:
+    """All of an audience from an id on, piece by piece, each read on a snapshot of its own.
+
+    No transaction stays open between two of them. Each has members but for the last, which is `done`.
+    """
     while True:
-        found = await ground.db.read(page, workspace_id, settled, after, size)
-        if found:
+        found = await ground.db.read(piece, workspace_id, settled, after, size)
+        if found.members or found.done:
             yield found
-        if len(found) < size:
+        if found.done:
             return
-        after = found[-1]
+        after = found.after
 
 
 async def count(tx: Transaction, workspace_id: int, settled: Settled) -> int:

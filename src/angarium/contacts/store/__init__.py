@@ -362,11 +362,18 @@ async def remove_all(tx: Transaction, workspace_id: int, contact_ids: Sequence[i
 async def _with_addresses(tx: Transaction, workspace_id: int, rows: Sequence[Row]) -> list[Contact]:
     if not rows:
         return []
-    ids = [row[0] for row in rows]
-    found: dict[int, list[Address]] = {contact_id: [] for contact_id in ids}
-    for row in await tx.rows(_addresses_of, workspace_id=workspace_id, contact_ids=ids):
-        found[row[0]].append(Address(AddressKind(row[1]), row[2], bool(row[3]), bool(row[4]), *row[5:]))
+    found = await addresses_of(tx, workspace_id, [row[0] for row in rows])
     return [_read(row, found[row[0]]) for row in rows]
+
+
+async def addresses_of(
+    tx: Transaction, workspace_id: int, contact_ids: Sequence[int]
+) -> dict[int, list[Address]]:
+    """The addresses of each of these contacts, in the order in which they were given."""
+    found: dict[int, list[Address]] = {contact_id: [] for contact_id in contact_ids}
+    for row in await tx.rows(_addresses_of, workspace_id=workspace_id, contact_ids=contact_ids):
+        found[row[0]].append(Address(AddressKind(row[1]), row[2], bool(row[3]), bool(row[4]), *row[5:]))
+    return found
 
 
 def _read(row: Row, addresses: list[Address]) -> Contact:

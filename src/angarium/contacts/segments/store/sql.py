@@ -22,6 +22,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    column,
     func,
     literal_column,
     not_,
@@ -114,6 +115,29 @@ def paging(shape: Shape) -> Statement:
         .where(_here, contact_index.c.contact_id > bindparam("after"), _Asked().of(shape))
         .order_by(contact_index.c.contact_id)
         .limit(bindparam("limit"))
+    )
+
+
+# The last of so many contacts after one of them, whoever they are; 0 when there is none.
+last_of = Statement(
+    select(func.coalesce(func.max(column("contact_id")), literal_column("0"))).select_from(
+        select(contact_index.c.contact_id)
+        .where(_here, contact_index.c.contact_id > bindparam("after"))
+        .order_by(contact_index.c.contact_id)
+        .limit(bindparam("limit"))
+        .subquery()
+    )
+)
+
+
+@lru_cache(maxsize=SHAPES_MAX)
+def within(shape: Shape) -> Statement:
+    """The ids of contacts that meet a term, in their order, after one of them and up to another."""
+    own = contact_index.c.contact_id
+    return Statement(
+        select(own)
+        .where(_here, own > bindparam("after"), own <= bindparam("until"), _Asked().of(shape))
+        .order_by(own)
     )
 
 
