@@ -151,15 +151,21 @@ class Standing(msgspec.Struct, frozen=True):
     listed: bool = True  # whether the suppression list has anybody: asked for at the last moment
 
 
-class Hours(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """When a line may send: local wall time, `from_` included, `until` excluded; days 1 (Monday) to 7.
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, cache_hash=True):
+    """Hours of a day: wall time, `from_` included, `until` excluded; days 1 (Monday) to 7.
 
-    `zone` "contact" is the contact's own time zone; a night window (22:00 to 06:00) runs over midnight.
+    A night window (22:00 to 06:00) runs over midnight; its day is that on which it begins. When a window is
+    open is told by `core/window.py`.
     """
 
     from_: str = msgspec.field(name="from", default="00:00")
     until: str = "24:00"
     days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+
+
+class Hours(Window, frozen=True, forbid_unknown_fields=True, omit_defaults=True, cache_hash=True):
+    """When a line may send some classes; `zone` "contact" is the contact's own time zone."""
+
     zone: str = "contact"
     classes: tuple[MessageClass, ...] = (MessageClass.PROMOTIONAL,)
 

@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from angarium.core import window
 from angarium.core.clock import is_zone
 from angarium.core.ports import Channel
 from angarium.core.problems import FieldProblem, shown
@@ -17,7 +18,6 @@ from angarium.lines.registration_rules import State
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 PRICE = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,6}))?")
 CURRENCY = re.compile(r"[A-Z]{3}")
-WALL = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 TOPIC = "lines"  # woken when a line was created, changed or deleted, or what decides about its messages
 DECLARED = ("draft", "approved", "refused")  # what an owner may say of its registration
 SPEED_MAX_PER_S = 100_000
@@ -124,14 +124,7 @@ def price_text(micros: int) -> str:
 def _check_hours(hours: Hours | None) -> list[FieldProblem]:
     if hours is None:
         return []
-    found = []
-    for field, wall, last in (("hours.from", hours.from_, "23:59"), ("hours.until", hours.until, "24:00")):
-        if not WALL.fullmatch(wall) or wall > last:
-            remedy = f"HH:MM, from 00:00 to {last}"
-            found.append(FieldProblem(field, "is not a time of day", remedy, shown(wall)))
-    if not 1 <= len(hours.days) <= 7 or any(not 1 <= day <= 7 for day in hours.days):
-        days = " ".join(map(str, hours.days))
-        found.append(FieldProblem("hours.days", "are not days", "1 (Monday) to 7 (Sunday)", shown(days)))
+    found = window.wrong(hours, "hours")
     if hours.zone != "contact" and not is_zone(hours.zone):
         found.append(
             FieldProblem(

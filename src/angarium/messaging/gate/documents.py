@@ -19,11 +19,11 @@ from angarium.contacts.consent import PURPOSES
 from angarium.contacts.stopwords import OwnWords
 from angarium.core.problems import invalid
 from angarium.core.values import MessageClass
+from angarium.core.window import WALL
 
 RULES_MAX = 100
 EVERYWHERE = "*"
 COUNTRY = re.compile(r"[A-Z]{2}|\*")
-WALL = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 YEARLY = re.compile(r"[0-9]{2}-[0-9]{2}")
 LEAP_YEAR = "2000-"  # 29 February is a day of some years
 WINDOW_MAX_H = 31 * 24

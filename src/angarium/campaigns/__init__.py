@@ -1,0 +1,1 @@
+"""Campaigns: many people, once each, at the right hour."""
