@@ -328,6 +328,10 @@ async def test_those_that_fit_are_listed(shop: tuple[Ground, Client]) -> None:
         ("search=олена", ["олена"]),  # an id of theirs, whole, before any name
         ("search=олена  ш", ["a"]),
         ("search=Оле", ["a", "b"]),
+        ("search=О", ["a", "b"]),
+        ("search=ол", ["a", "b"]),
+        ("search=кол", []),
+        ("search=k", ["олена"]),
         ("search=Шевченко", []),  # how it begins, and not what is in it
         ("search=%2B38 044 123 45 67", ["a"]),
         ("search=olena@EXAMPLE.com", ["b"]),

@@ -17,6 +17,7 @@ from angarium.core.values import Address, AddressKind
 
 SURE_ENOUGH = 60  # the score from which on two contacts are shown to somebody
 SAME_DIGITS = 9  # of the end of two numbers that are taken to be one, written for two countries
+BEGINS = 3  # letters of a name by which those who may have it are found
 LOCAL_MIN = 5  # characters before the @ that tell something
 ID_MIN = 4  # letters and digits of an id that tell something
 # Mailboxes of an office and no person (RFC 2142, and what is usual).

@@ -1,7 +1,8 @@
 """Which contacts fit what somebody looks for: ids in order, a piece at a time.
 
-A beginning of a name is found by its index. A tag or a kind of address is looked for along the contacts, in
-the order of their ids: quick where many have it; to find few among very many is what segments are for.
+A beginning of a name is looked for by an index among those whose names begin with the same letters. A tag or
+a kind of address is looked for along the contacts, in the order of their ids: quick where many have it; to
+find few among very many is what segments are for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import msgspec
 from sqlalchemy import and_, bindparam, exists, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from angarium.contacts.likeness import BEGINS
 from angarium.contacts.store import address, contact
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
@@ -59,22 +61,21 @@ def _along_ids(dialect: str) -> Any:
 
 
 def _by_name(dialect: str) -> Any:
-    sought: Any = contact.c.sought
-    first: Any = bindparam("first")
-    beyond: Any = bindparam("beyond")
-    bytewise = dialect == "postgresql"  # text_pattern_ops: the index compares by bytes, as SQLite does
-    begins = (
-        and_(sought.op("~>=~")(first), sought.op("~<~")(beyond))
-        if bytewise
-        else and_(sought >= first, sought < beyond)
-    )
+    among_these = _between(dialect, contact.c.begins, "lowest", "highest")
+    begins = _between(dialect, contact.c.sought, "first", "last")
     place = contact.c.id + 0  # else the planner walks along the ids and not along the names
     return (
         select(contact.c.id)
-        .where(_here, begins, place > bindparam("after"), _of_kind, _tag[dialect])
+        .where(_here, among_these, begins, place > bindparam("after"), _of_kind, _tag[dialect])
         .order_by(place)
         .limit(bindparam("limit"))
     )
+
+
+def _between(dialect: str, text: Any, low: str, high: str) -> ColumnElement[bool]:
+    """Both included; by bytes on PostgreSQL too, as its index compares (text_pattern_ops)."""
+    at_least, at_most = ("~>=~", "~<=~") if dialect == "postgresql" else (">=", "<=")
+    return and_(text.op(at_least)(bindparam(low)), text.op(at_most)(bindparam(high)))
 
 
 _ids = Statement(_along_ids("sqlite"), postgresql=_along_ids("postgresql"))
@@ -91,6 +92,7 @@ async def ids(tx: Transaction, workspace_id: int, wanted: Wanted, after: int, li
         "tag": msgspec.json.encode(wanted.tag).decode() if wanted.tag else "",
     }
     if wanted.name:
-        asked |= {"first": wanted.name, "beyond": wanted.name + LAST}
+        lowest, last = wanted.name[:BEGINS], wanted.name + LAST
+        asked |= {"lowest": lowest, "highest": last[:BEGINS], "first": wanted.name, "last": last}
         return [row[0] for row in await tx.rows(_ids_by_name, **asked)]
     return [row[0] for row in await tx.rows(_ids, **asked)]
