@@ -26,6 +26,8 @@ from angarium.accounts.entering import Letter, Reception
 from angarium.accounts.limits import Limits
 from angarium.accounts.notary import Notary
 from angarium.accounts.oidc import Providers
+from angarium.campaigns import api as campaigns
+from angarium.campaigns.runner import CampaignRunner
 from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
@@ -125,6 +127,7 @@ HANDLERS = [
     *segments.HANDLERS,
     *messages.HANDLERS,
     *unknowns.HANDLERS,
+    *campaigns.HANDLERS,
     *costs_api.HANDLERS,
     *health_api.HANDLERS,
     *budgets_api.HANDLERS,
@@ -158,6 +161,7 @@ class House:
     importer: Runner
     exports: Exports
     exporter: Exporter
+    campaigns: CampaignRunner
 
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
@@ -201,6 +205,7 @@ def assemble(settings: Settings) -> House:
         Runner(imports, workspace_ids),
         exports,
         Exporter(exports, workspace_ids),
+        CampaignRunner(world, workspace_ids),
     )
 
 
@@ -332,6 +337,7 @@ async def _serve(settings: Settings) -> None:
         await house.notary.start()
         await house.importer.start()
         await house.exporter.start()
+        await house.campaigns.start()
         await server.start()
         _collect_seldom()
         log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
@@ -342,6 +348,7 @@ async def _serve(settings: Settings) -> None:
             os._exit(os.EX_IOERR)  # the loops are not heard out: nothing could write down what they heard
     finally:
         await server.stop()
+        await house.campaigns.stop()
         await house.importer.stop()
         await house.exporter.stop()
         await _hear_out(house)

@@ -1,1 +1,1 @@
-"""Campaigns: many people, once each, at the right hour."""
+"""One template and cascade to an audience: in windows, at a pace, each member once."""

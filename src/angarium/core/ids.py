@@ -52,6 +52,7 @@ PREFIXES = {
     "document": "doc",
     "pattern": "pat",
     "segment": "seg",
+    "campaign": "cmp",
 }
 
 

@@ -24,19 +24,18 @@ from angarium.core import ids
 from angarium.core.clock import from_datetime, iso, micros
 from angarium.core.problems import FieldProblem, Problem, shown
 from angarium.core.values import Content, Json, MessageClass
-from angarium.messaging import budgets, permission, plan, steps, unsubscribe
+from angarium.messaging import budgets, course, permission, plan, steps, unsubscribe
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
 from angarium.messaging.case import Case, Unworded, seal_wording, wake, write_new
-from angarium.messaging.gate.judge import judge_line
-from angarium.messaging.gate.verdicts import Refuse
+from angarium.messaging.course import Course, Inline, unfit
 from angarium.messaging.permission import Permissions
 from angarium.messaging.states import MessageState
 from angarium.messaging.store import cascades
 from angarium.messaging.store import messages as message_store
-from angarium.messaging.store.cascades import INLINE, Cascade
+from angarium.messaging.store.cascades import Cascade
 from angarium.messaging.store.messages import Message
-from angarium.messaging.way import line_rules, lines_of, word
+from angarium.messaging.way import word
 from angarium.messaging.wording import Taken, misfit, taken
 from angarium.messaging.world import PLANNER_TOPIC, Wording, World
 from angarium.storage import idempotency
@@ -89,9 +88,6 @@ class Order(msgspec.Struct, frozen=True):
     key: str = ""
     body_hash: bytes = b""
     reach: Reach = WHOLE  # of whoever asks
-
-
-Inline = dict[tuple[int, str], int]  # (workspace, digest of steps) -> version id
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -216,14 +212,6 @@ async def _write(tx: Transaction, world: World, workspace_id: int, cases: Sequen
 # ── preparing ────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Course(msgspec.Struct):
-    """The steps of messages that name the same cascade, channel or line; and what is wrong with them."""
-
-    steps: tuple[Step, ...]
-    wrong: list[FieldProblem]
-    version_id: int = 0  # once it is known
-
-
 class Names(msgspec.Struct):
     """What the names in a batch of messages stand for; found out once for all messages that use one."""
 
@@ -257,8 +245,8 @@ async def prepare(
     known = await permission.of_contacts(tx, world, workspace_id, people, now)
     made: list[Case | Problem] = []
     for one, person in zip(asked, people, strict=True):
-        course = _course(world, one, names)
-        wrong = [*_flaws(one, now), *course.wrong]
+        way = _course(world, one, names)
+        wrong = [*_flaws(one, now), *way.wrong]
         if unfit := misfit(one.template, one.message_class, names.templates):
             wrong.append(unfit)
         if isinstance(person, FieldProblem):
@@ -266,9 +254,9 @@ async def prepare(
         if wrong or isinstance(person, FieldProblem):
             made.append(_invalid(wrong))
             continue
-        if learned is not None and not course.version_id:
-            course.version_id = await _version(tx, world, workspace_id, course.steps, now, learned)
-        made.append(_case(world, workspace_id, one, person, course, names, known, now))
+        if learned is not None and not way.version_id:
+            way.version_id = await course.version(tx, world, workspace_id, way.steps, now, learned)
+        made.append(_case(world, workspace_id, one, person, way, names, known, now))
     return made
 
 
@@ -310,40 +298,10 @@ def _course(world: World, one: MessageInput, names: Names) -> Course:
         settled, wrong = steps.settle(one.steps, world.channels, names.channel_of_line)
         return Course(settled, list(wrong))
     key = (one.cascade, one.channel, one.line)
-    course = names.courses.get(key)
-    if course is None:
-        course = names.courses[key] = _named_course(world, one, names)
-    return course
-
-
-def _named_course(world: World, one: MessageInput, names: Names) -> Course:
-    if one.cascade:
-        found = names.cascades.get(one.cascade)
-        if found is None:
-            return Course((), [_flaw("cascade", "no such cascade", one.cascade, "create it first")])
-        world.versions.steps.setdefault(found.version_id, found.steps)
-        return Course(found.steps, [], found.version_id)
-    if not one.channel and not one.line:
-        return Course((), [])
-    alone = (Step(channel=one.channel, line=one.line),)
-    settled, wrong = steps.settle(alone, world.channels, names.channel_of_line)
-    told = [msgspec.structs.replace(w, field=w.field.removeprefix("steps[0].")) for w in wrong]
-    return Course(settled, told)
-
-
-async def _version(
-    tx: Transaction, world: World, workspace_id: int, ways: tuple[Step, ...], now: int, learned: Inline
-) -> int:
-    """The version of inline steps; written when they are new."""
-    digest = steps.digest(ways)
-    key = (workspace_id, digest)
-    known = world.versions.inline.get(key) or learned.get(key)
-    if known is None:
-        new_id = world.ground.ids.mint()
-        known = await cascades.version_id(tx, workspace_id, INLINE, digest, ways, new_id, now)
-        learned[key] = known
-    world.versions.steps.setdefault(known, ways)
-    return known
+    found = names.courses.get(key)
+    if found is None:
+        found = names.courses[key] = course.named(world, key, names.cascades, names.channel_of_line)
+    return found
 
 
 def _case(
@@ -351,7 +309,7 @@ def _case(
     workspace_id: int,
     one: MessageInput,
     person: Contact,
-    course: Course,
+    way: Course,
     names: Names,
     known: Permissions,
     now: int,
@@ -359,9 +317,9 @@ def _case(
     """The message with its first step planned; a Problem when it could never be sent as it is asked for."""
     template = names.templates.get(one.template)
     wording = _wording(one)
-    message = _message(world, workspace_id, one, person, course.version_id, template, wording, now)
+    message = _message(world, workspace_id, one, person, way.version_id, template, wording, now)
     words = template.words if template else Worded(wording.variants)
-    case = Case(message, [], course.steps, person, wording, words.variants, words.default_locale, known)
+    case = Case(message, [], way.steps, person, wording, words.variants, words.default_locale, known)
     if not wording.literal or message.message_class is MessageClass.PROMOTIONAL:
         case.unsubscribe_url = unsubscribe.url(world, message)
     wrong = _never(world, case, names)
@@ -453,11 +411,7 @@ def _unfit(world: World, case: Case, step: Step, names: Names) -> str:
     message_class = case.message.message_class
     key = (step.channel, step.line, message_class)
     if key not in names.unfit:
-        lines = lines_of(world, case.message.workspace_id, step)
-        verdicts = [judge_line(message_class, line_rules(line)) for line in lines]
-        refused = [verdict.detail for verdict in verdicts if isinstance(verdict, Refuse)]
-        why = " ".join(refused) or "There is no such line yet."
-        names.unfit[key] = why if len(refused) == len(lines) else ""
+        names.unfit[key] = unfit(world, case.message.workspace_id, step, message_class)
     return names.unfit[key]
 
 

@@ -18,7 +18,7 @@ from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Accepted, Outcome, Refused, Submission, Unknown
 from angarium.core.values import AddressKind, Reason, Standing
 from angarium.lines.store import Line
-from angarium.messaging import bounces, budgets, permission, plan, poison, receive, retry
+from angarium.messaging import bounces, budgets, halts, permission, plan, poison, receive, retry
 from angarium.messaging.case import Case, discreet, load, muted, open_content, wake, write
 from angarium.messaging.gate.approval import NO_WORDS, Wording
 from angarium.messaging.gate.facts import NOBODY, Facts, LineRules
@@ -116,6 +116,7 @@ async def _claim(
     claimed = Claimed(shared.turns)
     for workspace_id, quotas in shared.quotas.items():
         found = await queue.claim(tx, workspace_id, line.id, epoch, now, quotas)
+        found = await halts.keep_back(tx, workspace_id, found)
         found = await _put_off(tx, found, retries, now)
         retries -= sum(attempt.tries > 1 for attempt in found)
         good, settled = await _judge(tx, world, line, workspace_id, found, now)

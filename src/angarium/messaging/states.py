@@ -74,6 +74,8 @@ ATTEMPT_TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
     A.CANCELLED: frozenset({A.DELIVERED, A.READ}),
 }
 
+PAUSED = "It is paused."  # the detail of an attempt that waits until its label goes on
+
 # Open: the one attempt of a message that is queued or on its way. A partial unique index holds it to one.
 OPEN_ATTEMPT = (A.QUEUED, A.SUBMITTING)
 # The rank of good news.

@@ -16,7 +16,7 @@ from angarium.core.clock import iso, micros, to_datetime
 from angarium.core.values import Reason
 from angarium.messaging.cascade import HOLD_S, Decision, Finish, Run, Send, Step, TakeBack, WaitUntil, decide
 from angarium.messaging.case import Case
-from angarium.messaging.states import OPEN_ATTEMPT, AttemptState, MessageState
+from angarium.messaging.states import OPEN_ATTEMPT, PAUSED, AttemptState, MessageState
 from angarium.messaging.store.attempts import Attempt
 
 Document = dict[str, Any]
@@ -37,6 +37,7 @@ class For(StrEnum):
     EVIDENCE = "evidence"  # of what was never answered
     RECEIPT = "receipt"  # word that it was delivered or read
     DECISION = "decision"  # our own, in a moment
+    PAUSE = "pause"  # its campaign to go on
     REVIEW = "review"  # somebody who looks at its wording
     RELEASE = "release"  # somebody who releases it, after a backup was put back
     PERSON = "person"  # somebody who decides
@@ -140,6 +141,8 @@ def _for_answer(run: Run, attempt: Attempt, line: LineNow) -> Wait:
 
 def _for_its_time(case: Case, attempt: Attempt, line: LineNow) -> Wait:
     what = For.RETRY if attempt.reason or attempt.detail else For.HOURS
+    if attempt.detail == PAUSED:
+        what = For.PAUSE
     since = attempt.submitted_at or case.message.created_at
     return Wait(
         what=what,

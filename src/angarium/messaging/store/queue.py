@@ -47,6 +47,20 @@ _waiting = Statement(
         ),
     ).where(among(workspace.c.workspace_id, "workspace_ids"))
 )
+_due_in_lane = Statement(
+    select(func.count()).select_from(
+        select(attempt.c.id)
+        .where(
+            _here,
+            among(attempt.c.line_id, "line_ids"),
+            attempt.c.priority == bindparam("lane"),
+            attempt.c.state == "queued",
+            attempt.c.due_at <= bindparam("now"),
+        )
+        .limit(bindparam("limit"))
+        .subquery()
+    )
+)
 _put_back = BulkUpdate(attempt, match=("workspace_id", "id"), set=("state", "tries", "due_at", "detail"))
 _next_due = Statement(
     select(
@@ -113,6 +127,15 @@ async def waiting(
     }
 
 
+async def due_in_lane(
+    tx: Transaction, workspace_id: int, line_ids: Sequence[int], lane: int, now: int, limit: int
+) -> int:
+    """How many attempts of a workspace are due in one lane of some lines, counted up to `limit`."""
+    asked = {"workspace_id": workspace_id, "line_ids": list(line_ids), "lane": lane, "now": now}
+    row = await tx.row(_due_in_lane, **asked, limit=limit)
+    return row[0] if row else 0
+
+
 async def claim(
     tx: Transaction,
     workspace_id: int,
@@ -129,9 +152,13 @@ async def claim(
     return [read(row) for row in rows]
 
 
-async def put_back(tx: Transaction, attempts: Sequence[Attempt], due_at: int, why: str) -> None:
-    """Take claims back of which nothing was handed over: they are as they were, but for when they are due."""
-    rows = [(one.workspace_id, one.id, "queued", one.tries - 1, due_at, why) for one in attempts]
+async def put_back(tx: Transaction, attempts: Sequence[Attempt], due_at: int | None, why: str) -> None:
+    """Take claims back of which nothing was handed over: they are as they were, but for when they are due;
+    None: at their deadline."""
+    rows = [
+        (one.workspace_id, one.id, "queued", one.tries - 1, one.expires_at if due_at is None else due_at, why)
+        for one in attempts
+    ]
     await tx.update(_put_back, rows)
 
 

@@ -268,3 +268,14 @@ inbound_part = Table(
     Index("inbound_part_age", "workspace_id", "received_at"),
     sqlite_with_rowid=False,
 )
+
+# Labels of which nothing new goes out: the campaign behind one is paused.
+halted_label = Table(
+    "halted_label",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("label", Words, nullable=False),
+    Column("since", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "label"),
+    sqlite_with_rowid=False,
+)

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import Any
 
 import msgspec
-from sqlalchemy import Table, bindparam, delete, or_, select, tuple_, update
+from sqlalchemy import TableClause, bindparam, column, delete, or_, select, table, tuple_, update
 
 from angarium.contacts.imports.store import contact_import, import_contact, import_error
 from angarium.contacts.store import address, contact
@@ -40,6 +40,10 @@ from angarium.storage.database import Row, Transaction
 AT_ONCE = 2_000  # values in one statement
 
 
+# Of the room above, which is not imported.
+campaign_member = table("campaign_member", column("workspace_id"), column("contact_id"))
+
+
 class Kept(Enum):
     """Why a table has no rows that go."""
 
@@ -50,7 +54,7 @@ class Kept(Enum):
 class Rows:
     """Rows of a table with one of some values in a column; deleted, or blanked where `blank` says how."""
 
-    def __init__(self, table: Table, column: str, of: str, blank: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, table: TableClause, column: str, of: str, blank: Mapping[str, Any] | None = None) -> None:
         self.table = table.name
         self.of = of  # what the values are: "contacts", "messages", "attempts", "addresses"
         found = (table.c.workspace_id == bindparam("workspace_id"), among(table.c[column], "values"))
@@ -88,6 +92,8 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "audit": Kept.BY_HAND,  # its details go, its chain stays: accounts/audit.py
     "audit_seal": Kept.NOTHING,
     "budget": Kept.NOTHING,  # sums
+    "campaign": Kept.NOTHING,  # whom it is for, as a rule or as ids
+    "campaign_member": (Rows(campaign_member, "contact_id", "contacts"),),
     "cascade": Kept.NOTHING,
     "cascade_version": Kept.NOTHING,
     "consent": (Rows(consent, "contact_id", "contacts"),),
@@ -111,6 +117,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "fact_cursor": Kept.NOTHING,
     "import_contact": (Rows(import_contact, "contact_id", "contacts"),),
     "import_error": Kept.BY_HAND,  # rows that were not taken, as they stood in the file
+    "halted_label": Kept.NOTHING,
     "idempotency": Kept.BY_HAND,  # the key stays, so that a repetition does not make the person again
     "inbound": (Rows(inbound, "contact_id", "contacts"), Rows(inbound, "sender", "addresses")),
     "inbound_part": (Rows(inbound_part, "sender", "addresses"),),

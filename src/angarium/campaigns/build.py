@@ -1,0 +1,53 @@
+"""Build a campaign: its audience is frozen as members, a batch in each transaction, in the order of their ids.
+
+The place that was reached stands in the same transaction as the members before it. A server that is killed
+goes on there, and a contact that is created or deleted meanwhile makes nobody a member twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from angarium.campaigns import flows, schedule
+from angarium.campaigns.flows import Deed
+from angarium.campaigns.states import CampaignState, MemberState
+from angarium.campaigns.store import campaigns as store
+from angarium.campaigns.store import members as member_store
+from angarium.campaigns.store.campaigns import Campaign
+from angarium.campaigns.store.members import Member
+from angarium.contacts import audience
+from angarium.contacts import store as contacts
+from angarium.storage.database import Transaction
+
+BATCH = 5_000  # members in one transaction
+UNASKED = "UTC"  # where all clocks are alike, or nobody knows
+
+
+async def some(tx: Transaction, workspace_id: int, campaign_id: int, now: int) -> bool:
+    """Write down the next members; False when the campaign is not being built any more."""
+    one = await store.hold(tx, workspace_id, campaign_id)
+    if one is None or one.state is not CampaignState.BUILDING:
+        return False
+    settled = flows.frozen(one).audience
+    found = await audience.page(tx, workspace_id, settled, one.after_id, BATCH)
+    new = await _members(tx, one, found, now)
+    one.members += await member_store.insert(tx, workspace_id, one.id, new)
+    if found:
+        one.after_id = found[-1]
+    if len(found) < BATCH:
+        one.built_at, one.after_id, one.updated_at = now, 0, now
+        one.state = CampaignState.RUNNING
+        await flows.note(tx, one, "built", Deed("", now))
+    await store.save(tx, one)
+    return one.state is CampaignState.BUILDING
+
+
+async def _members(tx: Transaction, one: Campaign, found: Sequence[int], now: int) -> list[Member]:
+    given = flows.wanted(one).schedule
+    begun_at = one.started_at or now
+    zones = await contacts.time_zones(tx, one.workspace_id, found) if schedule.asks_for_zone(given) else {}
+    due_at = {zone: schedule.due_at(given, zone, begun_at) for zone in {UNASKED, *zones.values()}}
+    return [
+        Member(contact_id, MemberState.WAITING.value, "", due_at[zones.get(contact_id, UNASKED)])
+        for contact_id in found
+    ]

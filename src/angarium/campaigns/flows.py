@@ -1,0 +1,290 @@
+"""What people do with a campaign: write it, start it, pause it, let it go on, stop it.
+
+Every deed holds the campaign's row and looks at its state there: of fifty who press "start" one starts it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from angarium.accounts import audit
+from angarium.accounts.reach import WHOLE, Reach
+from angarium.campaigns import rules, schedule
+from angarium.campaigns.rules import CampaignInput, Frozen
+from angarium.campaigns.states import EDITABLE, CampaignState, may_become
+from angarium.campaigns.store import campaigns as store
+from angarium.campaigns.store.campaigns import Campaign
+from angarium.contacts import audience
+from angarium.core import ids
+from angarium.core.clock import micros
+from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found, shown
+from angarium.core.values import MessageClass
+from angarium.messaging import course, halts, wording
+from angarium.messaging.accept import DEADLINE_S
+from angarium.messaging.bounds import beyond
+from angarium.messaging.cascade import Step
+from angarium.messaging.store import cascades
+from angarium.messaging.world import World
+from angarium.storage import facts
+from angarium.storage.database import Transaction
+from angarium.storage.facts import Fact
+
+TOPIC = "campaigns"  # woken when one may have something to do
+BUILD_AHEAD_S = 120.0  # members are written down so long before the first of them is due
+S = CampaignState
+
+
+class Deed(msgspec.Struct, frozen=True):
+    """Who does it, and when."""
+
+    actor: str
+    now: int
+    reach: Reach = WHOLE
+
+
+def label(campaign_id: int) -> str:
+    """What its messages are called by."""
+    return ids.show("campaign", campaign_id)
+
+
+def wanted(one: Campaign) -> CampaignInput:
+    """What was asked for."""
+    return msgspec.json.decode(one.wanted, type=CampaignInput)
+
+
+def frozen(one: Campaign) -> Frozen:
+    """What its run keeps; of one that has been started."""
+    return msgspec.json.decode(one.frozen, type=Frozen)
+
+
+# ── write ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def create(
+    tx: Transaction, world: World, workspace_id: int, given: CampaignInput, deed: Deed
+) -> Campaign:
+    """A new draft; a Problem names everything that is wrong with it."""
+    await _must_be_right(tx, workspace_id, given, deed.now)
+    one = Campaign(
+        workspace_id=workspace_id,
+        id=world.ground.ids.mint(),
+        name=given.name,
+        state=S.DRAFT,
+        wanted=msgspec.json.encode(given).decode(),
+        created_by=deed.actor,
+        created_at=deed.now,
+        updated_at=deed.now,
+    )
+    await store.insert(tx, one)
+    await note(tx, one, "created", deed)
+    return one
+
+
+async def change(
+    tx: Transaction, workspace_id: int, campaign_id: int, given: CampaignInput, deed: Deed
+) -> Campaign:
+    """A draft as it is described now. What has been started is not changed: a copy of it is."""
+    one = await held(tx, workspace_id, campaign_id)
+    if one.state not in EDITABLE:
+        raise _wrong_state(one, "changed", "Make a copy of it, and change that.")
+    await _must_be_right(tx, workspace_id, given, deed.now)
+    one.name, one.wanted = given.name, msgspec.json.encode(given).decode()
+    one.version += 1
+    one.updated_at = deed.now
+    await store.save(tx, one)
+    await note(tx, one, "changed", deed)
+    return one
+
+
+async def copy(tx: Transaction, world: World, workspace_id: int, campaign_id: int, deed: Deed) -> Campaign:
+    """A new draft like another campaign."""
+    given = wanted(await existing(tx, workspace_id, campaign_id))
+    name = f"{given.name[: rules.NAME_MAX - 7]} (copy)" if not given.name.endswith(" (copy)") else given.name
+    return await create(tx, world, workspace_id, msgspec.structs.replace(given, name=name), deed)
+
+
+async def delete(tx: Transaction, workspace_id: int, campaign_id: int, deed: Deed) -> None:
+    """Delete a draft. What has told anybody stays, because its messages do."""
+    one = await held(tx, workspace_id, campaign_id)
+    if not await store.remove(tx, workspace_id, campaign_id):
+        raise _wrong_state(one, "deleted", "Only a draft is deleted; what has been started stays.")
+    await note(tx, one, "deleted", deed)
+
+
+async def existing(tx: Transaction, workspace_id: int, campaign_id: int) -> Campaign:
+    """One campaign, to be looked at; a Problem when there is none."""
+    found = await store.by_id(tx, workspace_id, campaign_id)
+    if found is None:
+        raise not_found("campaign", ids.show("campaign", campaign_id))
+    return found
+
+
+async def held(tx: Transaction, workspace_id: int, campaign_id: int) -> Campaign:
+    """One campaign with its row held; a Problem when there is none."""
+    found = await store.hold(tx, workspace_id, campaign_id)
+    if found is None:
+        raise not_found("campaign", ids.show("campaign", campaign_id))
+    return found
+
+
+async def _must_be_right(tx: Transaction, workspace_id: int, given: CampaignInput, now: int) -> None:
+    wrong = [*rules.flaws(given), *schedule.flaws(given.schedule, now)]
+    if wrong:
+        raise all_invalid("The campaign is not valid", tuple(wrong))
+    await audience.settle(tx, workspace_id, given.audience, now)
+
+
+# ── start ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def start(tx: Transaction, world: World, workspace_id: int, campaign_id: int, deed: Deed) -> Campaign:
+    """Start a draft: what it says is settled now, its members are written down when its hour comes."""
+    one = await held(tx, workspace_id, campaign_id)
+    if one.state is not S.DRAFT:
+        raise _wrong_state(one, "started")
+    given = wanted(one)
+    kept = await freeze(tx, world, workspace_id, given, deed.now)
+    steps = world.versions.steps[kept.cascade_version_id]
+    if out_of_reach := beyond(deed.reach, kept.message_class, steps, world.lines.of(workspace_id)):
+        raise out_of_reach
+    one.frozen = msgspec.json.encode(kept).decode()
+    one.begins_at = max(deed.now, schedule.earliest(given.schedule) - micros(BUILD_AHEAD_S))
+    one.started_at, one.started_by = deed.now, deed.actor
+    _move(one, S.SCHEDULED if one.begins_at > deed.now else S.BUILDING, deed.now)
+    await store.save(tx, one)
+    await note(tx, one, "started", deed)
+    return one
+
+
+async def begin(tx: Transaction, workspace_id: int, campaign_id: int, now: int) -> None:
+    """Its hour has come: its members are written down from now on."""
+    one = await store.hold(tx, workspace_id, campaign_id)
+    if one is not None and one.state is S.SCHEDULED and one.begins_at <= now:
+        _move(one, S.BUILDING, now)
+        await store.save(tx, one)
+
+
+async def freeze(
+    tx: Transaction, world: World, workspace_id: int, given: CampaignInput, now: int
+) -> Frozen:
+    """What a campaign that starts now keeps; a Problem names everything that is in its way."""
+    wrong = list(schedule.flaws(given.schedule, now))
+    settled = await audience.settle(tx, workspace_id, given.audience, now)
+    found = (await wording.taken(tx, world, workspace_id, {given.template}, now)).get(given.template)
+    misfit = wording.misfit(given.template, None, {given.template: found} if found else {})
+    wrong += [misfit] if misfit else []
+    channel_of_line = {line.name: line.channel for line in world.lines.of(workspace_id)}
+    known = await cascades.by_names(tx, workspace_id, {given.cascade} - {""})
+    way = course.named(world, (given.cascade, given.channel, given.line), known, channel_of_line)
+    wrong += way.wrong
+    if found and way.steps:
+        wrong += _unfit(world, workspace_id, way.steps, found.message_class)
+    if wrong or found is None:
+        raise all_invalid("The campaign cannot start", tuple(wrong))
+    steps = tuple(_within(step, given) for step in way.steps)
+    version_id = way.version_id if steps == way.steps else 0
+    message_class = found.message_class
+    return Frozen(
+        settled,
+        message_class,
+        found.version_id,
+        version_id or await course.version(tx, world, workspace_id, steps, now, {}),
+        DEADLINE_S[message_class] if given.deadline_s is None else given.deadline_s,
+    )
+
+
+def _within(step: Step, given: CampaignInput) -> Step:
+    """A step inside of the campaign's window: what falls back keeps to it as well."""
+    window = given.schedule.window
+    return step if window is None else msgspec.structs.replace(step, hours=window)
+
+
+def _unfit(
+    world: World, workspace_id: int, steps: tuple[Step, ...], message_class: MessageClass
+) -> list[FieldProblem]:
+    """Why nobody could be told: no line of any step may carry the class."""
+    if message_class not in rules.CLASSES:
+        remedy = "a template of the class " + " or ".join(rules.CLASSES)
+        return [FieldProblem("template", f"is of the class {message_class.value}", remedy)]
+    unfit = [course.unfit(world, workspace_id, step, message_class) for step in steps]
+    if not all(unfit):
+        return []
+    remedy = f"have a line approved for {message_class.value} messages"
+    return [
+        FieldProblem(f"steps[{place}]", why, remedy, step.line or step.channel)
+        for place, (step, why) in enumerate(zip(steps, unfit, strict=True))
+    ]
+
+
+# ── while it runs ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def pause(
+    tx: Transaction, workspace_id: int, campaign_id: int, deed: Deed, reason: str = ""
+) -> Campaign:
+    """Tell nobody more, until it goes on; what is queued waits, what has been handed over is on its way."""
+    one = await held(tx, workspace_id, campaign_id)
+    if not may_become(one.state, S.PAUSED):
+        raise _wrong_state(one, "paused")
+    one.reason = reason
+    _move(one, S.PAUSED, deed.now)
+    await halts.halt(tx, workspace_id, label(one.id), deed.now)
+    await store.save(tx, one)
+    await note(tx, one, "paused", deed)
+    return one
+
+
+async def resume(tx: Transaction, world: World, workspace_id: int, campaign_id: int, deed: Deed) -> Campaign:
+    """Let it go on where it was; after the commit the lines are woken (`halts.wake`)."""
+    one = await held(tx, workspace_id, campaign_id)
+    if one.state is not S.PAUSED:
+        raise _wrong_state(one, "resumed")
+    one.reason = ""
+    before = S.BUILDING if one.begins_at <= deed.now else S.SCHEDULED
+    _move(one, S.RUNNING if one.built_at is not None else before, deed.now)
+    await halts.go_on(tx, world, workspace_id, label(one.id), deed.now)
+    await store.save(tx, one)
+    await note(tx, one, "resumed", deed)
+    return one
+
+
+async def stop(tx: Transaction, workspace_id: int, campaign_id: int, deed: Deed) -> Campaign:
+    """End it for good: who waits is left out, and what has not gone out is cancelled, in the background."""
+    one = await held(tx, workspace_id, campaign_id)
+    if not may_become(one.state, S.STOPPED):
+        raise _wrong_state(one, "stopped")
+    one.reason, one.after_id, one.ended_at = "", 0, deed.now
+    _move(one, S.STOPPED, deed.now)
+    await halts.halt(tx, workspace_id, label(one.id), deed.now)
+    await store.save(tx, one)
+    await note(tx, one, "stopped", deed)
+    return one
+
+
+def _move(one: Campaign, following: CampaignState, now: int) -> None:
+    assert may_become(one.state, following), (one.state, following)
+    one.state, one.updated_at = following, now
+
+
+def _wrong_state(one: Campaign, deed: str, remedy: str = "") -> Problem:
+    told = f"It is {one.state.value.replace('_', ' ')}"
+    if one.started_by:
+        told += f", started by {one.started_by}"
+    return Problem(
+        "campaign-state",
+        f"The campaign cannot be {deed} now",
+        status=409,
+        detail=f"{told}. {remedy}".strip(),
+    )
+
+
+async def note(tx: Transaction, one: Campaign, verb: str, deed: Deed) -> None:
+    """Write down what was done, for the audit when a person or a key did it, and as a fact."""
+    details = {"name": one.name, "version": one.version, "state": one.state.value}
+    if one.reason:
+        details["reason"] = one.reason
+    subject, action = ids.show("campaign", one.id), f"campaign.{verb}"
+    if deed.actor:
+        await audit.note(tx, one.workspace_id, deed.actor, action, subject, details, deed.now)
+    body = msgspec.json.encode({"by": deed.actor, **details})
+    await facts.append(tx, [Fact(one.workspace_id, action, one.id, deed.now, body)])

@@ -1,0 +1,149 @@
+"""Launch members: those who may be told now each get a message, in one transaction with their rows.
+
+So each is told once, whoever is killed, and however many servers launch: the member's row and its message
+are there together or not at all. No more is launched than the lines are about to take, so that a pause or a
+stop finds little that is queued.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from angarium.campaigns import flows, schedule
+from angarium.campaigns.flows import Deed
+from angarium.campaigns.rules import CampaignInput, Frozen
+from angarium.campaigns.states import CampaignState, MemberState
+from angarium.campaigns.store import campaigns as store
+from angarium.campaigns.store import members as member_store
+from angarium.campaigns.store.campaigns import Campaign
+from angarium.campaigns.store.members import Change, Member
+from angarium.core.clock import micros
+from angarium.core.values import PRIORITY, Json
+from angarium.messaging import telling
+from angarium.messaging.case import Case
+from angarium.messaging.store import queue
+from angarium.messaging.telling import Gone, NotTold, Person, Spoken, Telling, Told
+from angarium.messaging.way import lines_of
+from angarium.messaging.world import World
+from angarium.storage.database import Transaction
+
+BATCH = 500  # members in one transaction: a code waits behind no more of them
+AHEAD = 2_000  # messages that may wait on the lines of a campaign
+LOOK_AGAIN_S = 0.05  # when the lines have enough
+BURST_S = 1.0  # how much of its pace a campaign may catch up at once
+MERGED, GONE, DEADLINE = "merged", "gone", "deadline"
+
+
+class Launched(msgspec.Struct):
+    """What was done. `next_at`: when there is something to do again; None: nothing more, ever or by itself."""
+
+    cases: list[Case]
+    next_at: int | None
+
+
+async def some(tx: Transaction, world: World, workspace_id: int, campaign_id: int, now: int) -> Launched:
+    """Tell the next members."""
+    one = await store.hold(tx, workspace_id, campaign_id)
+    if one is None or one.state is not CampaignState.RUNNING:
+        return Launched([], None)
+    given, kept = flows.wanted(one), flows.frozen(one)
+    until = schedule.ends_at(given.schedule)
+    if until is not None and now >= until:
+        return await _too_late(tx, one, now)
+    pace = schedule.pace_of(given.schedule, one.members)
+    count, more_at = schedule.allowed(pace, one.paced_at, now, BURST_S) if pace else (BATCH, now)
+    room = await _room(tx, world, one, kept, now)
+    limit = min(count, room, BATCH)
+    due = await member_store.due(tx, workspace_id, one.id, now, limit) if limit > 0 else []
+    cases = await _tell(tx, world, one, due, _telling(one, given, kept, until), now)
+    if pace:
+        one.paced_at = schedule.taken(pace, one.paced_at, now, len(due))
+    await _count(tx, one, now)
+    if one.state is not CampaignState.RUNNING:
+        return Launched(cases, None)
+    if len(due) < limit:
+        return Launched(cases, await member_store.next_due(tx, workspace_id, one.id))
+    if room <= len(due):
+        return Launched(cases, max(more_at, now + micros(LOOK_AGAIN_S)))
+    return Launched(cases, more_at)
+
+
+def _telling(one: Campaign, given: CampaignInput, kept: Frozen, until: int | None) -> Telling:
+    return Telling(
+        kept.message_class,
+        kept.template_version_id,
+        kept.cascade_version_id,
+        flows.label(one.id),
+        kept.deadline_s,
+        until,
+        given.variables,
+    )
+
+
+async def _room(tx: Transaction, world: World, one: Campaign, kept: Frozen, now: int) -> int:
+    """How many more messages the lines of the campaign may be given."""
+    await world.versions.load(tx, one.workspace_id, {kept.cascade_version_id}, set())
+    steps = world.versions.steps[kept.cascade_version_id]
+    line_ids = {line.id for step in steps for line in lines_of(world, one.workspace_id, step)}
+    lane = PRIORITY[kept.message_class]
+    return AHEAD - await queue.due_in_lane(tx, one.workspace_id, sorted(line_ids), lane, now, AHEAD)
+
+
+async def _tell(
+    tx: Transaction, world: World, one: Campaign, due: Sequence[Member], what: Telling, now: int
+) -> list[Case]:
+    if not due:
+        return []
+    people = [Person(member.contact_id, _variables(member)) for member in due]
+    spoken = await telling.tell(tx, world, one.workspace_id, what, people, now)
+    changes = [_change(member, spoken, place) for place, member in enumerate(due)]
+    await member_store.change(tx, one.workspace_id, one.id, changes)
+    told = sum(change.message_id != 0 for change in changes)
+    one.told += told
+    one.left_out += len(changes) - told
+    await _take_in(tx, one, due, spoken, now)
+    return spoken.cases
+
+
+def _variables(member: Member) -> Json:
+    return msgspec.json.decode(member.variables) if member.variables else {}
+
+
+def _change(member: Member, spoken: Spoken, place: int) -> Change:
+    match spoken.answers[place]:
+        case Told(message_id):
+            return Change(member.contact_id, MemberState.TOLD.value, message_id=message_id)
+        case NotTold(reason, detail):
+            return Change(member.contact_id, MemberState.LEFT_OUT.value, reason, detail)
+        case Gone(merged_into):
+            reason = MERGED if merged_into else GONE
+            return Change(member.contact_id, MemberState.LEFT_OUT.value, reason)
+
+
+async def _take_in(
+    tx: Transaction, one: Campaign, due: Sequence[Member], spoken: Spoken, now: int
+) -> None:
+    """Whoever a member has become part of is a member in its place, unless it is one already."""
+    heirs = {
+        answer.merged_into: msgspec.structs.replace(member, contact_id=answer.merged_into, due_at=now)
+        for member, answer in zip(due, spoken.answers, strict=True)
+        if isinstance(answer, Gone) and answer.merged_into
+    }
+    if heirs:
+        one.members += await member_store.insert(tx, one.workspace_id, one.id, list(heirs.values()))
+
+
+async def _too_late(tx: Transaction, one: Campaign, now: int) -> Launched:
+    """Its time is over: whoever still waits is left out."""
+    one.left_out += await member_store.leave_out(tx, one.workspace_id, one.id, DEADLINE, BATCH * 10)
+    await _count(tx, one, now)
+    return Launched([], now if one.state is CampaignState.RUNNING else None)
+
+
+async def _count(tx: Transaction, one: Campaign, now: int) -> None:
+    if not one.waiting:
+        one.state, one.ended_at, one.updated_at = CampaignState.DONE, now, now
+        await flows.note(tx, one, "done", Deed("", now))
+    await store.save(tx, one)

@@ -1,0 +1,65 @@
+"""What a campaign is, as a person or a system describes it, and what is frozen when it starts. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+
+from angarium.campaigns.schedule import Schedule
+from angarium.contacts.audience import Audience, Settled
+from angarium.core.problems import FieldProblem, shown
+from angarium.core.values import Json, MessageClass
+from angarium.messaging.accept import DEADLINE_MAX_S, DEADLINE_MIN_S, VARIABLES_BYTES_MAX
+
+NAME_MAX = 100  # characters
+NAME = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{1,{NAME_MAX}}}")
+WAYS = ("cascade", "channel", "line")
+CLASSES = (MessageClass.PROMOTIONAL, MessageClass.SERVICE, MessageClass.TRANSACTIONAL)  # a code is for one
+
+
+class CampaignInput(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
+):
+    """A campaign as it is asked for: an audience, a template, one way to send, a schedule."""
+
+    name: str
+    audience: Audience
+    template: str
+    variables: Json = {}  # for everybody
+    cascade: str = ""
+    channel: str = ""
+    line: str = ""
+    schedule: Schedule = Schedule()
+    deadline_s: Annotated[float, msgspec.Meta(ge=DEADLINE_MIN_S, le=DEADLINE_MAX_S)] | None = None
+
+
+class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a run keeps from its start to its end."""
+
+    audience: Settled
+    message_class: MessageClass
+    template_version_id: int
+    cascade_version_id: int
+    deadline_s: float
+
+
+def flaws(given: CampaignInput) -> Iterator[FieldProblem]:
+    """What is wrong with a campaign by itself; its schedule is looked at when it starts, too."""
+    if not NAME.fullmatch(given.name) or not given.name.strip():
+        remedy = "1 to 100 characters in one line"
+        yield FieldProblem("name", "is empty, too long or has control characters", remedy, shown(given.name))
+    if not given.template:
+        yield FieldProblem("template", "is missing", "the name of a template")
+    named = [way for way in WAYS if getattr(given, way)]
+    if len(named) != 1:
+        yield FieldProblem(
+            named[0] if named else "cascade",
+            "name exactly one way to send",
+            "one of " + ", ".join(WAYS),
+            shown(", ".join(named)),
+        )
+    if given.variables and len(msgspec.json.encode(given.variables)) > VARIABLES_BYTES_MAX:
+        yield FieldProblem("variables", "are too large", f"at most {VARIABLES_BYTES_MAX} bytes")

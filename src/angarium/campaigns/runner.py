@@ -1,0 +1,105 @@
+"""What runs by itself: builds and launches the campaigns of this machine, and clears up behind one that was
+stopped.
+
+Nothing here decides. Each turn is one transaction that holds the campaign's row, so that two of these loops,
+here or on two machines, take turns and do nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from angarium.campaigns import build, flows, launch, stopping
+from angarium.campaigns.flows import TOPIC
+from angarium.campaigns.states import CampaignState
+from angarium.campaigns.store import campaigns as store
+from angarium.core.clock import MICROS
+from angarium.core.service import Supervisor
+from angarium.messaging.case import wake
+from angarium.messaging.world import PLANNER_TOPIC, World
+
+log = structlog.get_logger()
+
+POLL_S = 2.0  # a wake-up may be lost, or come from another machine
+TURN = 8  # batches of one campaign before the next has its turn
+SHORTEST_S = 0.005
+
+
+class CampaignRunner:
+    """Moves campaigns on. A service: start and stop it."""
+
+    def __init__(self, world: World, workspaces: Callable[[], Awaitable[list[int]]]) -> None:
+        self._world = world
+        self._ground = world.ground
+        self._workspaces = workspaces
+        self._supervisor = Supervisor(world.ground.clock)
+
+    async def start(self) -> None:
+        """Go on with what was under way."""
+        self._supervisor.run("campaigns", self._watch)
+
+    async def stop(self) -> None:
+        """Begin nothing more; what is under way goes on at the next start."""
+        await self._supervisor.stop()
+
+    async def _watch(self) -> None:
+        waiter = self._ground.fabric.listen(TOPIC)
+        try:
+            while True:
+                next_at = await self.work()
+                until = (next_at - self._ground.clock.now()) / MICROS if next_at is not None else POLL_S
+                if until > 0:
+                    await waiter.wait(max(SHORTEST_S, min(POLL_S, until)))
+        finally:
+            waiter.close()
+
+    async def work(self) -> int | None:
+        """Give each campaign its turn; when there is something to do again, None: not by itself."""
+        soonest: int | None = None
+        for workspace_id in await self._workspaces():
+            for campaign_id in await self._ground.db.read(store.under_way, workspace_id):
+                next_at = await self._turn(workspace_id, campaign_id)
+                if next_at is not None:
+                    soonest = next_at if soonest is None else min(soonest, next_at)
+        return soonest
+
+    async def _turn(self, workspace_id: int, campaign_id: int) -> int | None:
+        lease = await self._ground.fabric.lease(f"campaign/{campaign_id}")
+        if lease is None:
+            return None
+        try:
+            next_at: int | None = None
+            for _ in range(TURN):
+                next_at = await self.move_on(workspace_id, campaign_id)
+                if next_at is None or next_at > self._ground.clock.now():
+                    break
+            return next_at
+        finally:
+            await self._ground.fabric.release(lease)
+
+    async def move_on(self, workspace_id: int, campaign_id: int) -> int | None:
+        """One step of one campaign; when the next one is due, None: when somebody does something."""
+        db, now = self._ground.db, self._ground.clock.now()
+        one = await db.read(store.by_id, workspace_id, campaign_id)
+        match one.state if one else None:
+            case CampaignState.SCHEDULED if one and one.begins_at > now:
+                return one.begins_at
+            case CampaignState.SCHEDULED:
+                await db.run(flows.begin, workspace_id, campaign_id, now)
+                return now
+            case CampaignState.BUILDING:
+                await db.run(build.some, workspace_id, campaign_id, now)
+                return now
+            case CampaignState.RUNNING:
+                launched = await db.run(launch.some, self._world, workspace_id, campaign_id, now)
+                wake(self._world, launched.cases)
+                if launched.cases:
+                    self._ground.fabric.wake(PLANNER_TOPIC)
+                return launched.next_at
+            case CampaignState.STOPPED:
+                cases = await db.run(stopping.some, self._world, workspace_id, campaign_id, now)
+                return None if cases is None else now
+            case _:
+                return None

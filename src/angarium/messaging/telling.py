@@ -1,0 +1,172 @@
+"""Tell many people one thing: what they share is settled once, and each of them gets a message of their own.
+
+The rules are asked of each person as for any message. Whom they refuse at once gets no message: whoever tells
+many keeps a row for each person anyway, and that row says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from angarium.contacts.store import Contact, merges
+from angarium.content.store.versions import Worded
+from angarium.core.clock import micros
+from angarium.core.values import Json, MessageClass
+from angarium.messaging import budgets, permission, plan, unsubscribe
+from angarium.messaging.cascade import Step
+from angarium.messaging.case import Case, seal_wording, write_new
+from angarium.messaging.permission import Permissions
+from angarium.messaging.states import MessageState
+from angarium.messaging.store import messages as message_store
+from angarium.messaging.store.messages import Message
+from angarium.messaging.world import Wording, World
+from angarium.storage.database import Transaction
+
+
+class Telling(msgspec.Struct, frozen=True):
+    """One thing that many are told, in versions: what is published meanwhile changes nobody's words."""
+
+    message_class: MessageClass
+    template_version_id: int
+    cascade_version_id: int
+    label: str
+    deadline_s: float  # of each message, from when it is made
+    until: int | None = None  # nothing goes out at or after this instant
+    variables: Json = {}  # for everybody; a person's own come before them
+
+
+class Person(msgspec.Struct, frozen=True):
+    """One of the many."""
+
+    contact_id: int
+    variables: Json = {}
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A message was made."""
+
+    message_id: int
+
+
+class NotTold(msgspec.Struct, frozen=True):
+    """None was: the rules refuse it, or there is no way."""
+
+    reason: str
+    detail: str = ""
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """There is no such contact any more; `merged_into` is the one that it has become part of, or 0."""
+
+    merged_into: int = 0
+
+
+Answer = Told | NotTold | Gone
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """What became of each person, in their order; after the commit the lines of `cases` are woken."""
+
+    answers: list[Answer]
+    cases: list[Case]
+
+
+async def tell(
+    tx: Transaction, world: World, workspace_id: int, telling: Telling, people: Sequence[Person], now: int
+) -> Spoken:
+    """A message for each person, with its first step planned, within a transaction."""
+    made = await consider(tx, world, workspace_id, telling, people, now)
+    answers = [one if isinstance(one, Gone) else _answer(one) for one in made]
+    cases = [one for one in made if isinstance(one, Case) and _goes(one)]
+    await message_store.insert(tx, [case.message for case in cases])
+    await write_new(tx, cases)
+    return Spoken(answers, cases)
+
+
+async def consider(
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    telling: Telling,
+    people: Sequence[Person],
+    now: int,
+    *,
+    hold: bool = True,
+) -> list[Case | Gone]:
+    """What would become of each person; nothing is written. `hold`: the budgets, because it will be done."""
+    asked = {one.contact_id for one in people}
+    found = await merges.found(tx, workspace_id, asked)
+    known = await permission.of_contacts(tx, world, workspace_id, found.values(), now)
+    purse = await budgets.purse(tx, world, workspace_id, now, hold=hold)
+    await world.versions.load(tx, workspace_id, {telling.cascade_version_id}, {telling.template_version_id})
+    steps = world.versions.steps[telling.cascade_version_id]
+    words = world.versions.words[telling.template_version_id]
+    made: list[Case | Gone] = []
+    for person in people:
+        contact = found.get(person.contact_id)
+        if contact is None or contact.id != person.contact_id:
+            made.append(Gone(contact.id if contact else 0))
+            continue
+        case = _case(world, workspace_id, telling, person, contact, (steps, words), known, now)
+        case.purse = purse
+        plan.drive(world, case, now)
+        made.append(case)
+    return made
+
+
+def _case(
+    world: World,
+    workspace_id: int,
+    telling: Telling,
+    person: Person,
+    contact: Contact,
+    shared: tuple[tuple[Step, ...], Worded],
+    known: Permissions,
+    now: int,
+) -> Case:
+    steps, words = shared
+    variables = {**telling.variables, **person.variables} if person.variables else telling.variables
+    wording = Wording(variables)
+    message_id = world.ground.ids.mint()
+    ends_at = now + micros(telling.deadline_s)
+    message = Message(
+        workspace_id=workspace_id,
+        id=message_id,
+        contact_id=contact.id,
+        message_class=telling.message_class,
+        state=MessageState.QUEUED,
+        reason="",
+        label=telling.label,
+        reference="",
+        template_version_id=telling.template_version_id,
+        cascade_version_id=telling.cascade_version_id,
+        locale=contact.locale,
+        words=seal_wording(world, workspace_id, telling.message_class, message_id, wording),
+        skips=(),
+        cost_micros=0,
+        currency="",
+        expires_at=ends_at if telling.until is None else min(ends_at, telling.until),
+        decide_at=None,
+        created_at=now,
+        finished_at=None,
+        to_address="",
+    )
+    case = Case(message, [], steps, contact, wording, words.variants, words.default_locale, known)
+    case.unsubscribe_url = unsubscribe.url(world, message)
+    case.record("accepted", now, **{"class": telling.message_class.value, "contact": contact.id})
+    return case
+
+
+def _goes(case: Case) -> bool:
+    """Whether there is something to wait for: an attempt, or a person who has to look at its wording."""
+    return case.message.finished_at is None
+
+
+def _answer(case: Case) -> Told | NotTold:
+    if _goes(case):
+        return Told(case.message.id)
+    skips = [one for one in case.decisions if one.get("do") == "skip"]
+    last: Mapping[str, object] = skips[-1] if skips else {}
+    return NotTold(case.message.reason or str(last.get("reason", "")), str(last.get("detail", "")))
