@@ -108,8 +108,8 @@ async def list_campaigns(request: Call) -> JsonAnswer:
     "POST /v1/campaigns",
     Operation(
         summary="Write a campaign",
-        detail="A draft: nobody is told before it is started. `audience` names exactly one of a segment, tags, "
-        "contacts or everybody; exactly one of `cascade`, `channel` and `line` says how it is sent.",
+        detail="A draft: nobody is told before it is started. `audience` names exactly one of a segment, "
+        "tags, contacts or everybody; exactly one of `cascade`, `channel` and `line` says how it is sent.",
         scope="messages:write",
         takes=CAMPAIGN,
         gives=CampaignShown,
@@ -144,9 +144,7 @@ async def get_campaign(request: Call) -> JsonAnswer:
     """One campaign."""
     campaign_id = edge.id_in_path(request, "campaign")
     db = edge.ground_of(request).db
-    return edge.answer(
-        request, shown(await db.read(flows.existing, request.auth.workspace_id, campaign_id))
-    )
+    return edge.answer(request, shown(await db.read(flows.existing, request.auth.workspace_id, campaign_id)))
 
 
 @route(

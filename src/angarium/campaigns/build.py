@@ -1,4 +1,4 @@
-"""Build a campaign: its audience is frozen as members, a batch in each transaction, in the order of their ids.
+"""Build a campaign: its audience is frozen as members, a batch in each transaction, in the order of ids.
 
 The place that was reached stands in the same transaction as the members before it. A server that is killed
 goes on there, and a contact that is created or deleted meanwhile makes nobody a member twice.
@@ -19,7 +19,7 @@ from angarium.contacts import audience
 from angarium.contacts import store as contacts
 from angarium.storage.database import Transaction
 
-BATCH = 5_000  # members in one transaction
+BATCH = 5_000  # contacts that are looked at in one transaction
 UNASKED = "UTC"  # where all clocks are alike, or nobody knows
 
 
@@ -29,12 +29,11 @@ async def some(tx: Transaction, workspace_id: int, campaign_id: int, now: int) -
     if one is None or one.state is not CampaignState.BUILDING:
         return False
     settled = flows.frozen(one).audience
-    found = await audience.page(tx, workspace_id, settled, one.after_id, BATCH)
-    new = await _members(tx, one, found, now)
+    found = await audience.window(tx, workspace_id, settled, one.after_id, BATCH)
+    new = await _members(tx, one, found.ids, now)
     one.members += await member_store.insert(tx, workspace_id, one.id, new)
-    if found:
-        one.after_id = found[-1]
-    if len(found) < BATCH:
+    one.after_id = found.after
+    if found.done:
         one.built_at, one.after_id, one.updated_at = now, 0, now
         one.state = CampaignState.RUNNING
         await flows.note(tx, one, "built", Deed("", now))

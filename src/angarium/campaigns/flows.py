@@ -17,7 +17,7 @@ from angarium.campaigns.store.campaigns import Campaign
 from angarium.contacts import audience
 from angarium.core import ids
 from angarium.core.clock import micros
-from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found, shown
+from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found
 from angarium.core.values import MessageClass
 from angarium.messaging import course, halts, wording
 from angarium.messaging.accept import DEADLINE_S
@@ -128,10 +128,15 @@ async def held(tx: Transaction, workspace_id: int, campaign_id: int) -> Campaign
 
 
 async def _must_be_right(tx: Transaction, workspace_id: int, given: CampaignInput, now: int) -> None:
-    wrong = [*rules.flaws(given), *schedule.flaws(given.schedule, now)]
+    wrong = [*rules.flaws(given), *_flaws_of_schedule(given, now)]
     if wrong:
         raise all_invalid("The campaign is not valid", tuple(wrong))
     await audience.settle(tx, workspace_id, given.audience, now)
+
+
+def _flaws_of_schedule(given: CampaignInput, now: int) -> list[FieldProblem]:
+    found = schedule.flaws(given.schedule, now)
+    return [msgspec.structs.replace(one, field=f"schedule.{one.field}") for one in found]
 
 
 # ── start ────────────────────────────────────────────────────────────────────────────────────────────
@@ -164,11 +169,9 @@ async def begin(tx: Transaction, workspace_id: int, campaign_id: int, now: int) 
         await store.save(tx, one)
 
 
-async def freeze(
-    tx: Transaction, world: World, workspace_id: int, given: CampaignInput, now: int
-) -> Frozen:
+async def freeze(tx: Transaction, world: World, workspace_id: int, given: CampaignInput, now: int) -> Frozen:
     """What a campaign that starts now keeps; a Problem names everything that is in its way."""
-    wrong = list(schedule.flaws(given.schedule, now))
+    wrong = _flaws_of_schedule(given, now)
     settled = await audience.settle(tx, workspace_id, given.audience, now)
     found = (await wording.taken(tx, world, workspace_id, {given.template}, now)).get(given.template)
     misfit = wording.misfit(given.template, None, {given.template: found} if found else {})

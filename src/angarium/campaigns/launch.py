@@ -37,7 +37,7 @@ MERGED, GONE, DEADLINE = "merged", "gone", "deadline"
 
 
 class Launched(msgspec.Struct):
-    """What was done. `next_at`: when there is something to do again; None: nothing more, ever or by itself."""
+    """What was done. `next_at`: when there is something to do again; None: nothing by itself."""
 
     cases: list[Case]
     next_at: int | None
@@ -60,8 +60,7 @@ async def some(tx: Transaction, world: World, workspace_id: int, campaign_id: in
     cases = await _tell(tx, world, one, due, _telling(one, given, kept, until), now)
     if pace:
         one.paced_at = schedule.taken(pace, one.paced_at, now, len(due))
-    await _count(tx, one, now)
-    if one.state is not CampaignState.RUNNING:
+    if await _is_done(tx, one, now):
         return Launched(cases, None)
     if len(due) < limit:
         return Launched(cases, await member_store.next_due(tx, workspace_id, one.id))
@@ -122,9 +121,7 @@ def _change(member: Member, spoken: Spoken, place: int) -> Change:
             return Change(member.contact_id, MemberState.LEFT_OUT.value, reason)
 
 
-async def _take_in(
-    tx: Transaction, one: Campaign, due: Sequence[Member], spoken: Spoken, now: int
-) -> None:
+async def _take_in(tx: Transaction, one: Campaign, due: Sequence[Member], spoken: Spoken, now: int) -> None:
     """Whoever a member has become part of is a member in its place, unless it is one already."""
     heirs = {
         answer.merged_into: msgspec.structs.replace(member, contact_id=answer.merged_into, due_at=now)
@@ -138,12 +135,13 @@ async def _take_in(
 async def _too_late(tx: Transaction, one: Campaign, now: int) -> Launched:
     """Its time is over: whoever still waits is left out."""
     one.left_out += await member_store.leave_out(tx, one.workspace_id, one.id, DEADLINE, BATCH * 10)
-    await _count(tx, one, now)
-    return Launched([], now if one.state is CampaignState.RUNNING else None)
+    return Launched([], None if await _is_done(tx, one, now) else now)
 
 
-async def _count(tx: Transaction, one: Campaign, now: int) -> None:
+async def _is_done(tx: Transaction, one: Campaign, now: int) -> bool:
+    """Write down how far it has come, and whether that is the end."""
     if not one.waiting:
         one.state, one.ended_at, one.updated_at = CampaignState.DONE, now, now
         await flows.note(tx, one, "done", Deed("", now))
     await store.save(tx, one)
+    return not one.waiting

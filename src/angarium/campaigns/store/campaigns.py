@@ -44,14 +44,13 @@ class Campaign(msgspec.Struct, kw_only=True):
         """Members that have been neither told nor left out."""
         return self.members - self.told - self.left_out
 
-
     @property
     def under_way(self) -> bool:
         """Whether something is to be done for it by itself."""
         return self.state in UNDER_WAY or (self.state is CampaignState.STOPPED and not self.cleared)
 
 
-COLUMNS = tuple(name for name in Campaign.__struct_fields__ if name != "cleared") + ("under_way",)
+COLUMNS = (*(name for name in Campaign.__struct_fields__ if name != "cleared"), "under_way")
 CHANGING = tuple(name for name in COLUMNS if name not in {"workspace_id", "id", "created_by", "created_at"})
 STATES = {state.value: state for state in CampaignState}
 
@@ -69,9 +68,7 @@ _page = Statement(
     .limit(bindparam("limit"))
 )
 _under_way = Statement(
-    select(campaign.c.id)
-    .where(_here, campaign.c.under_way == literal_column("1"))
-    .order_by(campaign.c.id)
+    select(campaign.c.id).where(_here, campaign.c.under_way == literal_column("1")).order_by(campaign.c.id)
 )
 _remove = Statement(delete(campaign).where(*_this, campaign.c.state == "draft"))
 

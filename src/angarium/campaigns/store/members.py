@@ -91,10 +91,10 @@ _reasons = Statement(
 )
 
 
-async def insert(tx: Transaction, workspace_id: int, campaign_id: int, members: Sequence[Member]) -> None:
-    """Write new members; one that is there already stays as it is."""
+async def insert(tx: Transaction, workspace_id: int, campaign_id: int, members: Sequence[Member]) -> int:
+    """Write new members; one that is there already stays as it is. How many are new."""
     rows = [(workspace_id, campaign_id, *msgspec.structs.astuple(one)) for one in members]
-    await tx.insert(_insert, rows)
+    return len(await tx.insert(_insert, rows))
 
 
 async def due(tx: Transaction, workspace_id: int, campaign_id: int, now: int, limit: int) -> list[Member]:

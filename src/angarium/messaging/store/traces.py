@@ -54,7 +54,9 @@ class Kept(Enum):
 class Rows:
     """Rows of a table with one of some values in a column; deleted, or blanked where `blank` says how."""
 
-    def __init__(self, table: TableClause, column: str, of: str, blank: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, table: TableClause, column: str, of: str, blank: Mapping[str, Any] | None = None
+    ) -> None:
         self.table = table.name
         self.of = of  # what the values are: "contacts", "messages", "attempts", "addresses"
         found = (table.c.workspace_id == bindparam("workspace_id"), among(table.c[column], "values"))

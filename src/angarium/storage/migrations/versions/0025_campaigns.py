@@ -35,9 +35,7 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("state", "reason", "detail")),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("due_at", "message_id", "variant")),
         sa.Column("variables", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "workspace_id", "campaign_id", "contact_id", name=op.f("pk_campaign_member")
-        ),
+        sa.PrimaryKeyConstraint("workspace_id", "campaign_id", "contact_id", name=op.f("pk_campaign_member")),
         sqlite_with_rowid=False,
     )
     op.create_index(

@@ -1,0 +1,286 @@
+"""A campaign tells its members once each: written, started, built, launched; paused, stopped, merged, late."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from angarium.campaigns import flows, launch
+from angarium.campaigns.flows import Deed
+from angarium.campaigns.rules import CampaignInput
+from angarium.campaigns.runner import CampaignRunner
+from angarium.campaigns.store import campaigns as store
+from angarium.campaigns.store import members as member_store
+from angarium.campaigns.store.campaigns import Campaign
+from angarium.contacts import merge_flows
+from angarium.core.clock import to_datetime
+from angarium.core.problems import Problem
+from angarium.messaging.store.belongings import BELONGINGS
+from angarium.storage.database import Database
+from support.relay import Relay
+
+PEOPLE = 12
+
+
+class Marketer:
+    """Somebody with a relay, who writes campaigns and lets them run."""
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay = relay
+        self.db = relay.ground.db
+        self.runner = CampaignRunner(relay.world, self._workspaces)
+
+    async def _workspaces(self) -> list[int]:
+        return [self.relay.workspace_id]
+
+    async def open(self, people: int = PEOPLE) -> Marketer:
+        """A line for advertising, a template, and people."""
+        await self.relay.line("sms", "smpp", classes=("promotional",))
+        await self.relay.template("sale", "Hello {{ contact.name }}, {{ what }}!", "promotional")
+        for number in range(people):
+            await self.relay.contact(
+                external_id=f"c{number}",
+                name=f"N{number}",
+                tags=["gold"] if number % 2 else [],
+                addresses=[{"kind": "phone", "value": f"+38050{number:07}"}],
+            )
+        return self
+
+    def deed(self, actor: str = "key_marketer") -> Deed:
+        """Done now."""
+        return Deed(actor, self.relay.clock.now())
+
+    async def write(self, **given: Any) -> int:
+        """A draft."""
+        described = {
+            "name": "Sale",
+            "audience": {"everybody": True},
+            "template": "sale",
+            "variables": {"what": "all half price"},
+            "line": "sms",
+            **given,
+        }
+        asked = msgspec.convert(described, CampaignInput)
+        one = await self.db.run(flows.create, self.relay.world, self.relay.workspace_id, asked, self.deed())
+        return one.id
+
+    async def start(self, campaign_id: int) -> Campaign:
+        """Press start."""
+        return await self.db.run(
+            flows.start, self.relay.world, self.relay.workspace_id, campaign_id, self.deed()
+        )
+
+    async def begin(self, **given: Any) -> int:
+        """Write it and start it."""
+        campaign_id = await self.write(**given)
+        await self.start(campaign_id)
+        return campaign_id
+
+    async def do(self, verb: Any, campaign_id: int) -> Campaign:
+        """Pause or stop."""
+        return await self.db.run(verb, self.relay.workspace_id, campaign_id, self.deed())
+
+    async def resume(self, campaign_id: int) -> Campaign:
+        """Let it go on."""
+        deed = self.deed()
+        return await self.db.run(flows.resume, self.relay.world, self.relay.workspace_id, campaign_id, deed)
+
+    async def run(self, campaign_id: int, turns: int = 100) -> int | None:
+        """What the runner does now; when there is more to do."""
+        next_at: int | None = None
+        for _ in range(turns):
+            next_at = await self.runner.move_on(self.relay.workspace_id, campaign_id)
+            if next_at is None or next_at > self.relay.clock.now():
+                return next_at
+        return next_at
+
+    async def look(self, campaign_id: int) -> Campaign:
+        """How far it has come."""
+        found = await self.db.read(store.by_id, self.relay.workspace_id, campaign_id)
+        assert found is not None
+        return found
+
+    async def counts(self, campaign_id: int) -> tuple[str, int, int, int]:
+        """State, members, told, left out."""
+        one = await self.look(campaign_id)
+        return one.state.value, one.members, one.told, one.left_out
+
+    async def reasons(self, campaign_id: int) -> dict[str, int]:
+        """Why members were left out."""
+        found = await self.db.read(member_store.reasons, self.relay.workspace_id, campaign_id)
+        return {reason: count for state, reason, count in found if state == "left_out"}
+
+    async def sent(self) -> list[str]:
+        """The phones to which something is handed over now."""
+        return sorted(attempt.address for attempt in await self.relay.claim("sms"))
+
+
+@pytest.fixture
+async def marketer(relay: Relay) -> Marketer:
+    """With a line, a template and people."""
+    return await Marketer(relay).open()
+
+
+async def test_each_member_is_told_once(marketer: Marketer) -> None:
+    campaign_id = await marketer.begin()
+    assert await marketer.run(campaign_id) is None
+    assert await marketer.counts(campaign_id) == ("done", PEOPLE, PEOPLE, 0)
+    assert await marketer.sent() == [f"+38050{number:07}" for number in range(PEOPLE)]
+    assert await marketer.sent() == []
+
+
+async def test_the_words_are_those_of_the_template_when_it_started(marketer: Marketer) -> None:
+    campaign_id = await marketer.begin(audience={"tags": ["gold"]})
+    await marketer.relay.template("other", "Other words", "promotional")
+    await marketer.run(campaign_id)
+    attempts = await marketer.relay.claim("sms")
+    assert len(attempts) == PEOPLE // 2
+    assert b"Hello N1, all half price!" in {a.address: a.content for a in attempts}["+380500000001"]
+
+
+async def test_whom_the_rules_refuse_is_left_out_with_the_reason_and_has_no_message(
+    marketer: Marketer,
+) -> None:
+    await marketer.relay.contact(external_id="c3", opted_out=["promotional"])
+    await marketer.relay.contact(external_id="mail", addresses=[{"kind": "email", "value": "a@example.com"}])
+    campaign_id = await marketer.begin()
+    await marketer.run(campaign_id)
+    assert await marketer.counts(campaign_id) == ("done", PEOPLE + 1, PEOPLE - 1, 2)
+    assert await marketer.reasons(campaign_id) == {"opted_out": 1, "no_address": 1}
+    assert "+380500000003" not in await marketer.sent()
+
+
+async def test_of_fifty_who_press_start_at_once_one_starts_it(marketer: Marketer) -> None:
+    campaign_id = await marketer.write()
+    pressed = await asyncio.gather(*(marketer.start(campaign_id) for _ in range(50)), return_exceptions=True)
+    refused = [one for one in pressed if isinstance(one, Problem)]
+    assert [one.status for one in refused] == [409] * 49
+    assert "started by key_marketer" in refused[0].detail
+    await marketer.run(campaign_id)
+    assert len(await marketer.sent()) == PEOPLE
+
+
+async def test_two_runners_tell_nobody_twice(marketer: Marketer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "BATCH", 2)
+    campaign_id = await marketer.begin()
+    other = CampaignRunner(marketer.relay.world, marketer._workspaces)
+    for _ in range(20):
+        await asyncio.gather(
+            *(one.move_on(marketer.relay.workspace_id, campaign_id) for one in (marketer.runner, other))
+        )
+    assert await marketer.counts(campaign_id) == ("done", PEOPLE, PEOPLE, 0)
+    assert len(await marketer.sent()) == PEOPLE
+
+
+async def test_a_pause_holds_what_is_queued_and_lets_it_go_again(
+    marketer: Marketer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "BATCH", 5)
+    campaign_id = await marketer.begin()
+    await marketer.run(campaign_id, turns=3)
+    assert (await marketer.look(campaign_id)).told > 0
+    await marketer.do(flows.pause, campaign_id)
+    assert await marketer.sent() == []
+    assert await marketer.run(campaign_id) is None
+    marketer.relay.clock.advance(3_600)
+    assert await marketer.sent() == []
+    await marketer.resume(campaign_id)
+    await marketer.run(campaign_id)
+    assert await marketer.counts(campaign_id) == ("done", PEOPLE, PEOPLE, 0)
+    assert len(await marketer.sent()) == PEOPLE
+
+
+async def test_a_stop_cancels_what_is_queued_and_leaves_out_who_waits(
+    marketer: Marketer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "BATCH", 5)
+    campaign_id = await marketer.begin()
+    await marketer.run(campaign_id, turns=2)
+    told = (await marketer.look(campaign_id)).told
+    assert 0 < told < PEOPLE
+    await marketer.do(flows.stop, campaign_id)
+    assert await marketer.sent() == []
+    assert await marketer.run(campaign_id) is None
+    assert await marketer.counts(campaign_id) == ("stopped", PEOPLE, told, PEOPLE - told)
+    assert await marketer.sent() == []
+    assert not (await marketer.look(campaign_id)).under_way
+    with pytest.raises(Problem):
+        await marketer.resume(campaign_id)
+
+
+async def test_two_members_that_became_one_contact_are_told_once(marketer: Marketer) -> None:
+    world, workspace_id = marketer.relay.world, marketer.relay.workspace_id
+    campaign_id = await marketer.begin(audience={"tags": ["gold"]})
+    await marketer.run(campaign_id, turns=1)
+    one, two = await marketer.db.read(member_store.page, workspace_id, campaign_id, 0, 2)
+    both = (workspace_id, one.contact_id, two.contact_id)
+    belongings = [*BELONGINGS.values()]
+    await marketer.db.run(merge_flows.merge, world.ground, *both, belongings, "key_agent", "")
+    await marketer.run(campaign_id)
+    assert await marketer.reasons(campaign_id) == {"merged": 1}
+    assert len(await marketer.sent()) == PEOPLE // 2 - 1
+
+
+async def test_it_waits_for_its_hour_and_goes_at_its_pace(marketer: Marketer) -> None:
+    clock = marketer.relay.clock
+    at = to_datetime(clock.now() + 3_600_000_000).isoformat()
+    campaign_id = await marketer.begin(schedule={"at": at, "per_hour": 60})
+    next_at = await marketer.run(campaign_id)
+    assert next_at is not None
+    assert await marketer.counts(campaign_id) == ("scheduled", 0, 0, 0)
+    clock.advance((next_at - clock.now()) / 1e6)
+    next_at = await marketer.run(campaign_id)
+    assert await marketer.counts(campaign_id) == ("running", PEOPLE, 0, 0)
+    clock.advance(120)
+    for minute in range(PEOPLE):
+        next_at = await marketer.run(campaign_id)
+        assert (await marketer.look(campaign_id)).told == minute + 1
+        clock.advance(60)
+    assert await marketer.counts(campaign_id) == ("done", PEOPLE, PEOPLE, 0)
+
+
+async def test_who_waits_at_its_end_is_left_out(marketer: Marketer) -> None:
+    clock = marketer.relay.clock
+    until = to_datetime(clock.now() + 150_000_000).isoformat()
+    campaign_id = await marketer.begin(schedule={"until": until, "per_hour": 60})
+    for _ in range(4):
+        await marketer.run(campaign_id)
+        clock.advance(60)
+    await marketer.run(campaign_id)
+    assert await marketer.counts(campaign_id) == ("done", PEOPLE, 3, PEOPLE - 3)
+    assert await marketer.reasons(campaign_id) == {"deadline": PEOPLE - 3}
+
+
+async def test_no_more_is_launched_than_the_lines_are_about_to_take(
+    marketer: Marketer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "AHEAD", 5)
+    campaign_id = await marketer.begin()
+    await marketer.run(campaign_id)
+    assert (await marketer.look(campaign_id)).told == 5
+    assert len(await marketer.sent()) == 5
+    await marketer.run(campaign_id)
+    assert (await marketer.look(campaign_id)).told == 10
+
+
+async def test_what_is_wrong_is_named_when_it_is_written_and_when_it_starts(marketer: Marketer) -> None:
+    with pytest.raises(Problem) as caught:
+        await marketer.write(name="", template="", line="", schedule={"per_hour": 0})
+    assert [one.field for one in caught.value.fields] == ["name", "template", "cascade", "schedule.per_hour"]
+    campaign_id = await marketer.write(template="nothing", line="other")
+    with pytest.raises(Problem) as caught:
+        await marketer.start(campaign_id)
+    assert [one.field for one in caught.value.fields] == ["template", "line"]
+    assert (await marketer.look(campaign_id)).state.value == "draft"
+
+
+async def test_a_campaign_of_another_workspace_is_not_there(marketer: Marketer, database: Database) -> None:
+    campaign_id = await marketer.write()
+    with pytest.raises(Problem) as caught:
+        await database.run(
+            flows.start, marketer.relay.world, marketer.relay.workspace_id + 1, campaign_id, marketer.deed()
+        )
+    assert caught.value.status == 404
