@@ -13,6 +13,7 @@ import pytest
 from angarium.assembly import House
 from angarium.storage.database import Database
 from support.server import (
+    CAMPAIGN,
     CASCADE,
     CONTACT,
     KEY,
@@ -45,6 +46,7 @@ BODIES: dict[str, Any] = {path: body for path, body in MADE_BY_POST.values() if 
     "/v1/contacts/batch": {"contacts": [CONTACT, {"external_id": "c-2"}]},
     "/v1/messages/batch": {"messages": [MESSAGE]},
     "/v1/messages/preview": MESSAGE,
+    "/v1/campaigns/{campaign_id}/copy": None,
     "/v1/messages/{message_id}/cancel": None,
     "/v1/unknowns/decide": DECISIONS,
 }
@@ -69,10 +71,12 @@ OTHER = {  # path: the same request with another thing in it
     "/v1/keys": KEY | {"name": "other"},
     "/v1/imports": {"another": "file"},
     "/v1/exports": {"tags": ["gold"]},
+    "/v1/campaigns": CAMPAIGN | {"name": "other"},
     "/v1/contacts/batch": {"contacts": [{"external_id": "other"}]},
     "/v1/messages": MESSAGE | {"text": "other"},
     "/v1/messages/batch": {"messages": [MESSAGE | {"text": "other"}]},
     "/v1/messages/preview": MESSAGE | {"text": "other"},
+    "/v1/campaigns/{campaign_id}/copy": {"name": "other"},
     "/v1/messages/{message_id}/cancel": {"text": "other"},
     "/v1/unknowns/decide": DECISIONS | {"decision": "not_sent"},
 }

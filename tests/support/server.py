@@ -169,6 +169,7 @@ MESSAGE = {"to": {"phone": "+380441234568"}, "class": "service", "text": "hello"
 SUPPRESSION = {"kind": "phone", "value": "+380441234569", "reason": "regulator"}
 TARIFF = {"name": "tariff-of-one"}
 PRICE_LIST = {"csv": "price\n0.01\n"}
+CAMPAIGN = {"name": "Sale", "audience": {"everybody": True}, "template": "order-shipped", "cascade": "sms"}
 PDF = b"%PDF-1.7\n1 0 obj << /Type /Catalog >> endobj\n%%EOF\n"
 PATTERN = {"name": "shipped", "class": "service", "syntax": "braces", "text": "{0} is on its way"}
 
@@ -188,6 +189,7 @@ MADE_BY_POST: dict[
     "export_id": ("/v1/exports", {"tags": ["vip"]}),
     "import_id": ("/v1/imports", {"id": "c-1"}),  # a file of one cell, as far as the server knows
     "segment_id": ("/v1/segments", SEGMENT),
+    "campaign_id": ("/v1/campaigns", CAMPAIGN),
     "api_key_id": ("/v1/keys", KEY),
     "message_id": ("/v1/messages", MESSAGE),
     "suppression_id": ("/v1/suppressions", SUPPRESSION),
