@@ -1,9 +1,10 @@
-"""A campaign tells its members once each: written, started, built, launched; paused, stopped, merged, late."""
+"""A campaign tells its members once each: written, started, launched; paused, stopped, merged, late."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -198,7 +199,7 @@ async def test_a_stop_cancels_what_is_queued_and_leaves_out_who_waits(
 ) -> None:
     monkeypatch.setattr(launch, "BATCH", 5)
     campaign_id = await marketer.begin()
-    await marketer.run(campaign_id, turns=2)
+    await marketer.run(campaign_id, turns=3)
     told = (await marketer.look(campaign_id)).told
     assert 0 < told < PEOPLE
     await marketer.do(flows.stop, campaign_id)
@@ -240,6 +241,30 @@ async def test_it_waits_for_its_hour_and_goes_at_its_pace(marketer: Marketer) ->
         assert (await marketer.look(campaign_id)).told == minute + 1
         clock.advance(60)
     assert await marketer.counts(campaign_id) == ("done", PEOPLE, PEOPLE, 0)
+
+
+async def test_whose_window_has_closed_meanwhile_waits_for_the_next_one(marketer: Marketer) -> None:
+    clock = marketer.relay.clock
+    await marketer.relay.contact(
+        external_id="c1",
+        time_zone="Asia/Tokyo",
+        tags=["gold"],
+        addresses=[{"kind": "phone", "value": "+380500000001"}],
+    )
+    window = {"from": "10:00", "until": "11:00"}
+    campaign_id = await marketer.begin(schedule={"window": window}, audience={"tags": ["gold"]})
+    zones = {1: "Asia/Tokyo"} | dict.fromkeys(range(3, PEOPLE, 2), "Europe/Kyiv")
+    await marketer.run(campaign_id)
+    await marketer.do(flows.pause, campaign_id)
+    clock.advance(90_000)  # over everybody's window
+    await marketer.resume(campaign_id)
+    for _ in range(48):
+        await marketer.run(campaign_id)
+        for attempt in await marketer.relay.claim("sms"):
+            local = to_datetime(clock.now()).astimezone(ZoneInfo(zones.pop(int(attempt.address[-2:]))))
+            assert local.hour == 10, attempt.address
+        clock.advance(1_800)
+    assert zones == {}
 
 
 async def test_who_waits_at_its_end_is_left_out(marketer: Marketer) -> None:

@@ -76,7 +76,6 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("content", "surroundings"): "what some words stand in: handed in from above",
     ("content", "soundness"): "what a template must be before it is used",
     ("campaigns", "states"): "the life of a campaign as a table",
-    ("campaigns", "schedule"): "from when on whom, and how many an hour",
     ("campaigns", "build"): "its audience, frozen as members",
     ("campaigns", "launch"): "members become messages",
     ("campaigns", "stopping"): "what is cleared up behind one that was stopped",

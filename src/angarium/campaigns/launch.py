@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from angarium.campaigns import flows, schedule
+from angarium.campaigns.build import UNASKED
 from angarium.campaigns.flows import Deed
 from angarium.campaigns.rules import CampaignInput, Frozen
 from angarium.campaigns.states import CampaignState, MemberState
@@ -19,6 +20,7 @@ from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.store.members import Change, Member
+from angarium.contacts import store as contacts
 from angarium.core.clock import micros
 from angarium.core.values import PRIORITY, Json
 from angarium.messaging import telling
@@ -57,9 +59,10 @@ async def some(tx: Transaction, world: World, workspace_id: int, campaign_id: in
     room = await _room(tx, world, one, kept, now)
     limit = min(count, room, BATCH)
     due = await member_store.due(tx, workspace_id, one.id, now, limit) if limit > 0 else []
-    cases = await _tell(tx, world, one, due, _telling(one, given, kept, until), now)
+    open_ = await _within_window(tx, one, given, due, now)
+    cases = await _tell(tx, world, one, open_, _telling(one, given, kept, until), now)
     if pace:
-        one.paced_at = schedule.taken(pace, one.paced_at, now, len(due))
+        one.paced_at = schedule.taken(pace, one.paced_at, now, len(open_))
     if await _is_done(tx, one, now):
         return Launched(cases, None)
     if len(due) < limit:
@@ -88,6 +91,20 @@ async def _room(tx: Transaction, world: World, one: Campaign, kept: Frozen, now:
     line_ids = {line.id for step in steps for line in lines_of(world, one.workspace_id, step)}
     lane = PRIORITY[kept.message_class]
     return AHEAD - await queue.due_in_lane(tx, one.workspace_id, sorted(line_ids), lane, now, AHEAD)
+
+
+async def _within_window(
+    tx: Transaction, one: Campaign, given: CampaignInput, due: Sequence[Member], now: int
+) -> Sequence[Member]:
+    """Those whose window is open; it may have closed since they were due, and then they wait for the next."""
+    if given.schedule.window is None or not due:
+        return due
+    zones = await contacts.time_zones(tx, one.workspace_id, [member.contact_id for member in due])
+    opens = {zone: schedule.due_at(given.schedule, zone, now) for zone in {UNASKED, *zones.values()}}
+    at = {member.contact_id: opens[zones.get(member.contact_id, UNASKED)] for member in due}
+    closed = [(contact_id, opens_at) for contact_id, opens_at in at.items() if opens_at > now]
+    await member_store.put_off(tx, one.workspace_id, one.id, closed)
+    return [member for member in due if at[member.contact_id] <= now]
 
 
 async def _tell(

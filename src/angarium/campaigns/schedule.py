@@ -233,3 +233,29 @@ def _after(pace: Pace, at: int, count: int) -> int:
     if late >= HOUR // pace.per_hour:  # not every slot is as long: the next one's beginning is as good
         number, late = number + 1, 0
     return _begin(pace, number + count) + late
+
+
+# ── what the run asks ────────────────────────────────────────────────────────────────────────────────
+
+
+def asks_for_zone(schedule: Schedule) -> bool:
+    """Whether it matters where a member is."""
+    return bool(schedule.local_at) or schedule.window is not None
+
+
+def earliest(schedule: Schedule) -> int:
+    """Before this instant nobody is told, wherever they are; 0 when it may begin at once."""
+    wall = _wall(schedule.local_at)
+    return _shown_by_utc(wall) - EAST if wall is not None else _instant(schedule.at) or 0
+
+
+def ends_at(schedule: Schedule) -> int | None:
+    """From this instant on nobody is begun."""
+    return _instant(schedule.until)
+
+
+def pace_of(schedule: Schedule, members: int) -> Pace | None:
+    """How many an hour, of so many members; None: as fast as the lines go."""
+    if schedule.per_hour is not None:
+        return Pace(schedule.per_hour)
+    return None if schedule.spread_s is None else Pace(per_hour_of(schedule.spread_s, members))

@@ -9,8 +9,8 @@ branch_labels = None
 depends_on = None
 
 WORDS = ("name", "state", "reason", "wanted", "frozen", "created_by", "started_by")
-NUMBERS = ("version", "begins_at", "after_id", "paced_at", "members", "told", "left_out", "created_at")
-NUMBERS_TOO = ("updated_at", "under_way")
+COUNTS = ("version", "members", "told", "left_out", "under_way")
+NUMBERS = ("begins_at", "after_id", "paced_at", "created_at", "updated_at")
 MAYBE = ("built_at", "started_at", "ended_at")
 
 
@@ -20,7 +20,8 @@ def upgrade() -> None:
         sa.Column("workspace_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), nullable=False),
         *(sa.Column(name, sa.Text(), nullable=False) for name in WORDS),
-        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in (*NUMBERS, *NUMBERS_TOO)),
+        *(sa.Column(name, sa.Integer(), nullable=False) for name in COUNTS),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in NUMBERS),
         *(sa.Column(name, sa.BigInteger(), nullable=True) for name in MAYBE),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_campaign")),
         sqlite_with_rowid=False,
@@ -33,7 +34,8 @@ def upgrade() -> None:
             for name in ("workspace_id", "campaign_id", "contact_id")
         ),
         *(sa.Column(name, sa.Text(), nullable=False) for name in ("state", "reason", "detail")),
-        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("due_at", "message_id", "variant")),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("due_at", "message_id")),
+        sa.Column("variant", sa.Integer(), nullable=False),
         sa.Column("variables", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "campaign_id", "contact_id", name=op.f("pk_campaign_member")),
         sqlite_with_rowid=False,
