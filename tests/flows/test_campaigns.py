@@ -11,11 +11,11 @@ import pytest
 
 from angarium.campaigns import flows, launch
 from angarium.campaigns.flows import Deed
-from angarium.campaigns.rules import CampaignInput
 from angarium.campaigns.runner import CampaignRunner
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store.campaigns import Campaign
+from angarium.campaigns.wanted import CampaignInput
 from angarium.contacts import merge_flows
 from angarium.core.clock import to_datetime
 from angarium.core.problems import Problem

@@ -75,6 +75,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("content", "shown"): "templates as they are shown outside",
     ("content", "surroundings"): "what some words stand in: handed in from above",
     ("content", "soundness"): "what a template must be before it is used",
+    ("campaigns", "wanted"): "what is asked for, and what a run keeps of it",
     ("campaigns", "states"): "the life of a campaign as a table",
     ("campaigns", "build"): "its audience, frozen as members",
     ("campaigns", "launch"): "members become messages",

@@ -10,10 +10,10 @@ from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
 from angarium.campaigns import flows
 from angarium.campaigns.flows import TOPIC, Deed
-from angarium.campaigns.rules import CampaignInput
 from angarium.campaigns.schedule import Schedule
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store.campaigns import Campaign
+from angarium.campaigns.wanted import CampaignInput
 from angarium.contacts.audience import Audience
 from angarium.core import ids
 from angarium.core.clock import iso

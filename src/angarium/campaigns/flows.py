@@ -9,11 +9,11 @@ import msgspec
 
 from angarium.accounts import audit
 from angarium.accounts.reach import WHOLE, Reach
-from angarium.campaigns import rules, schedule
-from angarium.campaigns.rules import CampaignInput, Frozen
+from angarium.campaigns import schedule
 from angarium.campaigns.states import EDITABLE, CampaignState, may_become
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store.campaigns import Campaign
+from angarium.campaigns.wanted import CLASSES, NAME_MAX, CampaignInput, Frozen, flaws
 from angarium.contacts import audience
 from angarium.core import ids
 from angarium.core.clock import micros
@@ -99,7 +99,7 @@ async def change(
 async def copy(tx: Transaction, world: World, workspace_id: int, campaign_id: int, deed: Deed) -> Campaign:
     """A new draft like another campaign."""
     given = wanted(await existing(tx, workspace_id, campaign_id))
-    name = f"{given.name[: rules.NAME_MAX - 7]} (copy)" if not given.name.endswith(" (copy)") else given.name
+    name = f"{given.name[: NAME_MAX - 7]} (copy)" if not given.name.endswith(" (copy)") else given.name
     return await create(tx, world, workspace_id, msgspec.structs.replace(given, name=name), deed)
 
 
@@ -128,7 +128,7 @@ async def held(tx: Transaction, workspace_id: int, campaign_id: int) -> Campaign
 
 
 async def _must_be_right(tx: Transaction, workspace_id: int, given: CampaignInput, now: int) -> None:
-    wrong = [*rules.flaws(given), *_flaws_of_schedule(given, now)]
+    wrong = [*flaws(given), *_flaws_of_schedule(given, now)]
     if wrong:
         raise all_invalid("The campaign is not valid", tuple(wrong))
     await audience.settle(tx, workspace_id, given.audience, now)
@@ -198,8 +198,8 @@ def _unfit(
     world: World, workspace_id: int, steps: tuple[Step, ...], message_class: MessageClass
 ) -> list[FieldProblem]:
     """Why nobody could be told: no line of any step may carry the class."""
-    if message_class not in rules.CLASSES:
-        remedy = "a template of the class " + " or ".join(rules.CLASSES)
+    if message_class not in CLASSES:
+        remedy = "a template of the class " + " or ".join(CLASSES)
         return [FieldProblem("template", f"is of the class {message_class.value}", remedy)]
     unfit = [course.unfit(world, workspace_id, step, message_class) for step in steps]
     if not all(unfit):

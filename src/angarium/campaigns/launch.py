@@ -14,12 +14,12 @@ import msgspec
 from angarium.campaigns import flows, schedule
 from angarium.campaigns.build import UNASKED
 from angarium.campaigns.flows import Deed
-from angarium.campaigns.rules import CampaignInput, Frozen
 from angarium.campaigns.states import CampaignState, MemberState
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.store.members import Change, Member
+from angarium.campaigns.wanted import CampaignInput, Frozen
 from angarium.contacts import store as contacts
 from angarium.core.clock import micros
 from angarium.core.values import PRIORITY, Json

@@ -1,4 +1,4 @@
-"""What a campaign is, as a person or a system describes it, and what is frozen when it starts. Pure."""
+"""What a campaign is, as a person or a system describes it, and what is frozen when it starts."""
 
 from __future__ import annotations
 
