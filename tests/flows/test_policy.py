@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from angarium.core import ids
 from angarium.core.values import Reason
+from angarium.messaging import preview
+from angarium.messaging.accept import MessageInput
 from support.relay import Relay, refused
 
 PROMO = {"class": "promotional"}
@@ -82,6 +86,66 @@ async def test_hours_hold_a_promotional_message_until_they_open(relay: Relay) ->
     assert [a.message_class for a in await relay.claim("sms")] == ["service"]
     relay.clock.advance(10 * 3600)
     assert [a.message_class for a in await relay.claim("sms")] == ["promotional"]
+
+
+async def test_hours_of_a_step_hold_it_when_it_is_planned_and_when_it_is_claimed(relay: Relay) -> None:
+    await relay.line("sms", "smpp", classes=("promotional",))
+    by_day = {"channel": "smpp", "hours": {"from": "10:00", "until": "20:00"}}
+    early = await relay.send(steps=[by_day], **PROMO)  # it is 18:00 in Kyiv
+    relay.clock.advance(2 * 3600)
+    late = await relay.send(steps=[by_day], to={"phone": "+380501111111"}, **PROMO)
+    assert (await relay.state(late))[0] == "scheduled"
+    decision = (await relay.told(late))["timeline"][0]["decisions"][0]
+    assert "from 10:00 to 20:00 (Europe/Kyiv)" in decision["held"]
+    assert decision["due"] == "2025-11-25T08:00:00.000Z"
+    assert await relay.claim("sms") == []  # the first one waited too long for the line
+    assert (await relay.state(early))[0] == "scheduled"
+    relay.clock.advance(14 * 3600 - 1)
+    assert await relay.claim("sms") == []
+    relay.clock.advance(1)
+    assert {attempt.message_id for attempt in await relay.claim("sms")} == {early, late}
+
+
+async def test_hours_of_a_step_are_those_of_where_the_person_is_now(relay: Relay) -> None:
+    await relay.line("sms", "smpp", classes=("promotional",))
+    await relay.contact(external_id="c1", time_zone="Europe/Kyiv")
+    by_day = {"channel": "smpp", "hours": {"from": "10:00", "until": "20:00"}}
+    message = await relay.send(to={"external_id": "c1"}, steps=[by_day], **PROMO)
+    await relay.contact(external_id="c1", time_zone="Asia/Tokyo")
+    assert await relay.claim("sms") == []
+    assert (await relay.state(message))[0] == "scheduled"
+
+
+async def test_a_step_whose_hours_do_not_open_in_time_is_passed_over(relay: Relay) -> None:
+    await relay.line("viber", "viber_business")
+    await relay.line("sms", "smpp")
+    steps = [{"channel": "viber_business", "hours": {"from": "08:00", "until": "18:00"}}, {"channel": "smpp"}]
+    message = await relay.send(steps=steps, deadline_s=3600)
+    assert await relay.attempts(message) == [("sms", "queued")]
+    skip = (await relay.told(message))["timeline"][0]["decisions"][0]
+    assert (skip["do"], skip["reason"], skip["rule"]) == ("skip", "hours", "step-hours")
+    assert skip["set_at"] == "steps[0].hours"
+
+
+async def test_a_preview_tells_the_hours_of_each_step(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    steps = [{"line": "sms", "hours": {"from": "08:00", "until": "18:00"}}, {"line": "sms"}]
+    asked = {
+        "to": {"phone": PHONE},
+        "class": "service",
+        "text": "Hello",
+        "steps": steps,
+        "deadline_s": 86_400,
+    }
+    given, now = [msgspec.convert(asked, MessageInput)], relay.clock.now()
+    (told,) = await relay.ground.db.read(preview.preview, relay.world, relay.workspace_id, given, now)
+    assert isinstance(told, dict)
+    first, second = (
+        next(check for check in step["checks"] if check["rule"] == "step-hours") for step in told["steps"]
+    )
+    assert (first["verdict"], first["until"]) == ("hold", "2025-11-25T06:00:00.000Z")
+    assert first["set_at"] == "steps[0].hours"
+    assert second["verdict"] == "allow"
 
 
 async def test_send_at_is_not_early(relay: Relay) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.core.clock import from_datetime, iso, micros, to_datetime
-from angarium.core.values import Hours, MessageClass, Reason, Standing
+from angarium.core.values import Hours, MessageClass, Reason, Standing, Window
 from angarium.core.window import next_open
 from angarium.messaging.gate.facts import NO_LINE, Facts, LineRules
 from angarium.messaging.gate.judge import judge, judge_line, judge_person
@@ -240,6 +240,98 @@ def test_the_zone_is_that_of_the_contact_or_of_the_line(zone: str, open_then: bo
     line = shop(PROMOTIONAL, hours=Hours("09:00", "21:00", zone=zone))  # 23:00 in Tehran, 14:30 in New York
     judged = judge(Facts(PROMOTIONAL, TEHRAN, line, LATER), NIGHT)
     assert isinstance(judged, Allow) is open_then
+
+
+# ── the hours of a step ──────────────────────────────────────────────────────────────────────────────
+
+TEN_TO_SIX = Window("10:00", "18:00")
+STEPS = [  # the step's hours, class, zone of the person, now, deadline; None, until when it waits, a reason
+    (None, PROMOTIONAL, "Asia/Tehran", "2026-11-23T23:00+03:30", "2026-11-30T00:00+03:30", None),
+    (TEN_TO_SIX, PROMOTIONAL, "Asia/Tehran", "2026-11-23T10:00+03:30", "2026-11-30T00:00+03:30", None),
+    (TEN_TO_SIX, PROMOTIONAL, "Asia/Tehran", "2026-11-23T17:59+03:30", "2026-11-30T00:00+03:30", None),
+    (
+        TEN_TO_SIX,
+        PROMOTIONAL,
+        "Asia/Tehran",
+        "2026-11-23T18:00+03:30",
+        "2026-11-30T00:00+03:30",
+        "2026-11-24T10:00+03:30",
+    ),
+    # the same instant elsewhere: it is half past nine in the morning in New York, and 23:30 in Tokyo
+    (
+        TEN_TO_SIX,
+        PROMOTIONAL,
+        "America/New_York",
+        "2026-11-23T18:00+03:30",
+        "2026-11-30T00:00+03:30",
+        "2026-11-23T10:00-05:00",
+    ),
+    (
+        TEN_TO_SIX,
+        PROMOTIONAL,
+        "Asia/Tokyo",
+        "2026-11-23T18:00+03:30",
+        "2026-11-30T00:00+03:30",
+        "2026-11-24T10:00+09:00",
+    ),
+    # every class: who wrote the step meant it
+    (TEN_TO_SIX, OTP, "UTC", "2026-11-23T18:00+00:00", "2026-11-23T18:10+00:00", Reason.HOURS),
+    (TEN_TO_SIX, SERVICE, "UTC", "2026-11-23T18:00+00:00", "2026-11-24T10:00+00:00", Reason.HOURS),
+    (
+        TEN_TO_SIX,
+        SERVICE,
+        "UTC",
+        "2026-11-23T18:00+00:00",
+        "2026-11-24T10:01+00:00",
+        "2026-11-24T10:00+00:00",
+    ),
+    (
+        Window("10:00", "18:00", (1,)),
+        SERVICE,
+        "UTC",
+        "2026-11-23T18:00+00:00",
+        "2026-11-29T00:00+00:00",
+        Reason.HOURS,
+    ),
+    # clocks jump: Kyiv leaves out three to four, and has it twice
+    (
+        Window("03:30", "05:00"),
+        SERVICE,
+        "Europe/Kyiv",
+        "2026-03-29T02:59+02:00",
+        "2026-03-30T00:00+03:00",
+        "2026-03-29T04:00+03:00",
+    ),
+    (
+        Window("03:00", "03:30"),
+        SERVICE,
+        "Europe/Kyiv",
+        "2026-10-25T03:30+03:00",
+        "2026-10-26T00:00+02:00",
+        "2026-10-25T03:00+02:00",
+    ),
+]
+
+
+@pytest.mark.parametrize(("hours", "message_class", "zone", "now", "deadline", "expected"), STEPS)
+def test_a_step_goes_in_its_hours_where_the_person_is(
+    hours: Window | None,
+    message_class: MessageClass,
+    zone: str,
+    now: str,
+    deadline: str,
+    expected: str | Reason | None,
+) -> None:
+    line, person = shop(*MessageClass), Standing(time_zone=zone)
+    found = judge(Facts(message_class, person, line, instant(deadline), step=2, hours=hours), instant(now))
+    if expected is None:
+        assert isinstance(found, Allow)
+        return
+    assert isinstance(found, Defer | Refuse)
+    assert (found.rule, found.set_at, found.reason) == ("step-hours", "steps[2].hours", Reason.HOURS)
+    assert f"Step 3 goes from {hours.from_ if hours else ''}" in found.detail
+    assert isinstance(found, Refuse) is isinstance(expected, Reason)
+    assert isinstance(found, Refuse) or iso(found.until) == iso(instant(str(expected)))
 
 
 # ── hours, whatever they are ─────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ import pytest
 
 from angarium.channels import load
 from angarium.core.ports import Capabilities, Channel
-from angarium.core.values import MessageClass, Reason, ReceiptStatus
+from angarium.core.values import MessageClass, Reason, ReceiptStatus, Window
 from angarium.messaging import steps
 from angarium.messaging.cascade import Step
 from angarium.messaging.retry import Action
@@ -87,6 +87,9 @@ def test_a_provider_with_keys_is_left_once_its_tries_are_used_up() -> None:
             "shout",
             "one of " + ", ".join(Action),
         ),
+        (Step(channel="sms", hours=Window("25:00")), "hours.from", "25:00", "HH:MM, from 00:00 to 23:59"),
+        (Step(channel="sms", hours=Window(until="x")), "hours.until", "x", "HH:MM, from 00:00 to 24:00"),
+        (Step(channel="sms", hours=Window(days=(0,))), "hours.days", "0", "1 (Monday) to 7 (Sunday)"),
     ],
 )
 def test_what_is_wrong_is_named(step: Step, field: str, value: str, remedy: str) -> None:

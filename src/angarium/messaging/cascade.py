@@ -26,7 +26,7 @@ from __future__ import annotations
 import msgspec
 
 from angarium.core.clock import micros
-from angarium.core.values import MessageClass, Reason
+from angarium.core.values import MessageClass, Reason, Window
 from angarium.messaging.retry import RULED_OUT, Action, action
 from angarium.messaging.states import ATTEMPT_SUCCESS, OPEN_ATTEMPT, AttemptState, MessageState
 
@@ -55,6 +55,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     wait_s: float = 300.0  # from acceptance to success
     start_within_s: float | None = None  # from planning to acceptance; None: until the deadline
     on: dict[str, str] = {}  # reason -> retry, line, next or stop; overrides the common table, `retry.py`
+    hours: Window | None = None  # in which it is submitted, by the contact's own clock; None: at any hour
 
 
 class Try(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.decoding import Shape
 from angarium.core.problems import FieldProblem
+from angarium.core.values import Window
 from angarium.messaging import cascades as flows
 from angarium.messaging import steps
 from angarium.messaging.cascade import Step
@@ -37,7 +38,12 @@ EXAMPLE = CascadeInput(
     "vk-viber-sms",
     (
         Step(channel="vk_notify", success="read", wait_s=120.0),
-        Step(channel="viber_business", wait_s=300.0, on={"blocked_by_user": "stop"}),
+        Step(
+            channel="viber_business",
+            wait_s=300.0,
+            on={"blocked_by_user": "stop"},
+            hours=Window("10:00", "20:00"),
+        ),
         Step(line="sms-main", wait_s=86_400.0),
     ),
 )
@@ -46,7 +52,13 @@ SHOWN_EXAMPLE = CascadeShown(
     name="vk-viber-sms",
     steps=[
         Step(channel="vk_notify", success="read", wait_s=120.0),
-        Step(channel="viber_business", success="delivered", wait_s=300.0, on={"blocked_by_user": "stop"}),
+        Step(
+            channel="viber_business",
+            success="delivered",
+            wait_s=300.0,
+            on={"blocked_by_user": "stop"},
+            hours=Window("10:00", "20:00"),
+        ),
         Step(line="sms-main", success="delivered", wait_s=86_400.0),
     ],
     digest="6f9c6f1fd2d8b1b7c0f4d6a3e5b2c1a09f8e7d6c5b4a39281706f5e4d3c2b1a0",
@@ -57,7 +69,8 @@ SHOWN_EXAMPLE = CascadeShown(
 EXPLAINED = (
     "1 to 10 steps, each on a `channel` or a `line`. `success` is accepted, delivered or read; without it, "
     "delivered where the channel reports it, else accepted. `wait_s` runs from acceptance. `on` says what "
-    "follows a reason: retry, line, next or stop. `warnings` are no errors."
+    "follows a reason: retry, line, next or stop. `hours` are those in which the step goes, by the contact's "
+    "own clock. `warnings` are no errors."
 )
 
 

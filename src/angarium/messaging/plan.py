@@ -32,7 +32,7 @@ from angarium.messaging.store import leftovers
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.messages import Message
-from angarium.messaging.way import Way, find_way, native_ttl_s
+from angarium.messaging.way import Way, find_way, native_ttl_s, write_hours
 from angarium.messaging.world import World
 from angarium.storage import facts
 from angarium.storage.database import Transaction
@@ -287,6 +287,7 @@ def _attempt(world: World, case: Case, send: Send, way: Way, now: int) -> Attemp
         due_at=way.due_at,
         expires_at=message.expires_at,
         planned_at=way.due_at,
+        hours=write_hours(step.hours),
     )
 
 

@@ -160,12 +160,12 @@ def _checks(world: World, case: Case, index: int, now: int) -> list[Document]:
     return [
         {"line": line.name, **_check(finding)}
         for line in lines_of(world, case.message.workspace_id, case.steps[index])
-        for finding in explain(_met(world, case, _facts(world, case, line), line, now), now)
+        for finding in explain(_met(world, case, _facts(world, case, index, line), line, now), now)
     ]
 
 
-def _facts(world: World, case: Case, line: Line) -> Facts:
-    """A message on a line, whether or not there is an address and wording for it."""
+def _facts(world: World, case: Case, step: int, line: Line) -> Facts:
+    """A step of a message on a line, whether or not there is an address and wording for it."""
     assert case.contact is not None
     channel = world.channels[line.channel]
     address = case.contact.address(channel.address_kind, case.message.to_address)
@@ -173,6 +173,7 @@ def _facts(world: World, case: Case, line: Line) -> Facts:
     return facts_of(
         world,
         case,
+        step,
         case.contact.standing(),
         line,
         (channel.address_kind, address.value if address else ""),

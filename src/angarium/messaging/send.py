@@ -32,7 +32,7 @@ from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import leftovers, owners, queue
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt, Part
-from angarium.messaging.way import line_rules, operator_of, wording_facts
+from angarium.messaging.way import line_rules, operator_of, read_hours, wording_facts
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -193,6 +193,8 @@ def _verdict(
             suppressed=known.against(kind, attempt.address),
             touches=known.had(attempt.contact_id),
             policies=known.policies,
+            step=attempt.step,
+            hours=read_hours(attempt.hours),
         )
         return judge(facts, now)
     except Exception as error:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from angarium.core import window
 from angarium.core.ports import Channel
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Reason, ReceiptStatus
@@ -116,6 +117,8 @@ def _check_terms(step: Step, channel: Channel | None) -> Iterator[FieldProblem]:
         if seconds is not None and not WAIT_MIN_S <= seconds <= WAIT_MAX_S:
             remedy = f"{WAIT_MIN_S:g} to {WAIT_MAX_S:g} seconds"
             yield FieldProblem(name, "is out of range", remedy, f"{seconds:g}")
+    if step.hours is not None:
+        yield from window.wrong(step.hours, "hours")
     for reason, action in step.on.items():
         if reason not in set(Reason):
             yield FieldProblem("on", "there is no such reason", "one of " + ", ".join(Reason), shown(reason))

@@ -16,7 +16,7 @@ from angarium.content import rules as wording_rules
 from angarium.content.saying import fit, say
 from angarium.core.clock import MICROS
 from angarium.core.ports import Channel
-from angarium.core.values import AddressKind, Content, Json, MessageClass, Reason, Standing
+from angarium.core.values import AddressKind, Content, Json, MessageClass, Reason, Standing, Window
 from angarium.lines import destinations
 from angarium.lines.requirements import requirements
 from angarium.lines.store import Line
@@ -193,7 +193,7 @@ def _choose_line(
         if not candidate.fit:
             continue
         line = by_id[candidate.line_id]
-        facts = facts_of(world, case, standing, line, (channel.address_kind, address), content)
+        facts = facts_of(world, case, send.step, standing, line, (channel.address_kind, address), content)
         verdict = _judged(case, facts, line, quotes[line.id], now)
         way = Way(line, address, content, parts[line.id], now, order, quotes[line.id])
         if isinstance(verdict, Refuse):
@@ -284,13 +284,14 @@ def line_rules(line: Line) -> LineRules:
 def facts_of(
     world: World,
     case: Case,
+    step: int,
     standing: Standing,
     line: Line,
     place: tuple[AddressKind, str],
     content: Content,
     found: Promotes | None = None,
 ) -> Facts:
-    """A message on a line, to an address, as the gate sees it; `found` is what its words promote."""
+    """A step of a message on a line, to an address, as the gate sees it; `found`: what its words promote."""
     message, known = case.message, case.permissions
     return Facts(
         message.message_class,
@@ -309,6 +310,8 @@ def facts_of(
         suppressed=known.against(*place),
         touches=known.had(message.contact_id),
         policies=known.policies,
+        step=step,
+        hours=case.steps[step].hours,
     )
 
 
@@ -338,6 +341,17 @@ def wording_facts(
     """The words of a message on a channel as the gate sees them."""
     policies = world.policies.of(workspace_id)
     return wording(policies.approvals, message_class, channel, version_id, policies.recalled)
+
+
+def write_hours(hours: Window | None) -> str:
+    """The hours of a step as an attempt keeps them: whoever claims it does not look for its step."""
+    return "" if hours is None else msgspec.json.encode(hours).decode()
+
+
+@lru_cache(maxsize=ORDERS_KEPT)
+def read_hours(text: str) -> Window | None:
+    """The hours that an attempt keeps."""
+    return msgspec.json.decode(text, type=Window) if text else None
 
 
 def operator_of(line: Line, address: str) -> str:

@@ -6,7 +6,7 @@ import msgspec
 
 from angarium.contacts.suppression import Suppressed
 from angarium.core import ids
-from angarium.core.values import Hours, MessageClass, Standing
+from angarium.core.values import Hours, MessageClass, Standing, Window
 from angarium.lines.patterns_index import Index
 from angarium.lines.registration_rules import Standing as Registered
 from angarium.messaging.gate import documents
@@ -72,6 +72,8 @@ class Facts(msgspec.Struct, frozen=True):
     suppressed: tuple[Suppressed, ...] = ()  # what is known against the address it goes to
     touches: tuple[Touch, ...] = ()  # what the contact has had lately; asked for when there are caps
     policies: PeoplePolicies = documents.NONE
+    step: int = 0  # of its cascade, from 0
+    hours: Window | None = None  # those of the step
 
     @property
     def contact_at(self) -> str:

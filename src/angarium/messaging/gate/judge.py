@@ -39,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     *line.RULES,
     ("pattern", pattern.pattern),
     (quiet.NAME, quiet.quiet_hours),
+    ("step-hours", hours.step_hours),
     ("line-hours", hours.line_hours),
     (caps.NAME, caps.caps),
     *budget.RULES,

@@ -52,6 +52,7 @@ class Attempt(msgspec.Struct):
     ended_at: int | None = None
     billed_at: int | None = None
     budgets: str = ""  # the counters that its price is reserved in, was spent of or given back to
+    hours: str = ""  # those of its step, as JSON; empty: any
 
 
 class Part(msgspec.Struct):

@@ -138,6 +138,7 @@ attempt = Table(
     Column("ended_at", Instant),
     Column("billed_at", Instant),
     Column("budgets", Words, nullable=False),
+    Column("hours", Words, nullable=False),
     PrimaryKeyConstraint("workspace_id", "id"),
     Index("attempt_step", "workspace_id", "message_id", "step", "number", unique=True),
     sqlite_with_rowid=False,
