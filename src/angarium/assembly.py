@@ -27,6 +27,8 @@ from angarium.accounts.limits import Limits
 from angarium.accounts.notary import Notary
 from angarium.accounts.oidc import Providers
 from angarium.campaigns import api as campaigns
+from angarium.campaigns import report_api as campaign_reports
+from angarium.campaigns.report import Reports
 from angarium.campaigns.runner import CampaignRunner
 from angarium.channels import kit
 from angarium.config import Settings
@@ -128,6 +130,7 @@ HANDLERS = [
     *messages.HANDLERS,
     *unknowns.HANDLERS,
     *campaigns.HANDLERS,
+    *campaign_reports.HANDLERS,
     *costs_api.HANDLERS,
     *health_api.HANDLERS,
     *budgets_api.HANDLERS,
@@ -257,6 +260,7 @@ def application(house: House) -> Litestar:
             "line_states": house.engine.states,
             "imports": house.imports,
             "exports": house.exports,
+            "campaign_reports": Reports(house.world),
             "public_url": house.settings.public_url,
             "lines_known": partial(lines_known, house.ground),
             "reception": reception,

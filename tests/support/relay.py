@@ -33,8 +33,9 @@ from angarium.lines.rules import LineInput
 from angarium.lines.store import Line
 from angarium.lines.tariffs_flows import ListInput, TariffInput
 from angarium.lines.tariffs_store import PriceList, Tariff
-from angarium.messaging import accept, plan, policies, receive, reconcile, send, story, withdrawal
+from angarium.messaging import accept, cascades, plan, policies, receive, reconcile, send, story, withdrawal
 from angarium.messaging.accept import Answer, MessageInput, Order
+from angarium.messaging.cascades import CascadeInput
 from angarium.messaging.case import Case, wake
 from angarium.messaging.receive import Read
 from angarium.messaging.send import Ended
@@ -176,6 +177,18 @@ class Relay:
 
         await self.ground.db.run(work)
 
+    async def cascade(self, name: str, steps: list[dict[str, Any]]) -> None:
+        """A cascade."""
+        given = msgspec.convert({"name": name, "steps": steps}, CascadeInput)
+        await self.ground.db.run(
+            cascades.new_cascade, self.ground, self.world.channels, self.workspace_id, given
+        )
+
+    def accepted(self) -> Accepted:
+        """The provider takes it, under a reference that `last_ref` tells."""
+        self._refs += 1
+        return Accepted((f"ref{self._refs}",))
+
     # ── what it asks for ─────────────────────────────────────────────────────────────────────────────
 
     async def order(
@@ -207,10 +220,7 @@ class Relay:
     async def take(self, line: str, outcome: Outcome | None = None) -> Attempt:
         """Claim the one attempt that is due on a line and let the provider answer; Accepted by default."""
         (attempt,) = await self.claim(line)
-        if outcome is None:
-            self._refs += 1
-            outcome = Accepted((f"ref{self._refs}",))
-        await self.answer(attempt, outcome)
+        await self.answer(attempt, self.accepted() if outcome is None else outcome)
         return attempt
 
     def last_ref(self) -> str:

@@ -122,7 +122,7 @@ async def list_campaigns(request: Call) -> JsonAnswer:
 async def create_campaign(request: Call) -> JsonAnswer:
     """A new draft."""
     body = await edge.read_body(request)
-    given, world, deed = CAMPAIGN.read(body), _world(request), _deed(request)
+    given, world, deed = CAMPAIGN.read(body), world_of(request), _deed(request)
 
     async def work(tx: Transaction) -> CampaignShown:
         return shown(await flows.create(tx, world, request.auth.workspace_id, given, deed))
@@ -199,7 +199,7 @@ async def delete_campaign(request: Call) -> JsonAnswer:
 )
 async def start_campaign(request: Call) -> JsonAnswer:
     """It goes, as far as it may."""
-    return await _moved(request, lambda tx, *at: flows.start(tx, _world(request), *at))
+    return await _moved(request, lambda tx, *at: flows.start(tx, world_of(request), *at))
 
 
 @route(
@@ -231,8 +231,8 @@ async def pause_campaign(request: Call) -> JsonAnswer:
 )
 async def resume_campaign(request: Call) -> JsonAnswer:
     """It goes on where it was."""
-    answer = await _moved(request, lambda tx, *at: flows.resume(tx, _world(request), *at))
-    halts.wake(_world(request), request.auth.workspace_id)
+    answer = await _moved(request, lambda tx, *at: flows.resume(tx, world_of(request), *at))
+    halts.wake(world_of(request), request.auth.workspace_id)
     return answer
 
 
@@ -266,7 +266,7 @@ async def stop_campaign(request: Call) -> JsonAnswer:
 )
 async def copy_campaign(request: Call) -> JsonAnswer:
     """A new draft like it."""
-    campaign_id, world, deed = edge.id_in_path(request, "campaign"), _world(request), _deed(request)
+    campaign_id, world, deed = edge.id_in_path(request, "campaign"), world_of(request), _deed(request)
 
     async def work(tx: Transaction) -> CampaignShown:
         return shown(await flows.copy(tx, world, request.auth.workspace_id, campaign_id, deed))
@@ -290,7 +290,8 @@ def _deed(request: Call) -> Deed:
     return Deed(request.auth.actor, edge.ground_of(request).clock.now(), request.auth.reach)
 
 
-def _world(request: Call) -> World:
+def world_of(request: Call) -> World:
+    """What the flows of messages work with."""
     desk: Desk = request.scope["litestar_app"].state.messages
     return desk.world
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from angarium.messaging.pricing import quote
 from angarium.messaging.states import ATTEMPT_SUCCESS, MessageState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
-from angarium.messaging.store.attempts import Attempt, LineTotals
+from angarium.messaging.store.attempts import Attempt, StepTotals
 from angarium.messaging.store.messages import Filter, Message
 from angarium.messaging.way import word
 from angarium.messaging.world import World
@@ -31,6 +31,7 @@ from angarium.storage.database import Transaction
 Document = dict[str, Any]
 
 PAGE = 500
+SAMPLE = 2_000  # messages that are priced one by one, where an estimate will do
 NEWEST = (1 << 63) - 1
 EXPORTED = (
     "message",
@@ -58,7 +59,7 @@ WENT_OUT = frozenset({MessageState.SENT, MessageState.DELIVERED, MessageState.RE
 async def report(tx: Transaction, world: World, workspace_id: int, label: str) -> Document:
     """Where the messages of a label stand, and what each line did for them."""
     shares = await message_store.summary(tx, workspace_id, label)
-    lines = await attempt_store.by_line(tx, workspace_id, label)
+    steps = await attempt_store.by_step(tx, workspace_id, label)
     by_state: dict[str, int] = {}
     reasons: dict[str, dict[str, int]] = {}
     for share in shares:
@@ -77,11 +78,26 @@ async def report(tx: Transaction, world: World, workspace_id: int, label: str) -
         "by_state": by_state,
         "reasons": reasons,
         "cost": [{"amount": price_text(micros), "currency": currency} for currency, micros in costs.items()],
-        "lines": [_line_totals(world, workspace_id, totals) for totals in lines],
+        "lines": [totals_shown(world, workspace_id, totals) for totals in by_line(steps)],
     }
 
 
-def _line_totals(world: World, workspace_id: int, totals: LineTotals) -> Document:
+def by_line(steps: Iterable[StepTotals]) -> list[StepTotals]:
+    """The same for each line alone, whatever the step."""
+    found: dict[tuple[str, int], StepTotals] = {}
+    for one in steps:
+        place = (one.channel, one.line_id)
+        found[place] = _added(found[place], one) if place in found else one
+    return [found[place] for place in sorted(found)]
+
+
+def _added(one: StepTotals, other: StepTotals) -> StepTotals:
+    sums = {name: getattr(one, name) + getattr(other, name) for name in StepTotals.__struct_fields__[3:]}
+    return msgspec.structs.replace(one, **sums)
+
+
+def totals_shown(world: World, workspace_id: int, totals: StepTotals) -> Document:
+    """What a line did, as it is told."""
     line = world.lines.seen(workspace_id, totals.line_id)
     document: Document = msgspec.to_builtins(totals)
     document["line"] = line.name if line else ids.show("line", totals.line_id)
@@ -89,7 +105,7 @@ def _line_totals(world: World, workspace_id: int, totals: LineTotals) -> Documen
         "amount": price_text(document.pop("cost_micros")),
         "currency": line.currency if line else "",
     }
-    del document["line_id"]
+    del document["line_id"], document["step"]
     return document
 
 
@@ -98,11 +114,11 @@ def _line_totals(world: World, workspace_id: int, totals: LineTotals) -> Documen
 
 async def export(world: World, workspace_id: int, label: str) -> AsyncIterator[str]:
     """A CSV with a row for each message of a label, newest first, a page at a time."""
-    yield _csv([EXPORTED])
+    yield csv_text([EXPORTED])
     before: int | None = NEWEST
     while before is not None:
         rows, before = await world.ground.db.read(_export_page, world, workspace_id, label, before)
-        yield _csv(rows)
+        yield csv_text(rows)
 
 
 async def _export_page(
@@ -119,45 +135,51 @@ async def _export_page(
     return rows, found[-1].id if len(found) == PAGE else None
 
 
+def best_of(submitted: Iterable[Attempt]) -> Attempt | None:
+    """The attempt that stands for a message: the one that reached the person, else the last one."""
+    return max(submitted, key=lambda a: (ATTEMPT_SUCCESS.get(a.state, 0), a.id), default=None)
+
+
 def _row(world: World, message: Message, tried: list[Attempt], person: Contact | None) -> tuple[object, ...]:
-    """The attempt that reached the person stands for the message; else the last one."""
     submitted = [attempt for attempt in tried if attempt.submitted_at is not None]
-    best = max(submitted, key=lambda a: (ATTEMPT_SUCCESS.get(a.state, 0), a.id), default=None)
+    best = best_of(submitted)
     line = world.lines.seen(message.workspace_id, best.line_id) if best else None
     return (
         ids.show("message", message.id),
         message.message_class.value,
         message.label,
         ids.show("contact", message.contact_id),
-        _cell((person and person.external_id) or ""),
-        _cell(person.name if person else ""),
+        cell((person and person.external_id) or ""),
+        cell(person.name if person else ""),
         message.state.value,
         message.reason,
         best.channel if best else "",
         line.name if line else "",
-        _cell(best.address if best else ""),
+        cell(best.address if best else ""),
         best.parts if best else "",
         len(submitted),
-        _time(best.accepted_at if best else None),
-        _time(best.delivered_at if best else None),
-        _time(best.read_at if best else None),
+        time_text(best.accepted_at if best else None),
+        time_text(best.delivered_at if best else None),
+        time_text(best.read_at if best else None),
         price_text(message.cost_micros),
         message.currency,
     )
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Text that a spreadsheet does not take for a formula (OWASP, CSV injection); phones keep their plus."""
     if text[:1] in ("=", "-", "@", "\t", "\r") or (text[:1] == "+" and not text[1:].isdigit()):
         return "'" + text
     return text
 
 
-def _time(at: int | None) -> str:
+def time_text(at: int | None) -> str:
+    """An instant in a cell; empty for none."""
     return "" if at is None else iso(at)
 
 
-def _csv(rows: list[tuple[object, ...]]) -> str:
+def csv_text(rows: list[tuple[object, ...]]) -> str:
+    """Rows as CSV."""
     buffer = io.StringIO()
     csv.writer(buffer).writerows(rows)  # RFC 4180: CRLF
     return buffer.getvalue()
@@ -166,19 +188,35 @@ def _csv(rows: list[tuple[object, ...]]) -> str:
 # ── had it all gone one way ──────────────────────────────────────────────────────────────────────────
 
 
-async def instead(world: World, workspace_id: int, label: str, channel: str) -> Document:
-    """What it had cost, if every message that went out had gone over the cheapest line of one channel."""
+async def instead(
+    world: World, workspace_id: int, label: str, channel: str, *, sample: bool = False
+) -> Document:
+    """What it had cost, if every message that went out had gone over the cheapest line of one channel.
+
+    `sample`: from the newest of them, for very many.
+    """
     lines = [line for line in world.lines.of(workspace_id) if line.channel == channel]
     total, count, currency = 0, 0, lines[0].currency if lines else ""
     before: int | None = NEWEST if lines else None
+    sampled = False
     while before is not None:
         page = await world.ground.db.read(_priced_page, world, workspace_id, label, lines, before)
         total, count, before = total + page.micros, count + page.messages, page.before
+        if sample and count >= SAMPLE and before is not None:
+            went = await _went_out(world, workspace_id, label)
+            total, count, before = round(total * went / count), went, None
+            sampled = True
     return {
         "channel": channel,
         "messages": count,
+        "estimated": sampled,
         "cost": {"amount": price_text(total), "currency": currency},
     }
+
+
+async def _went_out(world: World, workspace_id: int, label: str) -> int:
+    shares = await world.ground.db.read(message_store.summary, workspace_id, label)
+    return sum(share.total for share in shares if share.state in WENT_OUT)
 
 
 class Priced(msgspec.Struct, frozen=True):

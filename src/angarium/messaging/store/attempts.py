@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, case, exists, func, select
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, literal_column, select
 
+from angarium.core.clock import MICROS
 from angarium.core.values import MessageClass
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store.tables import attempt, message, part
@@ -187,8 +188,9 @@ def _happened(column: Any) -> Any:
     return func.sum(case((column.is_not(None), 1), else_=0))
 
 
-_by_line = Statement(
+_by_step = Statement(
     select(
+        attempt.c.step,
         attempt.c.channel,
         attempt.c.line_id,
         func.count(),
@@ -196,8 +198,10 @@ _by_line = Statement(
         _happened(attempt.c.delivered_at),
         _happened(attempt.c.read_at),
         func.sum(case((attempt.c.state.in_(["refused", "failed"]), 1), else_=0)),
+        func.sum(case((attempt.c.state == "unknown", 1), else_=0)),
         func.sum(case((_fell_back, 1), else_=0)),
         func.sum(attempt.c.late),
+        func.sum(attempt.c.parts),
         func.sum(attempt.c.cost_micros),
     )
     .join(
@@ -205,9 +209,28 @@ _by_line = Statement(
     )
     .where(_here, message.c.label == bindparam("label"), message.c.label != "")
     .where(attempt.c.submitted_at.is_not(None))
-    .group_by(attempt.c.channel, attempt.c.line_id)
-    .order_by(attempt.c.channel, attempt.c.line_id)
+    .group_by(attempt.c.step, attempt.c.channel, attempt.c.line_id)
+    .order_by(attempt.c.step, attempt.c.channel, attempt.c.line_id)
 )
+_hour: ColumnElement[int] = literal_column(str(3_600 * MICROS))
+
+
+def _by_hour(column: Any) -> Statement:
+    hour = (column - column % _hour).label("hour")
+    return Statement(
+        select(hour, func.count())
+        .join(
+            message,
+            (message.c.workspace_id == attempt.c.workspace_id) & (message.c.id == attempt.c.message_id),
+        )
+        .where(_here, message.c.label == bindparam("label"), message.c.label != "", column.is_not(None))
+        .group_by(hour)
+        .order_by(hour)
+    )
+
+
+_delivered_by_hour = _by_hour(attempt.c.delivered_at)
+_read_by_hour = _by_hour(attempt.c.read_at)
 
 
 async def insert(tx: Transaction, attempts: Sequence[Attempt]) -> None:
@@ -340,9 +363,10 @@ async def last_to(tx: Transaction, workspace_id: int, line_id: int, contact_id: 
     return row[0] or 0 if row else 0
 
 
-class LineTotals(msgspec.Struct, frozen=True):
-    """What one line did for the messages of a label."""
+class StepTotals(msgspec.Struct, frozen=True):
+    """What one line did in one step for the messages of a label."""
 
+    step: int
     channel: str
     line_id: int
     tried: int
@@ -350,14 +374,24 @@ class LineTotals(msgspec.Struct, frozen=True):
     delivered: int
     read: int
     failed: int
+    unknown: int
     fell_back: int
     late: int
+    parts: int
     cost_micros: int
 
 
-async def by_line(tx: Transaction, workspace_id: int, label: str) -> list[LineTotals]:
-    """What each line did for the messages of a label."""
-    return [LineTotals(*row) for row in await tx.rows(_by_line, workspace_id=workspace_id, label=label)]
+async def by_step(tx: Transaction, workspace_id: int, label: str) -> list[StepTotals]:
+    """What each line did in each step for the messages of a label."""
+    return [StepTotals(*row) for row in await tx.rows(_by_step, workspace_id=workspace_id, label=label)]
+
+
+async def by_hour(tx: Transaction, workspace_id: int, label: str) -> dict[int, tuple[int, int]]:
+    """How much of a label was delivered and how much was read in each hour, by its beginning, UTC."""
+    asked = {"workspace_id": workspace_id, "label": label}
+    delivered = {row[0]: row[1] for row in await tx.rows(_delivered_by_hour, **asked)}
+    read_ = {row[0]: row[1] for row in await tx.rows(_read_by_hour, **asked)}
+    return {hour: (delivered.get(hour, 0), read_.get(hour, 0)) for hour in sorted({*delivered, *read_})}
 
 
 def _row(one: Attempt) -> tuple[Any, ...]:

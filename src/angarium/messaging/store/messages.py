@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import and_, bindparam, func, or_, select
 
+from angarium.core.ids import earliest
 from angarium.core.values import MessageClass, Reason
 from angarium.messaging.cascade import Skip
 from angarium.messaging.states import MessageState
@@ -118,6 +119,14 @@ _page = Statement(newest.where(listed))
 _page_of_label = Statement(newest.where(listed, message.c.label == bindparam("label"), message.c.label != ""))
 _page_of_contact = Statement(
     newest.where(listed, message.c.contact_id == bindparam("contact_id"), _matches(message.c.label, "label"))
+)
+_made_since = Statement(
+    select(func.count()).where(
+        _here,
+        message.c.label == bindparam("label"),
+        message.c.label != "",
+        message.c.id >= bindparam("from_id"),
+    )
 )
 _summary = Statement(
     select(
@@ -232,6 +241,13 @@ class Share(msgspec.Struct, frozen=True):
     finished: int
     total: int
     cost_micros: int
+
+
+async def made_since(tx: Transaction, workspace_id: int, label: str, at: int) -> int:
+    """How many messages of a label were made since an instant."""
+    asked = {"workspace_id": workspace_id, "label": label, "from_id": earliest(at)}
+    row = await tx.row(_made_since, **asked)
+    return row[0] if row else 0
 
 
 async def summary(tx: Transaction, workspace_id: int, label: str) -> list[Share]:

@@ -1,0 +1,128 @@
+"""What a campaign has come to: members, states, steps, hours, cost, and how long it will still take.
+
+It is counted from the rows of messages and attempts, not from counters of our own, so that it cannot drift
+from them. That takes seconds for a million, so a count is shown for a while before the next one is made; it
+says of when it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from angarium.campaigns import flows, schedule
+from angarium.campaigns.states import CampaignState, MemberState
+from angarium.campaigns.store import campaigns as store
+from angarium.campaigns.store import members as member_store
+from angarium.campaigns.store.campaigns import Campaign
+from angarium.core.clock import MICROS, iso, micros
+from angarium.messaging import report as messages
+from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import messages as message_store
+from angarium.messaging.world import World
+from angarium.storage.database import Transaction
+
+Document = dict[str, Any]
+
+MINUTE_S = 60.0
+SHOWN_S = 1.0  # a count is shown at least so long
+TIMES = 20  # and so many times as long as it took: looking never takes more than a twentieth of a core
+KEPT_MAX = 200  # counts at hand
+SMS = "smpp"  # the channel that all of it is compared with
+REACHED = ("delivered", "read")
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A count, and until when it is shown."""
+
+    document: Document
+    until: float  # by the monotonic clock
+    updated_at: int
+
+
+class Reports:
+    """Counts of campaigns, each kept for a while."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._kept: dict[tuple[int, int], Kept] = {}
+
+    async def of(self, workspace_id: int, campaign_id: int) -> Document:
+        """The report of a campaign; a Problem when there is none."""
+        db, clock = self._world.ground.db, self._world.ground.clock
+        one = await db.read(flows.existing, workspace_id, campaign_id)
+        kept = self._kept.get((workspace_id, campaign_id))
+        began = clock.monotonic()
+        if kept is None or began >= kept.until or kept.updated_at != one.updated_at:
+            counted = await db.read(count, self._world, workspace_id, campaign_id, clock.now())
+            took_s = clock.monotonic() - began
+            until = clock.monotonic() + max(SHOWN_S, TIMES * took_s)
+            if len(self._kept) >= KEPT_MAX:
+                self._kept.clear()
+            kept = self._kept[workspace_id, campaign_id] = Kept(counted, until, one.updated_at)
+        return kept.document
+
+    async def instead(self, workspace_id: int, campaign_id: int) -> Document:
+        """What it had cost by SMS alone, from a sample."""
+        return await messages.instead(self._world, workspace_id, flows.label(campaign_id), SMS, sample=True)
+
+
+async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: int, now: int) -> Document:
+    """A report of a campaign that is there, on one snapshot."""
+    one = await store.by_id(tx, workspace_id, campaign_id)
+    assert one is not None
+    label = flows.label(campaign_id)
+    summed = await messages.report(tx, world, workspace_id, label)
+    steps = await attempt_store.by_step(tx, workspace_id, label)
+    hours = await attempt_store.by_hour(tx, workspace_id, label)
+    left_out = {
+        reason: number
+        for state, reason, number in await member_store.reasons(tx, workspace_id, campaign_id)
+        if state == MemberState.LEFT_OUT
+    }
+    by_state = summed["by_state"]
+    return {
+        "id": label,
+        "as_of": iso(now),
+        "state": one.state.value,
+        "members": {
+            "total": one.members,
+            "told": one.told,
+            "left_out": one.left_out,
+            "waiting": one.waiting,
+        },
+        "left_out": left_out,
+        "by_state": by_state,
+        "reasons": summed["reasons"],
+        "reached": sum(by_state.get(state, 0) for state in REACHED),
+        "open": summed["total"] - summed["finished"],
+        "unknown": by_state.get("unknown", 0),
+        "cost": summed["cost"],
+        "steps": [
+            {"step": totals.step + 1, **messages.totals_shown(world, workspace_id, totals)}
+            for totals in steps
+        ],
+        "hours": [
+            {"hour": iso(hour), "delivered": delivered, "read": read}
+            for hour, (delivered, read) in hours.items()
+        ],
+        "pace": await _pace(tx, one, now),
+    }
+
+
+async def _pace(tx: Transaction, one: Campaign, now: int) -> Document:
+    """How fast it goes, and when the last member would be told at that."""
+    label, since = flows.label(one.id), now - micros(MINUTE_S)
+    began_at = max(since, one.built_at or now)
+    made = await message_store.made_since(tx, one.workspace_id, label, since)
+    per_s = made * MICROS / max(1, now - began_at)
+    given = flows.wanted(one).schedule
+    limit = schedule.pace_of(given, one.members)
+    expected = limit.per_hour / 3_600 if limit else per_s
+    goes = one.state is CampaignState.RUNNING and expected > 0 and one.waiting > 0
+    return {
+        "per_s": round(per_s, 1),
+        "told_by": iso(now + round(one.waiting / expected * MICROS)) if goes else None,
+        "ends_at": iso(one.ended_at) if one.ended_at is not None else None,
+    }

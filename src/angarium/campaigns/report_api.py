@@ -1,0 +1,165 @@
+"""The JSON edge of what a campaign has come to: its report, and who got what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from angarium.accounts import edge
+from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, Streamed, route
+from angarium.campaigns import flows, recipients
+from angarium.campaigns.api import world_of
+from angarium.campaigns.recipients import RecipientShown, Wanted
+from angarium.campaigns.report import Reports
+from angarium.core.decoding import Shape
+
+
+class RecipientQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which recipients: those in a state (of the member, or of its message), for a reason."""
+
+    state: str = ""
+    reason: str = ""
+    cursor: str = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class FileQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which recipients go into a file."""
+
+    state: str = ""
+    reason: str = ""
+
+
+RECIPIENTS, FILE = Shape(RecipientQuery), Shape(FileQuery)
+REPORT_EXAMPLE = {
+    "id": "cmp_05a58xarj0000",
+    "as_of": "2026-12-01T08:00:00.000Z",
+    "state": "running",
+    "members": {"total": 120_000, "told": 41_500, "left_out": 312, "waiting": 78_188},
+    "left_out": {"opted_out": 300, "no_address": 12},
+    "by_state": {"delivered": 39_000, "sent": 2_000, "failed": 500},
+    "reasons": {"failed": {"unreachable": 500}},
+    "reached": 39_000,
+    "open": 2_000,
+    "unknown": 0,
+    "cost": [{"amount": "1245", "currency": "EUR"}],
+    "steps": [],
+    "hours": [{"hour": "2026-12-01T07:00:00.000Z", "delivered": 39_000, "read": 0}],
+    "pace": {"per_s": 5.6, "told_by": "2026-12-01T11:54:33.000Z", "ends_at": None},
+}
+RECIPIENT_EXAMPLE = RecipientShown(
+    contact="con_05a58xarj0000",
+    external_id="C1",
+    name="Олена Шевченко",
+    state="delivered",
+    reason="",
+    detail="",
+    message="msg_05a581yz00002",
+    variant=0,
+    channel="smpp",
+    line="sms",
+    address="+380501234567",
+    parts=1,
+    tried=1,
+    accepted_at="2026-12-01T07:58:00.000Z",
+    delivered_at="2026-12-01T07:58:04.000Z",
+    read_at="",
+    cost="0.03",
+    currency="EUR",
+)
+
+
+@route(
+    "GET /v1/campaigns/{campaign_id}/report",
+    Operation(
+        summary="What a campaign has come to",
+        detail="Members, states, reasons, what each step did on each line, cost, delivered and read by hour, "
+        "and how long it will still take. Of a large campaign a count is shown for a while: `as_of` says of "
+        "when it is.",
+        scope="messages:read",
+        gives=Any,
+        problems=(404,),
+        answer_example=REPORT_EXAMPLE,
+    ),
+)
+async def report_campaign(request: Call) -> JsonAnswer:
+    """The numbers."""
+    campaign_id = edge.id_in_path(request, "campaign")
+    return edge.answer(request, await _reports(request).of(request.auth.workspace_id, campaign_id))
+
+
+@route(
+    "GET /v1/campaigns/{campaign_id}/report/instead",
+    Operation(
+        summary="What a campaign had cost by SMS alone",
+        detail="Of more than 2,000 messages it is estimated from the newest.",
+        scope="messages:read",
+        gives=Any,
+        problems=(404,),
+        answer_example={
+            "channel": "smpp",
+            "messages": 41_000,
+            "estimated": True,
+            "cost": {"amount": "1890", "currency": "EUR"},
+        },
+    ),
+)
+async def report_instead(request: Call) -> JsonAnswer:
+    """The same messages, by the cheapest SMS line."""
+    campaign_id, workspace_id = edge.id_in_path(request, "campaign"), request.auth.workspace_id
+    await edge.ground_of(request).db.read(flows.existing, workspace_id, campaign_id)
+    return edge.answer(request, await _reports(request).instead(workspace_id, campaign_id))
+
+
+@route(
+    "GET /v1/campaigns/{campaign_id}/recipients",
+    Operation(
+        summary="Who got what in a campaign",
+        detail="In the order of contacts. With a filter a page may be short, or empty, though others follow: "
+        "go on while there is a `next`.",
+        scope="messages:read",
+        asks=RECIPIENTS,
+        gives=Page[RecipientShown],
+        problems=(404,),
+        answer_example=Page([RECIPIENT_EXAMPLE]),
+    ),
+)
+async def list_recipients(request: Call) -> JsonAnswer:
+    """Members with what became of their messages."""
+    campaign_id, workspace_id = edge.id_in_path(request, "campaign"), request.auth.workspace_id
+    query, world = RECIPIENTS.read_query(request.scope["query_string"]), world_of(request)
+    after, db = edge.read_cursor(query.cursor), edge.ground_of(request).db
+    await db.read(flows.existing, workspace_id, campaign_id)
+    wanted = Wanted(query.state, query.reason)
+    found = await db.read(recipients.page, world, workspace_id, campaign_id, wanted, after, query.limit)
+    following = None if found.after is None else edge.cursor_after(found.after)
+    return edge.answer(request, Page(found.recipients, following))
+
+
+@route(
+    "GET /v1/campaigns/{campaign_id}/recipients.csv",
+    Operation(
+        summary="Who got what in a campaign, as CSV",
+        scope="messages:read",
+        asks=FILE,
+        gives=str,
+        problems=(404,),
+        answer_example="contact,external_id,name,state\r\n",
+    ),
+)
+async def export_recipients(request: Call) -> Streamed:
+    """A row for each member."""
+    campaign_id, workspace_id = edge.id_in_path(request, "campaign"), request.auth.workspace_id
+    query, world = FILE.read_query(request.scope["query_string"]), world_of(request)
+    await edge.ground_of(request).db.read(flows.existing, workspace_id, campaign_id)
+    rows = recipients.as_csv(world, workspace_id, campaign_id, Wanted(query.state, query.reason))
+    return Streamed(rows, "text/csv; charset=utf-8", f"{flows.label(campaign_id)}.csv")
+
+
+def _reports(request: Call) -> Reports:
+    reports: Reports = request.scope["litestar_app"].state.campaign_reports
+    return reports
+
+
+HANDLERS = [report_campaign, report_instead, list_recipients, export_recipients]

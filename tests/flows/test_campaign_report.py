@@ -1,0 +1,96 @@
+"""The report of a campaign says what the providers' own books say; its recipients page and come as a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from angarium.campaigns import recipients, report
+from angarium.campaigns.recipients import Wanted
+from angarium.core.values import Reason, ReceiptStatus
+from support.marketer import PEOPLE, Marketer
+from support.relay import NO_ANSWER, Relay, refused
+
+
+@pytest.fixture
+async def told(relay: Relay) -> tuple[Marketer, int]:
+    """A campaign by Viber, then SMS: six read it there, two do not have it and get it by SMS, others not."""
+    await relay.line("viber", "viber_business", classes=("promotional",))
+    marketer = await Marketer(relay).open()
+    for number in (0, 1):
+        await relay.contact(external_id=f"c{number}", opted_out=["promotional"])
+    await relay.contact(
+        external_id="=1+1", name="سارا 王小明", addresses=[{"kind": "email", "value": "a@b.cc"}]
+    )
+    steps = [{"channel": "viber_business", "success": "delivered"}, {"line": "sms"}]
+    await relay.cascade("both", steps)
+    campaign_id = await marketer.begin(cascade="both", line="")
+    await marketer.run(campaign_id)
+    for place, attempt in enumerate(sorted(await relay.claim("viber"), key=lambda one: one.address)):
+        if place < 2:
+            await relay.answer(attempt, refused(Reason.NOT_A_USER))
+            continue
+        await relay.answer(attempt, relay.accepted())
+        await relay.receipt("viber", ReceiptStatus.DELIVERED)
+        if place < 5:
+            await relay.receipt("viber", ReceiptStatus.READ)
+    first, second = await relay.claim("sms")
+    await relay.answer(first, relay.accepted())
+    await relay.receipt("sms", ReceiptStatus.DELIVERED)
+    await relay.answer(second, NO_ANSWER)
+    return marketer, campaign_id
+
+
+async def test_its_numbers_are_those_of_the_providers(told: tuple[Marketer, int]) -> None:
+    marketer, campaign_id = told
+    world, workspace_id = marketer.relay.world, marketer.relay.workspace_id
+    now = marketer.relay.clock.now()
+    found = await marketer.db.read(report.count, world, workspace_id, campaign_id, now)
+    assert found["members"] == {"total": PEOPLE + 1, "told": PEOPLE - 2, "left_out": 3, "waiting": 0}
+    assert found["left_out"] == {"opted_out": 2, "no_address": 1}
+    assert found["by_state"] == {"read": 3, "delivered": 6, "unknown": 1}
+    assert (found["reached"], found["unknown"]) == (9, 1)
+    steps = [(one["step"], one["line"], one["tried"], one["accepted"]) for one in found["steps"]]
+    assert steps == [(1, "viber", 10, 8), (2, "sms", 2, 1)]
+    viber = found["steps"][0]
+    assert (viber["delivered"], viber["read"], viber["failed"], viber["fell_back"]) == (8, 3, 2, 2)
+    assert sum(one["delivered"] for one in found["hours"]) == 9
+    assert sum(one["read"] for one in found["hours"]) == 3
+
+
+async def test_recipients_are_paged_and_filtered(told: tuple[Marketer, int]) -> None:
+    marketer, campaign_id = told
+    world, workspace_id = marketer.relay.world, marketer.relay.workspace_id
+
+    async def all_of(wanted: Wanted, limit: int) -> list[str]:
+        after: int | None = 0
+        states = []
+        while after is not None:
+            piece = await marketer.db.read(
+                recipients.page, world, workspace_id, campaign_id, wanted, after, limit
+            )
+            assert len(piece.recipients) <= limit
+            states += [f"{one.external_id} {one.state} {one.channel}".strip() for one in piece.recipients]
+            after = piece.after
+        return states
+
+    everybody = await all_of(Wanted(), 5)
+    assert len(everybody) == len(set(everybody)) == PEOPLE + 1
+    assert everybody[0] == "c0 left_out"
+    assert await all_of(Wanted(state="read"), 2) == [f"c{n} read viber_business" for n in (4, 5, 6)]
+    assert await all_of(Wanted(reason="no_address"), 2) == ["=1+1 left_out"]
+    assert await all_of(Wanted(state="unknown"), 1) == ["c3 unknown smpp"]
+
+
+async def test_a_file_of_them_holds_every_script_and_no_formula(told: tuple[Marketer, int]) -> None:
+    marketer, campaign_id = told
+    world, workspace_id = marketer.relay.world, marketer.relay.workspace_id
+    pieces = [piece async for piece in recipients.as_csv(world, workspace_id, campaign_id, Wanted())]
+    rows = list(csv.DictReader(io.StringIO("".join(pieces).removeprefix("\ufeff"))))
+    assert len(rows) == PEOPLE + 1
+    assert (rows[-1]["name"], rows[-1]["external_id"]) == ("سارا 王小明", "'=1+1")
+    assert {row["address"] for row in rows if row["state"] == "delivered"} <= {
+        f"+38050{number:07}" for number in range(PEOPLE)
+    }
