@@ -1,15 +1,19 @@
-"""What holds for every test: it stays on this machine, and is never skipped in silence."""
+"""What holds for every test: it stays on this machine, writes to memory, and is never skipped in silence."""
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import shutil
 import sys
+import tempfile
 from typing import Any
 
 import hypothesis
 import pytest
+
+from support.memory import quick_folder
 
 # Two shared cores are no place for a limit on wall time; pytest-timeout stops what hangs.
 hypothesis.settings.register_profile("angarium", deadline=None)
@@ -25,6 +29,20 @@ PACKAGES = {  # program: the Debian package that brings it
     "npm": "npm",
     "strace": "strace",
 }
+
+# Every file of a test, and of the programs it starts: a sync that waits for a disk tells nothing here.
+if (memory := quick_folder()) is not None:
+    tempfile.tempdir = os.environ["TMPDIR"] = str(memory)
+
+
+def pytest_collection_finish() -> None:
+    """Look for cycles among what the tests make, and as seldom as the server does (`assembly.py`).
+
+    What was imported and collected stays to the end, and need not be gone through again and again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

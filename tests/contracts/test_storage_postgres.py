@@ -165,3 +165,25 @@ def test_a_driver_that_was_cut_off_says_that_the_server_is_away() -> None:
     error = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
     assert trouble_of(error) is Trouble.AWAY
     assert getattr(translated(error), "status", 0) == 503
+
+
+# ── the databases of the tests ───────────────────────────────────────────────────────────────────────
+
+
+async def test_a_database_is_lent_again_without_what_was_left_in_it(postgres_server: PostgresServer) -> None:
+    async with postgres_server.lent() as first:
+        left = await asyncpg.connect(first)
+        await left.execute("INSERT INTO sample (workspace_id, id, state) VALUES (1, 1, 'open')")
+        await left.execute("BEGIN; UPDATE sample SET state = 'held'")
+    async with postgres_server.lent() as second:
+        opened = open_database(second)
+        await opened.start()
+        assert (second, await opened.read(ids)) == (first, [])
+        await opened.stop()
+    left.terminate()
+    async with postgres_server.lent() as third:
+        planner = await asyncpg.connect(third)
+        await planner.execute("INSERT INTO sample (workspace_id, id, state) VALUES (1, 1, 'open'); ANALYZE")
+        await planner.close()
+    async with postgres_server.lent() as fourth:
+        assert fourth != third  # one of which the planner knows something
