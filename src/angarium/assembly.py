@@ -42,11 +42,13 @@ from angarium.contacts.flows import Recipient
 from angarium.contacts.imports import api as imports_api
 from angarium.contacts.imports.flows import Imports
 from angarium.contacts.imports.runner import Runner
-from angarium.contacts.imports.shelf import Shelf
 from angarium.content import api as templates
 from angarium.content import parts_api as parts
 from angarium.content import proof_api as proofs
 from angarium.content import review_api as template_reviews
+from angarium.content.media import api as media
+from angarium.content.media.flows import MediaRoom
+from angarium.content.media.tidying import Tidier
 from angarium.core.clock import SystemChance, SystemClock, iso
 from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
@@ -89,6 +91,7 @@ from angarium.storage import facts, instance, opening
 from angarium.storage.database import ADVICE, Database, Trouble, open_database
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
+from angarium.storage.shelf import Shelf
 from angarium.storage.vault import Vault, key_file
 from angarium.web.app import make_app
 from angarium.web.server import Server
@@ -98,6 +101,8 @@ log = structlog.get_logger()
 COLLECT_AFTER = (10_000, 20, 100)  # new objects, then young and middle collections, before the next
 STOP_WITHIN_S = 30.0  # for what is under way when the process is asked to stop
 AFTER_BROKEN = "Look at the disk, then start again. If it is damaged: docs/howto/back-up-and-restore.md"
+
+MEDIA = "media"  # the folder of files beside words, among the files
 
 LETTERS = {
     "reset": "Set a new password within the hour: {link}",
@@ -117,6 +122,7 @@ HANDLERS = [
     *patterns.HANDLERS,
     *templates.HANDLERS,
     *parts.HANDLERS,
+    *media.HANDLERS,
     *template_reviews.HANDLERS,
     *proofs.HANDLERS,
     *cascades.HANDLERS,
@@ -165,6 +171,8 @@ class House:
     exports: Exports
     exporter: Exporter
     campaigns: CampaignRunner
+    media: MediaRoom
+    tidier: Tidier
 
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
@@ -196,6 +204,12 @@ def assemble(settings: Settings) -> House:
 
     engine = Engine(world, workspace_ids)
     exports = Exports(ground, Shelf(files_folder(settings) / "exports", settings.file_max_bytes))
+    media_room = MediaRoom(
+        ground,
+        Shelf(files_folder(settings) / MEDIA, settings.media_max_bytes),
+        settings.media_workspace_max_bytes,
+        world.public_url,
+    )
     imports = Imports(ground, Shelf(files_folder(settings) / "imports", settings.file_max_bytes))
     return House(
         settings,
@@ -209,11 +223,13 @@ def assemble(settings: Settings) -> House:
         exports,
         Exporter(exports, workspace_ids),
         CampaignRunner(world, workspace_ids),
+        media_room,
+        Tidier(media_room, workspace_ids),
     )
 
 
 def files_folder(settings: Settings) -> Path:
-    """Where files of contacts lie while they are needed."""
+    """Where files lie while they are needed."""
     return Path(settings.files_folder or Path(settings.key_file).parent / "angarium.files")
 
 
@@ -261,6 +277,7 @@ def application(house: House) -> Litestar:
             "imports": house.imports,
             "exports": house.exports,
             "campaign_reports": Reports(house.world),
+            "media": house.media,
             "public_url": house.settings.public_url,
             "lines_known": partial(lines_known, house.ground),
             "reception": reception,
@@ -342,6 +359,7 @@ async def _serve(settings: Settings) -> None:
         await house.importer.start()
         await house.exporter.start()
         await house.campaigns.start()
+        await house.tidier.start()
         await server.start()
         _collect_seldom()
         log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
@@ -355,6 +373,7 @@ async def _serve(settings: Settings) -> None:
         await house.campaigns.stop()
         await house.importer.stop()
         await house.exporter.stop()
+        await house.tidier.stop()
         await _hear_out(house)
         await house.close()
         log.info("stopped")

@@ -111,6 +111,7 @@ def backup(context: click.Context, target: Path, keep: int | None) -> None:
 
     made = run(back_up(settings_of(context), target, keep or 0))
     found = "" if made.messages is None else f", {made.messages} messages, looked through"
+    found += f", {made.files} files beside it" if made.files else ""
     out.print(
         f"{made.file}: {iso(made.at)}{found}, {made.size_bytes} bytes.", highlight=False, soft_wrap=True
     )

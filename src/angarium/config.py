@@ -60,13 +60,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     files_folder: Annotated[
         str,
         Meta(
-            description="Folder of files that are imported or exported, while they are needed. Empty: "
+            description="Folder of files: what is imported or exported while needed, and media. Empty: "
             "`angarium.files` beside the key file."
         ),
     ] = ""
     file_max_bytes: Annotated[
         int, Meta(ge=1024, le=1 << 40, description="Largest file of contacts that is taken.")
     ] = 1 << 30
+    media_max_bytes: Annotated[
+        int, Meta(ge=1024, le=1 << 30, description="Largest file that is taken to stand beside words.")
+    ] = 16_000_000
+    media_workspace_max_bytes: Annotated[
+        int, Meta(ge=1024, le=1 << 50, description="All files of one workspace that stand beside words.")
+    ] = 10_000_000_000
     trusted_proxies: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$")], ...],  # never everybody: "*"
         Meta(

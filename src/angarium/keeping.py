@@ -15,7 +15,7 @@ from angarium.accounts.notary import seal_cell
 from angarium.accounts.sso import secret_cell
 from angarium.accounts.store.audit import audit_seal
 from angarium.accounts.store.providers import identity_provider
-from angarium.assembly import House, assemble, prepare
+from angarium.assembly import MEDIA, House, assemble, files_folder, prepare
 from angarium.config import Settings
 from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
@@ -27,7 +27,7 @@ from angarium.messaging import held
 from angarium.messaging import resealing as messages
 from angarium.messaging.store import held as store
 from angarium.messaging.world import World
-from angarium.storage import backup, idempotency, instance, opening
+from angarium.storage import backup, idempotency, instance, mirror, opening
 from angarium.storage.backup import Backup
 from angarium.storage.database import Transaction, open_database
 from angarium.storage.migrate import has_table, migrate
@@ -61,7 +61,17 @@ async def back_up(settings: Settings, target: Path, keep: int) -> Backup:
     )
     if keep:
         backup.let_go(target, keep)
-    return made
+    return msgspec.structs.replace(made, files=await asyncio.to_thread(_copy_files, settings, made, keep))
+
+
+def _copy_files(settings: Settings, made: Backup, keep: int) -> int:
+    """Copy the files that the database names, after it: then there may be more of them, and not fewer."""
+    place = mirror.beside(made.file)
+    count = mirror.copy(files_folder(settings) / MEDIA, place, made.at)
+    oldest = backup.oldest(made.file.parent) if keep else None
+    if oldest is not None:
+        mirror.let_go(place, oldest)
+    return count
 
 
 async def _dump(url: str, file: Path, now: int) -> Backup:
@@ -81,14 +91,20 @@ async def _touched(tx: Transaction, now: int) -> instance.Instance:
 async def put_back(settings: Settings, file: Path, *, replace: bool) -> Restored:
     """Make a backup the database. Nothing that it shows as under way goes out before a person says so."""
     with opening.held(settings.key_file, alone=True):
-        path = opening.sqlite_path(settings.database)
-        if path is not None:
-            return await _put_back_file(settings, file, path, replace=replace)
-        if await _in(settings.database, has_table, "alembic_version"):
-            detail = "The database is not empty. Make an empty one, and name it in the setting `database`."
-            raise Problem("backup", "The backup cannot be used", detail=detail)
-        await backup.put_back_postgres(settings.database, file)
-        return await _hold(settings.database)
+        restored = await _put_back(settings, file, replace=replace)
+        await asyncio.to_thread(mirror.put_back, mirror.beside(file), files_folder(settings) / MEDIA)
+        return restored
+
+
+async def _put_back(settings: Settings, file: Path, *, replace: bool) -> Restored:
+    path = opening.sqlite_path(settings.database)
+    if path is not None:
+        return await _put_back_file(settings, file, path, replace=replace)
+    if await _in(settings.database, has_table, "alembic_version"):
+        detail = "The database is not empty. Make an empty one, and name it in the setting `database`."
+        raise Problem("backup", "The backup cannot be used", detail=detail)
+    await backup.put_back_postgres(settings.database, file)
+    return await _hold(settings.database)
 
 
 async def _put_back_file(settings: Settings, file: Path, path: Path, *, replace: bool) -> Restored:

@@ -8,6 +8,7 @@ from angarium.lines import uploads
 from angarium.lines.patterns_flows import PatternInput, read_csv, syntaxes
 from angarium.lines.patterns_index import Index
 from angarium.lines.patterns_rules import TEXT_MAX, NoPattern, made, normal
+from angarium.protocols import files
 from fuzz.harness import Target, simple
 from fuzz.mutations import either, lines, octets
 
@@ -48,7 +49,8 @@ def try_file(data: bytes) -> None:
         kind = uploads.kind_of(data, tuple(uploads.KINDS))
     except Problem:
         return
-    name = uploads.clean_name(data[:300].decode("utf-8", "replace"), kind)
+    assert files.kind_of(data) in ("", kind)
+    name = files.clean_name(data[:300].decode("utf-8", "replace"), kind)
     assert name.endswith(f".{kind}")
     assert not set(name) & set('/\\"\r\n\0')
 

@@ -7,16 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.content.fitting import fitted
-from angarium.core.ports import Capabilities
-from angarium.core.values import Button, ButtonKind, Content, MessageClass
+from angarium.core.ports import Capabilities, Carries
+from angarium.core.values import Button, ButtonKind, Content, Media, MessageClass
 
 LINK = Button("Track", "https://a.example/7")
 CALL = Button("Call", "tel:+380441234567", ButtonKind.CALL)
 CHAT = Button("Chat", "https://wa.me/380", ButtonKind.CHAT)
 YES, NO = (Button(word, kind=ButtonKind.REPLY) for word in ("Yes", "No"))
 EVERY = frozenset(ButtonKind)
+PICTURE = Media("media_1", "image/png", 1_000, url="https://a.example/m/1")
+LARGE = Media("media_1", "image/png", 1_001, url="https://a.example/m/1")
+FILM = Media("media_1", "video/mp4", 10, url="https://a.example/m/1")
 SMS = Capabilities(frozenset(), frozenset(MessageClass))
-VIBER = Capabilities(frozenset(), frozenset(MessageClass), buttons_max=1, images=True)
+VIBER = Capabilities(
+    frozenset(),
+    frozenset(MessageClass),
+    buttons_max=1,
+    images=True,
+    media=(Carries(frozenset({"image/png"}), 1_000),),
+)
 MAIL = Capabilities(
     frozenset(), frozenset(MessageClass), buttons_max=10, buttons=EVERY, images=True, html=True
 )
@@ -28,6 +37,10 @@ FITTED = [  # channel, content, the text and the number of buttons that are left
     (SMS, Content("Come?", buttons=(YES, NO)), "Come?\n1. Yes\n2. No", 0, ("buttons",)),
     (SMS, Content("Come", buttons=(LINK, YES)), "Come\nTrack: https://a.example/7\n1. Yes", 0, ("buttons",)),
     (SMS, Content("Look", image_url="https://a.example/1"), "Look\nhttps://a.example/1", 0, ("image_url",)),
+    (SMS, Content("Look", media=PICTURE), "Look\nhttps://a.example/m/1", 0, ("media",)),
+    (VIBER, Content("Look", media=PICTURE), "Look", 0, ()),
+    (VIBER, Content("Look", media=LARGE), "Look\nhttps://a.example/m/1", 0, ("media",)),
+    (VIBER, Content("Look", media=FILM), "Look\nhttps://a.example/m/1", 0, ("media",)),
     (SMS, Content("Hi", subject="Order 7"), "Order 7\nHi", 0, ("subject",)),
     (SMS, Content(html="<p>Hi <b>you</b></p>", subject="S"), "S\nHi you", 0, ("html", "subject")),
     (SMS, Content("Hi", html="<p>Other</p>"), "Hi", 0, ("html",)),

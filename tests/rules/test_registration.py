@@ -306,18 +306,3 @@ def test_the_kind_of_a_file_is_told_by_its_bytes(body: bytes, allowed: tuple[str
     with pytest.raises(Problem) as caught:
         uploads.kind_of(body, allowed)
     assert caught.value.fields[0].remedy
-
-
-NAMES = [
-    ("letter.pdf", "letter.pdf"),
-    ("../../etc/passwd", "passwd.pdf"),
-    ("C:\\docs\\лист.exe", "лист.pdf"),
-    ('a"b\r\nSet-Cookie: x', "a_b__Set-Cookie_ x.pdf"),
-    ("", "document.pdf"),
-    ("x" * 500, "x" * 115 + ".pdf"),
-]
-
-
-@pytest.mark.parametrize(("given", "kept"), NAMES)
-def test_the_name_of_a_file(given: str, kept: str) -> None:
-    assert uploads.clean_name(given, "pdf") == kept

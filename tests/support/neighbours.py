@@ -70,7 +70,8 @@ NOBODYS = {
 }
 
 
-BY_TOKEN = {"/callbacks/{line}/{token}"}  # whoever knows the token is the provider; see the test of callbacks
+# Whoever knows the token is the provider, or has the message; see the tests of callbacks and of media.
+BY_TOKEN = {"/callbacks/{line}/{token}", "/m/{token}"}
 
 
 @dataclass

@@ -106,9 +106,11 @@ async def key_for(ground: Ground, workspace_id: int, *scopes: str) -> str:
 
 
 @asynccontextmanager
-async def whole_house(database_url: str, folder: Path) -> AsyncIterator[tuple[House, Client]]:
+async def whole_house(
+    database_url: str, folder: Path, **settings: Any
+) -> AsyncIterator[tuple[House, Client]]:
     """Everything that assembly puts together, on loopback, but for the loops that send."""
-    house = assemble(Settings(database=database_url, key_file=str(folder / "vault.key")))
+    house = assemble(Settings(database=database_url, key_file=str(folder / "vault.key"), **settings))
     await house.open()
     try:
         async with on_loopback(application(house)) as client:
@@ -193,6 +195,7 @@ MADE_BY_POST: dict[
     "api_key_id": ("/v1/keys", KEY),
     "message_id": ("/v1/messages", MESSAGE),
     "suppression_id": ("/v1/suppressions", SUPPRESSION),
+    "media_id": ("/v1/media?name=letter.pdf", PDF),
 }
 
 

@@ -70,10 +70,10 @@ class Shop:
 
 
 @asynccontextmanager
-async def a_shop(database_url: str, folder: Path) -> AsyncIterator[Shop]:
+async def a_shop(database_url: str, folder: Path, name: str = "shop", **settings: Any) -> AsyncIterator[Shop]:
     """The whole house, and everybody's keys."""
-    async with whole_house(database_url, folder) as (house, nobody):
-        owner = await member(nobody, house.ground, "shop")
+    async with whole_house(database_url, folder, **settings) as (house, nobody):
+        owner = await member(nobody, house.ground, name)
 
         async def somebody(*scopes: str) -> Client:
             return owner.with_key(

@@ -35,7 +35,7 @@ from angarium.accounts.reach import Reach
 from angarium.core import ids
 from angarium.core.clock import from_datetime
 from angarium.core.decoding import Items, Shape
-from angarium.core.problems import Problem, invalid, not_found
+from angarium.core.problems import Problem, invalid, not_found, too_large
 from angarium.storage import idempotency
 from angarium.storage.database import Conflict, Transaction
 from angarium.storage.ground import Ground
@@ -184,12 +184,6 @@ async def pieces(request: Call, most_bytes: int) -> AsyncIterator[bytes]:
 def _too_slow() -> Problem:
     detail = f"It did not come within {BODY_WITHIN_S:g} seconds."
     return Problem("body-too-slow", "The body did not arrive", status=408, detail=detail)
-
-
-def too_large(most_bytes: int) -> Problem:
-    """A body above the limit."""
-    detail = f"At most {most_bytes} bytes; send it in several requests."
-    return Problem("body-too-large", "The body is too large", status=413, detail=detail)
 
 
 def _unsupported(header: str, value: bytes, remedy: str) -> Problem:

@@ -29,6 +29,7 @@ from angarium.core.ports import (
     Tools,
     Unknown,
     Unreadable,
+    media_misfit,
     secret_fields,
 )
 from angarium.core.problems import FieldProblem, Problem, invalid, shown
@@ -302,6 +303,9 @@ def beyond(capabilities: Capabilities, content: Content) -> list[FieldProblem]:
         found.append(
             FieldProblem("image_url", "no pictures here", "leave it empty", shown(content.image_url))
         )
+    if content.media is not None:
+        misfit = media_misfit(capabilities, content.media)
+        found += [misfit] if misfit else []
     if content.html and not capabilities.html:
         found.append(FieldProblem("html", "no HTML here", "write it as text", shown(content.html)))
     if content.subject and not capabilities.html:

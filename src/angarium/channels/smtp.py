@@ -31,6 +31,7 @@ from angarium.core.ports import (
     ADDRESSES,
     Accepted,
     Capabilities,
+    Carries,
     Channel,
     Ears,
     Event,
@@ -235,7 +236,7 @@ def envelope(settings: Settings, submission: Submission, now: int) -> Envelope:
         at=now,
         text=content.text,
         html=content.html,
-        image_url=content.image_url,
+        image_url=content.picture,
         links=tuple((button.label, button.url) for button in content.buttons),
         list_unsubscribe=(unsubscribe,) if unsubscribe else (),
         one_click=unsubscribe.startswith("https://"),
@@ -463,7 +464,7 @@ def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     if content.template or set(content.params) - {UNSUBSCRIBE}:
         found.append(FieldProblem("template", "no registered templates here", "write the words out"))
     links = [("buttons", button.url) for button in content.buttons]
-    links += [("image_url", content.image_url)] if content.image_url else []
+    links += [("image_url", content.picture)] if content.picture else []
     for name, url in links:
         if not url.lower().startswith(IMAGE_SCHEMES if name == "image_url" else BUTTON_SCHEMES):
             found.append(FieldProblem(name, "is not a link a mail can carry", "https://…", shown(url)))
@@ -481,6 +482,7 @@ CAPABILITIES = Capabilities(
     buttons_max=10,
     buttons=ADDRESSES,
     images=True,
+    media=(Carries(frozenset({"image/jpeg", "image/png", "image/gif"})),),  # as a link in its HTML
     html=True,
 )
 

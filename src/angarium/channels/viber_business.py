@@ -26,6 +26,7 @@ from angarium.channels import kit
 from angarium.core.ports import (
     Accepted,
     Capabilities,
+    Carries,
     Channel,
     Event,
     Outcome,
@@ -130,7 +131,7 @@ class _Error(msgspec.Struct, frozen=True):
 
 async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
     """One POST to `send-viber`."""
-    rich = bool(submission.content.image_url or submission.content.buttons)
+    rich = bool(submission.content.picture or submission.content.buttons)
     if rich and SOURCE_TYPES[submission.message_class] == TRANSACTIONAL and not settings.rich_service:
         detail = (
             "a picture or a button makes it promotional; switch on rich_service if your contract allows it"
@@ -157,10 +158,10 @@ def document(settings: Settings, submission: Submission) -> dict[str, Any]:
         "text": content.text,
         "source_type": source_type,
     }
-    if content.image_url or content.buttons:
+    if content.picture or content.buttons:
         written["message_type"] = TEXT_IMAGE_BUTTON
-    if content.image_url:
-        written["image"] = content.image_url
+    if content.picture:
+        written["image"] = content.picture
     for button in content.buttons:
         written["button_caption"] = button.label
         written["button_action"] = button.url
@@ -258,6 +259,7 @@ CAPABILITIES = Capabilities(
     native_ttl_s=(30, 86_400),  # 30 s is Viber's own least (tyntec's list of its errors); the most is a day
     buttons_max=1,
     images=True,
+    media=(Carries(frozenset({"image/jpeg", "image/png"})),),  # vendor's page; it names no size
     text_max=TEXT_MAX,
     billed_on="delivered",
 )

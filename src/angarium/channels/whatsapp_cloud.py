@@ -31,6 +31,7 @@ from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
     Capabilities,
+    Carries,
     Channel,
     Event,
     Inbound,
@@ -43,8 +44,17 @@ from angarium.core.ports import (
     Tools,
 )
 from angarium.core.problems import FieldProblem
-from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
-from angarium.protocols import signatures
+from angarium.core.values import (
+    AddressKind,
+    Content,
+    Measure,
+    MediaKind,
+    MessageClass,
+    Price,
+    Reason,
+    ReceiptStatus,
+)
+from angarium.protocols import cloud_api, signatures
 from angarium.protocols.http import Answer
 
 TEXT_MAX = 4_096  # characters of a plain text
@@ -142,26 +152,18 @@ REASONS: dict[Reason, tuple[int, ...]] = {
 }
 ERRORS = {code: reason for reason, codes in REASONS.items() for code in codes}
 
+# Meta's page on media of December 2025, "Supported media types". Sounds in Ogg must be Opus, and films H.264
+# with AAC: that no first bytes tell.
+MEGABYTE = 1_000_000  # the smaller of what it may mean
+MEDIA = (
+    Carries(frozenset({"image/jpeg", "image/png"}), 5 * MEGABYTE),
+    Carries(frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"}), 16 * MEGABYTE),
+    Carries(frozenset({"video/mp4", "video/3gpp"}), 16 * MEGABYTE),
+    Carries(frozenset({"application/pdf"}), 100 * MEGABYTE),
+)
+
 # "Something went wrong": with a 5xx the message may have been taken first.
 UNCERTAIN = frozenset({1, 131000})
-
-
-class _Error(msgspec.Struct, frozen=True):
-    code: int
-    title: str = ""
-    message: str = ""
-
-
-class _Refusal(msgspec.Struct, frozen=True):
-    error: _Error
-
-
-class _Message(msgspec.Struct, frozen=True):
-    id: str
-
-
-class _Taken(msgspec.Struct, frozen=True):
-    messages: list[_Message]
 
 
 # ── sending ──────────────────────────────────────────────────────────────────────────────────────────
@@ -194,20 +196,19 @@ def _body(settings: Settings, content: Content) -> dict[str, Any]:
         return {"type": "template", "template": _template(settings, content)}
     if content.buttons:
         return {"type": "interactive", "interactive": _with_button(content)}
-    if content.image_url:
-        image = {"link": content.image_url}
-        if content.text:
-            image["caption"] = content.text
-        return {"type": "image", "image": image}
+    beside = _beside(content)
+    if beside:
+        kind, file = beside
+        return {"type": kind, kind: file | ({"caption": content.text} if content.text else {})}
     preview = "https://" in content.text or "http://" in content.text
     return {"type": "text", "text": {"body": content.text, "preview_url": preview}}
 
 
 def _template(settings: Settings, content: Content) -> dict[str, Any]:
     components: list[dict[str, Any]] = []
-    if content.image_url:
-        picture = {"type": "image", "image": {"link": content.image_url}}
-        components.append({"type": "header", "parameters": [picture]})
+    beside = _beside(content)
+    if beside:
+        components.append({"type": "header", "parameters": [{"type": beside[0], beside[0]: beside[1]}]})
     buttons = {name: text for name, text in content.params.items() if name.startswith(BUTTON_PARAM)}
     body = [_variable(settings, *item) for item in content.params.items() if item[0] not in buttons]
     if body:
@@ -217,6 +218,15 @@ def _template(settings: Settings, content: Content) -> dict[str, Any]:
         components.append({**place, "parameters": [{"type": "text", "text": text}]})
     language = {"policy": "deterministic", "code": content.template_language}
     return {"name": content.template, "language": language, "components": components}
+
+
+def _beside(content: Content) -> tuple[str, dict[str, str]] | None:
+    """The picture or file beside the words, with its kind; documents show a name."""
+    media = content.media
+    if media is None or content.picture:
+        return ("image", {"link": content.picture}) if content.picture else None
+    named = {"filename": media.name} if media.kind is MediaKind.DOCUMENT else {}
+    return media.kind.value, {"link": media.url, **named}
 
 
 def _variable(settings: Settings, name: str, text: str) -> dict[str, str]:
@@ -232,17 +242,18 @@ def _with_button(content: Content) -> dict[str, Any]:
         "body": {"text": content.text},
         "action": {"name": "cta_url", "parameters": {"display_text": button.label, "url": button.url}},
     }
-    if content.image_url:
-        interactive["header"] = {"type": "image", "image": {"link": content.image_url}}
+    beside = _beside(content)
+    if beside:
+        interactive["header"] = {"type": beside[0], beside[0]: beside[1]}
     return interactive
 
 
 def judge(answer: Answer) -> Outcome | None:
     """The outcome by the code of the error or the id of the message; None when the body has neither."""
-    taken = kit.read_json(answer.body, _Taken)
+    taken = kit.read_json(answer.body, cloud_api.Taken)
     if answer.status == 200 and taken is not None and taken.messages and taken.messages[0].id:
         return Accepted((taken.messages[0].id,))
-    refusal = kit.read_json(answer.body, _Refusal)
+    refusal = kit.read_json(answer.body, cloud_api.Refusal)
     if refusal is None:
         return None
     code = refusal.error.code
@@ -259,7 +270,7 @@ def judge(answer: Answer) -> Outcome | None:
 def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     """4096 characters alone, 1024 beside a picture, a button or in a template; one button of 20."""
     found = kit.beyond(CAPABILITIES, content)
-    short = bool(content.image_url or content.buttons or content.template)
+    short = _is_short(content)
     if short and BODY_MAX < len(content.text) <= TEXT_MAX:
         found.append(kit.too_long("text", content.text, BODY_MAX))
     found += [
@@ -267,6 +278,8 @@ def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
         for place, button in enumerate(content.buttons)
         if len(button.label) > LABEL_MAX
     ]
+    if content.media is not None and content.media.kind is MediaKind.AUDIO:
+        found += _lint_sound(content)
     found += _lint_template(content) if content.template else _lint_free_form(content)
     return tuple(found)
 
@@ -282,61 +295,30 @@ def _lint_template(content: Content) -> list[FieldProblem]:
     return found
 
 
+def _lint_sound(content: Content) -> list[FieldProblem]:
+    """A sound has neither caption nor buttons, and no template has one in its head."""
+    if not (content.text or content.buttons or content.template):
+        return []
+    return [FieldProblem("media", "is a sound, which stands alone here", "send it by itself")]
+
+
+def _is_short(content: Content) -> bool:
+    """Whether there is something beside the text, so that it must be shorter."""
+    return bool(content.image_url or content.media or content.buttons or content.template)
+
+
 def _lint_free_form(content: Content) -> list[FieldProblem]:
-    if not content.text and (content.buttons or not content.image_url):
+    if not content.text and (content.buttons or not (content.image_url or content.media)):
         return [FieldProblem("text", "is empty", "write a text")]
     return []
 
 
 def measure(_settings: Settings, content: Content) -> Measure:
     """One part, counted in characters; the limit depends on what is beside the text."""
-    short = content.image_url or content.buttons or content.template
-    return kit.characters(content, BODY_MAX if short else TEXT_MAX)
+    return kit.characters(content, BODY_MAX if _is_short(content) else TEXT_MAX)
 
 
 # ── receiving ────────────────────────────────────────────────────────────────────────────────────────
-
-
-class _Metadata(msgspec.Struct, frozen=True):
-    phone_number_id: str = ""
-    display_phone_number: str = ""
-
-
-class _Value(msgspec.Struct, frozen=True):
-    metadata: _Metadata = _Metadata()
-    statuses: list[msgspec.Raw] = []
-    messages: list[msgspec.Raw] = []
-    errors: list[msgspec.Raw] = []
-
-
-class _Change(msgspec.Struct, frozen=True):
-    field: str
-    value: msgspec.Raw
-
-
-class _Entry(msgspec.Struct, frozen=True):
-    changes: list[_Change]
-
-
-class _Envelope(msgspec.Struct, frozen=True):
-    object: str
-    entry: list[_Entry]
-
-
-class _Pricing(msgspec.Struct, frozen=True):
-    """Whether it is charged for; how much, no webhook tells."""
-
-    billable: bool = True
-
-
-class _Status(msgspec.Struct, frozen=True):
-    id: str
-    status: str
-    timestamp: int | str = ""
-    recipient_id: str = ""
-    biz_opaque_callback_data: str = ""
-    errors: list[_Error] = []
-    pricing: _Pricing | None = None
 
 
 FREE = Price(0, "")  # `billable: false`: within the service window, or of a kind that costs nothing
@@ -378,7 +360,7 @@ def challenge(settings: Settings, raw: Raw) -> Reply | None:
 
 def parse(settings: Settings, raw: Raw) -> list[Event]:
     """Every status and every message of a batch, each on its own."""
-    envelope = kit.read_json(raw.body, _Envelope)
+    envelope = kit.read_json(raw.body, cloud_api.Envelope)
     if envelope is None or envelope.object != "whatsapp_business_account":
         return [kit.unreadable("not a WhatsApp webhook", raw.body)]
     changes = [change for entry in envelope.entry for change in entry.changes]
@@ -386,10 +368,10 @@ def parse(settings: Settings, raw: Raw) -> list[Event]:
     return events or [kit.unreadable("a webhook without changes", raw.body)]
 
 
-def _change(settings: Settings, change: _Change) -> list[Event]:
+def _change(settings: Settings, change: cloud_api.Change) -> list[Event]:
     if change.field != "messages":
         return [kit.unreadable(f"a notice about {change.field}", change.value)]
-    value = kit.read_json(change.value, _Value)
+    value = kit.read_json(change.value, cloud_api.Value)
     if value is None:
         return [kit.unreadable("a change of another shape", change.value)]
     number = value.metadata.phone_number_id
@@ -403,7 +385,7 @@ def _change(settings: Settings, change: _Change) -> list[Event]:
 
 
 def _receipt(piece: msgspec.Raw) -> Event:
-    told = kit.read_json(piece, _Status)
+    told = kit.read_json(piece, cloud_api.Status)
     if told is None:
         return kit.unreadable("a status of another shape", piece)
     status = STATUSES.get(told.status)
@@ -477,6 +459,7 @@ CAPABILITIES = Capabilities(
     two_way=True,
     buttons_max=1,
     images=True,
+    media=MEDIA,
     text_max=TEXT_MAX,
     registers_templates=True,
     billed_on="delivered",

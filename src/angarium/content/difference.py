@@ -75,6 +75,8 @@ def _flat(content: Content) -> dict[str, str]:
         for name in ("text", "subject", "html", "image_url", "template", "template_language")
         if getattr(content, name)
     }
+    if content.media is not None:
+        found["media"] = f"{content.media.name} ({content.media.id})"
     for place, button in enumerate(content.buttons):
         for name, value in msgspec.to_builtins(button).items():
             if value:

@@ -5,7 +5,7 @@
     | a link, a chat       | a line `label: address`                            |
     | a call               | a line `label: number`                             |
     | replies              | numbered lines, from 1                             |
-    | a picture            | a line with its address                            |
+    | a picture, a file    | a line with its address                            |
     | HTML without a text  | the text of it                                     |
     | a subject            | the first line                                     |
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 import msgspec
 
 from angarium.content.composition import text_of
-from angarium.core.ports import Capabilities
+from angarium.core.ports import Capabilities, media_misfit
 from angarium.core.values import Button, ButtonKind, Content
 
 
@@ -38,9 +38,13 @@ def fitted(content: Content, capabilities: Capabilities) -> Fitted:
     if left:
         changed.append("buttons")
     image, html, subject = content.image_url, content.html, content.subject
+    media = content.media
     if image and not capabilities.images:
         lines, image = [image, *lines], ""
         changed.append("image_url")
+    if media is not None and media_misfit(capabilities, media):
+        lines, media = [media.url, *lines], None
+        changed.append("media")
     if html and not capabilities.html:
         text, html = text or text_of(html), ""
         changed.append("html")
@@ -51,7 +55,7 @@ def fitted(content: Content, capabilities: Capabilities) -> Fitted:
         return Fitted(content)
     whole = "\n".join([text, *lines]) if text else "\n".join(lines)
     found = msgspec.structs.replace(
-        content, text=whole, html=html, subject=subject, image_url=image, buttons=kept
+        content, text=whole, html=html, subject=subject, image_url=image, media=media, buttons=kept
     )
     return Fitted(found, tuple(changed))
 

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from angarium.accounts import audit
 from angarium.content import composition
 from angarium.content.composition import Origin, Part
+from angarium.content.media.flows import attached
 from angarium.content.rules import Variant
 from angarium.content.store import parts as store
 from angarium.content.store import versions
@@ -80,7 +81,8 @@ def _origins(variants: Sequence[Variant]) -> list[Origin]:
 
 
 async def composed(tx: Transaction, workspace_id: int, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
-    """Wordings as they are kept: parts in their places, MJML as HTML. A Problem names what cannot be."""
+    """Wordings as they are kept: parts in their places, MJML as HTML, files known; a Problem otherwise."""
+    variants = await attached(tx, workspace_id, variants)
     if not any(_is_written(one) for one in variants):
         return variants
     there = await _parts(tx, workspace_id, variants)

@@ -21,7 +21,8 @@ RTL, LTR = "rtl", "ltr"
 
 
 class Block(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A piece of a message as a channel shows it: sender, image, subject, text, html or button."""
+    """A piece of a message as a channel shows it: sender, subject, text, html, button, image, audio, video or
+    document."""
 
     kind: str
     text: str = ""
@@ -61,6 +62,7 @@ class Wanted(msgspec.Struct, frozen=True):
     samples: Sequence[Sample]
     channels: frozenset[str] = frozenset()
     addresses: dict[AddressKind, str] = {}  # of the contact that it is for
+    public_url: str = ""  # of this server
 
 
 def preview(wanted: Wanted, channels: Sequence[Channel], carriers: Sequence[Carrier]) -> list[Row]:
@@ -108,7 +110,8 @@ def _row(wanted: Wanted, channel: Channel, carrier: Carrier | None, sample: Samp
         problem = FieldProblem("variants", "none fits this channel and locale", "add one, or one for *")
         return msgspec.structs.replace(row, problems=[problem])
     try:
-        content = fit(variant, say(variant, sample.values, sample.locale), channel)
+        said = say(variant, sample.values, sample.locale, public_url=wanted.public_url)
+        content = fit(variant, said, channel)
     except NotRendered as trouble:
         return msgspec.structs.replace(row, problems=list(trouble.problems))
     shown = msgspec.structs.replace(row, content=content, blocks=list(blocks(content, channel, carrier)))
@@ -134,6 +137,8 @@ def blocks(content: Content, channel: Channel, carrier: Carrier | None) -> Itera
         yield Block("subject", content.subject, direction=direction(content.subject))
     if content.image_url:
         yield Block("image", url=content.image_url)
+    if content.media is not None:
+        yield Block(content.media.kind.value, content.media.name, content.media.url)
     if content.html:
         yield Block("html", content.html, direction=direction(_words(content.html)))
     elif content.text:

@@ -120,7 +120,7 @@ async def person(tx: Transaction, look: Look, workspace_id: int, contact_id: int
 def rows(look: Look, workspace_id: int, wanted: Wanted) -> list[Row]:
     """What people would see; takes nothing from the database, so that it can be asked while one types."""
     samples = [given(one, look.unsubscribe_url()) for one in wanted.samples]
-    wanted = msgspec.structs.replace(wanted, samples=samples)
+    wanted = msgspec.structs.replace(wanted, samples=samples, public_url=look.public_url())
     return preview.preview(wanted, list(load().values()), look.carriers(workspace_id))
 
 

@@ -128,8 +128,11 @@ def variables(content: Content) -> frozenset[str]:
 def check(content: Content) -> tuple[FieldProblem, ...]:
     """What is wrong with a content before any values are known."""
     problems: list[FieldProblem] = []
-    if not (content.text or content.html or content.image_url or content.template):
-        problems.append(FieldProblem("text", "is empty", "say something: text, html, image_url or template"))
+    if not (content.text or content.html or content.image_url or content.template or content.media):
+        remedy = "say something: text, html, image_url, media or template"
+        problems.append(FieldProblem("text", "is empty", remedy))
+    if content.image_url and content.media:
+        problems.append(FieldProblem("media", "stands beside image_url", "leave one of them out"))
     for name, source, kind in fields(content):
         try:
             template = _compiled(source, kind)

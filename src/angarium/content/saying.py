@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from angarium.content import rules
+from angarium.content.fetching import located
 from angarium.content.filters import READER, Reader
 from angarium.content.fitting import fitted
 from angarium.content.rules import ANY, Variant
@@ -13,10 +14,13 @@ from angarium.core.ports import Channel
 from angarium.core.values import Content
 
 
-def say(variant: Variant, values: Mapping[str, Any], locale: str = "", zone: str = "UTC") -> Content:
-    """A variant with its values, for somebody of a locale. Raises NotRendered."""
+def say(
+    variant: Variant, values: Mapping[str, Any], locale: str = "", zone: str = "UTC", public_url: str = ""
+) -> Content:
+    """A variant with its values, for somebody of a locale, and its file's address. Raises NotRendered."""
     reader = Reader(_read_in(variant, locale), zone)
-    return rules.render(variant.content, {**values, READER: reader})
+    content = rules.render(variant.content, {**values, READER: reader})
+    return content if content.media is None else located(content, content.media, public_url)
 
 
 def fit(variant: Variant, content: Content, channel: Channel) -> Content:

@@ -63,6 +63,7 @@ class Surroundings:
     approvals: Approvals = field(default_factory=Approvals)
     promotional: Detector | None = None
     unsubscribe_url: str = ""  # such as the server gives to every message; empty when it gives none
+    public_url: str = ""  # of this server; empty when it has none
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -81,6 +82,9 @@ class Look(Protocol):
 
     def unsubscribe_url(self) -> str:
         """An address such as each message gets its own; empty when this server has no public one."""
+
+    def public_url(self) -> str:
+        """Where this server is reached from outside; empty when it cannot be."""
 
     async def around(self, tx: Transaction, workspace_id: int) -> Surroundings:
         """The surroundings of a workspace's wording now, but for its policies."""
@@ -103,6 +107,10 @@ class Alone:
         return ()
 
     def unsubscribe_url(self) -> str:
+        """None."""
+        return ""
+
+    def public_url(self) -> str:
         """None."""
         return ""
 

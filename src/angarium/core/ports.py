@@ -24,6 +24,7 @@ from angarium.core.values import (
     ButtonKind,
     Content,
     Measure,
+    Media,
     MessageClass,
     Price,
     Reason,
@@ -180,6 +181,13 @@ LINKS = frozenset({ButtonKind.LINK, ButtonKind.CHAT})  # buttons that open a pag
 ADDRESSES = LINKS | {ButtonKind.CALL}  # those that open whatever an address names
 
 
+class Carries(msgspec.Struct, frozen=True):
+    """Files that a channel takes by their address: of some media types, up to a size where it has one."""
+
+    types: frozenset[str]
+    size_max_bytes: int | None = None
+
+
 class Capabilities(msgspec.Struct, frozen=True):
     """What a channel can do; the cascade, the lint and the docs table are driven by it."""
 
@@ -190,13 +198,28 @@ class Capabilities(msgspec.Struct, frozen=True):
     two_way: bool = False
     buttons_max: int = 0
     buttons: frozenset[ButtonKind] = LINKS  # the kinds of them
-    images: bool = False
+    images: bool = False  # by an address
+    media: tuple[Carries, ...] = ()  # files of the workspace
     html: bool = False
     text_max: int | None = None  # characters
     registers_templates: bool = False  # wording that names a template must be approved by the provider
     priced_by: str = "message"  # "message" or "part"
     billed_on: str = "accepted"  # "accepted" or "delivered"
     idempotent: bool = False  # the provider dedupes by our client_ref: a retry cannot double
+
+
+def media_misfit(capabilities: Capabilities, media: Media) -> FieldProblem | None:
+    """Why a channel with these capabilities cannot carry a file; None when it can."""
+    for one in capabilities.media:
+        if media.type not in one.types:
+            continue
+        if one.size_max_bytes is None or media.size_bytes <= one.size_max_bytes:
+            return None
+        problem = f"is {media.size_bytes} bytes, at most {one.size_max_bytes} here"
+        return FieldProblem("media", problem, "upload a smaller one", media.id)
+    known = ", ".join(sorted(kind for one in capabilities.media for kind in one.types))
+    problem = f"is {media.type or 'of no known type'}, which cannot be sent here"
+    return FieldProblem("media", problem, f"one of {known}" if known else "leave it out", media.id)
 
 
 class Ears(Protocol):

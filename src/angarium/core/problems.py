@@ -83,3 +83,9 @@ def not_found(noun: str, value: str, *, remedy: str = "") -> Problem:
         detail=f"No {noun} {shown(value)!r} in this workspace.",
         fields=(FieldProblem(field=noun, problem="not found", value=shown(value), remedy=remedy),),
     )
+
+
+def too_large(most_bytes: int) -> Problem:
+    """A body above the limit."""
+    detail = f"At most {most_bytes} bytes; send it in several requests."
+    return Problem("body-too-large", "The body is too large", status=413, detail=detail)

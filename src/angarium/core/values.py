@@ -187,9 +187,36 @@ class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     kind: ButtonKind = ButtonKind.LINK
 
 
-class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Rendered words for one channel: what the person will see.
+class MediaKind(StrEnum):
+    """What a file is to a person."""
 
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+    DOCUMENT = "document"
+
+
+class Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A file of the workspace beside the words, by its id; all else the server fills in."""
+
+    id: str  # media_…
+    type: str = ""  # its media type, as its bytes tell
+    size_bytes: int = 0
+    name: str = ""
+    token: str = ""  # the end of its public address
+    url: str = ""  # where providers and phones fetch it: of rendered words
+
+    @property
+    def kind(self) -> MediaKind:
+        """What it is to a person."""
+        found = self.type.partition("/")[0]
+        return MediaKind(found) if found in ("image", "audio", "video") else MediaKind.DOCUMENT
+
+
+class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Rendered words for one channel: what the person will see, beside a picture or another file.
+
+    `image_url` is a picture that lies elsewhere, `media` a file of the workspace; one of them at most.
     `template` names wording registered at the provider (WhatsApp template, VK service template) and
     `params` its variables, in order; `text` is then what the phone will show, kept for history.
     """
@@ -202,6 +229,14 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     template: str = ""
     template_language: str = ""
     params: dict[str, str] = {}
+    media: Media | None = None
+
+    @property
+    def picture(self) -> str:
+        """The address of the picture beside the words; empty when there is none."""
+        if self.media is not None and self.media.kind is MediaKind.IMAGE:
+            return self.media.url
+        return self.image_url
 
 
 class Measure(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from angarium.lines import uploads
 from angarium.lines.registration_flows import Decision, Whole, get, history, line_of, opened, tell, whole_of
 from angarium.lines.store import Line, registrations
 from angarium.lines.store.registrations import Document
+from angarium.protocols import files
 from angarium.storage.database import Transaction
 from angarium.storage.facts import Fact
 from angarium.storage.ground import Ground
@@ -44,8 +45,8 @@ async def hand_in(
         id=ground.ids.mint(),
         registration_id=registration_id,
         need=need_key,
-        name=uploads.clean_name(name or need_key, kind),
-        media=uploads.KINDS[kind][1],
+        name=files.clean_name(name or need_key, kind),
+        media=uploads.KINDS[kind],
         size_bytes=len(body),
         sha256=hashlib.sha256(body).hexdigest(),
         given_by=actor,

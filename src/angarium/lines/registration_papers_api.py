@@ -16,6 +16,7 @@ from angarium.lines import registration_papers as papers
 from angarium.lines import uploads
 from angarium.lines.edge import line_in_path
 from angarium.lines.store.registrations import Document
+from angarium.protocols import files
 
 UNDER = "/v1/lines/{line_id}/registrations"
 ONE = UNDER + "/{registration_id}"
@@ -133,8 +134,8 @@ async def ids_in_path(request: Call) -> tuple[int, int]:
 
 def _to_save(body: bytes, media_type: str, name: str) -> JsonAnswer:
     """Bytes that a browser saves and does not show; the frame adds `nosniff`."""
-    disposition = f'attachment; filename="{name.encode("ascii", "replace").decode().replace("?", "_")}"'
-    headers = ((b"content-type", media_type.encode()), (b"content-disposition", disposition.encode()))
+    named = files.disposition("attachment", name)
+    headers = ((b"content-type", media_type.encode()), (b"content-disposition", named))
     return JsonAnswer(200, body, headers)
 
 

@@ -9,21 +9,21 @@ from __future__ import annotations
 import re
 
 from angarium.core.problems import Problem, invalid
+from angarium.protocols import files
 
 SIZE_MAX_BYTES = 5_000_000
-NAME_MAX = 120  # characters
 
-# Kind: how it begins, and its media type. PDF: ISO 32000-1 §7.5.2; PNG: W3C §5.2; JPEG: SOI; XLSX: a zip.
-KINDS: dict[str, tuple[bytes, str]] = {
-    "pdf": (b"%PDF-", "application/pdf"),
-    "png": (b"\x89PNG\r\n\x1a\n", "image/png"),
-    "jpeg": (b"\xff\xd8\xff", "image/jpeg"),
-    "xlsx": (b"PK\x03\x04", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
-    "csv": (b"", "text/csv"),
+# What is taken at all, and its media type.
+KINDS: dict[str, str] = {
+    "pdf": files.TYPES["pdf"],
+    "png": files.TYPES["png"],
+    "jpeg": files.TYPES["jpeg"],
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv",
 }
+ZIP = b"PK\x03\x04"
 SHEET = (b"[Content_Types].xml", b"xl/workbook.xml")  # names in the directory of every XLSX
 CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-UNSAFE = re.compile(r"[^\w.() -]|[\x00-\x1f]")
 
 
 def kind_of(body: bytes, allowed: tuple[str, ...]) -> str:
@@ -38,13 +38,12 @@ def kind_of(body: bytes, allowed: tuple[str, ...]) -> str:
 
 
 def _is(kind: str, body: bytes) -> bool:
-    magic = KINDS[kind][0]
     if kind == "csv":
-        is_other = any(body.startswith(begins) for begins, _ in KINDS.values() if begins)
+        is_other = files.kind_of(body) or body.startswith(ZIP)
         return not is_other and not CONTROL.search(body) and _is_text(body)
-    if not body.startswith(magic):
-        return False
-    return kind != "xlsx" or all(name in body for name in SHEET)
+    if kind == "xlsx":
+        return body.startswith(ZIP) and all(name in body for name in SHEET)
+    return files.kind_of(body) == kind
 
 
 def _is_text(body: bytes) -> bool:
@@ -53,13 +52,6 @@ def _is_text(body: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def clean_name(name: str, kind: str) -> str:
-    """A name to save it under: without folders and control characters, and with the ending of what it is."""
-    last = UNSAFE.sub("_", name.replace("\\", "/").rpartition("/")[2]).strip(". ")
-    stem = last.rpartition(".")[0] or last or "document"
-    return f"{stem[: NAME_MAX - 5]}.{kind}"
 
 
 def too_many(most: int) -> Problem:

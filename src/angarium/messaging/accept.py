@@ -390,7 +390,7 @@ def _never(world: World, case: Case, names: Names) -> list[FieldProblem]:
             no_line.append(FieldProblem(field, unfit, remedy, step.line or step.channel))
             continue
         channel = world.channels[steps.kind_of(step, names.channel_of_line)]
-        content = word(case, channel, case.contact)
+        content = word(case, channel, case.contact, world.public_url)
         if isinstance(content, Unworded):
             no_words.append((field, content))
     broken = [problem for _, content in no_words for problem in content.problems]

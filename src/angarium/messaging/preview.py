@@ -169,7 +169,7 @@ def _facts(world: World, case: Case, step: int, line: Line) -> Facts:
     assert case.contact is not None
     channel = world.channels[line.channel]
     address = case.contact.address(channel.address_kind, case.message.to_address)
-    content = word(case, channel, case.contact)
+    content = word(case, channel, case.contact, world.public_url)
     return facts_of(
         world,
         case,

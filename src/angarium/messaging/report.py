@@ -241,7 +241,7 @@ def _price(world: World, case: Case, lines: list[Line]) -> int | None:
     channel = world.channels[lines[0].channel]
     if case.contact is None:
         return None
-    content = word(case, channel, case.contact)
+    content = word(case, channel, case.contact, world.public_url)
     if not isinstance(content, Content):
         return None
     address = case.contact.address(channel.address_kind)

@@ -22,7 +22,7 @@ from angarium.contacts.suppression_list import New, Place, check_words
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.decoding import Shape
-from angarium.core.problems import Problem, all_invalid, invalid, not_found
+from angarium.core.problems import Problem, all_invalid, invalid, not_found, too_large
 from angarium.core.values import AddressKind
 from angarium.messaging import suppressions
 from angarium.messaging.api import Desk
@@ -377,7 +377,7 @@ async def _lines(request: Call) -> AsyncIterator[list[tuple[int, str]]]:
         chunk, more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
         if size > LIST_MAX_BYTES:
-            raise edge.too_large(LIST_MAX_BYTES)
+            raise too_large(LIST_MAX_BYTES)
         *whole, rest = (rest + chunk).split(b"\n") if more else [*(rest + chunk).split(b"\n"), b""]
         if len(rest) > LINE_MAX_BYTES:
             told = f"Line {number + len(whole) + 1} has over {LINE_MAX_BYTES} bytes: one address a line."

@@ -44,6 +44,10 @@ class Outlook:
         public = self._world.public_url
         return f"{public}{unsubscribe.PATH}/{'x' * unsubscribe.TOKEN_LENGTH}" if public else ""
 
+    def public_url(self) -> str:
+        """As it is set."""
+        return self._world.public_url
+
     async def around(self, tx: Transaction, workspace_id: int) -> Surroundings:
         """The lines, what the newest contacts read, and the fields that contacts have by definition."""
         defined = await fields.definitions(tx, workspace_id)
@@ -53,6 +57,7 @@ class Outlook:
             tuple(await locales.newest(tx, workspace_id)),
             frozenset(defined) if defined else None,
             unsubscribe_url=self.unsubscribe_url(),
+            public_url=self._world.public_url,
             promotional=partial(_promotes, self._world.policies.of(workspace_id).content_control),
         )
 

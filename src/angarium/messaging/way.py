@@ -76,7 +76,7 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Hold | Ref
     if address is None:
         has = "no longer the address that was named" if contact.address(kind) else f"no {kind.value} address"
         return Refuse(Reason.NO_ADDRESS, f"The contact has {has}.")
-    content = word(case, channel, contact)
+    content = word(case, channel, contact, world.public_url)
     if isinstance(content, Unworded):
         return Refuse(Reason.NO_WORDING, content.detail)
     said = judge_wording(message.message_class, promotes(world, case, content), now)
@@ -94,10 +94,10 @@ def lines_of(world: World, workspace_id: int, step: Step) -> list[Line]:
     ]
 
 
-def word(case: Case, channel: Channel, contact: Contact) -> Content | Unworded:
+def word(case: Case, channel: Channel, contact: Contact, public_url: str) -> Content | Unworded:
     """The words of a message on a channel, or why there are none; rendered once."""
     if channel.kind not in case.rendered:
-        content = _render(case, channel, contact)
+        content = _render(case, channel, contact, public_url)
         if isinstance(content, Content):
             message_class = case.message.message_class
             content = in_head(content, message_class, channel.address_kind, case.unsubscribe_url)
@@ -105,7 +105,7 @@ def word(case: Case, channel: Channel, contact: Contact) -> Content | Unworded:
     return case.rendered[channel.kind]
 
 
-def _render(case: Case, channel: Channel, contact: Contact) -> Content | Unworded:
+def _render(case: Case, channel: Channel, contact: Contact, public_url: str) -> Content | Unworded:
     assert case.wording is not None
     if case.wording.literal:
         return case.variants[0].content
@@ -120,7 +120,7 @@ def _render(case: Case, channel: Channel, contact: Contact) -> Content | Unworde
     if case.unsubscribe_url:
         values[VARIABLE] = case.unsubscribe_url
     try:
-        return fit(variant, say(variant, values, locale, contact.time_zone), channel)
+        return fit(variant, say(variant, values, locale, contact.time_zone, public_url), channel)
     except wording_rules.NotRendered as error:
         return Unworded(str(error), error.problems)
 

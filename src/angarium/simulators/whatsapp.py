@@ -29,6 +29,8 @@ DISPLAY_NUMBER = "15550783881"
 ACCOUNT_ID = "102290129340398"
 TEXT_MAX, BODY_MAX, LABEL_MAX, OPAQUE_MAX = 4_096, 1_024, 20, 512
 
+FILES = ("image", "audio", "video", "document")
+
 STATUSES = {"sent": "sent", "delivered": "delivered", "read": "read"}
 
 FAILURES = {
@@ -215,7 +217,7 @@ def _wrong(document: dict[str, Any]) -> str:
         return "to"
     if len(str(document.get("biz_opaque_callback_data", ""))) > OPAQUE_MAX:
         return "biz_opaque_callback_data"
-    if kind not in ("text", "image", "interactive", "template") or not isinstance(document.get(kind), dict):
+    if kind not in ("text", "interactive", "template", *FILES) or not isinstance(document.get(kind), dict):
         return "type"
     return _wrong_part(kind, document[kind])
 
@@ -224,9 +226,10 @@ def _wrong_part(kind: str, part: dict[str, Any]) -> str:
     match kind:
         case "text":
             return "" if 1 <= len(str(part.get("body", ""))) <= TEXT_MAX else "text.body"
-        case "image":
+        case "image" | "audio" | "video" | "document":
+            bare = kind == "audio" and "caption" in part
             well = str(part.get("link", "")).startswith("http") and len(part.get("caption", "")) <= BODY_MAX
-            return "" if well else "image"
+            return "" if well and not bare else kind
         case "template":
             return "" if part.get("name") and isinstance(part.get("language"), dict) else "template"
         case _:
@@ -239,19 +242,24 @@ def _wrong_part(kind: str, part: dict[str, Any]) -> str:
 
 
 def _shown(document: dict[str, Any], templates: Mapping[str, str]) -> tuple[str, str, list[dict[str, str]]]:
-    """What the phone shows: text, picture, buttons."""
+    """What the phone shows: text, the address of a picture or another file, buttons."""
     part = document[document["type"]]
     match document["type"]:
         case "text":
             return part["body"], "", []
-        case "image":
+        case "image" | "audio" | "video" | "document":
             return part.get("caption", ""), part["link"], []
         case "template":
             return _shown_template(part, templates)
         case _:
             pressed = part["action"]["parameters"]
-            picture = part.get("header", {}).get("image", {}).get("link", "")
+            picture = _linked(part.get("header", {}))
             return part["body"]["text"], picture, [{"label": pressed["display_text"], "url": pressed["url"]}]
+
+
+def _linked(header: dict[str, Any]) -> str:
+    """The address of what stands above the words."""
+    return next((header[kind]["link"] for kind in FILES if kind in header), "")
 
 
 def _shown_template(
@@ -267,7 +275,7 @@ def _shown_template(
                     (parameter.get("parameter_name") or str(len(words) + 1), parameter.get("text", ""))
                 )
             elif component["type"] == "header":
-                picture = parameter.get("image", {}).get("link", "")
+                picture = _linked(parameter)
             else:
                 buttons.append({"label": f"button {component.get('index', '')}", "url": parameter["text"]})
     text = templates.get(part["name"])

@@ -16,13 +16,14 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import apsw
 import msgspec
 
-from angarium.core.clock import Clock, iso
+from angarium.core.clock import Clock, from_datetime, iso
 from angarium.core.problems import Problem
 from angarium.storage.migrate import revisions
 from angarium.storage.postgres import split_url
@@ -39,6 +40,7 @@ class Backup(msgspec.Struct, frozen=True):
     at: int  # the instant that it shows
     messages: int | None  # None where it was not looked into
     size_bytes: int
+    files: int = 0  # that stand beside words, copied with it
 
 
 def destination(target: Path, suffix: str, now: int) -> Path:
@@ -67,6 +69,16 @@ def let_go(folder: Path, keep: int) -> list[Path]:
     for path in old:
         path.unlink()
     return old
+
+
+def oldest(folder: Path) -> int | None:
+    """The instant of the oldest backup of a folder that was named for it; None when there is none."""
+    if not folder.is_dir():
+        return None
+    names = sorted(path.name for path in folder.iterdir() if NAMED.fullmatch(path.name))
+    if not names:
+        return None
+    return from_datetime(datetime.strptime(names[0][9:25], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC))
 
 
 # ── SQLite ───────────────────────────────────────────────────────────────────────────────────────────

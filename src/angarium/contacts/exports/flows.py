@@ -15,13 +15,13 @@ from angarium.contacts.exports import store, table
 from angarium.contacts.exports.store import Export
 from angarium.contacts.exports.table import AddressTold, Told
 from angarium.contacts.exports.writer import ENCODINGS
-from angarium.contacts.imports.shelf import Shelf
 from angarium.contacts.imports.sniffing import DELIMITERS
 from angarium.contacts.store import Contact
 from angarium.core import ids
 from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found, shown
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
+from angarium.storage.shelf import Shelf
 
 TOPIC = "exports"
 RUNNING, DONE, FAILED, EXPIRED = "running", "done", "failed", "expired"

@@ -19,7 +19,6 @@ from angarium.contacts.imports.looking import Seen
 from angarium.contacts.imports.mapping import Mapping
 from angarium.contacts.imports.process import looked_at
 from angarium.contacts.imports.rows import BETWEEN
-from angarium.contacts.imports.shelf import Shelf
 from angarium.contacts.imports.sniffing import ENCODINGS
 from angarium.contacts.imports.store import Import
 from angarium.contacts.imports.tables import Unreadable
@@ -31,6 +30,7 @@ from angarium.core.clock import micros
 from angarium.core.problems import Problem, all_invalid, invalid, not_found
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
+from angarium.storage.shelf import Shelf
 
 TOPIC = "imports"  # what is woken when there is something to do
 

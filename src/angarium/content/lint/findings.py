@@ -68,6 +68,7 @@ KINDS: dict[str, Kind] = {
     "html-not-mail": Kind(E, "HTML that mail programs take out: scripts, frames, forms."),
     "html-without-text": Kind(N, "A mail without a text of its own: one is made for programs that want it."),
     "image-without-alt": Kind(W, "A picture that says nothing to who does not see it."),
+    "media-as-link": Kind(N, "A file that a channel cannot show: people get its address instead."),
     "amount-without-currency": Kind(N, "An amount of which nobody knows in what."),
     "registration-missing": Kind(W, "A wording that its provider has not approved: it cannot be published."),
     "viber-placeholders": Kind(W, "Viber registers no such wording: five variables, text at both ends."),

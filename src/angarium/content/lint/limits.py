@@ -8,6 +8,7 @@ from angarium.content.lint.findings import Finding
 from angarium.content.lint.subject import Rendered, Subject, Wording, masked, measured
 from angarium.content.saying import fit
 from angarium.content.surroundings import Carrier
+from angarium.core.ports import media_misfit
 from angarium.core.problems import FieldProblem
 from angarium.core.values import MessageClass, Price
 
@@ -19,10 +20,11 @@ VIBER = "viber_business"
 def look(subject: Subject, wording: Wording) -> Iterator[Finding]:
     """Everything about limits, parts and prices of one wording."""
     content = wording.variant.content
-    if not (content.text or content.html or content.image_url or content.template):
+    if not (content.text or content.html or content.image_url or content.template or content.media):
         yield wording.finding("variant-empty", "it says nothing", "write something, or leave it out")
         return
     yield from _carried(subject, wording)
+    yield from _file(wording)
     told: set[tuple[str, str, str]] = set()
     for carrier in wording.carriers:
         yield from _beyond(wording, carrier, told)
@@ -47,6 +49,24 @@ def _carried(subject: Subject, wording: Wording) -> Iterator[Finding]:
         )
 
 
+def _file(wording: Wording) -> Iterator[Finding]:
+    """A file beside the words, by each channel: refused where they were written for it, else made a link."""
+    media = wording.variant.content.media
+    for channel in wording.channels if media is not None else ():
+        assert media is not None
+        misfit = media_misfit(channel.capabilities, media)
+        if misfit is None:
+            continue
+        said = {"field": "media", "value": media.name}
+        if wording.variant.channel == channel.kind:
+            problem = f"{channel.title}: {media.name} {misfit.problem}"
+            yield wording.finding("channel-limit", problem, misfit.remedy, **said)
+        else:
+            yield wording.finding(
+                "media-as-link", f"{channel.title} sends {media.name} as a link: it {misfit.problem}", **said
+            )
+
+
 def _beyond(wording: Wording, carrier: Carrier, told: set[tuple[str, str, str]]) -> Iterator[Finding]:
     """What the channel refuses, by its own lint, for each sample; each thing once."""
     for one in wording.rendered:
@@ -55,7 +75,7 @@ def _beyond(wording: Wording, carrier: Carrier, told: set[tuple[str, str, str]])
         content = fit(wording.variant, one.content, carrier.channel)
         for problem in carrier.channel.lint(carrier.settings, content):
             key = (carrier.channel.kind, problem.field, problem.remedy)
-            if key not in told and _is_ours(wording, problem):
+            if key not in told and problem.field != "media" and _is_ours(wording, problem):
                 told.add(key)
                 yield wording.finding(
                     "channel-limit",

@@ -109,7 +109,8 @@ class Subject:
             wording = self._wording(place, variant)
             for sample in self.samples:
                 if left and self.says(wording, sample.locale):
-                    wording.rendered.append(_rendered(variant, given(sample, self.around.unsubscribe_url)))
+                    values = given(sample, self.around.unsubscribe_url)
+                    wording.rendered.append(_rendered(variant, values, self.around.public_url))
                     left -= 1
             self.wordings.append(wording)
 
@@ -150,9 +151,9 @@ def given(sample: Sample, unsubscribe_url: str) -> Sample:
     return msgspec.structs.replace(sample, values={UNSUBSCRIBE_URL: unsubscribe_url, **sample.values})
 
 
-def _rendered(variant: Variant, sample: Sample) -> Rendered:
+def _rendered(variant: Variant, sample: Sample, public_url: str) -> Rendered:
     try:
-        return Rendered(sample, say(variant, sample.values, sample.locale))
+        return Rendered(sample, say(variant, sample.values, sample.locale, public_url=public_url))
     except NotRendered as trouble:
         return Rendered(sample, None, trouble)
 

@@ -1,4 +1,4 @@
-"""The tables of templates: their versions, what was done to them, their samples and registrations.
+"""The tables of templates: their versions, what was done to them, samples, registrations, parts and files.
 
 What a version says (`variants`, `default_locale`) and by what name it was approved (`hash`) is written once:
 no statement of this room updates these columns.
@@ -127,4 +127,30 @@ content_part = Table(
     Column("created_at", Instant, nullable=False),
     PrimaryKeyConstraint("workspace_id", "name", "version"),
     sqlite_with_rowid=False,
+)
+
+# What is known of a file of the workspace; its bytes lie on a shelf (storage/shelf.py).
+content_media = Table(
+    "content_media",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("id", Id, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("type", Words, nullable=False),
+    Column("size_bytes", Id, nullable=False),
+    Column("sha256", Words, nullable=False),
+    Column("token", Words, nullable=False),  # the end of its public address
+    Column("actor", Words, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+    PrimaryKeyConstraint("workspace_id", "id"),
+    sqlite_with_rowid=False,
+)
+Index(
+    "content_media_bytes",
+    content_media.c.workspace_id,
+    content_media.c.sha256,
+    unique=True,
+    sqlite_where=text("deleted_at IS NULL"),
+    postgresql_where=text("deleted_at IS NULL"),
 )

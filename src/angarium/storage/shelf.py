@@ -1,6 +1,7 @@
-"""The folder where files lie that are to be imported, and those that were exported, while they are needed.
+"""A folder of files that are too large for rows: those to be imported, those exported, and media.
 
-They are personal data: readable by the server alone, and removed as soon as nobody needs them any more.
+They are readable by the server alone, and removed as soon as nobody needs them any more. Machines that share
+a database share this folder too.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ import os
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
-from angarium.accounts.edge import too_large
-from angarium.core.problems import Problem
+from angarium.core.problems import Problem, too_large
 from angarium.storage.database import Trouble, unavailable
 
 BLOCK_BYTES = 1 << 20
@@ -28,12 +28,17 @@ class Shelf:
         self.most_bytes = most_bytes
 
     def path(self, owner_id: int) -> Path:
-        """Where the file of an import or export lies."""
+        """Where the file of an import, an export or media lies."""
         return self.folder / f"{owner_id:016x}"
 
     def has(self, owner_id: int) -> bool:
         """Whether it is there, whole."""
         return self.path(owner_id).exists()
+
+    def head(self, owner_id: int, size_bytes: int) -> bytes:
+        """How it begins."""
+        with self.path(owner_id).open("rb") as file:
+            return file.read(size_bytes)
 
     async def keep(self, owner_id: int, pieces: AsyncIterator[bytes]) -> tuple[int, str]:
         """Write a file as it comes; returns its size in bytes and its SHA-256 once it is surely on the disk.

@@ -1,0 +1,1 @@
+"""Files of a workspace beside its words: pictures, sounds, films and documents."""
