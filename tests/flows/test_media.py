@@ -38,7 +38,7 @@ async def shop(database_url: str, tmp_path: Path) -> AsyncIterator[Shop]:
 
 async def bring(shop: Shop, data: bytes = PNG, name: str = "parcel.jpg", **headers: str) -> dict[str, Any]:
     """A file, brought."""
-    made = await shop.owner.ask("POST", f"/v1/media?name={name}", data=data, **headers)
+    made = await shop.owner.ask("POST", f"/v1/media?file_name={name}", data=data, **headers)
     assert made.status == 201, made
     return dict(made.json)
 
@@ -111,13 +111,13 @@ async def test_the_same_bytes_are_the_same_file_also_at_once(shop: Shop) -> None
     keyed = [await bring(shop, PDF, "bill.pdf", Idempotency_Key="k") for _ in range(2)]
     assert keyed[0] == keyed[1]
     assert len(lying(shop)) == 2
-    other = await shop.owner.ask("POST", "/v1/media?name=bill.pdf", data=PNG, Idempotency_Key="k")
+    other = await shop.owner.ask("POST", "/v1/media?file_name=bill.pdf", data=PNG, Idempotency_Key="k")
     assert other.json["type"].endswith("idempotency-mismatch")
 
 
 async def test_what_is_no_such_file_or_too_much_leaves_nothing(shop: Shop) -> None:
     ask = shop.owner.ask
-    page = await ask("POST", "/v1/media?name=a.png", data=b"<html><script>", Content_Type="image/png")
+    page = await ask("POST", "/v1/media?file_name=a.png", data=b"<html><script>", Content_Type="image/png")
     assert (page.status, page.fields["body"]["value"]) == (422, "3c 68 74 6d 6c 3e 3c 73")
     assert (await ask("POST", "/v1/media", data=b"")).status == 422
     assert (await ask("POST", "/v1/media", data=PNG + bytes(4_096))).status == 413

@@ -93,6 +93,8 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "policies_api"): "their JSON edge",
     ("messaging", "review"): "flows of wording that a person has to look at",
     ("messaging", "review_api"): "their JSON edge",
+    ("content", "media"): "files beside words: a room in it",
+    ("content", "fetching"): "the addresses by which files are fetched",
     ("content", "filters"): "filters of the template language that know the reader",
     ("content", "composition"): "from what an author wrote to what is kept of it",
     ("content", "fitting"): "wording for every channel on one that cannot carry all of it",

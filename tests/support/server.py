@@ -195,7 +195,7 @@ MADE_BY_POST: dict[
     "api_key_id": ("/v1/keys", KEY),
     "message_id": ("/v1/messages", MESSAGE),
     "suppression_id": ("/v1/suppressions", SUPPRESSION),
-    "media_id": ("/v1/media?name=letter.pdf", PDF),
+    "media_id": ("/v1/media?file_name=letter.pdf", PDF),
 }
 
 

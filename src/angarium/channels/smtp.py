@@ -469,9 +469,8 @@ def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
         if not url.lower().startswith(IMAGE_SCHEMES if name == "image_url" else BUTTON_SCHEMES):
             found.append(FieldProblem(name, "is not a link a mail can carry", "https://…", shown(url)))
     if measure(_settings, content).units_left < 0:
-        found.append(
-            FieldProblem("html", f"and text are more than {CONTENT_MAX} bytes", "link, do not embed")
-        )
+        problem = f"and text are more than {CONTENT_MAX} bytes"
+        found.append(FieldProblem("html", problem, "link, do not embed"))
     return tuple(found)
 
 

@@ -30,7 +30,7 @@ TYPES_OF = {"": "", "image": "image/", "audio": "audio/", "video": "video/", "do
 class BringQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the file is called."""
 
-    name: Annotated[str, msgspec.Meta(max_length=300)] = ""
+    file_name: Annotated[str, msgspec.Meta(max_length=300)] = ""
 
 
 class MediaQuery(edge.PageQuery, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +106,7 @@ async def bring_media(request: Call) -> JsonAnswer:
     query = BRING.read_query(request.scope["query_string"])
     room, caller = room_of(request), request.auth
     pieces = edge.pieces(request, room.shelf.most_bytes)
-    brought = await flows.bring(room, caller.workspace_id, caller.actor, query.name, pieces)
+    brought = await flows.bring(room, caller.workspace_id, caller.actor, query.file_name, pieces)
     kept = False
 
     async def work(tx: Transaction) -> MediaShown:
@@ -220,14 +220,8 @@ SERVED = Operation(
 
 @route(f"GET {fetching.PATH}/{{token}}", SERVED)
 async def serve(request: Call) -> MediaAnswer:
-    """The file of an address; whoever does not know the address learns nothing."""
-    token, room = edge.text_in_path(request, "token"), room_of(request)
-    one = await room.ground.db.read(flows.fetched, token)
-    expected = one.token if one else "no such file"
-    if not hmac.compare_digest(token.encode(), expected.encode()) or not room.shelf.has(one.id if one else 0):
-        raise not_found("file", f"{fetching.PATH}/…")
-    assert one is not None
-    return MediaAnswer(room.shelf.path(one.id), one, flows.told(one).kind)
+    """The file of an address."""
+    return await _served(request)
 
 
 @route(
@@ -235,7 +229,18 @@ async def serve(request: Call) -> MediaAnswer:
 )
 async def serve_head(request: Call) -> MediaAnswer:
     """The same without the file."""
-    return await serve.fn(request)  # type: ignore[no-any-return]
+    return await _served(request)
+
+
+async def _served(request: Call) -> MediaAnswer:
+    """Whoever does not know the address learns nothing."""
+    token, room = edge.text_in_path(request, "token"), room_of(request)
+    one = await room.ground.db.read(flows.fetched, token)
+    expected = one.token if one else "no such file"
+    if not hmac.compare_digest(token.encode(), expected.encode()) or not room.shelf.has(one.id if one else 0):
+        raise not_found("file", f"{fetching.PATH}/…")
+    assert one is not None
+    return MediaAnswer(room.shelf.path(one.id), one, flows.told(one).kind)
 
 
 HANDLERS = (bring_media, list_media, get_media, delete_media, serve, serve_head)
