@@ -18,7 +18,7 @@ from angarium.content.lint.lookalikes import skeleton, strangers
 from angarium.content.lint.subject import Sample, Subject
 from angarium.content.rules import Variant
 from angarium.content.surroundings import Carrier, Mark, Surroundings, WordingPolicy
-from angarium.core.values import Button, Content, MessageClass, Price
+from angarium.core.values import Button, Content, Media, MessageClass, Price
 
 CHANNELS = load()
 OWN = ("shop.example",)
@@ -74,6 +74,9 @@ def sms(text: str, locale: str = "*") -> Variant:
 def mail(html: str = "", text: str = "t", **more: Any) -> Variant:
     """A wording for mail."""
     return Variant(Content(subject="s", text=text, html=html, **more), "smtp")
+
+
+BILL = Media("media_0000000000001", "application/pdf", 9, "bill.pdf", "token")
 
 
 def sample(**values: Any) -> Sample:
@@ -216,6 +219,10 @@ ROWS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("a label too long for Viber", {"variants": [Variant(Content(text="x", buttons=(
         Button("l" * 31, "https://shop.example"),)), "viber_business")], "samples": [sample()],
         "lines": [VIBER]}, {"channel-limit"}),
+    ("a document that Viber cannot show", {"variants": [Variant(Content("x", media=BILL), "viber_business")]},
+     {"channel-limit"}),
+    ("a document where not all can show it", {"variants": [Variant(Content("x", media=BILL))]},
+     {"media-as-link"}),
     ("VK carries no promotion", {"variants": [Variant(Content(text=PROMO), "vk_notify")],
      "kind": "promotional",
      "lines": [line("vk_notify")]}, {"class-not-carried"}),
