@@ -219,8 +219,8 @@ ROWS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("a label too long for Viber", {"variants": [Variant(Content(text="x", buttons=(
         Button("l" * 31, "https://shop.example"),)), "viber_business")], "samples": [sample()],
         "lines": [VIBER]}, {"channel-limit"}),
-    ("a document that Viber cannot show", {"variants": [Variant(Content("x", media=BILL), "viber_business")]},
-     {"channel-limit"}),
+    ("a document that Viber cannot show", {"variants": [Variant(Content("x", media=BILL), "viber_business")],
+     "lines": [VIBER]}, {"channel-limit"}),
     ("a document where not all can show it", {"variants": [Variant(Content("x", media=BILL))]},
      {"media-as-link"}),
     ("VK carries no promotion", {"variants": [Variant(Content(text=PROMO), "vk_notify")],

@@ -36,12 +36,13 @@ from angarium.messaging.store.tables import (
 )
 from angarium.storage.bulk import BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
+from angarium.storage.schema import Id
 
 AT_ONCE = 2_000  # values in one statement
 
 
 # Of the room above, which is not imported.
-campaign_member = table("campaign_member", column("workspace_id"), column("contact_id"))
+campaign_member = table("campaign_member", column("workspace_id", Id), column("contact_id", Id))
 
 
 class Kept(Enum):
