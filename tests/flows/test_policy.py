@@ -127,6 +127,37 @@ async def test_a_step_whose_hours_do_not_open_in_time_is_passed_over(relay: Rela
     assert skip["set_at"] == "steps[0].hours"
 
 
+async def test_what_may_go_is_found_behind_a_queue_whose_hours_have_closed(relay: Relay) -> None:
+    await relay.line("sms", "smpp", classes=("promotional",))
+    by_day = [{"channel": "smpp", "hours": {"from": "10:00", "until": "18:01"}}]
+    evening = [
+        {"to": {"phone": f"+3805011111{number:02}"}, "text": "Hello", "steps": by_day, **PROMO}
+        for number in range(90)
+    ]
+    await relay.order(*evening, batch=True)
+    relay.clock.advance(60)
+    going = {await relay.send(channel="smpp", **PROMO) for _ in range(3)}
+    claims = [await relay.claim("sms", limit=1) for _ in range(4)]
+    assert [len(claim) for claim in claims] == [
+        1,
+        1,
+        1,
+        0,
+    ]  # no more than it asked for, and none of them later
+    assert {attempt.message_id for claim in claims for attempt in claim} == going
+    assert {attempt.tries for claim in claims for attempt in claim} == {1}
+
+
+async def test_what_waits_for_its_hours_was_not_submitted(relay: Relay) -> None:
+    await relay.line("sms", "smpp", classes=("promotional",))
+    by_day = {"channel": "smpp", "hours": {"from": "10:00", "until": "18:01"}}
+    message = await relay.send(steps=[by_day], **PROMO)
+    relay.clock.advance(60)
+    assert await relay.claim("sms") == []
+    (attempt,) = (await relay.told(message))["attempts"]
+    assert (attempt["state"], attempt["submitted_at"]) == ("queued", None)
+
+
 async def test_a_preview_tells_the_hours_of_each_step(relay: Relay) -> None:
     await relay.line("sms", "smpp")
     steps = [{"line": "sms", "hours": {"from": "08:00", "until": "18:00"}}, {"line": "sms"}]

@@ -52,7 +52,8 @@ async def keep_back(tx: Transaction, workspace_id: int, found: list[Attempt]) ->
         return found
     labels = await store.labels(tx, workspace_id, {attempt.message_id for attempt in found})
     kept = [attempt for attempt in found if labels.get(attempt.message_id) in halted]
-    await queue.put_back(tx, kept, None, PAUSED)  # at their deadline a claim refuses them
+    # at their deadline a claim refuses them
+    await queue.put_back(tx, [(attempt, attempt.expires_at, PAUSED) for attempt in kept])
     held = {attempt.id for attempt in kept}
     return [attempt for attempt in found if attempt.id not in held]
 

@@ -24,7 +24,7 @@ from angarium.messaging.gate.approval import NO_WORDS, Wording
 from angarium.messaging.gate.facts import NOBODY, Facts, LineRules
 from angarium.messaging.gate.judge import judge
 from angarium.messaging.gate.verdicts import Defer, Refuse, Verdict
-from angarium.messaging.lanes import Turns, share
+from angarium.messaging.lanes import FIRST, Turns, share
 from angarium.messaging.permission import Permissions
 from angarium.messaging.retry import Action, action, next_try_at
 from angarium.messaging.states import AttemptState, attempt_may_become
@@ -39,6 +39,7 @@ from angarium.storage.database import Transaction
 log = structlog.get_logger()
 
 NOT_PREPARED = Reason.FAULT  # why an attempt failed whose words could not be opened
+LOOKS = 100  # attempts that are looked at where the rules stopped all that stood first
 PUT_OFF = "Waits for its turn: the line is in trouble, and its retries are used up until more is taken."
 
 
@@ -48,6 +49,16 @@ class Ended(msgspec.Struct, frozen=True):
     attempt: Attempt
     outcome: Outcome
     roll: float
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """How many attempts a line may be handed, of lanes other than the first, and retries; and how many are
+    looked at for them."""
+
+    limit: int
+    others: int
+    retries: int
+    looks: int
 
 
 class Claimed(msgspec.Struct):
@@ -76,16 +87,32 @@ async def claim(
 
     Lanes other than the first get at most `others`; no more than `retries` have been submitted before. The
     intent to submit them is durable now. Fenced when another server has taken the line over.
+
+    Where the rules stopped all that stood first, it looks further: often a whole queue waits for its hours,
+    and what may go stands behind it.
     """
+    wanted = Wanted(limit, limit if others is None else min(others, limit), retries, limit)
+    claimed = await _some(world, line, epoch, wanted)
+    if claimed.settled and not claimed.attempts:
+        further = msgspec.structs.replace(wanted, looks=max(LOOKS, limit))
+        claimed = await _some(world, line, epoch, further)
+    return _by_urgency(claimed.attempts)
+
+
+def _by_urgency(attempts: Sequence[Attempt]) -> list[Attempt]:
+    return sorted(attempts, key=lambda one: (one.priority, one.due_at, one.id))
+
+
+async def _some(world: World, line: Line, epoch: int, wanted: Wanted) -> Claimed:
+    """One claim, with the lines and policies as they are."""
     now, turns = world.ground.clock.now(), world.turns.get(line.id, Turns())
-    others = limit if others is None else min(others, limit)
-    claimed = await world.ground.db.run(_claim, world, line, epoch, now, turns, limit, others, retries)
+    claimed = await world.ground.db.run(_claim, world, line, epoch, now, turns, wanted)
     if claimed.stale:
         await world.lines.again()
-        claimed = await world.ground.db.run(_claim, world, line, epoch, now, turns, limit, others, retries)
+        claimed = await world.ground.db.run(_claim, world, line, epoch, now, turns, wanted)
     world.turns[line.id] = claimed.turns
     wake(world, claimed.settled)
-    return sorted(claimed.attempts, key=lambda one: (one.priority, one.due_at, one.id))
+    return claimed
 
 
 async def claimed_since(world: World, line: Line, epoch: int, since: int) -> list[Attempt]:
@@ -104,16 +131,16 @@ async def _claim(
     epoch: int,
     now: int,
     turns: Turns,
-    limit: int,
-    others: int,
-    retries: int,
+    wanted: Wanted,
 ) -> Claimed:
     newest, known = await owners.must_own(tx, line.workspace_id, line.id, epoch), world.lines.get(line.id)
     if known is None or known.rules_version != newest:
         return Claimed(turns, stale=True)
-    waiting = await queue.waiting(tx, world.lines.senders(line.id), line.id, now, limit)
-    shared = share(turns, waiting, limit, others)
-    claimed = Claimed(shared.turns)
+    waiting = await queue.waiting(tx, world.lines.senders(line.id), line.id, now, wanted.looks)
+    further = wanted.looks > wanted.limit
+    others = wanted.looks if further and wanted.others else wanted.others
+    shared = share(turns, waiting, wanted.looks, others)
+    claimed, retries = Claimed(shared.turns), wanted.retries
     for workspace_id, quotas in shared.quotas.items():
         found = await queue.claim(tx, workspace_id, line.id, epoch, now, quotas)
         found = await halts.keep_back(tx, workspace_id, found)
@@ -122,7 +149,24 @@ async def _claim(
         good, settled = await _judge(tx, world, line, workspace_id, found, now)
         claimed.attempts += good
         claimed.settled += settled
+    await _keep(tx, claimed, wanted)
     return claimed
+
+
+async def _keep(tx: Transaction, claimed: Claimed, wanted: Wanted) -> None:
+    """Of what may go, keep what there is room for; the rest is as it was before anybody looked at it."""
+    if wanted.looks == wanted.limit:
+        return
+    kept: list[Attempt] = []
+    back: list[Attempt] = []
+    others = wanted.others
+    for attempt in _by_urgency(claimed.attempts):
+        behind = attempt.message_class is not FIRST
+        fits = len(kept) < wanted.limit and (others > 0 or not behind)
+        (kept if fits else back).append(attempt)
+        others -= fits and behind
+    await queue.put_back(tx, [(one, one.due_at, one.detail) for one in back])
+    claimed.attempts = kept
 
 
 async def _judge(
@@ -207,7 +251,8 @@ async def _put_off(tx: Transaction, found: list[Attempt], retries: int, now: int
     again = [attempt for attempt in found if attempt.tries > 1][retries:]
     if not again:
         return found
-    await queue.put_back(tx, again, now + micros(retry.PUT_OFF_S), PUT_OFF)
+    until = now + micros(retry.PUT_OFF_S)
+    await queue.put_back(tx, [(attempt, until, PUT_OFF) for attempt in again])
     late = {attempt.id for attempt in again}
     return [attempt for attempt in found if attempt.id not in late]
 
@@ -235,6 +280,7 @@ async def _stop(
         case.record("stopped", now, step=attempt.step + 1, reason=verdict.reason.value, detail=verdict.detail)
     await plan.advance(tx, world, list(cases.values()), now)
     await write(tx, world, list(cases.values()))
+    await queue.not_submitted(tx, workspace_id, [attempt for attempt, _ in stopped.values()])
     return list(cases.values())
 
 

@@ -61,7 +61,12 @@ _due_in_lane = Statement(
         .subquery()
     )
 )
-_put_back = BulkUpdate(attempt, match=("workspace_id", "id"), set=("state", "tries", "due_at", "detail"))
+_put_back = BulkUpdate(
+    attempt, match=("workspace_id", "id"), set=("state", "tries", "due_at", "detail", "submitted_at")
+)
+_not_submitted = Statement(
+    update(attempt).where(_here, among(attempt.c.id, "attempt_ids")).values(submitted_at=None)
+)
 _next_due = Statement(
     select(
         *(
@@ -152,14 +157,26 @@ async def claim(
     return [read(row) for row in rows]
 
 
-async def put_back(tx: Transaction, attempts: Sequence[Attempt], due_at: int | None, why: str) -> None:
-    """Take claims back of which nothing was handed over: they are as they were, but for when they are due;
-    None: at their deadline."""
+async def put_back(tx: Transaction, back: Sequence[tuple[Attempt, int, str]]) -> None:
+    """Take claims back of which nothing was handed over: they are as they were, but for when they are due,
+    and why."""
     rows = [
-        (one.workspace_id, one.id, "queued", one.tries - 1, one.expires_at if due_at is None else due_at, why)
-        for one in attempts
+        (one.workspace_id, one.id, "queued", one.tries - 1, due_at, why, _before(one))
+        for one, due_at, why in back
     ]
     await tx.update(_put_back, rows)
+
+
+async def not_submitted(tx: Transaction, workspace_id: int, attempts: Sequence[Attempt]) -> None:
+    """Of claims that were stopped before anything was handed over, no first one was a submission."""
+    first = [one.id for one in attempts if _before(one) is None]
+    if first:
+        await tx.execute(_not_submitted, workspace_id=workspace_id, attempt_ids=first)
+
+
+def _before(claimed: Attempt) -> int | None:
+    """When it was submitted before it was claimed, or at the latest."""
+    return claimed.submitted_at if claimed.tries > 1 else None
 
 
 async def next_due(
