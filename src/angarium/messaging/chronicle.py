@@ -14,6 +14,7 @@ import msgspec
 from angarium.contacts import reindex
 from angarium.contacts.activity import Event, Happened, Topic
 from angarium.contacts.store import activity, index
+from angarium.messaging import remembering
 from angarium.messaging.store import outlines
 from angarium.storage import facts
 from angarium.storage.database import Transaction
@@ -31,6 +32,8 @@ IMPLIED = {  # what a fact says, the first thing first
     "message.delivered": (Event.SENT, Event.DELIVERED),
     "message.read": (Event.SENT, Event.DELIVERED, Event.READ),
 }
+# After these more is known of reaching somebody, as after whatever ends a message.
+VERDICTS = frozenset({"message.delivered", "message.read", "message.failed", "message.not_taken"})
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -38,6 +41,7 @@ class Told(msgspec.Struct, frozen=True):
 
     channel: str = ""
     contact: int | None = None
+    finished: bool = False
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -60,6 +64,7 @@ async def follow(tx: Transaction, workspace_id: int, limit: int) -> tuple[int, P
     happened += await _replies(tx, workspace_id, new)
     there = await index.existing(tx, workspace_id, {one.contact_id for one in happened})
     await activity.tell(tx, workspace_id, [one for one in happened if one.contact_id in there])
+    await remembering.learn(tx, workspace_id, _judged(new))
     for contact_id in sorted(_rearranged(new)):
         await recount(tx, workspace_id, contact_id, end)
     await facts.save_position(tx, workspace_id, activity.READER, end)
@@ -81,6 +86,16 @@ async def recount(tx: Transaction, workspace_id: int, contact_id: int, until: Po
         happened = await _happened_to_messages(tx, workspace_id, told, START)
         happened += await _replies(tx, workspace_id, told)
         await activity.tell(tx, workspace_id, [one for one in happened if one.contact_id == contact_id])
+        await remembering.learn(tx, workspace_id, some)
+
+
+def _judged(new: Sequence[Fact]) -> set[int]:
+    """The messages of which something is known that was not known before."""
+    return {
+        one.subject_id
+        for one in new
+        if one.kind in VERDICTS or (one.kind.startswith("message.") and _read(one.body).finished)
+    }
 
 
 def _rearranged(new: Sequence[Fact]) -> set[int]:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from angarium.contacts.choice import first_of
 from angarium.contacts.likeness import BEGINS, as_sought
-from angarium.contacts.store import activity, index
+from angarium.contacts.store import activity, index, reachability
 from angarium.core.values import Address, AddressKind, Json, Standing
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Row, Transaction
@@ -349,6 +349,7 @@ async def replace(tx: Transaction, workspace_id: int, contacts: Sequence[Contact
     await tx.insert(insert_addresses, _address_rows(workspace_id, contacts))
     await index.write(tx, workspace_id, contacts, new=False)
     await look_again(tx, workspace_id, losers)
+    await reachability.forget_strangers(tx, workspace_id, {one.id for one in contacts} | losers)
 
 
 async def look_again(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> None:
@@ -369,12 +370,14 @@ async def remove(tx: Transaction, workspace_id: int, contact_id: int) -> bool:
     await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=[contact_id])
     await index.remove(tx, workspace_id, [contact_id])
     await activity.forget(tx, workspace_id, [contact_id])
+    await reachability.forget(tx, workspace_id, [contact_id])
     return await tx.execute(_drop_contact, workspace_id=workspace_id, id=contact_id) > 0
 
 
 async def remove_all(tx: Transaction, workspace_id: int, contact_ids: Sequence[int]) -> int:
     """Delete contacts and their addresses; how many there were."""
     await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=list(contact_ids))
+    await reachability.forget(tx, workspace_id, contact_ids)
     return await tx.execute(_drop_contacts, workspace_id=workspace_id, ids=list(contact_ids))
 
 

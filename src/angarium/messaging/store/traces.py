@@ -23,6 +23,7 @@ from angarium.contacts.store.activity import contact_activity, contact_mention
 from angarium.contacts.store.consents import consent, withdrawal
 from angarium.contacts.store.index import contact_index, contact_value
 from angarium.contacts.store.merges import contact_apart, contact_merge
+from angarium.contacts.store.reachability import reachability
 from angarium.lines.tariffs_store import tariff_session
 from angarium.messaging.store.messages import NOBODY_ID
 from angarium.messaging.store.tables import (
@@ -151,6 +152,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "part": (Rows(part, "attempt_id", "attempts"),),  # a reference may have the phone in it: wamid.…
     "policy": Kept.NOTHING,
     "price_list": Kept.NOTHING,
+    "reachability": (Rows(reachability, "contact_id", "contacts"),),
     "segment": Kept.NOTHING,  # rules are about many
     "segment_version": Kept.NOTHING,
     "suppression": Kept.BY_HAND,  # a hash stays, so that an objection outlives the person

@@ -1,0 +1,192 @@
+"""A cascade's memory: learnt behind the messages, kept by address, forgotten when it should be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from angarium.contacts import flows as contact_flows
+from angarium.contacts import merge_flows
+from angarium.contacts.reachability import Known
+from angarium.contacts.store import reachability
+from angarium.core import ids
+from angarium.core.clock import iso
+from angarium.core.values import Reason, ReceiptStatus
+from angarium.messaging import chronicle, erasing
+from angarium.messaging.reachability_api import HANDLERS
+from angarium.messaging.store.belongings import BELONGINGS
+from angarium.storage.database import Transaction
+from support.relay import Relay, refused
+from support.server import everything_in, key_for, member, serving
+
+PHONE = "+380501234567"
+OTHER = {"kind": "phone", "value": "+380501234599"}
+STEPS = [{"line": "viber", "wait_s": 60}, {"line": "sms"}]
+DAY_S = 86_400.0
+
+
+async def shop(relay: Relay, **given: Any) -> int:
+    """Two lines and a contact; its id."""
+    await relay.line("viber", "viber_business")
+    await relay.line("sms", "smpp")
+    return (await relay.contact(**given)).id
+
+
+async def followed(relay: Relay) -> None:
+    """Everything that is new is told."""
+    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 1_000))[0]:
+        pass
+
+
+async def known(relay: Relay, *contact_ids: int) -> dict[str, Known]:
+    """What is remembered, by channel."""
+    await followed(relay)
+    found = await relay.ground.db.read(reachability.of_contacts, relay.workspace_id, contact_ids)
+    return {one.channel: one for one in found if not one.says_nothing}
+
+
+async def not_on_viber(relay: Relay) -> int:
+    """A message that Viber does not take, and that is delivered as a text; when Viber said so."""
+    await relay.send(steps=STEPS)
+    await relay.take("viber", refused(Reason.NOT_A_USER))
+    at: int = relay.clock.now()
+    await relay.take("sms")
+    await relay.receipt("sms", ReceiptStatus.DELIVERED)
+    return at
+
+
+async def test_what_ended_and_what_was_heard_is_remembered_once(relay: Relay) -> None:
+    contact_id = await shop(relay)
+    at = await not_on_viber(relay)
+    found = await known(relay, contact_id)
+    assert found["viber_business"].not_a_user_at == at
+    assert found["viber_business"].address == PHONE
+    assert (found["smpp"].last_delivered_at, sum(found["smpp"].hours)) == (at, 1)
+    before = (await everything_in(relay.ground.db))["reachability"]
+    await not_on_viber(relay)
+    assert await known(relay, contact_id) == found
+    assert (await everything_in(relay.ground.db))["reachability"] == before
+
+
+async def test_a_receipt_that_does_not_come_is_silence_and_one_that_comes_late_ends_it(relay: Relay) -> None:
+    contact_id = await shop(relay)
+    for silent in (1, 2):
+        await relay.send(steps=STEPS)
+        await relay.take("viber")
+        late = relay.last_ref()
+        await relay.wait(61)
+        assert (await known(relay, contact_id)).get("viber_business", Known(0, "", "")).unheard == silent - 1
+        await relay.take("sms")
+        await relay.receipt("sms", ReceiptStatus.DELIVERED)
+        assert (await known(relay, contact_id))["viber_business"].unheard == silent
+    await relay.receipt("viber", ReceiptStatus.DELIVERED, late)
+    assert (await known(relay, contact_id))["viber_business"].unheard == 0
+
+
+async def test_nobody_waited_for_a_step_that_is_content_when_it_is_taken(relay: Relay) -> None:
+    contact_id = await shop(relay)
+    await relay.send(steps=[{"line": "sms", "success": "accepted"}])
+    await relay.take("sms")
+    assert await known(relay, contact_id) == {}
+
+
+async def test_another_number_inherits_nothing_nor_does_its_next_owner(relay: Relay) -> None:
+    contact_id = await shop(relay, external_id="c-1")
+    await not_on_viber(relay)
+    assert await known(relay, contact_id)
+    await relay.contact(external_id="c-1", name="Anna")  # written again, with the same number
+    assert await known(relay, contact_id)
+    await relay.contact(external_id="c-1", addresses=[OTHER])
+    rows = await everything_in(relay.ground.db)
+    assert not rows["reachability"]
+    next_owner = await relay.contact(external_id="c-2")
+    assert await known(relay, contact_id, next_owner.id) == {}
+    await relay.contact(external_id="c-1")  # and back: what was before says nothing any more
+    relay.clock.advance(1)
+    await relay.send(steps=STEPS)
+    assert await known(relay, contact_id) == {}
+
+
+async def test_a_number_that_goes_over_to_somebody_else_leaves_nothing_behind(relay: Relay) -> None:
+    contact_id = await shop(relay, external_id="c-1")
+    await not_on_viber(relay)
+    assert await known(relay, contact_id)
+    other = await relay.contact(external_id="c-2")
+    assert await known(relay, contact_id, other.id) == {}
+
+
+async def test_what_is_remembered_of_two_is_one_memory_and_two_again(relay: Relay) -> None:
+    stays = await shop(relay, external_id="c-1")
+    await not_on_viber(relay)
+    other = await relay.contact(external_id="c-2", addresses=[OTHER])
+    relay.clock.advance(1)
+    await relay.send(to={"contact": ids.show("contact", other.id)}, line="sms")
+    await relay.take("sms")
+    await relay.receipt("sms", ReceiptStatus.DELIVERED)
+    before = await known(relay, stays), await known(relay, other.id)
+
+    async def merged(tx: Transaction) -> int:
+        both = (relay.workspace_id, stays, other.id)
+        done, _ = await merge_flows.merge(tx, relay.ground, *both, [*BELONGINGS.values()], "key_test", "")
+        return done.id
+
+    async def parted(tx: Transaction) -> None:
+        await merge_flows.undo(tx, relay.ground, relay.workspace_id, merge_id, BELONGINGS, "key_test")
+
+    merge_id = await relay.ground.db.run(merged)
+    await followed(relay)
+    together = await relay.ground.db.read(reachability.of_contacts, relay.workspace_id, [stays, other.id])
+    assert {(one.contact_id, one.channel, one.address) for one in together} == {
+        (stays, "viber_business", PHONE),
+        (stays, "smpp", PHONE),
+        (stays, "smpp", OTHER["value"]),
+    }
+    await relay.ground.db.run(parted)
+    assert (await known(relay, stays), await known(relay, other.id)) == before
+
+
+async def test_it_is_forgotten_for_good_but_for_what_comes_later(relay: Relay) -> None:
+    contact_id = await shop(relay)
+    await not_on_viber(relay)
+    assert await known(relay, contact_id)
+    now = relay.clock.now()
+    await relay.ground.db.run(reachability.forget_so_far, relay.workspace_id, contact_id, now)
+    assert await known(relay, contact_id) == {}
+    await relay.receipt("sms", ReceiptStatus.READ)  # of the same message: its refusal is not learnt again
+    assert "viber_business" not in await known(relay, contact_id)
+    relay.clock.advance(1)
+    await not_on_viber(relay)
+    assert "viber_business" in await known(relay, contact_id)
+
+
+async def test_a_person_sees_it_and_has_it_forgotten(relay: Relay) -> None:
+    contact_id = await shop(relay, time_zone="Asia/Tehran")
+    await not_on_viber(relay)
+    await followed(relay)
+    path = f"/v1/contacts/{ids.show('contact', contact_id)}/reachability"
+    async with serving(relay.ground, HANDLERS) as nobody:
+        stranger = await member(nobody, relay.ground, "other")
+        ours = nobody.with_key(await key_for(relay.ground, relay.workspace_id))
+        told = (await ours.ask("GET", path)).json
+        assert (told["time_zone"], told["usual_hour"]) == ("Asia/Tehran", None)
+        text, viber = told["channels"]
+        assert (text["channel"], viber["channel"]) == ("smpp", "viber_business")
+        assert (viber["address"], text["not_a_user_at"]) == (PHONE, None)
+        assert viber["not_a_user_at"] == text["last_delivered_at"] == iso(relay.clock.now())
+        for method in ("GET", "DELETE"):
+            assert (await stranger.ask(method, path)).status == 404
+        assert (await ours.ask("DELETE", path)).status == 204
+        assert (await ours.ask("GET", path)).json["channels"] == []
+
+
+async def test_nothing_is_left_of_who_is_erased_or_deleted(relay: Relay) -> None:
+    erased = await shop(relay, external_id="c-1")
+    await not_on_viber(relay)
+    await followed(relay)
+    await erasing.erase(relay.world, relay.workspace_id, erased, "key_test")
+    assert not (await everything_in(relay.ground.db))["reachability"]
+    deleted = await relay.contact(external_id="c-3")
+    relay.clock.advance(1)
+    await not_on_viber(relay)
+    await contact_flows.delete(relay.ground, relay.workspace_id, deleted.id)
+    await followed(relay)  # what is told of them later is not kept
+    assert not (await everything_in(relay.ground.db))["reachability"]
