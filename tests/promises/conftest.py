@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from support.nursery import Nursery
 from support.process import Shop
 
 PRICE = "0.01"  # of each message that the operator takes
@@ -17,6 +16,4 @@ PRICE = "0.01"  # of each message that the operator takes
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     """Nothing of it runs yet."""
     async with Shop(tmp_path, classes=["otp", "service", "promotional"], window=10, price=PRICE) as made:
-        made.nursery = Nursery()
-        await made.nursery.open()
         yield made

@@ -32,6 +32,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Database, Transaction, open_database
+from angarium.storage.migrate import migrate
 from angarium.storage.schema import metadata
 from support.memory import quick_folder
 
@@ -71,11 +72,7 @@ class PostgresServer:
         """The URL of a new database with every table declared so far."""
         tables = frozenset(metadata.tables)
         if tables != self._template_tables:
-            url = await self.empty_database()
-            made = open_database(url)
-            await made.start()
-            await create_schema(made)
-            await made.stop()
+            await _declare(await self.empty_database())
             self._template, self._template_tables = self.made[-1], tables
         return await self._create(self._template)
 
@@ -179,7 +176,7 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
             yield url
         return
     file = tmp_path / "angarium.db"
-    file.write_bytes(await _sqlite_image(frozenset(metadata.tables)))
+    file.write_bytes(await _image(frozenset(metadata.tables)))
     yield f"sqlite:///{file}"
 
 
@@ -192,20 +189,41 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await opened.stop()
 
 
+MIGRATED = frozenset({"what the migrations make"})
 _images: dict[frozenset[str], bytes] = {}
 
 
-async def _sqlite_image(tables: frozenset[str]) -> bytes:
-    """The file of a database with these tables, which are all that are declared so far."""
+async def _image(tables: frozenset[str]) -> bytes:
+    """The file of a database of SQLite with these tables: all that are declared so far, or MIGRATED."""
     if tables not in _images:
         with tempfile.TemporaryDirectory(dir=quick_folder()) as folder:
             file = Path(folder) / "angarium.db"
-            made = open_database(f"sqlite:///{file}")
-            await made.start()
-            await create_schema(made)
-            await made.stop()
+            await (migrate if tables is MIGRATED else _declare)(f"sqlite:///{file}")
             _images[tables] = file.read_bytes()
     return _images[tables]
+
+
+async def _declare(url: str) -> None:
+    made = open_database(url)
+    await made.start()
+    await create_schema(made)
+    await made.stop()
+
+
+async def bring_up(url: str) -> None:
+    """Bring a database to the schema of this version; a file of SQLite that is not there yet is copied."""
+    kind, _, file = url.partition(":///")
+    if kind != "sqlite" or not _put_there(file, await _image(MIGRATED)):
+        await migrate(url)
+
+
+def _put_there(file: str, content: bytes) -> bool:
+    try:
+        with open(file, "xb") as made:
+            made.write(content)
+    except FileExistsError:
+        return False
+    return True
 
 
 async def create_schema(database: Database) -> None:

@@ -1,29 +1,34 @@
-"""A process that has imported the server and forks it on request: a start that takes a tenth of a second.
+"""A process that has imported the program and forks it on request: a start that takes a tenth of a second.
 
-Run as a program it reads `{"log": path, "cwd": path, "environment": {…}}`, one on each line, answers each
-with `[pid]`, and says `[pid, status]` when that server has ended. It ends with its input.
+There is one for each process of the test run, behind a door: a Unix socket at which each test has a line of
+its own. It reads `{"arguments": […], "log": path, "cwd": path, "environment": {…}}`, one on each line, answers
+each with `[pid]`, and says `[pid, status]` when that program has ended. It ends with its input.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import ctypes
 import os
 import select
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import msgspec
-
-T = TypeVar("T")
 
 PR_SET_PTRACER, ANYBODY = 0x59616D61, ctypes.c_ulong(-1)  # prctl(2): strace may attach though it is no parent
 
 
 class Born:
-    """A server of the nursery, with as much of the face of `asyncio.subprocess.Process` as is needed."""
+    """A program of the nursery, with as much of the face of `asyncio.subprocess.Process` as is needed."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -52,37 +57,37 @@ class Nursery:
     """The test's end of it."""
 
     def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+        self._asking: asyncio.StreamWriter | None = None
         self._cots: asyncio.Queue[Born] = asyncio.Queue()
         self._born: dict[int, Born] = {}
         self._listening: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Start it."""
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, __file__), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
-        self._listening = asyncio.create_task(self._listen(self._process.stdout))
+        """Go in."""
+        heard, self._asking = await asyncio.open_unix_connection(door())
+        self._listening = asyncio.create_task(self._listen(heard))
 
     async def close(self) -> None:
-        """End it, and what it started."""
+        """End what was started, and leave."""
         for born in self._born.values():
             born.kill()
             await born.wait()
-        if self._process is not None and self._listening is not None:
-            _pipe(self._process.stdin).close()
-            await self._process.wait()
+        if self._asking is not None and self._listening is not None:
+            self._asking.close()
+            await self._asking.wait_closed()
             await self._listening
 
-    async def start(self, log: Path, folder: Path, environment: dict[str, str]) -> Born:
-        """A new server."""
-        assert self._process is not None, "open it first"
-        asked = {"log": str(log), "cwd": str(folder), "environment": environment}
-        _pipe(self._process.stdin).write(msgspec.json.encode(asked) + b"\n")
+    async def start(
+        self, arguments: Sequence[str], log: Path, folder: Path, environment: dict[str, str]
+    ) -> Born:
+        """`angarium …` in a new process that writes what it says to the end of the log."""
+        assert self._asking is not None, "open it first"
+        asked = {"arguments": arguments, "log": str(log), "cwd": str(folder), "environment": environment}
+        self._asking.write(msgspec.json.encode(asked) + b"\n")
         return await self._cots.get()
 
-    async def _listen(self, said: asyncio.StreamReader | None) -> None:
-        async for line in _pipe(said):
+    async def _listen(self, heard: asyncio.StreamReader) -> None:
+        async for line in heard:
             pid, *status = msgspec.json.decode(line, type=list[int])
             if status:
                 self._born[pid].ended.set_result(status[0])
@@ -91,68 +96,111 @@ class Nursery:
                 self._cots.put_nowait(self._born[pid])
 
 
-def _pipe(end: T | None) -> T:
-    assert end is not None
-    return end
+@cache
+def door() -> str:
+    """Where the nursery of this process is; it is started when somebody asks."""
+    place = str(Path(tempfile.mkdtemp(prefix="nursery-")) / "door")
+    process = subprocess.Popen(
+        [sys.executable, __file__, place], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    )
+    atexit.register(_shut, process, Path(place))
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"open\n"
+    return place
 
 
-def main() -> None:
-    """The nursery's own end."""
-    from angarium import assembly, cli, logs  # noqa: F401 - what takes the time is to import them
+def _shut(process: subprocess.Popen[bytes], place: Path) -> None:
+    process.communicate()  # closes its input
+    place.unlink()
+    place.parent.rmdir()
 
-    asked = open(0, "rb", buffering=0)  # noqa: SIM115 - unbuffered, because select looks at it
-    said, woken = os.pipe()
-    os.set_blocking(woken, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(woken)
-    while True:
-        readable, _, _ = select.select([asked.fileno(), said], [], [])
-        if said in readable:
-            os.read(said, 4_096)
-            _tell_who_ended()
-        if asked.fileno() in readable:
-            line = asked.readline()
-            if not line:
+
+# ── the nursery's own end ────────────────────────────────────────────────────────────────────────────
+
+
+class _House:
+    """What it has to look at: its input, its door, who came in, and whether a child has ended."""
+
+    def __init__(self, place: str) -> None:
+        self.entrance = socket.socket(socket.AF_UNIX)
+        self.entrance.bind(place)
+        self.entrance.listen()
+        self.visitors: dict[int, tuple[socket.socket, bytes]] = {}  # and what each has begun to ask
+        self.children: dict[int, socket.socket] = {}  # whose each is
+        self.woken, alarm = os.pipe()
+        os.set_blocking(alarm, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(alarm)
+
+    def live(self) -> None:
+        """Until the input ends."""
+        while True:
+            readable, _, _ = select.select([0, self.woken, self.entrance, *self.visitors], [], [])
+            if 0 in readable:
                 return
-            _say([_fork(msgspec.json.decode(line))])
+            if self.woken in readable:
+                os.read(self.woken, 4_096)
+                self._tell_who_ended()
+            if self.entrance in readable:
+                visitor, _ = self.entrance.accept()
+                self.visitors[visitor.fileno()] = visitor, b""
+            for number in readable:
+                if number in self.visitors:
+                    self._hear(number)
 
+    def _hear(self, number: int) -> None:
+        visitor, begun = self.visitors[number]
+        said = visitor.recv(65_536)
+        *asked, begun = (begun + said).split(b"\n")
+        self.visitors[number] = visitor, begun
+        for line in asked:
+            pid = os.fork() or self._be_born(msgspec.json.decode(line))
+            self.children[pid] = visitor
+            _say(visitor, [pid])
+        if not said:
+            del self.visitors[number]
+            visitor.close()
 
-def _tell_who_ended() -> None:
-    while True:
-        try:
+    def _tell_who_ended(self) -> None:
+        while self.children:
             pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        _say([pid, os.waitstatus_to_exitcode(status)])
+            if pid == 0:
+                return
+            _say(self.children.pop(pid), [pid, os.waitstatus_to_exitcode(status)])
+
+    def _be_born(self, wanted: dict[str, Any]) -> NoReturn:
+        from angarium.cli import main as command
+
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self.entrance.close()
+        for visitor, _ in self.visitors.values():
+            visitor.close()
+        ctypes.CDLL(None).prctl(PR_SET_PTRACER, ANYBODY, 0, 0, 0)
+        log = os.open(wanted["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for number in (1, 2):
+            os.dup2(log, number)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.setsid()
+        os.chdir(wanted["cwd"])
+        os.environ.update(wanted["environment"])
+        sys.argv = ["angarium", *wanted["arguments"]]
+        command(prog_name="angarium")
+        os._exit(0)
 
 
-def _say(words: list[int]) -> None:
-    os.write(1, msgspec.json.encode(words) + b"\n")
+def _say(visitor: socket.socket, words: list[int]) -> None:
+    visitor.sendall(msgspec.json.encode(words) + b"\n")
 
 
-def _fork(wanted: dict[str, Any]) -> int:
-    return os.fork() or _be_a_server(wanted)
+def main(place: str) -> None:
+    """Import what takes the time, and live."""
+    from angarium import assembly, cli, logs  # noqa: F401
 
-
-def _be_a_server(wanted: dict[str, Any]) -> NoReturn:
-    from angarium.cli import main as command
-
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(PR_SET_PTRACER, ANYBODY, 0, 0, 0)
-    log = os.open(wanted["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for number in (1, 2):
-        os.dup2(log, number)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.setsid()
-    os.chdir(wanted["cwd"])
-    os.environ.update(wanted["environment"])
-    sys.argv = ["angarium", "serve"]
-    command(prog_name="angarium")
-    os._exit(0)
+    house = _House(place)
+    os.write(1, b"open\n")
+    house.live()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

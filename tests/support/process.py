@@ -11,6 +11,7 @@ import resource
 import signal
 import socket
 import sys
+import tempfile
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -27,7 +28,7 @@ from angarium.config import Settings
 from angarium.lines import flows as lines
 from angarium.lines.rules import LineInput
 from angarium.simulators.behaviour import Script
-from angarium.storage.migrate import migrate
+from support.databases import bring_up
 from support.nursery import Born, Nursery
 from support.server import Client, Heard
 
@@ -49,7 +50,7 @@ class Shop:
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = ""
         self.server: Process | Born | None = None
-        self.nursery: Nursery | None = None  # where servers start quickly, for tests that start many
+        self.nursery = Nursery()
         self._line_given = line
         self._operator: Process | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -57,14 +58,14 @@ class Shop:
 
     async def __aenter__(self) -> Self:
         await self._found()
+        await self.nursery.open()
         self._session = aiohttp.ClientSession(trust_env=False)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
-        if self.nursery is not None:
-            await self.nursery.close()
+        await self.nursery.close()
         for process in (self.server, self._operator):
             if process is not None and process.returncode is None:
                 process.kill()
@@ -86,10 +87,10 @@ class Shop:
     async def start(self, *before: str, ready: bool = True) -> Process | Born:
         """Start the server, under another command if one is named, and wait until it is ready."""
         log = self.folder / "server.log"
-        if self.nursery is not None:
-            self.server = await self.nursery.start(log, self.folder, self.environment)
-        else:
+        if before:
             self.server = await self._execute(log, (*before, sys.executable, "-m", "angarium", "serve"))
+        else:
+            self.server = await self.nursery.start(["serve"], log, self.folder, self.environment)
         if ready:
             await self.until(self.is_ready)
         return self.server
@@ -102,16 +103,11 @@ class Shop:
 
     async def command(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """Run `angarium …` beside the server; its status, and all it printed, without its line breaks."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "angarium", *arguments),
-            env={**self.environment, **environment},
-            cwd=self.folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        printed, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
-        return await process.wait(), " ".join(printed.decode().split())
+        with tempfile.NamedTemporaryFile() as printed:
+            given = {**self.environment, **environment}
+            process = await self.nursery.start(arguments, Path(printed.name), self.folder, given)
+            status = await asyncio.wait_for(process.wait(), PATIENCE_S)
+            return status, " ".join(printed.read().decode().split())
 
     async def stop(self) -> int:
         """SIGTERM; the exit status."""
@@ -257,7 +253,7 @@ class Shop:
     # ── what it has ──────────────────────────────────────────────────────────────────────────────────
 
     async def _found(self) -> None:
-        await migrate(self.database)
+        await bring_up(self.database)
         ground = make_ground(self.settings)
         await ground.db.start()
         try:

@@ -17,7 +17,7 @@ import aiohttp
 from angarium.accounts.flows import create_workspace
 from angarium.assembly import make_ground
 from angarium.config import Settings, load
-from angarium.storage.migrate import migrate
+from support.databases import bring_up
 from support.server import Client, key_for
 
 STARTS_S = 60.0
@@ -74,7 +74,7 @@ async def running(folder: Path, **settings: str) -> AsyncIterator[Program]:
 
 async def _key(settings: Settings) -> str:
     """A key with every right in a new workspace of a new database."""
-    await migrate(settings.database)
+    await bring_up(settings.database)
     ground = make_ground(settings)
     await ground.db.start()
     try:
