@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
 from pathlib import Path
 
 import msgspec
@@ -13,29 +10,17 @@ from angarium.assembly import House
 from angarium.core.ports import Unknown
 from angarium.messaging import reconcile, send
 from angarium.messaging.send import Ended
-from angarium.storage.migrate import migrate
+from support import nursery
+from support.databases import bring_up
 from support.server import LINE, Client, member, whole_house
 
 MESSAGE = {"to": {"phone": "+380441234567"}, "class": "service", "text": "Hello", "line": "viber"}
 
 
-async def typed(client: Client, *arguments: str) -> tuple[int | None, str]:
+async def typed(client: Client, *arguments: str) -> tuple[int, str]:
     """The status of `angarium …` with this server, and all it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "angarium", *arguments),
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
-            "COLUMNS": "200",
-            "ANGARIUM_URL": client.url,
-            "ANGARIUM_API_KEY": client.key,
-        },
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    printed, _ = await process.communicate()
-    return process.returncode, printed.decode()
+    environment = {"COLUMNS": "200", "ANGARIUM_URL": client.url, "ANGARIUM_API_KEY": client.key}
+    return await nursery.typed(arguments, Path.cwd(), environment)
 
 
 async def shop(house: House, nobody: Client) -> tuple[Client, str]:
@@ -50,7 +35,7 @@ async def shop(house: House, nobody: Client) -> tuple[Client, str]:
 
 async def test_a_message_is_shown_with_why_it_waits(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
-    await migrate(url)
+    await bring_up(url)
     async with whole_house(url, tmp_path) as (house, nobody):
         mine, message = await shop(house, nobody)
         status, printed = await typed(mine, "messages", "show", message)
@@ -69,7 +54,7 @@ async def test_a_message_is_shown_with_why_it_waits(tmp_path: Path) -> None:
 
 async def test_what_nobody_knows_is_listed_and_decided(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
-    await migrate(url)
+    await bring_up(url)
     async with whole_house(url, tmp_path) as (house, nobody):
         mine, message = await shop(house, nobody)
         status, printed = await typed(mine, "unknowns", "list")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
-import sys
 from pathlib import Path
 
 import apsw
@@ -20,22 +18,15 @@ from angarium.assembly import make_ground
 from angarium.config import Settings
 from angarium.lines import flows as lines
 from angarium.lines.rules import LineInput
+from support.nursery import typed
 from support.server import LINE
 
 
 async def said(folder: Path, *arguments: str, **environment: str) -> tuple[int | None, str]:
     """The status of `angarium …` in a folder, and all it printed, without its line breaks."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "angarium", *arguments),
-        cwd=folder,
-        env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-        | {"HOME": str(folder), **environment},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    printed, _ = await process.communicate()
-    return process.returncode, " ".join(printed.decode().split())
+    given = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    status, printed = await typed(arguments, folder, {**given, "HOME": str(folder), **environment})
+    return status, " ".join(printed.split())
 
 
 async def test_a_port_that_is_taken(tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ async def bring_up(url: str) -> None:
 
 def _put_there(file: str, content: bytes) -> bool:
     try:
-        with open(file, "xb") as made:
+        with Path(file).open("xb") as made:
             made.write(content)
     except FileExistsError:
         return False

@@ -1,8 +1,8 @@
 """A process that has imported the program and forks it on request: a start that takes a tenth of a second.
 
 There is one for each process of the test run, behind a door: a Unix socket at which each test has a line of
-its own. It reads `{"arguments": […], "log": path, "cwd": path, "environment": {…}}`, one on each line, answers
-each with `[pid]`, and says `[pid, status]` when that program has ended. It ends with its input.
+its own. It reads `{"arguments": […], "log": path, "cwd": path, "environment": {…}}`, one on each line,
+answers each with `[pid]`, and says `[pid, status]` when that program has ended. It ends with its input.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+PATIENCE_S = 90.0
 PR_SET_PTRACER, ANYBODY = 0x59616D61, ctypes.c_ulong(-1)  # prctl(2): strace may attach though it is no parent
 
 
@@ -47,6 +48,10 @@ class Born:
         """Send it a signal."""
         if not self.ended.done():
             os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """kill -9."""
@@ -94,6 +99,19 @@ class Nursery:
             else:
                 self._born[pid] = Born(pid)
                 self._cots.put_nowait(self._born[pid])
+
+
+async def typed(arguments: Sequence[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """The status of `angarium …`, and all it printed."""
+    nursery = Nursery()
+    await nursery.open()
+    try:
+        with tempfile.NamedTemporaryFile() as printed:
+            born = await nursery.start(arguments, Path(printed.name), folder, environment)
+            status = await asyncio.wait_for(born.wait(), PATIENCE_S)
+            return status, printed.read().decode()
+    finally:
+        await nursery.close()
 
 
 @cache
@@ -183,6 +201,7 @@ class _House:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.setsid()
         os.chdir(wanted["cwd"])
+        os.environ.clear()
         os.environ.update(wanted["environment"])
         sys.argv = ["angarium", *wanted["arguments"]]
         command(prog_name="angarium")
@@ -194,9 +213,15 @@ def _say(visitor: socket.socket, words: list[int]) -> None:
 
 
 def main(place: str) -> None:
-    """Import what takes the time, and live."""
-    from angarium import assembly, cli, logs  # noqa: F401
+    """Import what takes the time, and live. Not the commands: they look at the environment as they come."""
+    import rich.progress
+    import rich.table
+    import uvloop  # noqa: F401
 
+    from angarium import assembly, logs  # noqa: F401
+    from angarium.web.app import put_together
+
+    put_together(tuple(assembly.HANDLERS))
     house = _House(place)
     os.write(1, b"open\n")
     house.live()

@@ -11,7 +11,6 @@ import resource
 import signal
 import socket
 import sys
-import tempfile
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -29,10 +28,9 @@ from angarium.lines import flows as lines
 from angarium.lines.rules import LineInput
 from angarium.simulators.behaviour import Script
 from support.databases import bring_up
-from support.nursery import Born, Nursery
+from support.nursery import PATIENCE_S, Born, Nursery, typed
 from support.server import Client, Heard
 
-PATIENCE_S = 90.0
 LOOK_EVERY_S = 0.02
 PHONE = "+38050{:05}77"  # of these last digits the simulated operators know no mischief
 ACCOUNT = ("angarium", "secret")
@@ -103,11 +101,8 @@ class Shop:
 
     async def command(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """Run `angarium …` beside the server; its status, and all it printed, without its line breaks."""
-        with tempfile.NamedTemporaryFile() as printed:
-            given = {**self.environment, **environment}
-            process = await self.nursery.start(arguments, Path(printed.name), self.folder, given)
-            status = await asyncio.wait_for(process.wait(), PATIENCE_S)
-            return status, " ".join(printed.read().decode().split())
+        status, printed = await typed(arguments, self.folder, {**self.environment, **environment})
+        return status, " ".join(printed.split())
 
     async def stop(self) -> int:
         """SIGTERM; the exit status."""

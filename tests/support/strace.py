@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -26,8 +28,8 @@ class Strace:
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(*self._command)
-        while not self._is_attached():
-            assert self._process.returncode is None, "strace cannot attach"
+        while not self._is_attached() and not self._is_dead():
+            assert self._process.returncode is None or self._is_dead(), "strace cannot attach"
             await asyncio.sleep(LOOK_EVERY_S)
         return self
 
@@ -39,5 +41,14 @@ class Strace:
         await self._process.wait()
 
     def _is_attached(self) -> bool:
-        threads = [path.read_text() for path in Path(f"/proc/{self._pid}/task").glob("*/status")]
-        return all("TracerPid:\t0\n" not in text for text in threads)
+        return not any("TracerPid:\t0\n" in text for text in self._threads())
+
+    def _is_dead(self) -> bool:
+        """What it does by itself is counted too: it may be killed before anybody asks it for anything."""
+        return all("State:\tZ" in text or "State:\tX" in text for text in self._threads())
+
+    def _threads(self) -> Iterator[str]:
+        """The status of each thread that has not ended while we look."""
+        for path in Path(f"/proc/{self._pid}/task").glob("*/status"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                yield path.read_text()

@@ -60,7 +60,7 @@ def make_app(
     `services` are found by handlers as `request.app.state.<name>`. Without `limits` anybody may ask as often
     as they like.
     """
-    routes, drawing = _put_together(tuple(handlers))
+    routes, drawing = put_together(tuple(handlers))
     limits = limits or Limits(ground.clock)
     app = copy(routes)
     app.state = State(
@@ -82,7 +82,7 @@ def make_app(
 
 
 @lru_cache(maxsize=8)
-def _put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shell]:
+def put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shell]:
     """What is the same in every application of these handlers, and costs a fifth of a second to make.
 
     It has no state of its own: what a request needs is found in the application that it reached.
