@@ -187,8 +187,6 @@ class _House:
             _say(self.children.pop(pid), [pid, os.waitstatus_to_exitcode(status)])
 
     def _be_born(self, wanted: dict[str, Any]) -> NoReturn:
-        from angarium.cli import main as command
-
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.entrance.close()
@@ -203,6 +201,8 @@ class _House:
         os.chdir(wanted["cwd"])
         os.environ.clear()
         os.environ.update(wanted["environment"])
+        from angarium.cli import main as command
+
         sys.argv = ["angarium", *wanted["arguments"]]
         command(prog_name="angarium")
         os._exit(0)
@@ -214,8 +214,7 @@ def _say(visitor: socket.socket, words: list[int]) -> None:
 
 def main(place: str) -> None:
     """Import what takes the time, and live. Not the commands: they look at the environment as they come."""
-    import rich.progress
-    import rich.table
+    import rich.progress  # noqa: F401
     import uvloop  # noqa: F401
 
     from angarium import assembly, logs  # noqa: F401
