@@ -16,7 +16,7 @@ from bench.report import conditions, medians, print_all
 from bench.scenarios import SCENARIOS, Mismatch, Scenario
 from bench.stage import Seed, sow
 
-NAMES = (*(scenario.name for scenario in SCENARIOS), "fairness", "startup", "contacts", "wording")
+NAMES = (*(scenario.name for scenario in SCENARIOS), "fairness", "startup", "contacts", "segments", "wording")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,7 +31,11 @@ NAMES = (*(scenario.name for scenario in SCENARIOS), "fairness", "startup", "con
     "--campaign", default=200_000, show_default=True, help="Queued by another workspace, before codes come."
 )
 @click.option(
-    "--contacts", "rows", default=1_000_000, show_default=True, help="Rows of the file of contacts."
+    "--contacts",
+    "rows",
+    default=1_000_000,
+    show_default=True,
+    help="Rows of the file of contacts; whom segments count.",
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything to this file.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep databases and logs in this folder.")
@@ -94,6 +98,7 @@ async def measure(
         found["wording"] = wording.measure()
     if "contacts" in names:
         found["contacts"] = await contacts.measure(folder / "contacts", rows, runs)
+    if "segments" in names:
         found["segments"] = await segments.measure(folder, rows, runs)
     if "startup" in names:
         click.echo(f"startup: {runs} runs", err=True)

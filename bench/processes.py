@@ -39,6 +39,13 @@ def usage(pid: int) -> Usage:
     )
 
 
+def family(pid: int) -> float:
+    """Seconds of CPU that a process and its children have used, also those that have ended."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / TICKS_PER_S + sum(usage(int(child)).cpu_s for child in children)
+
+
 def _kib(text: str) -> int:
     return int(text.split(maxsplit=1)[0])
 

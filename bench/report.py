@@ -125,14 +125,20 @@ def _wording_table(measured: Measured) -> Table:
 
 
 def _segments_table(found: Any) -> Table:
-    """A row for each segment: who is in it, and how long it took to count."""
-    told = f"{found.contacts:,} contacts, {found.history_rows:,} rows of history on {found.database}"
-    cost = f"written at {found.contacts_per_s:,.0f}/s, of which segments {found.index_us:.1f} µs each"
-    table = Table("segment", title=f"{told}; {cost}")
-    for name in ("contacts in it", "median, ms", "worst, ms"):
+    """A row for each segment: who is in it, and what counting them takes."""
+    crowd = found.crowd
+    told = (
+        f"{crowd.contacts:,} contacts, {crowd.happened:,} things that happened to them, on {found.database}"
+    )
+    written = f"a contact written at {crowd.contacts_per_s:,.0f}/s, of which segments {crowd.index_us:.1f} µs"
+    through = f"a member gone through in {found.piece_us:.1f} µs, {found.piece_cpu_us:.1f} of CPU"
+    happened = f"a thing that happened told in {crowd.tell_us:.1f} µs"
+    table = Table("segment", title=f"{told}; {written}; {happened}; {through}; load {found.load:.1f}")
+    for name in ("contacts in it", "CPU, ms", "median, ms", "worst, ms"):
         table.add_column(name, justify="right")
     for one in (*found.segments, found.live):
-        table.add_row(one.name, f"{one.count:,}", f"{one.median_ms:,.0f}", f"{one.worst_ms:,.0f}")
+        figures = (one.cpu_ms, one.median_ms, one.worst_ms)
+        table.add_row(one.name, f"{one.count:,}", *(f"{figure:,.0f}" for figure in figures))
     return table
 
 

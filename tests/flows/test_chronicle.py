@@ -101,9 +101,15 @@ async def test_it_can_be_counted_anew(relay: Relay) -> None:
     gone = await everything_in(relay.ground.db)
     assert not gone["contact_activity"]
     assert not gone["contact_mention"]
-    await followed(relay)
+
+    async def workspaces() -> list[int]:
+        return [relay.workspace_id]
+
+    loop = Chronicler(relay.ground, workspaces, lambda: 0)
+    while await loop.turn(relay.workspace_id):
+        pass
     after = await everything_in(relay.ground.db)
-    for table in ("contact_activity", "contact_mention", "activity_topic"):
+    for table in ("contact_index", "contact_activity", "contact_mention", "activity_topic"):
         assert after[table] == before[table]
 
 

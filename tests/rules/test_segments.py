@@ -7,8 +7,20 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from angarium.contacts.activity import Tally, Topic
+from angarium.contacts.activity import (
+    ANY_CLASS,
+    LATEST,
+    Tally,
+    Topic,
+    as_bytes,
+    as_count,
+    counted,
+    place_of,
+    unpacked,
+)
 from angarium.contacts.comparable import encoded, fold, sortable
 from angarium.contacts.fields import FieldDefinition, FieldKind
 from angarium.contacts.segments.check import check
@@ -150,14 +162,14 @@ def one(described: Any) -> Term:
             {"address": "email", "verified": True, "starts_with": ["a_%\\"]},
             Term("like", "addresses", ("%\n1_email:a\\_\\%\\\\%",)),
         ),
-        ({"history": "sent"}, Term("activity", "", (1,))),
+        ({"history": "sent"}, Term("happened", "sent", (b"\x8f\xfe",))),
         (
-            {"history": "read", "class": "service", "channel": "smpp", "days": 1, "times": 2},
-            Term(
-                "activity",
-                "class channel since times2",
-                (3, 3, "smpp", NOW - 86_400_000_000, (NOW // 1_000_000 - 86_400).to_bytes(4, "big"), 2),
-            ),
+            {"history": "read", "class": "service", "days": 1, "times": 2},
+            Term("happened", "read times2 since", (b"\x83\xfe", b"\0\0\2", as_bytes(NOW - 86_400_000_000))),
+        ),
+        (
+            {"history": "read", "class": "service", "channel": "smpp", "times": 200},
+            Term("happened_on", "read times", (b"\x83smpp\xfe", b"\0\1H")),
         ),
         ({"history": "sent", "label": "a"}, Term("mention", "", (1, [3]))),
         ({"history": "sent", "label": "b"}, Term("mention", "", (1, []))),
@@ -266,5 +278,45 @@ def test_a_tally_remembers_the_last_times() -> None:
     tally = Tally()
     tally.add([at * 1_000_000 for at in range(20)])
     tally.add([5_000_000])
-    assert (tally.times, tally.last_at, len(tally.recent)) == (21, 19_000_000, 40)
+    assert (tally.times, tally.last_at, len(tally.recent)) == (21, 19_000_000, 50)
     assert [tally.within(since * 1_000_000) for since in (0, 10, 15, 19, 20)] == [10, 10, 5, 1, 0]
+
+
+@given(st.lists(st.integers(0, 1 << 33), min_size=2, max_size=2))
+def test_what_is_later_is_less_in_bytes(seconds: list[int]) -> None:
+    one, other = (min(at, LATEST) for at in seconds)
+    in_bytes = [as_bytes(at * 1_000_000) for at in seconds]
+    assert (in_bytes[0] < in_bytes[1], in_bytes[0] == in_bytes[1]) == (one > other, one == other)
+    assert all(digit < 0x80 for digit in b"".join(in_bytes))
+
+
+HAPPENED = st.lists(
+    st.tuples(st.integers(0, 4), st.sampled_from(("smpp", "viber_business")), st.integers(0, 4_000_000_000)),
+    max_size=60,
+)
+
+
+@given(HAPPENED)
+def test_what_is_kept_says_what_happened(happened: list[tuple[int, str, int]]) -> None:
+    tallies: dict[tuple[int, str], Tally] = {}
+    kept = b""
+    for number, channel, seconds in happened:
+        at = seconds * 1_000_000
+        tallies.setdefault((number, channel), Tally()).add([at])
+        for one in (number, ANY_CLASS):
+            kept = counted(kept, place_of(one, channel), as_bytes(at))
+    assert unpacked(kept) == tallies
+    for channel in ("smpp", "viber_business"):
+        of_channel = [seconds for _, own, seconds in happened if own == channel]
+        entry = place_of(ANY_CLASS, channel) + as_count(len(of_channel))
+        times = b"".join(as_bytes(at * 1_000_000) for at in sorted(of_channel, reverse=True)[:10])
+        assert (entry + times in kept) is bool(of_channel)
+
+
+def test_how_often_is_told_as_far_as_it_goes() -> None:
+    assert [as_count(times) for times in (0, 127, 128, 1 << 30)] == [
+        b"\0\0\0",
+        b"\0\0\x7f",
+        b"\0\1\0",
+        b"\x7f" * 3,
+    ]

@@ -1,13 +1,23 @@
-"""What can have happened between us and a contact, and how it is summed up. Pure.
+"""What can have happened between us and a contact, how it is summed up, and how sums are kept. Pure.
 
 A tally counts, knows the last time, and the last RECENT_MAX times one by one: "three times within ten days"
-needs no row for each message. A time is four bytes, seconds, so that times are compared as bytes are.
+needs no row for each message. All tallies of one event and one contact are kept as one piece of bytes, which
+a database can look into (`segments/store/sql.py`). Its rules:
+
+1. An entry is: a sign for the class, from 0x80 on; the channel in ASCII; END; how often, COUNT_BYTES; and
+   each remembered time, TIME_BYTES, the latest first. Sums over all classes are an entry as well.
+2. Counts and times are written in digits to the base of 128. So the sign of a class stands nowhere but at the
+   beginning of an entry, and who looks for class, channel and END finds that entry or none.
+3. A time is told as the seconds that are left to LATEST. So what is later is less, and what stands behind the
+   last time of an entry, be it the next one, is more than any time.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -15,7 +25,11 @@ from angarium.core.clock import MICROS
 from angarium.core.values import MessageClass
 
 RECENT_MAX = 10  # times that are remembered one by one
-TIME_BYTES = 4
+TIME_BYTES = 5
+COUNT_BYTES = 3
+LATEST = (1 << 32) - 1  # seconds since 1970
+END = b"\xfe"
+ANY_CLASS = 15  # beside the numbers of classes
 
 
 class Event(StrEnum):
@@ -67,20 +81,85 @@ class Tally(msgspec.Struct):
     def add(self, instants: Iterable[int]) -> None:
         """Count what happened at these instants."""
         new = list(instants)
-        kept = [self.recent[i : i + TIME_BYTES] for i in range(0, len(self.recent), TIME_BYTES)]
         self.times += len(new)
         self.last_at = max(self.last_at, *new)
-        self.recent = b"".join(sorted([*kept, *map(as_bytes, new)], reverse=True)[:RECENT_MAX])
+        self.recent = b"".join(sorted([*_apart(self.recent), *map(as_bytes, new)])[:RECENT_MAX])
 
     def within(self, since: int) -> int:
         """How often since an instant, as far as times are remembered one by one."""
-        kept = [self.recent[i : i + TIME_BYTES] for i in range(0, len(self.recent), TIME_BYTES)]
-        return sum(time >= as_bytes(since) for time in kept)
+        earliest = as_bytes(since)
+        return sum(time <= earliest for time in _apart(self.recent))
+
+
+def _apart(recent: bytes) -> list[bytes]:
+    return [recent[at : at + TIME_BYTES] for at in range(0, len(recent), TIME_BYTES)]
 
 
 def as_bytes(at: int) -> bytes:
-    """An instant in whole seconds, to be compared with others."""
-    return max(0, min(at // MICROS, (1 << 8 * TIME_BYTES) - 1)).to_bytes(TIME_BYTES, "big")
+    """An instant in whole seconds, to be compared with others: what is later is less."""
+    left = LATEST - max(0, min(at // MICROS, LATEST))
+    return _high(left >> 14) + _LOW[left & 0x3FFF]
+
+
+@lru_cache(1_000)
+def as_count(times: int) -> bytes:
+    """How often, to be compared with others."""
+    return _digits(min(times, (1 << 7 * COUNT_BYTES) - 1), COUNT_BYTES)
+
+
+def _digits(number: int, count: int) -> bytes:
+    return bytes([number >> 7 * place & 0x7F for place in range(count - 1, -1, -1)])
+
+
+_high = lru_cache(1_000)(lambda number: _digits(number, TIME_BYTES - 2))  # the same for four hours
+_LOW = [_digits(number, 2) for number in range(1 << 14)]
+
+
+# ── all tallies of an event and a contact, as they are kept ─────────────────────────────────────────
+
+_DIGITS = re.compile(rb"[\x00-\x7f]*")
+_ENTRY = re.compile(rb"([\x80-\x8f])([\x00-\x7f]*)\xfe([\x00-\x7f]{%d})([\x00-\x7f]*)" % COUNT_BYTES)
+
+
+@lru_cache(1_000)
+def place_of(number: int, channel: str = "") -> bytes:
+    """What the entry of a class and a channel begins with; ANY_CLASS and "" stand for whichever."""
+    return bytes([0x80 + number]) + channel.encode() + END
+
+
+def counted(kept: bytes, place: bytes, time: bytes) -> bytes:
+    """What is kept, with one thing more that happened at a time."""
+    at = kept.find(place)
+    if at < 0:
+        return kept + place + as_count(1) + time
+    begin = at + len(place)
+    behind = begin + COUNT_BYTES
+    digits = _DIGITS.match(kept, behind)
+    assert digits is not None
+    recent = digits[0]
+    if recent < time:  # it came late, or is told late
+        recent = b"".join(sorted([time, *_apart(recent)])[:RECENT_MAX])
+    else:
+        recent = (time + recent)[: RECENT_MAX * TIME_BYTES]
+    return kept[:begin] + as_count(_number(kept[begin:behind]) + 1) + recent + kept[digits.end() :]
+
+
+def unpacked(kept: bytes | None) -> dict[tuple[int, str], Tally]:
+    """The tallies of classes, by number, and channels; what is kept of whichever is left out."""
+    found = {}
+    for sign, channel, count, recent in _ENTRY.findall(kept or b""):
+        number = sign[0] - 0x80
+        if number != ANY_CLASS:
+            last_at = (LATEST - _number(recent[:TIME_BYTES])) * MICROS
+            found[number, channel.decode()] = Tally(_number(count), last_at, recent)
+    return found
+
+
+def _number(digits: bytes) -> int:
+    number = 0
+    for digit in digits:
+        number = number << 7 | digit
+    return number
 
 
 class Done(msgspec.Struct, frozen=True):

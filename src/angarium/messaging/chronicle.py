@@ -62,9 +62,8 @@ async def follow(tx: Transaction, workspace_id: int, limit: int) -> tuple[int, P
         return 0, position
     happened = await _happened_to_messages(tx, workspace_id, new, position)
     happened += await _replies(tx, workspace_id, new)
-    there = await index.existing(tx, workspace_id, {one.contact_id for one in happened})
-    await activity.tell(tx, workspace_id, [one for one in happened if one.contact_id in there])
-    await remembering.learn(tx, workspace_id, _judged(new))
+    await remembering.learn(tx, workspace_id, _judged(new))  # first: it waits for who holds a contact
+    await activity.tell(tx, workspace_id, happened)
     for contact_id in sorted(_rearranged(new)):
         await recount(tx, workspace_id, contact_id, end)
     await facts.save_position(tx, workspace_id, activity.READER, end)
@@ -171,7 +170,7 @@ class Chronicler:
     async def turn(self, workspace_id: int) -> int:
         """One batch of what a workspace has new, and a rest when others are busy; how many there were."""
         seen, began_at = self._under_way(), self._ground.clock.monotonic()
-        done = await self._index(workspace_id) + await self._follow(workspace_id)
+        done = await self._index(workspace_id) or await self._follow(workspace_id)
         if done and self._under_way() != seen:
             took_s = self._ground.clock.monotonic() - began_at
             await self._ground.clock.sleep(min(POLL_S, REST * took_s))
@@ -188,6 +187,7 @@ class Chronicler:
         return done
 
     async def _index(self, workspace_id: int) -> int:
+        """What happened is written into the rows of contacts: it is not told before all have theirs."""
         if not await self._ground.db.read(reindex.is_due, workspace_id):
             return 0
         return await self._ground.db.run(reindex.step, workspace_id)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from angarium.contacts.activity import CLASSES, EVENTS, Topic, as_bytes
+from angarium.contacts.activity import ANY_CLASS, CLASSES, EVENTS, Topic, as_bytes, as_count, place_of
 from angarium.contacts.comparable import ADDRESS, APART, NUMBER, PLACES, TRUTH, fold, sortable
 from angarium.contacts.consent import ALL, narrow_to_wide
 from angarium.contacts.fields import FieldDefinition, FieldKind
@@ -26,6 +26,7 @@ from angarium.contacts.segments.values import (
     looked_at,
     money_begin,
     money_told,
+    since,
     values_of,
 )
 from angarium.core import ids
@@ -309,31 +310,42 @@ def _time(column: str, operator: Operator, values: tuple[Any, ...], now: int) ->
 
 
 def _history(rule: Rule, known: Known) -> Term:
-    """`activity` and `mention`: a column is `class`, `channel`, both or none; values come in this order:
-    event, topics or class, channel, since, the same in bytes, times."""
+    """What happened, as `happened` of the row or `happened_on` a channel; values come in this order: what the
+    entry begins with, times, since."""
     assert rule.history is not None
-    values: list[Any] = [EVENTS[rule.history]]
-    told = []
-    table = "activity"
     if rule.label or rule.template:
-        table = "mention"
-        values.append(sorted(topics_of(rule, known.topics)))
-    elif rule.message_class is not None:
-        told.append("class")
-        values.append(CLASSES[rule.message_class])
+        return _mention(rule, known)
+    number = ANY_CLASS if rule.message_class is None else CLASSES[rule.message_class]
+    values: list[Any] = [place_of(number, rule.channel)]
+    told = [rule.history.value]
+    if rule.times > 1:
+        told.append(f"times{rule.times if rule.days is not None else ''}")
+        values.append(as_count(rule.times))
+    if rule.days is not None:
+        told.append("since")
+        values.append(as_bytes(since(known.now, rule.days)))
+    return Term("happened_on" if rule.channel else "happened", " ".join(told), tuple(values))
+
+
+def _mention(rule: Rule, known: Known) -> Term:
+    """What happened to messages with a label or a template; values come in this order: event, topics,
+    channel, since, the same in bytes, times."""
+    assert rule.history is not None
+    values: list[Any] = [EVENTS[rule.history], sorted(topics_of(rule, known.topics))]
+    told = []
     if rule.channel:
         told.append("channel")
         values.append(rule.channel)
     if rule.days is not None:
         told.append("since")
-        since = known.now - rule.days * DAY_MICROS
-        values.append(since)
+        begin = since(known.now, rule.days)
+        values.append(begin)
         if rule.times > 1:
-            values.append(as_bytes(since))
+            values.append(as_bytes(begin))
     if rule.times > 1:
         told.append(f"times{rule.times if rule.days is not None else ''}")
         values.append(rule.times)
-    return Term(table, " ".join(told), tuple(values))
+    return Term("mention", " ".join(told), tuple(values))
 
 
 def topics_of(rule: Rule, topics: Mapping[Topic, int]) -> list[int]:

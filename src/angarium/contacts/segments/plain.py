@@ -16,7 +16,7 @@ from angarium.contacts.comparable import Indexed, fold
 from angarium.contacts.consent import ALL, Choices, State, said
 from angarium.contacts.fields import FieldDefinition, FieldKind
 from angarium.contacts.segments.rules import Operator, Rule, below
-from angarium.contacts.segments.values import DAY_MICROS, looked_at, values_of
+from angarium.contacts.segments.values import DAY_MICROS, looked_at, since, values_of
 from angarium.core import ids
 from angarium.core.clock import is_zone, iso, local_date
 from angarium.core.values import MessageClass
@@ -103,7 +103,7 @@ def _address(rule: Rule, contact: Indexed) -> tuple[Any, bool]:
 def _history(rule: Rule, subject: Subject) -> tuple[Any, bool]:
     template_id = ids.read("template", rule.template) if rule.template else 0
     mentions = bool(rule.label or template_id)
-    since = 0 if rule.days is None else subject.now - rule.days * DAY_MICROS
+    begin = 0 if rule.days is None else since(subject.now, rule.days)
     times = 0
     for one in subject.done:
         topic = one.topic
@@ -113,9 +113,9 @@ def _history(rule: Rule, subject: Subject) -> tuple[Any, bool]:
             continue
         if rule.message_class not in (None, topic.message_class) or rule.channel not in ("", one.channel):
             continue
-        if one.tally.last_at >= since:
+        if one.tally.last_at >= begin:
             several = rule.days is not None and rule.times > 1
-            times += one.tally.within(since) if several else one.tally.times
+            times += one.tally.within(begin) if several else one.tally.times
     return {"times": times}, (times >= rule.times) is not rule.never
 
 

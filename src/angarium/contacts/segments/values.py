@@ -50,6 +50,11 @@ def looked_at(rule: Rule, defined: Mapping[str, FieldDefinition]) -> FieldDefini
     return defined[name] if name in defined else FieldDefinition(name, _guessed(rule))
 
 
+def since(now: int, days: int) -> int:
+    """So many days before a moment, in whole seconds, as what happened is remembered."""
+    return (now - days * DAY_MICROS) // MICROS * MICROS
+
+
 def _guessed(rule: Rule) -> FieldKind:
     if rule.is_ is None:
         return FieldKind.TEXT

@@ -16,11 +16,12 @@ from typing import Any
 
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select
 
+from angarium.contacts.activity import EVENTS
 from angarium.contacts.comparable import PLACES, Indexed, address_told, encoded, fold, listed, usual
 from angarium.contacts.consent import Choices
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Transaction
-from angarium.storage.schema import Count, Id, Instant, Words, metadata
+from angarium.storage.schema import Blob, Count, Id, Instant, Words, metadata
 
 PLACES_MAX = 1_000  # fields of a workspace that can be asked for at all
 
@@ -41,6 +42,7 @@ contact_index = Table(
     Column("opted_in", Words, nullable=False),
     Column("addresses", Words, nullable=False),
     *(Column(f"value_{place}", Words) for place in range(PLACES)),
+    *(Column(event.value, Blob) for event in EVENTS),  # by class; written in store/activity.py
     PrimaryKeyConstraint("workspace_id", "contact_id"),
     sqlite_with_rowid=False,
 )

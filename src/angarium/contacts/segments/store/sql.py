@@ -1,8 +1,8 @@
 """Tests as statements. Pure; every value is bound, and a statement is made once for each shape.
 
-The rows of `contact_index` are read in the order of contacts and asked one by one, cheap questions first;
-what has happened to a contact is looked up beside its row, where the order is the same. So a count reads what
-it must once, sorts nothing, and needs no memory.
+The rows of `contact_index` are read in the order of contacts and asked one by one, cheap questions first.
+What happened on one channel, or with one label, is looked up beside the row. So a count reads what it must
+once, sorts nothing, and needs no memory.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Integer,
+    Label,
     LargeBinary,
     Select,
     Table,
@@ -33,7 +34,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from angarium.contacts.activity import TIME_BYTES
+from angarium.contacts.activity import COUNT_BYTES, TIME_BYTES
 from angarium.contacts.segments.lower import Term
 from angarium.contacts.store.activity import contact_activity, contact_mention
 from angarium.contacts.store.index import contact_index, contact_value
@@ -41,7 +42,16 @@ from angarium.storage.bulk import Statement, among
 
 SHAPES_MAX = 500
 FENCE = (1 << 62) - 1  # a LIMIT that keeps the planner from asking the same thing twice
-COSTS = {"activity": 3, "mention": 3, "beyond": 3, "like": 2, "contains": 1, "day": 1, "anniversary": 1}
+COSTS = {
+    "happened_on": 3,
+    "mention": 3,
+    "beyond": 3,
+    "happened": 2,
+    "like": 2,
+    "contains": 1,
+    "day": 1,
+    "anniversary": 1,
+}
 
 Shape = tuple[Any, ...]
 
@@ -61,6 +71,24 @@ def _found_on_sqlite(element: Found, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(Found, "postgresql")
 def _found_on_postgresql(element: Found, compiler: SQLCompiler, **kw: Any) -> str:
     return f"strpos{compiler.process(element.clause_expr, **kw)}"
+
+
+class Within(FunctionElement[int]):
+    """The place of some bytes in others, 0 when they are not there."""
+
+    inherit_cache = True
+    type = Integer()
+
+
+@compiles(Within, "sqlite")
+def _within_on_sqlite(element: Within, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"instr{compiler.process(element.clause_expr, **kw)}"
+
+
+@compiles(Within, "postgresql")
+def _within_on_postgresql(element: Within, compiler: SQLCompiler, **kw: Any) -> str:
+    whole, sought = [compiler.process(clause, **kw) for clause in element.clauses.get_children()]
+    return f"position({sought} IN {whole})"
 
 
 class Bytewise(FunctionElement[str]):
@@ -98,13 +126,23 @@ def counting(shape: Shape) -> Statement:
 
 @lru_cache(maxsize=SHAPES_MAX)
 def counting_each(shape: Shape) -> Statement:
-    """How many contacts meet each term of a tree, in the order in which it is written; the whole first."""
+    """How many contacts meet each term of a tree, in the order in which it is written; the whole first.
+
+    Either database asks each leaf once. PostgreSQL shares the work out when contacts who meet the same leaves
+    are counted together; SQLite would sort for that.
+    """
     asked = _Asked()
     asked.of(shape)
     flags = [case((leaf, 1), else_=0).label(f"t{number}") for number, leaf in enumerate(asked.leaves)]
-    inner = select(*flags).where(_here).limit(FENCE).subquery()
+    one_by_one = select(*flags, literal_column("1").label("n")).where(_here).limit(FENCE)
+    together = select(*flags, func.count().label("n")).where(_here).group_by(*flags)
+    return Statement(_summed(shape, one_by_one, flags), postgresql=_summed(shape, together, flags))
+
+
+def _summed(shape: Shape, rows: Select[Any], flags: list[Label[int]]) -> Select[Any]:
+    inner = rows.subquery()
     each = _each(shape, iter([inner.c[flag.name] == 1 for flag in flags]))
-    return Statement(select(*(func.coalesce(func.sum(case((one, 1), else_=0)), 0) for one in each)))
+    return select(*(func.coalesce(func.sum(case((one, inner.c.n), else_=0)), 0) for one in each))
 
 
 @lru_cache(maxsize=SHAPES_MAX)
@@ -217,10 +255,8 @@ def _leaf(op: str, name: str, names: list[str], table: Table) -> ColumnElement[b
             "0"
         )  # a constant would be folded, with what is bound
         return nobody if op == "never" else not_(nobody)
-    if op == "activity":
-        return _happened(contact_activity, name.split(), names)
-    if op == "mention":
-        return _happened(contact_mention, name.split(), names)
+    if op in LOOKED_UP:
+        return LOOKED_UP[op](name.split(), names)
     column = table.c[name] if name in table.c else contact_index.c[name]  # the zone, beside a value
     asked = COMPARISONS[op](column, names)
     return and_(column.is_not(None), asked) if column.nullable else asked
@@ -262,35 +298,82 @@ COMPARISONS: dict[str, Asked] = {
 }
 
 
-def _happened(table: Table, told: list[str], names: list[str]) -> ColumnElement[bool]:
-    """What has happened to the contact of the row; see `lower._history` for the order of what is bound."""
-    given = iter(names)
+# ── history ──────────────────────────────────────────────────────────────────────────────────────────
+# How it is kept: contacts/activity.py. The order of what is bound: `lower._history`.
+
+
+def _happened(told: list[str], names: list[str]) -> ColumnElement[bool]:
+    """What has happened, as the row itself says it."""
+    return _entry(contact_index.c[told[0]], told[1:], names)
+
+
+def _happened_on(told: list[str], names: list[str]) -> ColumnElement[bool]:
+    """What has happened on one channel."""
+    found: Select[Any] = select(literal_column("1")).where(
+        contact_activity.c.workspace_id == bindparam("workspace_id"),
+        contact_activity.c.contact_id == contact_index.c.contact_id,
+        _entry(contact_activity.c[told[0]], told[1:], names),
+    )
+    return found.correlate(contact_index).exists()
+
+
+def _entry(kept: Column_, told: list[str], names: list[str]) -> ColumnElement[bool]:
+    """Whether an entry is there, says often enough, and of the last times one that is late enough."""
+    given = iter([bindparam(name, type_=LargeBinary) for name in names])
+    begin = next(given)
+    place = Within(kept, begin)
+    behind = place + func.length(begin, type_=Integer)
+    conditions: list[ColumnElement[bool]] = [kept.is_not(None), place > literal_column("0")]
+    times = _times(told)
+    if times is not None:
+        conditions.append(_bytes(kept, behind, COUNT_BYTES) >= next(given))
+    if "since" in told:
+        ahead = COUNT_BYTES + TIME_BYTES * (int(times or 1) - 1)
+        conditions.append(_bytes(kept, behind + literal_column(str(ahead)), TIME_BYTES) <= next(given))
+    return and_(*conditions)
+
+
+def _times(told: list[str]) -> str | None:
+    """None: once is enough; "": often enough, whenever; "3": so often since."""
+    return next((word.removeprefix("times") for word in told if word.startswith("times")), None)
+
+
+def _bytes(kept: Column_, begin: Column_, length: int) -> Column_:
+    return func.substr(kept, begin, literal_column(str(length)), type_=LargeBinary)
+
+
+def _mentioned(told: list[str], names: list[str]) -> ColumnElement[bool]:
+    """What has happened to messages with a label or a template."""
+    given, table = iter(names), contact_mention
     conditions: list[ColumnElement[bool]] = [
         table.c.workspace_id == bindparam("workspace_id"),
         table.c.event == bindparam(next(given)),
         table.c.contact_id == contact_index.c.contact_id,
+        among(table.c.topic, next(given)),
     ]
-    if table is contact_mention:
-        conditions.append(among(table.c.topic, next(given)))
-    if "class" in told:
-        conditions.append(table.c["class"] == bindparam(next(given)))
     if "channel" in told:
         conditions.append(table.c.channel == bindparam(next(given)))
     if "since" in told:
         conditions.append(table.c.last_at >= bindparam(next(given)))
-    times = told[-1].removeprefix("times") if told and told[-1].startswith("times") else None
+    times = _times(told)
     if times is None:
         return select(literal_column("1")).where(*conditions).correlate(contact_index).exists()
-    counted = _within(table, next(given), int(times)) if times else table.c.times
+    counted = _late_enough(next(given), int(times)) if times else table.c.times
     how_often = select(func.coalesce(func.sum(counted), literal_column("0"))).where(*conditions)
     return how_often.correlate(contact_index).scalar_subquery() >= bindparam(next(given))
 
 
-def _within(table: Table, since: str, times: int) -> ColumnElement[int]:
+def _late_enough(since: str, times: int) -> ColumnElement[int]:
     """How many of the last times of a row are not before an instant, as far as it matters."""
     found: ColumnElement[Any] = literal_column("0")
     for number in range(times):
+        end: ColumnElement[Any] = literal_column(str((number + 1) * TIME_BYTES))
+        there = func.length(contact_mention.c.recent, type_=Integer) >= end
         begin: ColumnElement[Any] = literal_column(str(number * TIME_BYTES + 1))
-        time = func.substr(table.c.recent, begin, literal_column(str(TIME_BYTES)), type_=LargeBinary)
-        found = found + case((time >= bindparam(since, type_=LargeBinary), 1), else_=0)
+        time = _bytes(contact_mention.c.recent, begin, TIME_BYTES)
+        late = time <= bindparam(since, type_=LargeBinary)
+        found = found + case((and_(there, late), 1), else_=0)
     return found
+
+
+LOOKED_UP = {"happened": _happened, "happened_on": _happened_on, "mention": _mentioned}
