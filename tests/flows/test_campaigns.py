@@ -12,6 +12,7 @@ from angarium.campaigns.runner import CampaignRunner
 from angarium.campaigns.store import members as member_store
 from angarium.contacts import merge_flows
 from angarium.core.clock import to_datetime
+from angarium.core.ports import Accepted
 from angarium.core.problems import Problem
 from angarium.messaging.store.belongings import BELONGINGS
 from angarium.storage.database import Database
@@ -165,6 +166,37 @@ async def test_whose_window_has_closed_meanwhile_waits_for_the_next_one(marketer
             assert local.hour == 10, attempt.address
         clock.advance(1_800)
     assert zones == {}
+
+
+async def test_its_window_holds_for_what_is_queued_and_for_every_step(marketer: Marketer) -> None:
+    relay = marketer.relay  # it is 18:00 in Kyiv
+    await relay.line("viber", "viber_business", classes=("promotional",))
+    own = {"from": "17:00", "until": "23:00"}
+    await relay.cascade(
+        "relay", [{"channel": "viber_business", "wait_s": 7_200}, {"line": "sms", "hours": own}]
+    )
+    window = {"from": "10:00", "until": "20:00"}
+    campaign_id = await marketer.begin(schedule={"window": window}, line="", cascade="relay")
+    await marketer.run(campaign_id)
+    taken = await relay.claim("viber", limit=PEOPLE - 1)
+    for number, attempt in enumerate(taken):
+        await relay.answer(attempt, Accepted((f"v{number}",)))
+    await relay.wait(7_200)  # 20:00: one is queued still, the others come to their second step
+    assert await relay.claim("viber") == await relay.claim("sms") == []
+    await relay.wait(14 * 3_600)
+    assert len(await relay.claim("viber")) == 1
+    assert await relay.claim("sms") == []  # 10:00, and the step begins at 17:00
+    await relay.wait(7 * 3_600)
+    assert len(await relay.claim("sms")) == PEOPLE - 1
+
+
+async def test_a_window_that_does_not_fit_the_hours_of_a_step_is_refused(marketer: Marketer) -> None:
+    night = {"from": "20:00", "until": "06:00"}
+    await marketer.relay.cascade("night", [{"line": "sms", "hours": night}])
+    window = {"from": "10:00", "until": "20:00"}
+    with pytest.raises(Problem) as raised:
+        await marketer.begin(schedule={"window": window}, line="", cascade="night")
+    assert [(one.field, one.value) for one in raised.value.fields] == [("schedule.window", "20:00 to 06:00")]
 
 
 async def test_who_waits_at_its_end_is_left_out(marketer: Marketer) -> None:

@@ -25,7 +25,7 @@ from angarium.core.clock import MICROS, from_datetime, iso, to_datetime
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem
 from angarium.core.values import Window
-from angarium.core.window import closes_at, is_open, next_open
+from angarium.core.window import both, closes_at, is_open, next_open
 from angarium.core.window import instant as shown_at
 
 MINUTE, HOUR = 60 * MICROS, 3_600 * MICROS
@@ -215,6 +215,16 @@ def test_nobody_is_told_too_early_or_at_a_closed_hour(
         assert closes_at(window, zone, earliest) == earliest
     closing = closes_at(window, zone, due)
     assert closing is None or (closing > due and not shows(window, ZoneInfo(zone), closing))
+
+
+@given(windows, windows | st.just(Window()), zones, moments)
+def test_hours_that_are_in_both_windows(one: Window, other: Window, zone: str, moment: int) -> None:
+    common = both(one, other)
+    opens_in_both = is_open(one, zone, moment) and is_open(other, zone, moment)
+    if common is not None:
+        assert is_open(common, zone, moment) == opens_in_both
+    else:
+        assert not opens_in_both or one.until <= one.from_ or other.until <= other.from_
 
 
 @given(zones, moments)

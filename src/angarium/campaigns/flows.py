@@ -19,7 +19,7 @@ from angarium.core import ids
 from angarium.core.clock import micros
 from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found
 from angarium.core.values import MessageClass
-from angarium.messaging import course, halts, wording
+from angarium.messaging import course, halts, steps, wording
 from angarium.messaging.accept import DEADLINE_S
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
@@ -149,8 +149,8 @@ async def start(tx: Transaction, world: World, workspace_id: int, campaign_id: i
         raise _wrong_state(one, "started")
     given = wanted(one)
     kept = await freeze(tx, world, workspace_id, given, deed.now)
-    steps = world.versions.steps[kept.cascade_version_id]
-    if out_of_reach := beyond(deed.reach, kept.message_class, steps, world.lines.of(workspace_id)):
+    taken = world.versions.steps[kept.cascade_version_id]
+    if out_of_reach := beyond(deed.reach, kept.message_class, taken, world.lines.of(workspace_id)):
         raise out_of_reach
     one.frozen = msgspec.json.encode(kept).decode()
     one.begins_at = max(deed.now, schedule.earliest(given.schedule) - micros(BUILD_AHEAD_S))
@@ -180,6 +180,9 @@ async def freeze(tx: Transaction, world: World, workspace_id: int, given: Campai
     known = await cascades.by_names(tx, workspace_id, {given.cascade} - {""})
     way = course.named(world, (given.cascade, given.channel, given.line), known, channel_of_line)
     wrong += way.wrong
+    if given.schedule.window is not None:  # it holds at every step, however late one comes
+        way.steps, misfits = steps.within(way.steps, given.schedule.window, "schedule.window")
+        way.version_id, wrong = 0, [*wrong, *misfits]
     if found and way.steps:
         wrong += _unfit(world, workspace_id, way.steps, found.message_class)
     if wrong or found is None:
@@ -195,19 +198,19 @@ async def freeze(tx: Transaction, world: World, workspace_id: int, given: Campai
 
 
 def _unfit(
-    world: World, workspace_id: int, steps: tuple[Step, ...], message_class: MessageClass
+    world: World, workspace_id: int, taken: tuple[Step, ...], message_class: MessageClass
 ) -> list[FieldProblem]:
     """Why nobody could be told: no line of any step may carry the class."""
     if message_class not in CLASSES:
         remedy = "a template of the class " + " or ".join(CLASSES)
         return [FieldProblem("template", f"is of the class {message_class.value}", remedy)]
-    unfit = [course.unfit(world, workspace_id, step, message_class) for step in steps]
+    unfit = [course.unfit(world, workspace_id, step, message_class) for step in taken]
     if not all(unfit):
         return []
     remedy = f"have a line approved for {message_class.value} messages"
     return [
         FieldProblem(f"steps[{place}]", why, remedy, step.line or step.channel)
-        for place, (step, why) in enumerate(zip(steps, unfit, strict=True))
+        for place, (step, why) in enumerate(zip(taken, unfit, strict=True))
     ]
 
 

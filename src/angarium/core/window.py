@@ -24,6 +24,7 @@ from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Window
 
 WALL = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
+ALWAYS = Window()
 SECOND, MINUTE = timedelta(seconds=1), 60 * MICROS
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -47,6 +48,21 @@ def wrong(window: Window, field: str) -> list[FieldProblem]:
         remedy = "1 (Monday) to 7 (Sunday)"
         found.append(FieldProblem(f"{field}.days", "are not days", remedy, shown(days)))
     return found
+
+
+def both(one: Window, other: Window) -> Window | None:
+    """The hours that are in both windows; None when there are none, or when no one window has them.
+
+    Of two that differ neither may run over midnight.
+    """
+    if ALWAYS in (one, other):
+        return other if one == ALWAYS else one
+    days = tuple(day for day in one.days if day in other.days)
+    from_, until = max(one.from_, other.from_), min(one.until, other.until)
+    alike = (one.from_, one.until) == (other.from_, other.until)
+    over_midnight = one.until <= one.from_ or other.until <= other.from_
+    fits = alike or (from_ < until and not over_midnight)
+    return Window(from_, until, days) if days and fits else None
 
 
 def is_open(window: Window, zone: str, at: int) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from angarium.core import window
 from angarium.core.ports import Channel
 from angarium.core.problems import FieldProblem, shown
-from angarium.core.values import Reason, ReceiptStatus
+from angarium.core.values import Reason, ReceiptStatus, Window
 from angarium.messaging.cascade import Step
 from angarium.messaging.retry import Action
 
@@ -48,6 +48,22 @@ def settle(
         found = (*_check_way(step, channels, channel_of_line), *_check_terms(step, channel))
         wrong += [msgspec.structs.replace(one, field=f"steps[{place}].{one.field}") for one in found]
     return tuple(settled), tuple(wrong)
+
+
+def within(
+    steps: Sequence[Step], hours: Window, field: str
+) -> tuple[tuple[Step, ...], tuple[FieldProblem, ...]]:
+    """The steps, each of them in these hours; and the hours of steps that have none in common with them."""
+    fitting: list[Step] = []
+    wrong: list[FieldProblem] = []
+    for place, step in enumerate(steps):
+        common = hours if step.hours is None else window.both(step.hours, hours)
+        if common is None and step.hours is not None:
+            own = f"{step.hours.from_} to {step.hours.until}"
+            remedy = "hours that are open in both, within one day"
+            wrong.append(FieldProblem(field, f"does not fit the hours of step {place + 1}", remedy, own))
+        fitting.append(msgspec.structs.replace(step, hours=common))
+    return tuple(fitting), tuple(wrong)
 
 
 def digest(steps: Sequence[Step]) -> str:
