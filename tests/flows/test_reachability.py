@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from angarium.contacts import flows as contact_flows
 from angarium.contacts import merge_flows
 from angarium.contacts.reachability import Known
@@ -12,6 +14,8 @@ from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.values import Reason, ReceiptStatus
 from angarium.messaging import chronicle, erasing
+from angarium.messaging.accept import MessageInput
+from angarium.messaging.preview import preview
 from angarium.messaging.reachability_api import HANDLERS
 from angarium.messaging.store.belongings import BELONGINGS
 from angarium.storage.database import Transaction
@@ -28,7 +32,9 @@ async def shop(relay: Relay, **given: Any) -> int:
     """Two lines and a contact; its id."""
     await relay.line("viber", "viber_business")
     await relay.line("sms", "smpp")
-    return (await relay.contact(**given)).id
+    contact_id = (await relay.contact(**given)).id
+    relay.clock.advance(1)
+    return contact_id
 
 
 async def followed(relay: Relay) -> None:
@@ -190,3 +196,124 @@ async def test_nothing_is_left_of_who_is_erased_or_deleted(relay: Relay) -> None
     await contact_flows.delete(relay.ground, relay.workspace_id, deleted.id)
     await followed(relay)  # what is told of them later is not kept
     assert not (await everything_in(relay.ground.db))["reachability"]
+
+
+# ── steps that are in vain ───────────────────────────────────────────────────────────────────────────
+
+
+async def lines_of(relay: Relay, message_id: int) -> list[str]:
+    """The lines on which a message was tried."""
+    return [line for line, _ in await relay.attempts(message_id)]
+
+
+def skips_of(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was passed over."""
+    return [one for event in told["timeline"] for one in event.get("decisions", ()) if one["do"] == "skip"]
+
+
+async def test_a_step_in_vain_is_skipped_and_the_timeline_says_why(relay: Relay) -> None:
+    await shop(relay)
+    heard = await not_on_viber(relay)
+    await followed(relay)
+    message_id = await relay.send(steps=STEPS)  # no policy: as ever
+    assert await lines_of(relay, message_id) == ["viber"]
+    await relay.take("viber", refused(Reason.NOT_A_USER))
+    await relay.take("sms")
+    await relay.policy("reachability", enabled=True)
+    message_id = await relay.send(steps=STEPS)
+    assert await lines_of(relay, message_id) == ["sms"]
+    (skip,) = skips_of(await relay.told(message_id))
+    assert skip == {
+        "do": "skip",
+        "step": 1,
+        "why": "first step",
+        "reason": "not_a_user",
+        "detail": f"Not a user of Viber (Decision Telecom), heard on {iso(heard)[:10]}.",
+        "rule": "reachability",
+        "set_at": "/v1/policies/reachability",
+        "channel": "viber_business",
+        "heard": iso(heard),
+    }
+    later = await relay.send(steps=STEPS, send_at=iso(relay.clock.now() + 3_600_000_000))
+    await relay.wait(3_600)  # planned by another road
+    assert await lines_of(relay, later) == ["sms"]
+
+
+async def test_the_last_step_left_is_never_skipped(relay: Relay) -> None:
+    await shop(relay)
+    await not_on_viber(relay)
+    await followed(relay)
+    await relay.policy("reachability", enabled=True)
+    alone = await relay.send(line="viber")
+    assert await lines_of(relay, alone) == ["viber"]
+    last = await relay.send(steps=[STEPS[1], STEPS[0]])
+    await relay.claim("viber")
+    await relay.take("sms", refused(Reason.BAD_ADDRESS))
+    assert await lines_of(relay, last) == ["sms", "viber"]
+    await relay.claim("viber")
+    await relay.line("mail", "smtp")  # nobody has an address there
+    after_all = await relay.send(steps=[STEPS[0], {"line": "mail"}])
+    told = await relay.told(after_all)
+    assert await lines_of(relay, after_all) == ["viber"]
+    assert [(one["step"], one["reason"]) for one in skips_of(told)] == [(1, "not_a_user"), (2, "no_address")]
+    await relay.take("viber", refused(Reason.NOT_A_USER))
+    assert await relay.state(after_all) == ("failed", "not_a_user", True)
+
+
+async def test_what_is_delivered_makes_up_for_what_was_heard_before(relay: Relay) -> None:
+    await shop(relay)
+    await not_on_viber(relay)
+    await relay.policy("reachability", enabled=True)
+    await relay.send(line="viber")
+    await relay.take("viber")
+    relay.clock.advance(1)
+    await relay.receipt("viber", ReceiptStatus.DELIVERED)
+    await followed(relay)
+    assert await lines_of(relay, await relay.send(steps=STEPS)) == ["viber"]
+
+
+async def test_who_is_silent_is_left_alone_for_some_days(relay: Relay) -> None:
+    contact_id = await shop(relay)
+    await relay.policy("reachability", enabled=True, silent_after=2, silent_days=3)
+    for _ in range(2):
+        message_id = await relay.send(steps=STEPS)
+        assert await lines_of(relay, message_id) == ["viber"]
+        await relay.take("viber")
+        await relay.wait(61)
+        await relay.take("sms")
+        await relay.receipt("sms", ReceiptStatus.DELIVERED)
+        await followed(relay)
+    message_id = await relay.send(steps=STEPS)
+    assert await lines_of(relay, message_id) == ["sms"]
+    assert [one["reason"] for one in skips_of(await relay.told(message_id))] == ["no_receipt"]
+    assert (await known(relay, contact_id))["viber_business"].unheard == 2
+    relay.clock.advance(3 * DAY_S)
+    assert await lines_of(relay, await relay.send(steps=STEPS)) == ["viber"]
+
+
+async def test_of_two_lines_only_the_one_that_was_blocked_is_left_out(relay: Relay) -> None:
+    await shop(relay)
+    await relay.send(steps=STEPS)
+    await relay.take("viber", refused(Reason.BLOCKED_BY_USER))
+    await followed(relay)
+    await relay.line("second", "viber_business")
+    await relay.policy("reachability", enabled=True)
+    on_channel = [{"channel": "viber_business"}, {"line": "sms"}]
+    assert await lines_of(relay, await relay.send(steps=on_channel)) == ["second"]
+    assert await lines_of(relay, await relay.send(steps=STEPS)) == ["sms"]
+
+
+async def test_the_preview_foretells_it_and_nothing_is_asked_where_there_is_one_step(relay: Relay) -> None:
+    await shop(relay)
+    await not_on_viber(relay)
+    await followed(relay)
+    await relay.policy("reachability", enabled=True)
+    asked = {"to": {"phone": PHONE}, "class": "service", "text": "Hello", "steps": STEPS}
+    given = [msgspec.convert(asked, MessageInput)]
+    now = relay.clock.now()
+    (shown,) = await relay.ground.db.read(preview, relay.world, relay.workspace_id, given, now)
+    assert isinstance(shown, dict)
+    first, second = shown["steps"]
+    assert (first["goes"], first["rule"], second["goes"]) == (False, "reachability", True)
+    assert {check["rule"]: check["verdict"] for check in first["checks"]}["reachability"] == "refuse"
+    assert {check["rule"]: check["verdict"] for check in second["checks"]}["reachability"] == "allow"

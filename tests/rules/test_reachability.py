@@ -1,4 +1,4 @@
-"""What is remembered of reaching somebody, learnt from attempts in any order, and the usual hour."""
+"""What is remembered of reaching somebody, learnt from attempts in any order, and what follows from it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from angarium.contacts.reachability import (
     usual_hour,
 )
 from angarium.core.clock import from_datetime
-from angarium.core.values import Reason
+from angarium.core.values import MessageClass, Reason, Standing
+from angarium.messaging.cascade import Finish, Run, Send, Skip, Step, Try, decide
+from angarium.messaging.gate import reachability as rule
+from angarium.messaging.gate.documents import PeoplePolicies, Reachability
+from angarium.messaging.gate.facts import Facts, LineRules, Remembered
+from angarium.messaging.gate.verdicts import ALLOW, Allow, InVain
+from angarium.messaging.states import AttemptState
 
 NOBODY = Known(1, "viber_business", "+380501234567")
 KYIV = "Europe/Kyiv"
@@ -155,3 +161,112 @@ def hours(**counts: int) -> Known:
 )
 def test_the_usual_hour(memories: list[Known], expected: int | None) -> None:
     assert usual_hour(memories) == expected
+
+
+# ── what follows from it ─────────────────────────────────────────────────────────────────────────────
+
+SERVICE, PROMOTIONAL, OTP = MessageClass.SERVICE, MessageClass.PROMOTIONAL, MessageClass.OTP
+LOST = msgspec.structs.replace(NOBODY, not_a_user_at=at(1))
+BLOCKED = msgspec.structs.replace(NOBODY, blocked=(Block(7, at(1)),))
+SILENT = msgspec.structs.replace(NOBODY, unheard=3, silent_at=at(1))
+VIBER = Step(channel="viber_business", success="delivered")
+
+
+def judged(
+    known: Known,
+    now: int,
+    message_class: MessageClass = SERVICE,
+    step: Step = VIBER,
+    line_id: int = 7,
+    **policy: Any,
+) -> Allow | InVain:
+    """What the rule says of a step."""
+    facts = Facts(
+        message_class,
+        Standing(),
+        LineRules("v", frozenset(MessageClass), True, line_id=line_id, channel="viber_business"),
+        at(30),
+        policies=PeoplePolicies(reachability=Reachability(**{"enabled": True, **policy})),
+        remembered=Remembered(known, "Viber", rule.believed(step, message_class)),
+    )
+    return rule.in_vain(facts, now)
+
+
+PASSED_OVER: list[tuple[Known, dict[str, Any], str]] = [
+    (LOST, {}, "Not a user of Viber, heard on 2026-11-01."),
+    (LOST, {"enabled": False}, ""),
+    (LOST, {"message_class": OTP}, ""),  # whoever waits for a code gets it in every way there is
+    (LOST, {"message_class": OTP, "classes": (OTP,)}, "Not a user of Viber, heard on 2026-11-01."),
+    (LOST, {"not_a_user_days": 2}, "Not a user of Viber, heard on 2026-11-01."),
+    (LOST, {"not_a_user_days": 1}, ""),
+    (LOST, {"not_a_user_days": 0}, ""),
+    (msgspec.structs.replace(LOST, last_delivered_at=at(2)), {}, ""),
+    (LOST, {"step": msgspec.structs.replace(VIBER, on={"not_a_user": "stop"})}, ""),
+    (BLOCKED, {}, "The person has blocked the line v of Viber, heard on 2026-11-01."),
+    (BLOCKED, {"blocked_days": 1}, ""),
+    (BLOCKED, {"line_id": 8}, ""),  # another sender
+    (BLOCKED, {"message_class": PROMOTIONAL}, ""),  # advertising is not carried past a block
+    (SILENT, {}, ""),
+    (SILENT, {"silent_after": 4}, ""),
+    (SILENT, {"silent_after": 3}, "No receipt of Viber for 3 messages in a row, the last on 2026-11-01."),
+    (
+        SILENT,
+        {"silent_after": 3, "message_class": PROMOTIONAL},
+        "No receipt of Viber for 3 messages in a row,",
+    ),
+    (SILENT, {"silent_after": 3, "silent_days": 1}, ""),
+    (SILENT, {"silent_after": 3, "step": msgspec.structs.replace(VIBER, on={"no_receipt": "stop"})}, ""),
+]
+
+
+@pytest.mark.parametrize(("known", "given", "said"), PASSED_OVER)
+def test_whether_a_step_is_passed_over(known: Known, given: dict[str, Any], said: str) -> None:
+    verdict = judged(known, at(2, 13), **given)
+    if not said:
+        assert verdict == ALLOW
+        return
+    assert isinstance(verdict, InVain)
+    assert verdict.detail.startswith(said)
+    assert (verdict.rule, verdict.set_at) == ("reachability", "/v1/policies/reachability")
+    assert (verdict.heard_at, verdict.channel) == (at(1), "viber_business")
+
+
+REMEMBERED = Skip(0, Reason.NOT_A_USER, remembered=True)
+NO_ADDRESS = Skip(1, Reason.NO_ADDRESS)
+
+
+def tried(step: int, state: AttemptState, reason: Reason | None = None) -> Try:
+    return Try(step, state, at(1), 7, reason, at(1) if state is AttemptState.ACCEPTED else None, at(1))
+
+
+NEXT = [  # what was passed over and tried of two steps, and what is done
+    ((REMEMBERED,), (), 1, False),
+    ((REMEMBERED, NO_ADDRESS), (), 0, True),
+    ((REMEMBERED,), (tried(1, AttemptState.REFUSED, Reason.BAD_ADDRESS),), 0, True),
+    ((REMEMBERED,), (tried(1, AttemptState.FAILED, Reason.UNDELIVERED),), 0, True),
+    ((NO_ADDRESS,), (tried(0, AttemptState.REFUSED, Reason.NOT_A_USER),), None, False),
+    ((REMEMBERED,), (tried(1, AttemptState.ACCEPTED),), None, False),  # it went out: not twice
+    ((REMEMBERED,), (tried(1, AttemptState.REFUSED, Reason.OPTED_OUT),), None, False),
+]
+
+
+@pytest.mark.parametrize(("skips", "tries", "step", "regardless"), NEXT)
+def test_a_step_in_vain_is_tried_after_all_when_nothing_else_is_left(
+    skips: tuple[Skip, ...], tries: tuple[Try, ...], step: int | None, regardless: bool
+) -> None:
+    steps = (VIBER, Step(channel="smpp", success="delivered", wait_s=60))
+    decision = decide(Run(SERVICE, steps, at(30), tries, skips), at(2))
+    if step is None:
+        assert isinstance(decision, Finish)
+    else:
+        assert isinstance(decision, Send)
+        assert (decision.step, decision.regardless) == (step, regardless)
+
+
+def test_after_it_failed_too_nothing_is_tried_twice() -> None:
+    steps = (VIBER, Step(channel="smpp", success="delivered", wait_s=60))
+    tries = (
+        tried(1, AttemptState.REFUSED, Reason.BAD_ADDRESS),
+        tried(0, AttemptState.REFUSED, Reason.NOT_A_USER),
+    )
+    assert isinstance(decide(Run(SERVICE, steps, at(30), tries), at(2)), Finish)

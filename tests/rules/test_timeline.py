@@ -286,6 +286,18 @@ def test_each_event_in_a_sentence(heard: dict[str, Any], sentence: str) -> None:
             "It is switched off.",
         ),
         (
+            {
+                "do": "skip",
+                "step": 1,
+                "reason": "not_a_user",
+                "detail": "Not a user of Viber, heard on 2026-11-02.",
+                "channel": "viber_business",
+                "heard": "2026-11-02T08:30:00.000Z",
+            },
+            "Step 1 is skipped: not a user of Viber, heard on 2026-11-02",
+            "",
+        ),
+        (
             {"do": "wait", "until": at(75), "why": "waiting for read"},
             "Wait until 08:01:15",
             "waiting for read",

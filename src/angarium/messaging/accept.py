@@ -6,7 +6,7 @@ the rules forbid to this person is stored as a message that was refused, with it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -242,7 +242,8 @@ async def prepare(
     )
     names.purse = await budgets.purse(tx, world, workspace_id, now, hold=learned is not None)
     people = await contacts.resolve(tx, world.ground.ids, workspace_id, [m.to for m in asked], now)
-    known = await permission.of_contacts(tx, world, workspace_id, people, now)
+    relayed = _relayed(world, workspace_id, zip(asked, people, strict=True), names, now)
+    known = await permission.of_contacts(tx, world, workspace_id, people, now, relayed)
     made: list[Case | Problem] = []
     for one, person in zip(asked, people, strict=True):
         way = _course(world, one, names)
@@ -258,6 +259,25 @@ async def prepare(
             way.version_id = await course.version(tx, world, workspace_id, way.steps, now, learned)
         made.append(_case(world, workspace_id, one, person, way, names, known, now))
     return made
+
+
+def _relayed(
+    world: World,
+    workspace_id: int,
+    asked: Iterable[tuple[MessageInput, Contact | FieldProblem]],
+    names: Names,
+    now: int,
+) -> set[int]:
+    """The contacts of which something may be remembered, and to whom a message has several ways."""
+    if not world.policies.of(workspace_id).reachability.enabled:
+        return set()
+    return {
+        person.id
+        for one, person in asked
+        if isinstance(person, Contact)
+        and person.created_at != now
+        and len(one.steps or _course(world, one, names).steps) > 1
+    }
 
 
 def _flaws(one: MessageInput, now: int) -> Iterator[FieldProblem]:

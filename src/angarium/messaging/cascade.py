@@ -15,7 +15,9 @@ Rules, in the order in which they are asked:
    decides.
 6. A try that is heard to have been taken after all is waited for like any other, and what is queued in its
    place is taken back. It stands for its step from then on, so that nothing is sent again beside it.
-7. With no step left, the best that is known is the result. Nothing is begun at or after the deadline.
+7. With no step left, one that was passed over for what is remembered is tried after all, if nothing went out
+   that anybody knows of or doubts. Else the best that is known is the result. Nothing is begun at or after
+   the deadline.
 
 Semantics after the cascades of 8x8 (success and time per step), Rapporto and the former Vonage Dispatch; the
 reasons are in docs/explanation/cascades.md.
@@ -70,11 +72,17 @@ class Try(msgspec.Struct, frozen=True):
     ended_at: int | None = None  # when it was refused, failed or became unknown
 
 
-class Skip(msgspec.Struct, frozen=True):
-    """A step (or one line of it) that the rules passed over before anything was sent."""
+class Skip(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A step (or one line of it) that the rules passed over before anything was sent.
+
+    `remembered`: it was known to be in vain; what it would have cost at the most is in `spared_micros`.
+    """
 
     step: int
     reason: Reason
+    remembered: bool = False
+    spared_micros: int = 0
+    currency: str = ""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -95,6 +103,7 @@ class Send(msgspec.Struct, frozen=True):
     why: str
     avoid: frozenset[int] = frozenset()
     exclude: frozenset[int] = frozenset()  # lines that may not be used again for this step
+    regardless: bool = False  # of what is remembered against it
 
 
 class TakeBack(msgspec.Struct, frozen=True):
@@ -267,10 +276,17 @@ def _passed_over(run: Run, step: int) -> bool:
 
 def _go_on(run: Run, step: int, now: int, why: str, reason: Reason) -> Decision:
     """The next step that was not passed over, or the end."""
-    following = next((i for i in range(step + 1, len(run.steps)) if not _passed_over(run, i)), None)
-    if following is None:
+    following = next((i for i in range(step + 1, len(run.steps)) if _is_left(run, i)), None)
+    if following is not None:
+        return _in_time(run, Send(following, why), now)
+    recalled = next((skip.step for skip in run.skips if skip.remembered), None)
+    if recalled is None or best_state(run) is not MessageState.QUEUED:
         return _end(run, why, reason)
-    return _in_time(run, Send(following, why), now)
+    return _in_time(run, Send(recalled, f"{why}; nothing else is left", regardless=True), now)
+
+
+def _is_left(run: Run, step: int) -> bool:
+    return not _passed_over(run, step) and not any(t.step == step for t in run.tries)
 
 
 def _in_time(run: Run, send: Send, now: int) -> Send | Finish:

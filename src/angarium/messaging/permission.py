@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from angarium.contacts import suppression_list
-from angarium.contacts.store import Contact, suppressions
+from angarium.contacts.reachability import Known
+from angarium.contacts.store import Contact, reachability, suppressions
 from angarium.contacts.suppression import Suppressed
 from angarium.contacts.suppression_list import Place
 from angarium.core.values import AddressKind, MessageClass, Standing
@@ -31,6 +32,7 @@ class Permissions(msgspec.Struct, frozen=True):
     policies: PeoplePolicies = NONE
     suppressed: Mapping[Place, tuple[Suppressed, ...]] = {}
     touches: dict[int, tuple[Touch, ...]] = {}  # by contact
+    remembered: Mapping[int, tuple[Known, ...]] = {}  # by contact: what speaks against a channel
 
     def against(self, kind: AddressKind, value: str) -> tuple[Suppressed, ...]:
         """What is known against writing to an address."""
@@ -39,6 +41,11 @@ class Permissions(msgspec.Struct, frozen=True):
     def had(self, contact_id: int) -> tuple[Touch, ...]:
         """What a contact has had lately."""
         return self.touches.get(contact_id, ())
+
+    def recall(self, contact_id: int, channel: str, address: str) -> Known | None:
+        """What is remembered against writing to an address on a channel."""
+        found = self.remembered.get(contact_id, ())
+        return next((one for one in found if one.channel == channel and one.address == address), None)
 
     def count(self, attempt: Attempt, now: int) -> None:
         """It goes: those after it in the batch see it."""
@@ -51,10 +58,15 @@ NOTHING = Permissions()
 
 
 async def of_contacts(
-    tx: Transaction, world: World, workspace_id: int, people: Iterable[Contact | object], now: int
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    people: Iterable[Contact | object],
+    now: int,
+    relayed: Collection[int] = (),
 ) -> Permissions:
     """What is known of the recipients of messages that are planned, of those who are contacts; `of_attempts`
-    has the last word."""
+    has the last word. `relayed`: the contacts to whom a message has several ways."""
     policies = world.policies.of(workspace_id).people
     contacts = [one for one in people if isinstance(one, Contact)]
     places = {(a.kind, a.value) for contact in contacts for a in contact.addresses}
@@ -63,7 +75,10 @@ async def of_contacts(
         suppressed = await _listed(tx, world, workspace_id, places)
     capped = {contact.id for contact in contacts} if policies.caps.rules else set()
     had = await _had(tx, workspace_id, policies.caps, capped, now) if capped else {}
-    return Permissions(policies, suppressed, had)
+    recalled: Mapping[int, tuple[Known, ...]] = {}
+    if relayed and policies.reachability.enabled:
+        recalled = await reachability.against(tx, workspace_id, relayed)
+    return Permissions(policies, suppressed, had, recalled)
 
 
 async def of_attempts(

@@ -25,7 +25,7 @@ from angarium.messaging.cascade import (
     decide,
 )
 from angarium.messaging.case import Case, load, open_wording, seal_content, write
-from angarium.messaging.gate.verdicts import Hold, Refuse
+from angarium.messaging.gate.verdicts import Hold, InVain, Refuse
 from angarium.messaging.pricing import price_shown
 from angarium.messaging.states import AttemptState, MessageState, may_become
 from angarium.messaging.store import leftovers
@@ -120,7 +120,9 @@ async def furnish(tx: Transaction, world: World, cases: Sequence[Case], now: int
     workspace_id = cases[0].message.workspace_id
     found = await contacts.found(tx, workspace_id, {case.message.contact_id for case in cases})
     await world.versions.load(tx, workspace_id, set(), {case.message.template_version_id for case in cases})
-    known = await permission.of_contacts(tx, world, workspace_id, found.values(), now)
+    relayed = {case.message.contact_id for case in cases if len(case.steps) > 1}
+    several = {one.id for contact_id, one in found.items() if contact_id in relayed}
+    known = await permission.of_contacts(tx, world, workspace_id, found.values(), now, several)
     for case in cases:
         case.permissions = known
         case.contact = found.get(case.message.contact_id)
@@ -228,6 +230,9 @@ def _take_back(world: World, case: Case, decision: TakeBack, now: int) -> None:
 
 def plan_step(world: World, case: Case, send: Send, now: int) -> None:
     """Add an attempt for the step, or a skip that says why there is none."""
+    if send.regardless:
+        kept = (skip for skip in case.message.skips if skip.step != send.step or not skip.remembered)
+        case.message.skips = tuple(kept)
     found = find_way(world, case, send, now)
     note: Json = {"step": send.step + 1, "why": send.why}
     if isinstance(found, Hold):
@@ -236,11 +241,7 @@ def plan_step(world: World, case: Case, send: Send, now: int) -> None:
         case.decisions.append({"do": "hold", **note, **told, "rule": found.rule, "set_at": found.set_at})
         return
     if isinstance(found, Refuse):
-        case.message.skips = (*case.message.skips, Skip(send.step, found.reason))
-        said: Json = {"reason": found.reason.value, "detail": found.detail}
-        if found.rule:
-            said |= {"rule": found.rule, "set_at": found.set_at}
-        case.decisions.append({"do": "skip", **note, **said})
+        _pass_over(case, send, found, note)
         return
     attempt = _attempt(world, case, send, found, now)
     if case.purse is not None:
@@ -253,6 +254,18 @@ def plan_step(world: World, case: Case, send: Send, now: int) -> None:
     if found.due_at > now:
         note |= {"due": iso(found.due_at), "held": found.held}
     case.decisions.append({"do": "send", **note})
+
+
+def _pass_over(case: Case, send: Send, refusal: Refuse, note: Json) -> None:
+    said: Json = {"reason": refusal.reason.value, "detail": refusal.detail}
+    if refusal.rule:
+        said |= {"rule": refusal.rule, "set_at": refusal.set_at}
+    skip = Skip(send.step, refusal.reason)
+    if isinstance(refusal, InVain):
+        said |= {"channel": refusal.channel, "heard": iso(refusal.heard_at)}
+        skip = Skip(send.step, refusal.reason, True, refusal.spared_micros, refusal.currency)
+    case.message.skips = (*case.message.skips, skip)
+    case.decisions.append({"do": "skip", **note, **said})
 
 
 def _attempt(world: World, case: Case, send: Send, way: Way, now: int) -> Attempt:

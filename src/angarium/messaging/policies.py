@@ -20,7 +20,13 @@ from angarium.content.store import versions
 from angarium.content.surroundings import WordingPolicy
 from angarium.core.decoding import Shape
 from angarium.messaging.gate.documents import NONE as NO_PEOPLE_POLICIES
-from angarium.messaging.gate.documents import Caps, ConsentPolicy, PeoplePolicies, QuietHours
+from angarium.messaging.gate.documents import (
+    Caps,
+    ConsentPolicy,
+    PeoplePolicies,
+    QuietHours,
+    Reachability,
+)
 from angarium.messaging.gate.spending import Budgets
 from angarium.messaging.routing import Routing
 from angarium.storage.database import Transaction
@@ -57,10 +63,11 @@ class Policies(msgspec.Struct, frozen=True):
     consent: ConsentPolicy = ConsentPolicy()
     quiet_hours: QuietHours = QuietHours()
     caps: Caps = Caps()
-    people: PeoplePolicies = NO_PEOPLE_POLICIES  # the three above together
+    reachability: Reachability = Reachability()
+    people: PeoplePolicies = NO_PEOPLE_POLICIES  # the four above together
 
     def __post_init__(self) -> None:
-        together = PeoplePolicies(self.consent, self.quiet_hours, self.caps)
+        together = PeoplePolicies(self.consent, self.quiet_hours, self.caps, self.reachability)
         if together != self.people:
             msgspec.structs.force_setattr(self, "people", together)
 
@@ -75,6 +82,7 @@ KINDS: dict[str, Shape[Any]] = {
     "consent": Shape(ConsentPolicy),
     "quiet-hours": Shape(QuietHours),
     "caps": Shape(Caps),
+    "reachability": Shape(Reachability),
 }
 NONE = Policies()
 TOPIC = "lines"  # woken when a policy was changed: the loop that reads lines again reads these too

@@ -27,7 +27,7 @@ from angarium.messaging.gate.facts import Facts
 from angarium.messaging.gate.judge import Finding, explain
 from angarium.messaging.gate.verdicts import Allow, Defer, Hold, Refuse
 from angarium.messaging.pricing import Quote, price_shown, quote
-from angarium.messaging.way import Way, facts_of, find_way, lines_of, promotes, with_budgets, word
+from angarium.messaging.way import Way, facts_of, find_way, lines_of, promotes, recall, with_budgets, word
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -179,6 +179,7 @@ def _facts(world: World, case: Case, step: int, line: Line) -> Facts:
         (channel.address_kind, address.value if address else ""),
         Content() if isinstance(content, Unworded) else content,
         None if isinstance(content, Unworded) else promotes(world, case, content),
+        recall(case, Send(step, "preview"), channel, address.value) if address else None,
     )
 
 

@@ -98,10 +98,11 @@ async def consider(
     """What would become of each person; nothing is written. `hold`: the budgets, because it will be done."""
     asked = {one.contact_id for one in people}
     found = await merges.found(tx, workspace_id, asked)
-    known = await permission.of_contacts(tx, world, workspace_id, found.values(), now)
-    purse = await budgets.purse(tx, world, workspace_id, now, hold=hold)
     await world.versions.load(tx, workspace_id, {telling.cascade_version_id}, {telling.template_version_id})
     steps = world.versions.steps[telling.cascade_version_id]
+    relayed = {one.id for one in found.values()} if len(steps) > 1 else ()
+    known = await permission.of_contacts(tx, world, workspace_id, found.values(), now, relayed)
+    purse = await budgets.purse(tx, world, workspace_id, now, hold=hold)
     words = world.versions.words[telling.template_version_id]
     made: list[Case | Gone] = []
     for person in people:

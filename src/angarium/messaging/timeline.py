@@ -269,6 +269,8 @@ def _left_at(document: Document, place: int) -> datetime | None:
     left_at = None
     for event in document["timeline"]:
         for decision in event.get("decisions", ()):
+            if decision["do"] == "send" and decision["step"] == place + 1:
+                left_at = None
             later = decision["do"] in ("send", "skip") and decision["step"] > place + 1
             if later or decision["do"] == "finish":
                 left_at = left_at or _time(event["at"])
@@ -387,6 +389,9 @@ def _decision(decision: Document, names: Names) -> Decision:
             return Decision(do, (name, values), decision.get("held") or decision["why"], decision["lines"])
         case "skip":
             values = {"step": decision["step"], "reason": _reason(decision["reason"])}
+            if "heard" in decision:
+                heard = {"channel": names.channel(decision["channel"]), "heard": decision["heard"][:10]}
+                return Decision(do, (f"decision.remembered.{decision['reason']}", values | heard), "")
             return Decision(do, ("decision.skip", values), decision["detail"])
         case "hold":
             return Decision(do, ("decision.hold", {"step": decision["step"]}), decision["detail"])

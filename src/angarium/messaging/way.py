@@ -23,10 +23,11 @@ from angarium.lines.store import Line
 from angarium.messaging.budgets import Purse
 from angarium.messaging.cascade import Send, Step
 from angarium.messaging.case import Case, Unworded
+from angarium.messaging.gate import reachability
 from angarium.messaging.gate.approval import Wording, wording
-from angarium.messaging.gate.facts import NO_LINE, Facts, LineRules, Promotes
+from angarium.messaging.gate.facts import NO_LINE, Facts, LineRules, Promotes, Remembered
 from angarium.messaging.gate.judge import judge, judge_person, judge_wording
-from angarium.messaging.gate.verdicts import Allow, Defer, Hold, Refuse, Verdict
+from angarium.messaging.gate.verdicts import Allow, Defer, Hold, InVain, Refuse, Verdict
 from angarium.messaging.pricing import Quote, quote
 from angarium.messaging.routing import By, Candidate, LineFacts, Routing, candidates
 from angarium.messaging.store.messages import Message
@@ -187,17 +188,19 @@ def _choose_line(
     asked = (seen, step.channel, step.line, message.message_class, send.avoid, send.exclude)
     order = _order_of(asked, routing, message)
     by_id = {line.id: line for line in lines}
+    recalled = recall(case, send, channel, address)
     deferred: tuple[int, Way] | None = None
     refusal: Refuse | None = None
     for candidate in order.candidates:
         if not candidate.fit:
             continue
         line = by_id[candidate.line_id]
-        facts = facts_of(world, case, send.step, standing, line, (channel.address_kind, address), content)
+        place = (channel.address_kind, address)
+        facts = facts_of(world, case, send.step, standing, line, place, content, recalled=recalled)
         verdict = _judged(case, facts, line, quotes[line.id], now)
         way = Way(line, address, content, parts[line.id], now, order, quotes[line.id])
         if isinstance(verdict, Refuse):
-            refusal = verdict
+            refusal = _spared(verdict, channel, quotes[line.id])
         elif isinstance(verdict, Defer):
             later = msgspec.structs.replace(way, due_at=verdict.until, held=verdict.detail)
             deferred = min(
@@ -206,6 +209,28 @@ def _choose_line(
         else:
             return way
     return deferred[1] if deferred else refusal or Refuse(Reason.NO_LINE, _why_none(order))
+
+
+def recall(case: Case, send: Send, channel: Channel, address: str) -> Remembered | None:
+    """What is remembered against a step that is begun now; None where it must not be passed over, because no
+    other one is left."""
+    if case.contact is None or send.regardless:
+        return None
+    known = case.permissions.recall(case.contact.id, channel.kind, address)
+    if known is None or any(tried.step == send.step for tried in case.attempts):
+        return None
+    skipped = {skip.step for skip in case.message.skips}
+    if not set(range(send.step + 1, len(case.steps))) - skipped:
+        return None
+    may_be = reachability.believed(case.steps[send.step], case.message.message_class)
+    return Remembered(known, channel.title, may_be)
+
+
+def _spared(refusal: Refuse, channel: Channel, price: Quote) -> Refuse:
+    """A step that is in vain costs what it costs to be taken: where only what is delivered costs, nothing."""
+    if not isinstance(refusal, InVain) or channel.capabilities.billed_on != "accepted":
+        return refusal
+    return msgspec.structs.replace(refusal, spared_micros=price.micros, currency=price.currency)
 
 
 def _judged(case: Case, facts: Facts, line: Line, price: Quote, now: int) -> Verdict:
@@ -290,8 +315,10 @@ def facts_of(
     place: tuple[AddressKind, str],
     content: Content,
     found: Promotes | None = None,
+    recalled: Remembered | None = None,
 ) -> Facts:
-    """A step of a message on a line, to an address, as the gate sees it; `found`: what its words promote."""
+    """A step of a message on a line, to an address, as the gate sees it; `found`: what its words promote,
+    `recalled`: what is remembered against it."""
     message, known = case.message, case.permissions
     return Facts(
         message.message_class,
@@ -312,6 +339,7 @@ def facts_of(
         policies=known.policies,
         step=step,
         hours=case.steps[step].hours,
+        remembered=recalled,
     )
 
 

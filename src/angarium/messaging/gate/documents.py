@@ -1,4 +1,5 @@
-"""The policies about people: consent, quiet hours, frequency caps. Each default means that there is no rule.
+"""The policies about people: consent, quiet hours, frequency caps, what is remembered of reaching them. Each
+default means that there is no rule.
 
 In all of them `countries` are ISO 3166 codes of the contact's country, or `*` for every one and for contacts
 of whom none is known.
@@ -192,12 +193,28 @@ class Caps(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     rules: Annotated[tuple[Cap, ...], Meta(max_length=RULES_MAX)] = ()
 
 
+Days = Annotated[int, Meta(ge=0, le=365)]
+
+
+class Reachability(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """For how long it is believed what is remembered of reaching somebody; 0 days or messages: never. A step
+    that is known to be in vain is passed over, as long as another one is left."""
+
+    enabled: bool = False
+    not_a_user_days: Days = 30  # that a person is not on a channel
+    blocked_days: Days = 30  # that a person has blocked a line
+    silent_after: Annotated[int, Meta(ge=0, le=100)] = 0  # messages in a row without a receipt
+    silent_days: Days = 7  # how long the step is passed over then
+    classes: Classes = (MessageClass.TRANSACTIONAL, MessageClass.SERVICE, MessageClass.PROMOTIONAL)
+
+
 class PeoplePolicies(msgspec.Struct, frozen=True):
     """What the rules about people look at."""
 
     consent: ConsentPolicy = ConsentPolicy()
     quiet_hours: QuietHours = QuietHours()
     caps: Caps = Caps()
+    reachability: Reachability = Reachability()
 
 
 NONE = PeoplePolicies()

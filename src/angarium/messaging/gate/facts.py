@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from angarium.contacts.reachability import Known
 from angarium.contacts.suppression import Suppressed
 from angarium.core import ids
-from angarium.core.values import Hours, MessageClass, Standing, Window
+from angarium.core.values import Hours, MessageClass, Reason, Standing, Window
 from angarium.lines.patterns_index import Index
 from angarium.lines.registration_rules import Standing as Registered
 from angarium.messaging.gate import documents
@@ -54,6 +55,14 @@ class Touch(msgspec.Struct, frozen=True):
     message_id: int
 
 
+class Remembered(msgspec.Struct, frozen=True):
+    """What is remembered of the place that a step leads to, where the step may be passed over."""
+
+    known: Known
+    channel: str  # its title
+    believed: frozenset[Reason]  # those for which the message would go on to another step
+
+
 class Facts(msgspec.Struct, frozen=True):
     """One message, its recipient and its line. Facts that a rule needs have a default that says nothing."""
 
@@ -74,6 +83,7 @@ class Facts(msgspec.Struct, frozen=True):
     policies: PeoplePolicies = documents.NONE
     step: int = 0  # of its cascade, from 0
     hours: Window | None = None  # those of the step
+    remembered: Remembered | None = None  # asked for when a step is begun that is not the last
 
     @property
     def contact_at(self) -> str:

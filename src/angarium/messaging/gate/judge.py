@@ -12,7 +12,18 @@ import msgspec
 
 from angarium.core.values import MessageClass, Reason
 from angarium.lines.registration_rules import SOME_TIME
-from angarium.messaging.gate import approval, budget, caps, hours, line, pattern, person, quiet, wording
+from angarium.messaging.gate import (
+    approval,
+    budget,
+    caps,
+    hours,
+    line,
+    pattern,
+    person,
+    quiet,
+    reachability,
+    wording,
+)
 from angarium.messaging.gate.facts import NO_LINE, NOBODY, Facts, LineRules, Promotes
 from angarium.messaging.gate.verdicts import ALLOW, Allow, Refuse, Verdict
 
@@ -38,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     ("wording", wording.promotes),
     *line.RULES,
     ("pattern", pattern.pattern),
+    (reachability.NAME, reachability.in_vain),
     (quiet.NAME, quiet.quiet_hours),
     ("step-hours", hours.step_hours),
     ("line-hours", hours.line_hours),

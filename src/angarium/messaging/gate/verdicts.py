@@ -30,6 +30,16 @@ class Refuse(msgspec.Struct, frozen=True):
     set_at: str = ""
 
 
+class InVain(Refuse, frozen=True):
+    """It may not go this way: what was heard at `heard_at` says that nobody would get it. What it would have
+    cost at the most, once the line is known."""
+
+    heard_at: int = 0
+    channel: str = ""
+    spared_micros: int = 0
+    currency: str = ""
+
+
 class Hold(msgspec.Struct, frozen=True):
     """It may go once a person has said so."""
 
