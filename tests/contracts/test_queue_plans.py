@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import apsw
 import pytest
 
-from angarium.messaging.store import attempts, leftovers, unknowns, waiting
+from angarium.contacts.store import reachability
+from angarium.messaging.store import attempts, leftovers, tried, unknowns, waiting
 from angarium.storage.bulk import Statement
 from angarium.storage.sqlite import SqliteDatabase
 from angarium.storage.sqlite_planner import tell_planner
@@ -17,6 +18,10 @@ STATEMENTS: dict[str, Statement] = {
     "unanswered at an address": attempts._unanswered_at,
     "last to a contact": attempts._last_to,
     "left behind": leftovers._orphans,
+    "what was tried of messages": tried._tried,
+    "which messages have ended": tried._ended,
+    "what is remembered against people": reachability._against,
+    "what is remembered of strangers": reachability._forget_strangers,
     "unknown": unknowns._page,
     "unknown since": unknowns._silent_since,
     "how many unknown": unknowns._summary,

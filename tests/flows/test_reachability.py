@@ -11,12 +11,13 @@ from angarium.contacts import merge_flows
 from angarium.contacts.reachability import Known
 from angarium.contacts.store import reachability
 from angarium.core import ids
-from angarium.core.clock import iso
+from angarium.core.clock import iso, micros
 from angarium.core.values import Reason, ReceiptStatus
 from angarium.messaging import chronicle, erasing
 from angarium.messaging.accept import MessageInput
 from angarium.messaging.preview import preview
 from angarium.messaging.reachability_api import HANDLERS
+from angarium.messaging.report import report
 from angarium.messaging.store.belongings import BELONGINGS
 from angarium.storage.database import Transaction
 from support.relay import Relay, refused
@@ -178,6 +179,10 @@ async def test_a_person_sees_it_and_has_it_forgotten(relay: Relay) -> None:
         assert (text["channel"], viber["channel"]) == ("smpp", "viber_business")
         assert (viber["address"], text["not_a_user_at"]) == (PHONE, None)
         assert viber["not_a_user_at"] == text["last_delivered_at"] == iso(relay.clock.now())
+        assert viber["skipped_until"] is None
+        await relay.policy("reachability", enabled=True, not_a_user_days=2)
+        _, viber = (await ours.ask("GET", path)).json["channels"]
+        assert viber["skipped_until"] == iso(relay.clock.now() + micros(2 * DAY_S))
         for method in ("GET", "DELETE"):
             assert (await stranger.ask(method, path)).status == 404
         assert (await ours.ask("DELETE", path)).status == 204
@@ -317,3 +322,39 @@ async def test_the_preview_foretells_it_and_nothing_is_asked_where_there_is_one_
     assert (first["goes"], first["rule"], second["goes"]) == (False, "reachability", True)
     assert {check["rule"]: check["verdict"] for check in first["checks"]}["reachability"] == "refuse"
     assert {check["rule"]: check["verdict"] for check in second["checks"]}["reachability"] == "allow"
+
+
+async def test_the_report_says_what_was_spared(relay: Relay) -> None:
+    await shop(relay)
+    text_first = [{"line": "sms", "wait_s": 30}, {"line": "viber"}]
+    await not_on_viber(relay)
+    await followed(relay)
+    await relay.policy("reachability", enabled=True)
+    await relay.line("mail", "smtp")
+    for _ in range(3):
+        await relay.send(steps=STEPS, label="autumn")
+    await relay.claim("sms")
+    nowhere_else = [STEPS[0], {"line": "mail"}]
+    await relay.send(steps=nowhere_else, label="autumn")  # tried after all: nothing was spared
+    await relay.take("viber")
+    relay.clock.advance(1)
+    await relay.receipt("viber", ReceiptStatus.DELIVERED)
+    await relay.send(line="sms")
+    await relay.take("sms", refused(Reason.NOT_A_USER))
+    await followed(relay)
+    await relay.send(steps=text_first, label="winter")
+
+    async def spared(label: str) -> Any:
+        return (await relay.ground.db.read(report, relay.world, relay.workspace_id, label))["spared"]
+
+    common = {"reasons": {"not_a_user": 3}, "steps": 3}
+    # On Viber only what is delivered costs, so that nothing is saved but the time.
+    assert await spared("autumn") == {**common, "wait_s_at_most": 180.0, "cost_at_most": []}
+    assert await spared("winter") == {
+        "steps": 1,
+        "reasons": {"not_a_user": 1},
+        "wait_s_at_most": 30.0,
+        "cost_at_most": [{"amount": "0.01", "currency": "EUR"}],
+    }
+    nothing: dict[str, Any] = {"steps": 0, "reasons": {}, "wait_s_at_most": 0.0, "cost_at_most": []}
+    assert await spared("nothing") == nothing

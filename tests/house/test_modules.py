@@ -214,6 +214,7 @@ PURE = {
     "places",
     "promotional",
     "reach",
+    "reachability",
     "roles",
     "receipts",
     "registration_rules",

@@ -99,6 +99,7 @@ async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: i
         "open": summed["total"] - summed["finished"],
         "unknown": by_state.get("unknown", 0),
         "cost": summed["cost"],
+        "spared": summed["spared"],
         "steps": [
             {"step": totals.step + 1, **messages.totals_shown(world, workspace_id, totals)}
             for totals in steps

@@ -44,6 +44,12 @@ REPORT_EXAMPLE = {
     "open": 2_000,
     "unknown": 0,
     "cost": [{"amount": "1245", "currency": "EUR"}],
+    "spared": {
+        "steps": 1200,
+        "reasons": {"not_a_user": 1200},
+        "wait_s_at_most": 144000.0,
+        "cost_at_most": [{"amount": "24", "currency": "EUR"}],
+    },
     "steps": [],
     "hours": [{"hour": "2026-12-01T07:00:00.000Z", "delivered": 39_000, "read": 0}],
     "pace": {"per_s": 5.6, "told_by": "2026-12-01T11:54:33.000Z", "ends_at": None},

@@ -13,19 +13,24 @@ from angarium.contacts.store import Contact, merges, reachability
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.problems import not_found
+from angarium.messaging import policies
+from angarium.messaging.gate.documents import Reachability
+from angarium.messaging.gate.reachability import NAME, Heard, speaks_against
 from angarium.storage.database import Transaction
 
 
 class BlockShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that the person has blocked."""
+    """A line that the person has blocked; until when the policy skips it, null when it does not."""
 
     line: str
     at: str
+    skipped_until: str | None = None
 
 
 class MemoryShown(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered of one address on one channel. `hours`: how much was heard of it in each hour of
-    the contact's day, 24 numbers, or none; `unheard`: attempts in a row without a receipt."""
+    the contact's day, 24 numbers, or none; `unheard`: attempts in a row without a receipt; `skipped_until`:
+    for how long the policy skips steps there, null when it does not."""
 
     channel: str
     address: str
@@ -36,6 +41,7 @@ class MemoryShown(msgspec.Struct, frozen=True, kw_only=True):
     unheard: int = 0
     silent_at: str | None = None
     hours: list[int] = []
+    skipped_until: str | None = None
 
 
 class ReachabilityShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +65,12 @@ EXAMPLE = ReachabilityShown(
             last_delivered_at="2026-11-23T17:30:00.000Z",
             hours=[0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 5, 2, 0, 0, 0],
         ),
-        MemoryShown(channel="vk_notify", address="+380441234567", not_a_user_at="2026-11-02T08:30:00.000Z"),
+        MemoryShown(
+            channel="vk_notify",
+            address="+380441234567",
+            not_a_user_at="2026-11-02T08:30:00.000Z",
+            skipped_until="2026-12-02T08:30:00.000Z",
+        ),
     ],
 )
 
@@ -79,7 +90,10 @@ EXAMPLE = ReachabilityShown(
 async def get_reachability(request: Call) -> JsonAnswer:
     """What is remembered."""
     contact_id, ground = edge.id_in_path(request, "contact"), edge.ground_of(request)
-    return edge.answer(request, await ground.db.read(_told, request.auth.workspace_id, contact_id))
+    one, memories = await ground.db.read(_known, request.auth.workspace_id, contact_id)
+    written = (await policies.current(ground, request.auth.workspace_id)).get(NAME)
+    policy: Reachability = policies.read(written) if written else policies.default(NAME)
+    return edge.answer(request, shown(one, memories, policy, ground.clock.now()))
 
 
 @route(
@@ -100,9 +114,9 @@ async def forget_reachability(request: Call) -> JsonAnswer:
     return edge.nothing(request)
 
 
-async def _told(tx: Transaction, workspace_id: int, contact_id: int) -> ReachabilityShown:
+async def _known(tx: Transaction, workspace_id: int, contact_id: int) -> tuple[Contact, list[Known]]:
     one = await _found(tx, workspace_id, contact_id)
-    return shown(one, await reachability.of_contacts(tx, workspace_id, [one.id]))
+    return one, await reachability.of_contacts(tx, workspace_id, [one.id])
 
 
 async def _forget(tx: Transaction, workspace_id: int, contact_id: int, actor: str, now: int) -> None:
@@ -120,29 +134,44 @@ async def _found(tx: Transaction, workspace_id: int, contact_id: int) -> Contact
     return there[contact_id]
 
 
-def shown(one: Contact, memories: Sequence[Known]) -> ReachabilityShown:
-    """What is remembered of a contact, for the outside."""
+def shown(one: Contact, memories: Sequence[Known], policy: Reachability, now: int) -> ReachabilityShown:
+    """What is remembered of a contact, and what the policy makes of it, for the outside."""
     told = sorted((each for each in memories if not each.says_nothing), key=lambda each: each.channel)
     return ReachabilityShown(
         contact=ids.show("contact", one.id),
         time_zone=one.time_zone,
         usual_hour=usual_hour(memories),
-        channels=[_memory(each) for each in told],
+        channels=[_memory(each, list(speaks_against(each, policy, now))) for each in told],
     )
 
 
-def _memory(one: Known) -> MemoryShown:
+def _memory(one: Known, against: Sequence[Heard]) -> MemoryShown:
+    until: dict[int, int] = {}  # by line, 0: on every line
+    for each in against:
+        until[each.line_id] = max(until.get(each.line_id, 0), each.until)
     return MemoryShown(
         channel=one.channel,
         address=one.address,
-        not_a_user_at=iso(one.not_a_user_at) if one.not_a_user else None,
-        blocked=[BlockShown(line=ids.show("line", each.line_id), at=iso(each.at)) for each in one.blocked],
-        last_delivered_at=iso(one.last_delivered_at) if one.last_delivered_at else None,
-        last_read_at=iso(one.last_read_at) if one.last_read_at else None,
+        not_a_user_at=_maybe(one.not_a_user_at if one.not_a_user else None),
+        blocked=[
+            BlockShown(
+                line=ids.show("line", block.line_id),
+                at=iso(block.at),
+                skipped_until=_maybe(until.get(block.line_id)),
+            )
+            for block in one.blocked
+        ],
+        last_delivered_at=_maybe(one.last_delivered_at),
+        last_read_at=_maybe(one.last_read_at),
         unheard=one.unheard,
-        silent_at=iso(one.silent_at) if one.unheard else None,
+        silent_at=_maybe(one.silent_at if one.unheard else None),
         hours=list(one.hours),
+        skipped_until=_maybe(until.get(0)),
     )
+
+
+def _maybe(at: int | None) -> str | None:
+    return iso(at) if at else None
 
 
 HANDLERS = (get_reachability, forget_reachability)

@@ -21,13 +21,12 @@ async def learn(tx: Transaction, workspace_id: int, message_ids: Collection[int]
     if not message_ids:
         return
     found = await tried.of_messages(tx, workspace_id, message_ids)
-    memories = await reachability.of_contacts(tx, workspace_id, {place.contact_id for place in found})
-    before = {(one.contact_id, one.channel, one.address): one for one in memories}
+    memories = await reachability.of_contacts(tx, workspace_id, {place.contact_id for place in found.tried})
+    before = {tried.Place(one.contact_id, one.channel, one.address): one for one in memories}
     changed = []
-    for place, attempts in found.items():
-        key = (place.contact_id, place.channel, place.address)
-        known = before.get(key) or Known(*key)
-        new = learnt(known, attempts, place.time_zone)
+    for place, attempts in found.tried.items():
+        known = before.get(place) or Known(*place)
+        new = learnt(known, attempts, found.zones[place.contact_id])
         if new is not known:
             changed.append(new)
     await reachability.save(tx, workspace_id, await _still_theirs(tx, workspace_id, changed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -77,8 +77,35 @@ async def report(tx: Transaction, world: World, workspace_id: int, label: str) -
         "finished": sum(share.finished for share in shares),
         "by_state": by_state,
         "reasons": reasons,
-        "cost": [{"amount": price_text(micros), "currency": currency} for currency, micros in costs.items()],
+        "cost": _amounts(costs),
         "lines": [totals_shown(world, workspace_id, totals) for totals in by_line(steps)],
+        "spared": await _spared(tx, world, workspace_id, label, sum(share.remembered for share in shares)),
+    }
+
+
+def _amounts(costs: Mapping[str, int]) -> list[Document]:
+    return [{"amount": price_text(micros), "currency": currency} for currency, micros in costs.items()]
+
+
+async def _spared(tx: Transaction, world: World, workspace_id: int, label: str, messages: int) -> Document:
+    """What was spared by skipping steps that were known to be in vain, at the most: had each of them been
+    taken, it would have cost its price and been waited for to the end."""
+    found = await message_store.skips_remembered(tx, workspace_id, label) if messages else []
+    await world.versions.load(tx, workspace_id, {version_id for version_id, _, _ in found}, set())
+    reasons: dict[str, int] = {}
+    costs: dict[str, int] = {}
+    wait_s = 0.0
+    for version_id, skip, times in found:
+        step = world.versions.steps[version_id][skip.step]
+        wait_s += times * (step.wait_s if step.success != "accepted" else 0.0)
+        reasons[skip.reason.value] = reasons.get(skip.reason.value, 0) + times
+        if skip.spared_micros:
+            costs[skip.currency] = costs.get(skip.currency, 0) + times * skip.spared_micros
+    return {
+        "steps": sum(reasons.values()),
+        "reasons": reasons,
+        "wait_s_at_most": wait_s,
+        "cost_at_most": _amounts(costs),
     }
 
 

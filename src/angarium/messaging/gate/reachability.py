@@ -4,52 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
+from angarium.contacts.reachability import Known
 from angarium.core.clock import iso, micros
 from angarium.core.values import MessageClass, Reason
 from angarium.messaging.cascade import Step
 from angarium.messaging.gate.documents import Reachability
-from angarium.messaging.gate.facts import Facts, Remembered
+from angarium.messaging.gate.facts import Facts
 from angarium.messaging.gate.verdicts import ALLOW, Allow, InVain
 from angarium.messaging.retry import Action, action
 
 NAME = "reachability"
 SET_AT = "/v1/policies/reachability"
-REMEMBERED = (Reason.NOT_A_USER, Reason.BLOCKED_BY_USER, Reason.NO_RECEIPT)
 DAY_S = 86_400.0
+SAYS = {
+    Reason.NOT_A_USER: "Not a user of {channel}, heard on {day}.",
+    Reason.BLOCKED_BY_USER: "The person has blocked the line {line} of {channel}, heard on {day}.",
+    Reason.NO_RECEIPT: "No receipt of {channel} for {unheard} messages in a row, the last on {day}.",
+}
 
-Against = tuple[Reason, int, int, str]  # why, when it was heard, for how many days it is believed, in words
+
+class Heard(msgspec.Struct, frozen=True):
+    """Something that speaks against a channel, or against one line of it, for so long."""
+
+    reason: Reason
+    at: int
+    until: int
+    line_id: int = 0  # 0: every line
 
 
 def believed(step: Step, message_class: MessageClass) -> frozenset[Reason]:
     """What may be believed of a step: what leads on to the next one when it is heard. What would end the
     message is heard once more: memory ends nothing, and leads no advertising past a block."""
-    return frozenset(
-        reason for reason in REMEMBERED if action(reason, message_class, step.on) is not Action.STOP
-    )
+    return frozenset(one for one in SAYS if action(one, message_class, step.on) is not Action.STOP)
 
 
 def in_vain(facts: Facts, now: int) -> Allow | InVain:
     """What was heard lately need not be heard again; a step that is the last is always tried."""
-    one, policy = facts.remembered, facts.policies.reachability
-    if one is None or not policy.enabled or facts.message_class not in policy.classes:
+    recalled, policy, line = facts.remembered, facts.policies.reachability, facts.line
+    if recalled is None or facts.message_class not in policy.classes:
         return ALLOW
-    for reason, heard_at, days, says in _against(one, policy, facts):
-        if reason in one.believed and now < heard_at + micros(days * DAY_S):
-            return InVain(
-                reason, f"{says} on {iso(heard_at)[:10]}.", NAME, SET_AT, heard_at, facts.line.channel
+    for one in speaks_against(recalled.known, policy, now):
+        if one.reason in recalled.believed and one.line_id in (0, line.line_id):
+            detail = SAYS[one.reason].format(
+                channel=recalled.channel,
+                line=line.name,
+                unheard=recalled.known.unheard,
+                day=iso(one.at)[:10],
             )
+            return InVain(one.reason, detail, NAME, SET_AT, one.at, line.channel)
     return ALLOW
 
 
-def _against(one: Remembered, policy: Reachability, facts: Facts) -> Iterator[Against]:
-    known = one.known
+def speaks_against(known: Known, policy: Reachability, now: int) -> Iterator[Heard]:
+    """What of all that is remembered is still believed."""
+    if policy.enabled:
+        yield from (one for one in _heard(known, policy) if now < one.until)
+
+
+def _heard(known: Known, policy: Reachability) -> Iterator[Heard]:
     if known.not_a_user:
-        said = f"Not a user of {one.channel}, heard"
-        yield Reason.NOT_A_USER, known.not_a_user_at, policy.not_a_user_days, said
-    for block in known.blocked:
-        if block.line_id == facts.line.line_id:
-            said = f"The person has blocked the line {facts.line.name} of {one.channel}, heard"
-            yield Reason.BLOCKED_BY_USER, block.at, policy.blocked_days, said
+        at = known.not_a_user_at
+        yield Heard(Reason.NOT_A_USER, at, at + micros(policy.not_a_user_days * DAY_S))
+    for line_id, at in ((block.line_id, block.at) for block in known.blocked):
+        yield Heard(Reason.BLOCKED_BY_USER, at, at + micros(policy.blocked_days * DAY_S), line_id)
     if 0 < policy.silent_after <= known.unheard:
-        said = f"No receipt of {one.channel} for {known.unheard} messages in a row, the last"
-        yield Reason.NO_RECEIPT, known.silent_at, policy.silent_days, said
+        at = known.silent_at
+        yield Heard(Reason.NO_RECEIPT, at, at + micros(policy.silent_days * DAY_S))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import and_, bindparam, case, func, or_, select
 
 from angarium.core.ids import earliest
 from angarium.core.values import MessageClass, Reason
@@ -128,6 +128,12 @@ _made_since = Statement(
         message.c.id >= bindparam("from_id"),
     )
 )
+_remembered = message.c.skips.like('%"remembered":true%')
+_skips_remembered = Statement(
+    select(message.c.cascade_version_id, message.c.skips, func.count())
+    .where(_here, message.c.label == bindparam("label"), message.c.label != "", _remembered)
+    .group_by(message.c.cascade_version_id, message.c.skips)
+)
 _summary = Statement(
     select(
         message.c["class"],
@@ -137,6 +143,7 @@ _summary = Statement(
         func.count(message.c.finished_at),
         func.count(),
         func.sum(message.c.cost_micros),
+        func.sum(case((_remembered, 1), else_=0)),
     )
     .where(_here, message.c.label == bindparam("label"), message.c.label != "")
     .group_by(message.c["class"], message.c.state, message.c.reason, message.c.currency)
@@ -241,6 +248,7 @@ class Share(msgspec.Struct, frozen=True):
     finished: int
     total: int
     cost_micros: int
+    remembered: int  # those of which a step was skipped for what is remembered
 
 
 async def made_since(tx: Transaction, workspace_id: int, label: str, at: int) -> int:
@@ -253,6 +261,17 @@ async def made_since(tx: Transaction, workspace_id: int, label: str, at: int) ->
 async def summary(tx: Transaction, workspace_id: int, label: str) -> list[Share]:
     """Where the messages of a label stand."""
     return [Share(*row) for row in await tx.rows(_summary, workspace_id=workspace_id, label=label)]
+
+
+async def skips_remembered(tx: Transaction, workspace_id: int, label: str) -> list[tuple[int, Skip, int]]:
+    """What was skipped for what is remembered: the version of the cascade, the step, and how often."""
+    rows = await tx.rows(_skips_remembered, workspace_id=workspace_id, label=label)
+    return [
+        (row[0], skip, row[2])
+        for row in rows
+        for skip in msgspec.json.decode(row[1], type=tuple[Skip, ...])
+        if skip.remembered
+    ]
 
 
 def _row(one: Message) -> tuple[Any, ...]:

@@ -4,14 +4,15 @@ contact's, since it has them."""
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import bindparam, select
 
 from angarium.contacts.reachability import SILENT_ENDS, Tried
 from angarium.contacts.store import address, contact
 from angarium.core.values import Reason
-from angarium.messaging.cascade import succeeds
+from angarium.messaging.cascade import Step, succeeds
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import cascades
 from angarium.messaging.store.tables import attempt, message
@@ -21,13 +22,12 @@ from angarium.storage.database import Row, Transaction
 _tried = Statement(
     select(
         attempt.c.contact_id,
-        contact.c.time_zone,
         attempt.c.channel,
         attempt.c.address,
-        message.c.cascade_version_id,
+        attempt.c.planned_at,
+        attempt.c.message_id,
         attempt.c.step,
         attempt.c.state,
-        message.c.finished_at,
         attempt.c.id,
         attempt.c.line_id,
         attempt.c.reason,
@@ -35,62 +35,79 @@ _tried = Statement(
         attempt.c.accepted_at,
         attempt.c.delivered_at,
         attempt.c.read_at,
+    ).where(
+        attempt.c.workspace_id == bindparam("workspace_id"),
+        among(attempt.c.message_id, "message_ids"),
+        attempt.c.submitted_at.is_not(None),
     )
-    .select_from(
-        message.join(
-            attempt,
-            and_(attempt.c.workspace_id == message.c.workspace_id, attempt.c.message_id == message.c.id),
-        )
-        .join(
-            address,
-            and_(
-                address.c.workspace_id == message.c.workspace_id,
-                address.c.contact_id == attempt.c.contact_id,
-                address.c.value == attempt.c.address,
-                address.c.created_at <= attempt.c.planned_at,
-            ),
-        )
-        .join(
-            contact,
-            and_(contact.c.workspace_id == message.c.workspace_id, contact.c.id == attempt.c.contact_id),
-        )
-    )
-    .where(
+)
+_ended = Statement(
+    select(message.c.id, message.c.cascade_version_id).where(
         message.c.workspace_id == bindparam("workspace_id"),
         among(message.c.id, "message_ids"),
-        attempt.c.submitted_at.is_not(None),
+        message.c.finished_at.is_not(None),
+    )
+)
+_zones = Statement(
+    select(contact.c.id, contact.c.time_zone).where(
+        contact.c.workspace_id == bindparam("workspace_id"), among(contact.c.id, "contact_ids")
+    )
+)
+_owned = Statement(
+    select(address.c.contact_id, address.c.value, address.c.created_at).where(
+        address.c.workspace_id == bindparam("workspace_id"), among(address.c.contact_id, "contact_ids")
     )
 )
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where attempts went: an address of a contact, on a channel; with the contact's time zone."""
+class Place(NamedTuple):
+    """Where attempts went: an address of a contact, on a channel."""
 
     contact_id: int
-    time_zone: str
     channel: str
     address: str
 
 
-async def of_messages(
-    tx: Transaction, workspace_id: int, message_ids: Collection[int]
-) -> dict[Place, list[Tried]]:
+class Found(msgspec.Struct, frozen=True):
+    """Attempts by where they went, and the time zones of the contacts."""
+
+    tried: dict[Place, list[Tried]]
+    zones: dict[int, str]
+
+
+async def of_messages(tx: Transaction, workspace_id: int, message_ids: Collection[int]) -> Found:
     """The attempts of messages that have gone out, by where they went."""
     rows = await tx.rows(_tried, workspace_id=workspace_id, message_ids=sorted(message_ids))
-    in_doubt = {row[4] for row in rows if row[6] == AttemptState.ACCEPTED}
-    steps = await cascades.steps(tx, workspace_id, in_doubt)
-    found: dict[Place, dict[int, Tried]] = {}
+    people = sorted({row[0] for row in rows})
+    zones = {row[0]: row[1] for row in await tx.rows(_zones, workspace_id=workspace_id, contact_ids=people)}
+    owned = await tx.rows(_owned, workspace_id=workspace_id, contact_ids=people)
+    since = {(row[0], row[1]): row[2] for row in owned}
+    wanted = await _wanted(tx, workspace_id, {row[4] for row in rows if row[6] == AttemptState.ACCEPTED})
+    found: dict[Place, list[Tried]] = {}
     for row in rows:
-        success = steps[row[4]][row[5]].success if row[6] == AttemptState.ACCEPTED else ""
-        one = _read(row, success)
-        found.setdefault(Place(*row[:4]), {})[one.attempt_id] = one
-    return {place: list(tried.values()) for place, tried in found.items()}
+        owned_since = since.get((row[0], row[2]))
+        if owned_since is not None and owned_since <= row[3] and row[0] in zones:
+            steps = wanted.get(row[4])
+            found.setdefault(Place(*row[:3]), []).append(_read(row, steps[row[5]].success if steps else ""))
+    return Found(found, zones)
+
+
+async def _wanted(tx: Transaction, workspace_id: int, in_doubt: set[int]) -> dict[int, tuple[Step, ...]]:
+    """The steps of those of these messages that have ended."""
+    if not in_doubt:
+        return {}
+    asked = {"workspace_id": workspace_id, "message_ids": sorted(in_doubt)}
+    ended = {row[0]: row[1] for row in await tx.rows(_ended, **asked)}
+    steps = await cascades.steps(tx, workspace_id, set(ended.values()))
+    return {message_id: steps[version_id] for message_id, version_id in ended.items()}
 
 
 def _read(row: Row, success: str) -> Tried:
-    state, reason = AttemptState(row[6]), Reason(row[10]) if row[10] else None
-    left = state is AttemptState.ACCEPTED and row[7] is not None and not succeeds(state, success)
-    given_up = state is AttemptState.FAILED and reason in SILENT_ENDS
-    ended_at, accepted_at, delivered_at, read_at = (at or 0 for at in row[11:])
-    silent = left or given_up
-    return Tried(row[8], row[9], reason, ended_at, accepted_at, delivered_at, read_at, silent)
+    """`success`: what the step wanted of an attempt that was taken, if its message has ended."""
+    state, reason = row[6], Reason(row[9]) if row[9] else None
+    left = bool(success) and state == AttemptState.ACCEPTED and not succeeds(AttemptState.ACCEPTED, success)
+    given_up = state == AttemptState.FAILED and reason in SILENT_ENDS
+    ended_at, accepted_at, delivered_at, read_at = (at or 0 for at in row[10:])
+    return Tried(
+        row[7], row[8], reason, ended_at, accepted_at, delivered_at, read_at, silent=left or given_up
+    )
