@@ -19,6 +19,7 @@ STATEMENTS: dict[str, Statement] = {
     "last to a contact": attempts._last_to,
     "left behind": leftovers._orphans,
     "what was tried of messages": tried._tried,
+    "what customers answered": tried._answered,
     "which messages have ended": tried._ended,
     "what is remembered against people": reachability._against,
     "what is remembered of strangers": reachability._forget_strangers,

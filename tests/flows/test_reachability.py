@@ -89,6 +89,18 @@ async def test_a_receipt_that_does_not_come_is_silence_and_one_that_comes_late_e
     assert (await known(relay, contact_id))["viber_business"].unheard == 0
 
 
+async def test_who_writes_to_us_is_there(relay: Relay) -> None:
+    contact_id = await shop(relay)
+    await relay.send(line="viber")
+    await relay.take("viber", refused(Reason.BLOCKED_BY_USER))
+    await not_on_viber(relay)
+    assert (await known(relay, contact_id))["viber_business"].not_a_user
+    relay.clock.advance(1)
+    await relay.hear("viber", "hello")
+    found = (await known(relay, contact_id))["viber_business"]
+    assert (found.not_a_user, found.blocked, found.last_read_at) == (False, (), relay.clock.now())
+
+
 async def test_nobody_waited_for_a_step_that_is_content_when_it_is_taken(relay: Relay) -> None:
     contact_id = await shop(relay)
     await relay.send(steps=[{"line": "sms", "success": "accepted"}])

@@ -62,7 +62,8 @@ async def follow(tx: Transaction, workspace_id: int, limit: int) -> tuple[int, P
         return 0, position
     happened = await _happened_to_messages(tx, workspace_id, new, position)
     happened += await _replies(tx, workspace_id, new)
-    await remembering.learn(tx, workspace_id, _judged(new))  # first: it waits for who holds a contact
+    # first: it waits for who holds a contact
+    await remembering.learn(tx, workspace_id, _judged(new), _answers(new))
     await activity.tell(tx, workspace_id, happened)
     for contact_id in sorted(_rearranged(new)):
         await recount(tx, workspace_id, contact_id, end)
@@ -85,7 +86,7 @@ async def recount(tx: Transaction, workspace_id: int, contact_id: int, until: Po
         happened = await _happened_to_messages(tx, workspace_id, told, START)
         happened += await _replies(tx, workspace_id, told)
         await activity.tell(tx, workspace_id, [one for one in happened if one.contact_id == contact_id])
-        await remembering.learn(tx, workspace_id, some)
+        await remembering.learn(tx, workspace_id, some, _answers(told))
 
 
 def _judged(new: Sequence[Fact]) -> set[int]:
@@ -95,6 +96,11 @@ def _judged(new: Sequence[Fact]) -> set[int]:
         for one in new
         if one.kind in VERDICTS or (one.kind.startswith("message.") and _read(one.body).finished)
     }
+
+
+def _answers(new: Sequence[Fact]) -> dict[int, str]:
+    """What customers sent, and the channels on which it came."""
+    return {one.subject_id: _read(one.body).channel for one in new if one.kind == REPLY}
 
 
 def _rearranged(new: Sequence[Fact]) -> set[int]:

@@ -6,7 +6,7 @@ send, and rests while they are busy, so that remembering costs no message anythi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from angarium.contacts import store as contacts
 from angarium.contacts.reachability import Known
@@ -16,11 +16,14 @@ from angarium.messaging.store import tried
 from angarium.storage.database import Transaction
 
 
-async def learn(tx: Transaction, workspace_id: int, message_ids: Collection[int]) -> None:
-    """Remember how the attempts of these messages ended. What was learnt already is not written again."""
-    if not message_ids:
+async def learn(
+    tx: Transaction, workspace_id: int, message_ids: Collection[int], answers: Mapping[int, str]
+) -> None:
+    """Remember how the attempts of these messages ended, and who answered: what customers sent,
+    by id, with the channels on which it came. What was learnt already is not written again."""
+    if not message_ids and not answers:
         return
-    found = await tried.of_messages(tx, workspace_id, message_ids)
+    found = await tried.found(tx, workspace_id, message_ids, answers)
     memories = await reachability.of_contacts(tx, workspace_id, {place.contact_id for place in found.tried})
     before = {tried.Place(one.contact_id, one.channel, one.address): one for one in memories}
     changed = []

@@ -1,9 +1,9 @@
-"""Attempts of messages as the memory of cascades learns from them: those to addresses that are still the
-contact's, since it has them."""
+"""Attempts of messages, and what customers sent, as the memory of cascades learns from them: of addresses
+that are still the contact's, since it has them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ from angarium.core.values import Reason
 from angarium.messaging.cascade import Step, succeeds
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import cascades
-from angarium.messaging.store.tables import attempt, message
+from angarium.messaging.store.tables import attempt, inbound, message
 from angarium.storage.bulk import Statement, among
 from angarium.storage.database import Row, Transaction
 
@@ -48,6 +48,19 @@ _ended = Statement(
         message.c.finished_at.is_not(None),
     )
 )
+_answered = Statement(
+    select(
+        inbound.c.contact_id,
+        inbound.c.sender,
+        inbound.c.received_at,
+        inbound.c.id,
+        inbound.c.line_id,
+    ).where(
+        inbound.c.workspace_id == bindparam("workspace_id"),
+        among(inbound.c.id, "inbound_ids"),
+        inbound.c.contact_id.is_not(None),
+    )
+)
 _zones = Statement(
     select(contact.c.id, contact.c.time_zone).where(
         contact.c.workspace_id == bindparam("workspace_id"), among(contact.c.id, "contact_ids")
@@ -68,6 +81,9 @@ class Place(NamedTuple):
     address: str
 
 
+Seen = tuple[Place, int, Tried]  # where, when it was begun, and how it stands
+
+
 class Found(msgspec.Struct, frozen=True):
     """Attempts by where they went, and the time zones of the contacts."""
 
@@ -75,21 +91,45 @@ class Found(msgspec.Struct, frozen=True):
     zones: dict[int, str]
 
 
-async def of_messages(tx: Transaction, workspace_id: int, message_ids: Collection[int]) -> Found:
-    """The attempts of messages that have gone out, by where they went."""
-    rows = await tx.rows(_tried, workspace_id=workspace_id, message_ids=sorted(message_ids))
-    people = sorted({row[0] for row in rows})
+async def found(
+    tx: Transaction, workspace_id: int, message_ids: Collection[int], answers: Mapping[int, str]
+) -> Found:
+    """The attempts of messages that have gone out, and what customers sent (by id, with the channel on which
+    it came), by where that was."""
+    seen = await _of_messages(tx, workspace_id, message_ids) if message_ids else []
+    seen += await _of_answers(tx, workspace_id, answers) if answers else []
+    people = sorted({place.contact_id for place, _, _ in seen})
     zones = {row[0]: row[1] for row in await tx.rows(_zones, workspace_id=workspace_id, contact_ids=people)}
     owned = await tx.rows(_owned, workspace_id=workspace_id, contact_ids=people)
-    since = {(row[0], row[1]): row[2] for row in owned}
+    since = {(row[0], row[1]): row[2] for row in owned if row[0] in zones}
+    tried: dict[Place, list[Tried]] = {}
+    for place, at, one in seen:
+        owned_since = since.get((place.contact_id, place.address))
+        if owned_since is not None and owned_since <= at:
+            tried.setdefault(place, []).append(one)
+    return Found(tried, zones)
+
+
+async def _of_messages(tx: Transaction, workspace_id: int, message_ids: Collection[int]) -> list[Seen]:
+    rows = await tx.rows(_tried, workspace_id=workspace_id, message_ids=sorted(message_ids))
     wanted = await _wanted(tx, workspace_id, {row[4] for row in rows if row[6] == AttemptState.ACCEPTED})
-    found: dict[Place, list[Tried]] = {}
-    for row in rows:
-        owned_since = since.get((row[0], row[2]))
-        if owned_since is not None and owned_since <= row[3] and row[0] in zones:
-            steps = wanted.get(row[4])
-            found.setdefault(Place(*row[:3]), []).append(_read(row, steps[row[5]].success if steps else ""))
-    return Found(found, zones)
+    return [
+        (Place(*row[:3]), row[3], _read(row, steps[row[5]].success if (steps := wanted.get(row[4])) else ""))
+        for row in rows
+    ]
+
+
+async def _of_answers(tx: Transaction, workspace_id: int, answers: Mapping[int, str]) -> list[Seen]:
+    """Whoever writes to us has what we send there, and reads it."""
+    rows = await tx.rows(_answered, workspace_id=workspace_id, inbound_ids=sorted(answers))
+    return [
+        (
+            Place(contact_id, answers[inbound_id], sender),
+            at,
+            Tried(inbound_id, line_id, accepted_at=at, delivered_at=at, read_at=at),
+        )
+        for contact_id, sender, at, inbound_id, line_id in rows
+    ]
 
 
 async def _wanted(tx: Transaction, workspace_id: int, in_doubt: set[int]) -> dict[int, tuple[Step, ...]]:
