@@ -13,7 +13,7 @@ from angarium.contacts.store import reachability
 from angarium.core import ids
 from angarium.core.clock import iso, micros
 from angarium.core.values import Reason, ReceiptStatus
-from angarium.messaging import chronicle, erasing
+from angarium.messaging import chronicle, erasing, remembering
 from angarium.messaging.accept import MessageInput
 from angarium.messaging.preview import preview
 from angarium.messaging.reachability_api import HANDLERS
@@ -119,9 +119,9 @@ async def test_another_number_inherits_nothing_nor_does_its_next_owner(relay: Re
     assert not rows["reachability"]
     next_owner = await relay.contact(external_id="c-2")
     assert await known(relay, contact_id, next_owner.id) == {}
-    await relay.contact(external_id="c-1")  # and back: what was before says nothing any more
     relay.clock.advance(1)
-    await relay.send(steps=STEPS)
+    await relay.contact(external_id="c-1")  # and back: what was before says nothing any more
+    await relay.receipt("sms", ReceiptStatus.READ)  # nor what is heard of it late
     assert await known(relay, contact_id) == {}
 
 
@@ -131,6 +131,17 @@ async def test_a_number_that_goes_over_to_somebody_else_leaves_nothing_behind(re
     assert await known(relay, contact_id)
     other = await relay.contact(external_id="c-2")
     assert await known(relay, contact_id, other.id) == {}
+
+
+async def test_nothing_is_written_of_who_goes_at_this_moment(relay: Relay) -> None:
+    contact_id = await shop(relay)
+    stays, went, gone = (
+        Known(contact_id, "smpp", PHONE),
+        Known(contact_id, "smpp", "+380501234599"),
+        Known(contact_id + 1, "smpp", PHONE),
+    )
+    theirs = await relay.ground.db.run(remembering._still_theirs, relay.workspace_id, [stays, went, gone])
+    assert theirs == [stays]
 
 
 async def test_what_is_remembered_of_two_is_one_memory_and_two_again(relay: Relay) -> None:
@@ -267,6 +278,7 @@ async def test_the_last_step_left_is_never_skipped(relay: Relay) -> None:
     await relay.claim("viber")
     await relay.take("sms", refused(Reason.BAD_ADDRESS))
     assert await lines_of(relay, last) == ["sms", "viber"]
+    assert skips_of(await relay.told(last)) == []
     await relay.claim("viber")
     await relay.line("mail", "smtp")  # nobody has an address there
     after_all = await relay.send(steps=[STEPS[0], {"line": "mail"}])
@@ -275,6 +287,12 @@ async def test_the_last_step_left_is_never_skipped(relay: Relay) -> None:
     assert [(one["step"], one["reason"]) for one in skips_of(told)] == [(1, "not_a_user"), (2, "no_address")]
     await relay.take("viber", refused(Reason.NOT_A_USER))
     assert await relay.state(after_all) == ("failed", "not_a_user", True)
+    failed = await relay.send(steps=STEPS)
+    await relay.take("sms", refused(Reason.BAD_ADDRESS))
+    assert await lines_of(relay, failed) == ["viber", "sms"]  # in the order of the steps
+    await relay.take("viber")
+    await relay.receipt("viber", ReceiptStatus.DELIVERED)
+    assert await relay.state(failed) == ("delivered", "", True)
 
 
 async def test_what_is_delivered_makes_up_for_what_was_heard_before(relay: Relay) -> None:
