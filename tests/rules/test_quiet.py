@@ -42,7 +42,13 @@ WHEN: list[tuple[dict[str, Any], str, str, str | None]] = [
     (NIGHT, "Asia/Tehran", "2025-11-24T17:29+00:00", None),
     (NIGHT, "Asia/Tehran", "2025-11-24T17:30+00:00", "2025-11-25T09:00+03:30"),
     ({"from": "12:00", "until": "14:00"}, "UTC", "2025-11-24T12:00+00:00", "2025-11-24T14:00+00:00"),
-    ({"from": "00:00", "until": "24:00"}, "UTC", "2025-11-24T12:00+00:00", "2025-11-25T00:00+00:00"),
+    (
+        {"from": "00:00", "until": "24:00", "days": [1]},
+        "UTC",
+        "2025-11-24T12:00+00:00",
+        "2025-11-25T00:00+00:00",
+    ),
+    ({"from": "00:00", "until": "24:00", "days": [1, 2]}, "UTC", "2025-11-24T12:00Z", "2025-11-26T00:00Z"),
     # on Fridays and Saturdays alone: 5 and 6; the night of Saturday reaches into Sunday
     ({"days": [5, 6]}, "UTC", "2025-11-27T22:00+00:00", None),
     ({"days": [5, 6]}, "UTC", "2025-11-28T22:00+00:00", "2025-11-29T09:00+00:00"),
@@ -51,8 +57,8 @@ WHEN: list[tuple[dict[str, Any], str, str, str | None]] = [
     # holidays: all day, each year or in one
     ({"holidays": ["03-21"]}, "Asia/Tehran", "2026-03-21T12:00+03:30", "2026-03-22T00:00+03:30"),
     ({"holidays": ["2026-03-21"]}, "Asia/Tehran", "2027-03-21T12:00+03:30", None),
-    # Berlin, 30 March 2025: 02:00 is followed by 03:00. An end at 02:30 is left out, and comes at 03:30
-    ({"until": "02:30"}, "Europe/Berlin", "2025-03-30T01:59+01:00", "2025-03-30T03:30+02:00"),
+    # Berlin, 30 March 2025: 02:00 is followed by 03:00. An end at 02:30 is left out: it ends with the jump
+    ({"until": "02:30"}, "Europe/Berlin", "2025-03-30T01:59+01:00", "2025-03-30T03:00+02:00"),
     ({"until": "02:30"}, "Europe/Berlin", "2025-03-30T03:00+02:00", None),
     # Berlin, 26 October 2025: 02:59 is followed by 02:00. An end at 02:30 comes twice
     ({"until": "02:30"}, "Europe/Berlin", "2025-10-26T02:00+02:00", "2025-10-26T02:30+02:00"),

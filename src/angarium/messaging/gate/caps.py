@@ -10,11 +10,11 @@ from datetime import datetime, time, timedelta
 
 import msgspec
 
-from angarium.core.clock import from_datetime, micros, to_datetime
+from angarium.core.clock import local_date, micros
 from angarium.core.values import MessageClass, Reason
+from angarium.core.window import instant
 from angarium.messaging.gate.documents import Cap, Caps
 from angarium.messaging.gate.facts import Facts, Touch
-from angarium.messaging.gate.quiet import _place
 from angarium.messaging.gate.verdicts import ALLOW, Defer, Refuse, Verdict
 
 NAME = "caps"
@@ -90,9 +90,8 @@ def _window_s(cap: Cap) -> float:
 
 def _midnight(zone: str, now: int, days: int) -> int:
     """When a day of the contact's calendar begins: today's is 0, tomorrow's 1."""
-    place = _place(zone)
-    today = to_datetime(now).astimezone(place).date()
-    return from_datetime(datetime.combine(today + timedelta(days=days), time(0), place))
+    day = local_date(now, zone) + timedelta(days=days)
+    return instant(datetime.combine(day, time(0)), zone)
 
 
 def _says(cap: Cap) -> str:

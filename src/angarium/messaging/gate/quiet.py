@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
-from angarium.core.clock import from_datetime, to_datetime
-from angarium.core.values import MessageClass, Reason
+from angarium.core.clock import local_date
+from angarium.core.values import MessageClass, Reason, Window
+from angarium.core.window import closes_at, instant
 from angarium.messaging.gate.documents import EVERYWHERE, Action, QuietRule
 from angarium.messaging.gate.facts import Facts
 from angarium.messaging.gate.verdicts import ALLOW, Defer, Refuse, Verdict
@@ -16,7 +16,7 @@ NAME = "quiet-hours"
 SET_AT = "/v1/policies/quiet-hours"
 SPANS_MAX = 60  # spans of quiet that follow one another without a minute between
 DAY = timedelta(days=1)
-MIDNIGHT_MIN = 24 * 60
+NEVER = 1 << 62
 
 
 def quiet_hours(facts: Facts, now: int) -> Verdict:
@@ -61,45 +61,18 @@ def _loud_again(rules: tuple[QuietRule, ...], zone: str, now: int, expires_at: i
 def quiet_until(rule: QuietRule, zone: str, at: int) -> int | None:
     """When the quiet that an instant falls into ends; None when it falls into none.
 
-    Judged by what the clock on the wall shows, so that nothing goes at a forbidden hour. Where clocks jump,
-    the end may be late and is never early: one that the jump leaves out comes as much later as the jump is
-    long, and one that comes twice is looked at both times (PEP 495).
+    Judged by what the clock on the wall shows (`core/window.py`), so that nothing goes at a forbidden hour.
     """
-    place = _place(zone)
-    local = to_datetime(at).astimezone(place)
-    today, minute = local.date(), local.hour * 60 + local.minute
-    if _is_holiday(rule, today):
-        return _after(place, today + DAY, 0, at)
-    begins, ends = _minutes(rule.from_), _minutes(rule.until)
-    if begins < ends:
-        if today.isoweekday() in rule.days and begins <= minute < ends:
-            return _after(place, today, ends, at)
-        return None
-    if today.isoweekday() in rule.days and minute >= begins:
-        return _after(place, today + DAY, ends, at)
-    if (today - DAY).isoweekday() in rule.days and minute < ends:
-        return _after(place, today, ends, at)
-    return None
+    if rule.holidays and _is_holiday(rule, today := local_date(at, zone)):
+        return instant(datetime.combine(today + DAY, time(0)), zone)
+    ends = closes_at(_hours(rule.from_, rule.until, rule.days), zone, at)
+    return NEVER if ends is None else ends if ends > at else None
 
 
 def _is_holiday(rule: QuietRule, day: date) -> bool:
-    return bool(rule.holidays) and not {day.isoformat(), day.isoformat()[5:]}.isdisjoint(rule.holidays)
-
-
-def _after(place: ZoneInfo, day: date, minute: int, at: int) -> int:
-    """When the clocks of a place show a minute of a day; of two such instants the first that is ahead."""
-    if minute == MIDNIGHT_MIN:
-        day, minute = day + DAY, 0
-    walls = [datetime.combine(day, time(minute // 60, minute % 60, fold=fold), place) for fold in (0, 1)]
-    instants = sorted(from_datetime(wall) for wall in walls)
-    return next((instant for instant in instants if instant > at), instants[-1])
+    return not {day.isoformat(), day.isoformat()[5:]}.isdisjoint(rule.holidays)
 
 
 @lru_cache(maxsize=1_000)
-def _place(zone: str) -> ZoneInfo:
-    return ZoneInfo(zone)
-
-
-def _minutes(wall: str) -> int:
-    hours, _, minutes = wall.partition(":")
-    return int(hours) * 60 + int(minutes)
+def _hours(from_: str, until: str, days: tuple[int, ...]) -> Window:
+    return Window(from_, until, days)
