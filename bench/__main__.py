@@ -11,12 +11,14 @@ from typing import Any
 import click
 import msgspec
 
+from bench import campaign as campaign_of
 from bench import ceilings, contacts, fairness, scenarios, segments, wording
 from bench.report import conditions, medians, print_all
 from bench.scenarios import SCENARIOS, Mismatch, Scenario
 from bench.stage import Seed, sow
 
-NAMES = (*(scenario.name for scenario in SCENARIOS), "fairness", "startup", "contacts", "segments", "wording")
+MORE = ("fairness", "startup", "contacts", "segments", "wording", "campaign")
+NAMES = (*(scenario.name for scenario in SCENARIOS), *MORE)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,6 +39,7 @@ NAMES = (*(scenario.name for scenario in SCENARIOS), "fairness", "startup", "con
     show_default=True,
     help="Rows of the file of contacts; whom segments count.",
 )
+@click.option("--members", default=1_000_000, show_default=True, help="Of the campaign.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything to this file.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep databases and logs in this folder.")
 def main(
@@ -47,6 +50,7 @@ def main(
     window: int,
     campaign: int,
     rows: int,
+    members: int,
     json_path: Path | None,
     folder: Path | None,
 ) -> None:
@@ -56,7 +60,9 @@ def main(
         where = folder or Path(temporary)
         (where / "seed").mkdir(parents=True)
         try:
-            found = asyncio.run(measure(where, chosen, messages, runs, phones, window, campaign, rows))
+            found = asyncio.run(
+                measure(where, chosen, messages, runs, phones, window, campaign, rows, members)
+            )
         except Mismatch as mismatch:
             click.echo(f"The ledgers do not agree: {mismatch}", err=True)
             sys.exit(1)
@@ -74,6 +80,7 @@ async def measure(
     window: int,
     campaign: int,
     rows: int,
+    members: int,
 ) -> dict[str, Any]:
     """Everything that was asked for."""
     seed = await sow(folder / "seed", phones, window)
@@ -100,6 +107,8 @@ async def measure(
         found["contacts"] = await contacts.measure(folder / "contacts", rows, runs)
     if "segments" in names:
         found["segments"] = await segments.measure(folder, rows, runs)
+    if "campaign" in names:
+        found["campaign"] = await campaign_of.measure(folder, members, window, runs)
     if "startup" in names:
         click.echo(f"startup: {runs} runs", err=True)
         starts = [await scenarios.start(seed, folder / f"startup-{i}") for i in range(runs)]

@@ -54,6 +54,19 @@ FILE_ROWS = (
 )
 
 
+CAMPAIGN_ROWS = (
+    ("members", "members", ",.0f"),
+    ("members written down a second", "build_per_s", ",.0f"),
+    ("members told a second, to the last receipt recorded", "sent_per_s", ",.0f"),
+    ("server, µs of CPU a member, to write it down", "build_cpu_us", ".1f"),
+    ("server, µs of CPU a member, to tell it", "server_cpu_us", ".0f"),
+    ("operator, µs of CPU a member", "operator_cpu_us", ".0f"),
+    ("server, peak MiB", "server_peak_mib", ".0f"),
+    ("the report, ms", "report_ms", ",.0f"),
+    ("a page of 100 recipients, median ms", "page_ms", ".0f"),
+    ("the slowest of them, ms", "page_most_ms", ".0f"),
+    ("a page of those that failed, of whom there are none, ms", "filtered_ms", ".0f"),
+)
 QUANTILES = ("p50_ms", "p99_ms", "p999_ms")
 
 
@@ -110,6 +123,8 @@ def print_all(found: dict[str, Any]) -> None:
         out.print(_table(FILE_ROWS, {name: one["median"] for name, one in found["contacts"].items()}))
     for one in found.get("segments", ()):
         out.print(_segments_table(one))
+    if "campaign" in found:
+        out.print(_table(CAMPAIGN_ROWS, {"campaign": found["campaign"]["median"]}))
     if "startup" in found:
         out.print(_table(START_ROWS, {"startup": found["startup"]["median"]}))
 

@@ -89,9 +89,7 @@ async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phone
             sent = msgspec.convert(await client.ask("go"), Sent)
             ledger = await _until_reported(operator, messages)
             outcomes = counted.get("done outcomes", 0.0) + messages
-            metrics = await _until(
-                seed.server_port, lambda metrics: _all_applied(metrics, outcomes), LOOK_CLOSELY_S
-            )
+            metrics = await until_applied(seed.server_port, outcomes)
             ended_at, after = time.monotonic(), _usages(pids)
         report = await _report(seed)
     ledgers = agreed(messages, sent, ledger, report)
@@ -147,6 +145,11 @@ async def until_ready(port: int) -> float:
 async def line_is_up(port: int) -> None:
     """Wait until the line is connected."""
     await _until(port, lambda metrics: metrics.get("line_up") == 1.0, LOOK_EVERY_S)
+
+
+async def until_applied(port: int, outcomes: float) -> dict[str, float]:
+    """Wait until so many outcomes and all receipts are written down; what the server counts then."""
+    return await _until(port, lambda metrics: _all_applied(metrics, outcomes), LOOK_CLOSELY_S)
 
 
 async def _until_reported(operator: Worker, messages: int) -> Count:

@@ -71,7 +71,7 @@ async def sow(folder: Path, phones: int, window: int) -> Seed:
 async def sow_lent(folder: Path, phones: int, window: int) -> Seed:
     """The same, and another workspace that sends on the same line."""
     seed = await sow(folder, phones, window)
-    async with _ground(seed, folder) as ground:
+    async with ground_of(seed, folder) as ground:
         owner = await accounts.workspace_named(ground, "bench")
         guest = await accounts.create_workspace(ground, GUEST)
         line = await lines.named(ground, owner.id, LINE)
@@ -84,7 +84,7 @@ async def sow_lent(folder: Path, phones: int, window: int) -> Seed:
 
 async def change_speed(seed: Seed, folder: Path, per_s: float) -> None:
     """A line for codes and campaigns that sends so many a second; 0 is without limit."""
-    async with _ground(seed, folder) as ground:
+    async with ground_of(seed, folder) as ground:
         owner = await accounts.workspace_named(ground, "bench")
         line = await lines.named(ground, owner.id, LINE)
         both = (MessageClass.OTP, MessageClass.PROMOTIONAL)
@@ -121,7 +121,8 @@ def _offer(number: int, phones: int) -> MessageInput:
 
 
 @asynccontextmanager
-async def _ground(seed: Seed, folder: Path) -> AsyncIterator[Ground]:
+async def ground_of(seed: Seed, folder: Path) -> AsyncIterator[Ground]:
+    """The database of a seed, opened by ourselves."""
     ground = make_ground(_settings(folder, seed.server_port))
     await ground.db.start()
     try:

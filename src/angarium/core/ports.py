@@ -34,7 +34,7 @@ from angarium.core.values import (
 # ── going out ────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Submission(msgspec.Struct, frozen=True):
+class Submission(msgspec.Struct, frozen=True, gc=False):
     """One attempt as a channel sees it."""
 
     attempt_id: int
@@ -49,14 +49,14 @@ class Submission(msgspec.Struct, frozen=True):
     callback_url: str = ""  # where receipts of this line are to be posted; empty when there is no public one
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """The provider took it. One reference per part, normalised; none when it gives no references."""
 
     refs: tuple[str, ...] = ()
     price: Price | None = None  # what the provider says it costs
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """The provider certainly did not take it."""
 
     reason: Reason
@@ -66,7 +66,7 @@ class Refused(msgspec.Struct, frozen=True):
     untried: bool = False  # nothing was begun: it is as if it had not been claimed
 
 
-class Unknown(msgspec.Struct, frozen=True):
+class Unknown(msgspec.Struct, frozen=True, gc=False):
     """It may have gone out: written, but no answer, or an answer that says nothing."""
 
     detail: str
@@ -86,7 +86,7 @@ class Raw(msgspec.Struct, frozen=True):
     peer: str = ""  # the address it came from, for `Channel.genuine`; not journalled
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What a provider says of an attempt. Matched by `ref`, else by `client_ref`, else by evidence."""
 
     status: ReceiptStatus

@@ -140,7 +140,7 @@ class Address(msgspec.Struct, frozen=True, gc=False):
     added_at: int = 0  # when this contact got it
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """What is known against telling a contact something, and where it is."""
 
     opted_out: frozenset[str] = frozenset()  # scopes: "promotional", "all", "promotional@smpp"
@@ -179,7 +179,7 @@ class ButtonKind(StrEnum):
     REPLY = "reply"  # answers with its label; it has no `url`
 
 
-class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Something to press under a message."""
 
     label: str
@@ -196,7 +196,7 @@ class MediaKind(StrEnum):
     DOCUMENT = "document"
 
 
-class Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A file of the workspace beside the words, by its id; all else the server fills in."""
 
     id: str  # media_…
@@ -213,7 +213,7 @@ class Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return MediaKind(found) if found in ("image", "audio", "video") else MediaKind.DOCUMENT
 
 
-class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Rendered words for one channel: what the person will see, beside a picture or another file.
 
     `image_url` is a picture that lies elsewhere, `media` a file of the workspace; one of them at most.
@@ -239,7 +239,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         return self.image_url
 
 
-class Measure(msgspec.Struct, frozen=True):
+class Measure(msgspec.Struct, frozen=True, gc=False):
     """How long a content is on its channel."""
 
     parts: int
@@ -248,7 +248,7 @@ class Measure(msgspec.Struct, frozen=True):
     units_left: int
 
 
-class Price(msgspec.Struct, frozen=True):
+class Price(msgspec.Struct, frozen=True, gc=False):
     """Money in micro-units (1 EUR = 1,000,000) with its ISO 4217 currency."""
 
     micros: int

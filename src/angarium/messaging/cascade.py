@@ -60,7 +60,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     hours: Window | None = None  # in which it is submitted, by the contact's own clock; None: at any hour
 
 
-class Try(msgspec.Struct, frozen=True):
+class Try(msgspec.Struct, frozen=True, gc=False):
     """One attempt, as far as the decision needs it."""
 
     step: int
@@ -72,7 +72,7 @@ class Try(msgspec.Struct, frozen=True):
     ended_at: int | None = None  # when it was refused, failed or became unknown
 
 
-class Skip(msgspec.Struct, frozen=True, omit_defaults=True):
+class Skip(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A step (or one line of it) that the rules passed over before anything was sent.
 
     `remembered`: it was known to be in vain; what it would have cost at the most is in `spared_micros`.
@@ -85,7 +85,7 @@ class Skip(msgspec.Struct, frozen=True, omit_defaults=True):
     currency: str = ""
 
 
-class Run(msgspec.Struct, frozen=True):
+class Run(msgspec.Struct, frozen=True, gc=False):
     """One message's way through its cascade so far. Tries are in the order they were made; none of them was
     taken back."""
 
@@ -96,7 +96,7 @@ class Run(msgspec.Struct, frozen=True):
     skips: tuple[Skip, ...] = ()
 
 
-class Send(msgspec.Struct, frozen=True):
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Plan an attempt of this step; lines in `avoid` only when there is no other."""
 
     step: int
@@ -112,14 +112,14 @@ class TakeBack(msgspec.Struct, frozen=True):
     why: str
 
 
-class WaitUntil(msgspec.Struct, frozen=True):
+class WaitUntil(msgspec.Struct, frozen=True, gc=False):
     """Nothing to do before `at`, unless something is heard."""
 
     at: int
     why: str
 
 
-class Finish(msgspec.Struct, frozen=True):
+class Finish(msgspec.Struct, frozen=True, gc=False):
     """The run has ended."""
 
     state: MessageState

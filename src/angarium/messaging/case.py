@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from angarium.contacts.store import Contact
-from angarium.content.rules import Variant
+from angarium.content.rules import Variant, pick
 from angarium.core.ports import Accepted, Outcome, Refused, Unknown
 from angarium.core.problems import FieldProblem
 from angarium.core.values import Content, Json, MessageClass, Price, Reason
@@ -35,6 +35,10 @@ from angarium.storage.facts import Fact
 from angarium.storage.vault import NotOpened
 
 log = structlog.get_logger()
+
+
+PICKED_MAX = 10_000
+PICKED: dict[tuple[int, str, str, str], Variant | None] = {}
 
 
 class Unworded(msgspec.Struct, frozen=True):
@@ -80,6 +84,26 @@ class Case(msgspec.Struct):
             tuple(_as_try(attempt) for attempt in self.attempts if not _taken_back(attempt)),
             message.skips,
         )
+
+    def picked(self, channel: str, locale: str, group: str, fallback: str) -> Variant | None:
+        """The variant for a channel and a locale, else for a fall-back locale.
+
+        It is looked for once in each version of a template, which never changes.
+        """
+        if not self.message.template_version_id:
+            return self._pick(channel, locale, group, fallback)
+        key = (self.message.template_version_id, channel, locale, fallback)
+        if key not in PICKED:
+            if len(PICKED) >= PICKED_MAX:
+                PICKED.clear()
+            PICKED[key] = self._pick(channel, locale, group, fallback)
+        return PICKED[key]
+
+    def _pick(self, channel: str, locale: str, group: str, fallback: str) -> Variant | None:
+        found = pick(self.variants, channel, locale, group, self.default_locale)
+        if found is None and fallback:
+            return pick(self.variants, channel, fallback, group)
+        return found
 
     def attempt(self, attempt_id: int) -> Attempt:
         """One of its attempts, about to be changed."""

@@ -12,7 +12,7 @@ from angarium.lines.tariffs import Row, Sold
 from angarium.messaging.world import World
 
 
-class Quote(msgspec.Struct, frozen=True):
+class Quote(msgspec.Struct, frozen=True, gc=False):
     """A price, in micro-units, and the row of the tariff that decided; None: the line itself."""
 
     micros: int

@@ -54,7 +54,7 @@ class Routing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         return self.of_class.get(message_class, self.by)
 
 
-class LineFacts(msgspec.Struct, frozen=True):
+class LineFacts(msgspec.Struct, frozen=True, gc=False):
     """A line as the choice sees it."""
 
     line_id: int
@@ -67,7 +67,7 @@ class LineFacts(msgspec.Struct, frozen=True):
     elsewhere: str = ""  # why it is not for the destination
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """A line's place in the choice: `fit` lines can be used, in order; the others say why not."""
 
     line_id: int

@@ -43,7 +43,7 @@ LOOKS = 100  # attempts that are looked at where the rules stopped all that stoo
 PUT_OFF = "Waits for its turn: the line is in trouble, and its retries are used up until more is taken."
 
 
-class Ended(msgspec.Struct, frozen=True):
+class Ended(msgspec.Struct, frozen=True, gc=False):
     """How one submission ended. `roll` is the chance that its retry is jittered with."""
 
     attempt: Attempt

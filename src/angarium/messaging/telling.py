@@ -37,20 +37,20 @@ class Telling(msgspec.Struct, frozen=True):
     variables: Json = {}  # for everybody; a person's own come before them
 
 
-class Person(msgspec.Struct, frozen=True):
+class Person(msgspec.Struct, frozen=True, gc=False):
     """One of the many."""
 
     contact_id: int
     variables: Json = {}
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """A message was made."""
 
     message_id: int
 
 
-class NotTold(msgspec.Struct, frozen=True):
+class NotTold(msgspec.Struct, frozen=True, gc=False):
     """None was: the rules refuse it, or there is no way."""
 
     reason: str

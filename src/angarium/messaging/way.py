@@ -36,17 +36,18 @@ from angarium.messaging.world import World
 
 ORDERS_KEPT = 1_000
 WORDINGS_KEPT = 4_096
+RULES_OF: dict[int, tuple[Line, LineRules]] = {}  # by identity: a line that is read again is another one
 HOLDS_MAX = 32  # one hold after another: by the hours of a week, and by the budgets of its days
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True, gc=False):
     """The lines of a step, best first."""
 
     candidates: tuple[Candidate, ...]
     told: tuple[Json, ...]  # the same as people are shown it
 
 
-class Way(msgspec.Struct, frozen=True):
+class Way(msgspec.Struct, frozen=True, gc=False):
     """How a step can be taken."""
 
     line: Line
@@ -112,9 +113,8 @@ def _render(case: Case, channel: Channel, contact: Contact, public_url: str) -> 
         return case.variants[0].content
     locale = case.message.locale
     group = channel.address_kind.value
-    variant = wording_rules.pick(case.variants, channel.kind, locale, group, case.default_locale)
-    if variant is None and contact.locale_is_guess and locale == contact.locale:
-        variant = wording_rules.pick(case.variants, channel.kind, DEFAULT_LOCALE, group)
+    fallback = DEFAULT_LOCALE if contact.locale_is_guess and locale == contact.locale else ""
+    variant = case.picked(channel.kind, locale, group, fallback)
     if variant is None:
         return Unworded(f"There is no wording for {channel.kind} in {locale or 'any locale'}.")
     values = {**case.wording.variables, "contact": contact_values(contact)}
@@ -293,7 +293,16 @@ def _why_none(order: Order) -> str:
 
 
 def line_rules(line: Line) -> LineRules:
-    """A line as the policy sees it."""
+    """A line as the policy sees it; made once for each reading of the line."""
+    kept = RULES_OF.get(id(line))
+    if kept is None or kept[0] is not line:
+        if len(RULES_OF) >= ORDERS_KEPT:
+            RULES_OF.clear()
+        kept = RULES_OF[id(line)] = (line, _rules_of(line))
+    return kept[1]
+
+
+def _rules_of(line: Line) -> LineRules:
     return LineRules(
         line.name,
         line.classes,

@@ -32,7 +32,7 @@ VERSIONS_MAX = 10_000  # versions kept at hand before the memory is emptied
 Connect = Callable[[Channel, Tools, Any, int, Ears], Connection]
 
 
-class Wording(msgspec.Struct, frozen=True, omit_defaults=True):
+class Wording(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a message says: the variables for its template, or wording of its own."""
 
     variables: Json = {}

@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -44,6 +45,9 @@ GENERAL_GROUP, CLASS_GROUP = 0x10, 0xF0
 BY_GENERAL_BITS = {0: DEFAULT, 1: BINARY, 2: "utf-16-be"}
 
 
+SEGMENTS_KEPT = 256  # texts
+
+
 class TextError(Exception):
     """What was received is no text that can be shown; the message says why."""
 
@@ -60,6 +64,7 @@ class Piece(msgspec.Struct, frozen=True):
 # ── sending ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+@lru_cache(maxsize=SEGMENTS_KEPT)  # one text is looked at, measured for each line, and sent
 def segments(text: str, alphabet: Alphabet, reference_bits: int) -> gsm.Segments:
     """The text as it is cut where data_coding 0 is `alphabet`. Raises gsm.TooLong."""
     if alphabet == "gsm7":

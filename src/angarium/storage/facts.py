@@ -60,7 +60,7 @@ fact_cursor = Table(
 )
 
 
-class Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """Something that has happened. `subject_id` is what its timeline hangs on: a message, a contact."""
 
     workspace_id: int

@@ -46,7 +46,7 @@ class Promotes(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
 
 
-class Touch(msgspec.Struct, frozen=True):
+class Touch(msgspec.Struct, frozen=True, gc=False):
     """A message that has reached the contact, or may have: what frequency caps count."""
 
     at: int
@@ -55,7 +55,7 @@ class Touch(msgspec.Struct, frozen=True):
     message_id: int
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class Remembered(msgspec.Struct, frozen=True, gc=False):
     """What is remembered of the place that a step leads to, where the step may be passed over."""
 
     known: Known
@@ -63,7 +63,7 @@ class Remembered(msgspec.Struct, frozen=True):
     believed: frozenset[Reason]  # those for which the message would go on to another step
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """One message, its recipient and its line. Facts that a rule needs have a default that says nothing."""
 
     message_class: MessageClass

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from angarium.core.values import Reason
-from angarium.lines.registration_rules import lacking
-from angarium.messaging.gate.facts import Facts
+from functools import lru_cache
+
+from angarium.core.values import MessageClass, Reason
+from angarium.lines.registration_rules import Standing, lacking
+from angarium.messaging.gate.facts import Facts, LineRules
 from angarium.messaging.gate.verdicts import ALLOW, Allow, Refuse
+
+KEPT = 256  # answers
 
 
 def switched_on(facts: Facts, _now: int) -> Allow | Refuse:
@@ -33,12 +37,19 @@ def registered(facts: Facts, now: int) -> Allow | Refuse:
         if line.approved:
             return ALLOW
         return Refuse(Reason.NO_LINE, f"The line {line.name} is not approved.", "registration", at)
-    lack = lacking(line.registrations, facts.message_class, facts.operator, now)
+    lack = _lacking(line, facts.message_class, facts.operator, now)
     if lack is None:
         return ALLOW
     which, why = lack
     detail = f"The line {line.name} is not approved for {facts.message_class.value} messages: {why}."
     return Refuse(Reason.NO_LINE, detail, "registration", f"{at}/{which.shown_id}" if which else at)
+
+
+@lru_cache(maxsize=KEPT)  # a batch asks the same for everybody
+def _lacking(
+    line: LineRules, message_class: MessageClass, operator: str, now: int
+) -> tuple[Standing | None, str] | None:
+    return lacking(line.registrations or (), message_class, operator, now)
 
 
 RULES = (("line-enabled", switched_on), ("line-classes", carries), ("registration", registered))

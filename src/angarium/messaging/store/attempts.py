@@ -16,7 +16,7 @@ from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
 
 
-class Attempt(msgspec.Struct):
+class Attempt(msgspec.Struct, gc=False):
     """One try of one step on one line. `content` is JSON, sealed for an otp, empty once purged."""
 
     workspace_id: int
@@ -56,7 +56,7 @@ class Attempt(msgspec.Struct):
     hours: str = ""  # those of its step, as JSON; empty: any
 
 
-class Part(msgspec.Struct):
+class Part(msgspec.Struct, gc=False):
     """One reference that a provider gave."""
 
     line_id: int

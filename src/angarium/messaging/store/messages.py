@@ -23,7 +23,7 @@ HELD = {Reason.RESTORED.value: "it is from a backup that was put back", Reason.R
 NOBODY_ID = 0  # the contact of a message whose person has been erased
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     """One intent to tell one contact one thing. `words` is JSON, sealed for an otp, empty once purged."""
 
     workspace_id: int
