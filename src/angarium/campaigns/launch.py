@@ -65,6 +65,8 @@ async def some(tx: Transaction, world: World, workspace_id: int, campaign_id: in
         one.paced_at = schedule.taken(pace, one.paced_at, now, len(open_))
     if await _is_done(tx, one, now):
         return Launched(cases, None)
+    if len(open_) < len(due):
+        return Launched(cases, now)  # others may be in theirs
     if len(due) < limit:
         return Launched(cases, await member_store.next_due(tx, workspace_id, one.id))
     if room <= len(due):
