@@ -33,6 +33,8 @@ from angarium.storage.database import Transaction
 
 BATCH = 500  # members in one transaction: a code waits behind no more of them
 AHEAD = 2_000  # messages that may wait on the lines of a campaign
+AHEAD_S = 5.0  # and no more than they take in this time, where their speed is limited
+AHEAD_MIN = 20
 LOOK_AGAIN_S = 0.05  # when the lines have enough
 BURST_S = 1.0  # how much of its pace a campaign may catch up at once
 MERGED, GONE, DEADLINE = "merged", "gone", "deadline"
@@ -90,9 +92,17 @@ async def _room(tx: Transaction, world: World, one: Campaign, kept: Frozen, now:
     """How many more messages the lines of the campaign may be given."""
     await world.versions.load(tx, one.workspace_id, {kept.cascade_version_id}, set())
     steps = world.versions.steps[kept.cascade_version_id]
-    line_ids = {line.id for step in steps for line in lines_of(world, one.workspace_id, step)}
+    lines = {line.id: line for step in steps for line in lines_of(world, one.workspace_id, step)}
+    ahead = _ahead([line.speed_per_s for line in lines.values()])
     lane = PRIORITY[kept.message_class]
-    return AHEAD - await queue.due_in_lane(tx, one.workspace_id, sorted(line_ids), lane, now, AHEAD)
+    return ahead - await queue.due_in_lane(tx, one.workspace_id, sorted(lines), lane, now, ahead)
+
+
+def _ahead(speeds: Sequence[float]) -> int:
+    """How many messages may wait on lines of these speeds; 0 is without limit."""
+    if not all(speeds):
+        return AHEAD
+    return min(AHEAD, max(AHEAD_MIN, round(sum(speeds) * AHEAD_S)))
 
 
 async def _within_window(
