@@ -27,6 +27,7 @@ from angarium.accounts.limits import Limits
 from angarium.accounts.notary import Notary
 from angarium.accounts.oidc import Providers
 from angarium.campaigns import api as campaigns
+from angarium.campaigns import before_api as before_campaigns
 from angarium.campaigns import report_api as campaign_reports
 from angarium.campaigns.report import Reports
 from angarium.campaigns.runner import CampaignRunner
@@ -138,6 +139,7 @@ HANDLERS = [
     *messages.HANDLERS,
     *unknowns.HANDLERS,
     *campaigns.HANDLERS,
+    *before_campaigns.HANDLERS,
     *campaign_reports.HANDLERS,
     *costs_api.HANDLERS,
     *health_api.HANDLERS,

@@ -45,7 +45,15 @@ ROLES: dict[Role, Described] = {
     Role.COMPLIANCE: Described(
         "Reviews wording and registrations, sets policies, erases people; sends nothing",
         frozenset(
-            {*LOOKING, "templates:decide", "lines:decide", "policies:write", "contacts:erase", "audit:read"}
+            {
+                *LOOKING,
+                "templates:decide",
+                "campaigns:decide",
+                "lines:decide",
+                "policies:write",
+                "contacts:erase",
+                "audit:read",
+            }
             | {"people:read"}
         ),
     ),

@@ -35,6 +35,7 @@ SCOPES = {
     "templates:write": "Write templates, and send them to review",
     "lines:decide": "Review the registrations of lines: approve, refuse, suspend",
     "templates:decide": "Review wording: approve, refuse, ask for changes",
+    "campaigns:decide": "Approve campaigns that others have written",
     "policies:write": "Change quiet hours, caps, budgets and the other policies",
     "policies:read": "See the policies",
     "people:write": "Invite people, change their roles, let them go",

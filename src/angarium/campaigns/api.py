@@ -49,7 +49,8 @@ class CampaignShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NEXT = {
-    "draft": ["change", "start", "delete", "copy"],
+    "draft": ["change", "forecast", "test", "start", "submit", "delete", "copy"],
+    "in_review": ["forecast", "test", "approve", "refuse", "copy"],
     "scheduled": ["pause", "stop", "copy"],
     "building": ["pause", "stop", "copy"],
     "running": ["pause", "stop", "copy"],
@@ -184,13 +185,25 @@ async def delete_campaign(request: Call) -> JsonAnswer:
     return edge.nothing(request)
 
 
+class StartInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many people it goes to, typed by whoever starts it, where the policy `campaigns` asks for it."""
+
+    confirm: int | None = None
+
+
+START = Shape(StartInput)
+
+
 @route(
     "POST /v1/campaigns/{campaign_id}/start",
     Operation(
         summary="Start a campaign",
         detail="Once, whoever asks: 409 when it has been started before. Its audience is frozen as members "
-        "when its hour comes, a little before the first of them is due.",
+        "when its hour comes, a little before the first of them is due. 409 `confirmation-needed` or "
+        "`campaign-unapproved` where the policy `campaigns` asks for more.",
         scope="messages:write",
+        takes=START,
+        example=StartInput(120_000),
         gives=CampaignShown,
         status=202,
         problems=(404, 409),
@@ -199,7 +212,8 @@ async def delete_campaign(request: Call) -> JsonAnswer:
 )
 async def start_campaign(request: Call) -> JsonAnswer:
     """It goes, as far as it may."""
-    return await _moved(request, lambda tx, *at: flows.start(tx, world_of(request), *at))
+    given = START.read(await edge.read_body(request) or b"{}")
+    return await moved(request, lambda tx, *at: flows.start(tx, world_of(request), *at), given.confirm)
 
 
 @route(
@@ -216,7 +230,7 @@ async def start_campaign(request: Call) -> JsonAnswer:
 )
 async def pause_campaign(request: Call) -> JsonAnswer:
     """Nobody more is told."""
-    return await _moved(request, flows.pause)
+    return await moved(request, flows.pause)
 
 
 @route(
@@ -231,7 +245,7 @@ async def pause_campaign(request: Call) -> JsonAnswer:
 )
 async def resume_campaign(request: Call) -> JsonAnswer:
     """It goes on where it was."""
-    answer = await _moved(request, lambda tx, *at: flows.resume(tx, world_of(request), *at))
+    answer = await moved(request, lambda tx, *at: flows.resume(tx, world_of(request), *at))
     halts.wake(world_of(request), request.auth.workspace_id)
     return answer
 
@@ -249,7 +263,7 @@ async def resume_campaign(request: Call) -> JsonAnswer:
 )
 async def stop_campaign(request: Call) -> JsonAnswer:
     """It ends."""
-    return await _moved(request, flows.stop)
+    return await moved(request, flows.stop)
 
 
 @route(
@@ -277,11 +291,15 @@ async def copy_campaign(request: Call) -> JsonAnswer:
 # ── what they share ──────────────────────────────────────────────────────────────────────────────────
 
 
-async def _moved(
-    request: Call, deed: Callable[[Transaction, int, int, Deed], Awaitable[Campaign]]
+async def moved(
+    request: Call,
+    deed: Callable[[Transaction, int, int, Deed], Awaitable[Campaign]],
+    confirmed: int | None = None,
 ) -> JsonAnswer:
+    """Do something to a campaign, and let the runner know."""
     campaign_id, ground = edge.id_in_path(request, "campaign"), edge.ground_of(request)
-    one = await ground.db.run(deed, request.auth.workspace_id, campaign_id, _deed(request))
+    done = msgspec.structs.replace(_deed(request), confirmed=confirmed)
+    one = await ground.db.run(deed, request.auth.workspace_id, campaign_id, done)
     ground.fabric.wake(TOPIC)
     return edge.answer(request, shown(one))
 
@@ -292,8 +310,13 @@ def _deed(request: Call) -> Deed:
 
 def world_of(request: Call) -> World:
     """What the flows of messages work with."""
+    return desk_of(request).world
+
+
+def desk_of(request: Call) -> Desk:
+    """Where messages are offered."""
     desk: Desk = request.scope["litestar_app"].state.messages
-    return desk.world
+    return desk
 
 
 def shown(one: Campaign) -> CampaignShown:

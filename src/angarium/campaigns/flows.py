@@ -9,7 +9,7 @@ import msgspec
 
 from angarium.accounts import audit
 from angarium.accounts.reach import WHOLE, Reach
-from angarium.campaigns import schedule
+from angarium.campaigns import confirmation, schedule
 from angarium.campaigns.states import EDITABLE, CampaignState, may_become
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store.campaigns import Campaign
@@ -40,6 +40,7 @@ class Deed(msgspec.Struct, frozen=True):
     actor: str
     now: int
     reach: Reach = WHOLE
+    confirmed: int | None = None  # how many members whoever starts it has typed
 
 
 def label(campaign_id: int) -> str:
@@ -71,6 +72,7 @@ async def create(
         name=given.name,
         state=S.DRAFT,
         wanted=msgspec.json.encode(given).decode(),
+        written_by=deed.actor,
         created_by=deed.actor,
         created_at=deed.now,
         updated_at=deed.now,
@@ -90,7 +92,7 @@ async def change(
     await _must_be_right(tx, workspace_id, given, deed.now)
     one.name, one.wanted = given.name, msgspec.json.encode(given).decode()
     one.version += 1
-    one.updated_at = deed.now
+    _wrote(one, deed)
     await store.save(tx, one)
     await note(tx, one, "changed", deed)
     return one
@@ -143,21 +145,82 @@ def _flaws_of_schedule(given: CampaignInput, now: int) -> list[FieldProblem]:
 
 
 async def start(tx: Transaction, world: World, workspace_id: int, campaign_id: int, deed: Deed) -> Campaign:
-    """Start a draft: what it says is settled now, its members are written down when its hour comes."""
+    """Start a draft: what it says is settled now, its members are written down when its hour comes.
+
+    Where the policy asks for somebody else's approval, that starts it: see `approve`.
+    """
     one = await held(tx, workspace_id, campaign_id)
     if one.state is not S.DRAFT:
         raise _wrong_state(one, "started")
-    given = wanted(one)
+    return await _start(tx, world, one, deed, approved=False)
+
+
+async def _start(tx: Transaction, world: World, one: Campaign, deed: Deed, *, approved: bool) -> Campaign:
+    workspace_id, given = one.workspace_id, wanted(one)
     kept = await freeze(tx, world, workspace_id, given, deed.now)
     taken = world.versions.steps[kept.cascade_version_id]
     if out_of_reach := beyond(deed.reach, kept.message_class, taken, world.lines.of(workspace_id)):
         raise out_of_reach
+    policy = world.policies.of(workspace_id).campaigns
+    if kept.message_class in policy.approve and not approved:
+        raise _unapproved(one, kept.message_class)
+    if needs := await confirmation.needed(tx, world, workspace_id, given, kept, deed.confirmed, deed.now):
+        raise needs
     one.frozen = msgspec.json.encode(kept).decode()
     one.begins_at = max(deed.now, schedule.earliest(given.schedule) - micros(BUILD_AHEAD_S))
-    one.started_at, one.started_by = deed.now, deed.actor
+    one.started_at, one.started_by, one.reason = deed.now, deed.actor, ""
     _move(one, S.SCHEDULED if one.begins_at > deed.now else S.BUILDING, deed.now)
     await store.save(tx, one)
     await note(tx, one, "started", deed)
+    return one
+
+
+def _unapproved(one: Campaign, message_class: MessageClass) -> Problem:
+    detail = (
+        f"The policy `campaigns` asks for the approval of somebody else for {message_class.value} messages: "
+        f"POST /v1/campaigns/{ids.show('campaign', one.id)}/submit."
+    )
+    return Problem("campaign-unapproved", "The campaign is not approved", status=409, detail=detail)
+
+
+# ── approve ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def submit(tx: Transaction, world: World, workspace_id: int, campaign_id: int, deed: Deed) -> Campaign:
+    """Ask for approval; it is not changed until somebody has decided. A Problem when it could not start."""
+    one = await held(tx, workspace_id, campaign_id)
+    if one.state is not S.DRAFT:
+        raise _wrong_state(one, "sent to review")
+    await freeze(tx, world, workspace_id, wanted(one), deed.now)
+    _wrote(one, deed)
+    one.reason = ""
+    _move(one, S.IN_REVIEW, deed.now)
+    await store.save(tx, one)
+    await note(tx, one, "submitted", deed)
+    return one
+
+
+async def approve(tx: Transaction, world: World, workspace_id: int, campaign_id: int, deed: Deed) -> Campaign:
+    """Approve what somebody else has written: it starts."""
+    one = await held(tx, workspace_id, campaign_id)
+    if one.state is not S.IN_REVIEW:
+        raise _wrong_state(one, "approved")
+    if deed.actor in one.written_by.split():
+        detail = "Whoever wrote it, changed it or asked for its review does not approve it."
+        raise Problem("own-work", "Somebody else approves it", status=403, detail=detail)
+    await note(tx, one, "approved", deed)
+    return await _start(tx, world, one, deed, approved=True)
+
+
+async def refuse(tx: Transaction, workspace_id: int, campaign_id: int, why: str, deed: Deed) -> Campaign:
+    """Send it back with a reason: it is a draft again. Its author takes it back in the same way."""
+    one = await held(tx, workspace_id, campaign_id)
+    if one.state is not S.IN_REVIEW:
+        raise _wrong_state(one, "sent back")
+    one.reason = why
+    _move(one, S.DRAFT, deed.now)
+    await store.save(tx, one)
+    await note(tx, one, "refused", deed)
     return one
 
 
@@ -265,6 +328,12 @@ async def stop(tx: Transaction, workspace_id: int, campaign_id: int, deed: Deed)
     await store.save(tx, one)
     await note(tx, one, "stopped", deed)
     return one
+
+
+def _wrote(one: Campaign, deed: Deed) -> None:
+    """Remember who wrote it."""
+    one.written_by = " ".join(dict.fromkeys([*one.written_by.split(), deed.actor]))
+    one.updated_at = deed.now
 
 
 def _move(one: Campaign, following: CampaignState, now: int) -> None:

@@ -19,7 +19,7 @@ from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.store.members import Change, Member
-from angarium.campaigns.wanted import CampaignInput, Frozen
+from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of
 from angarium.contacts import store as contacts
 from angarium.core.clock import micros
 from angarium.core.values import PRIORITY, Json
@@ -62,7 +62,7 @@ async def some(tx: Transaction, world: World, workspace_id: int, campaign_id: in
     limit = min(count, room, BATCH)
     due = await member_store.due(tx, workspace_id, one.id, now, limit) if limit > 0 else []
     open_ = await _within_window(tx, one, given, due, now)
-    cases = await _tell(tx, world, one, open_, _telling(one, given, kept, until), now)
+    cases = await _tell(tx, world, one, open_, telling_of(given, kept, flows.label(one.id), until), now)
     if pace:
         one.paced_at = schedule.taken(pace, one.paced_at, now, len(open_))
     if await _is_done(tx, one, now):
@@ -74,18 +74,6 @@ async def some(tx: Transaction, world: World, workspace_id: int, campaign_id: in
     if room <= len(due):
         return Launched(cases, max(more_at, now + micros(LOOK_AGAIN_S)))
     return Launched(cases, more_at)
-
-
-def _telling(one: Campaign, given: CampaignInput, kept: Frozen, until: int | None) -> Telling:
-    return Telling(
-        kept.message_class,
-        kept.template_version_id,
-        kept.cascade_version_id,
-        flows.label(one.id),
-        kept.deadline_s,
-        until,
-        given.variables,
-    )
 
 
 async def _room(tx: Transaction, world: World, one: Campaign, kept: Frozen, now: int) -> int:

@@ -28,7 +28,7 @@ S = CampaignState
 
 TRANSITIONS: dict[CampaignState, frozenset[CampaignState]] = {
     S.DRAFT: frozenset({S.IN_REVIEW, S.SCHEDULED, S.BUILDING}),
-    S.IN_REVIEW: frozenset({S.DRAFT, S.SCHEDULED, S.BUILDING}),
+    S.IN_REVIEW: frozenset({S.DRAFT, S.SCHEDULED, S.BUILDING}),  # approval starts it
     S.SCHEDULED: frozenset({S.BUILDING, S.PAUSED, S.STOPPED}),
     S.BUILDING: frozenset({S.RUNNING, S.PAUSED, S.STOPPED}),
     S.RUNNING: frozenset({S.PAUSED, S.DONE, S.STOPPED}),

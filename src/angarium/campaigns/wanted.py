@@ -13,6 +13,7 @@ from angarium.contacts.audience import Audience, Settled
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Json, MessageClass
 from angarium.messaging.accept import DEADLINE_MAX_S, DEADLINE_MIN_S, VARIABLES_BYTES_MAX
+from angarium.messaging.telling import Telling
 
 NAME_MAX = 100  # characters
 NAME = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{1,{NAME_MAX}}}")
@@ -44,6 +45,19 @@ class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
     template_version_id: int
     cascade_version_id: int
     deadline_s: float
+
+
+def telling_of(given: CampaignInput, kept: Frozen, label: str = "", until: int | None = None) -> Telling:
+    """What each member is told."""
+    return Telling(
+        kept.message_class,
+        kept.template_version_id,
+        kept.cascade_version_id,
+        label,
+        kept.deadline_s,
+        until,
+        given.variables,
+    )
 
 
 def flaws(given: CampaignInput) -> Iterator[FieldProblem]:

@@ -19,6 +19,7 @@ from angarium.content.approval import Approvals
 from angarium.content.store import versions
 from angarium.content.surroundings import WordingPolicy
 from angarium.core.decoding import Shape
+from angarium.core.values import MessageClass
 from angarium.messaging.gate.documents import NONE as NO_PEOPLE_POLICIES
 from angarium.messaging.gate.documents import (
     Caps,
@@ -50,6 +51,16 @@ class ContentControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     never: Entries = ()  # words that do not
 
 
+class CampaignPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is asked before a campaign starts. A limit that is not set asks for nothing."""
+
+    approve: tuple[MessageClass, ...] = ()  # of these classes somebody else approves it
+    confirm_members: Annotated[int, msgspec.Meta(ge=0)] | None = None  # above it, its size is typed
+    confirm_cost: dict[
+        Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")], Annotated[int, msgspec.Meta(ge=0)]
+    ] = {}  # by currency, in micro-units: what it may cost at the most before its size is typed
+
+
 class Policies(msgspec.Struct, frozen=True):
     """What is in force in a workspace."""
 
@@ -64,6 +75,7 @@ class Policies(msgspec.Struct, frozen=True):
     quiet_hours: QuietHours = QuietHours()
     caps: Caps = Caps()
     reachability: Reachability = Reachability()
+    campaigns: CampaignPolicy = CampaignPolicy()
     people: PeoplePolicies = NO_PEOPLE_POLICIES  # the four above together
 
     def __post_init__(self) -> None:
@@ -83,6 +95,7 @@ KINDS: dict[str, Shape[Any]] = {
     "quiet-hours": Shape(QuietHours),
     "caps": Shape(Caps),
     "reachability": Shape(Reachability),
+    "campaigns": Shape(CampaignPolicy),
 }
 NONE = Policies()
 TOPIC = "lines"  # woken when a policy was changed: the loop that reads lines again reads these too

@@ -78,7 +78,7 @@ async def tell(
 ) -> Spoken:
     """A message for each person, with its first step planned, within a transaction."""
     made = await consider(tx, world, workspace_id, telling, people, now)
-    answers = [one if isinstance(one, Gone) else _answer(one) for one in made]
+    answers = [one if isinstance(one, Gone) else answer(one) for one in made]
     cases = [one for one in made if isinstance(one, Case) and _goes(one)]
     await message_store.insert(tx, [case.message for case in cases])
     await write_new(tx, cases)
@@ -165,7 +165,8 @@ def _goes(case: Case) -> bool:
     return case.message.finished_at is None
 
 
-def _answer(case: Case) -> Told | NotTold:
+def answer(case: Case) -> Told | NotTold:
+    """What became of a person whose message was considered."""
     if _goes(case):
         return Told(case.message.id)
     skips = [one for one in case.decisions if one.get("do") == "skip"]

@@ -31,6 +31,7 @@ class Campaign(msgspec.Struct, kw_only=True):
     members: int = 0
     told: int = 0
     left_out: int = 0
+    written_by: str = ""  # actors, with blanks between
     created_by: str
     created_at: int
     updated_at: int

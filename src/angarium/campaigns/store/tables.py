@@ -24,6 +24,7 @@ campaign = Table(
     Column("members", Count, nullable=False),
     Column("told", Count, nullable=False),
     Column("left_out", Count, nullable=False),
+    Column("written_by", Words, nullable=False),  # all who wrote it or asked for its review: none approves it
     Column("created_by", Words, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),

@@ -1,0 +1,75 @@
+"""Whoever starts a large campaign, or a dear one, types how many people it goes to."""
+
+from __future__ import annotations
+
+from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of
+from angarium.contacts import audience
+from angarium.core.problems import Problem
+from angarium.lines.rules import price_text
+from angarium.messaging import telling
+from angarium.messaging.cascade import Send
+from angarium.messaging.case import Case
+from angarium.messaging.telling import Person
+from angarium.messaging.way import Way, find_way
+from angarium.messaging.world import World
+from angarium.storage.database import Transaction
+
+TOLERANCE = 100  # the audience may have grown or shrunk by a hundredth since it was looked at
+PRICED = 200  # members by whose prices the most is estimated
+
+
+async def needed(
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    given: CampaignInput,
+    kept: Frozen,
+    typed: int | None,
+    now: int,
+) -> Problem | None:
+    """The Problem that asks for it; None when nothing is asked for, or the right number was typed."""
+    policy = world.policies.of(workspace_id).campaigns
+    if policy.confirm_members is None and not policy.confirm_cost:
+        return None
+    members = await audience.count(tx, workspace_id, kept.audience)
+    if typed is not None and abs(typed - members) * TOLERANCE <= members:
+        return None
+    why = ""
+    if policy.confirm_members is not None and members > policy.confirm_members:
+        why = f"more than {policy.confirm_members:,}"
+    elif policy.confirm_cost:
+        most = await _most(tx, world, workspace_id, given, kept, members, now)
+        for currency, limit in policy.confirm_cost.items():
+            if most.get(currency, 0) > limit:
+                why = f"up to {price_text(most[currency])} {currency}, which is above {price_text(limit)}"
+    if not why:
+        return None
+    detail = f"It goes to {members:,} people ({why}). Send `confirm`: {members} to start it."
+    if typed is not None:
+        detail = f"{typed:,} was typed. {detail}"
+    return Problem("confirmation-needed", "Say how many people it goes to", status=409, detail=detail)
+
+
+async def _most(
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    given: CampaignInput,
+    kept: Frozen,
+    members: int,
+    now: int,
+) -> dict[str, int]:
+    """What it may cost at the most, by currency, from the prices of the first members."""
+    what = telling_of(given, kept)
+    first = await audience.page(tx, workspace_id, kept.audience, 0, PRICED)
+    people = [Person(contact_id) for contact_id in first]
+    found: dict[str, int] = {}
+    for case in await telling.consider(tx, world, workspace_id, what, people, now, hold=False):
+        if not isinstance(case, Case):
+            continue
+        case.attempts.clear()
+        for index in range(len(case.steps)):
+            way = find_way(world, case, Send(index, "forecast"), now)
+            if isinstance(way, Way):
+                found[way.quote.currency] = found.get(way.quote.currency, 0) + way.quote.micros
+    return {currency: micros * members // max(1, len(people)) for currency, micros in found.items()}

@@ -1,0 +1,180 @@
+"""What a campaign would come to if it started now: how many, by which step, at what cost, in which words.
+
+A sample of its audience is considered exactly as each member will be when it is launched, by the same rules,
+and nothing is written. Of an audience that is no larger than the sample it is no estimate.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from angarium.campaigns import flows
+from angarium.campaigns.wanted import Frozen, telling_of
+from angarium.contacts import audience
+from angarium.core import ids
+from angarium.core.values import Content
+from angarium.lines.rules import price_text
+from angarium.messaging import telling
+from angarium.messaging.cascade import Send
+from angarium.messaging.case import Case
+from angarium.messaging.gate.verdicts import Hold, Refuse
+from angarium.messaging.telling import Gone, NotTold, Person, Telling
+from angarium.messaging.way import Way, find_way
+from angarium.messaging.world import World
+from angarium.storage.database import Transaction
+
+Document = dict[str, Any]
+
+SAMPLE = 1_000  # members that are considered
+AT_ONCE = 250  # in one transaction
+SHOWN = 5  # messages that are shown whole
+SCATTER, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1  # Fibonacci hashing: Knuth, TAOCP 3, section 6.4
+
+
+class Considered(msgspec.Struct):
+    """What became of a sample."""
+
+    members: int  # of the whole audience
+    sample: int
+    refused: Counter[str]
+    first: Counter[int]  # step by which a message would begin
+    able: Counter[int]  # step by which it could go at all
+    parts: list[int]
+    least: Counter[str]  # by currency, micro-units: the first way of each alone
+    most: Counter[str]  # every step of each, one after another
+    each: dict[int, Counter[str]]  # by step: what it would cost, were all sent by it
+    shown: list[Document]
+
+
+async def forecast(world: World, workspace_id: int, campaign_id: int) -> Document:
+    """The forecast of a campaign; a Problem names what is in the way of its start."""
+    ground = world.ground
+    one = await ground.db.read(flows.existing, workspace_id, campaign_id)
+    given, now = flows.wanted(one), ground.clock.now()
+    kept = await ground.db.run(flows.freeze, world, workspace_id, given, now)
+    chosen, members = await _chosen(world, workspace_id, kept)
+    found = Considered(
+        members, len(chosen), Counter(), Counter(), Counter(), [], Counter(), Counter(), {}, []
+    )
+    for start in range(0, len(chosen), AT_ONCE):
+        some = chosen[start : start + AT_ONCE]
+        await ground.db.read(_consider, world, workspace_id, telling_of(given, kept), some, found, now)
+    return _told(world, kept, found)
+
+
+async def _chosen(world: World, workspace_id: int, kept: Frozen) -> tuple[list[int], int]:
+    """A sample in the order of ids, and how many there are in all.
+
+    Those whose scattered ids are the least (bottom-k sampling): each as likely as any other, and the same
+    ones whenever it is asked.
+    """
+    least: list[tuple[int, int]] = []
+    count, after, done = 0, 0, False
+    while not done:
+        found = await world.ground.db.read(audience.window, workspace_id, kept.audience, after)
+        count += len(found.ids)
+        scattered = ((contact_id * SCATTER & MASK, contact_id) for contact_id in found.ids)
+        least = heapq.nsmallest(SAMPLE, (*least, *scattered))
+        after, done = found.after, found.done
+    return sorted(contact_id for _, contact_id in least), count
+
+
+async def _consider(
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    what: Telling,
+    contact_ids: Sequence[int],
+    found: Considered,
+    now: int,
+) -> None:
+    people = [Person(contact_id) for contact_id in contact_ids]
+    for case in await telling.consider(tx, world, workspace_id, what, people, now, hold=False):
+        if isinstance(case, Gone):
+            found.refused["gone"] += 1
+            continue
+        answer = telling.answer(case)
+        if isinstance(answer, NotTold):
+            found.refused[answer.reason] += 1
+        else:
+            _add(world, case, found, now)
+
+
+def _add(world: World, case: Case, found: Considered, now: int) -> None:
+    """A message that would go: by which steps, in how many parts, at what cost."""
+    begins = next((attempt.step for attempt in case.attempts), 0)
+    found.first[begins] += 1
+    case.attempts.clear()
+    ways = {index: find_way(world, case, Send(index, "forecast"), now) for index in range(len(case.steps))}
+    for index, way in ways.items():
+        if isinstance(way, Hold | Refuse):
+            continue
+        found.able[index] += 1
+        found.each.setdefault(index, Counter())[way.quote.currency] += way.quote.micros
+        found.most[way.quote.currency] += way.quote.micros
+        if index == begins:
+            found.least[way.quote.currency] += way.quote.micros
+            found.parts.append(way.parts)
+            if len(found.shown) < SHOWN:
+                found.shown.append(_shown(case, way))
+
+
+def _shown(case: Case, way: Way) -> Document:
+    content: Content = way.content
+    return {
+        "contact": ids.show("contact", case.message.contact_id),
+        "locale": case.message.locale,
+        "channel": way.line.channel,
+        "line": way.line.name,
+        "content": msgspec.to_builtins(content),
+        "parts": way.parts,
+        "price": price_text(way.quote.micros),
+        "currency": way.quote.currency,
+    }
+
+
+def _told(world: World, kept: Frozen, found: Considered) -> Document:
+    scale = found.members / found.sample if found.sample else 0.0
+
+    def many(count: int) -> int:
+        return round(count * scale)
+
+    def money(sums: Counter[str]) -> list[Document]:
+        return [
+            {"amount": price_text(many(micros)), "currency": currency}
+            for currency, micros in sorted(sums.items())
+        ]
+
+    steps = world.versions.steps[kept.cascade_version_id]
+    return {
+        "members": found.members,
+        "sample": found.sample,
+        "estimated": found.sample < found.members,
+        "class": kept.message_class.value,
+        "goes": many(sum(found.first.values())),
+        "left_out": {reason: many(count) for reason, count in found.refused.most_common()},
+        "steps": [
+            {
+                "step": index + 1,
+                "channel": step.channel,
+                "line": step.line,
+                "begin": many(found.first[index]),
+                "able": many(found.able[index]),
+                "cost": money(found.each.get(index, Counter())),
+            }
+            for index, step in enumerate(steps)
+        ],
+        "parts": {
+            "least": min(found.parts, default=0),
+            "mean": round(sum(found.parts) / len(found.parts), 2) if found.parts else 0,
+            "most": max(found.parts, default=0),
+        },
+        # Each by its first step alone at the least, by all of its steps at the most.
+        "cost": {"least": money(found.least), "most": money(found.most)},
+        "messages": found.shown,
+    }
