@@ -11,6 +11,7 @@ from angarium.accounts.edge import Call, JsonAnswer, Operation, route
 from angarium.campaigns import flows, forecast
 from angarium.campaigns.api import SHOWN_EXAMPLE, CampaignShown, desk_of, moved, world_of
 from angarium.contacts.flows import Recipient
+from angarium.content.surroundings import Look
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem
 from angarium.messaging.accept import MessageInput, Order
@@ -62,9 +63,10 @@ FORECAST_EXAMPLE = {
     "POST /v1/campaigns/{campaign_id}/forecast",
     Operation(
         summary="Foretell a campaign",
-        detail="How many would be told, by which step, in how many parts, at what cost, who would be left out and "
-        "why, and some messages as they would be; by the rules of this moment. Of more than 1,000 people it is "
-        "estimated from as many. A 422 names what is in the way of its start.",
+        detail="How many would be told, by which step, in how many parts, at what cost, who would be left "
+        "out and why, and some messages as they would be; by the rules of this moment. Of more than 1,000 "
+        "people it is estimated from as many. `findings` are those of the template. A 422 names what is in the way "
+        "of its start.",
         scope="messages:read",
         gives=Any,
         problems=(404,),
@@ -74,7 +76,9 @@ FORECAST_EXAMPLE = {
 async def forecast_campaign(request: Call) -> JsonAnswer:
     """Nothing is written, nobody is told."""
     campaign_id, world = edge.id_in_path(request, "campaign"), world_of(request)
-    return edge.answer(request, await forecast.forecast(world, request.auth.workspace_id, campaign_id))
+    look: Look = request.scope["litestar_app"].state.surroundings
+    found = await forecast.forecast(world, look, request.auth.workspace_id, campaign_id)
+    return edge.answer(request, found)
 
 
 @route(

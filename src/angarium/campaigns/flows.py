@@ -207,7 +207,7 @@ async def approve(tx: Transaction, world: World, workspace_id: int, campaign_id:
         raise _wrong_state(one, "approved")
     if deed.actor in one.written_by.split():
         detail = "Whoever wrote it, changed it or asked for its review does not approve it."
-        raise Problem("own-work", "Somebody else approves it", status=403, detail=detail)
+        raise Problem("own-words", "Somebody else has to decide", status=403, detail=detail)
     await note(tx, one, "approved", deed)
     return await _start(tx, world, one, deed, approved=True)
 

@@ -16,6 +16,10 @@ import msgspec
 from angarium.campaigns import flows
 from angarium.campaigns.wanted import Frozen, telling_of
 from angarium.contacts import audience
+from angarium.content import flows as templates
+from angarium.content import proof
+from angarium.content.store import versions
+from angarium.content.surroundings import Look
 from angarium.core import ids
 from angarium.core.values import Content
 from angarium.lines.rules import price_text
@@ -51,7 +55,7 @@ class Considered(msgspec.Struct):
     shown: list[Document]
 
 
-async def forecast(world: World, workspace_id: int, campaign_id: int) -> Document:
+async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int) -> Document:
     """The forecast of a campaign; a Problem names what is in the way of its start."""
     ground = world.ground
     one = await ground.db.read(flows.existing, workspace_id, campaign_id)
@@ -64,7 +68,19 @@ async def forecast(world: World, workspace_id: int, campaign_id: int) -> Documen
     for start in range(0, len(chosen), AT_ONCE):
         some = chosen[start : start + AT_ONCE]
         await ground.db.read(_consider, world, workspace_id, telling_of(given, kept), some, found, now)
-    return _told(world, kept, found)
+    findings = await ground.db.read(_findings, look, workspace_id, given.template, kept.template_version_id)
+    return _told(world, kept, found) | {"findings": findings}
+
+
+async def _findings(
+    tx: Transaction, look: Look, workspace_id: int, template: str, version_id: int
+) -> list[Document]:
+    """What an author should know of the words that would be said."""
+    there = await versions.all_of(tx, workspace_id)
+    template_id = next(one.id for one in there if one.name == template)
+    whole = await templates.whole(tx, workspace_id, template_id)
+    version = next(one for one in whole.versions if one.id == version_id)
+    return [msgspec.to_builtins(one) for one in await proof.findings(tx, look, whole, version)]
 
 
 async def _chosen(world: World, workspace_id: int, kept: Frozen) -> tuple[list[int], int]:

@@ -1,0 +1,115 @@
+"""Before a campaign starts: what it would come to, who approves it, and the number that is typed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from angarium.campaigns import flows, forecast
+from angarium.campaigns.flows import Deed
+from angarium.core.problems import Problem
+from angarium.messaging.surroundings import Outlook
+from support.marketer import PEOPLE, Marketer
+from support.relay import Relay
+
+
+@pytest.fixture
+async def marketer(relay: Relay) -> Marketer:
+    """With a line, a template and people."""
+    return await Marketer(relay).open()
+
+
+async def foretold(marketer: Marketer, campaign_id: int) -> dict[str, Any]:
+    world = marketer.relay.world
+    return await forecast.forecast(world, Outlook(world), marketer.relay.workspace_id, campaign_id)
+
+
+async def test_a_forecast_is_what_then_comes_true(marketer: Marketer) -> None:
+    relay = marketer.relay
+    await relay.line("viber", "viber_business", classes=("promotional",), price="0.05")
+    await relay.cascade("both", [{"channel": "viber_business"}, {"line": "sms"}])
+    await relay.contact(external_id="c1", opted_out=["promotional"])
+    campaign_id = await marketer.write(cascade="both", line="")
+    told = await foretold(marketer, campaign_id)
+    assert (told["members"], told["goes"], told["left_out"]) == (PEOPLE, PEOPLE - 1, {"opted_out": 1})
+    assert [(one["begin"], one["able"]) for one in told["steps"]] == [
+        (PEOPLE - 1, PEOPLE - 1),
+        (0, PEOPLE - 1),
+    ]
+    assert told["cost"]["least"][0]["amount"] == "0.55"
+    assert told["cost"]["most"][0]["amount"] == "0.66"
+    assert told["messages"][0]["content"]["text"] == "Hello N0, all half price!"
+    assert not told["estimated"]
+    assert "unsubscribe-missing" in {one["kind"] for one in told["findings"]}
+    assert await relay.claim("viber") == []
+    await marketer.start(campaign_id)
+    await marketer.run(campaign_id)
+    assert await marketer.counts(campaign_id) == ("done", PEOPLE, told["goes"], 1)
+    assert len(await relay.claim("viber")) == told["steps"][0]["begin"]
+
+
+async def test_a_forecast_names_what_is_in_the_way(marketer: Marketer) -> None:
+    campaign_id = await marketer.write(template="nothing")
+    with pytest.raises(Problem) as caught:
+        await foretold(marketer, campaign_id)
+    assert [one.field for one in caught.value.fields] == ["template"]
+
+
+async def test_a_sample_stands_for_many(marketer: Marketer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast, "SAMPLE", 4)
+    campaign_id = await marketer.write()
+    told = await foretold(marketer, campaign_id)
+    assert (told["members"], told["sample"], told["estimated"], told["goes"]) == (PEOPLE, 4, True, PEOPLE)
+    assert told == await foretold(marketer, campaign_id)
+
+
+async def test_somebody_else_approves_it(marketer: Marketer) -> None:
+    await marketer.relay.policy("campaigns", approve=["promotional"])
+    world, workspace_id, db = marketer.relay.world, marketer.relay.workspace_id, marketer.db
+    campaign_id = await marketer.write()
+    with pytest.raises(Problem) as caught:
+        await marketer.start(campaign_id)
+    assert caught.value.slug == "campaign-unapproved"
+    officer, editor = marketer.deed("per_officer"), marketer.deed("key_editor")
+    given = flows.wanted(await marketer.look(campaign_id))
+    await db.run(flows.change, workspace_id, campaign_id, given, editor)
+    await db.run(flows.submit, world, workspace_id, campaign_id, marketer.deed())
+    with pytest.raises(Problem):
+        await db.run(flows.change, workspace_id, campaign_id, given, editor)
+    for own in (marketer.deed(), editor):
+        with pytest.raises(Problem) as caught:
+            await db.run(flows.approve, world, workspace_id, campaign_id, own)
+        assert caught.value.status == 403
+    await db.run(flows.refuse, workspace_id, campaign_id, "The offer is over.", officer)
+    assert (await marketer.look(campaign_id)).reason == "The offer is over."
+    await db.run(flows.submit, world, workspace_id, campaign_id, marketer.deed())
+    await db.run(flows.approve, world, workspace_id, campaign_id, officer)
+    await marketer.run(campaign_id)
+    one = await marketer.look(campaign_id)
+    assert (one.state.value, one.started_by, one.reason) == ("done", "per_officer", "")
+
+
+@pytest.mark.parametrize(
+    "policy", [{"confirm_members": PEOPLE - 1}, {"confirm_cost": {"EUR": 100_000}}], ids=["size", "cost"]
+)
+async def test_the_number_is_typed_above_a_size_or_a_cost(marketer: Marketer, policy: dict[str, Any]) -> None:
+    await marketer.relay.policy("campaigns", **policy)
+    campaign_id = await marketer.write()
+    for typed in (None, PEOPLE + 5):
+        with pytest.raises(Problem) as caught:
+            await started(marketer, campaign_id, typed)
+        assert caught.value.slug == "confirmation-needed"
+        assert f"`confirm`: {PEOPLE}" in caught.value.detail
+    assert (await started(marketer, campaign_id, PEOPLE)).state.value == "building"
+
+
+async def test_below_them_nothing_is_asked_for(marketer: Marketer) -> None:
+    await marketer.relay.policy("campaigns", confirm_members=PEOPLE, confirm_cost={"EUR": 10**9})
+    assert (await started(marketer, await marketer.write(), None)).state.value == "building"
+
+
+async def started(marketer: Marketer, campaign_id: int, typed: int | None) -> Any:
+    deed = Deed("key_marketer", marketer.relay.clock.now(), confirmed=typed)
+    world, workspace_id = marketer.relay.world, marketer.relay.workspace_id
+    return await marketer.db.run(flows.start, world, workspace_id, campaign_id, deed)
