@@ -65,8 +65,8 @@ FORECAST_EXAMPLE = {
         summary="Foretell a campaign",
         detail="How many would be told, by which step, in how many parts, at what cost, who would be left "
         "out and why, and some messages as they would be; by the rules of this moment. Of more than 1,000 "
-        "people it is estimated from as many. `findings` are those of the template. A 422 names what is in the way "
-        "of its start.",
+        "people it is estimated from as many. `findings` are those of the template. A 422 names what is in "
+        "the way of its start.",
         scope="messages:read",
         gives=Any,
         problems=(404,),

@@ -251,21 +251,13 @@ async def freeze(tx: Transaction, world: World, workspace_id: int, given: Campai
     if wrong or found is None:
         raise all_invalid("The campaign cannot start", tuple(wrong))
     message_class = found.message_class
-    steps = tuple(_within(step, given) for step in way.steps)
-    version_id = way.version_id if steps == way.steps else 0
     return Frozen(
         settled,
         message_class,
         found.version_id,
-        version_id or await course.version(tx, world, workspace_id, steps, now, {}),
+        way.version_id or await course.version(tx, world, workspace_id, way.steps, now, {}),
         DEADLINE_S[message_class] if given.deadline_s is None else given.deadline_s,
     )
-
-
-def _within(step: Step, given: CampaignInput) -> Step:
-    """A step inside of the campaign's window: what falls back, or waits on a line, keeps to it as well."""
-    window = given.schedule.window
-    return step if window is None or step.hours else msgspec.structs.replace(step, hours=window)
 
 
 def _unfit(
