@@ -94,3 +94,36 @@ async def test_a_file_of_them_holds_every_script_and_no_formula(told: tuple[Mark
     assert {row["address"] for row in rows if row["state"] == "delivered"} <= {
         f"+38050{number:07}" for number in range(PEOPLE)
     }
+
+
+async def test_arms_are_told_apart_and_compared_once_all_is_known(relay: Relay) -> None:
+    marketer = await Marketer(relay).open(people=40)
+    await relay.template("other", "Other words for {{ contact.name }}", "promotional")
+    arms = [{"name": "A", "template": "sale"}, {"name": "B", "template": "other"}]
+    given = {"arms": arms, "control_percent": 20, "goal": "delivered"}
+    campaign_id = await marketer.begin(template="", experiment=given)
+    await marketer.run(campaign_id)
+    one = await marketer.look(campaign_id)
+    left_out = await marketer.reasons(campaign_id)
+    assert (one.members, left_out) == (40, {"control": one.left_out})
+    assert 2 <= one.left_out <= 16
+    attempts = await relay.claim("sms")
+    assert len(attempts) == one.told
+    sent = {"A": 0, "B": 0}
+    for attempt in attempts:
+        arm = "B" if b"Other words" in attempt.content else "A"
+        sent[arm] += 1
+        await relay.answer(attempt, relay.accepted())
+        early = await marketer.db.read(
+            report.count, relay.world, relay.workspace_id, campaign_id, relay.clock.now()
+        )
+        if arm == "A":
+            await relay.receipt("sms", ReceiptStatus.DELIVERED)
+    assert (early["experiment"]["conclusive"], early["experiment"]["comparisons"]) == (False, [])
+    await relay.wait(86_400)
+    now = relay.clock.now()
+    found = await marketer.db.read(report.count, relay.world, relay.workspace_id, campaign_id, now)
+    shown = {arm["name"]: (arm["told"], arm["reached"]) for arm in found["experiment"]["arms"]}
+    assert shown == {"A": (sent["A"], sent["A"]), "B": (sent["B"], 0)}
+    (difference,) = found["experiment"]["comparisons"]
+    assert (difference["points"], difference["shown"]) == (100.0, True)

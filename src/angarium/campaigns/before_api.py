@@ -10,10 +10,11 @@ from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, route
 from angarium.campaigns import flows, forecast
 from angarium.campaigns.api import SHOWN_EXAMPLE, CampaignShown, desk_of, moved, world_of
+from angarium.campaigns.wanted import templates_of
 from angarium.contacts.flows import Recipient
 from angarium.content.surroundings import Look
 from angarium.core.decoding import Shape
-from angarium.core.problems import Problem
+from angarium.core.problems import Problem, invalid
 from angarium.messaging.accept import MessageInput, Order
 
 TEST_MAX = 10  # people to whom a test goes
@@ -23,6 +24,7 @@ class TestInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """To whom a test goes: one's own phones, mostly."""
 
     to: Annotated[tuple[Recipient, ...], msgspec.Meta(min_length=1, max_length=TEST_MAX)]
+    arm: Annotated[int, msgspec.Meta(ge=0)] = 0  # which wording of an experiment
 
 
 class RefuseInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,10 +104,13 @@ async def test_campaign(request: Call) -> JsonAnswer:
     given = TEST.read(await edge.read_body(request))
     one = await edge.ground_of(request).db.read(flows.existing, workspace_id, campaign_id)
     wanted = flows.wanted(one)
+    wordings = list(templates_of(wanted).values())
+    if given.arm >= len(wordings):
+        raise invalid("arm", "there is no such arm", value=str(given.arm), remedy=f"0 to {len(wordings) - 1}")
     messages = tuple(
         MessageInput(
             to=person,
-            template=wanted.template,
+            template=wordings[given.arm],
             variables=wanted.variables,
             cascade=wanted.cascade,
             channel=wanted.channel,

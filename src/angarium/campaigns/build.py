@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from angarium.campaigns import flows, schedule
+from angarium.campaigns.experiment import CONTROL, Experiment, arm_of
 from angarium.campaigns.flows import Deed
 from angarium.campaigns.states import CampaignState, MemberState
 from angarium.campaigns.store import campaigns as store
@@ -20,6 +23,7 @@ from angarium.contacts import store as contacts
 from angarium.storage.database import Transaction
 
 BATCH = 5_000  # contacts that are looked at in one transaction
+CONTROL_GROUP = "control"  # why a member is told nothing
 UNASKED = "UTC"  # where all clocks are alike, or nobody knows
 
 
@@ -32,6 +36,7 @@ async def some(tx: Transaction, workspace_id: int, campaign_id: int, now: int) -
     found = await audience.window(tx, workspace_id, settled, one.after_id, BATCH)
     new = await _members(tx, one, found.ids, now)
     one.members += await member_store.insert(tx, workspace_id, one.id, new)
+    one.left_out += sum(member.state == MemberState.LEFT_OUT for member in new)
     one.after_id = found.after
     if found.done:
         one.built_at, one.after_id, one.updated_at = now, 0, now
@@ -46,7 +51,16 @@ async def _members(tx: Transaction, one: Campaign, found: Sequence[int], now: in
     begun_at = one.started_at or now
     zones = await contacts.time_zones(tx, one.workspace_id, found) if schedule.asks_for_zone(given) else {}
     due_at = {zone: schedule.due_at(given, zone, begun_at) for zone in {UNASKED, *zones.values()}}
-    return [
+    experiment = flows.wanted(one).experiment
+    members = [
         Member(contact_id, MemberState.WAITING.value, "", due_at[zones.get(contact_id, UNASKED)])
         for contact_id in found
     ]
+    return members if experiment is None else [_in_arm(experiment, one.id, member) for member in members]
+
+
+def _in_arm(experiment: Experiment, campaign_id: int, member: Member) -> Member:
+    arm = arm_of(experiment, campaign_id, member.contact_id)
+    if arm == CONTROL:
+        return msgspec.structs.replace(member, state=MemberState.LEFT_OUT.value, reason=CONTROL_GROUP)
+    return msgspec.structs.replace(member, variant=arm)

@@ -13,7 +13,7 @@ from angarium.campaigns import confirmation, schedule
 from angarium.campaigns.states import EDITABLE, CampaignState, may_become
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store.campaigns import Campaign
-from angarium.campaigns.wanted import CLASSES, NAME_MAX, CampaignInput, Frozen, flaws
+from angarium.campaigns.wanted import CLASSES, NAME_MAX, CampaignInput, Frozen, flaws, templates_of
 from angarium.contacts import audience
 from angarium.core import ids
 from angarium.core.clock import micros
@@ -24,6 +24,7 @@ from angarium.messaging.accept import DEADLINE_S
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
 from angarium.messaging.store import cascades
+from angarium.messaging.wording import Taken
 from angarium.messaging.world import World
 from angarium.storage import facts
 from angarium.storage.database import Transaction
@@ -236,28 +237,43 @@ async def freeze(tx: Transaction, world: World, workspace_id: int, given: Campai
     """What a campaign that starts now keeps; a Problem names everything that is in its way."""
     wrong = _flaws_of_schedule(given, now)
     settled = await audience.settle(tx, workspace_id, given.audience, now)
-    found = (await wording.taken(tx, world, workspace_id, {given.template}, now)).get(given.template)
-    misfit = wording.misfit(given.template, None, {given.template: found} if found else {})
-    wrong += [misfit] if misfit else []
+    words, misfits = await _words(tx, world, workspace_id, given, now)
+    wrong += misfits
     channel_of_line = {line.name: line.channel for line in world.lines.of(workspace_id)}
     known = await cascades.by_names(tx, workspace_id, {given.cascade} - {""})
     way = course.named(world, (given.cascade, given.channel, given.line), known, channel_of_line)
     wrong += way.wrong
     if given.schedule.window is not None:  # it holds at every step, however late one comes
-        way.steps, misfits = steps.within(way.steps, given.schedule.window, "schedule.window")
-        way.version_id, wrong = 0, [*wrong, *misfits]
-    if found and way.steps:
-        wrong += _unfit(world, workspace_id, way.steps, found.message_class)
-    if wrong or found is None:
+        way.steps, strange = steps.within(way.steps, given.schedule.window, "schedule.window")
+        way.version_id, wrong = 0, [*wrong, *strange]
+    if words and way.steps:
+        wrong += _unfit(world, workspace_id, way.steps, words[0].message_class)
+    if wrong:
         raise all_invalid("The campaign cannot start", tuple(wrong))
-    message_class = found.message_class
+    message_class = words[0].message_class
     return Frozen(
         settled,
         message_class,
-        found.version_id,
+        words[0].version_id,
         way.version_id or await course.version(tx, world, workspace_id, way.steps, now, {}),
         DEADLINE_S[message_class] if given.deadline_s is None else given.deadline_s,
+        tuple(one.version_id for one in words) if given.experiment else (),
     )
+
+
+async def _words(
+    tx: Transaction, world: World, workspace_id: int, given: CampaignInput, now: int
+) -> tuple[list[Taken], list[FieldProblem]]:
+    """The wording of each arm as it is in force, and what is wrong with it."""
+    named = templates_of(given)
+    there = await wording.taken(tx, world, workspace_id, set(named.values()), now)
+    words = [there[name] for name in named.values() if name in there]
+    wrong = []
+    for field, name in named.items():
+        misfit = wording.misfit(name, words[0].message_class if words else None, there)
+        if misfit is not None:
+            wrong.append(msgspec.structs.replace(misfit, field=field))
+    return words, wrong
 
 
 def _unfit(

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from angarium.campaigns import flows
-from angarium.campaigns.wanted import Frozen, telling_of
+from angarium.campaigns.experiment import CONTROL, arm_of
+from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of, templates_of
 from angarium.contacts import audience
 from angarium.content import flows as templates
 from angarium.content import proof
@@ -67,20 +68,36 @@ async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int
     )
     for start in range(0, len(chosen), AT_ONCE):
         some = chosen[start : start + AT_ONCE]
-        await ground.db.read(_consider, world, workspace_id, telling_of(given, kept), some, found, now)
-    findings = await ground.db.read(_findings, look, workspace_id, given.template, kept.template_version_id)
+        for arm, contact_ids in _by_arm(given, campaign_id, some).items():
+            what = telling_of(given, kept, arm)
+            await ground.db.read(_consider, world, workspace_id, what, contact_ids, found, now)
+    findings = await ground.db.read(_findings, look, workspace_id, given, kept)
     return _told(world, kept, found) | {"findings": findings}
 
 
+def _by_arm(given: CampaignInput, campaign_id: int, contact_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Who gets which wording; the control group gets none, and is not told of here."""
+    if given.experiment is None:
+        return {0: list(contact_ids)}
+    arms: dict[int, list[int]] = {}
+    for contact_id in contact_ids:
+        arms.setdefault(arm_of(given.experiment, campaign_id, contact_id), []).append(contact_id)
+    return {arm: arms[arm] for arm in sorted(arms) if arm != CONTROL}
+
+
 async def _findings(
-    tx: Transaction, look: Look, workspace_id: int, template: str, version_id: int
+    tx: Transaction, look: Look, workspace_id: int, given: CampaignInput, kept: Frozen
 ) -> list[Document]:
     """What an author should know of the words that would be said."""
-    there = await versions.all_of(tx, workspace_id)
-    template_id = next(one.id for one in there if one.name == template)
-    whole = await templates.whole(tx, workspace_id, template_id)
-    version = next(one for one in whole.versions if one.id == version_id)
-    return [msgspec.to_builtins(one) for one in await proof.findings(tx, look, whole, version)]
+    there = {one.name: one.id for one in await versions.all_of(tx, workspace_id)}
+    found: list[Document] = []
+    version_ids = kept.arms or (kept.template_version_id,)
+    for name, version_id in zip(templates_of(given).values(), version_ids, strict=True):
+        whole = await templates.whole(tx, workspace_id, there[name])
+        version = next(one for one in whole.versions if one.id == version_id)
+        findings = await proof.findings(tx, look, whole, version)
+        found += [{"template": name, **msgspec.to_builtins(one)} for one in findings]
+    return found
 
 
 async def _chosen(world: World, workspace_id: int, kept: Frozen) -> tuple[list[int], int]:

@@ -62,7 +62,11 @@ async def some(tx: Transaction, world: World, workspace_id: int, campaign_id: in
     limit = min(count, room, BATCH)
     due = await member_store.due(tx, workspace_id, one.id, now, limit) if limit > 0 else []
     open_ = await _within_window(tx, one, given, due, now)
-    cases = await _tell(tx, world, one, open_, telling_of(given, kept, flows.label(one.id), until), now)
+    cases: list[Case] = []
+    for arm in sorted({member.variant for member in open_}):
+        of_arm = [member for member in open_ if member.variant == arm]
+        what = telling_of(given, kept, arm, flows.label(one.id), until)
+        cases += await _tell(tx, world, one, of_arm, what, now)
     if pace:
         one.paced_at = schedule.taken(pace, one.paced_at, now, len(open_))
     if await _is_done(tx, one, now):

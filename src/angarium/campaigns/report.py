@@ -7,14 +7,17 @@ says of when it is.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
 
 from angarium.campaigns import flows, schedule
+from angarium.campaigns.experiment import Arm, Tally, compare, interval
 from angarium.campaigns.states import CampaignState, MemberState
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
+from angarium.campaigns.store import recipients as recipient_store
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.core.clock import MICROS, iso, micros
 from angarium.messaging import report as messages
@@ -31,6 +34,7 @@ TIMES = 20  # and so many times as long as it took: looking never takes more tha
 KEPT_MAX = 200  # counts at hand
 SMS = "smpp"  # the channel that all of it is compared with
 REACHED = ("delivered", "read")
+OVER = (CampaignState.DONE, CampaignState.STOPPED)
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -109,6 +113,41 @@ async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: i
             for hour, (delivered, read) in hours.items()
         ],
         "pace": await _pace(tx, one, now),
+        "experiment": await _experiment(tx, one, summed["total"] - summed["finished"]),
+    }
+
+
+async def _experiment(tx: Transaction, one: Campaign, open_: int) -> Document | None:
+    """How the arms did beside one another; nothing is concluded while messages are open."""
+    asked = flows.wanted(one).experiment
+    if asked is None:
+        return None
+    hoped_for = ("read",) if asked.goal == "read" else REACHED
+    told: Counter[int] = Counter()
+    reached: Counter[int] = Counter()
+    for arm, state, number in await recipient_store.by_arm(tx, one.workspace_id, one.id):
+        told[arm] += number
+        reached[arm] += number if state in hoped_for else 0
+    tallies = {arm.name: Tally(told[place], reached[place]) for place, arm in enumerate(asked.arms)}
+    is_over = one.state in OVER and not open_
+    return {
+        "goal": asked.goal,
+        "arms": [_arm_shown(arm, tallies[arm.name]) for arm in asked.arms],
+        "conclusive": is_over,
+        "comparisons": [msgspec.to_builtins(found) for found in compare(tallies)] if is_over else [],
+    }
+
+
+def _arm_shown(arm: Arm, tally: Tally) -> Document:
+    least, most = interval(tally)
+    return {
+        "name": arm.name,
+        "template": arm.template,
+        "told": tally.told,
+        "reached": tally.reached,
+        "rate": round(tally.reached / tally.told, 4) if tally.told else None,
+        "rate_least": round(least, 4),
+        "rate_most": round(most, 4),
     }
 
 

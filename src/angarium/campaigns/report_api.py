@@ -52,6 +52,7 @@ REPORT_EXAMPLE = {
     },
     "steps": [],
     "hours": [{"hour": "2026-12-01T07:00:00.000Z", "delivered": 39_000, "read": 0}],
+    "experiment": None,
     "pace": {"per_s": 5.6, "told_by": "2026-12-01T11:54:33.000Z", "ends_at": None},
 }
 RECIPIENT_EXAMPLE = RecipientShown(

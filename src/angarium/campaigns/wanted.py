@@ -8,6 +8,8 @@ from typing import Annotated
 
 import msgspec
 
+from angarium.campaigns import experiment
+from angarium.campaigns.experiment import Experiment
 from angarium.campaigns.schedule import Schedule
 from angarium.contacts.audience import Audience, Settled
 from angarium.core.problems import FieldProblem, shown
@@ -28,7 +30,8 @@ class CampaignInput(
 
     name: str
     audience: Audience
-    template: str
+    template: str = ""
+    experiment: Experiment | None = None  # several wordings instead of one
     variables: Json = {}  # for everybody
     cascade: str = ""
     channel: str = ""
@@ -45,13 +48,25 @@ class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
     template_version_id: int
     cascade_version_id: int
     deadline_s: float
+    arms: tuple[int, ...] = ()  # versions of templates; empty: there is the one
 
 
-def telling_of(given: CampaignInput, kept: Frozen, label: str = "", until: int | None = None) -> Telling:
-    """What each member is told."""
+def templates_of(given: CampaignInput) -> dict[str, str]:
+    """The templates of a campaign by the fields that name them, in the order of its arms."""
+    if given.experiment is None:
+        return {"template": given.template}
+    return {
+        f"experiment.arms[{place}].template": arm.template for place, arm in enumerate(given.experiment.arms)
+    }
+
+
+def telling_of(
+    given: CampaignInput, kept: Frozen, arm: int = 0, label: str = "", until: int | None = None
+) -> Telling:
+    """What each member of an arm is told."""
     return Telling(
         kept.message_class,
-        kept.template_version_id,
+        kept.arms[arm] if kept.arms else kept.template_version_id,
         kept.cascade_version_id,
         label,
         kept.deadline_s,
@@ -65,8 +80,12 @@ def flaws(given: CampaignInput) -> Iterator[FieldProblem]:
     if not NAME.fullmatch(given.name) or not given.name.strip():
         remedy = "1 to 100 characters in one line"
         yield FieldProblem("name", "is empty, too long or has control characters", remedy, shown(given.name))
-    if not given.template:
-        yield FieldProblem("template", "is missing", "the name of a template")
+    if given.experiment is not None:
+        yield from experiment.flaws(given.experiment)
+    if bool(given.template) == (given.experiment is not None):
+        problem = "stands beside an experiment" if given.template else "is missing"
+        remedy = "the name of a template, or an experiment of several"
+        yield FieldProblem("template", problem, remedy, shown(given.template))
     named = [way for way in WAYS if getattr(given, way)]
     if len(named) != 1:
         yield FieldProblem(

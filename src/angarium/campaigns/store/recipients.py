@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, case, select
+from sqlalchemy import bindparam, case, func, select
 
 from angarium.campaigns.store.tables import campaign_member
 from angarium.messaging.store.tables import message
@@ -57,6 +57,17 @@ _glances = Statement(
     .order_by(_member.c.contact_id)
     .limit(bindparam("limit"))
 )
+_by_arm = Statement(
+    select(_member.c.variant, message.c.state, func.count())
+    .select_from(
+        _member.join(
+            message,
+            (message.c.workspace_id == _member.c.workspace_id) & (message.c.id == _member.c.message_id),
+        )
+    )
+    .where(*_of_campaign, _member.c.message_id != 0)
+    .group_by(_member.c.variant, message.c.state)
+)
 _these = Statement(
     select(
         _member.c.contact_id,
@@ -74,6 +85,12 @@ _these = Statement(
     .where(*_of_campaign, among(_member.c.contact_id, "contact_ids"))
     .order_by(_member.c.contact_id)
 )
+
+
+async def by_arm(tx: Transaction, workspace_id: int, campaign_id: int) -> list[tuple[int, str, int]]:
+    """How many messages of each arm are in each state."""
+    rows = await tx.rows(_by_arm, workspace_id=workspace_id, campaign_id=campaign_id)
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 async def glances(
