@@ -14,10 +14,11 @@ from angarium.contacts import merge_flows
 from angarium.core.clock import to_datetime
 from angarium.core.ports import Accepted
 from angarium.core.problems import Problem
+from angarium.core.values import Reason, ReceiptStatus
 from angarium.messaging.store.belongings import BELONGINGS
 from angarium.storage.database import Database
 from support.marketer import PEOPLE, Marketer
-from support.relay import Relay
+from support.relay import Relay, refused
 
 
 @pytest.fixture
@@ -241,3 +242,64 @@ async def test_a_campaign_of_another_workspace_is_not_there(marketer: Marketer, 
             flows.start, marketer.relay.world, marketer.relay.workspace_id + 1, campaign_id, marketer.deed()
         )
     assert caught.value.status == 404
+
+
+async def test_it_pauses_when_its_messages_fail(marketer: Marketer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "AHEAD", 6)
+    limits = {"failed_percent": 40, "known": 20}
+    for number in range(PEOPLE, 60):
+        phone = {"kind": "phone", "value": f"+38050{number:07}"}
+        await marketer.relay.contact(external_id=f"c{number}", addresses=[phone])
+    campaign_id = await marketer.begin(pause_when=limits)
+    failed = 0
+    while (await marketer.look(campaign_id)).state.value in ("building", "running"):
+        await marketer.run(campaign_id, turns=5)
+        for place, attempt in enumerate(await marketer.relay.claim("sms")):
+            if place % 2:
+                await marketer.relay.answer(attempt, marketer.relay.accepted())
+                await marketer.relay.receipt("sms", ReceiptStatus.DELIVERED)
+            else:
+                await marketer.relay.answer(attempt, refused(Reason.BAD_ADDRESS))
+                failed += 1
+        marketer.relay.clock.advance(3)
+    one = await marketer.look(campaign_id)
+    assert (one.state.value, one.reason) == ("paused", "failing")
+    assert one.told < 60
+    assert failed >= 8
+    await marketer.resume(campaign_id)
+    marketer.relay.clock.advance(3)
+    await marketer.run(campaign_id, turns=5)
+    assert (await marketer.look(campaign_id)).told > one.told  # what was before is not held against it
+
+
+async def test_it_pauses_when_people_leave(marketer: Marketer) -> None:
+    for number in range(PEOPLE, 40):
+        phone = {"kind": "phone", "value": f"+38050{number:07}"}
+        await marketer.relay.contact(external_id=f"c{number}", addresses=[phone])
+    campaign_id = await marketer.begin(
+        pause_when={"left_percent": 5, "known": 20}, schedule={"per_hour": 3_600}
+    )
+    for _ in range(120):
+        marketer.relay.clock.advance(1)
+        await marketer.run(campaign_id, turns=5)
+        for attempt in await marketer.relay.claim("sms"):
+            await marketer.relay.answer(attempt, marketer.relay.accepted())
+            if attempt.address.endswith(("5", "7")):
+                await marketer.relay.hear("sms", "STOP", sender=attempt.address)
+    one = await marketer.look(campaign_id)
+    assert (one.state.value, one.reason) == ("paused", "leaving")
+    assert 20 <= one.told < 40
+
+
+async def test_nobody_is_left_out_for_money(marketer: Marketer) -> None:
+    budget = {"name": "sale", "amount": "0.05", "currency": "EUR", "every": "month"}
+    await marketer.relay.policy("budgets", budgets=[budget])
+    campaign_id = await marketer.begin()
+    await marketer.run(campaign_id)
+    one = await marketer.look(campaign_id)
+    assert (one.state.value, one.reason, one.told, one.left_out) == ("paused", "budget", 5, 0)
+    await marketer.relay.policy("budgets", budgets=[{**budget, "amount": "1"}])
+    await marketer.resume(campaign_id)
+    await marketer.run(campaign_id)
+    assert await marketer.counts(campaign_id) == ("done", PEOPLE, PEOPLE, 0)
+    assert len(await marketer.sent()) == PEOPLE

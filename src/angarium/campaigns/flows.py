@@ -316,7 +316,7 @@ async def resume(tx: Transaction, world: World, workspace_id: int, campaign_id: 
     one = await held(tx, workspace_id, campaign_id)
     if one.state is not S.PAUSED:
         raise _wrong_state(one, "resumed")
-    one.reason = ""
+    one.reason, one.resumed_at = "", deed.now
     before = S.BUILDING if one.begins_at <= deed.now else S.SCHEDULED
     _move(one, S.RUNNING if one.built_at is not None else before, deed.now)
     await halts.go_on(tx, world, workspace_id, label(one.id), deed.now)

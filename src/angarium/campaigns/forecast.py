@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from angarium.campaigns import flows
+from angarium.campaigns.build import CONTROL_GROUP
 from angarium.campaigns.experiment import CONTROL, arm_of
 from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of, templates_of
 from angarium.contacts import audience
@@ -68,7 +69,9 @@ async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int
     )
     for start in range(0, len(chosen), AT_ONCE):
         some = chosen[start : start + AT_ONCE]
-        for arm, contact_ids in _by_arm(given, campaign_id, some).items():
+        arms = _by_arm(given, campaign_id, some)
+        found.refused[CONTROL_GROUP] += len(some) - sum(map(len, arms.values()))
+        for arm, contact_ids in arms.items():
             what = telling_of(given, kept, arm)
             await ground.db.read(_consider, world, workspace_id, what, contact_ids, found, now)
     findings = await ground.db.read(_findings, look, workspace_id, given, kept)
@@ -190,7 +193,7 @@ def _told(world: World, kept: Frozen, found: Considered) -> Document:
         "estimated": found.sample < found.members,
         "class": kept.message_class.value,
         "goes": many(sum(found.first.values())),
-        "left_out": {reason: many(count) for reason, count in found.refused.most_common()},
+        "left_out": {reason: many(count) for reason, count in found.refused.most_common() if count},
         "steps": [
             {
                 "step": index + 1,

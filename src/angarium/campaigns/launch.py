@@ -22,7 +22,7 @@ from angarium.campaigns.store.members import Change, Member
 from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of
 from angarium.contacts import store as contacts
 from angarium.core.clock import micros
-from angarium.core.values import PRIORITY, Json
+from angarium.core.values import PRIORITY, Json, Reason
 from angarium.messaging import telling
 from angarium.messaging.case import Case
 from angarium.messaging.store import queue
@@ -118,7 +118,14 @@ async def _tell(
         return []
     people = [Person(member.contact_id, _variables(member)) for member in due]
     spoken = await telling.tell(tx, world, one.workspace_id, what, people, now)
-    changes = [_change(member, spoken, place) for place, member in enumerate(due)]
+    changes = [
+        change
+        for place, member in enumerate(due)
+        if (change := _change(member, spoken, place)).reason != Reason.BUDGET
+    ]
+    if len(changes) < len(due):  # nobody is left out for money: somebody decides
+        one.state, one.reason, one.updated_at = CampaignState.PAUSED, Reason.BUDGET.value, now
+        await flows.note(tx, one, "paused", Deed("", now))
     await member_store.change(tx, one.workspace_id, one.id, changes)
     told = sum(change.message_id != 0 for change in changes)
     one.told += told
@@ -160,9 +167,9 @@ async def _too_late(tx: Transaction, one: Campaign, now: int) -> Launched:
 
 
 async def _is_done(tx: Transaction, one: Campaign, now: int) -> bool:
-    """Write down how far it has come, and whether that is the end."""
+    """Write down how far it has come, and whether nothing more is to be done by itself."""
     if not one.waiting:
         one.state, one.ended_at, one.updated_at = CampaignState.DONE, now, now
         await flows.note(tx, one, "done", Deed("", now))
     await store.save(tx, one)
-    return not one.waiting
+    return one.state is not CampaignState.RUNNING

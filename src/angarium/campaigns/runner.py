@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from angarium.campaigns import build, flows, launch, stopping
+from angarium.campaigns import build, flows, launch, stopping, watching
 from angarium.campaigns.flows import TOPIC
 from angarium.campaigns.states import CampaignState
 from angarium.campaigns.store import campaigns as store
@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 POLL_S = 2.0  # a wake-up may be lost, or come from another machine
 TURN = 8  # batches of one campaign before the next has its turn
+LOOK_EVERY_S = 2.0  # at how a campaign goes
 SHORTEST_S = 0.005
 
 
@@ -35,6 +36,7 @@ class CampaignRunner:
         self._ground = world.ground
         self._workspaces = workspaces
         self._supervisor = Supervisor(world.ground.clock)
+        self._look_at: dict[int, float] = {}  # when each campaign is looked at next
 
     async def start(self) -> None:
         """Go on with what was under way."""
@@ -79,6 +81,18 @@ class CampaignRunner:
         finally:
             await self._ground.fabric.release(lease)
 
+    async def _is_paused(self, workspace_id: int, campaign_id: int) -> bool:
+        """Look now and then whether it goes as badly as its limits say."""
+        seconds = self._ground.clock.monotonic()
+        if seconds < self._look_at.get(campaign_id, 0.0):
+            return False
+        self._look_at[campaign_id] = seconds + LOOK_EVERY_S
+        now = self._ground.clock.now()
+        why = await self._ground.db.run(watching.look, workspace_id, campaign_id, now)
+        if why:
+            log.warning("a campaign is paused", campaign=campaign_id, why=why)
+        return bool(why)
+
     async def move_on(self, workspace_id: int, campaign_id: int) -> int | None:
         """One step of one campaign; when the next one is due, None: when somebody does something."""
         db, now = self._ground.db, self._ground.clock.now()
@@ -92,6 +106,8 @@ class CampaignRunner:
             case CampaignState.BUILDING:
                 await db.run(build.some, workspace_id, campaign_id, now)
                 return now
+            case CampaignState.RUNNING if await self._is_paused(workspace_id, campaign_id):
+                return None
             case CampaignState.RUNNING:
                 launched = await db.run(launch.some, self._world, workspace_id, campaign_id, now)
                 wake(self._world, launched.cases)

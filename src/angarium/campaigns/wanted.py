@@ -11,6 +11,7 @@ import msgspec
 from angarium.campaigns import experiment
 from angarium.campaigns.experiment import Experiment
 from angarium.campaigns.schedule import Schedule
+from angarium.campaigns.watch import PauseWhen
 from angarium.contacts.audience import Audience, Settled
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Json, MessageClass
@@ -37,6 +38,7 @@ class CampaignInput(
     channel: str = ""
     line: str = ""
     schedule: Schedule = Schedule()
+    pause_when: PauseWhen = PauseWhen()
     deadline_s: Annotated[float, msgspec.Meta(ge=DEADLINE_MIN_S, le=DEADLINE_MAX_S)] | None = None
 
 

@@ -38,6 +38,7 @@ class Campaign(msgspec.Struct, kw_only=True):
     started_by: str = ""
     started_at: int | None = None
     ended_at: int | None = None
+    resumed_at: int = 0
     cleared: bool = False  # nothing is left to do behind it, since it was stopped
 
     @property

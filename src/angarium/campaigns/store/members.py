@@ -84,6 +84,11 @@ _page = Statement(
     .order_by(campaign_member.c.contact_id)
     .limit(bindparam("limit"))
 )
+_told_among = Statement(
+    select(func.count()).where(
+        *_here, among(campaign_member.c.contact_id, "contact_ids"), campaign_member.c.message_id != 0
+    )
+)
 _reasons = Statement(
     select(campaign_member.c.state, campaign_member.c.reason, func.count())
     .where(*_here)
@@ -138,6 +143,15 @@ async def page(tx: Transaction, workspace_id: int, campaign_id: int, after: int,
     """Members in the order of their contacts, above an id."""
     asked = {"workspace_id": workspace_id, "campaign_id": campaign_id, "after": after, "limit": limit}
     return [Member(*row) for row in await tx.rows(_page, **asked)]
+
+
+async def told_among(tx: Transaction, workspace_id: int, campaign_id: int, contact_ids: Sequence[int]) -> int:
+    """How many of these contacts are members who were told."""
+    if not contact_ids:
+        return 0
+    asked = {"workspace_id": workspace_id, "campaign_id": campaign_id}
+    row = await tx.row(_told_among, **asked, contact_ids=list(contact_ids))
+    return row[0] if row else 0
 
 
 async def reasons(tx: Transaction, workspace_id: int, campaign_id: int) -> list[tuple[str, str, int]]:

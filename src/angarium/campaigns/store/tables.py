@@ -31,6 +31,7 @@ campaign = Table(
     Column("started_by", Words, nullable=False),
     Column("started_at", Instant),
     Column("ended_at", Instant),
+    Column("resumed_at", Instant, nullable=False),  # what was before is not held against it again
     Column("under_way", Count, nullable=False),  # 1 while something is to be done by itself
     PrimaryKeyConstraint("workspace_id", "id"),
     sqlite_with_rowid=False,

@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from angarium.contacts.consent import Choices, Scope, State
 from angarium.contacts.store import contact, index
+from angarium.core.ids import earliest
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Id, Instant, Words, metadata
@@ -69,6 +70,25 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     actor: str = ""
     given_at: int
     recorded_at: int
+
+
+_withdrawn_since = Statement(
+    select(consent.c.contact_id)
+    .where(
+        consent.c.workspace_id == bindparam("workspace_id"),
+        consent.c.id >= bindparam("from_id"),
+        consent.c.state == State.WITHDRAWN.value,
+        consent.c.source.in_(["stop_word", "one_click"]),
+    )
+    .order_by(consent.c.id)
+    .limit(bindparam("limit"))
+)
+
+
+async def withdrawn_since(tx: Transaction, workspace_id: int, since: int, limit: int) -> list[int]:
+    """Contacts who said STOP or left by the link since an instant."""
+    asked = {"workspace_id": workspace_id, "from_id": earliest(since), "limit": limit}
+    return sorted({row[0] for row in await tx.rows(_withdrawn_since, **asked)})
 
 
 class Filter(msgspec.Struct, frozen=True):

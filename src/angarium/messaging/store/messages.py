@@ -134,6 +134,19 @@ _skips_remembered = Statement(
     .where(_here, message.c.label == bindparam("label"), message.c.label != "", _remembered)
     .group_by(message.c.cascade_version_id, message.c.skips)
 )
+_newest = (
+    select(message.c.state)
+    .where(
+        _here,
+        message.c.label == bindparam("label"),
+        message.c.label != "",
+        message.c.id >= bindparam("from_id"),
+    )
+    .order_by(message.c.id.desc())
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_newest_states = Statement(select(_newest.c.state, func.count()).group_by(_newest.c.state))
 _summary = Statement(
     select(
         message.c["class"],
@@ -256,6 +269,14 @@ async def made_since(tx: Transaction, workspace_id: int, label: str, at: int) ->
     asked = {"workspace_id": workspace_id, "label": label, "from_id": earliest(at)}
     row = await tx.row(_made_since, **asked)
     return row[0] if row else 0
+
+
+async def newest_states(
+    tx: Transaction, workspace_id: int, label: str, since: int, limit: int
+) -> list[tuple[str, int]]:
+    """In which states the newest messages of a label are that were made since an instant."""
+    asked = {"workspace_id": workspace_id, "label": label, "from_id": earliest(since), "limit": limit}
+    return [(row[0], row[1]) for row in await tx.rows(_newest_states, **asked)]
 
 
 async def summary(tx: Transaction, workspace_id: int, label: str) -> list[Share]:
