@@ -47,6 +47,7 @@ BODIES: dict[str, Any] = {path: body for path, body in MADE_BY_POST.values() if 
     "/v1/messages/batch": {"messages": [MESSAGE]},
     "/v1/messages/preview": MESSAGE,
     "/v1/campaigns/{campaign_id}/copy": None,
+    "/v1/campaigns/{campaign_id}/resend": {},
     "/v1/messages/{message_id}/cancel": None,
     "/v1/unknowns/decide": DECISIONS,
 }
@@ -77,6 +78,7 @@ OTHER = {  # path: the same request with another thing in it
     "/v1/messages/batch": {"messages": [MESSAGE | {"text": "other"}]},
     "/v1/messages/preview": MESSAGE | {"text": "other"},
     "/v1/campaigns/{campaign_id}/copy": {"name": "other"},
+    "/v1/campaigns/{campaign_id}/resend": {"states": ["failed"]},
     "/v1/messages/{message_id}/cancel": {"text": "other"},
     "/v1/unknowns/decide": DECISIONS | {"decision": "not_sent"},
 }

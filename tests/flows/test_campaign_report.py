@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from angarium.campaigns import recipients, report
+from angarium.campaigns import flows, recipients, report
 from angarium.campaigns.recipients import Wanted
 from angarium.core.values import Reason, ReceiptStatus
 from support.marketer import PEOPLE, Marketer
@@ -127,3 +127,23 @@ async def test_arms_are_told_apart_and_compared_once_all_is_known(relay: Relay) 
     assert shown == {"A": (sent["A"], sent["A"]), "B": (sent["B"], 0)}
     (difference,) = found["experiment"]["comparisons"]
     assert (difference["points"], difference["shown"]) == (100.0, True)
+
+
+async def test_those_who_were_not_reached_are_told_by_a_campaign_of_their_own(
+    told: tuple[Marketer, int],
+) -> None:
+    marketer, campaign_id = told
+    relay = marketer.relay
+    await relay.template("sale-again", "Once more, {{ contact.name }}: {{ what }}", "promotional")
+
+    async def again(*states: str) -> list[str]:
+        deed = marketer.deed()
+        made = await marketer.db.run(flows.resend, relay.world, relay.workspace_id, campaign_id, states, deed)
+        assert made.name.endswith(" (again)")
+        await marketer.start(made.id)
+        await marketer.run(made.id)
+        return [one.address for one in await relay.claim("viber")]
+
+    assert await again("failed", "expired") == []
+    assert await again("unknown") == ["+380500000003"]
+    assert len(await again("read")) == 3

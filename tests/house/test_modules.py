@@ -84,6 +84,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("campaigns", "forecast"): "what it would come to",
     ("campaigns", "confirmation"): "whether its size has to be typed",
     ("campaigns", "before_api"): "the JSON edge of what comes before its start",
+    ("campaigns", "people"): "whom it is for",
     ("campaigns", "watch"): "when it pauses by itself",
     ("campaigns", "watching"): "looks whether it does",
     ("campaigns", "experiment"): "who gets which wording, and whether one did better",

@@ -10,6 +10,7 @@ from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
 from angarium.campaigns import flows
 from angarium.campaigns.flows import TOPIC, Deed
+from angarium.campaigns.people import NOT_REACHED, Outcome
 from angarium.campaigns.schedule import Schedule
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store.campaigns import Campaign
@@ -55,8 +56,8 @@ NEXT = {
     "building": ["pause", "stop", "copy"],
     "running": ["pause", "stop", "copy"],
     "paused": ["resume", "stop", "copy"],
-    "done": ["copy"],
-    "stopped": ["copy"],
+    "done": ["resend", "copy"],
+    "stopped": ["resend", "copy"],
 }
 EXAMPLE = CampaignInput(
     name="Spring sale",
@@ -288,6 +289,44 @@ async def copy_campaign(request: Call) -> JsonAnswer:
     return await edge.once(request, await edge.read_body(request), work)
 
 
+class ResendInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom another campaign is for, by what became of their messages."""
+
+    states: tuple[Outcome, ...] = NOT_REACHED
+
+
+RESEND = Shape(ResendInput)
+
+
+@route(
+    "POST /v1/campaigns/{campaign_id}/resend",
+    Operation(
+        summary="Write a campaign to those whom another did not reach",
+        detail="A draft with the same words and way. Without `states`: whose messages failed, expired or were "
+        "cancelled. `unknown` may have got it; it is meant only when it is named.",
+        scope="messages:write",
+        takes=RESEND,
+        gives=CampaignShown,
+        status=201,
+        once=True,
+        problems=(404,),
+        example=ResendInput(),
+        answer_example=msgspec.structs.replace(SHOWN_EXAMPLE, state="draft", next=NEXT["draft"]),
+    ),
+)
+async def resend_campaign(request: Call) -> JsonAnswer:
+    """A new draft."""
+    campaign_id, world, deed = edge.id_in_path(request, "campaign"), world_of(request), _deed(request)
+    body = await edge.read_body(request)
+    given = RESEND.read(body or b"{}")
+
+    async def work(tx: Transaction) -> CampaignShown:
+        workspace_id = request.auth.workspace_id
+        return shown(await flows.resend(tx, world, workspace_id, campaign_id, given.states, deed))
+
+    return await edge.once(request, body, work)
+
+
 # ── what they share ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -352,4 +391,5 @@ HANDLERS = [
     resume_campaign,
     stop_campaign,
     copy_campaign,
+    resend_campaign,
 ]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from angarium.campaigns import flows, schedule
+from angarium.campaigns import flows, people, schedule
 from angarium.campaigns.experiment import CONTROL, Experiment, arm_of
 from angarium.campaigns.flows import Deed
 from angarium.campaigns.states import CampaignState, MemberState
@@ -18,11 +18,9 @@ from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.store.members import Member
-from angarium.contacts import audience
 from angarium.contacts import store as contacts
 from angarium.storage.database import Transaction
 
-BATCH = 5_000  # contacts that are looked at in one transaction
 CONTROL_GROUP = "control"  # why a member is told nothing
 UNASKED = "UTC"  # where all clocks are alike, or nobody knows
 
@@ -32,8 +30,7 @@ async def some(tx: Transaction, workspace_id: int, campaign_id: int, now: int) -
     one = await store.hold(tx, workspace_id, campaign_id)
     if one is None or one.state is not CampaignState.BUILDING:
         return False
-    settled = flows.frozen(one).audience
-    found = await audience.window(tx, workspace_id, settled, one.after_id, BATCH)
+    found = await people.window(tx, workspace_id, flows.frozen(one).people, one.after_id)
     new = await _members(tx, one, found.ids, now)
     one.members += await member_store.insert(tx, workspace_id, one.id, new)
     one.left_out += sum(member.state == MemberState.LEFT_OUT for member in new)

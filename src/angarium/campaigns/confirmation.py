@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from angarium.campaigns import people
 from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of
-from angarium.contacts import audience
 from angarium.core.problems import Problem
 from angarium.lines.rules import price_text
 from angarium.messaging import telling
@@ -31,7 +31,7 @@ async def needed(
     policy = world.policies.of(workspace_id).campaigns
     if policy.confirm_members is None and not policy.confirm_cost:
         return None
-    members = await audience.count(tx, workspace_id, kept.audience)
+    members = await people.count(tx, workspace_id, kept.people)
     if typed is not None and abs(typed - members) * TOLERANCE <= members:
         return None
     why = ""
@@ -61,10 +61,10 @@ async def _most(
 ) -> dict[str, int]:
     """What it may cost at the most, by currency, from the prices of the first members."""
     what = telling_of(given, kept)
-    first = await audience.page(tx, workspace_id, kept.audience, 0, PRICED)
-    people = [Person(contact_id) for contact_id in first]
+    first = (await people.window(tx, workspace_id, kept.people, 0)).ids[:PRICED]
+    priced = [Person(contact_id) for contact_id in first]
     found: dict[str, int] = {}
-    for case in await telling.consider(tx, world, workspace_id, what, people, now, hold=False):
+    for case in await telling.consider(tx, world, workspace_id, what, priced, now, hold=False):
         if not isinstance(case, Case):
             continue
         case.attempts.clear()
@@ -72,4 +72,4 @@ async def _most(
             way = find_way(world, case, Send(index, "forecast"), now)
             if isinstance(way, Way):
                 found[way.quote.currency] = found.get(way.quote.currency, 0) + way.quote.micros
-    return {currency: micros * members // max(1, len(people)) for currency, micros in found.items()}
+    return {currency: micros * members // max(1, len(priced)) for currency, micros in found.items()}

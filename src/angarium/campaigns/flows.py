@@ -9,12 +9,12 @@ import msgspec
 
 from angarium.accounts import audit
 from angarium.accounts.reach import WHOLE, Reach
-from angarium.campaigns import confirmation, schedule
+from angarium.campaigns import confirmation, people, schedule
+from angarium.campaigns.people import OfCampaign, Outcome
 from angarium.campaigns.states import EDITABLE, CampaignState, may_become
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.wanted import CLASSES, NAME_MAX, CampaignInput, Frozen, flaws, templates_of
-from angarium.contacts import audience
 from angarium.core import ids
 from angarium.core.clock import micros
 from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found
@@ -106,6 +106,23 @@ async def copy(tx: Transaction, world: World, workspace_id: int, campaign_id: in
     return await create(tx, world, workspace_id, msgspec.structs.replace(given, name=name), deed)
 
 
+async def resend(
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    campaign_id: int,
+    states: tuple[Outcome, ...],
+    deed: Deed,
+) -> Campaign:
+    """A new draft for those of a campaign whom it did not reach."""
+    one = await existing(tx, workspace_id, campaign_id)
+    of = OfCampaign(label(campaign_id), states)
+    name = f"{one.name[: NAME_MAX - 8]} (again)" if not one.name.endswith(" (again)") else one.name
+    schedule_ = msgspec.structs.replace(wanted(one).schedule, at=None, local_at="", until=None)
+    given = msgspec.structs.replace(wanted(one), name=name, audience=None, of_campaign=of, schedule=schedule_)
+    return await create(tx, world, workspace_id, given, deed)
+
+
 async def delete(tx: Transaction, workspace_id: int, campaign_id: int, deed: Deed) -> None:
     """Delete a draft. What has told anybody stays, because its messages do."""
     one = await held(tx, workspace_id, campaign_id)
@@ -134,7 +151,7 @@ async def _must_be_right(tx: Transaction, workspace_id: int, given: CampaignInpu
     wrong = [*flaws(given), *_flaws_of_schedule(given, now)]
     if wrong:
         raise all_invalid("The campaign is not valid", tuple(wrong))
-    await audience.settle(tx, workspace_id, given.audience, now)
+    await people.settle(tx, workspace_id, given.audience, given.of_campaign, now)
 
 
 def _flaws_of_schedule(given: CampaignInput, now: int) -> list[FieldProblem]:
@@ -236,7 +253,7 @@ async def begin(tx: Transaction, workspace_id: int, campaign_id: int, now: int) 
 async def freeze(tx: Transaction, world: World, workspace_id: int, given: CampaignInput, now: int) -> Frozen:
     """What a campaign that starts now keeps; a Problem names everything that is in its way."""
     wrong = _flaws_of_schedule(given, now)
-    settled = await audience.settle(tx, workspace_id, given.audience, now)
+    settled = await people.settle(tx, workspace_id, given.audience, given.of_campaign, now)
     words, misfits = await _words(tx, world, workspace_id, given, now)
     wrong += misfits
     channel_of_line = {line.name: line.channel for line in world.lines.of(workspace_id)}

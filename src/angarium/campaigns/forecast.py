@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from angarium.campaigns import flows
+from angarium.campaigns import people as whom
 from angarium.campaigns.build import CONTROL_GROUP
 from angarium.campaigns.experiment import CONTROL, arm_of
 from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of, templates_of
-from angarium.contacts import audience
 from angarium.content import flows as templates
 from angarium.content import proof
 from angarium.content.store import versions
@@ -112,7 +112,7 @@ async def _chosen(world: World, workspace_id: int, kept: Frozen) -> tuple[list[i
     least: list[tuple[int, int]] = []
     count, after, done = 0, 0, False
     while not done:
-        found = await world.ground.db.read(audience.window, workspace_id, kept.audience, after)
+        found = await world.ground.db.read(whom.window, workspace_id, kept.people, after)
         count += len(found.ids)
         scattered = ((contact_id * SCATTER & MASK, contact_id) for contact_id in found.ids)
         least = heapq.nsmallest(SAMPLE, (*least, *scattered))

@@ -10,9 +10,10 @@ import msgspec
 
 from angarium.campaigns import experiment
 from angarium.campaigns.experiment import Experiment
+from angarium.campaigns.people import OfCampaign, People
 from angarium.campaigns.schedule import Schedule
 from angarium.campaigns.watch import PauseWhen
-from angarium.contacts.audience import Audience, Settled
+from angarium.contacts.audience import Audience
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Json, MessageClass
 from angarium.messaging.accept import DEADLINE_MAX_S, DEADLINE_MIN_S, VARIABLES_BYTES_MAX
@@ -30,7 +31,8 @@ class CampaignInput(
     """A campaign as it is asked for: an audience, a template, one way to send, a schedule."""
 
     name: str
-    audience: Audience
+    audience: Audience | None = None
+    of_campaign: OfCampaign | None = None  # members of another campaign instead
     template: str = ""
     experiment: Experiment | None = None  # several wordings instead of one
     variables: Json = {}  # for everybody
@@ -45,7 +47,7 @@ class CampaignInput(
 class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a run keeps from its start to its end."""
 
-    audience: Settled
+    people: People
     message_class: MessageClass
     template_version_id: int
     cascade_version_id: int
@@ -82,6 +84,9 @@ def flaws(given: CampaignInput) -> Iterator[FieldProblem]:
     if not NAME.fullmatch(given.name) or not given.name.strip():
         remedy = "1 to 100 characters in one line"
         yield FieldProblem("name", "is empty, too long or has control characters", remedy, shown(given.name))
+    if (given.audience is None) == (given.of_campaign is None):
+        remedy = "an audience, or members of_campaign"
+        yield FieldProblem("audience", "name exactly one of the two", remedy)
     if given.experiment is not None:
         yield from experiment.flaws(given.experiment)
     if bool(given.template) == (given.experiment is not None):
