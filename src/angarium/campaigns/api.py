@@ -302,8 +302,8 @@ RESEND = Shape(ResendInput)
     "POST /v1/campaigns/{campaign_id}/resend",
     Operation(
         summary="Write a campaign to those whom another did not reach",
-        detail="A draft with the same words and way. Without `states`: whose messages failed, expired or were "
-        "cancelled. `unknown` may have got it; it is meant only when it is named.",
+        detail="A draft with the same words and way. Without `states`: whose messages failed, expired or "
+        "were cancelled. `unknown` may have got it; it is meant only when it is named.",
         scope="messages:write",
         takes=RESEND,
         gives=CampaignShown,
