@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from house.tree import PACKAGE, ROOT, imports, modules, none_of, short, texts
+from house.tree import NAMES_THAT_SAY_NOTHING, PACKAGE, ROOT, imports, modules, none_of, short, texts
 
 GROUND = {"channels", "core", "demo", "drill", "fabric", "protocols", "simulators", "storage", "web"}
 FURNITURE = {"__init__", "api", "flows", "pages", "rules", "store", "templates"}
@@ -251,18 +251,6 @@ IMPURE = (
     "angarium.storage",
 )
 
-NAMES_THAT_SAY_NOTHING = {
-    "base",
-    "common",
-    "helper",
-    "helpers",
-    "lib",
-    "manager",
-    "misc",
-    "shared",
-    "util",
-    "utils",
-}
 PROMISES = re.compile(r"\b(TOD[O]|FIXM[E]|XX[X]|HAC[K])\b")  # brackets: this line is no promise
 SQL = re.compile(
     r"\s*(SELECT\s.*\sFROM\s|INSERT\s+INTO\s|UPDATE\s.*\sSET\s|DELETE\s+FROM\s|WITH\s.*\sAS\s)", re.DOTALL

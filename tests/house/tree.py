@@ -49,6 +49,20 @@ def files() -> tuple[Path, ...]:
     return tuple(found)
 
 
+NAMES_THAT_SAY_NOTHING = {
+    "base",
+    "common",
+    "helper",
+    "helpers",
+    "lib",
+    "manager",
+    "misc",
+    "shared",
+    "util",
+    "utils",
+}
+
+
 def texts() -> Iterator[tuple[Path, str]]:
     """Every text file of the project and what is in it."""
     for path in files():
