@@ -6,20 +6,25 @@ from typing import Any
 
 import msgspec
 
+from angarium.campaigns.report import Reports
 from angarium.contacts import flows as contact_flows
 from angarium.contacts import merge_flows
 from angarium.contacts.reachability import Known
 from angarium.contacts.store import reachability
 from angarium.core import ids
 from angarium.core.clock import iso, micros
+from angarium.core.ports import Accepted
 from angarium.core.values import Reason, ReceiptStatus
 from angarium.messaging import chronicle, erasing, remembering
 from angarium.messaging.accept import MessageInput
+from angarium.messaging.cascade import Step
+from angarium.messaging.cascades import CascadeInput, new_cascade
 from angarium.messaging.preview import preview
 from angarium.messaging.reachability_api import HANDLERS
 from angarium.messaging.report import report
 from angarium.messaging.store.belongings import BELONGINGS
 from angarium.storage.database import Transaction
+from support.marketer import PEOPLE, Marketer
 from support.relay import Relay, refused
 from support.server import everything_in, key_for, member, serving
 
@@ -388,3 +393,29 @@ async def test_the_report_says_what_was_spared(relay: Relay) -> None:
     }
     nothing: dict[str, Any] = {"steps": 0, "reasons": {}, "wait_s_at_most": 0.0, "cost_at_most": []}
     assert await spared("nothing") == nothing
+
+
+async def test_the_next_campaign_skips_what_the_first_one_learnt_in_vain(relay: Relay) -> None:
+    marketer = await Marketer(relay).open()
+    await relay.line("viber", "viber_business", classes=("promotional",))
+    given = CascadeInput("viber-first", (Step(line="viber", wait_s=60), Step(line="sms")))
+    await relay.ground.db.run(new_cascade, relay.ground, relay.world.channels, relay.workspace_id, given)
+    relay.clock.advance(1)
+    await relay.policy("reachability", enabled=True)
+    tried: list[int] = []
+    texted: list[int] = []
+    for name in ("first", "second"):
+        campaign_id = await marketer.begin(name=name, line="", cascade="viber-first")
+        await marketer.run(campaign_id)
+        attempts = await relay.claim("viber")
+        for attempt in attempts:
+            there = int(attempt.address[-2:]) % 3 == 0
+            outcome = Accepted((attempt.address + name,)) if there else refused(Reason.NOT_A_USER)
+            await relay.answer(attempt, outcome)
+        tried.append(len(attempts))
+        texted.append(len(await marketer.sent()))
+        await followed(relay)
+        relay.clock.advance(1)
+    assert (tried, texted) == ([PEOPLE, PEOPLE // 3], [PEOPLE - PEOPLE // 3] * 2)
+    told = await Reports(relay.world).of(relay.workspace_id, campaign_id)
+    assert told["spared"]["reasons"] == {"not_a_user": PEOPLE - PEOPLE // 3}
