@@ -94,6 +94,15 @@ async def test_a_receipt_that_does_not_come_is_silence_and_one_that_comes_late_e
     assert (await known(relay, contact_id))["viber_business"].unheard == 0
 
 
+async def test_a_provider_without_a_better_word_than_undelivered(relay: Relay) -> None:
+    contact_id = await shop(relay)
+    for _ in range(2):
+        await relay.send(line="viber")
+        await relay.take("viber")
+        await relay.receipt("viber", ReceiptStatus.FAILED, relay.last_ref(), reason=Reason.UNDELIVERED)
+    assert (await known(relay, contact_id))["viber_business"].unheard == 2
+
+
 async def test_who_writes_to_us_is_there(relay: Relay) -> None:
     contact_id = await shop(relay)
     await relay.send(line="viber")

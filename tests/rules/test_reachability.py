@@ -208,13 +208,18 @@ PASSED_OVER: list[tuple[Known, dict[str, Any], str]] = [
     (BLOCKED, {"message_class": PROMOTIONAL}, ""),  # advertising is not carried past a block
     (SILENT, {}, ""),
     (SILENT, {"silent_after": 4}, ""),
-    (SILENT, {"silent_after": 3}, "No receipt of Viber for 3 messages in a row, the last on 2026-11-01."),
+    (
+        SILENT,
+        {"silent_after": 3},
+        "Viber took 3 messages in a row and delivered none, the last on 2026-11-01",
+    ),
     (
         SILENT,
         {"silent_after": 3, "message_class": PROMOTIONAL},
-        "No receipt of Viber for 3 messages in a row,",
+        "Viber took 3 messages in a row and",
     ),
     (SILENT, {"silent_after": 3, "silent_days": 1}, ""),
+    (SILENT, {"silent_after": 3, "step": msgspec.structs.replace(VIBER, on={"expired": "stop"})}, ""),
     (SILENT, {"silent_after": 3, "step": msgspec.structs.replace(VIBER, on={"no_receipt": "stop"})}, ""),
 ]
 

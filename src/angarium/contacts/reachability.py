@@ -28,8 +28,8 @@ COUNT_MAX = 255  # of an hour: then all are halved, so that what was long ago we
 READ_WEIGHT = 3  # who reads is there; what is delivered shows that the phone is on
 EVIDENCE_MIN = 5  # of all hours together, before one of them is the usual one
 
-# Handed over and taken, and then given up at the end of its time: nothing was heard of the person.
-SILENT_ENDS = frozenset({Reason.EXPIRED, Reason.UNREACHABLE})
+# Taken and then not delivered, for no reason of ours: some providers have no other word for who is not there.
+SILENT_ENDS = frozenset({Reason.EXPIRED, Reason.UNREACHABLE, Reason.UNDELIVERED})
 
 
 class Block(msgspec.Struct, frozen=True, array_like=True):
@@ -42,7 +42,7 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
 class Tried(msgspec.Struct, frozen=True):
     """One attempt as it stands; instants in microseconds, 0: it did not happen.
 
-    `silent`: it was taken, and no receipt came before its step was left.
+    `silent`: it was taken and not delivered, as far as was known when its step was left.
     """
 
     attempt_id: int
@@ -66,7 +66,7 @@ class Known(msgspec.Struct, frozen=True):
     blocked: tuple[Block, ...] = ()
     last_delivered_at: int = 0
     last_read_at: int = 0
-    unheard: int = 0  # attempts in a row without a receipt
+    unheard: int = 0  # attempts in a row that were taken and not delivered
     silent_at: int = 0  # when the last of them was taken
     last_id: int = 0
     hours: bytes = b""

@@ -29,8 +29,8 @@ class BlockShown(msgspec.Struct, frozen=True, kw_only=True):
 
 class MemoryShown(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered of one address on one channel. `hours`: how much was heard of it in each hour of
-    the contact's day, 24 numbers, or none; `unheard`: attempts in a row without a receipt; `skipped_until`:
-    for how long the policy skips steps there, null when it does not."""
+    the contact's day, 24 numbers, or none; `unheard`: attempts in a row that were not delivered;
+    `skipped_until`: for how long the policy skips steps there, null when it does not."""
 
     channel: str
     address: str

@@ -196,14 +196,14 @@ class Caps(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 Days = Annotated[int, Meta(ge=0, le=365)]
 
 
-class Reachability(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Reachability(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For how long it is believed what is remembered of reaching somebody; 0 days or messages: never. A step
     that is known to be in vain is passed over, as long as another one is left."""
 
     enabled: bool = False
     not_a_user_days: Days = 30  # that a person is not on a channel
     blocked_days: Days = 30  # that a person has blocked a line
-    silent_after: Annotated[int, Meta(ge=0, le=100)] = 0  # messages in a row without a receipt
+    silent_after: Annotated[int, Meta(ge=0, le=100)] = 0  # messages in a row that were not delivered
     silent_days: Days = 7  # how long the step is passed over then
     classes: Classes = (MessageClass.TRANSACTIONAL, MessageClass.SERVICE, MessageClass.PROMOTIONAL)
 

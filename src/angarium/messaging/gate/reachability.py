@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from angarium.contacts.reachability import Known
+from angarium.contacts.reachability import SILENT_ENDS, Known
 from angarium.core.clock import iso, micros
 from angarium.core.values import MessageClass, Reason
 from angarium.messaging.cascade import Step
@@ -21,7 +21,7 @@ DAY_S = 86_400.0
 SAYS = {
     Reason.NOT_A_USER: "Not a user of {channel}, heard on {day}.",
     Reason.BLOCKED_BY_USER: "The person has blocked the line {line} of {channel}, heard on {day}.",
-    Reason.NO_RECEIPT: "No receipt of {channel} for {unheard} messages in a row, the last on {day}.",
+    Reason.NO_RECEIPT: "{channel} took {unheard} messages in a row and delivered none, the last on {day}.",
 }
 
 
@@ -37,7 +37,10 @@ class Heard(msgspec.Struct, frozen=True):
 def believed(step: Step, message_class: MessageClass) -> frozenset[Reason]:
     """What may be believed of a step: what leads on to the next one when it is heard. What would end the
     message is heard once more: memory ends nothing, and leads no advertising past a block."""
-    return frozenset(one for one in SAYS if action(one, message_class, step.on) is not Action.STOP)
+    ends = {one for one in (*SAYS, *SILENT_ENDS) if action(one, message_class, step.on) is Action.STOP}
+    if ends & SILENT_ENDS:
+        ends.add(Reason.NO_RECEIPT)
+    return frozenset(SAYS) - ends
 
 
 def in_vain(facts: Facts, now: int) -> Allow | InVain:
