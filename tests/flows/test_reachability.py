@@ -9,7 +9,7 @@ import msgspec
 from angarium.campaigns.report import Reports
 from angarium.contacts import flows as contact_flows
 from angarium.contacts import merge_flows
-from angarium.contacts.reachability import Known
+from angarium.contacts.reachability import Known, Tried
 from angarium.contacts.store import reachability
 from angarium.core import ids
 from angarium.core.clock import iso, micros
@@ -23,6 +23,7 @@ from angarium.messaging.preview import preview
 from angarium.messaging.reachability_api import HANDLERS
 from angarium.messaging.report import report
 from angarium.messaging.store.belongings import BELONGINGS
+from angarium.messaging.store.tried import Found, Place
 from angarium.storage.database import Transaction
 from support.marketer import PEOPLE, Marketer
 from support.relay import Relay, refused
@@ -147,15 +148,21 @@ async def test_a_number_that_goes_over_to_somebody_else_leaves_nothing_behind(re
     assert await known(relay, contact_id, other.id) == {}
 
 
-async def test_nothing_is_written_of_who_goes_at_this_moment(relay: Relay) -> None:
+async def test_what_changes_at_the_moment_of_writing_is_looked_at_again(relay: Relay) -> None:
     contact_id = await shop(relay)
-    stays, went, gone = (
-        Known(contact_id, "smpp", PHONE),
-        Known(contact_id, "smpp", "+380501234599"),
-        Known(contact_id + 1, "smpp", PHONE),
-    )
-    theirs = await relay.ground.db.run(remembering._still_theirs, relay.workspace_id, [stays, went, gone])
-    assert theirs == [stays]
+    place = Place(contact_id, "smpp", PHONE)
+    lost = Tried(1, 7, Reason.NOT_A_USER, ended_at=relay.clock.now())
+    left, gone = place._replace(address="+380501234599"), place._replace(contact_id=contact_id + 1)
+    people = [contact_id, contact_id + 1]
+    found = Found({one: [lost] for one in (place, left, gone)}, dict.fromkeys(people, "UTC"))
+
+    async def learnt() -> dict[str, Known]:
+        await relay.ground.db.run(remembering._write, relay.workspace_id, found, people)
+        return await known(relay, *people)
+
+    assert {one.address for one in (await learnt()).values()} == {PHONE}
+    await relay.ground.db.run(reachability.forget_so_far, relay.workspace_id, contact_id, relay.clock.now())
+    assert await learnt() == {}
 
 
 async def test_what_is_remembered_of_two_is_one_memory_and_two_again(relay: Relay) -> None:

@@ -121,6 +121,7 @@ async def _known(tx: Transaction, workspace_id: int, contact_id: int) -> tuple[C
 
 async def _forget(tx: Transaction, workspace_id: int, contact_id: int, actor: str, now: int) -> None:
     one = await _found(tx, workspace_id, contact_id)
+    await merges.hold(tx, workspace_id, [one.id])  # who learns of it meanwhile looks again
     count = await reachability.forget_so_far(tx, workspace_id, one.id, now)
     subject = ids.show("contact", one.id)
     await audit.note(tx, workspace_id, actor, "reachability.forgotten", subject, {"rows": count}, now)

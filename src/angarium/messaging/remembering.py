@@ -6,13 +6,14 @@ send, and rests while they are busy, so that remembering costs no message anythi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from angarium.contacts import store as contacts
 from angarium.contacts.reachability import Known
 from angarium.contacts.reachability import learn as learnt
 from angarium.contacts.store import merges, reachability
 from angarium.messaging.store import tried
+from angarium.messaging.store.tried import Found, Place
 from angarium.storage.database import Transaction
 
 
@@ -24,23 +25,26 @@ async def learn(
     if not message_ids and not answers:
         return
     found = await tried.found(tx, workspace_id, message_ids, answers)
-    memories = await reachability.of_contacts(tx, workspace_id, {place.contact_id for place in found.tried})
-    before = {tried.Place(one.contact_id, one.channel, one.address): one for one in memories}
-    changed = []
-    for place, attempts in found.tried.items():
-        known = before.get(place) or Known(*place)
-        new = learnt(known, attempts, found.zones[place.contact_id])
-        if new is not known:
-            changed.append(new)
-    await reachability.save(tx, workspace_id, await _still_theirs(tx, workspace_id, changed))
+    people = {place.contact_id for place in found.tried}
+    new = _learnt(found, await reachability.of_contacts(tx, workspace_id, people))
+    if new:
+        await _write(tx, workspace_id, found, sorted({one.contact_id for one in new}))
 
 
-async def _still_theirs(tx: Transaction, workspace_id: int, changed: Sequence[Known]) -> list[Known]:
-    """What is at addresses that their contacts have, and keep until this is written: nothing is left behind
-    of a person who is erased at this moment."""
-    if not changed:
-        return []
-    ids = sorted({one.contact_id for one in changed})
-    await merges.hold(tx, workspace_id, ids)
-    owned = await contacts.addresses_of(tx, workspace_id, ids)
-    return [one for one in changed if one.address in {each.value for each in owned[one.contact_id]}]
+def _learnt(found: Found, memories: Iterable[Known]) -> list[Known]:
+    """What is new to these memories."""
+    before = {Place(one.contact_id, one.channel, one.address): one for one in memories}
+    known = [(before.get(place) or Known(*place), place, attempts) for place, attempts in found.tried.items()]
+    after = [(one, learnt(one, attempts, found.zones[place.contact_id])) for one, place, attempts in known]
+    return [new for one, new in after if new is not one]
+
+
+async def _write(tx: Transaction, workspace_id: int, found: Found, people: Sequence[int]) -> None:
+    """Looked at once more while nobody changes these contacts: nothing is written of an address or a person
+    that has gone, nor over what somebody had forgotten meanwhile."""
+    await merges.hold(tx, workspace_id, people)
+    owned = await contacts.addresses_of(tx, workspace_id, people)
+    theirs = {(contact_id, one.value) for contact_id, several in owned.items() for one in several}
+    new = _learnt(found, await reachability.of_contacts(tx, workspace_id, people))
+    kept = [one for one in new if (one.contact_id, one.address) in theirs]
+    await reachability.save(tx, workspace_id, kept)
