@@ -64,6 +64,7 @@ from angarium.lines import tariffs_api as tariffs
 from angarium.lines.at_hand import Lines
 from angarium.messaging import api as messages
 from angarium.messaging import (
+    balances_api,
     budgets_api,
     costs_api,
     health_api,
@@ -143,6 +144,7 @@ HANDLERS = [
     *campaign_reports.HANDLERS,
     *costs_api.HANDLERS,
     *health_api.HANDLERS,
+    *balances_api.HANDLERS,
     *budgets_api.HANDLERS,
     *policies_api.HANDLERS,
     *review_api.HANDLERS,

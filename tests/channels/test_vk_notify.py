@@ -10,8 +10,8 @@ from angarium.channels import kit
 from angarium.channels.vk_notify import CHANNEL
 from angarium.core.ports import Accepted, Raw, Receipt, Refused, Unknown, Unreadable
 from angarium.core.problems import Problem
-from angarium.core.values import Button, Content, MessageClass, Reason, ReceiptStatus
-from support.http_line import CallbackCase, SendCase, run_send_case, submission, unsure
+from angarium.core.values import Button, Content, MessageClass, Price, Reason, ReceiptStatus
+from support.http_line import CallbackCase, SendCase, provider, run_send_case, submission, tools, unsure
 
 SETTINGS = {"api_key": "key", "service": "Базар"}
 PLAIN = {"text_template": "plain", "text_variable": "text"}
@@ -271,3 +271,31 @@ def test_a_template_for_plain_texts_needs_its_variable() -> None:
     with pytest.raises(Problem) as problem:
         kit.decode_settings(CHANNEL, {**SETTINGS, "text_template": "plain"})
     assert [each.field for each in problem.value.fields] == ["text_variable"]
+
+
+# ── the balance ──────────────────────────────────────────────────────────────────────────────────────
+
+NOWHERE = "an answer without result.account.balance"
+BALANCES: list[tuple[int, Any, Price | Unknown]] = [
+    (200, {"result": {"account": {"balance": 1000.8, "currencyId": 1}}}, Price(1_000_800_000, "RUB")),
+    (200, {"result": {"account": {"balance": -0.000001}}}, Price(-1, "RUB")),
+    (200, b'{"result": {"account": {"balance": 0.1234567}}}', Price(123_457, "RUB")),
+    (200, b'{"result": {"account": {"balance": 1e40}}}', Unknown("1E+40 is no amount")),
+    (200, {"result": {"account": {}}}, Unknown(NOWHERE)),
+    (200, {"result": []}, Unknown(NOWHERE)),
+    (200, b"<html>", Unknown(NOWHERE)),
+    (401, {"code": "UNAUTHORIZED"}, Unknown("the provider answered with HTTP 401")),
+    (503, b"", Unknown("the provider answered with HTTP 503")),
+]
+
+
+@pytest.mark.parametrize(("status", "answer", "said"), BALANCES)
+async def test_the_balance_is_what_devino_says_of_the_account(
+    status: int, answer: Any, said: Price | Unknown
+) -> None:
+    assert CHANNEL.balance is not None
+    async with provider(status, answer, {}) as (url, asked), tools("127.0.0.1") as given:
+        settings = kit.decode_settings(CHANNEL, {**SETTINGS, "base_url": url})
+        assert await CHANNEL.balance(given, settings) == said
+    (one,) = asked
+    assert (one.path, one.headers["authorization"]) == ("/billing-api/companies/current/account", "Key key")

@@ -166,6 +166,8 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "costs_api"): "its JSON edge",
     ("messaging", "health"): "how lines are doing, heard and written",
     ("messaging", "health_api"): "its JSON edge",
+    ("messaging", "balances"): "what is left on the accounts of lines, where the provider tells",
+    ("messaging", "balances_api"): "its JSON edge",
     ("lines", "tallies"): "rules of counts and latencies that add up",
     ("messaging", "budgets"): "what may be spent, and what has been",
     ("messaging", "budgets_api"): "its JSON edge",

@@ -103,7 +103,8 @@ async def provider(
 
     async def answering(request: web.Request) -> web.Response:
         names = {name.lower(): value for name, value in request.headers.items()}
-        asked.append(Asked(request.path_qs, names, msgspec.json.decode(await request.read())))
+        sent = await request.read()
+        asked.append(Asked(request.path_qs, names, msgspec.json.decode(sent) if sent else None))
         body = encoded(answer)
         return web.Response(status=status, body=body, headers=headers, content_type="application/json")
 

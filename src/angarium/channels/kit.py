@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -33,13 +34,14 @@ from angarium.core.ports import (
     secret_fields,
 )
 from angarium.core.problems import FieldProblem, Problem, invalid, shown
-from angarium.core.values import Content, Measure, Reason
+from angarium.core.values import Content, Measure, Price, Reason
 from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 RETRY_AFTER_MAX_S = 86_400.0  # a provider that asks for more than a day is asked again tomorrow
+AMOUNT_MAX = 10**12  # of any currency
 UNREADABLE_MAX = 4_000  # characters kept beside the journalled bytes, for the eye
 
 
@@ -246,6 +248,23 @@ async def exchange(
     if isinstance(outcome, Refused) and outcome.reason is Reason.THROTTLED and outcome.retry_after_s is None:
         return msgspec.structs.replace(outcome, retry_after_s=retry_after_s(answer, tools.clock.now()))
     return outcome
+
+
+async def asked(tools: Tools, url: str, headers: Mapping[str, str]) -> Answer | Unknown:
+    """GET what a provider says of itself; Unknown when it answers with anything but 200."""
+    http: Http = tools.http
+    try:
+        answer = await http.request("GET", url, headers=headers)
+    except (NotSent, NoAnswer) as failure:
+        return Unknown(str(failure))
+    return answer if answer.status == 200 else Unknown(f"the provider answered with HTTP {answer.status}")
+
+
+def money(amount: Decimal, currency: str) -> Price | Unknown:
+    """An amount that a provider names, as we keep it; Unknown when it can be none."""
+    if not amount.is_finite() or abs(amount) > AMOUNT_MAX:
+        return Unknown(f"{shown(str(amount))} is no amount")
+    return Price(round(amount * MICROS), currency)
 
 
 def by_status(answer: Answer) -> Outcome:

@@ -1,7 +1,8 @@
 """VK and OK notifications by phone number, through Devino: registered service templates only.
 
 Sources: docs.devino.online/en/http/vk_ok (fields of the request, limits, routes); docs.rapporto.ru
-eng_http_vk (2048 characters, 5 a day for each person, 50 a second for each community).
+eng_http_vk (2048 characters, 5 a day for each person, 50 a second for each community);
+docs.devino.online/en/http/account (the balance).
 
 Quirks:
 - One call may carry 1000 messages; we send one, so that each has an answer of its own.
@@ -15,6 +16,7 @@ Quirks:
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -35,7 +37,7 @@ from angarium.core.ports import (
     Unknown,
 )
 from angarium.core.problems import FieldProblem, invalid
-from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
+from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
 from angarium.protocols.http import Answer
 
 TEXT_MAX = 2_048  # characters as shown
@@ -80,6 +82,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text_variable: Annotated[
         str, Meta(title="Variable for plain texts", description="The name of that variable.")
     ] = ""
+    currency: Annotated[
+        str,
+        Meta(
+            title="Currency of the account",
+            description="In which the balance is kept, such as RUB: the API tells it by a number of its own.",
+            pattern="^[A-Z]{3}$",
+        ),
+    ] = "RUB"
     callback_networks: kit.CallbackNetworks = ""
 
     def __post_init__(self) -> None:
@@ -122,6 +132,18 @@ class _Result(msgspec.Struct, frozen=True):
 
 class _Results(msgspec.Struct, frozen=True):
     result: list[_Result]
+
+
+class _Account(msgspec.Struct, frozen=True):
+    balance: Decimal
+
+
+class _Company(msgspec.Struct, frozen=True):
+    account: _Account
+
+
+class _Billing(msgspec.Struct, frozen=True):
+    result: _Company
 
 
 # ── sending ──────────────────────────────────────────────────────────────────────────────────────────
@@ -177,6 +199,19 @@ def judge(answer: Answer) -> Outcome | None:
         return Unknown(f"{result.code}, and yet a message id: {ref}")
     detail = result.description or f"Devino refused the message: {result.code}"
     return Refused(ERRORS.get(result.code, Reason.REJECTED), result.code, detail)
+
+
+async def balance(tools: Tools, settings: Settings) -> Price | Unknown:
+    """GET `billing-api/companies/current/account`: of the company, for all its services together."""
+    url = f"{settings.base_url}/billing-api/companies/current/account"
+    headers = {"Authorization": f"Key {settings.api_key}", "Accept": "application/json"}
+    answer = await kit.asked(tools, url, headers)
+    if isinstance(answer, Unknown):
+        return answer
+    told = kit.read_json(answer.body, _Billing)
+    if told is None:
+        return Unknown("an answer without result.account.balance")
+    return kit.money(told.result.account.balance, settings.currency)
 
 
 def lint(settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
@@ -265,4 +300,5 @@ CHANNEL = Channel(
     lint=lint,
     genuine=genuine,
     sender=lambda settings: settings.service,
+    balance=balance,
 )

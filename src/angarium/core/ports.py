@@ -266,6 +266,8 @@ class Tools:
     http: Any  # protocols.http.Http; typed there, so that core imports nothing
 
 
+# What is left on the account; Unknown where the provider has not said.
+AskBalance = Callable[[Tools, Any], Awaitable[Price | Unknown]]
 Send = Callable[[Tools, Any, Submission], Awaitable[Outcome]]
 Connect = Callable[[Tools, Any, int, Ears], Connection]  # tools, settings, window, ears
 
@@ -314,6 +316,7 @@ class Channel:
     reply: Callable[[Any, Raw], Reply] = plain_ok
     answers_within_s: Callable[[Any], float] = within_a_request  # then a submission is unknown
     sender: Callable[[Any], str] = nobody  # as the person sees it
+    balance: AskBalance | None = None  # where the provider has an interface for it
 
     def __post_init__(self) -> None:
         if (self.send is None) == (self.connect is None):

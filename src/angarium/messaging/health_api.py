@@ -6,19 +6,20 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, route
-from angarium.core import ids
 from angarium.core.clock import iso
-from angarium.core.problems import not_found
 from angarium.core.values import Reason
 from angarium.lines.store import Line
 from angarium.lines.tallies import Tally, percentile
-from angarium.messaging import health
+from angarium.messaging import balances, health
+from angarium.messaging.balances_api import EXAMPLE as BALANCE_EXAMPLE
+from angarium.messaging.balances_api import BalanceShown, line_of
+from angarium.messaging.balances_api import shown as balance_shown
 from angarium.messaging.store import queue
+from angarium.messaging.store.balances import Balance
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
 QUEUE_MAX = 10_000  # of each class; more is shown as so many
-NOT_TOLD = "not told"
 REMEDIES = {
     Reason.AUTH.value: "Look at the credentials in the settings of the line.",
     Reason.NO_CREDIT.value: "Top up the account at the provider.",
@@ -69,7 +70,7 @@ class HealthShown(msgspec.Struct, frozen=True, kw_only=True):
     windows: dict[str, WindowShown]  # 5m, 1h, 24h
     queue: dict[str, int]  # what is due, by class
     last_error: ErrorShown | None
-    balance: str
+    balance: BalanceShown | None  # null: the provider has no interface for it
 
 
 EXAMPLE = HealthShown(
@@ -98,7 +99,7 @@ EXAMPLE = HealthShown(
         at="2026-11-23T08:30:00.000Z",
         remedy=REMEDIES[Reason.NO_CREDIT.value],
     ),
-    balance=NOT_TOLD,
+    balance=BALANCE_EXAMPLE,
 )
 
 
@@ -107,8 +108,8 @@ EXAMPLE = HealthShown(
     Operation(
         summary="Look at how a line is doing",
         detail="Over the last five minutes, hour and day, as all servers have heard it. What is said of"
-        " the recipient (no such number, blocked) is no failure of the line. `balance` is `not told` where"
-        " the provider has no interface for it, which is so for every channel today.",
+        " the recipient (no such number, blocked) is no failure of the line. `balance` is what the"
+        " provider says is left, not older than a minute unless it is silent; null where it tells none.",
         scope="setup:read",
         gives=HealthShown,
         problems=(404,),
@@ -119,22 +120,25 @@ async def get_health(request: Call) -> JsonAnswer:
     """How one line is doing."""
     line_id = edge.id_in_path(request, "line")
     world: World = request.scope["litestar_app"].state.messages.world
-    found = await world.ground.db.read(look, world, request.auth.workspace_id, line_id)
-    return edge.answer(request, found)
+    line = line_of(world, request.auth.workspace_id, line_id)
+    left = await balances.known(world, line, balances.FRESH_S)
+    return edge.answer(request, await world.ground.db.read(look, world, line, left))
 
 
-async def look(tx: Transaction, world: World, workspace_id: int, line_id: int) -> HealthShown:
-    """How a line of a workspace is doing; a Problem when it has none such."""
-    line = world.lines.get(line_id)
-    if line is None or line.workspace_id != workspace_id:
-        raise not_found("line", ids.show("line", line_id))
+async def look(tx: Transaction, world: World, line: Line, left: Balance | None) -> HealthShown:
+    """How a line is doing; `left` is what its provider says is on its account."""
+    workspace_id, line_id = line.workspace_id, line.id
     now = world.ground.clock.now()
     windows = (await health.windows(tx, workspace_id, [line_id], now))[line_id]
     due = await queue.waiting(tx, world.lines.senders(line_id), line_id, now, QUEUE_MAX)
-    return _shown(world, line, windows, {lane.value: sum(counts.values()) for lane, counts in due.items()})
+    return _shown(
+        world, line, left, windows, {lane.value: sum(counts.values()) for lane, counts in due.items()}
+    )
 
 
-def _shown(world: World, line: Line, windows: dict[str, Tally], due: dict[str, int]) -> HealthShown:
+def _shown(
+    world: World, line: Line, left: Balance | None, windows: dict[str, Tally], due: dict[str, int]
+) -> HealthShown:
     waiting = world.why_waiting(line.id)
     until = waiting.until if waiting else None
     return HealthShown(
@@ -145,7 +149,7 @@ def _shown(world: World, line: Line, windows: dict[str, Tally], due: dict[str, i
         windows={name: _window(tally) for name, tally in windows.items()},
         queue=due,
         last_error=_error(windows["24h"]),
-        balance=NOT_TOLD,
+        balance=None if left is None else balance_shown(left),
     )
 
 

@@ -22,6 +22,7 @@ from angarium.lines import registration_flows
 from angarium.lines.flows import TOPIC as LINES_TOPIC
 from angarium.lines.store import Line
 from angarium.messaging import health, plan, poison, receive, reconcile, send, withdrawal
+from angarium.messaging.balances import Watch
 from angarium.messaging.case import Case, wake
 from angarium.messaging.chronicle import Chronicler
 from angarium.messaging.condition import Condition
@@ -105,6 +106,7 @@ class Engine:
         self._supervisor.run("lines", self._watch_lines)
         self._supervisor.run("tidy", self._tidy)
         self._supervisor.run("chronicle", self._chronicler.run)
+        self._supervisor.run("balances", Watch(self._world).run)
 
     async def stop(self) -> None:
         """Claim nothing more, hear out what is under way, write it down."""

@@ -40,6 +40,7 @@ REFUSALS = {
     Behaviour.BLOCKED: "USER_BLOCKED",
     Behaviour.TEMPLATE_PAUSED: "TEMPLATE_NOT_FOUND",
 }
+ACCOUNT = "/billing-api/companies/current/account"
 THROTTLED = "LIMIT_EXCEEDED"
 
 STATUSES = {
@@ -69,7 +70,10 @@ class VkFace:
         self._templates = dict(templates or {})
         self._ids = count(time.time_ns() // 1_000_000)
         wire = Wire(means=_means, refusal=_refusal, callback=self._callback)
-        self._office = Office(stage, NAME, port, [web.post("/vk/messages", self._send)], wire)
+        routes = [web.post("/vk/messages", self._send), web.get(ACCOUNT, self._account)]
+        self._office = Office(stage, NAME, port, routes, wire)
+        self.balance = 1_000.0  # of the company
+        self.balance_asked = 0
         self.ledger = self._office.ledger
 
     async def start(self) -> None:
@@ -91,6 +95,13 @@ class VkFace:
     def url(self) -> str:
         """Where it listens."""
         return self._office.url()
+
+    async def _account(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Authorization") != self._auth:
+            return json_response({"code": "UNAUTHORIZED"}, 401)
+        self.balance_asked += 1
+        account = {"companyId": 111, "accountType": "PREPAID", "balance": self.balance, "credit": 0}
+        return json_response({"result": {"account": {**account, "currencyId": 1, "isBlocked": False}}})
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != self._auth:

@@ -130,6 +130,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "journal": Kept.BY_HAND,  # sealed: what is about whom is known when it is opened
     "line": Kept.NOTHING,
     "line_guest": Kept.NOTHING,
+    "line_balance": Kept.NOTHING,
     "line_health": Kept.NOTHING,  # counts, and the words of a line's last refusal for as long as they last
     "line_owner": Kept.NOTHING,
     "message": (
