@@ -202,8 +202,31 @@ async def test_what_is_kept_of_a_file_comes_from_the_file(shop: Shop) -> None:
         422,
         {f"variants[{place}].content.media.id" for place in (0, 1)},
     )
-    own = {"to": {"phone": "+380500000060"}, "class": "service", "variants": variants[:1], "channel": "smpp"}
-    assert (await shop.owner.ask("POST", "/v1/messages", own)).status == 422
+
+
+async def test_the_own_words_of_messages_name_files_too(shop: Shop) -> None:
+    assert (await shop.owner.ask("POST", "/v1/lines", LINE)).status == 201
+    await shop.house.world.lines.reload([shop.owner.workspace_id])
+    one = await bring(shop, PDF, "bill.pdf")
+    usual = {"to": {"phone": "+380500000060"}, "class": "service", "channel": "viber_business"}
+
+    def saying(media_id: str) -> dict[str, Any]:
+        return usual | {"variants": [{"content": {"text": "Bill", "media": {"id": media_id}}}]}
+
+    own, strange = saying(one["id"]), saying("media_0000000000000")
+    heard = await shop.owner.ask("POST", "/v1/messages/batch", {"messages": [own, strange, usual]})
+    good, *bad = heard.json["results"]
+    assert [result["problem"]["errors"][0]["field"] for result in bad] == [
+        "variants[0].content.media.id",
+        "text",
+    ]
+    (attempt,) = (await shop.owner.ask("GET", f"/v1/messages/{good['id']}")).json["attempts"]
+    assert attempt["content"]["text"] == f"Bill\n{one['url']}"
+    shown = await shop.owner.ask("POST", "/v1/messages/preview", own)
+    assert one["url"] in shown.body.decode()
+    for path in ("/v1/messages", "/v1/messages/preview"):
+        refused = await shop.owner.ask("POST", path, strange)
+        assert (refused.status, list(refused.fields)) == (422, ["variants[0].content.media.id"]), path
 
 
 async def test_the_author_is_told_which_channel_cannot_carry_it(shop: Shop) -> None:

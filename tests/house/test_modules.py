@@ -168,6 +168,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "health_api"): "its JSON edge",
     ("messaging", "balances"): "what is left on the accounts of lines, where the provider tells",
     ("messaging", "balances_api"): "its JSON edge",
+    ("messaging", "files"): "files beside the own words of messages",
     ("lines", "tallies"): "rules of counts and latencies that add up",
     ("messaging", "budgets"): "what may be spent, and what has been",
     ("messaging", "budgets_api"): "its JSON edge",

@@ -55,7 +55,7 @@ def url(public_url: str, end: str) -> str:
 def located(content: Content, media: Media, public_url: str) -> Content:
     """A rendered content with its file at its address. Raises NotRendered when nobody could fetch it."""
     if not media.token:
-        problem, remedy = "is not known here", "name it in a template: it is looked up when that is saved"
+        problem, remedy = "is not known here", "bring it with POST /v1/media"
         raise NotRendered((FieldProblem("media", problem, remedy, media.id),))
     if not public_url:
         problem, remedy = "cannot be fetched: this server has no public address", "set `public_url`"

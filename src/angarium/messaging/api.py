@@ -23,6 +23,7 @@ from angarium.core.problems import Problem, invalid, not_found
 from angarium.lines.store import Line
 from angarium.messaging import accept, cancel, poison, preview, report, story
 from angarium.messaging.accept import MESSAGES_MAX, Answer, MessageInput, Order
+from angarium.messaging.files import attached
 from angarium.messaging.store.messages import Filter
 from angarium.messaging.waiting import For
 from angarium.messaging.workers import Engine
@@ -183,10 +184,10 @@ async def send_batch(request: Call) -> JsonAnswer:
 async def _ordered(
     request: Call, body: bytes, messages: tuple[MessageInput | Problem, ...], *, batch: bool
 ) -> JsonAnswer:
-    key = edge.idempotency_key(request)
+    key, world = edge.idempotency_key(request), _desk(request).world
     order = Order(
         workspace_id=request.auth.workspace_id,
-        messages=messages,
+        messages=await attached(world.ground, request.auth.workspace_id, messages),
         batch=batch,
         key=key,
         body_hash=edge.fingerprint(request, body) if key else b"",
@@ -211,8 +212,10 @@ async def _ordered(
 async def preview_message(request: Call) -> JsonAnswer:
     """Preview one message."""
     body = await edge.read_body(request)
-    asked = MESSAGE.read(body)
     world = _desk(request).world
+    (asked,) = await attached(world.ground, request.auth.workspace_id, [MESSAGE.read(body)])
+    if isinstance(asked, Problem):
+        raise asked
 
     async def work(tx: Transaction) -> Document:
         caller, now = request.auth, world.ground.clock.now()

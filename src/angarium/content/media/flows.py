@@ -6,7 +6,7 @@ wording; its address goes on for a week, for messages that are under way with it
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -144,26 +144,44 @@ async def _note(tx: Transaction, workspace_id: int, one: Kept, what: str, actor:
 
 async def attached(tx: Transaction, workspace_id: int, variants: Sequence[Variant]) -> tuple[Variant, ...]:
     """Wordings with all that is known of the files they name; a Problem names those that are not there."""
-    wanted = {place: one.content.media.id for place, one in enumerate(variants) if one.content.media}
-    if not wanted:
-        return tuple(variants)
-    known = {text: media_id for text in set(wanted.values()) if (media_id := _read(text)) is not None}
-    there = await store.named(tx, workspace_id, set(known.values()))
+    return with_files(variants, await known(tx, workspace_id, named_in(variants)))
+
+
+def named_in(variants: Iterable[Variant]) -> set[str]:
+    """The files that wordings name, as they name them."""
+    return {one.content.media.id for one in variants if one.content.media is not None}
+
+
+async def known(tx: Transaction, workspace_id: int, names: set[str]) -> dict[str, Media]:
+    """What is known of files, by the names that are those of any; takes no query for no name."""
+    wanted = {media_id: text for text in names if (media_id := _read(text)) is not None}
+    there = await store.named(tx, workspace_id, wanted) if wanted else {}
+    return {wanted[media_id]: told(one) for media_id, one in there.items()}
+
+
+def with_files(variants: Sequence[Variant], files_known: Mapping[str, Media]) -> tuple[Variant, ...]:
+    """Wordings with what is known of their files; a Problem names those of which nothing is."""
     wrong = tuple(
         FieldProblem(
             f"variants[{place}].content.media.id",
             "there is no such file",
             "bring it with POST /v1/media, or GET /v1/media for those that are there",
-            shown(text),
+            shown(one.content.media.id),
         )
-        for place, text in wanted.items()
-        if known.get(text) not in there
+        for place, one in enumerate(variants)
+        if one.content.media is not None and one.content.media.id not in files_known
     )
     if wrong:
         raise all_invalid("The wording is not valid", wrong)
-    return tuple(
-        _with(one, there[known[wanted[place]]]) if place in wanted else one
-        for place, one in enumerate(variants)
+    return tuple(_with(one, files_known) for one in variants)
+
+
+def _with(variant: Variant, files_known: Mapping[str, Media]) -> Variant:
+    content = variant.content
+    if content.media is None:
+        return variant
+    return msgspec.structs.replace(
+        variant, content=msgspec.structs.replace(content, media=files_known[content.media.id])
     )
 
 
@@ -172,11 +190,6 @@ def _read(text: str) -> int | None:
         return ids.read("media", text)
     except ValueError:
         return None
-
-
-def _with(variant: Variant, one: Kept) -> Variant:
-    content = msgspec.structs.replace(variant.content, media=told(one))
-    return msgspec.structs.replace(variant, content=content)
 
 
 def told(one: Kept) -> Media:
