@@ -16,9 +16,9 @@ from angarium.lines.rules import (
     SPEED_MAX_PER_S,
     WINDOW_MAX,
     LineInput,
+    amount_text,
     check,
     price_micros,
-    price_text,
 )
 
 OTP, _, SERVICE, PROMOTIONAL = MessageClass
@@ -144,7 +144,7 @@ def test_a_price_in_micro_units(text: str, micros: int) -> None:
 
 @given(st.integers(0, 999_999_999_999_999))
 def test_no_micro_unit_is_lost(micros: int) -> None:
-    text = price_text(micros)
+    text = amount_text(micros)
     assert price_micros(text) == micros
     assert not text.endswith(".")
     assert "." not in text or not text.endswith("0")
@@ -154,3 +154,8 @@ def test_no_micro_unit_is_lost(micros: int) -> None:
 def test_any_text_is_a_price_or_none(text: str) -> None:
     micros = price_micros(text)
     assert micros is None or micros >= 0
+
+
+def test_amounts_as_people_write_them() -> None:
+    shown = {0: "0", 1: "0.000001", 12_500_000: "12.5", -1_500_000: "-1.5", -1: "-0.000001", 3_000_000: "3"}
+    assert {micros: amount_text(micros) for micros in shown} == shown

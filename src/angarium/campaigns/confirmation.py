@@ -5,7 +5,7 @@ from __future__ import annotations
 from angarium.campaigns import people
 from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of
 from angarium.core.problems import Problem
-from angarium.lines.rules import price_text
+from angarium.core.values import amount_text
 from angarium.messaging import telling
 from angarium.messaging.cascade import Send
 from angarium.messaging.case import Case
@@ -41,7 +41,7 @@ async def needed(
         most = await _most(tx, world, workspace_id, given, kept, members, now)
         for currency, limit in policy.confirm_cost.items():
             if most.get(currency, 0) > limit:
-                why = f"up to {price_text(most[currency])} {currency}, which is above {price_text(limit)}"
+                why = f"up to {amount_text(most[currency])} {currency}, which is above {amount_text(limit)}"
     if not why:
         return None
     detail = f"It goes to {members:,} people ({why}). Send `confirm`: {members} to start it."

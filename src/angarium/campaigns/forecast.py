@@ -23,8 +23,7 @@ from angarium.content import proof
 from angarium.content.store import versions
 from angarium.content.surroundings import Look
 from angarium.core import ids
-from angarium.core.values import Content
-from angarium.lines.rules import price_text
+from angarium.core.values import Content, amount_text
 from angarium.messaging import telling
 from angarium.messaging.cascade import Send
 from angarium.messaging.case import Case
@@ -169,7 +168,7 @@ def _shown(case: Case, way: Way) -> Document:
         "line": way.line.name,
         "content": msgspec.to_builtins(content),
         "parts": way.parts,
-        "price": price_text(way.quote.micros),
+        "price": amount_text(way.quote.micros),
         "currency": way.quote.currency,
     }
 
@@ -182,7 +181,7 @@ def _told(world: World, kept: Frozen, found: Considered) -> Document:
 
     def money(sums: Counter[str]) -> list[Document]:
         return [
-            {"amount": price_text(many(micros)), "currency": currency}
+            {"amount": amount_text(many(micros)), "currency": currency}
             for currency, micros in sorted(sums.items())
         ]
 

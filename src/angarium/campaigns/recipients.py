@@ -11,7 +11,7 @@ from angarium.campaigns.store.recipients import Glance, Recipient
 from angarium.contacts import store as contacts
 from angarium.contacts.store import Contact
 from angarium.core import ids
-from angarium.lines.rules import price_text
+from angarium.core.values import amount_text
 from angarium.messaging.report import best_of, cell, csv_text, time_text
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store.attempts import Attempt
@@ -138,7 +138,7 @@ def _shown(
         accepted_at=time_text(best.accepted_at if best else None),
         delivered_at=time_text(best.delivered_at if best else None),
         read_at=time_text(best.read_at if best else None),
-        cost=price_text(one.cost_micros or 0),
+        cost=amount_text(one.cost_micros or 0),
         currency=one.currency or "",
     )
 

@@ -248,6 +248,13 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
     units_left: int
 
 
+def amount_text(micros: int) -> str:
+    """Micro-units as a decimal number without needless zeros: 12500000 is 12.5."""
+    whole, rest = divmod(abs(micros), 1_000_000)
+    sign = "-" if micros < 0 else ""
+    return f"{sign}{whole}.{rest:06}".rstrip("0").rstrip(".")
+
+
 class Price(msgspec.Struct, frozen=True, gc=False):
     """Money in micro-units (1 EUR = 1,000,000) with its ISO 4217 currency."""
 

@@ -14,8 +14,8 @@ from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.decoding import Shape
 from angarium.core.ports import Capabilities, Channel, secret_fields
-from angarium.core.values import Hours, Json, MessageClass
-from angarium.lines import flows, rules
+from angarium.core.values import Hours, Json, MessageClass, amount_text
+from angarium.lines import flows
 from angarium.lines.edge import within_reach
 from angarium.lines.rules import LineInput
 from angarium.lines.store import Guest, Lent, Line, Loan
@@ -396,7 +396,7 @@ def shown(line: Line, states: dict[int, str], now: int) -> LineShown:
         speed_per_s=line.speed_per_s,
         window=line.window_max,
         hours=line.hours,
-        price=rules.price_text(line.price_micros),
+        price=amount_text(line.price_micros),
         price_per=line.price_per,
         currency=line.currency,
         tariff=line.tariff,
@@ -430,7 +430,7 @@ def shown_lent(lent: Lent) -> LentShown:
         channel=line.channel,
         classes=sorted(line.classes),
         hours=line.hours,
-        price=rules.price_text(line.price_micros),
+        price=amount_text(line.price_micros),
         price_per=line.price_per,
         currency=line.currency,
         state=lent.state,

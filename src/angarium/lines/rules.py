@@ -115,12 +115,6 @@ def price_micros(text: str) -> int | None:
     return int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0"))
 
 
-def price_text(micros: int) -> str:
-    """Micro-units as a decimal price."""
-    whole, part = divmod(micros, 1_000_000)
-    return f"{whole}.{part:06d}".rstrip("0").rstrip(".")
-
-
 def _check_hours(hours: Hours | None) -> list[FieldProblem]:
     if hours is None:
         return []

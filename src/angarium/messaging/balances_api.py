@@ -12,8 +12,9 @@ from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.decoding import Shape
 from angarium.core.problems import invalid, not_found
+from angarium.core.values import amount_text
 from angarium.lines.edge import line_in_path
-from angarium.lines.rules import price_micros, price_text
+from angarium.lines.rules import price_micros
 from angarium.lines.store import Line
 from angarium.messaging import balances
 from angarium.messaging.balances import Watched
@@ -100,19 +101,14 @@ def line_of(world: World, workspace_id: int, line_id: int) -> Line:
 def shown(one: Balance) -> BalanceShown:
     """A balance for the outside."""
     return BalanceShown(
-        amount=None if one.micros is None else _text(one.micros),
+        amount=None if one.micros is None else amount_text(one.micros),
         currency=one.currency,
         at=None if one.told_at is None else iso(one.told_at),
         trouble=one.trouble,
         low=one.low,
-        low_below="" if one.low_below_micros is None else price_text(one.low_below_micros),
+        low_below="" if one.low_below_micros is None else amount_text(one.low_below_micros),
         every_s=one.every_s,
     )
-
-
-def _text(micros: int) -> str:
-    """An amount as people write it; one that is owed is below nothing."""
-    return f"-{price_text(-micros)}" if micros < 0 else price_text(micros)
 
 
 HANDLERS = (watch_balance,)

@@ -16,8 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from angarium.core.clock import from_datetime, iso, to_datetime
-from angarium.core.values import MessageClass
-from angarium.lines.rules import price_text
+from angarium.core.values import MessageClass, amount_text
 from angarium.messaging.gate.spending import Budget, Budgets, Spending
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import budgets as store
@@ -225,8 +224,8 @@ def _fact(workspace_id: int, counter: Counter, budget: Budget, per_cent: int, no
         "per_cent": per_cent,
         "amount": budget.amount,
         "currency": budget.currency,
-        "reserved": price_text(counter.reserved),
-        "spent": price_text(counter.spent),
+        "reserved": amount_text(counter.reserved),
+        "spent": amount_text(counter.spent),
         "until": iso(counter.until),
         "then": budget.then,
     }

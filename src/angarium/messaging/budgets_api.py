@@ -7,7 +7,7 @@ import msgspec
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
 from angarium.core.clock import iso
-from angarium.lines.rules import price_text
+from angarium.core.values import amount_text
 from angarium.messaging import budgets
 from angarium.messaging.budgets import Standing
 from angarium.messaging.world import World
@@ -83,10 +83,10 @@ def shown(one: Standing) -> BudgetShown:
         every=budget.every,
         message_class=budget.message_class.value if budget.message_class else "",
         line=budget.line,
-        reserved=price_text(counter.reserved),
-        spent=price_text(counter.spent),
+        reserved=amount_text(counter.reserved),
+        spent=amount_text(counter.spent),
         given_back=signed(counter.given_back),
-        left=price_text(max(0, budget.micros - counter.reserved - counter.spent)),
+        left=amount_text(max(0, budget.micros - counter.reserved - counter.spent)),
         warn_at=budget.warn_at,
         then=budget.then,
         exempt=sorted(budget.exempt),
@@ -98,7 +98,7 @@ def shown(one: Standing) -> BudgetShown:
 
 def signed(micros: int) -> str:
     """Money that may be less than nothing: what was billed can be more than what was planned."""
-    return price_text(micros) if micros >= 0 else f"-{price_text(-micros)}"
+    return amount_text(micros) if micros >= 0 else f"-{amount_text(-micros)}"
 
 
 HANDLERS = (list_budgets,)

@@ -16,8 +16,7 @@ from angarium.contacts.store import Contact
 from angarium.content.rules import Variant, pick
 from angarium.core.ports import Accepted, Outcome, Refused, Unknown
 from angarium.core.problems import FieldProblem
-from angarium.core.values import Content, Json, MessageClass, Price, Reason
-from angarium.lines.rules import price_text
+from angarium.core.values import Content, Json, MessageClass, Price, Reason, amount_text
 from angarium.messaging.billing import Bill, settle
 from angarium.messaging.budgets import NOWHERE, Purse, Stand, move, stand, tell
 from angarium.messaging.cascade import Run, Step, Try
@@ -157,7 +156,7 @@ def _told_bill(bill: Bill) -> Json:
     attempt = bill.attempt
     return {
         "step": attempt.step + 1,
-        "amount": price_text(attempt.cost_micros),
+        "amount": amount_text(attempt.cost_micros),
         "currency": attempt.currency,
         "by": bill.words,
     }

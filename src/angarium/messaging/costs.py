@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 
 from angarium.core import ids
-from angarium.lines.rules import price_text
+from angarium.core.values import amount_text
 from angarium.messaging.store import costs as store
 from angarium.messaging.store.costs import Kind, Sum, Wanted
 from angarium.messaging.world import World
@@ -73,7 +73,7 @@ def _grouped(named: Sequence[tuple[dict[str, str], str, Sum]], by: Sequence[str]
         CostShown(
             messages=whole.messages,
             parts=whole.parts,
-            cost=price_text(whole.micros),
+            cost=amount_text(whole.micros),
             currency=key[-1],
             **{_field(word): value for word, value in zip(by, key, strict=False)},
         )

@@ -14,9 +14,8 @@ from angarium.accounts.reach import WHOLE, Reach
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.problems import Problem
-from angarium.core.values import Content, MessageClass
+from angarium.core.values import Content, MessageClass, amount_text
 from angarium.lines import tariffs_store
-from angarium.lines.rules import price_text
 from angarium.lines.store import Line
 from angarium.lines.tariffs_store import Session
 from angarium.messaging import accept
@@ -105,7 +104,7 @@ def _shown(world: World, case: Case, ways: Sequence[Way | Hold | Refuse], now: i
         "steps": [_step(world, case, index, way, now) for index, way in enumerate(ways)],
         # The first step alone at the least, all of them one after the other at the most.
         "cost": {
-            "least": price_text(quotes[0].micros) if quotes else "0",
+            "least": amount_text(quotes[0].micros) if quotes else "0",
             "most": _sum(quotes, currency),
             "currency": currency,
             # What the steps on lines of other currencies add, at the most.
@@ -116,7 +115,7 @@ def _shown(world: World, case: Case, ways: Sequence[Way | Hold | Refuse], now: i
 
 
 def _sum(quotes: Sequence[Quote], currency: str) -> str:
-    return price_text(sum(one.micros for one in quotes if one.currency == currency))
+    return amount_text(sum(one.micros for one in quotes if one.currency == currency))
 
 
 def _step(world: World, case: Case, index: int, way: Way | Hold | Refuse, now: int) -> Document:

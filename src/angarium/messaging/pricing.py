@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from angarium.core.values import Json, MessageClass
+from angarium.core.values import Json, MessageClass, amount_text
 from angarium.lines import tariffs
-from angarium.lines.rules import price_text
 from angarium.lines.store import Line
 from angarium.lines.tariffs import Row, Sold
 from angarium.messaging.world import World
@@ -27,7 +26,7 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
 
 def price_shown(quote: Quote) -> Json:
     """A price for people, with what decided."""
-    return {"amount": price_text(quote.micros), "currency": quote.currency, "by": quote.why}
+    return {"amount": amount_text(quote.micros), "currency": quote.currency, "by": quote.why}
 
 
 def quote(

@@ -13,8 +13,7 @@ from angarium.contacts import store as contacts
 from angarium.contacts.store import Contact
 from angarium.core import ids
 from angarium.core.clock import iso
-from angarium.core.values import Content
-from angarium.lines.rules import price_text
+from angarium.core.values import Content, amount_text
 from angarium.lines.store import Line
 from angarium.messaging import plan
 from angarium.messaging.case import Case
@@ -84,7 +83,7 @@ async def report(tx: Transaction, world: World, workspace_id: int, label: str) -
 
 
 def _amounts(costs: Mapping[str, int]) -> list[Document]:
-    return [{"amount": price_text(micros), "currency": currency} for currency, micros in costs.items()]
+    return [{"amount": amount_text(micros), "currency": currency} for currency, micros in costs.items()]
 
 
 async def _spared(tx: Transaction, world: World, workspace_id: int, label: str, messages: int) -> Document:
@@ -129,7 +128,7 @@ def totals_shown(world: World, workspace_id: int, totals: StepTotals) -> Documen
     document: Document = msgspec.to_builtins(totals)
     document["line"] = line.name if line else ids.show("line", totals.line_id)
     document["cost"] = {
-        "amount": price_text(document.pop("cost_micros")),
+        "amount": amount_text(document.pop("cost_micros")),
         "currency": line.currency if line else "",
     }
     del document["line_id"], document["step"]
@@ -188,7 +187,7 @@ def _row(world: World, message: Message, tried: list[Attempt], person: Contact |
         time_text(best.accepted_at if best else None),
         time_text(best.delivered_at if best else None),
         time_text(best.read_at if best else None),
-        price_text(message.cost_micros),
+        amount_text(message.cost_micros),
         message.currency,
     )
 
@@ -237,7 +236,7 @@ async def instead(
         "channel": channel,
         "messages": count,
         "estimated": sampled,
-        "cost": {"amount": price_text(total), "currency": currency},
+        "cost": {"amount": amount_text(total), "currency": currency},
     }
 
 

@@ -23,8 +23,7 @@ from typing import Annotated
 
 import msgspec
 
-from angarium.core.values import MessageClass
-from angarium.lines.rules import price_text
+from angarium.core.values import MessageClass, amount_text
 from angarium.messaging.cascade import Step
 from angarium.messaging.gate.facts import LineRules
 from angarium.messaging.gate.judge import judge_line
@@ -158,7 +157,7 @@ def _why(line: LineFacts, order: Sequence[LineFacts], avoid: Collection[int], by
 
 def _chosen(line: LineFacts, order: Sequence[LineFacts], by: By) -> str:
     """Why the first of several was put first."""
-    price, second = price_text(line.price_micros), order[1]
+    price, second = amount_text(line.price_micros), order[1]
     others = f"of {len(order)}"
     match by:
         case By.HEALTHIEST:
@@ -169,4 +168,4 @@ def _chosen(line: LineFacts, order: Sequence[LineFacts], by: By) -> str:
         case By.FIXED:
             return f"the first {others} in the order of the policy, {price} a message"
         case _:
-            return f"the cheapest {others}: {price} against {price_text(second.price_micros)}"
+            return f"the cheapest {others}: {price} against {amount_text(second.price_micros)}"

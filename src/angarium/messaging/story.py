@@ -10,8 +10,7 @@ import msgspec
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.problems import not_found
-from angarium.core.values import MessageClass
-from angarium.lines.rules import price_text
+from angarium.core.values import MessageClass, amount_text
 from angarium.lines.store import Line
 from angarium.messaging.case import CODE_MASK, Case, open_content
 from angarium.messaging.states import AttemptState
@@ -147,7 +146,7 @@ def outline(message: Message) -> Document:
         "label": message.label,
         "reference": message.reference,
         "locale": message.locale,
-        "cost": {"amount": price_text(message.cost_micros), "currency": message.currency},
+        "cost": {"amount": amount_text(message.cost_micros), "currency": message.currency},
         "created_at": iso(message.created_at),
         "expires_at": iso(message.expires_at),
         "finished_at": _maybe(message.finished_at),
@@ -172,7 +171,7 @@ def _attempt(world: World, attempt: Attempt) -> Document:
         "tries": attempt.tries,
         "parts": attempt.parts,
         "content": _content(world, attempt),
-        "cost": {"amount": price_text(attempt.cost_micros), "currency": attempt.currency},
+        "cost": {"amount": amount_text(attempt.cost_micros), "currency": attempt.currency},
         "planned_at": iso(attempt.planned_at),
         "submitted_at": _maybe(attempt.submitted_at),
         "accepted_at": _maybe(attempt.accepted_at),

@@ -21,7 +21,7 @@ import msgspec
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.problems import FieldProblem, shown
-from angarium.core.values import AddressKind
+from angarium.core.values import AddressKind, amount_text
 
 BETWEEN = ";"
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -143,15 +143,8 @@ def value_of(value: Any) -> Cell:
         and value.keys() == {"micros", "currency"}
         and isinstance(value["micros"], int)
     ):
-        return f"{money(value['micros'])} {value['currency']}".strip()
+        return f"{amount_text(value['micros'])} {value['currency']}".strip()
     return msgspec.json.encode(value).decode()
-
-
-def money(micros: int) -> str:
-    """Micro-units as a decimal number without needless zeros: 12500000 is 12.5."""
-    sign, amount = ("-", -micros) if micros < 0 else ("", micros)
-    whole, rest = divmod(amount, MICROS)
-    return f"{sign}{whole}.{rest:06}".rstrip("0").rstrip(".") if rest else f"{sign}{whole}"
 
 
 def joined(values: Iterable[str]) -> str:

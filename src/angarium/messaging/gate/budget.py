@@ -6,8 +6,7 @@ They are asked when a step is planned. What was reserved then may go: at the las
 from __future__ import annotations
 
 from angarium.core.clock import iso
-from angarium.core.values import Reason
-from angarium.lines.rules import price_text
+from angarium.core.values import Reason, amount_text
 from angarium.messaging.gate.facts import Facts
 from angarium.messaging.gate.spending import SET_AT, Spending
 from angarium.messaging.gate.verdicts import ALLOW, Defer, Refuse, Verdict
@@ -23,8 +22,8 @@ def within_budgets(facts: Facts, _now: int) -> Verdict:
 
 def _beyond(one: Spending, expires_at: int) -> Refuse | Defer:
     budget = one.budget
-    left = f"{price_text(max(0, one.left_micros))} of {budget.amount} {budget.currency} is left"
-    detail = f"The budget {budget.name} has no room for {price_text(one.price_micros)}: {left}"
+    left = f"{amount_text(max(0, one.left_micros))} of {budget.amount} {budget.currency} is left"
+    detail = f"The budget {budget.name} has no room for {amount_text(one.price_micros)}: {left}"
     if budget.then == "refuse" or one.until >= expires_at:
         return Refuse(Reason.BUDGET, f"{detail} this {budget.every}.", "budget", SET_AT)
     return Defer(one.until, Reason.BUDGET, f"{detail} until {iso(one.until)}.", "budget", SET_AT)
