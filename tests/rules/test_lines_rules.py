@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.core.ports import Capabilities, Channel
-from angarium.core.values import AddressKind, Hours, Measure, MessageClass
+from angarium.core.values import AddressKind, Hours, Measure, MessageClass, amount_text
 from angarium.lines.rules import (
     DECLARED,
     SPEED_MAX_PER_S,
     WINDOW_MAX,
     LineInput,
-    amount_text,
     check,
     price_micros,
 )
