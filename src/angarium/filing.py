@@ -167,6 +167,7 @@ def _show_end(one: Document, errors: Path | None) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--column", "columns", multiple=True, help="external_id, phone, field:city …; else all.")
 @click.option("--tag", "tags", multiple=True, help="Only contacts with this tag, or with one of several.")
+@click.option("--segment", default="", help="Only members of this segment: its id, seg_….")
 @click.option("--encoding", default="utf-8-sig", show_default=True, help="Of a text file.")
 @click.option("--delimiter", default=",", show_default=True, help="What stands between cells: , ; | or tab.")
 @of_a_server
@@ -176,7 +177,7 @@ def export(url: str, key: str, file: Path, **said: Any) -> None:
 
 
 async def _export(api: Api, file: Path, said: Document) -> None:
-    wanted = {name: list(said[name]) for name in ("columns", "tags")}
+    wanted = {"columns": list(said["columns"]), **_audience(said)}
     more = {"encoding": said["encoding"], "delimiter": SEPARATORS.get(said["delimiter"], said["delimiter"])}
     kind = "xlsx" if file.suffix.lower() == ".xlsx" else "csv"
     one = await api.call("POST", "/v1/exports", {"format": kind, **wanted, **more})
@@ -193,6 +194,12 @@ async def _export(api: Api, file: Path, said: Document) -> None:
     await api.fetch_file(f"{path}/file", file)
     await api.call("DELETE", path)
     out.print(f"{one['rows']:,} contacts in {escape(str(file))}", highlight=False)
+
+
+def _audience(said: Document) -> Document:
+    told = {"tags": list(said["tags"]), "segment": said["segment"]}
+    told = {name: value for name, value in told.items() if value}
+    return {"audience": told} if told else {}
 
 
 COMMANDS = (import_, export)

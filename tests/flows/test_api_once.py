@@ -71,7 +71,7 @@ OTHER = {  # path: the same request with another thing in it
     "/v1/tariffs/{tariff_id}/price-lists": {"csv": "price\n0.02\n"},
     "/v1/keys": KEY | {"name": "other"},
     "/v1/imports": {"another": "file"},
-    "/v1/exports": {"tags": ["gold"]},
+    "/v1/exports": {"audience": {"tags": ["gold"]}},
     "/v1/campaigns": CAMPAIGN | {"name": "other"},
     "/v1/contacts/batch": {"contacts": [{"external_id": "other"}]},
     "/v1/messages": MESSAGE | {"text": "other"},

@@ -195,8 +195,23 @@ async def test_contacts_are_listed_by_segment(shop: Shop) -> None:
     assert members(page) == [known[1], known[3]]
     rest = await mine.ask("GET", f"/v1/contacts?segment={segment['id']}&limit=2&cursor={page.json['next']}")
     assert (members(rest), rest.json["next"]) == ([known[5]], None)
-    both = await mine.ask("GET", f"/v1/contacts?segment={segment['id']}&tag=regular")
-    assert (both.status, list(both.fields)) == (422, ["segment"])
+    for asked, expected in (
+        (f"segment={segment['id']}&tag=regular", [3]),
+        (f"segment={segment['id']}&kind=email", []),
+        (f"segment={segment['id']}&field=points&value=5", [5]),
+        ("field=city&value=%D0%9B%D1%8C%D0%B2%D1%96%D0%B2&tag=regular&kind=phone", [0, 6]),
+        ("field=nowhere&value=5", []),
+    ):
+        found = await mine.ask("GET", f"/v1/contacts?{asked}")
+        assert members(found) == [known[number] for number in expected], asked
+    for asked, field in (
+        (f"segment={segment['id']}&search=Name", "search"),
+        ("field=points", "value"),
+        (f"field={'x' * 300}&value=1", "field"),
+        (f"field=city&tag={'x' * 300}&value=1", "tag"),
+    ):
+        refused = await mine.ask("GET", f"/v1/contacts?{asked}")
+        assert (refused.status, list(refused.fields)) == (422, [field]), asked
     wrong = await mine.ask("GET", "/v1/contacts?segment=seg_0000000000001")
     assert (wrong.status, list(wrong.fields)) == (404, ["segment"])
 

@@ -175,10 +175,32 @@ def test_a_cell_too_long_for_a_workbook_is_said(tmp_path: Path) -> None:
     assert done.problem == "a cell of con_0000000000001 is too long for a workbook; take csv"
 
 
-async def test_those_with_a_tag(desk: Desk) -> None:
+async def test_those_who_are_meant(desk: Desk) -> None:
     await stock(desk)
-    one, data = await exported(desk, tags=["@home", "nobody's"], columns=["external_id"])
-    assert (one["rows"], data.decode("utf-8-sig").split()) == (1, ["external_id", "C1"])
+    rules = {"field": "member", "is": "is", "value": False}
+    segment = (await desk.mine.ask("POST", "/v1/segments", {"name": "no member", "rules": rules})).json["id"]
+    for audience, expected in (
+        ({"tags": ["@home", "nobody's"]}, ["C1"]),
+        ({"segment": segment}, ["'-2+3"]),
+        ({"rules": {"any": [rules, {"tag": "vip"}]}}, ["C1", "'-2+3"]),
+        ({"everybody": True}, ["C1", "'-2+3", "''@3", '""']),
+    ):
+        one, data = await exported(desk, audience=audience, columns=["external_id"])
+        assert (one["rows"], data.decode("utf-8-sig").split()[1:]) == (len(expected), expected)
+        assert one["wanted"] == {"columns": ["external_id"], "audience": audience}
+
+
+async def test_who_was_meant_when_it_was_asked_for(desk: Desk) -> None:
+    await stock(desk)
+    segment = (await desk.mine.ask("POST", "/v1/segments", {"name": "vips", "rules": {"tag": "vip"}})).json[
+        "id"
+    ]
+    wanted = {"audience": {"segment": segment}, "columns": ["external_id"]}
+    asked = await desk.mine.ask("POST", "/v1/exports", wanted)
+    assert (await desk.mine.ask("DELETE", f"/v1/segments/{segment}")).status == 204
+    await desk.house.exporter.work()
+    one = (await desk.mine.ask("GET", f"/v1/exports/{asked.json['id']}")).json
+    assert (one["state"], one["rows"]) == ("done", 1)
 
 
 async def test_nobody_at_all(desk: Desk) -> None:
@@ -196,6 +218,9 @@ async def test_nobody_at_all(desk: Desk) -> None:
         ({"encoding": "utf-7"}, "encoding"),
         ({"delimiter": "::"}, "delimiter"),
         ({"format": "pdf"}, "format"),
+        ({"audience": {}}, "audience"),
+        ({"audience": {"segment": "seg_0000000000001"}}, "audience.segment"),
+        ({"audience": {"rules": {"any": [{"tag": "x"}, {"tag": ""}]}}}, "audience.rules.any[1].tag"),
     ],
 )
 async def test_what_cannot_be_wanted(desk: Desk, wanted: dict[str, Any], field: str) -> None:

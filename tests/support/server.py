@@ -188,7 +188,7 @@ MADE_BY_POST: dict[
     "cascade_id": ("/v1/cascades", CASCADE),
     "contact_id": ("/v1/contacts", CONTACT),
     "field_id": ("/v1/contact-fields", FIELD),
-    "export_id": ("/v1/exports", {"tags": ["vip"]}),
+    "export_id": ("/v1/exports", {"audience": {"tags": ["vip"]}}),
     "import_id": ("/v1/imports", {"id": "c-1"}),  # a file of one cell, as far as the server knows
     "segment_id": ("/v1/segments", SEGMENT),
     "campaign_id": ("/v1/campaigns", CAMPAIGN),

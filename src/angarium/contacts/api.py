@@ -9,7 +9,7 @@ import msgspec
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
 from angarium.contacts import audience, flows, store
-from angarium.contacts.audience import Audience
+from angarium.contacts.audience import Asked
 from angarium.contacts.rules import AddressInput, ContactInput
 from angarium.contacts.store import Contact
 from angarium.contacts.store.listing import Wanted
@@ -31,6 +31,7 @@ class ContactQuery(edge.PageQuery, frozen=True, forbid_unknown_fields=True):
     """Which contacts: a piece of those that fit, or the one with exactly these.
 
     `search`: how a name begins, or a whole external_id or address of any kind. `tag` and `kind`: who has it.
+    `field` and `value`: whose field has this value.
     """
 
     external_id: str = ""
@@ -40,6 +41,8 @@ class ContactQuery(edge.PageQuery, frozen=True, forbid_unknown_fields=True):
     tag: str = ""
     kind: AddressKind | None = None
     segment: str = ""  # those who are in it
+    field: str = ""
+    value: str = ""
 
 
 QUERY = Shape(ContactQuery)
@@ -143,7 +146,7 @@ SHOWN_EXAMPLE = ContactShown(
     Operation(
         summary="List contacts, or look one up",
         detail="With external_id, phone or email: the contact that has exactly these, if there is one. With "
-        "segment or tag: those who are in it.",
+        "segment, tag, kind, field and value: those who meet them all; more is asked by a segment.",
         scope="contacts:read",
         asks=QUERY,
         gives=Page[ContactShown],
@@ -157,7 +160,7 @@ async def list_contacts(request: Call) -> JsonAnswer:
     named = {name: getattr(query, name) for name in ("external_id", "phone", "email")}
     if any(named.values()):
         found, following = await flows.find(ground, workspace_id, **named), None
-    elif query.segment:
+    elif query.segment or query.field:
         found, following = await _members(ground, workspace_id, query)
     else:
         after = edge.read_cursor(query.cursor)
@@ -170,15 +173,16 @@ async def list_contacts(request: Call) -> JsonAnswer:
 async def _members(
     ground: Ground, workspace_id: int, query: ContactQuery
 ) -> tuple[list[Contact], str | None]:
-    if query.search or query.tag or query.kind:
-        remedy = "leave search, tag and kind out, or make a segment of them"
-        raise invalid("segment", "goes with no other filter", value=query.segment, remedy=remedy)
-    given = Audience(segment=query.segment)
+    """Those who are in a segment, or have a value in a field, and what else is asked."""
+    if query.search:
+        raise invalid(
+            "search", "does not go with segment or field", value=query.search, remedy="leave it out"
+        )
     after, limit = edge.read_cursor(query.cursor), query.limit + 1
 
     async def work(tx: Transaction) -> list[Contact]:
-        await audience.segment_named(tx, workspace_id, query.segment)
-        settled = await audience.settle(tx, workspace_id, given, ground.clock.now(), "query")
+        asked = Asked(query.segment, query.tag, query.kind, query.field, query.value)
+        settled = await audience.asked_for(tx, workspace_id, asked, ground.clock.now())
         found = await audience.page(tx, workspace_id, settled, after, limit)
         known = await store.by_ids(tx, workspace_id, found)
         return [known[contact_id] for contact_id in found if contact_id in known]

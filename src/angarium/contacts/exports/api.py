@@ -8,8 +8,9 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Kept, Operation, Page, route
+from angarium.contacts.audience import Audience
 from angarium.contacts.exports import flows, store
-from angarium.contacts.exports.flows import Exports, Wanted
+from angarium.contacts.exports.flows import Exports, Order, Wanted
 from angarium.contacts.exports.store import Export
 from angarium.core import ids
 from angarium.core.clock import iso
@@ -38,7 +39,11 @@ class ExportShown(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: str
 
 
-EXAMPLE = Wanted(format="xlsx", columns=("external_id", "name", "phone", "tags", "field:city"), tags=("vip",))
+EXAMPLE = Wanted(
+    format="xlsx",
+    columns=("external_id", "name", "phone", "tags", "field:city"),
+    audience=Audience(segment="seg_05a58xarj0000"),
+)
 SHOWN_EXAMPLE = ExportShown(
     id="exp_05a58xarj0000",
     state="done",
@@ -63,8 +68,8 @@ def exports_of(request: Call) -> Exports:
     "POST /v1/exports",
     Operation(
         summary="Ask for a file of contacts",
-        detail="All, or those with one of some tags; as CSV in an encoding, or as XLSX. Without columns: all "
-        "that an import takes. What is exported can be imported.",
+        detail="All, or the audience of a segment, of rules, of tags or of ids; as CSV in an encoding, or as "
+        "XLSX. Without columns: all that an import takes. What is exported can be imported.",
         scope="contacts:read",
         takes=WANTED,
         gives=ExportShown,
@@ -143,7 +148,7 @@ async def get_export_file(request: Call) -> Kept:
     exports = exports_of(request)
     export_id = edge.id_in_path(request, "export")
     one = await flows.fetched(exports, request.auth.workspace_id, export_id)
-    wanted = msgspec.json.decode(one.wanted, type=Wanted)
+    wanted = msgspec.json.decode(one.wanted, type=Order)
     media = MEDIA[wanted.format]
     if wanted.format == "csv":
         media = f"{media}; charset={wanted.encoding.removesuffix('-sig')}"
@@ -173,7 +178,7 @@ def shown(one: Export) -> ExportShown:
         id=ids.show("export", one.id),
         state=one.state,
         reason=one.reason,
-        wanted=msgspec.json.decode(one.wanted),
+        wanted={name: value for name, value in msgspec.json.decode(one.wanted).items() if name != "settled"},
         columns=list(one.columns),
         rows=one.rows,
         sheets=one.sheets,

@@ -9,8 +9,9 @@ from typing import Literal
 import msgspec
 
 from angarium.accounts import audit
-from angarium.contacts import fields
+from angarium.contacts import audience, fields
 from angarium.contacts import store as contact_store
+from angarium.contacts.audience import Audience, Settled
 from angarium.contacts.exports import store, table
 from angarium.contacts.exports.store import Export
 from angarium.contacts.exports.table import AddressTold, Told
@@ -35,9 +36,15 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     format: Literal["csv", "xlsx"] = "csv"
     columns: tuple[str, ...] = ()  # empty: all that an import takes
-    tags: tuple[str, ...] = ()  # only contacts with one of these; empty: all
+    audience: Audience = Audience(everybody=True)
     encoding: str = "utf-8-sig"  # of CSV; utf-8-sig has a byte-order mark, by which Excel knows it
     delimiter: str = ","
+
+
+class Order(Wanted, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=False):
+    """What is wanted, as it is kept: with whom it was settled to be about when it was asked for."""
+
+    settled: Settled
 
 
 @dataclass(frozen=True)
@@ -64,11 +71,13 @@ async def ask(exports: Exports, workspace_id: int, actor: str, wanted: Wanted) -
     """A new export, which is not written yet."""
     check(wanted)
     ground = exports.ground
+    now = ground.clock.now()
+    settled = await ground.db.read(audience.settle, workspace_id, wanted.audience, now)
     if await ground.db.read(store.count, workspace_id, (RUNNING, DONE)) >= OPEN_MAX:
         detail = f"There are {OPEN_MAX}. Fetch what is done, and delete it."
         raise Problem("too-many-exports", "Too many exports are kept", status=409, detail=detail)
-    now = ground.clock.now()
-    text = msgspec.json.encode(wanted).decode()
+    kept = Order(**msgspec.structs.asdict(wanted), settled=settled)
+    text = msgspec.json.encode(kept).decode()
     return Export(
         id=ground.ids.mint(), state=RUNNING, wanted=text, actor=actor, created_at=now, updated_at=now
     )
@@ -107,26 +116,31 @@ async def note(tx: Transaction, workspace_id: int, one: Export, now: int) -> Non
 # ── who is in it ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def pages(ground: Ground, workspace_id: int, wanted: Wanted) -> AsyncIterator[list[Contact]]:
+async def pages(ground: Ground, workspace_id: int, settled: Settled) -> AsyncIterator[list[Contact]]:
     """The contacts that are wanted, in the order in which they were created."""
-    tags, after = frozenset(wanted.tags), 0
-    while True:
-        found = await ground.db.read(contact_store.page, workspace_id, after, PAGE_ROWS)
-        if not found:
-            return
-        after = found[-1].id
-        chosen = found if not tags else [one for one in found if not tags.isdisjoint(one.tags)]
+    after, done = 0, False
+    while not done:
+        chosen, after, done = await ground.db.read(_page, workspace_id, settled, after)
         if chosen:
             yield chosen
 
 
-async def columns_of(ground: Ground, workspace_id: int, wanted: Wanted) -> tuple[str, ...]:
+async def _page(
+    tx: Transaction, workspace_id: int, settled: Settled, after: int
+) -> tuple[list[Contact], int, bool]:
+    """Some contacts, where the next ones begin, and whether there are none."""
+    window = await audience.window(tx, workspace_id, settled, after, PAGE_ROWS)
+    there = await contact_store.by_ids(tx, workspace_id, window.ids)
+    return [there[one] for one in window.ids if one in there], window.after, window.done
+
+
+async def columns_of(ground: Ground, workspace_id: int, wanted: Order) -> tuple[str, ...]:
     """The columns of a file: those that were chosen, else all for which somebody has a value."""
     if wanted.columns:
         return wanted.columns
     names = set(await ground.db.read(fields.definitions, workspace_id))
     kinds: set[str] = set()
-    async for page in pages(ground, workspace_id, wanted):
+    async for page in pages(ground, workspace_id, wanted.settled):
         for one in page:
             names.update(one.fields)
             kinds.update([address.kind.value for address in one.addresses])

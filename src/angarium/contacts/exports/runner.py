@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from angarium.contacts.exports import flows, store
-from angarium.contacts.exports.flows import DONE, EXPIRED, FAILED, KEPT_S, RUNNING, TOPIC, Exports, Wanted
+from angarium.contacts.exports.flows import DONE, EXPIRED, FAILED, KEPT_S, RUNNING, TOPIC, Exports, Order
 from angarium.contacts.exports.store import Export
 from angarium.contacts.exports.writer import LENGTH_BYTES, Job, Written
 from angarium.contacts.imports.process import environment
@@ -83,7 +83,7 @@ class Exporter:
         one = await self._ground.db.read(store.get, workspace_id, export_id)
         if one is None:
             return
-        wanted = msgspec.json.decode(one.wanted, type=Wanted)
+        wanted = msgspec.json.decode(one.wanted, type=Order)
         part = self._exports.shelf.begin(one.id)
         try:
             columns = await flows.columns_of(self._ground, workspace_id, wanted)
@@ -97,7 +97,7 @@ class Exporter:
         finally:
             part.unlink(missing_ok=True)
 
-    async def _written(self, workspace_id: int, one: Export, wanted: Wanted, job: Job) -> Written:
+    async def _written(self, workspace_id: int, one: Export, wanted: Order, job: Job) -> Written:
         # -P: what lies in the folder that we run in is not imported
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", MODULE, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment()
@@ -113,14 +113,14 @@ class Exporter:
             await process.wait()
         return msgspec.json.decode(said, type=Written) if said else Written(problem="the writer has died")
 
-    async def _tell(self, process: Process, workspace_id: int, one: Export, wanted: Wanted, job: Job) -> None:
+    async def _tell(self, process: Process, workspace_id: int, one: Export, wanted: Order, job: Job) -> None:
         """Hand over the job and every contact."""
         assert process.stdin is not None
         pipe, rows = process.stdin, 0
         pipe.write(msgspec.json.encode(job) + b"\n")
         encoder = msgspec.msgpack.Encoder()
         number = 0
-        async for page in flows.pages(self._ground, workspace_id, wanted):
+        async for page in flows.pages(self._ground, workspace_id, wanted.settled):
             body = encoder.encode([flows.told(contact) for contact in page])
             pipe.write(len(body).to_bytes(LENGTH_BYTES, "big") + body)
             await pipe.drain()

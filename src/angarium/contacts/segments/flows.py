@@ -163,6 +163,11 @@ async def _must_be_right(
         raise all_invalid("The segment is not valid", tuple(wrong))
 
 
+async def wrong_with(tx: Transaction, workspace_id: int, rules: Rule) -> tuple[FieldProblem, ...]:
+    """What is wrong with rules that need not be saved, each problem with its place in them."""
+    return _wrong(rules, await definitions(tx, workspace_id), await store.all_of(tx, workspace_id), 0)
+
+
 def _wrong(
     rules: Rule, defined: Mapping[str, FieldDefinition], there: Iterable[Segment], own_id: int
 ) -> tuple[FieldProblem, ...]:
@@ -186,8 +191,7 @@ async def count(ground: Ground, workspace_id: int, rules: Rule) -> Counted:
 
 
 async def _count(tx: Transaction, workspace_id: int, rules: Rule, now: int) -> Counted:
-    there = await store.all_of(tx, workspace_id)
-    wrong = _wrong(rules, await definitions(tx, workspace_id), there, 0)
+    wrong = await wrong_with(tx, workspace_id, rules)
     if wrong:
         raise all_invalid("The rules are not valid", wrong)
     term = await as_term(tx, workspace_id, rules, now)

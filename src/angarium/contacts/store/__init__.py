@@ -211,6 +211,12 @@ _page = Statement(
     .order_by(contact.c.id)
     .limit(bindparam("limit"))
 )
+_ids_after = Statement(
+    select(contact.c.id)
+    .where(_here, contact.c.id > bindparam("after"))
+    .order_by(contact.c.id)
+    .limit(bindparam("limit"))
+)
 # Whether the workspace has a suppression list: asked with what is asked anyway, once a batch.
 _list = table("suppression", column("workspace_id"))
 _has_list = (
@@ -259,6 +265,12 @@ async def by_ids(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> dict
         return {}
     rows = await tx.rows(_by_ids, workspace_id=workspace_id, ids=wanted)
     return {found.id: found for found in await _with_addresses(tx, workspace_id, rows)}
+
+
+async def ids_after(tx: Transaction, workspace_id: int, after: int, limit: int) -> list[int]:
+    """The ids of the next contacts, in their order."""
+    rows = await tx.rows(_ids_after, workspace_id=workspace_id, after=after, limit=limit)
+    return [row[0] for row in rows]
 
 
 async def ids_by_external_id(
