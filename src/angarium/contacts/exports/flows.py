@@ -135,16 +135,17 @@ async def _page(
 
 
 async def columns_of(ground: Ground, workspace_id: int, wanted: Order) -> tuple[str, ...]:
-    """The columns of a file: those that were chosen, else all for which somebody has a value."""
+    """The columns of a file: those that were chosen, else all for which anybody has had a value."""
     if wanted.columns:
         return wanted.columns
-    names = set(await ground.db.read(fields.definitions, workspace_id))
-    kinds: set[str] = set()
-    async for page in pages(ground, workspace_id, wanted.settled):
-        for one in page:
-            names.update(one.fields)
-            kinds.update([address.kind.value for address in one.addresses])
+    names, kinds = await ground.db.read(_had, workspace_id)
     return table.usual(sorted(names)[: table.COLUMNS_MAX - len(table.KINDS) - len(table.PLAIN)], kinds)
+
+
+async def _had(tx: Transaction, workspace_id: int) -> tuple[set[str], set[str]]:
+    """The fields that are defined or that somebody has had, and the kinds of address that there are."""
+    names = {*await fields.definitions(tx, workspace_id), *await contact_store.index.places(tx, workspace_id)}
+    return names, await contact_store.kinds(tx, workspace_id)
 
 
 def told(one: Contact) -> Told:

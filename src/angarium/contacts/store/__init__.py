@@ -211,6 +211,11 @@ _page = Statement(
     .order_by(contact.c.id)
     .limit(bindparam("limit"))
 )
+_one_of = Statement(
+    select(address.c.kind)
+    .where(address.c.workspace_id == bindparam("workspace_id"), address.c.kind == bindparam("kind"))
+    .limit(1)
+)
 _ids_after = Statement(
     select(contact.c.id)
     .where(_here, contact.c.id > bindparam("after"))
@@ -271,6 +276,12 @@ async def ids_after(tx: Transaction, workspace_id: int, after: int, limit: int) 
     """The ids of the next contacts, in their order."""
     rows = await tx.rows(_ids_after, workspace_id=workspace_id, after=after, limit=limit)
     return [row[0] for row in rows]
+
+
+async def kinds(tx: Transaction, workspace_id: int) -> set[str]:
+    """The kinds of address that anybody has: one is looked for of each kind, and no more."""
+    found = [await tx.row(_one_of, workspace_id=workspace_id, kind=kind.value) for kind in AddressKind]
+    return {row[0] for row in found if row is not None}
 
 
 async def ids_by_external_id(
