@@ -39,6 +39,8 @@ from support.server import (
 FILTERS = {
     "search",
     "tag",
+    "field",
+    "value",
     "kind",
     "limit",
     "text",
