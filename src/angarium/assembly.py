@@ -68,6 +68,8 @@ from angarium.messaging import (
     budgets_api,
     costs_api,
     health_api,
+    link_pages,
+    links_api,
     pages,
     people_api,
     policies_api,
@@ -151,6 +153,8 @@ HANDLERS = [
     *consents.HANDLERS,
     *suppressions.HANDLERS,
     *unsubscribe_pages.HANDLERS,
+    *link_pages.HANDLERS,
+    *links_api.HANDLERS,
     *doors.HANDLERS,
     *entry_pages.HANDLERS,
     *sso_pages.HANDLERS,
@@ -308,6 +312,7 @@ async def post(desk: Desk, public_url: str, letter: Letter) -> None:
         text=LETTERS[letter.kind].format(link=f"{public_url.rstrip('/')}{path}?token={letter.token}"),
         line=letter.line,
         label="sign-in",
+        track=False,  # the link is a secret
     )
     answer = await desk.offer(Order(letter.workspace_id, (message,), batch=False))
     if isinstance(answer, Problem):

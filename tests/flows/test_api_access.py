@@ -17,7 +17,8 @@ from support.server import Client, everything_in, furnish, key_for, member, oper
 
 PLACE = re.compile(r"\{(\w+)\}")
 OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json"}
-BY_TOKEN = {"/callbacks/{line}/{token}", "/u/{token}"}  # the token in the address is the secret
+# the token in the address is the secret
+BY_TOKEN = {"/callbacks/{line}/{token}", "/u/{token}", "/l/{token}", "/o/{token}"}
 
 
 @pytest.fixture

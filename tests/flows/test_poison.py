@@ -11,7 +11,8 @@ import pytest
 from angarium.channels import smpp
 from angarium.core.ports import Raw
 from angarium.messaging import accept, plan, receive, send
-from angarium.messaging.accept import Answer, Order
+from angarium.messaging.accept import Order
+from angarium.messaging.answering import Answer
 from angarium.messaging.api import Desk
 from angarium.messaging.poison import TRIES
 from angarium.simulators.smsc import Smsc

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from random import Random
 
 from angarium.channels import smtp
 from angarium.content.liquid import OUTPUT_MAX, RenderError, TemplateSyntax, compile_template
 from angarium.core.ports import Raw
+from angarium.messaging import links
 from angarium.protocols import dsn, gsm, mime, smpp_text
 from angarium.protocols.dsn import MimeError
 from angarium.protocols.smpp_pdu import Message
@@ -278,7 +280,55 @@ def try_template(data: bytes) -> None:
         assert len(text.encode("utf-8", "surrogatepass")) <= OUTPUT_MAX
 
 
+# ── links that are counted ───────────────────────────────────────────────────────────────────────────
+
+NAMES = links.Tokens(b"k" * 32)
+LINKED = [
+    "See https://a.example/x?y=1&z=2#t, or (https://b.example/x_(y)).",
+    '<a href="https://a.example/?a=1&amp;b=2">x</a><img src=https://c.example/1.png>',
+    "<!--[if mso]><v:rect HREF='https://a.example/x'><![endif]--></body></html>",
+    "点击https://a.example/x。谢谢 https://магазин.укр/осінь «https://a.example/سفارش»",
+    "mailto:a@b.example tel:+380 javascript:alert(1) https://user:pass@a.example:99999/",
+]
+LINK_WORDS = [
+    *(b"https://", b"HTTP://", b"<a ", b" href", b" = ", b'"', b"'", b">", b"<!--", b"&#x68;ttps://"),
+    *("查看".encode(), "،".encode(), "\u200c".encode(), b"[::1]", b"@", b")))", b"%0d%0a", b"&amp;"),
+    b"\r\nSet-Cookie: a=b",
+]
+
+
+def try_links(data: bytes) -> None:
+    """Links are put in their place: nothing but addresses is changed, and each can stand in a header."""
+    text = data.decode("utf-8", "replace")
+    NAMES.read(text)
+    for put_in in (links.in_text, links.in_html):
+        numbers = count()
+        tracked = links.Tracking(
+            "https://go.example",
+            True,
+            True,
+            lambda numbers=numbers: next(numbers),  # type: ignore[misc]
+            NAMES,
+            ("https://go.example/l/",),
+        )
+        said = put_in(text, tracked)
+        for url, token in tracked.tokens.items():
+            where = links.location(url)
+            assert where[:4].lower() == b"http", where
+            assert not set(where) & set(b"\r\n\0 "), where
+            said = said.replace(f"https://go.example/l/{token}", url)
+        if put_in is links.in_text:
+            assert said == text
+
+
 TARGETS = [
+    Target(
+        "links",
+        simple(try_links),
+        [text.encode() for text in LINKED],
+        LINK_WORDS,
+        in_tests=400,
+    ),
     Target(
         "mail",
         simple(try_mail),

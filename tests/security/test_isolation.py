@@ -83,7 +83,10 @@ def questions(path: str, names: list[str], has: dict[str, str]) -> Iterator[str]
         known = name in has or name == "channel"
         assert known, f"{path}?{name}=: whose name is that? Add theirs and nobody's to THEIRS and NOBODYS"
         if name != "channel":
-            yield urlencode({name: has[name]} | ({"channel": LINE["channel"]} if "channel" in names else {}))
+            beside = {"channel": LINE["channel"]} if "channel" in names else {}
+            if name == "cursor" and "label" in names:
+                beside |= {"label": has["label"]}
+            yield urlencode({name: has[name]} | beside)
 
 
 # ── the API ──────────────────────────────────────────────────────────────────────────────────────────

@@ -34,6 +34,7 @@ ALLOWED = {  # a statement of no workspace: why it is none's
     "FROM identity_provider WHERE identity_provider.enabled = 1": "the ways in, as the door shows them",
     "FROM member WHERE member.person_id =": "the workspaces of whoever signs in, who names none",
     "= line.workspace_id WHERE line_guest.guest_id =": "what is lent to the workspace that asks, the guest",
+    "WHERE link.id =": "whoever follows a link that is counted names no workspace",
     "SELECT max(line_owner.epoch)": "the numbers of leases go on where those of all lines ended",
     "SELECT max(fact.tx)": "the log of all is moved as a whole after a restore into a younger cluster",
     "SELECT fact.tx FROM fact ORDER BY": "the same",

@@ -34,7 +34,8 @@ from angarium.lines.store import Line
 from angarium.lines.tariffs_flows import ListInput, TariffInput
 from angarium.lines.tariffs_store import PriceList, Tariff
 from angarium.messaging import accept, cascades, plan, policies, receive, reconcile, send, story, withdrawal
-from angarium.messaging.accept import Answer, MessageInput, Order
+from angarium.messaging.accept import MessageInput, Order
+from angarium.messaging.answering import Answer
 from angarium.messaging.cascades import CascadeInput
 from angarium.messaging.case import Case, wake
 from angarium.messaging.receive import Read

@@ -14,7 +14,9 @@ from angarium.core import ids
 from angarium.core.values import amount_text
 from angarium.messaging.report import best_of, cell, csv_text, time_text
 from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import links as link_store
 from angarium.messaging.store.attempts import Attempt
+from angarium.messaging.store.links import FirstVisits
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -53,6 +55,8 @@ class RecipientShown(msgspec.Struct, frozen=True, kw_only=True):
     accepted_at: str
     delivered_at: str
     read_at: str
+    opened_at: str  # by a person, where it is counted
+    clicked_at: str
     cost: str
     currency: str
 
@@ -108,7 +112,8 @@ async def _piece(
     for attempt in await attempt_store.of_messages(tx, workspace_id, list(tried)):
         if attempt.submitted_at is not None:
             tried[attempt.message_id].append(attempt)
-    return Piece([_shown(world, workspace_id, one, people, tried) for one in those], after)
+    visits = await link_store.first_by_people(tx, workspace_id, list(tried))
+    return Piece([_shown(world, workspace_id, one, people, tried, visits) for one in those], after)
 
 
 def _shown(
@@ -117,10 +122,12 @@ def _shown(
     one: Recipient,
     people: Mapping[int, Contact],
     tried: Mapping[int, list[Attempt]],
+    visits: Mapping[int, FirstVisits],
 ) -> RecipientShown:
     person, submitted = people.get(one.contact_id), tried.get(one.message_id, [])
     best = best_of(submitted)
     line = world.lines.seen(workspace_id, best.line_id) if best else None
+    visited = visits.get(one.message_id, FirstVisits())
     return RecipientShown(
         contact=ids.show("contact", one.contact_id),
         external_id=(person and person.external_id) or "",
@@ -138,6 +145,8 @@ def _shown(
         accepted_at=time_text(best.accepted_at if best else None),
         delivered_at=time_text(best.delivered_at if best else None),
         read_at=time_text(best.read_at if best else None),
+        opened_at=time_text(visited.opened_at),
+        clicked_at=time_text(visited.clicked_at),
         cost=amount_text(one.cost_micros or 0),
         currency=one.currency or "",
     )

@@ -99,6 +99,8 @@ async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: i
         "left_out": left_out,
         "by_state": by_state,
         "reasons": summed["reasons"],
+        "opened": summed["opened"],
+        "clicked": summed["clicked"],
         "reached": sum(by_state.get(state, 0) for state in REACHED),
         "open": summed["total"] - summed["finished"],
         "unknown": by_state.get("unknown", 0),

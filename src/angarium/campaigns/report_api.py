@@ -40,6 +40,8 @@ REPORT_EXAMPLE = {
     "left_out": {"opted_out": 300, "no_address": 12},
     "by_state": {"delivered": 39_000, "sent": 2_000, "failed": 500},
     "reasons": {"failed": {"unreachable": 500}},
+    "opened": 0,
+    "clicked": 5_120,
     "reached": 39_000,
     "open": 2_000,
     "unknown": 0,
@@ -72,6 +74,8 @@ RECIPIENT_EXAMPLE = RecipientShown(
     accepted_at="2026-12-01T07:58:00.000Z",
     delivered_at="2026-12-01T07:58:04.000Z",
     read_at="",
+    opened_at="",
+    clicked_at="2026-12-01T08:10:31.000Z",
     cost="0.03",
     currency="EUR",
 )

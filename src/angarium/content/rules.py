@@ -230,7 +230,7 @@ def _misfit_line(name: str, text: str) -> Iterator[FieldProblem]:
 
 def _misfit_url(name: str, text: str) -> Iterator[FieldProblem]:
     if text:
-        trouble = _url_trouble(text)
+        trouble = url_trouble(text)
         if trouble is not None:
             yield FieldProblem(name, *trouble, shown(text))
     elif name != "image_url":
@@ -243,7 +243,7 @@ def _misfit_phone(name: str, text: str) -> Iterator[FieldProblem]:
         yield FieldProblem(name, problem, "such as tel:+380441234567", shown(text))
 
 
-def _url_trouble(url: str) -> tuple[str, str] | None:
+def url_trouble(url: str) -> tuple[str, str] | None:
     """The problem of a URL and its remedy; None when it is sound."""
     found = NOT_IN_URL.search(url)
     if found is not None:

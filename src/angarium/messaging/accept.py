@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -20,11 +19,11 @@ from angarium.contacts.rules import LOCALE
 from angarium.contacts.store import Contact
 from angarium.content.rules import NOT_IN_TEXT, Variant
 from angarium.content.store.versions import Worded
-from angarium.core import ids
-from angarium.core.clock import from_datetime, iso, micros
+from angarium.core.clock import from_datetime, micros
 from angarium.core.problems import FieldProblem, Problem, shown
 from angarium.core.values import Content, Json, MessageClass
-from angarium.messaging import budgets, course, permission, plan, steps, unsubscribe
+from angarium.messaging import answering, budgets, course, permission, plan, steps, tracking, unsubscribe
+from angarium.messaging.answering import Answer
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
 from angarium.messaging.case import Case, Unworded, seal_wording, wake, write_new
@@ -77,6 +76,7 @@ class MessageInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     deadline_s: float | None = None  # from its time on
     label: str = ""  # groups messages for reports
     reference: str = ""  # the caller's own name for it
+    track: bool | None = None  # count clicks and opens, or do not; else as the policy `links` says
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -88,13 +88,6 @@ class Order(msgspec.Struct, frozen=True):
     key: str = ""
     body_hash: bytes = b""
     reach: Reach = WHOLE  # of whoever asks
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What to answer: status and JSON."""
-
-    status: int
-    body: bytes
 
 
 async def accept(world: World, orders: Sequence[Order]) -> list[Answer | Problem]:
@@ -128,7 +121,7 @@ async def _accept(
         own = [m if isinstance(m, Problem) else next(results) for m in order.messages]
         if not order.reach.is_whole:
             own = [bounded(world, order.reach, one) for one in own]
-        answers[id(order)] = _answer(order, own)
+        answers[id(order)] = answering.answer(own, batch=order.batch)
         cases += [one for one in own if isinstance(one, Case)]
     await _write(tx, world, workspace_id, cases, now)
     await _keep_answers(tx, workspace_id, fresh, answers)
@@ -342,6 +335,10 @@ def _case(
     case = Case(message, [], way.steps, person, wording, words.variants, words.default_locale, known)
     if not wording.literal or message.message_class is MessageClass.PROMOTIONAL:
         case.unsubscribe_url = unsubscribe.url(world, message)
+    case.tracking = tracking.of(world, message, one.track)
+    untracked = tracking.misfit(world, message, one.track)
+    if untracked is not None:
+        return _invalid([untracked])
     wrong = _never(world, case, names)
     if wrong:
         return _invalid(wrong)
@@ -354,8 +351,8 @@ def _case(
 
 def _wording(one: MessageInput) -> Wording:
     if one.text:
-        return Wording(variants=(Variant(Content(text=one.text)),), literal=True)
-    return Wording(one.variables, one.variants)
+        return Wording(variants=(Variant(Content(text=one.text)),), literal=True, track=one.track)
+    return Wording(one.variables, one.variants, track=one.track)
 
 
 def _message(
@@ -438,37 +435,3 @@ def _unfit(world: World, case: Case, step: Step, names: Names) -> str:
 def _invalid(wrong: Sequence[FieldProblem]) -> Problem:
     detail = "; ".join(f"{w.field}: {w.problem}" for w in wrong)
     return Problem("invalid", "The message is not valid", detail=detail, fields=tuple(wrong))
-
-
-# ── answering ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _answer(order: Order, made: Sequence[Case | Problem]) -> Answer | Problem:
-    if not order.batch:
-        one = made[0]
-        return one if isinstance(one, Problem) else Answer(202, msgspec.json.encode(receipt(one)))
-    results = [_item(index, one) for index, one in enumerate(made)]
-    accepted = sum(isinstance(one, Case) for one in made)
-    document = {"accepted": accepted, "rejected": len(made) - accepted, "results": results}
-    return Answer(202 if accepted else 422, msgspec.json.encode(document))
-
-
-def _item(index: int, one: Case | Problem) -> dict[str, Any]:
-    if isinstance(one, Problem):
-        return {"index": index, "problem": one.document()}
-    return {"index": index, **receipt(one)}
-
-
-def receipt(case: Case) -> dict[str, Any]:
-    """What a caller is told at once of a message that was accepted."""
-    message = case.message
-    return {
-        "id": ids.show("message", message.id),
-        "state": message.state.value,
-        "reason": message.reason,
-        "class": message.message_class.value,
-        "contact": ids.show("contact", message.contact_id),
-        "reference": message.reference,
-        "created_at": iso(message.created_at),
-        "expires_at": iso(message.expires_at),
-    }

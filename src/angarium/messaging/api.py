@@ -22,7 +22,8 @@ from angarium.core.ports import Raw, Reply
 from angarium.core.problems import Problem, invalid, not_found
 from angarium.lines.store import Line
 from angarium.messaging import accept, cancel, poison, preview, report, story
-from angarium.messaging.accept import MESSAGES_MAX, Answer, MessageInput, Order
+from angarium.messaging.accept import MESSAGES_MAX, MessageInput, Order
+from angarium.messaging.answering import Answer
 from angarium.messaging.files import attached
 from angarium.messaging.store.messages import Filter
 from angarium.messaging.waiting import For

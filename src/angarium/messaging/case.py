@@ -20,9 +20,11 @@ from angarium.core.values import Content, Json, MessageClass, Price, Reason, amo
 from angarium.messaging.billing import Bill, settle
 from angarium.messaging.budgets import NOWHERE, Purse, Stand, move, stand, tell
 from angarium.messaging.cascade import Run, Step, Try
+from angarium.messaging.links import Tracking
 from angarium.messaging.permission import NOTHING, Permissions
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import links as link_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.inbox import Entry
@@ -59,7 +61,9 @@ class Case(msgspec.Struct):
     default_locale: str = ""  # of its template
     permissions: Permissions = NOTHING
     unsubscribe_url: str = ""
+    tracking: Tracking | None = None  # what is counted of it; None when nothing is
     rendered: dict[str, Content | Unworded] = {}  # by channel
+    unlinked: dict[str, Content] = {}  # the same before links that are counted were put in
     created: list[Attempt] = []
     changed: dict[int, Attempt] = {}
     events: list[tuple[str, int, Json]] = []  # what was heard: kind, when, details
@@ -206,10 +210,23 @@ async def write(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
 
 
 async def write_new(tx: Transaction, cases: Sequence[Case]) -> None:
-    """Write newly planned attempts, the facts, and what became of budgets."""
+    """Write newly planned attempts with the links in them, the facts, and what became of budgets."""
     await attempt_store.insert(tx, [attempt for case in cases for attempt in case.created])
+    await _keep_links(tx, cases)
     told = await _spend(tx, cases)
     await facts.append(tx, [*(fact for case in cases for fact in case.facts()), *told])
+
+
+async def _keep_links(tx: Transaction, cases: Sequence[Case]) -> None:
+    """Write the tokens of links that go out; one that was made for words which do not is forgotten."""
+    new = [
+        link_store.Link(case.message.workspace_id, case.message.id, link_id, url)
+        for case, tracked in ((one, one.tracking) for one in cases if one.tracking and one.created)
+        for url, link_id in tracked.new.items()
+        if any(tracked.tokens[url].encode() in attempt.content for attempt in case.created)
+    ]
+    if new:
+        await link_store.keep(tx, new)
 
 
 async def _spend(tx: Transaction, cases: Sequence[Case]) -> list[Fact]:

@@ -31,6 +31,8 @@ IMPLIED = {  # what a fact says, the first thing first
     "message.sent": (Event.SENT,),
     "message.delivered": (Event.SENT, Event.DELIVERED),
     "message.read": (Event.SENT, Event.DELIVERED, Event.READ),
+    "message.opened": (Event.READ,),  # by a person: no mail provider says that a mail was read
+    "message.clicked": (Event.CLICKED,),
 }
 # After these more is known of reaching somebody, as after whatever ends a message.
 VERDICTS = frozenset({"message.delivered", "message.read", "message.failed", "message.not_taken"})

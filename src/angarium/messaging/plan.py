@@ -12,7 +12,7 @@ import msgspec
 from angarium.contacts.store import merges as contacts
 from angarium.core.clock import iso
 from angarium.core.values import PRIORITY, Json, MessageClass, Reason
-from angarium.messaging import budgets, permission, unsubscribe
+from angarium.messaging import budgets, permission, tracking, unsubscribe
 from angarium.messaging.cascade import (
     Decision,
     Finish,
@@ -131,6 +131,8 @@ async def furnish(tx: Transaction, world: World, cases: Sequence[Case], now: int
         words = world.versions.words.get(case.message.template_version_id)
         case.variants = words.variants if words else case.wording.variants
         case.default_locale = words.default_locale if words else ""
+        case.tracking = tracking.of(world, case.message, case.wording.track)
+    await tracking.known(tx, cases)
 
 
 async def open_purse(

@@ -29,6 +29,7 @@ from angarium.messaging.gate.documents import (
     Reachability,
 )
 from angarium.messaging.gate.spending import Budgets
+from angarium.messaging.links import LinkPolicy
 from angarium.messaging.routing import Routing
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
@@ -71,6 +72,7 @@ class Policies(msgspec.Struct, frozen=True):
     sign_in: SignIn = SignIn()
     budgets: Budgets = Budgets()
     routing: Routing = Routing()
+    links: LinkPolicy = LinkPolicy()
     consent: ConsentPolicy = ConsentPolicy()
     quiet_hours: QuietHours = QuietHours()
     caps: Caps = Caps()
@@ -91,6 +93,7 @@ KINDS: dict[str, Shape[Any]] = {
     "content-control": Shape(ContentControl),
     "wording": Shape(WordingPolicy),
     "routing": Shape(Routing),
+    "links": Shape(LinkPolicy),
     "consent": Shape(ConsentPolicy),
     "quiet-hours": Shape(QuietHours),
     "caps": Shape(Caps),

@@ -21,12 +21,22 @@ from angarium.lines.tariffs_store import Session
 from angarium.messaging import accept
 from angarium.messaging.accept import MessageInput
 from angarium.messaging.cascade import Send
-from angarium.messaging.case import CODE_MASK, Case, Unworded
+from angarium.messaging.case import CODE_MASK, Case
 from angarium.messaging.gate.facts import Facts
 from angarium.messaging.gate.judge import Finding, explain
 from angarium.messaging.gate.verdicts import Allow, Defer, Hold, Refuse
 from angarium.messaging.pricing import Quote, price_shown, quote
-from angarium.messaging.way import Way, facts_of, find_way, lines_of, promotes, recall, with_budgets, word
+from angarium.messaging.way import (
+    Way,
+    facts_of,
+    find_way,
+    lines_of,
+    on_line,
+    promotes,
+    recall,
+    with_budgets,
+    word,
+)
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -169,6 +179,8 @@ def _facts(world: World, case: Case, step: int, line: Line) -> Facts:
     channel = world.channels[line.channel]
     address = case.contact.address(channel.address_kind, case.message.to_address)
     content = word(case, channel, case.contact, world.public_url)
+    worded = isinstance(content, Content)
+    said = content if isinstance(content, Content) else Content()
     return facts_of(
         world,
         case,
@@ -176,8 +188,8 @@ def _facts(world: World, case: Case, step: int, line: Line) -> Facts:
         case.contact.standing(),
         line,
         (channel.address_kind, address.value if address else ""),
-        Content() if isinstance(content, Unworded) else content,
-        None if isinstance(content, Unworded) else promotes(world, case, content),
+        on_line(world, case, line, said),
+        promotes(world, case, case.unlinked.get(line.channel, said)) if worded else None,
         recall(case, Send(step, "preview"), channel, address.value) if address else None,
     )
 
@@ -188,7 +200,7 @@ def _met(world: World, case: Case, facts: Facts, line: Line, now: int) -> Facts:
     address = case.contact.address(channel.address_kind) if case.contact else None
     if case.purse is None or address is None or not isinstance(content, Content):
         return facts
-    parts = channel.measure(world.settings(line), content).parts
+    parts = channel.measure(world.settings(line), on_line(world, case, line, content)).parts
     price = quote(world, line, facts.message_class, address.value, parts, now)
     return with_budgets(case.purse, facts, line, price, now)
 

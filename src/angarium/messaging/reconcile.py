@@ -15,7 +15,7 @@ from angarium.lines.store import Line
 from angarium.messaging import inbound, plan, poison, receive, send
 from angarium.messaging.case import Case, load, open_callback, wake, write
 from angarium.messaging.states import AttemptState
-from angarium.messaging.store import inbox, leftovers, owners, unknowns
+from angarium.messaging.store import inbox, leftovers, links, owners, unknowns
 from angarium.messaging.world import World
 from angarium.storage import idempotency
 from angarium.storage.database import Transaction
@@ -174,6 +174,12 @@ async def tidy(world: World, workspace_id: int) -> Tidied:
     return tidied
 
 
+async def _forget_links(tx: Transaction, world: World, workspace_id: int, now: int) -> None:
+    """Links that have had their time lead nowhere, and addresses that none leads to are let go of."""
+    kept = micros(world.policies.of(workspace_id).links.keep_days * DAY_S)
+    await links.forget(tx, workspace_id, now - kept, PURGE_MAX)
+
+
 async def _match_parked(tx: Transaction, world: World, workspace_id: int, now: int) -> list[Case]:
     """Receipts of which more than one attempt could be meant when they came, and now one alone."""
     since = now - micros(receive.EVIDENCE_S)
@@ -200,5 +206,6 @@ async def _tidy(tx: Transaction, world: World, workspace_id: int, now: int) -> T
     forgotten = await inbox.forget_parked(tx, workspace_id, now - micros(PARKED_DAYS * DAY_S))
     await inbox.forget_journal(tx, workspace_id, ids.earliest(now - micros(JOURNAL_DAYS * DAY_S)), PURGE_MAX)
     await idempotency.purge(tx, workspace_id, now - micros(IDEMPOTENCY_HOURS * 3600.0), PURGE_MAX)
+    await _forget_links(tx, world, workspace_id, now)
     shares = await unknowns.summary(tx, workspace_id)
     return Tidied(tuple(shares), await inbox.parked_count(tx, workspace_id), forgotten)

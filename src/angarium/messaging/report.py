@@ -20,6 +20,7 @@ from angarium.messaging.case import Case
 from angarium.messaging.pricing import quote
 from angarium.messaging.states import ATTEMPT_SUCCESS, MessageState
 from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import links as link_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt, StepTotals
 from angarium.messaging.store.messages import Filter, Message
@@ -49,6 +50,8 @@ EXPORTED = (
     "accepted_at",
     "delivered_at",
     "read_at",
+    "opened_at",
+    "clicked_at",
     "cost",
     "currency",
 )
@@ -70,12 +73,15 @@ async def report(tx: Transaction, world: World, workspace_id: int, label: str) -
     for share in shares:
         if share.cost_micros:
             costs[share.currency] = costs.get(share.currency, 0) + share.cost_micros
+    visited = await link_store.visited(tx, workspace_id, label)
     return {
         "label": label,
         "total": sum(share.total for share in shares),
         "finished": sum(share.finished for share in shares),
         "by_state": by_state,
         "reasons": reasons,
+        "opened": visited.opened,  # by people, where it is counted
+        "clicked": visited.clicked,
         "cost": _amounts(costs),
         "lines": [totals_shown(world, workspace_id, totals) for totals in by_line(steps)],
         "spared": await _spared(tx, world, workspace_id, label, sum(share.remembered for share in shares)),
@@ -157,7 +163,8 @@ async def _export_page(
     for attempt in await attempt_store.of_messages(tx, workspace_id, list(tried)):
         tried[attempt.message_id].append(attempt)
     people = await contacts.by_ids(tx, workspace_id, {message.contact_id for message in found})
-    rows = [_row(world, one, tried[one.id], people.get(one.contact_id)) for one in found]
+    seen = await link_store.first_by_people(tx, workspace_id, list(tried))
+    rows = [_row(world, one, tried[one.id], people.get(one.contact_id), seen.get(one.id)) for one in found]
     return rows, found[-1].id if len(found) == PAGE else None
 
 
@@ -166,7 +173,13 @@ def best_of(submitted: Iterable[Attempt]) -> Attempt | None:
     return max(submitted, key=lambda a: (ATTEMPT_SUCCESS.get(a.state, 0), a.id), default=None)
 
 
-def _row(world: World, message: Message, tried: list[Attempt], person: Contact | None) -> tuple[object, ...]:
+def _row(
+    world: World,
+    message: Message,
+    tried: list[Attempt],
+    person: Contact | None,
+    seen: link_store.FirstVisits | None,
+) -> tuple[object, ...]:
     submitted = [attempt for attempt in tried if attempt.submitted_at is not None]
     best = best_of(submitted)
     line = world.lines.seen(message.workspace_id, best.line_id) if best else None
@@ -187,6 +200,8 @@ def _row(world: World, message: Message, tried: list[Attempt], person: Contact |
         time_text(best.accepted_at if best else None),
         time_text(best.delivered_at if best else None),
         time_text(best.read_at if best else None),
+        time_text(seen.opened_at if seen else None),
+        time_text(seen.clicked_at if seen else None),
         amount_text(message.cost_micros),
         message.currency,
     )

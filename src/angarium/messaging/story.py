@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,8 +13,11 @@ from angarium.core.problems import not_found
 from angarium.core.values import MessageClass, amount_text
 from angarium.lines.store import Line
 from angarium.messaging.case import CODE_MASK, Case, open_content
+from angarium.messaging.links import PIXEL
+from angarium.messaging.robots import Visitor
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import links as link_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store import waiting as waiting_store
 from angarium.messaging.store.attempts import Attempt
@@ -39,12 +42,35 @@ async def tell(tx: Transaction, world: World, workspace_id: int, message_id: int
     tried = await attempt_store.of_messages(tx, workspace_id, [message_id])
     timeline = await facts.of_subject(tx, workspace_id, message_id)
     case = Case(message, tried, world.versions.steps[message.cascade_version_id])
+    sent = (await link_store.of_messages(tx, workspace_id, [message_id])).get(message_id, {})
+    followed = await link_store.of_message(tx, workspace_id, message_id)
     return {
         **outline(message),
         "waiting": await _waiting(tx, world, case),
         "steps": msgspec.to_builtins(world.versions.steps[message.cascade_version_id]),
         "attempts": [_attempt(world, attempt) for attempt in tried],
+        "links": links_of(sent, followed),
         "timeline": [_event(fact) for fact in timeline],
+    }
+
+
+def links_of(sent: Iterable[str], followed: Sequence[link_store.Told]) -> list[Document]:
+    """The links of a message that are counted, with who followed each, and the picture of its opening."""
+    by_url: dict[tuple[str, bool], list[link_store.Told]] = {(url, url == PIXEL): [] for url in sent}
+    for one in followed:
+        by_url.setdefault((one.url, bool(one.picture)), []).append(one)
+    return [_link(url, picture, visits) for (url, picture), visits in sorted(by_url.items())]
+
+
+def _link(url: str, picture: bool, visits: Sequence[link_store.Told]) -> Document:
+    person = next((one for one in visits if one.by == Visitor.PERSON), None)
+    return {
+        "kind": "open" if picture else "click",
+        "url": "" if picture or url == link_store.FORGOTTEN else url,
+        "times": person.times if person else 0,
+        "first_at": _maybe(person.first_at if person else None),
+        "last_at": _maybe(person.last_at if person else None),
+        "robots": {one.by: one.times for one in visits if one.by != Visitor.PERSON},
     }
 
 

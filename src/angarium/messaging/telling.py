@@ -14,7 +14,7 @@ from angarium.contacts.store import Contact, merges
 from angarium.content.store.versions import Worded
 from angarium.core.clock import micros
 from angarium.core.values import Json, MessageClass
-from angarium.messaging import budgets, permission, plan, unsubscribe
+from angarium.messaging import budgets, permission, plan, tracking, unsubscribe
 from angarium.messaging.cascade import Step
 from angarium.messaging.case import Case, seal_wording, write_new
 from angarium.messaging.permission import Permissions
@@ -35,6 +35,7 @@ class Telling(msgspec.Struct, frozen=True):
     deadline_s: float  # of each message, from when it is made
     until: int | None = None  # nothing goes out at or after this instant
     variables: Json = {}  # for everybody; a person's own come before them
+    track: bool | None = None  # whether links and openings are counted; None: as the policy says
 
 
 class Person(msgspec.Struct, frozen=True, gc=False):
@@ -129,7 +130,7 @@ def _case(
 ) -> Case:
     steps, words = shared
     variables = {**telling.variables, **person.variables} if person.variables else telling.variables
-    wording = Wording(variables)
+    wording = Wording(variables, track=telling.track)
     message_id = world.ground.ids.mint()
     ends_at = now + micros(telling.deadline_s)
     message = Message(
@@ -156,6 +157,7 @@ def _case(
     )
     case = Case(message, [], steps, contact, wording, words.variants, words.default_locale, known)
     case.unsubscribe_url = unsubscribe.url(world, message)
+    case.tracking = tracking.of(world, message, telling.track)
     case.record("accepted", now, **{"class": telling.message_class.value, "contact": contact.id})
     return case
 

@@ -47,6 +47,8 @@ EVENT_TONES = {
     "sent": ON,
     "delivered": GOOD,
     "read": GOOD,
+    "opened": GOOD,
+    "clicked": GOOD,
     "failed": BAD,
     "not_taken": BAD,
     "stopped": BAD,
@@ -337,6 +339,8 @@ def _said(event: Document, channel: str, *, first: bool) -> Sentence:
             return "event.contradicted", {**values, "before": (f"state.{event['contradicts']}", {})}
         case "accepted" | "sent":
             return "event.on_its_way", values
+        case "clicked":
+            return "event.clicked", {**values, "url": event.get("url", "")}
         case "reviewed" | "turned_down":
             return f"event.{kind}", {"by": event["by"]}
         case "delivered" | "read" if event.get("late"):
@@ -351,6 +355,7 @@ def _said(event: Document, channel: str, *, first: bool) -> Sentence:
             | "unanswered"
             | "cancelled"
             | "released"
+            | "opened"
         ):
             return f"event.{kind}", values
         case _:

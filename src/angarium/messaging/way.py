@@ -28,6 +28,7 @@ from angarium.messaging.gate.approval import Wording, wording
 from angarium.messaging.gate.facts import NO_LINE, Facts, LineRules, Promotes, Remembered
 from angarium.messaging.gate.judge import judge, judge_person, judge_wording
 from angarium.messaging.gate.verdicts import Allow, Defer, Hold, InVain, Refuse, Verdict
+from angarium.messaging.links import put_in
 from angarium.messaging.pricing import Quote, quote
 from angarium.messaging.routing import By, Candidate, LineFacts, Routing, candidates
 from angarium.messaging.store.messages import Message
@@ -81,7 +82,8 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Hold | Ref
     content = word(case, channel, contact, world.public_url)
     if isinstance(content, Unworded):
         return Refuse(Reason.NO_WORDING, content.detail)
-    said = judge_wording(message.message_class, promotes(world, case, content), now)
+    plain = case.unlinked.get(channel.kind, content)
+    said = judge_wording(message.message_class, promotes(world, case, plain), now)
     if isinstance(said, Hold | Refuse):
         return said
     return _choose_line(world, case, send, lines, channel, standing, address.value, content, now)
@@ -103,8 +105,22 @@ def word(case: Case, channel: Channel, contact: Contact, public_url: str) -> Con
         if isinstance(content, Content):
             message_class = case.message.message_class
             content = in_head(content, message_class, channel.address_kind, case.unsubscribe_url)
+            if case.tracking is not None:
+                case.unlinked[channel.kind] = content
+                content = put_in(content, case.tracking)
         case.rendered[channel.kind] = content
     return case.rendered[channel.kind]
+
+
+def on_line(world: World, case: Case, line: Line, content: Content) -> Content:
+    """The words as they go out on a line. Where its operator registered the very link, it stays as it is."""
+    plain = case.unlinked.get(line.channel, content)
+    if plain is content:
+        return content
+    patterns = world.lines.patterns(line, case.message.message_class)
+    if patterns is None or patterns.match(content.text) or not patterns.match(plain.text):
+        return content
+    return plain
 
 
 def _render(case: Case, channel: Channel, contact: Contact, public_url: str) -> Content | Unworded:
@@ -179,7 +195,8 @@ def _choose_line(
     if findings:
         detail = "; ".join(f"{f.field} {f.problem}" for f in findings)
         return Refuse(Reason.UNSUPPORTED, f"{channel.title} cannot carry it: {detail}.")
-    parts = {line.id: channel.measure(world.settings(line), content).parts for line in lines}
+    words = {line.id: on_line(world, case, line, content) for line in lines}
+    parts = {line.id: channel.measure(world.settings(line), words[line.id]).parts for line in lines}
     quotes = {
         line.id: quote(world, line, message.message_class, address, parts[line.id], now) for line in lines
     }
@@ -195,10 +212,10 @@ def _choose_line(
         if not candidate.fit:
             continue
         line = by_id[candidate.line_id]
-        place = (channel.address_kind, address)
-        facts = facts_of(world, case, send.step, standing, line, place, content, recalled=recalled)
+        place, said = (channel.address_kind, address), words[line.id]
+        facts = facts_of(world, case, send.step, standing, line, place, said, recalled=recalled)
         verdict = _judged(case, facts, line, quotes[line.id], now)
-        way = Way(line, address, content, parts[line.id], now, order, quotes[line.id])
+        way = Way(line, address, said, parts[line.id], now, order, quotes[line.id])
         if isinstance(verdict, Refuse):
             refusal = _spared(verdict, channel, quotes[line.id])
         elif isinstance(verdict, Defer):

@@ -33,6 +33,7 @@ from angarium.messaging.store import health as health_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store import owners
 from angarium.messaging.store.inbox import Entry
+from angarium.messaging.visits import Visits
 from angarium.messaging.world import PLANNER_TOPIC, World
 from angarium.storage.database import WAITING_MAX, Transaction, Trouble, unavailable
 
@@ -59,6 +60,7 @@ class Engine:
         self.journal: Batcher[Entry, None] = Batcher(self._journal, BATCH_MAX)
         self.applier: Batcher[Entry, None] = Batcher(self._apply, BATCH_MAX)
         self.done: Counter[str] = Counter()
+        self.visits = Visits(world, self.done)
         self._run_id = world.ground.ids.mint()  # of this run of the server
         self._health_at = 0  # when to look next at how lines are doing
         self._chronicler = Chronicler(world.ground, workspaces, lambda: self.done["outcomes"])
@@ -66,7 +68,12 @@ class Engine:
 
     def backlogs(self) -> dict[str, int]:
         """What waits to be written."""
-        return {"outcomes": len(self.recorder), "journal": len(self.journal), "callbacks": len(self.applier)}
+        return {
+            "outcomes": len(self.recorder),
+            "journal": len(self.journal),
+            "callbacks": len(self.applier),
+            "visits": len(self.visits),
+        }
 
     @property
     def failures(self) -> dict[str, int]:
@@ -107,6 +114,7 @@ class Engine:
         self._supervisor.run("tidy", self._tidy)
         self._supervisor.run("chronicle", self._chronicler.run)
         self._supervisor.run("balances", Watch(self._world).run)
+        self._supervisor.run("visits", self.visits.run)
 
     async def stop(self) -> None:
         """Claim nothing more, hear out what is under way, write it down."""
@@ -115,6 +123,7 @@ class Engine:
         await self.recorder.drained()
         await self.journal.drained()
         await self.applier.drained()
+        await self.visits.write()
         await self._write_health()
         await self._supervisor.stop()
 

@@ -38,6 +38,7 @@ class Wording(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     variables: Json = {}
     variants: tuple[Variant, ...] = ()
     literal: bool = False  # the variants are said as they stand, and are no templates
+    track: bool | None = None  # whether what is done with it is counted; None: as the policy says
     reviewed_by: str = ""  # who found that it may go as what it is, though it looked like advertising
 
 

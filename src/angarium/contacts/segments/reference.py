@@ -47,8 +47,8 @@ SAID = {
 EVENTS = {
     Event.SENT: "a provider took it",
     Event.DELIVERED: "it arrived",
-    Event.READ: "it was read",
-    Event.CLICKED: "a link in it was followed (told by links that are counted, which come later)",
+    Event.READ: "it was read; of mail whose openings are counted, a person opened it",
+    Event.CLICKED: "a person followed a link in it, where links are counted",
     Event.REPLIED: "the contact wrote back",
 }
 

@@ -6,6 +6,4 @@ from angarium.contacts.store.belongings import Belonging
 from angarium.contacts.store.consents import consent
 from angarium.messaging.store.tables import attempt, inbound, message
 
-BELONGINGS = {
-    one.name: one for one in (Belonging(message), Belonging(attempt), Belonging(inbound), Belonging(consent))
-}
+BELONGINGS = {one.name: one for one in map(Belonging, (message, attempt, inbound, consent))}

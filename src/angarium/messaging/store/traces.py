@@ -25,6 +25,7 @@ from angarium.contacts.store.index import contact_index, contact_value
 from angarium.contacts.store.merges import contact_apart, contact_merge
 from angarium.contacts.store.reachability import reachability
 from angarium.lines.tariffs_store import tariff_session
+from angarium.messaging.store.links import FORGOTTEN, link, link_visit
 from angarium.messaging.store.messages import NOBODY_ID
 from angarium.messaging.store.tables import (
     attempt,
@@ -133,6 +134,8 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "line_balance": Kept.NOTHING,
     "line_health": Kept.NOTHING,  # counts, and the words of a line's last refusal for as long as they last
     "line_owner": Kept.NOTHING,
+    "link": (Rows(link, "message_id", "messages"),),
+    "link_visit": (Rows(link_visit, "message_id", "messages", {"url": FORGOTTEN}),),  # counts stay
     "message": (
         Rows(
             message,
