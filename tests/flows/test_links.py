@@ -13,6 +13,8 @@ import msgspec
 import pytest
 
 from angarium.accounts import flows
+from angarium.contacts.activity import Event
+from angarium.contacts.store import activity
 from angarium.core import ids
 from angarium.core.ports import Accepted
 from angarium.core.problems import Problem
@@ -166,8 +168,10 @@ async def test_a_person_is_led_on_and_counted_once_as_a_person(street: Street) -
     assert sum(of_class["robots"].values()) == 4
     while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 100))[0]:
         pass
-    rows = (await everything_in(relay.ground.db))["contact_activity"]
-    assert [row[1] for row in rows if row[1] == 4] == [4]  # clicked
+    contact_id = (await relay.contact(external_id="c1")).id
+    done = await relay.ground.db.read(activity.of_contact, relay.workspace_id, contact_id)
+    clicked_too = [one.channel for one in done if one.event is Event.CLICKED and not one.topic.label]
+    assert clicked_too == ["smpp"]
 
 
 async def test_haste_is_no_person(street: Street) -> None:
