@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
@@ -116,17 +115,16 @@ EXAMPLE_CLASS = ClassShown(
     ),
 )
 async def list_links(request: Call) -> JsonAnswer:
-    """The addresses of a label, in their order."""
+    """The addresses of a label, the most clicked first."""
     query = LINKS.read_query(request.scope["query_string"])
-    after, ask = _read_cursor(query.cursor), edge.ground_of(request).db.read
-    found = await ask(store.by_label, request.auth.workspace_id, query.label, after, query.limit + 1)
+    passed, ask = edge.read_cursor(query.cursor), edge.ground_of(request).db.read
+    found = await ask(store.by_label, request.auth.workspace_id, query.label, passed, query.limit + 1)
     by_url: dict[str, list[Tally]] = {}
     for one in found:
         by_url.setdefault(one.url, []).append(one)
     opens = by_url.pop(PIXEL, None)
-    shown = list(by_url)[: query.limit]
-    cursor = _cursor_after(shown[-1]) if len(by_url) > query.limit else None
-    items = [_link(by_url[url]) for url in shown]
+    items = sorted(map(_link, by_url.values()), key=lambda one: (-one.clicks, one.url))[: query.limit]
+    cursor = edge.cursor_after(passed + query.limit) if len(by_url) > query.limit else None
     return edge.answer(request, LinksShown(items=items, next=cursor, opens=_opens(opens) if opens else None))
 
 
@@ -157,19 +155,6 @@ async def list_classes(request: Call) -> JsonAnswer:
     for one in found:
         by_class.setdefault(one.message_class, []).append(one)
     return edge.answer(request, Page([_class(name, tallies) for name, tallies in by_class.items()]))
-
-
-def _cursor_after(url: str) -> str:
-    return urlsafe_b64encode(url.encode()).decode().rstrip("=")
-
-
-def _read_cursor(text: str) -> str:
-    """The address after which a cursor begins; empty for none."""
-    try:
-        return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-    except ValueError:
-        remedy = "the `next` of the page before, as it was"
-        raise invalid("cursor", "is not a cursor", value=text, remedy=remedy) from None
 
 
 def _link(tallies: Sequence[Tally]) -> LinkShown:

@@ -172,12 +172,15 @@ _told = Statement(
     .order_by(link_visit.c.url, link_visit.c.by)
 )
 _labelled = (_visit_here, link_visit.c.label == bindparam("label"), link_visit.c.label != "")
+_passed = bindparam("passed", type_=Id)
+_clicks = func.sum(case((link_visit.c.by == Visitor.PERSON, link_visit.c.times), else_=0))
 _next_urls = (
     select(link_visit.c.url)
-    .where(*_labelled, link_visit.c.picture == 0, link_visit.c.url > bindparam("after"))
-    .distinct()
-    .order_by(link_visit.c.url)
+    .where(*_labelled, link_visit.c.picture == 0)
+    .group_by(link_visit.c.url)
+    .order_by(_clicks.desc(), link_visit.c.url)
     .limit(bindparam("limit"))
+    .offset(_passed)
 )
 # whoever was erased is nobody, and was somebody
 _person = case((message.c.contact_id == NOBODY_ID, -message.c.id), else_=message.c.contact_id)
@@ -197,12 +200,12 @@ _tallies = Statement(
     .where(
         *_labelled,
         or_(
-            (link_visit.c.picture == 1) & (bindparam("after") == ""),
+            (link_visit.c.picture == 1) & (_passed == 0),
             (link_visit.c.picture == 0) & link_visit.c.url.in_(_next_urls),
         ),
     )
     .group_by(link_visit.c.picture, link_visit.c.url, link_visit.c.by)
-    .order_by(link_visit.c.picture, link_visit.c.url, link_visit.c.by)
+    .order_by(link_visit.c.url, link_visit.c.by)
 )
 _of_classes = Statement(
     select(
@@ -300,10 +303,10 @@ async def of_message(tx: Transaction, workspace_id: int, message_id: int) -> lis
     return [Told(*row) for row in rows]
 
 
-async def by_label(tx: Transaction, workspace_id: int, label: str, after: str, limit: int) -> list[Tally]:
-    """How the links of the messages of a label were followed, by address and visitor: those of the next
-    addresses that were. With the first come the pictures, whose address is PIXEL."""
-    asked = {"workspace_id": workspace_id, "label": label, "after": after, "limit": limit}
+async def by_label(tx: Transaction, workspace_id: int, label: str, passed: int, limit: int) -> list[Tally]:
+    """How the links of the messages of a label were followed, by address and visitor: those of the addresses
+    that come next, the most clicked first. With the first come the pictures, whose address is PIXEL."""
+    asked = {"workspace_id": workspace_id, "label": label, "passed": passed, "limit": limit}
     return [Tally(*row) for row in await tx.rows(_tallies, **asked)]
 
 
