@@ -18,7 +18,7 @@ from support.server import Client, everything_in, furnish, key_for, member, oper
 PLACE = re.compile(r"\{(\w+)\}")
 OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json"}
 # the token in the address is the secret
-BY_TOKEN = {"/callbacks/{line}/{token}", "/u/{token}", "/l/{token}", "/o/{token}"}
+BY_TOKEN = {"/callbacks/{line}/{token}", "/u/{token}", "/l/{token}", "/o/{token}", "/m/{token}"}
 
 
 @pytest.fixture
