@@ -183,16 +183,22 @@ async def test_what_is_remembered_of_two_is_one_memory_and_two_again(relay: Rela
     async def parted(tx: Transaction) -> None:
         await merge_flows.undo(tx, relay.ground, relay.workspace_id, merge_id, BELONGINGS, "key_test")
 
+    async def whose() -> set[tuple[int, str, str]]:
+        await followed(relay)
+        found = await relay.ground.db.read(reachability.of_contacts, relay.workspace_id, [stays, other.id])
+        return {(one.contact_id, one.channel, one.address) for one in found if not one.says_nothing}
+
     merge_id = await relay.ground.db.run(merged)
-    await followed(relay)
-    together = await relay.ground.db.read(reachability.of_contacts, relay.workspace_id, [stays, other.id])
-    assert {(one.contact_id, one.channel, one.address) for one in together} == {
-        (stays, "viber_business", PHONE),
-        (stays, "smpp", PHONE),
-        (stays, "smpp", OTHER["value"]),
-    }
+    ours = {(stays, "viber_business", PHONE), (stays, "smpp", PHONE)}
+    assert await whose() == ours | {(stays, "smpp", OTHER["value"])}
     await relay.ground.db.run(parted)
     assert (await known(relay, stays), await known(relay, other.id)) == before
+    now = relay.clock.now()
+    await relay.ground.db.run(reachability.forget_so_far, relay.workspace_id, other.id, now)
+    merge_id = await relay.ground.db.run(merged)
+    assert await whose() == ours  # what was forgotten of one of them stays forgotten
+    await relay.receipt("sms", ReceiptStatus.READ)
+    assert await whose() == ours
 
 
 async def test_it_is_forgotten_for_good_but_for_what_comes_later(relay: Relay) -> None:

@@ -24,7 +24,7 @@ from angarium.contacts.likeness import (
     likeness,
     near,
 )
-from angarium.contacts.store import Contact, merges
+from angarium.contacts.store import Contact, merges, reachability
 from angarium.contacts.store.belongings import Belonging
 from angarium.contacts.store.merges import Merge, Whole
 from angarium.core import ids
@@ -57,6 +57,7 @@ async def merge(
     survivor, other = await _both(tx, workspace_id, survivor_id, merged_id)
     now = ground.clock.now()
     made = merging.joined(survivor, other, now)
+    await reachability.hand_over(tx, workspace_id, other.id, survivor.id, other.addresses)
     await store.remove(tx, workspace_id, other.id)
     await store.replace(tx, workspace_id, [made])
     await consent_ledger.settle(tx, ground, workspace_id, _choices(made), actor, now, "merge")
@@ -139,6 +140,8 @@ async def undo(
     }
     whole = done.before
     apart = merging.parted(whole.survivor, whole.merged, whole.made, current, elsewhere, now)
+    merged = apart.merged
+    await reachability.hand_over(tx, workspace_id, done.survivor_id, merged.id, merged.addresses)
     await store.replace(tx, workspace_id, [apart.survivor])  # first: it may give an external_id back
     await store.replace(tx, workspace_id, [apart.merged])
     await consent_ledger.settle(

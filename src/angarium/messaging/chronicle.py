@@ -88,7 +88,6 @@ async def recount(tx: Transaction, workspace_id: int, contact_id: int, until: Po
         happened = await _happened_to_messages(tx, workspace_id, told, START)
         happened += await _replies(tx, workspace_id, told)
         await activity.tell(tx, workspace_id, [one for one in happened if one.contact_id == contact_id])
-        await remembering.learn(tx, workspace_id, some, _answers(told))
 
 
 def _judged(new: Sequence[Fact]) -> set[int]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from angarium.contacts.reachability import Block, Known
+from angarium.core.values import Address
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Blob, Count, Id, Instant, Words, metadata
@@ -82,6 +83,15 @@ _forget_so_far = Statement(
         forgotten_at=bindparam("now"),
     )
 )
+_hand_over = Statement(
+    update(reachability)
+    .where(
+        _here,
+        reachability.c.contact_id == bindparam("from_id"),
+        among(reachability.c.address, "addresses"),
+    )
+    .values(contact_id=bindparam("to_id"))
+)
 _forget_strangers = Statement(
     delete(reachability).where(
         _here,
@@ -127,6 +137,14 @@ async def forget_so_far(tx: Transaction, workspace_id: int, contact_id: int, now
     """Forget what is remembered of a contact, and that for good: it is not learnt again from what was before.
     How many rows there were."""
     return await tx.execute(_forget_so_far, workspace_id=workspace_id, contact_ids=[contact_id], now=now)
+
+
+async def hand_over(
+    tx: Transaction, workspace_id: int, from_id: int, to_id: int, addresses: Iterable[Address]
+) -> None:
+    """What is remembered of these addresses goes with them to another contact, who is the same person."""
+    asked = {"workspace_id": workspace_id, "from_id": from_id, "to_id": to_id}
+    await tx.execute(_hand_over, **asked, addresses=sorted({one.value for one in addresses}))
 
 
 async def forget_strangers(tx: Transaction, workspace_id: int, contact_ids: Iterable[int]) -> None:
