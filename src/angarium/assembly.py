@@ -28,6 +28,7 @@ from angarium.accounts.notary import Notary
 from angarium.accounts.oidc import Providers
 from angarium.campaigns import api as campaigns
 from angarium.campaigns import before_api as before_campaigns
+from angarium.campaigns import recipients
 from angarium.campaigns import report_api as campaign_reports
 from angarium.campaigns.report import Reports
 from angarium.campaigns.runner import CampaignRunner
@@ -213,7 +214,8 @@ def assemble(settings: Settings) -> House:
         return [workspace.id for workspace in await ground.db.read(accounts.workspaces)]
 
     engine = Engine(world, workspace_ids)
-    exports = Exports(ground, Shelf(files_folder(settings) / "exports", settings.file_max_bytes))
+    sources = {recipients.SOURCE: recipients.Files(world)}
+    exports = Exports(ground, Shelf(files_folder(settings) / "exports", settings.file_max_bytes), sources)
     media_room = MediaRoom(
         ground,
         Shelf(files_folder(settings) / MEDIA, settings.media_max_bytes),

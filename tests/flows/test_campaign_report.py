@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
+import msgspec
 import pytest
+from python_calamine import CalamineWorkbook
 
 from angarium.campaigns import flows, recipients, report
 from angarium.campaigns.recipients import Wanted
+from angarium.contacts.exports.writer import Job, write
 from angarium.core.values import Reason, ReceiptStatus
 from support.marketer import PEOPLE, Marketer
 from support.relay import NO_ANSWER, Relay, refused
@@ -147,3 +151,20 @@ async def test_those_who_were_not_reached_are_told_by_a_campaign_of_their_own(
     assert await again("failed", "expired") == []
     assert await again("unknown") == ["+380500000003"]
     assert len(await again("read")) == 3
+
+
+async def test_the_same_comes_as_a_workbook(told: tuple[Marketer, int], tmp_path: Path) -> None:
+    marketer, campaign_id = told
+    world, workspace_id = marketer.relay.world, marketer.relay.workspace_id
+    about = msgspec.json.encode(recipients.About(campaign_id)).decode()
+    frames = [
+        msgspec.msgpack.encode(page) async for page in recipients.Files(world).pages(workspace_id, about)
+    ]
+    path = tmp_path / "who.xlsx"
+    job = Job(str(path), "xlsx", recipients.COLUMNS, title=recipients.Files.title, is_table=True)
+    assert write(job, iter(frames)).rows == PEOPLE + 1
+    head, *rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+    assert tuple(head) == recipients.COLUMNS
+    by_id = {row[1]: row for row in rows}
+    assert by_id["c4"][recipients.COLUMNS.index("state")] == "read"
+    assert by_id["=1+1"][2] == "سارا 王小明"

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from python_calamine import CalamineWorkbook
 
@@ -151,7 +152,7 @@ async def test_a_workbook_has_texts_and_numbers(desk: Desk, tmp_path: Path) -> N
 def test_more_rows_than_a_sheet_holds_go_on_in_another(tmp_path: Path) -> None:
     people = [Told(n, f"C{n}", f"N{n}", "", "", "", {}, (), (), (), 0, 0) for n in range(25)]
     sink = WorkbookSink(Job(str(tmp_path / "a.xlsx"), "xlsx", ("external_id",)), sheet_rows_max=11)
-    sink.rows([[one.external_id or ""] for one in people], people)
+    sink.rows([[one.external_id or ""] for one in people], str)
     sink.close()
     book = CalamineWorkbook.from_path(tmp_path / "a.xlsx")
     sheets = [book.get_sheet_by_name(name).to_python() for name in book.sheet_names]
@@ -171,7 +172,10 @@ async def test_an_encoding_that_lacks_a_letter_loses_nobody(desk: Desk) -> None:
 def test_a_cell_too_long_for_a_workbook_is_said(tmp_path: Path) -> None:
     endpoints = tuple(AddressTold("web_push", "x" * 2000, False) for _ in range(20))
     long = Told(1, "C1", "x", "", "", "", {}, (), (), endpoints, 0, 0)
-    done = writer.write(Job(str(tmp_path / "a.xlsx"), "xlsx", ("external_id", "web_push")), iter([[long]]))
+    done = writer.write(
+        Job(str(tmp_path / "a.xlsx"), "xlsx", ("external_id", "web_push")),
+        iter([msgspec.msgpack.encode([long])]),
+    )
     assert done.problem == "a cell of con_0000000000001 is too long for a workbook; take csv"
 
 

@@ -9,6 +9,7 @@ import msgspec
 from angarium.campaigns.store import recipients as store
 from angarium.campaigns.store.recipients import Glance, Recipient
 from angarium.contacts import store as contacts
+from angarium.contacts.exports.table import Cell
 from angarium.contacts.store import Contact
 from angarium.core import ids
 from angarium.core.values import amount_text
@@ -20,6 +21,7 @@ from angarium.messaging.store.links import FirstVisits
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
+SOURCE = "recipients"  # what files of them are asked for by
 WINDOW = 5_000  # members that are glanced at in one statement
 GLANCES_MAX = 50_000  # and for one page
 PAGE = 500  # rows of a file that are read at once
@@ -36,6 +38,13 @@ class Wanted(msgspec.Struct, frozen=True):
         return self.state in ("", one.state) and self.reason in ("", one.reason)
 
 
+class About(msgspec.Struct, frozen=True):
+    """Which recipients go into a file."""
+
+    campaign_id: int
+    wanted: Wanted = Wanted()
+
+
 class RecipientShown(msgspec.Struct, frozen=True, kw_only=True):
     """One member: where it stands, and how its message went: over which line, when, at what cost."""
 
@@ -45,7 +54,7 @@ class RecipientShown(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     reason: str
     detail: str
-    message: str | None
+    message: str
     variant: int
     channel: str
     line: str
@@ -135,7 +144,7 @@ def _shown(
         state=one.state,
         reason=one.reason,
         detail=one.detail,
-        message=ids.show("message", one.message_id) if one.message_id else None,
+        message=ids.show("message", one.message_id) if one.message_id else "",
         variant=one.variant,
         channel=best.channel if best else "",
         line=line.name if line else "",
@@ -150,6 +159,28 @@ def _shown(
         cost=amount_text(one.cost_micros or 0),
         currency=one.currency or "",
     )
+
+
+class Files:
+    """Recipients as rows of files: for the room of exports, which writes them."""
+
+    title = "Recipients"
+    columns = COLUMNS
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def pages(self, workspace_id: int, about: str) -> AsyncIterator[list[list[Cell]]]:
+        """All that were asked for, a page at a time."""
+        asked = msgspec.json.decode(about, type=About)
+        after: int | None = 0
+        while after is not None:
+            piece = await self._world.ground.db.read(
+                page, self._world, workspace_id, asked.campaign_id, asked.wanted, after, PAGE
+            )
+            after = piece.after
+            if piece.recipients:
+                yield [list(msgspec.structs.astuple(one)) for one in piece.recipients]
 
 
 async def as_csv(world: World, workspace_id: int, campaign_id: int, wanted: Wanted) -> AsyncIterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -10,8 +10,12 @@ from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, Streamed, route
 from angarium.campaigns import flows, recipients
 from angarium.campaigns.api import world_of
-from angarium.campaigns.recipients import RecipientShown, Wanted
+from angarium.campaigns.recipients import SOURCE, About, RecipientShown, Wanted
 from angarium.campaigns.report import Reports
+from angarium.contacts.exports import api as exports_api
+from angarium.contacts.exports import flows as exports
+from angarium.contacts.exports.api import SHOWN_EXAMPLE as EXPORT_EXAMPLE
+from angarium.contacts.exports.api import ExportShown
 from angarium.core.decoding import Shape
 
 
@@ -168,9 +172,50 @@ async def export_recipients(request: Call) -> Streamed:
     return Streamed(rows, "text/csv; charset=utf-8", f"{flows.label(campaign_id)}.csv")
 
 
+class RecipientFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of recipients."""
+
+    format: Literal["csv", "xlsx"] = "xlsx"
+    state: str = ""
+    reason: str = ""
+
+
+RECIPIENT_FILE = Shape(RecipientFile)
+
+
+@route(
+    "POST /v1/campaigns/{campaign_id}/exports",
+    Operation(
+        summary="Ask for a file of who got what in a campaign",
+        detail="As XLSX, in which phones stay phones in every program, or as CSV. It is fetched like any "
+        "other export: `GET /v1/exports/{export_id}/file`.",
+        scope="messages:read",
+        takes=RECIPIENT_FILE,
+        gives=ExportShown,
+        status=202,
+        once=True,
+        problems=(404, 409),
+        example=RecipientFile(),
+        answer_example=msgspec.structs.replace(
+            EXPORT_EXAMPLE, wanted={"format": "xlsx", "source": "recipients"}
+        ),
+    ),
+)
+async def ask_for_recipients(request: Call) -> JsonAnswer:
+    """The export, being written."""
+    campaign_id, caller = edge.id_in_path(request, "campaign"), request.auth
+    body = await edge.read_body(request)
+    given, desk = RECIPIENT_FILE.read(body or b"{}"), exports_api.exports_of(request)
+    await edge.ground_of(request).db.read(flows.existing, caller.workspace_id, campaign_id)
+    about = msgspec.json.encode(About(campaign_id, Wanted(given.state, given.reason))).decode()
+    wanted = exports.Wanted(format=given.format)
+    one = await exports.ask_of(desk, caller.workspace_id, caller.actor, SOURCE, about, wanted)
+    return await exports_api.begun(request, body, one)
+
+
 def _reports(request: Call) -> Reports:
     reports: Reports = request.scope["litestar_app"].state.campaign_reports
     return reports
 
 
-HANDLERS = [report_campaign, report_instead, list_recipients, export_recipients]
+HANDLERS = [report_campaign, report_instead, list_recipients, export_recipients, ask_for_recipients]

@@ -85,6 +85,12 @@ async def ask_for_export(request: Call) -> JsonAnswer:
     body = await edge.read_body(request)
     exports, caller = exports_of(request), request.auth
     one = await flows.ask(exports, caller.workspace_id, caller.actor, WANTED.read(body))
+    return await begun(request, body, one)
+
+
+async def begun(request: Call, body: bytes, one: Export) -> JsonAnswer:
+    """Write down an export that was asked for, once, and have it written."""
+    exports, caller = exports_of(request), request.auth
 
     async def work(tx: Transaction) -> ExportShown:
         await store.insert(tx, caller.workspace_id, one)
@@ -152,7 +158,7 @@ async def get_export_file(request: Call) -> Kept:
     media = MEDIA[wanted.format]
     if wanted.format == "csv":
         media = f"{media}; charset={wanted.encoding.removesuffix('-sig')}"
-    name = f"contacts-{ids.show('export', one.id)}.{wanted.format}"
+    name = f"{wanted.source or 'contacts'}-{ids.show('export', one.id)}.{wanted.format}"
     return Kept(exports.shelf.path(one.id), media, name)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -14,7 +14,7 @@ from angarium.contacts import store as contact_store
 from angarium.contacts.audience import Audience, Settled
 from angarium.contacts.exports import store, table
 from angarium.contacts.exports.store import Export
-from angarium.contacts.exports.table import AddressTold, Told
+from angarium.contacts.exports.table import AddressTold, Cell, Told
 from angarium.contacts.exports.writer import ENCODINGS
 from angarium.contacts.imports.sniffing import DELIMITERS
 from angarium.contacts.store import Contact
@@ -45,14 +45,27 @@ class Order(Wanted, frozen=True, omit_defaults=True, kw_only=True, forbid_unknow
     """What is wanted, as it is kept: with whom it was settled to be about when it was asked for."""
 
     settled: Settled
+    source: str = ""  # rows of a room above, by its name; empty: contacts
+    about: str = ""  # which of them, as that room writes it
+
+
+class Source(Protocol):
+    """A room above that has rows for files."""
+
+    title: str  # of the sheets of a workbook
+    columns: tuple[str, ...]
+
+    def pages(self, workspace_id: int, about: str) -> AsyncIterator[Sequence[Sequence[Cell]]]:
+        """Its rows, a page at a time; the first cell of a row says which it is."""
 
 
 @dataclass(frozen=True)
 class Exports:
-    """What exports need: the ground, and the folder of their files."""
+    """What exports need: the ground, the folder of their files, and the rooms above that have rows."""
 
     ground: Ground
     shelf: Shelf
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
 
 def check(wanted: Wanted) -> None:
@@ -73,10 +86,25 @@ async def ask(exports: Exports, workspace_id: int, actor: str, wanted: Wanted) -
     ground = exports.ground
     now = ground.clock.now()
     settled = await ground.db.read(audience.settle, workspace_id, wanted.audience, now)
+    return await _new(exports, workspace_id, actor, Order(**msgspec.structs.asdict(wanted), settled=settled))
+
+
+async def ask_of(
+    exports: Exports, workspace_id: int, actor: str, source: str, about: str, wanted: Wanted
+) -> Export:
+    """A new export of the rows of a room above."""
+    check(wanted)
+    settled = Settled(exports.ground.clock.now())
+    order = Order(**msgspec.structs.asdict(wanted), settled=settled, source=source, about=about)
+    return await _new(exports, workspace_id, actor, order)
+
+
+async def _new(exports: Exports, workspace_id: int, actor: str, kept: Order) -> Export:
+    ground = exports.ground
+    now = ground.clock.now()
     if await ground.db.read(store.count, workspace_id, (RUNNING, DONE)) >= OPEN_MAX:
         detail = f"There are {OPEN_MAX}. Fetch what is done, and delete it."
         raise Problem("too-many-exports", "Too many exports are kept", status=409, detail=detail)
-    kept = Order(**msgspec.structs.asdict(wanted), settled=settled)
     text = msgspec.json.encode(kept).decode()
     return Export(
         id=ground.ids.mint(), state=RUNNING, wanted=text, actor=actor, created_at=now, updated_at=now

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -86,8 +86,7 @@ class Exporter:
         wanted = msgspec.json.decode(one.wanted, type=Order)
         part = self._exports.shelf.begin(one.id)
         try:
-            columns = await flows.columns_of(self._ground, workspace_id, wanted)
-            job = Job(str(part), wanted.format, columns, wanted.encoding, wanted.delimiter)
+            job = await self._job(workspace_id, wanted, str(part))
             written = await self._written(workspace_id, one, wanted, job)
             if not written.problem:
                 await asyncio.to_thread(self._exports.shelf.finish, one.id)
@@ -96,6 +95,24 @@ class Exporter:
             self._exports.shelf.remove(one.id)
         finally:
             part.unlink(missing_ok=True)
+
+    async def _job(self, workspace_id: int, wanted: Order, path: str) -> Job:
+        if wanted.source:
+            source = self._exports.sources[wanted.source]
+            columns, title = source.columns, source.title
+        else:
+            columns, title = await flows.columns_of(self._ground, workspace_id, wanted), "Contacts"
+        made = bool(wanted.source)
+        return Job(path, wanted.format, columns, wanted.encoding, wanted.delimiter, title, made)
+
+    async def _pages(self, workspace_id: int, wanted: Order) -> AsyncIterator[Sequence[object]]:
+        """What the writer is told, a page at a time."""
+        if wanted.source:
+            async for rows in self._exports.sources[wanted.source].pages(workspace_id, wanted.about):
+                yield rows
+            return
+        async for contacts in flows.pages(self._ground, workspace_id, wanted.settled):
+            yield [flows.told(contact) for contact in contacts]
 
     async def _written(self, workspace_id: int, one: Export, wanted: Order, job: Job) -> Written:
         # -P: what lies in the folder that we run in is not imported
@@ -114,14 +131,14 @@ class Exporter:
         return msgspec.json.decode(said, type=Written) if said else Written(problem="the writer has died")
 
     async def _tell(self, process: Process, workspace_id: int, one: Export, wanted: Order, job: Job) -> None:
-        """Hand over the job and every contact."""
+        """Hand over the job and every row."""
         assert process.stdin is not None
         pipe, rows = process.stdin, 0
         pipe.write(msgspec.json.encode(job) + b"\n")
         encoder = msgspec.msgpack.Encoder()
         number = 0
-        async for page in flows.pages(self._ground, workspace_id, wanted.settled):
-            body = encoder.encode([flows.told(contact) for contact in page])
+        async for page in self._pages(workspace_id, wanted):
+            body = encoder.encode(page)
             pipe.write(len(body).to_bytes(LENGTH_BYTES, "big") + body)
             await pipe.drain()
             rows, number = rows + len(page), number + 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
@@ -34,6 +34,8 @@ class Job(msgspec.Struct, frozen=True):
     columns: tuple[str, ...]
     encoding: str = "utf-8-sig"
     delimiter: str = ","
+    title: str = "Contacts"  # of the sheets of a workbook
+    is_table: bool = False  # rows come as cells, under these heads; else as contacts
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -44,8 +46,11 @@ class Written(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
+NameOf = Callable[[int], str]  # what a row of a page is called, by its place
+
+
 class Impossible(Exception):
-    """A contact that the file cannot hold, in words."""
+    """A row that the file cannot hold, in words."""
 
 
 class Sink(Protocol):
@@ -53,8 +58,8 @@ class Sink(Protocol):
 
     sheets: int
 
-    def rows(self, rows: Sequence[list[Cell]], told: Sequence[Told]) -> None:
-        """Write rows; Impossible names the contact that does not fit."""
+    def rows(self, rows: Sequence[list[Cell]], name_of: NameOf) -> None:
+        """Write rows; Impossible names the one that does not fit."""
 
     def close(self) -> None:
         """Write the end."""
@@ -69,16 +74,15 @@ class TextSink:
         self._encoding = job.encoding
         self._file = Path(job.path).open("w", encoding=job.encoding, newline="")  # noqa: SIM115  see `close`
         self._writer = csv.writer(self._file, delimiter=job.delimiter)
-        self._writer.writerow(heads(job.columns))
+        self._writer.writerow(_heads(job))
 
-    def rows(self, rows: Sequence[list[Cell]], told: Sequence[Told]) -> None:
+    def rows(self, rows: Sequence[list[Cell]], name_of: NameOf) -> None:
         """Write rows."""
         try:
             self._writer.writerows([[defused(cell) for cell in row] for row in rows])
             self._file.flush()
         except UnicodeEncodeError as error:
-            who = next(one for one, row in zip(told, rows, strict=True) if not _fits(row, self._encoding))
-            name = ids.show("contact", who.id)
+            name = name_of(next(at for at, row in enumerate(rows) if not _fits(row, self._encoding)))
             sign = error.object[error.start]
             raise Impossible(f"{self._encoding} has no {sign!r}, as {name} has it; take utf-8") from None
 
@@ -107,21 +111,22 @@ class WorkbookSink:
         folder = str(Path(job.path).parent)
         settings = {"constant_memory": True, "tmpdir": folder}
         self._book = xlsxwriter.Workbook(job.path, settings)
-        self._heads = heads(job.columns)
+        self._heads = _heads(job)
+        self._title = job.title
         self._most = sheet_rows_max
         self.sheets = 0
         self._next_sheet()
 
     def _next_sheet(self) -> None:
         self.sheets += 1
-        self._sheet: Any = self._book.add_worksheet(f"Contacts {self.sheets}")
+        self._sheet: Any = self._book.add_worksheet(f"{self._title} {self.sheets}")
         for at, head in enumerate(self._heads):
             self._sheet.write_string(0, at, head)
         self._row = 1
 
-    def rows(self, rows: Sequence[list[Cell]], told: Sequence[Told]) -> None:
+    def rows(self, rows: Sequence[list[Cell]], name_of: NameOf) -> None:
         """Write rows."""
-        for one, row in zip(told, rows, strict=True):
+        for place, row in enumerate(rows):
             if self._row == self._most:
                 self._next_sheet()
             for at, cell in enumerate(row):
@@ -130,8 +135,7 @@ class WorkbookSink:
                 if isinstance(cell, str) or abs(cell) >= NUMBER_EXACT_MAX:
                     text = literal(str(cell))
                     if len(text) > CELL_MAX:
-                        who = ids.show("contact", one.id)
-                        raise Impossible(f"a cell of {who} is too long for a workbook; take csv")
+                        raise Impossible(f"a cell of {name_of(place)} is too long for a workbook; take csv")
                     self._sheet.write_string(self._row, at, text)
                 else:
                     self._sheet.write_number(self._row, at, cell)
@@ -142,15 +146,20 @@ class WorkbookSink:
         self._book.close()
 
 
-def write(job: Job, frames: Iterator[list[Told]]) -> Written:
-    """Write a file of the contacts that come."""
+def _heads(job: Job) -> list[str]:
+    return list(job.columns) if job.is_table else heads(job.columns)
+
+
+def write(job: Job, frames: Iterator[bytes]) -> Written:
+    """Write a file of the contacts that come, or of rows that are made already."""
     sink: Sink = TextSink(job) if job.format == "csv" else WorkbookSink(job)
-    make = maker(job.columns)
+    page_of = _rows_made if job.is_table else _rows_of_contacts(job)
     count = 0
     try:
-        for told in frames:
-            sink.rows([make(one) for one in told], told)
-            count += len(told)
+        for frame in frames:
+            rows, name_of = page_of(frame)
+            sink.rows(rows, name_of)
+            count += len(rows)
         sink.close()
     except Impossible as impossible:
         sink.close()  # it is thrown away, and what lies beside it with it
@@ -160,9 +169,23 @@ def write(job: Job, frames: Iterator[list[Told]]) -> Written:
     return Written(count, sink.sheets)
 
 
-def read_frames(source: BinaryIO) -> Iterator[list[Told]]:
-    """The contacts that come; EOFError when the server has gone."""
-    decoder = msgspec.msgpack.Decoder(list[Told])
+def _rows_of_contacts(job: Job) -> Callable[[bytes], tuple[list[list[Cell]], NameOf]]:
+    make, decoder = maker(job.columns), msgspec.msgpack.Decoder(list[Told])
+
+    def page_of(frame: bytes) -> tuple[list[list[Cell]], NameOf]:
+        told = decoder.decode(frame)
+        return [make(one) for one in told], lambda place: ids.show("contact", told[place].id)
+
+    return page_of
+
+
+def _rows_made(frame: bytes) -> tuple[list[list[Cell]], NameOf]:
+    rows = msgspec.msgpack.decode(frame, type=list[list[Cell]])
+    return rows, lambda place: str(rows[place][0])
+
+
+def read_frames(source: BinaryIO) -> Iterator[bytes]:
+    """The pages that come; EOFError when the server has gone."""
     while True:
         head = source.read(LENGTH_BYTES)
         if len(head) < LENGTH_BYTES:
@@ -170,7 +193,7 @@ def read_frames(source: BinaryIO) -> Iterator[list[Told]]:
         length = int.from_bytes(head, "big")
         if not length:
             return
-        yield decoder.decode(source.read(length))
+        yield source.read(length)
 
 
 if __name__ == "__main__":
