@@ -91,6 +91,7 @@ ELSEWHERE = {  # what wants things that are not made here
     "/v1/invitations": "wants a person who invites: test_people_api.py",
     "/v1/keys/{api_key_id}/rotate": "test_reach.py",
     "/v1/people/{person_id}/reset": "wants a person: test_people_api.py",
+    "/v1/media": "the same bytes are the same file, key or no key: test_media.py",
     "/v1/reviews": "wants a message that waits for a person",
     "/v1/unknowns/{message_id}/decide": "test_api_unknowns.py",
     **{

@@ -132,7 +132,7 @@ def test_a_query_is_told_with_its_bounds_and_defaults() -> None:
     parameters = {one["name"]: one for one in DOCUMENT["paths"]["/v1/contacts"]["get"]["parameters"]}
     assert parameters.keys() == {
         *("cursor", "limit", "external_id", "phone", "email"),
-        *("search", "tag", "kind", "segment"),
+        *("search", "tag", "kind", "segment", "field", "value"),
     }
     assert parameters["limit"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
     assert not parameters["limit"]["required"]
