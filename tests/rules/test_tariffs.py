@@ -278,6 +278,14 @@ def test_a_month_is_that_of_the_zone() -> None:
     assert tariffs.month_of(at, "Asia/Tehran") == "2026-12"
 
 
+@pytest.mark.parametrize(
+    "zone", ["UTC", "Asia/Kathmandu", "Pacific/Chatham", "Asia/Tehran", "America/St_Johns"]
+)
+def test_a_month_begins_where_its_clocks_say_to_the_microsecond(zone: str) -> None:
+    begins = tariffs.instant("2026-12-01T00:00", zone)
+    assert [tariffs.month_of(at, zone) for at in (begins - 1, begins)] == ["2026-11", "2026-12"]
+
+
 def test_an_instant_is_as_the_clocks_of_the_zone_show_it() -> None:
     tehran = tariffs.instant("2027-01-01T00:00", "Asia/Tehran")
     assert tehran == tariffs.instant("2026-12-31T20:30:00Z", "Europe/Kyiv")

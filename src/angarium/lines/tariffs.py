@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from angarium.core.clock import from_datetime, to_datetime
+from angarium.core.clock import MICROS, from_datetime, to_datetime
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import MessageClass
 from angarium.lines import destinations
@@ -30,6 +31,7 @@ from angarium.lines.rules import price_micros
 ROWS_MAX = 20_000
 SESSION_H_MAX = 24 * 31
 VOLUME_MAX = 10**12
+QUARTER = 15 * 60 * MICROS  # of an hour: zones are off UTC by so many of them, so each month begins with one
 Unit = Literal["part", "message", "session"]
 
 
@@ -233,7 +235,12 @@ def difference(before: Sequence[Row], after: Sequence[Row]) -> list[Changed]:
 
 def month_of(at: int, zone: str) -> str:
     """The calendar month of an instant, `2026-11`, where the operator counts it."""
-    return f"{to_datetime(at).astimezone(ZoneInfo(zone)):%Y-%m}"
+    return _month(at // QUARTER, zone)
+
+
+@lru_cache(maxsize=1_024)
+def _month(quarter: int, zone: str) -> str:
+    return f"{to_datetime(quarter * QUARTER).astimezone(ZoneInfo(zone)):%Y-%m}"
 
 
 def instant(text: str, zone: str) -> int:

@@ -360,6 +360,9 @@ class Known(msgspec.Struct):
     volumes: dict[store.Counted, int]
 
 
+FOUND_KEPT = 1_000  # tariffs at instants; a batch has one instant
+
+
 class Tariffs:
     """The tariffs of all workspaces, at hand without a query. A list never changes: it is compiled once."""
 
@@ -367,6 +370,7 @@ class Tariffs:
         self._ground = ground
         self._known: dict[int, Known] = {}
         self._books: dict[int, Book] = {}
+        self._found: dict[tuple[int, str, int], Prices | None] = {}  # what a batch asks for again and again
 
     async def read(self, tx: Transaction, workspace_ids: Sequence[int]) -> None:
         """Read again what changes; the rows of a list only when it is new."""
@@ -376,6 +380,7 @@ class Tariffs:
             if own:
                 fresh[workspace_id] = await self._of(tx, workspace_id, own)
         self._known = fresh
+        self._found = {}
         kept = {one.id for known in fresh.values() for lists in known.lists.values() for one in lists}
         self._books = {list_id: book for list_id, book in self._books.items() if list_id in kept}
 
@@ -398,8 +403,18 @@ class Tariffs:
         """What a line costs now, by its tariff; None when it has none, or none of its lists holds."""
         if not line.tariff:
             return None
-        known = self._known.get(line.workspace_id)
-        tariff = known.tariffs.get(line.tariff) if known else None
+        key = line.workspace_id, line.tariff, now
+        try:
+            return self._found[key]
+        except KeyError:
+            if len(self._found) >= FOUND_KEPT:
+                self._found.clear()
+            found = self._found[key] = self._find(*key)
+            return found
+
+    def _find(self, workspace_id: int, name: str, now: int) -> Prices | None:
+        known = self._known.get(workspace_id)
+        tariff = known.tariffs.get(name) if known else None
         if known is None or tariff is None:
             return None
         holds = at(known.lists[tariff.id], now)

@@ -89,11 +89,11 @@ async def settle(tx: Transaction, world: World, bills: Sequence[Bill]) -> None:
         elif bill.first:
             _charge(bill, _planned_cost(world, bill))
         if found is None:
-            _add(world, sums, bill)
+            _add(world, sums, bill, None)
     if priced:
         await _settle_priced(tx, world, priced)
         for one in priced:
-            _add(world, sums, one.bill)
+            _add(world, sums, one.bill, one.month)
     if sums:
         await costs.add(tx, bills[0].message.workspace_id, sums)
 
@@ -166,7 +166,7 @@ def _charge(bill: Bill, micros: int) -> None:
     bill.message.currency = bill.message.currency or bill.attempt.currency
 
 
-def _add(world: World, sums: Mapping[Kind, Sum], bill: Bill) -> None:
+def _add(world: World, sums: Mapping[Kind, Sum], bill: Bill, month: str | None) -> None:
     """Sum it up; a line that costs nothing and has no tariff is not worth a row."""
     attempt, before = bill.attempt, bill.attempt.cost_micros if not bill.first else 0
     if bill.told is not None:
@@ -174,26 +174,33 @@ def _add(world: World, sums: Mapping[Kind, Sum], bill: Bill) -> None:
         attempt.cost_micros = bill.told.micros
     if not attempt.cost_micros and not before and bill.row is None and not attempt.price_micros:
         return
-    one = sums[_kind(world, bill)]
+    one = sums[_kind(world, bill, month)]
     one.micros += attempt.cost_micros - before
     if bill.first:
         one.messages, one.parts = one.messages + 1, one.parts + attempt.parts
 
 
-def _kind(world: World, bill: Bill) -> Kind:
-    attempt = bill.attempt
-    line = world.lines.seen(attempt.workspace_id, attempt.line_id)
-    at = attempt.billed_at or 0
-    prices = world.lines.tariffs.of(line, at) if line and line.tariff else None
-    row = bill.row
-    if row is None and prices is not None:  # corrected: by the row that decided when it was billed
-        tiers = prices.book.tiers(attempt.message_class, attempt.address)
-        row = tiers[-1].row if tiers else None
+def _kind(world: World, bill: Bill, month: str | None) -> Kind:
+    """What it is summed up with; `month` where a tariff decided just now."""
+    attempt, row = bill.attempt, bill.row
+    if month is None:
+        month, row = _looked_up(world, attempt)
     return Kind(
-        tariffs.month_of(at, prices.tariff.zone if prices else "UTC"),
+        month,
         attempt.line_id,
         attempt.message_class.value,
         (row.destination if row else "") or destinations.country(attempt.address),
         attempt.currency,
         attempt.channel,
     )
+
+
+def _looked_up(world: World, attempt: Attempt) -> tuple[str, Row | None]:
+    """The month of an attempt, and the row that decided when it was billed; None: the line itself did."""
+    line = world.lines.seen(attempt.workspace_id, attempt.line_id)
+    at = attempt.billed_at or 0
+    prices = world.lines.tariffs.of(line, at) if line else None
+    if prices is None:
+        return tariffs.month_of(at, "UTC"), None
+    tiers = prices.book.tiers(attempt.message_class, attempt.address)
+    return tariffs.month_of(at, prices.tariff.zone), tiers[-1].row if tiers else None

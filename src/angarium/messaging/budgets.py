@@ -55,6 +55,14 @@ def counter_name(budget: Budget, period: Period) -> str:
     return f"{budget.name}.{budget.currency}@{period.name}"
 
 
+class _Open(msgspec.Struct, frozen=True):
+    """A budget in a day or month of its own."""
+
+    period: Period
+    counter: Counter
+    micros: int
+
+
 class Purse:
     """What may be spent by the messages that one transaction plans."""
 
@@ -62,7 +70,7 @@ class Purse:
         self.now = now
         self._policy = policy
         self._counters = {one.counter: one for one in counters}
-        self._periods: dict[str, Period] = {}
+        self._open: dict[tuple[str, str, str], _Open] = {}  # by what a budget goes by, the last that was met
         self.news: list[
             tuple[Counter, Budget, int]
         ] = []  # what is to be told: a budget has come to a per cent
@@ -74,9 +82,9 @@ class Purse:
         found = []
         for budget in self._policy.budgets:
             if _counts(budget, message_class, line, currency):
-                counter = self._counter(budget, at)
-                left = budget.micros - counter.reserved - counter.spent
-                found.append(Spending(budget, left, price_micros, counter.until))
+                met = self._met(budget, at)
+                left = met.micros - met.counter.reserved - met.counter.spent
+                found.append(Spending(budget, left, price_micros, met.counter.until))
         return tuple(found)
 
     def take(self, attempt: Attempt, line: str) -> None:
@@ -84,38 +92,38 @@ class Purse:
         names = []
         for budget in self._policy.budgets:
             if _counts(budget, attempt.message_class, line, attempt.currency):
-                counter = self._counter(budget, attempt.planned_at)
-                counter.reserved += attempt.price_micros
-                names.append(counter.counter)
-                self._look(budget, counter)
+                met = self._met(budget, attempt.planned_at)
+                met.counter.reserved += attempt.price_micros
+                names.append(met.counter.counter)
+                self._look(budget, met)
         attempt.budgets = " ".join(names)
 
     def full(self, spending: Sequence[Spending], at: int) -> None:
         """Something found no room: that is told once a day or month."""
         for one in spending:
             if one.price_micros > one.left_micros:
-                self._tell(one.budget, self._counter(one.budget, at), 100)
+                self._tell(one.budget, self._met(one.budget, at).counter, 100)
 
     def until(self, counter: str) -> int:
         """The end of a counter's day or month; 0 when this purse has not met it."""
         found = self._counters.get(counter)
         return found.until if found else 0
 
-    def _counter(self, budget: Budget, at: int) -> Counter:
-        period = self._periods.get(budget.every)
-        if period is None or not period.begins <= at < period.until:
-            period = self._periods[budget.every] = period_of(budget.every, at, self._policy.zone)
-        name = counter_name(budget, period)
-        found = self._counters.get(name)
-        if found is None:
-            found = self._counters[name] = Counter(name, period.until)
+    def _met(self, budget: Budget, at: int) -> _Open:
+        key = budget.name, budget.currency, budget.every
+        found = self._open.get(key)
+        if found is None or not found.period.begins <= at < found.period.until:
+            period = period_of(budget.every, at, self._policy.zone)
+            name = counter_name(budget, period)
+            counter = self._counters.setdefault(name, Counter(name, period.until))
+            found = self._open[key] = _Open(period, counter, budget.micros)
         return found
 
-    def _look(self, budget: Budget, counter: Counter) -> None:
+    def _look(self, budget: Budget, met: _Open) -> None:
         """Whether it has come to where a warning is due."""
-        come_to = counter.reserved + counter.spent
-        if budget.warn_at and come_to * 100 >= budget.warn_at * budget.micros:
-            self._tell(budget, counter, budget.warn_at)
+        come_to = met.counter.reserved + met.counter.spent
+        if budget.warn_at and come_to * 100 >= budget.warn_at * met.micros:
+            self._tell(budget, met.counter, budget.warn_at)
 
     def _tell(self, budget: Budget, counter: Counter, per_cent: int) -> None:
         if counter.told < per_cent:
