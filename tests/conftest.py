@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -20,6 +21,7 @@ hypothesis.settings.register_profile("angarium", deadline=None)
 if "CI" not in os.environ:  # there hypothesis chooses its own: the same examples each time, no deadline
     hypothesis.settings.load_profile("angarium")
 
+TESTS = Path(__file__).parent
 PROGRAM_FOLDERS = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/lib/kannel/test"))
 PACKAGES = {  # program: the Debian package that brings it
     "bearerbox": "kannel",
@@ -33,6 +35,20 @@ PACKAGES = {  # program: the Debian package that brings it
 # Every file of a test, and of the programs it starts: a sync that waits for a disk tells nothing here.
 if (memory := quick_folder()) is not None:
     tempfile.tempdir = os.environ["TMPDIR"] = str(memory)
+
+
+FIRST = ("e2e", "promises", "house", "security")  # long, or waiting: the end is not to wait for them
+LAST = ("channels", "protocols", "rules", "simulators")  # thousands, each soon done: shared out by the file
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In which order work is shared out among processes, and what is not shared out by the test."""
+    folders = {path: path.relative_to(TESTS).parts[0] for path in {item.path for item in items}}
+    items.sort(key=lambda item: (folders[item.path] in LAST) - (folders[item.path] in FIRST))
+    for item in items:
+        if folders[item.path] in LAST:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(TESTS))))
 
 
 def pytest_collection_finish() -> None:
