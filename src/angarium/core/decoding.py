@@ -196,9 +196,9 @@ def _first_bad_byte(body: bytes) -> int:
 
 
 def _place(body: bytes, byte: int) -> tuple[int, int]:
-    """A byte as line and column, both from 1, columns in characters."""
+    """A byte as line and column, both from 1, columns in characters. It may be in the middle of one."""
     before = body[:byte]
-    return before.count(b"\n") + 1, len(before.rpartition(b"\n")[2].decode()) + 1
+    return before.count(b"\n") + 1, len(before.rpartition(b"\n")[2].decode(errors="ignore")) + 1
 
 
 def _nul(document: Any) -> Problem:
