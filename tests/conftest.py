@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -21,7 +20,6 @@ hypothesis.settings.register_profile("angarium", deadline=None)
 if "CI" not in os.environ:  # there hypothesis chooses its own: the same examples each time, no deadline
     hypothesis.settings.load_profile("angarium")
 
-TESTS = Path(__file__).parent
 PROGRAM_FOLDERS = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/lib/kannel/test"))
 PACKAGES = {  # program: the Debian package that brings it
     "bearerbox": "kannel",
@@ -44,11 +42,11 @@ LAST = ("channels", "protocols", "rules", "simulators")  # thousands, each soon 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In which order work is shared out among processes, and what is not shared out by the test."""
-    folders = {path: path.relative_to(TESTS).parts[0] for path in {item.path for item in items}}
-    items.sort(key=lambda item: (folders[item.path] in LAST) - (folders[item.path] in FIRST))
+    places = {path: path.parent.name for path in {item.path for item in items}}
+    items.sort(key=lambda item: (places[item.path] in LAST) - (places[item.path] in FIRST))
     for item in items:
-        if folders[item.path] in LAST:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(TESTS))))
+        if places[item.path] in LAST:
+            item.add_marker(pytest.mark.xdist_group(f"{places[item.path]}/{item.path.name}"))
 
 
 def pytest_collection_finish() -> None:
