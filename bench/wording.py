@@ -1,12 +1,14 @@
 """How well content control tells advertising from service: precision and recall on labelled texts.
 
-`texts/` has messages in six languages, written and labelled without sight of the lists. Half are hard:
-service texts with prices, discounts and gifts in them; offers that ride on a service text or a greeting. A
-part, chosen by a hash, was not looked at while the lists were tuned (but for three of its errors, which a
-failing test showed in part; nothing was changed for them); its figures are the ones that count.
+`texts/` has messages in six languages. Most are hard: service texts with prices, discounts and gifts in
+them; offers that ride on a service text or a greeting. A quarter, chosen by a hash, was not looked at
+while the lists were tuned (but for three of its errors, which a failing test showed in part; nothing was
+changed for them); its figures are the ones that count. The first texts were written without sight of the
+lists; those of `trades/` by who widened them, before or after, and many of one trade tell the same in
+several languages: left out by the trade (`bench.weights`), they say more.
 
-*Veiled* texts sell without a word that says so ("Why not start with our tasting flight at $35?"). Words do
-not find most of them. They are told of apart, so that nobody believes otherwise.
+*Veiled* texts sell without a word that says so ("Why not start with our tasting flight at $35?"). Words
+do not find most of them. They are told of apart, so that nobody believes otherwise.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from pathlib import Path
 
 import msgspec
 
-from angarium.content.promotional import LANGUAGES, detect
+from angarium.content.phrases import LANGUAGES
+from angarium.content.promotional import detect
 
 TEXTS = Path(__file__).parent / "texts"
 HELD_BACK = 0.25  # share of the texts that nothing was tuned with; once looked at, a text counts no more
@@ -32,6 +35,7 @@ class Text(msgspec.Struct, frozen=True):
     promotional: bool
     kind: str  # easy, hard, veiled
     text: str
+    trade: str = ""  # of whoever writes; "" for the first 869 texts, which are of all
 
     @property
     def held_back(self) -> bool:
@@ -58,10 +62,12 @@ class Measured(msgspec.Struct, frozen=True):
 
 def texts() -> Iterator[Text]:
     """Every labelled text."""
-    for language in LANGUAGES:
-        with (TEXTS / f"{language}.tsv").open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-                yield Text(language, row["label"] == "promotional", row["kind"], row["text"])
+    for folder in (TEXTS, TEXTS / "trades"):
+        for language in LANGUAGES:
+            with (folder / f"{language}.tsv").open(encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+                    promotional, trade = row["label"] == "promotional", row.get("trade", "")
+                    yield Text(language, promotional, row["kind"], row["text"], trade)
 
 
 def score(some: Sequence[Text]) -> Score:
@@ -79,11 +85,15 @@ def measure() -> Measured:
     every = list(texts())
     spoken = [one for one in every if one.kind != "veiled"]
     held = [one for one in spoken if one.held_back]
+    veiled = [one for one in every if one.kind == "veiled" and one.held_back]
     scores = {
         "held back": score(held),
         "held back, hard": score([one for one in held if one.kind == "hard"]),
+        "held back, without a trade": score([one for one in held if not one.trade]),
+        "held back, with a trade": score([one for one in held if one.trade]),
         "tuned with": score([one for one in spoken if not one.held_back]),
-        "held back, veiled": score([one for one in every if one.kind == "veiled" and one.held_back]),
+        "held back, veiled": score(veiled),
+        "held back, veiled, without a trade": score([one for one in veiled if not one.trade]),
     }
     for language in LANGUAGES:
         scores[f"held back, {language}"] = score([one for one in held if one.language == language])

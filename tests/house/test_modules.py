@@ -110,6 +110,8 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("content", "parts"): "flows of layouts and partials",
     ("content", "parts_api"): "their JSON edge",
     ("content", "promotional"): "which words of a text promote",
+    ("content", "phrases"): "phrases of lists, and where they stand in a text",
+    ("content", "tokens"): "a text as the words in which it is compared",
     ("content", "wordlists"): "what it compares them with, a file a language",
     ("messaging", "cascade"): "which step is next",
     ("messaging", "routing"): "which line",
@@ -230,6 +232,7 @@ PURE = {
     "patterns_near",
     "patterns_rules",
     "phones",
+    "phrases",
     "places",
     "promotional",
     "reach",
@@ -247,6 +250,7 @@ PURE = {
     "tariffs",
     "tariffs_csv",
     "timeline",
+    "tokens",
     "uploads",
 }
 IMPURE = (

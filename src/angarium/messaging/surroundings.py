@@ -85,5 +85,4 @@ def _promotes(policy: ContentControl, text: str, _locale: str) -> list[Mark]:
     found = promotional.detect(text, policy.also, policy.never)
     if not found.is_likely:
         return []
-    counted = [mark for mark in found.marks if mark.strength in promotional.WEIGHTS]
-    return [Mark(mark.start, text[mark.start : mark.end], f"{mark.strength} {mark.kind}") for mark in counted]
+    return [Mark(one.start, text[one.start : one.end], one.said) for one in found.speaking()]
