@@ -13,7 +13,8 @@ that a person sees why:
 - what speaks against takes no more than a bound, or whoever adds an order number could say anything.
 
 From `likely` points on it is *likely* advertising, from `certain` on *certain*; both stand beside the
-weights. A workspace's own phrase makes a text likely whatever stands beside it.
+weights. A workspace's own phrase makes a text likely whatever stands beside it; two of them, or one in a
+text that is likely anyway, make it certain.
 
 Pure. What it is worth on texts that it was not tuned with is printed by `python -m bench --scenario
 wording`; the weights are learned anew from those that it may be tuned with by `python -m bench.weights`.
@@ -124,8 +125,10 @@ def detect(text: str, also: Sequence[str] = (), never: Sequence[str] = ()) -> De
     """What a text looks like. `also` are further phrases that promote for a workspace, `never` do not."""
     marks, ends = marked(text, also, never)
     points = score(kinds(marks, ends), WEIGHTS)
-    if any(mark.kind == "own" for mark in marks):  # a workspace knows what it means
-        points = max(points, WEIGHTS.likely)
+    own = sum(mark.kind == "own" for mark in marks)  # a workspace knows what it means
+    if own:
+        sure = own > 1 or points >= WEIGHTS.likely
+        points = max(points, WEIGHTS.certain if sure else WEIGHTS.likely)
     return Detection(points, tuple(marks))
 
 
