@@ -253,17 +253,8 @@ PURE = {
     "tokens",
     "uploads",
 }
-IMPURE = (
-    "asyncio",
-    "logging",
-    "os",
-    "pathlib",
-    "socket",
-    "structlog",
-    "subprocess",
-    "threading",
-    "angarium.storage",
-)
+IMPURE = ("asyncio", "logging", "os", "pathlib", "socket", "structlog", "subprocess", "threading")
+IMPURE += ("angarium.storage",)
 
 PROMISES = re.compile(r"\b(TOD[O]|FIXM[E]|XX[X]|HAC[K])\b")  # brackets: this line is no promise
 SQL = re.compile(
