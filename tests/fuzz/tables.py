@@ -71,8 +71,11 @@ def try_file(data: bytes) -> None:
             body = msgspec.msgpack.encode(frame)
             assert msgspec.msgpack.decode(body, type=worker.Frame) == frame
             if isinstance(frame, Batch):
-                rows += len(frame.drafts) + len(frame.failed) + frame.skipped
-                assert frame.rows == len(frame.drafts) + len(frame.failed) + frame.skipped
+                newcomers = len(frame.newcomers or ())
+                held = newcomers + len(frame.drafts) + len(frame.failed) + frame.skipped
+                rows += held
+                assert frame.rows == held
+                assert len(frame.drafts_of_newcomers()) == newcomers
 
 
 def try_sheet(data: bytes) -> None:

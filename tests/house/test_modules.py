@@ -58,6 +58,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("contacts", "activity"): "what can happen between us and a contact, summed up",
     ("contacts", "audience"): "the one way in to a set of contacts",
     ("contacts", "comparable"): "values of contacts as segments compare them",
+    ("contacts", "newcomers"): "those who are new, as the cells of their rows",
     ("contacts", "reindex"): "what segments look at, made anew",
     ("contacts", "segments"): "saved audiences: rules, and what is asked of the database",
     ("contacts", "segments_api"): "their JSON edge",

@@ -104,8 +104,35 @@ def listed(words: Collection[str]) -> str:
     return f"{APART}{APART.join(map(usual, sorted(words)))}{APART}" if words else ""
 
 
+def compared(
+    external_id: str | None,
+    name: str,
+    locale: str,
+    time_zone: str,
+    country: str,
+    tags: Collection[str],
+) -> tuple[str | None, ...]:
+    """What is looked at of a contact itself, in the order of its columns."""
+    return (
+        external_id and fold(external_id),
+        fold(name) or None,
+        usual(locale) or None,
+        usual(time_zone),
+        usual(country) or None,
+        listed(tags),
+    )
+
+
 def address_told(address: Address) -> str:
-    """An address with what is known of it, in front of it: verified, on the operator's blacklist."""
-    verified = "1" if address.verified_at > 0 else "0"
-    shielded = "1" if address.operator_blacklist else "0"
-    return f"{ADDRESS}{verified}{shielded}{address.kind}:{fold(address.value)}"
+    """An address with what is known of it."""
+    return address_cell(
+        address.kind,
+        address.value,
+        verified=address.verified_at > 0,
+        shielded=address.operator_blacklist,
+    )
+
+
+def address_cell(kind: str, value: str, *, verified: bool = False, shielded: bool = False) -> str:
+    """An address with what is known of it in front: verified, on the operator's blacklist."""
+    return f"{ADDRESS}{int(verified)}{int(shielded)}{kind}:{fold(value)}"

@@ -53,6 +53,7 @@ class Draft(msgspec.Struct, frozen=True, array_like=True, tag="draft", gc=False)
     addresses: tuple[tuple[str, str, bool], ...]  # kind, value, whether the operators shield it
     cleared: tuple[str, ...]  # kinds of address that are taken away first
     raw: str  # the cells
+    alone: bool = False  # no row before it named anything that it names
 
 
 class CellProblem(msgspec.Struct, frozen=True, array_like=True):
@@ -264,6 +265,7 @@ class Reader:
             tuple([(str(one.kind), one.value, one.operator_blacklist) for one in addresses]),
             self._kinds if clear else (),
             raw,
+            person.row == row and not person.others,
         )
 
     def _shared(self, address: Address, other: int) -> CellProblem:

@@ -21,8 +21,9 @@ from angarium.contacts.fields import FieldDefinition
 from angarium.contacts.imports.doubles import ROWS_MAX
 from angarium.contacts.imports.looking import Seen, look_at
 from angarium.contacts.imports.mapping import Mapping, Reading
-from angarium.contacts.imports.rows import Draft, Failed, Reader
+from angarium.contacts.imports.rows import Draft, Failed, Read, Reader
 from angarium.contacts.imports.tables import Table, Unreadable, opened
+from angarium.contacts.newcomers import Gathering, Newcomers
 
 MEMORY_MAX_BYTES = 2 << 30  # of addresses; a workbook that needs more is refused
 # Some hundredths of a second of the database, for which a message waits. With twice as many rows it writes a
@@ -50,11 +51,17 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
 
     until_row: int
     rows: int  # how many of them hold anything
-    drafts: tuple[Draft, ...]
+    drafts: tuple[Draft, ...]  # but for those of newcomers
     failed: tuple[Failed, ...]
     skipped: int
     done_bytes: int
     rows_known: int
+    newcomers: Newcomers | None  # people whom no row named before, and of whom there is no more to be known
+    newcomer_drafts: msgspec.Raw  # the same as drafts, for those who turn out to be there: seldom unpacked
+
+    def drafts_of_newcomers(self) -> tuple[Draft, ...]:
+        """What their rows say, in the same order."""
+        return _drafts.decode(self.newcomer_drafts) if self.newcomers else ()
 
 
 class End(msgspec.Struct, frozen=True, array_like=True, tag="end"):
@@ -74,6 +81,10 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True, tag="refusal"):
 
     problem: str
     remedy: str
+
+
+_drafts = msgspec.msgpack.Decoder(tuple[Draft, ...])
+_encode = msgspec.msgpack.Encoder().encode
 
 
 Frame = Batch | End | Found | Refusal
@@ -100,9 +111,7 @@ def batches(job: Job, reading: Reading) -> Iterator[Frame]:
 
 def _batches(job: Job, reading: Reading, table: Table) -> Iterator[Frame]:
     reader = Reader(job.mapping, job.heads, job.fields, min(job.rows_expected, ROWS_MAX))
-    drafts: list[Draft] = []
-    failed: list[Failed] = []
-    skipped = filled = row = held = 0
+    taken, row = Taken(), 0
     heads_due = reading.header  # the first row that holds anything
     for row, cells in enumerate(table, start=1):
         if heads_due:
@@ -114,22 +123,58 @@ def _batches(job: Job, reading: Reading, table: Table) -> Iterator[Frame]:
         if row <= job.after_row:
             continue
         if found is not None:
-            filled += 1
-            held += sum(map(len, cells))
-            if isinstance(found, Draft):
-                drafts.append(found)
-            elif isinstance(found, Failed):
-                failed.append(found)
-            else:
-                skipped += 1
-        if row % BATCH_ROWS == 0 or held > BATCH_CHARACTERS:
-            yield Batch(
-                row, filled, tuple(drafts), tuple(failed), skipped, table.done_bytes, table.rows_known
-            )
-            drafts, failed, skipped, filled, held = [], [], 0, 0, 0
+            taken.add(found, sum(map(len, cells)))
+        if row % BATCH_ROWS == 0 or taken.characters > BATCH_CHARACTERS:
+            yield taken.batch(row, table.done_bytes, table.rows_known)
+            taken = Taken()
     if row > job.after_row:
-        yield Batch(row, filled, tuple(drafts), tuple(failed), skipped, table.size, table.rows_known)
+        yield taken.batch(row, table.size, table.rows_known)
     yield End(row)
+
+
+class Taken:
+    """Rows that are to go as one batch."""
+
+    def __init__(self) -> None:
+        self.characters = self._rows = self._skipped = 0
+        self._drafts: list[Draft] = []
+        self._failed: list[Failed] = []
+        self._newcomers: list[Draft] = []
+
+    def add(self, found: Read, characters: int) -> None:
+        """Take a row."""
+        self._rows += 1
+        self.characters += characters
+        if isinstance(found, Draft):
+            (self._newcomers if is_newcomer(found) else self._drafts).append(found)
+        elif isinstance(found, Failed):
+            self._failed.append(found)
+        else:
+            self._skipped += 1
+
+    def batch(self, until_row: int, done_bytes: int, rows_known: int) -> Batch:
+        """All that was taken."""
+        gathering = Gathering()
+        for one in self._newcomers:
+            fields = {name: value for name, value in one.fields.items() if value is not None}
+            addresses = [(kind, value) for kind, value, _ in one.addresses]
+            gathering.add(one.external_id, one.name or "", one.place, fields, one.tags or (), addresses)
+        return Batch(
+            until_row,
+            self._rows,
+            tuple(self._drafts),
+            tuple(self._failed),
+            self._skipped,
+            done_bytes,
+            rows_known,
+            gathering.gathered(),
+            msgspec.Raw(_encode(self._newcomers)),
+        )
+
+
+def is_newcomer(draft: Draft) -> bool:
+    """Whether a row tells of somebody whom no row named before, and nothing that other tables keep too."""
+    return draft.alone and not draft.opted_out and not any(shielded for _, _, shielded in draft.addresses)
 
 
 def main(source: BinaryIO, sink: BinaryIO) -> None:

@@ -20,8 +20,9 @@ from angarium.contacts.imports.mapping import known_by
 from angarium.contacts.imports.rows import CellProblem, Draft, Failed
 from angarium.contacts.imports.store import Error, Import, Step
 from angarium.contacts.imports.worker import Batch
+from angarium.contacts.newcomers import Newcomers
 from angarium.contacts.rules import ADDRESSES_MAX, TAGS_MAX
-from angarium.contacts.store import Contact
+from angarium.contacts.store import Contact, newcomers, suppressions
 from angarium.core import ids
 from angarium.core.ids import IdMint
 from angarium.core.values import Address, AddressKind
@@ -53,15 +54,18 @@ async def write(
     tx: Transaction, ground: Ground, workspace_id: int, one: Import, from_row: int, batch: Batch, now: int
 ) -> Step:
     """Write a batch that begins after `from_row`; Overtaken when the import is elsewhere."""
-    known, contacts = await _there(tx, workspace_id, batch.drafts)
-    done = decide(ground.ids, one.mapping, batch.drafts, known, contacts, now)
+    new, drafts = await _newcomers(tx, ground, workspace_id, one, batch)
+    if new is not None:
+        await _welcome(tx, ground, workspace_id, one, new, now)
+    known, contacts = await _there(tx, workspace_id, drafts)
+    done = decide(ground.ids, one.mapping, drafts, known, contacts, now)
     failed = sorted([*done.failed, *map(_error, batch.failed)], key=lambda error: error.row)
     step = Step(
         from_row,
         batch.until_row,
         batch.done_bytes,
         batch.rows_known,
-        done.created_rows,
+        done.created_rows + (len(new) if new is not None else 0),
         done.changed_rows,
         done.skipped_rows + batch.skipped,
         len(failed),
@@ -93,6 +97,55 @@ async def _write(
     refused = {contact.id: contact.opted_out for contact in both if contact.opted_out}
     if refused:
         await consent_ledger.refuse(tx, ground, workspace_id, refused, one.actor, now, "import")
+
+
+async def _newcomers(
+    tx: Transaction, ground: Ground, workspace_id: int, one: Import, batch: Batch
+) -> tuple[Newcomers | None, Sequence[Draft]]:
+    """Those of a batch who are new and need no look, and the other rows, in their order.
+
+    No row names anything of a newcomer but rows after it, so newcomers may be written before all others.
+    """
+    new = batch.newcomers
+    if new is None:
+        return None, batch.drafts
+    if one.state == RUNNING:
+        those = await _seen_before(tx, ground, workspace_id, new)
+        if not those:
+            return new, batch.drafts
+        if len(those) < len(new):
+            found = [draft for at, draft in enumerate(batch.drafts_of_newcomers()) if at in those]
+            return new.without(those), _in_order(found, batch.drafts)
+    return None, _in_order(batch.drafts_of_newcomers(), batch.drafts)
+
+
+def _in_order(some: Iterable[Draft], others: Iterable[Draft]) -> list[Draft]:
+    return sorted((*some, *others), key=lambda draft: draft.row)
+
+
+async def _seen_before(tx: Transaction, ground: Ground, workspace_id: int, new: Newcomers) -> set[int]:
+    """Those, by their places, of whom anything is there: as a contact, or on the suppression list."""
+    external = {name: at for at, name in enumerate(new.contacts[0]) if name}
+    found = {external[name] for name in await contact_store.ids_by_external_id(tx, workspace_id, external)}
+    by_kind: dict[str, dict[str, int]] = {}
+    for kind, value, owner, _ in zip(*new.addresses, strict=True):
+        by_kind.setdefault(kind, {})[value] = owner
+    for kind, whose in by_kind.items():
+        there = await contact_store.ids_by_address(tx, workspace_id, AddressKind(kind), whose)
+        found |= {whose[value] for value in there}
+    if await suppressions.are_there_any(tx, workspace_id):
+        places = {(KINDS[kind], value): at for kind, whose in by_kind.items() for value, at in whose.items()}
+        listed = await suppression_list.look_up(tx, ground.vault, workspace_id, places)
+        found |= {places[place] for place in listed}
+    return found
+
+
+async def _welcome(
+    tx: Transaction, ground: Ground, workspace_id: int, one: Import, new: Newcomers, now: int
+) -> None:
+    given = [ground.ids.mint() for _ in range(len(new))]
+    await newcomers.welcome(tx, workspace_id, given, new, now)
+    await store.add_contacts(tx, workspace_id, one.id, given, now)
 
 
 async def _there(

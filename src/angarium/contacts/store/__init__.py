@@ -24,7 +24,8 @@ from sqlalchemy import (
 )
 
 from angarium.contacts.choice import first_of
-from angarium.contacts.likeness import BEGINS, as_sought
+from angarium.contacts.likeness import BEGINS
+from angarium.contacts.newcomers import contact_cells
 from angarium.contacts.store import activity, index, reachability
 from angarium.core.values import Address, AddressKind, Json, Standing
 from angarium.storage.bulk import BulkInsert, Statement, among
@@ -453,21 +454,20 @@ def _text(value: Any) -> str:
 
 
 def _contact_row(workspace_id: int, one: Contact) -> tuple[Any, ...]:
-    sought = as_sought(one.name)
     return (
         workspace_id,
         one.id,
-        one.external_id,
-        one.name,
-        sought,
-        sought[:BEGINS],
-        one.locale,
-        one.time_zone,
-        int(one.locale_is_guess),
-        int(one.time_zone_is_guess),
-        one.country,
-        _text(one.fields),
-        _text(one.tags),
+        *contact_cells(
+            one.external_id,
+            one.name,
+            one.locale,
+            one.time_zone,
+            int(one.locale_is_guess),
+            int(one.time_zone_is_guess),
+            one.country,
+            one.fields,
+            one.tags,
+        ),
         _text(sorted(one.opted_out)) if one.opted_out else "[]",
         _text(sorted(one.opted_in)) if one.opted_in else "[]",
         one.created_at,

@@ -10,15 +10,17 @@ and no rule needs an index of its own, so that writing a contact stays cheap. Ru
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import repeat
 from typing import Any
 
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select
 
 from angarium.contacts.activity import EVENTS
-from angarium.contacts.comparable import PLACES, Indexed, address_told, encoded, fold, listed, usual
+from angarium.contacts.comparable import PLACES, Indexed, address_told, compared, encoded, listed
 from angarium.contacts.consent import Choices
+from angarium.contacts.newcomers import Newcomers
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Transaction
 from angarium.storage.schema import Blob, Count, Id, Instant, Words, metadata
@@ -104,8 +106,10 @@ _existing = Statement(
 
 
 @cache
-def _writer(width: int) -> BulkInsert:
+def _writer(width: int, *, new: bool = False) -> BulkInsert:
     columns = (*FIXED, *(f"value_{place}" for place in range(width)))
+    if new:
+        return BulkInsert(contact_index, columns)
     changed = tuple(name for name in columns[2:] if name not in CHOSEN)
     return BulkInsert(contact_index, columns, conflict=KEY, update=changed)
 
@@ -119,11 +123,34 @@ async def write(tx: Transaction, workspace_id: int, contacts: Sequence[Indexed],
         return
     names = {name for one in contacts for name in one.fields}
     known = await _places_for(tx, workspace_id, names) if names or not new else {}
-    width = next(width for width in WIDTHS if width >= min(len(known), PLACES))
+    width = _width(known)
     await tx.insert(_writer(width), [_row(workspace_id, one, known, width) for one in contacts])
     if len(known) > PLACES:
         await tx.execute(_drop_values, workspace_id=workspace_id, ids=[one.id for one in contacts])
         await tx.insert(_insert_values, list(_further(workspace_id, contacts, known)))
+
+
+async def welcome(
+    tx: Transaction, workspace_id: int, contact_ids: Sequence[int], new: Newcomers, now: int
+) -> None:
+    """Write what is looked at of newcomers, to whom these ids were given."""
+    known = await _places_for(tx, workspace_id, new.values.keys()) if new.values else {}
+    width = _width(known)
+    values: list[Iterable[str | None]] = [repeat(None)] * width
+    for name, cells in new.values.items():
+        if (place := known.get(name, PLACES_MAX)) < width:
+            values[place] = cells
+    here, when, nothing = repeat(workspace_id), repeat(now), repeat("")
+    columns = (here, contact_ids, when, when, *new.compared, nothing, nothing, new.told, *values)
+    await tx.insert(_writer(width, new=True), list(zip(*columns, strict=False)))
+    further = [
+        (workspace_id, contact_id, place, cell)
+        for name, cells in new.values.items()
+        if PLACES <= (place := known.get(name, PLACES_MAX)) < PLACES_MAX
+        for contact_id, cell in zip(contact_ids, cells, strict=True)
+        if cell is not None
+    ]
+    await tx.insert(_insert_values, further)
 
 
 async def choose(tx: Transaction, workspace_id: int, chosen: Mapping[int, Choices]) -> None:
@@ -165,6 +192,10 @@ async def _places_for(tx: Transaction, workspace_id: int, names: Collection[str]
     return known | given
 
 
+def _width(known: Mapping[str, int]) -> int:
+    return next(width for width in WIDTHS if width >= min(len(known), PLACES))
+
+
 def _row(workspace_id: int, one: Indexed, known: Mapping[str, int], width: int) -> tuple[Any, ...]:
     values: list[str | None] = [None] * width
     for name, value in one.fields.items():
@@ -176,12 +207,7 @@ def _row(workspace_id: int, one: Indexed, known: Mapping[str, int], width: int) 
         one.id,
         one.created_at,
         one.updated_at,
-        one.external_id and fold(one.external_id),
-        fold(one.name) or None,
-        usual(one.locale) or None,
-        usual(one.time_zone),
-        usual(one.country) or None,
-        listed(one.tags),
+        *compared(one.external_id, one.name, one.locale, one.time_zone, one.country, one.tags),
         listed(one.opted_out),
         listed(one.opted_in),
         "".join([address_told(address) for address in one.addresses]),
