@@ -56,6 +56,25 @@ async def test_works_that_wait_are_one_commit(database: SqliteDatabase) -> None:
     assert await database.read(ids) == list(range(200))
 
 
+async def test_a_work_knows_whether_others_wait_for_it(file: SqliteDatabase) -> None:
+    queued = threading.Event()
+
+    async def alone(tx: Transaction) -> bool:
+        return tx.awaited
+
+    async def at_work_while_others_come(tx: Transaction) -> bool:
+        assert queued.wait(60)
+        return tx.awaited
+
+    assert not await file.run(alone)
+    first = asyncio.ensure_future(file.run(at_work_while_others_come))
+    others = [asyncio.ensure_future(file.run(alone)) for _ in range(2)]
+    await asyncio.wait([*others], timeout=0)  # a turn of the loop: they are queued
+    queued.set()
+    assert await first
+    assert await asyncio.gather(*others) == [True, True]  # they share a commit
+
+
 async def test_when_the_commit_fails_every_work_of_the_group_has_failed(database: SqliteDatabase) -> None:
     connection = await inner(database)
     connection.set_commit_hook(lambda: True)  # SQLite turns the COMMIT into a ROLLBACK

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,9 +11,15 @@ import pytest
 from sqlalchemy import Table, select
 
 from angarium.contacts import store
-from angarium.contacts.imports.store import import_contact
+from angarium.contacts.imports import store as imports
+from angarium.contacts.imports import worker
+from angarium.contacts.imports.mapping import reading
+from angarium.contacts.imports.store import Step, import_contact
+from angarium.contacts.imports.worker import Batch, Job
+from angarium.contacts.imports.writing import write_some
 from angarium.contacts.store import Contact
 from angarium.contacts.store.index import contact_index, contact_value
+from angarium.core import ids
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Row, Transaction
 from support.file_desk import Desk, counted
@@ -99,3 +107,36 @@ async def test_newcomers_among_those_who_are_there(desk: Desk) -> None:
     assert (there["C9"]["name"], there["C9"]["fields"]) == ("Nina", {"points": "5"})
     assert there["C8"]["opted_out"] == ["promotional"]
     assert len(await desk.house.ground.db.read(cells, import_contact)) == 6
+
+
+async def test_several_batches_are_one_transaction_until_somebody_waits(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite, where others wait; on PostgreSQL they are written at once."""
+    ground, workspace_id = desk.house.ground, desk.mine.workspace_id
+    one = await desk.send(table(*PEOPLE))
+    assert (await desk.mine.ask("POST", f"/v1/imports/{one['id']}/start")).status == 202
+    found = await ground.db.read(imports.get, workspace_id, ids.read("import", one["id"]))
+    assert found is not None
+    monkeypatch.setattr(worker, "BATCH_ROWS", 1)
+    path = str(desk.house.imports.shelf.path(found.id))
+    job = Job(path=path, mapping=found.mapping, heads=found.seen.look.heads)
+    frames = worker.batches(job, reading(found.seen.look, found.mapping))
+    batches = [frame for frame in frames if isinstance(frame, Batch)]
+    queued = threading.Event()
+
+    given = (ground, workspace_id, found)
+    steps = await ground.db.run(write_some, *given, 0, batches[:2], 9, 1)
+    assert [step.until_row for step in steps] == [2, 3]
+
+    async def while_others_come(tx: Transaction) -> list[Step]:
+        if tx.dialect == "sqlite":
+            assert queued.wait(60)
+        return await write_some(tx, *given, 3, batches[2:], 9, 2)
+
+    writing = asyncio.ensure_future(ground.db.run(while_others_come))
+    other = asyncio.ensure_future(ground.db.run(cells, import_contact))
+    await asyncio.wait([other], timeout=0)  # a turn of the loop: it is queued
+    queued.set()
+    assert [step.until_row for step in await writing] == ([4] if ground.db.dialect == "sqlite" else [4, 5, 5])
+    await other

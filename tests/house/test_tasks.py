@@ -13,6 +13,7 @@ BEGINNERS = {"create_task", "ensure_future", "TaskGroup"}
 KEPT = {  # where tasks are begun, and who holds them and hears what they raise
     "core/service.py": "the supervisor: it holds every loop, starts it again, and tells",
     "core/batches.py": "the batcher holds its one task; what the work raises goes to whoever waits for it",
+    "contacts/imports/process.py": "it reads ahead, held by whoever reads; what is raised comes last",
     "channels/kit.py": "one for each submission, held until it has ended; what it raises is an outcome",
     "channels/smtp.py": "the same, and one that connects, which catches whatever is raised",
     "protocols/smpp_link.py": "one for each bind, held by it; it catches what is raised, and connects again",

@@ -60,6 +60,10 @@ class Transaction(Protocol):
 
     dialect: str
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for this one to end. Whoever has much to write may then stop in between."""
+
     async def rows(self, statement: Statement, /, **values: Any) -> list[Row]:
         """All rows of a query, or of a change that returns some."""
 

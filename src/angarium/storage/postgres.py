@@ -158,6 +158,7 @@ class PostgresTransaction:
     """The verbs on one connection."""
 
     dialect = "postgresql"
+    awaited = False  # others run beside it
 
     def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
         self._connection = connection

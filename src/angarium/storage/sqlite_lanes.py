@@ -32,9 +32,16 @@ class SqliteTransaction:
 
     dialect = "sqlite"
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, waiting: Callable[[], int]) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
+        self._waiting = waiting  # how many jobs nobody has taken yet
+        self.alone = True  # no other work is in the same commit
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a work waits for this one, in the same commit or for the next."""
+        return not self.alone or self._waiting() > 0
 
     async def rows(self, statement: Statement, /, **values: Any) -> list[Row]:
         """All rows."""
@@ -132,8 +139,9 @@ def commit_group(connection: apsw.Connection, tx: SqliteTransaction, jobs: Seque
     """Run the jobs in one transaction and commit it; what it raises is the failure of every job."""
     try:
         _begin(connection)
+        tx.alone = len(jobs) == 1
         for job in jobs:
-            job.outcome = _run_within(connection, tx, job, alone=len(jobs) == 1)
+            job.outcome = _run_within(connection, tx, job)
         if connection.in_transaction:
             connection.execute("COMMIT")
     except BaseException:
@@ -152,17 +160,17 @@ def _begin(connection: apsw.Connection) -> None:
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
 
 
-def _run_within(connection: apsw.Connection, tx: SqliteTransaction, job: _Job, *, alone: bool) -> Any:
-    if not alone:
+def _run_within(connection: apsw.Connection, tx: SqliteTransaction, job: _Job) -> Any:
+    if not tx.alone:
         connection.execute("SAVEPOINT work")
     try:
         result = _drive(job, tx)
     except BaseException as error:
         if not connection.in_transaction:  # SQLite gave the whole group up: disk full, I/O error
             raise
-        connection.execute("ROLLBACK" if alone else "ROLLBACK TO work; RELEASE work")
+        connection.execute("ROLLBACK" if tx.alone else "ROLLBACK TO work; RELEASE work")
         return _Failed(error)
-    if not alone:
+    if not tx.alone:
         connection.execute("RELEASE work")
     return result
 
@@ -242,7 +250,7 @@ class ThreadLane:
             await asyncio.to_thread(thread.join)
 
     def _serve(self, connection: apsw.Connection) -> None:
-        tx = SqliteTransaction(connection)
+        tx = SqliteTransaction(connection, self._jobs.qsize)
         closing = False
         while not closing:
             jobs, closing = self._take()
@@ -270,9 +278,9 @@ class LoopLane:
         self._loop = loop
         self._health = health
         self._connection = connection
-        self._tx = SqliteTransaction(connection)
-        self._process = process
         self._jobs: deque[_Job] = deque()
+        self._tx = SqliteTransaction(connection, lambda: len(self._jobs))
+        self._process = process
 
     @property
     def waiting(self) -> int:

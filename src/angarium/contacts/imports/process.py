@@ -70,6 +70,51 @@ class Worker:
                 return
 
 
+class Ahead:
+    """Batches of a worker, read while others are written: as many at once as have come meanwhile."""
+
+    def __init__(self, worker: Worker, most: int) -> None:
+        self._worker = worker
+        self._most = most
+        self._come: asyncio.Queue[Batch | Exception | None] = asyncio.Queue(most)
+        self._held: list[Batch | Exception | None] = []  # the last is what there is at the end
+        self._reading: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._reading = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+
+    async def some(self) -> list[Batch]:
+        """The next batches, which are the next until they are `done`; none at the end. Raises as `frames`."""
+        if not self._held:
+            self._held.append(await self._come.get())
+        while len(self._held) < self._most and not self._come.empty():
+            self._held.append(self._come.get_nowait())
+        first = self._held[0]
+        if isinstance(first, Exception):
+            raise first
+        return [one for one in self._held if isinstance(one, Batch)]
+
+    def done(self, count: int) -> None:
+        """So many of them need not come again."""
+        del self._held[:count]
+
+    async def _read(self) -> None:
+        end: Exception | None = None
+        try:
+            async for frame in self._worker.frames():
+                if isinstance(frame, Batch):
+                    await self._come.put(frame)
+        except Exception as error:  # told to whoever waits for the next batch
+            end = error
+        await self._come.put(end)
+
+
 async def looked_at(job: Job) -> Seen:
     """A first look at a file, in a process of its own; Unreadable when it is no table."""
     try:

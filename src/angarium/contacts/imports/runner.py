@@ -1,13 +1,15 @@
 """What works on imports by itself: one after the other, a batch at a time, from where it was left.
 
-A batch is one transaction among all others, small enough that a message which wants to be accepted waits
-for a few hundredths of a second. Nothing is remembered between two batches but in the database; whatever
-stops this process, the next one goes on with the row after the last that was committed.
+A batch is small enough that a message which wants to be accepted waits for some hundredths of a second. While
+nobody waits, several go into one transaction, which costs less; it ends when somebody comes. Nothing is
+remembered between two batches but in the database; whatever stops this process, the next one goes on with the
+row after the last that was committed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
@@ -17,11 +19,11 @@ from angarium.contacts import store as contact_store
 from angarium.contacts.imports import flows, store
 from angarium.contacts.imports.flows import CHECKED, DONE, FAILED, PAUSED, TOPIC, UNDOING, UNDONE, Imports
 from angarium.contacts.imports.mapping import reading
-from angarium.contacts.imports.process import Worker
+from angarium.contacts.imports.process import Ahead, Worker
 from angarium.contacts.imports.store import Import
 from angarium.contacts.imports.tables import Unreadable
 from angarium.contacts.imports.worker import Batch, Job
-from angarium.contacts.imports.writing import RUNNING, Overtaken, write
+from angarium.contacts.imports.writing import RUNNING, Overtaken, write_some
 from angarium.core.clock import micros
 from angarium.core.service import Supervisor
 from angarium.storage import facts
@@ -33,6 +35,7 @@ log = structlog.get_logger()
 POLL_S = 5.0
 TIDY_EVERY_S = 3_600.0
 TRIES_MAX = 5  # of a batch that meets a contact which somebody writes at the same moment
+AT_ONCE = 2  # batches in a transaction, while nobody waits for it
 UNDO_BATCH = 500
 TIDY_BATCH = 100
 
@@ -118,13 +121,13 @@ class Runner:
             rows_expected=one.seen.rows_estimated,
         )
         row, failed = one.rows_done, one.failed
-        async with Worker(job) as worker:
-            async for frame in worker.frames():
-                if not isinstance(frame, Batch):
-                    break
-                step = await self._write(workspace_id, one, row, frame)
-                row, failed = frame.until_row, failed + step.failed
-                if failed >= one.mapping.errors_max and one.state == RUNNING:
+        most = one.mapping.errors_max if one.state == RUNNING else sys.maxsize
+        async with Worker(job) as worker, Ahead(worker, AT_ONCE) as ahead:
+            while batches := await ahead.some():
+                steps = await self._write(workspace_id, one, row, batches, most - failed)
+                ahead.done(len(steps))
+                row, failed = steps[-1].until_row, failed + sum(step.failed for step in steps)
+                if failed >= most:
                     reason = f"{failed} rows are in error; mend the mapping, or raise errors_max"
                     await self._ground.db.run(
                         store.move, workspace_id, one.id, (RUNNING,), PAUSED, self._ground.clock.now(), reason
@@ -132,14 +135,17 @@ class Runner:
                     return
         await self._end(workspace_id, one, DONE if one.state == RUNNING else CHECKED, "")
 
-    async def _write(self, workspace_id: int, one: Import, row: int, batch: Batch) -> store.Step:
+    async def _write(
+        self, workspace_id: int, one: Import, row: int, batches: Sequence[Batch], errors_left: int
+    ) -> list[store.Step]:
         ground = self._ground
+        given = (ground, workspace_id, one, row, batches, errors_left)
         for _ in range(TRIES_MAX - 1):
             try:
-                return await ground.db.run(write, ground, workspace_id, one, row, batch, ground.clock.now())
+                return await ground.db.run(write_some, *given, ground.clock.now())
             except Conflict:
                 continue
-        return await ground.db.run(write, ground, workspace_id, one, row, batch, ground.clock.now())
+        return await ground.db.run(write_some, *given, ground.clock.now())
 
     async def _end(self, workspace_id: int, one: Import, state: str, reason: str) -> None:
         now = self._ground.clock.now()

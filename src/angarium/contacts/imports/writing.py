@@ -50,6 +50,27 @@ class Decided(msgspec.Struct):
     failed: list[Error] = []
 
 
+async def write_some(
+    tx: Transaction,
+    ground: Ground,
+    workspace_id: int,
+    one: Import,
+    from_row: int,
+    batches: Sequence[Batch],
+    errors_left: int,
+    now: int,
+) -> list[Step]:
+    """Write batches, at least one, until somebody waits or no errors are left; what became of each."""
+    steps: list[Step] = []
+    for batch in batches:
+        step = await write(tx, ground, workspace_id, one, from_row, batch, now)
+        steps.append(step)
+        from_row, errors_left = step.until_row, errors_left - step.failed
+        if tx.awaited or errors_left <= 0:
+            break
+    return steps
+
+
 async def write(
     tx: Transaction, ground: Ground, workspace_id: int, one: Import, from_row: int, batch: Batch, now: int
 ) -> Step:
