@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,11 @@ from python_calamine import CalamineWorkbook
 from angarium.campaigns import flows, recipients, report
 from angarium.campaigns.recipients import Wanted
 from angarium.contacts.exports.writer import Job, write
+from angarium.core.problems import Problem
 from angarium.core.values import Reason, ReceiptStatus
+from angarium.messaging.robots import Visitor
+from angarium.messaging.store import links as link_store
+from angarium.messaging.visits import Visits
 from support.marketer import PEOPLE, Marketer
 from support.relay import NO_ANSWER, Relay, refused
 
@@ -168,3 +173,33 @@ async def test_the_same_comes_as_a_workbook(told: tuple[Marketer, int], tmp_path
     by_id = {row[1]: row for row in rows}
     assert by_id["c4"][recipients.COLUMNS.index("state")] == "read"
     assert by_id["=1+1"][2] == "سارا 王小明"
+
+
+async def test_arms_may_be_compared_by_clicks(relay: Relay) -> None:
+    marketer = await Marketer(relay).open(people=30)
+    await relay.template("one", "See https://shop.example/one", "promotional")
+    await relay.template("two", "See https://shop.example/two", "promotional")
+    arms = [{"name": "A", "template": "one"}, {"name": "B", "template": "two"}]
+    given = {"template": "", "variables": {}, "experiment": {"arms": arms, "goal": "clicked"}, "track": True}
+    with pytest.raises(Problem) as caught:
+        await marketer.begin(**given)
+    assert [one.field for one in caught.value.fields] == ["track"]  # no address that links can begin with
+    await relay.policy("links", base_url="https://go.shop.example")
+    campaign_id = await marketer.begin(**given)
+    await marketer.run(campaign_id)
+    visits, clicked = Visits(relay.world, Counter()), 0
+    for attempt in await relay.claim("sms"):
+        await relay.answer(attempt, relay.accepted())
+        links = await marketer.db.read(link_store.of_messages, relay.workspace_id, [attempt.message_id])
+        ((url, link_id),) = links[attempt.message_id].items()
+        assert url.encode() not in attempt.content
+        if url.endswith("two"):
+            link = await marketer.db.read(link_store.by_id, link_id)
+            assert link is not None
+            relay.clock.advance(60)
+            visits.add(link, Visitor.PERSON if clicked % 2 else Visitor.SCANNER)
+            clicked += 1
+    await visits.write(relay.clock.now() + 60_000_000)
+    now = relay.clock.now()
+    found = await marketer.db.read(report.count, relay.world, relay.workspace_id, campaign_id, now)
+    assert [arm["reached"] for arm in found["experiment"]["arms"]] == [0, clicked // 2]

@@ -29,7 +29,7 @@ Z = 1.959964  # of the normal distribution, both sides of 95 %
 POWER_Z = 0.841621  # of the same, one side of 80 %
 CONTROL = -1  # the arm that is told nothing
 
-Goal = Literal["delivered", "read"]
+Goal = Literal["delivered", "read", "clicked"]
 
 
 class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

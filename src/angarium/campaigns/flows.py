@@ -19,7 +19,7 @@ from angarium.core import ids
 from angarium.core.clock import micros
 from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found
 from angarium.core.values import MessageClass
-from angarium.messaging import course, halts, steps, wording
+from angarium.messaging import course, halts, steps, tracking, wording
 from angarium.messaging.accept import DEADLINE_S
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
@@ -263,6 +263,7 @@ async def freeze(tx: Transaction, world: World, workspace_id: int, given: Campai
     if given.schedule.window is not None:  # it holds at every step, however late one comes
         way.steps, strange = steps.within(way.steps, given.schedule.window, "schedule.window")
         way.version_id, wrong = 0, [*wrong, *strange]
+    wrong += tracking.unmet(world, workspace_id, given.track)
     if words and way.steps:
         wrong += _unfit(world, workspace_id, way.steps, words[0].message_class)
     if wrong:

@@ -130,6 +130,9 @@ async def _experiment(tx: Transaction, one: Campaign, open_: int) -> Document | 
     for arm, state, number in await recipient_store.by_arm(tx, one.workspace_id, one.id):
         told[arm] += number
         reached[arm] += number if state in hoped_for else 0
+    if asked.goal == "clicked":
+        label = flows.label(one.id)
+        reached = Counter(await recipient_store.clicked_by_arm(tx, one.workspace_id, one.id, label))
     tallies = {arm.name: Tally(told[place], reached[place]) for place, arm in enumerate(asked.arms)}
     is_over = one.state in OVER and not open_
     return {

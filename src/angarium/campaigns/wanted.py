@@ -40,6 +40,7 @@ class CampaignInput(
     channel: str = ""
     line: str = ""
     schedule: Schedule = Schedule()
+    track: bool | None = None  # whether clicks and openings are counted; None: as the policy `links` says
     pause_when: PauseWhen = PauseWhen()
     deadline_s: Annotated[float, msgspec.Meta(ge=DEADLINE_MIN_S, le=DEADLINE_MAX_S)] | None = None
 
@@ -76,6 +77,7 @@ def telling_of(
         kept.deadline_s,
         until,
         given.variables,
+        given.track,
     )
 
 
@@ -101,5 +103,8 @@ def flaws(given: CampaignInput) -> Iterator[FieldProblem]:
             "one of " + ", ".join(WAYS),
             shown(", ".join(named)),
         )
+    if given.experiment is not None and given.experiment.goal == "clicked" and given.track is False:
+        remedy = "track: true, or another goal"
+        yield FieldProblem("experiment.goal", "is not counted where nothing is tracked", remedy, "clicked")
     if given.variables and len(msgspec.json.encode(given.variables)) > VARIABLES_BYTES_MAX:
         yield FieldProblem("variables", "are too large", f"at most {VARIABLES_BYTES_MAX} bytes")

@@ -51,7 +51,12 @@ def misfit(world: World, message: Message, asked: bool | None) -> FieldProblem |
         return None
     if message.message_class is MessageClass.OTP:
         return FieldProblem("track", "a code is never tracked", "leave track out", "true")
-    if not world.public_url and not world.policies.of(message.workspace_id).links.base_url:
-        remedy = "set base_url in PUT /v1/policies/links, or ANGARIUM_PUBLIC_URL of the server"
-        return FieldProblem("track", "there is no address that links can begin with", remedy, "true")
-    return None
+    return next(iter(unmet(world, message.workspace_id, asked)), None)
+
+
+def unmet(world: World, workspace_id: int, asked: bool | None) -> list[FieldProblem]:
+    """What a workspace lacks to track what asks for it."""
+    if not asked or world.public_url or world.policies.of(workspace_id).links.base_url:
+        return []
+    remedy = "set base_url in PUT /v1/policies/links, or ANGARIUM_PUBLIC_URL of the server"
+    return [FieldProblem("track", "there is no address that links can begin with", remedy, "true")]

@@ -11,6 +11,8 @@ import msgspec
 from sqlalchemy import bindparam, case, func, select
 
 from angarium.campaigns.store.tables import campaign_member
+from angarium.messaging.robots import Visitor
+from angarium.messaging.store.links import link_visit
 from angarium.messaging.store.tables import message
 from angarium.storage.bulk import Statement, among
 from angarium.storage.database import Transaction
@@ -68,6 +70,25 @@ _by_arm = Statement(
     .where(*_of_campaign, _member.c.message_id != 0)
     .group_by(_member.c.variant, message.c.state)
 )
+_clicked_by_arm = Statement(
+    select(_member.c.variant, func.count(link_visit.c.message_id.distinct()))
+    .select_from(
+        _member.join(
+            link_visit,
+            (link_visit.c.workspace_id == _member.c.workspace_id)
+            & (link_visit.c.message_id == _member.c.message_id),
+        )
+    )
+    .where(
+        *_of_campaign,
+        _member.c.message_id != 0,
+        link_visit.c.label == bindparam("label"),
+        link_visit.c.label != "",
+        link_visit.c.by == Visitor.PERSON.value,
+        link_visit.c.picture == 0,
+    )
+    .group_by(_member.c.variant)
+)
 _these = Statement(
     select(
         _member.c.contact_id,
@@ -91,6 +112,12 @@ async def by_arm(tx: Transaction, workspace_id: int, campaign_id: int) -> list[t
     """How many messages of each arm are in each state."""
     rows = await tx.rows(_by_arm, workspace_id=workspace_id, campaign_id=campaign_id)
     return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def clicked_by_arm(tx: Transaction, workspace_id: int, campaign_id: int, label: str) -> dict[int, int]:
+    """Of how many messages of each arm a person followed a link."""
+    asked = {"workspace_id": workspace_id, "campaign_id": campaign_id, "label": label}
+    return {row[0]: row[1] for row in await tx.rows(_clicked_by_arm, **asked)}
 
 
 async def glances(
