@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from angarium.accounts import factors
 from angarium.accounts import store as accounts
 from angarium.accounts.notary import seal_cell
 from angarium.accounts.sso import secret_cell
@@ -206,6 +207,8 @@ async def _is_stale(house: House) -> bool:
         for line in await ground.db.read(line_store.all_of, workspace.id):
             if not lines.is_newest(ground.vault, line):
                 return True
+    if await ground.db.run(factors.stale, ground.vault):
+        return True
     found = await ground.db.read(instance.known)
     return found is not None and found.seal is not None and not ground.vault.is_newest(found.seal)
 
@@ -216,6 +219,7 @@ async def _seal_anew(house: House) -> int:
         total += await ground.db.run(lines.seal_anew, ground.vault, workspace.id)
         for cells in CELLS:
             total += await ground.db.run(cells.seal_anew, ground.vault, workspace.id)
+    total += await ground.db.run(factors.seal_anew, ground.vault)
     return total + await ground.db.run(instance.seal_anew, ground.vault)
 
 

@@ -19,6 +19,7 @@ from angarium.accounts.store.people import Person
 from angarium.core.clock import MICROS
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
+from angarium.storage.vault import Vault
 
 SECRET_BYTES = 20  # RFC 4226 §4, R6
 STEP_S = 30
@@ -100,6 +101,27 @@ async def take_away(tx: Transaction, person: Person) -> None:
     """No codes any more, neither of an app nor for recovery."""
     await store.save(tx, msgspec.structs.replace(person, totp=None, totp_asked=None))
     await store.set_codes(tx, person.id, [])
+
+
+async def stale(tx: Transaction, vault: Vault) -> list[Person]:
+    """Those of whom a secret is sealed with an older key."""
+    return [
+        one
+        for one in await store.with_app(tx)
+        if not all(vault.is_newest(sealed) for sealed in (one.totp, one.totp_asked) if sealed is not None)
+    ]
+
+
+async def seal_anew(tx: Transaction, vault: Vault) -> int:
+    """Seal all secrets with the newest key; of how many people there were others."""
+    found = await stale(tx, vault)
+    for one in found:
+        totp, asked_for = [
+            None if sealed is None else vault.sealed_anew(sealed, cell(one.id))
+            for sealed in (one.totp, one.totp_asked)
+        ]
+        await store.save(tx, msgspec.structs.replace(one, totp=totp, totp_asked=asked_for))
+    return len(found)
 
 
 def _shown(secret: bytes) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -158,6 +159,12 @@ _use_step = Statement(
     .values(totp_step=bindparam("step"))
 )
 _everybody = Statement(select(*_person_columns).order_by(person.c.id))
+_with_app = Statement(
+    select(*_person_columns)
+    .where(or_(person.c.totp.is_not(None), person.c.totp_asked.is_not(None)))
+    .order_by(person.c.id)
+    .with_for_update()
+)
 
 _add_code = Statement(insert(recovery_code))
 _use_code = Statement(
@@ -239,6 +246,11 @@ async def by_email(tx: Transaction, email: str) -> Person | None:
 async def everybody(tx: Transaction) -> list[Person]:
     """Every person of this server."""
     return [Person(*row) for row in await tx.rows(_everybody)]
+
+
+async def with_app(tx: Transaction) -> list[Person]:
+    """Those who have codes of an app, or asked for them; held until the end of the transaction."""
+    return [Person(*row) for row in await tx.rows(_with_app)]
 
 
 async def save(tx: Transaction, changed: Person) -> None:
