@@ -263,7 +263,8 @@ def make_vault(settings: Settings) -> Vault:
     opening.check_key(settings.key_file)
     chance = SystemChance()
     file = Path(settings.key_file)
-    return Vault(key_file(file, chance), chance, file)
+    keys = key_file(file, chance)
+    return Vault(keys.sealing, chance, file, keys.hashing)
 
 
 def application(house: House) -> Litestar:

@@ -88,6 +88,11 @@ def _files(settings: Settings) -> list[Finding]:
 async def _contents(ground: Ground) -> AsyncIterator[Finding]:
     workspaces = await ground.db.read(accounts.workspaces)
     restored = await ground.db.read(instance.known)
+    if restored is not None:
+        try:
+            opening.opened(ground.vault, restored)
+        except Problem as problem:
+            yield Finding("bad", f"{problem.title}.", problem.detail)
     if restored is not None and restored.restored_at is not None:
         shares = [one for space in workspaces for one in await ground.db.read(held.summary, space.id)]
         count = sum(share.messages for share in shares)

@@ -10,10 +10,20 @@ from pathlib import Path
 import pytest
 
 from angarium.core.clock import SystemChance
-from angarium.storage.vault import KEY_BYTES, NotOpened, Vault, key_file, keys_from
+from angarium.storage.vault import (
+    KEY_BYTES,
+    Keys,
+    NotOpened,
+    Vault,
+    add_key,
+    key_file,
+    keys_from,
+    only_newest_key,
+)
 
 CHANCE = SystemChance()
 KEY, OTHER = bytes(range(32)), bytes(32)
+SECRET = "hashing:" + urlsafe_b64encode(KEY).decode() + "\n"
 HERE = "1/line/2/settings/password"
 
 
@@ -30,7 +40,7 @@ def test_no_two_seals_are_alike_and_none_shows_its_secret() -> None:
     assert not any("secret" in text for text in sealed)
 
 
-def test_a_keyed_hash_is_of_its_data_purpose_and_oldest_key() -> None:
+def test_a_keyed_hash_is_of_its_data_its_purpose_and_the_secret() -> None:
     vault = Vault([KEY], CHANCE)
     hashed = vault.keyed_hash(b"+380501234567", "log/phone")
     assert len(hashed) == 32
@@ -40,10 +50,11 @@ def test_a_keyed_hash_is_of_its_data_purpose_and_oldest_key() -> None:
         vault.keyed_hash(b"+380501234568", "log/phone"),
         vault.keyed_hash(b"+380501234567", "idempotency"),
         Vault([OTHER], CHANCE).keyed_hash(b"+380501234567", "log/phone"),
+        Vault([KEY], CHANCE, hashing=OTHER).keyed_hash(b"+380501234567", "log/phone"),
         sha256(b"+380501234567").digest(),
     }
     assert hashed not in others
-    assert len(others) == 4
+    assert len(others) == 5
 
 
 def test_it_opens_nowhere_else() -> None:
@@ -88,7 +99,7 @@ def test_a_vault_without_a_proper_key(keys: list[bytes]) -> None:
 def test_a_key_file_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "vault.key"
     keys = key_file(path, CHANCE)
-    assert [len(key) for key in keys] == [KEY_BYTES]
+    assert [len(key) for key in (*keys.sealing, keys.hashing)] == [KEY_BYTES] * 2
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert key_file(path, CHANCE) == keys
     assert list(tmp_path.iterdir()) == [path]
@@ -96,12 +107,43 @@ def test_a_key_file_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_second_key_is_a_line_before_the_first(tmp_path: Path) -> None:
     path = tmp_path / "vault.key"
-    (first,) = key_file(path, CHANCE)
-    path.write_text(urlsafe_b64encode(KEY).decode() + "\n" + path.read_text())
-    assert key_file(path, CHANCE) == [KEY, first]
+    keys = key_file(path, CHANCE)
+    path.write_text(line_of(KEY) + path.read_text())
+    assert key_file(path, CHANCE) == Keys((KEY, *keys.sealing), keys.hashing)
 
 
-@pytest.mark.parametrize("text", ["", "\n", "abcd", "not base64!"])
+def line_of(key: bytes) -> str:
+    return urlsafe_b64encode(key).decode() + "\n"
+
+
+def vault_of(path: Path) -> Vault:
+    keys = key_file(path, CHANCE)
+    return Vault(keys.sealing, CHANCE, path, keys.hashing)
+
+
+@pytest.mark.parametrize("before", ["", line_of(KEY), line_of(OTHER) + line_of(KEY)])
+def test_hashes_stay_when_keys_are_changed_and_taken_out(tmp_path: Path, before: str) -> None:
+    """Of a file that is made now, and of those from before; for a server that runs meanwhile, too."""
+    path = tmp_path / "vault.key"
+    if before:
+        path.write_text(before)
+    running = vault_of(path)
+    hashed = running.keyed_hash(b"+380501234567", "suppression")
+    assert not before or hashed == Vault([KEY], CHANCE).keyed_hash(b"+380501234567", "suppression")
+    count = len(key_file(path, CHANCE).sealing)
+    add_key(path, CHANCE)
+    assert only_newest_key(path) == count
+    assert len(key_file(path, CHANCE).sealing) == 1
+    assert vault_of(path).keyed_hash(b"+380501234567", "suppression") == hashed
+    running.look_again()
+    assert running.newest == vault_of(path).newest
+    assert running.keyed_hash(b"+380501234567", "suppression") == hashed
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", "abcd", "not base64!", SECRET, line_of(KEY) + "hashing:abcd", line_of(KEY) + 2 * SECRET],
+)
 def test_a_key_file_with_something_else_in_it(text: str) -> None:
     with pytest.raises(ValueError, match=r"32 bytes|padding|base64"):
         keys_from(text)

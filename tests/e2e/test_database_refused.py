@@ -174,7 +174,15 @@ async def test_a_key_that_is_gone(kept: Shop) -> None:
     assert not key.exists()
 
 
+def without_secret(key: Path) -> None:
+    key.write_text(key.read_text().partition("hashing:")[0])
+
+
 async def test_a_key_of_somebody_else(kept: Shop) -> None:
+    without_secret(kept.folder / "angarium.key")
+    assert "The key file has another secret of hashes" in await refusal(kept)
+    status, said = await kept.command("doctor")
+    assert (status, "another secret of hashes" in said) == (1, True), said
     (kept.folder / "angarium.key").write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
     said = await refusal(kept)
     assert "The key does not open this database's secrets" in said

@@ -1,8 +1,8 @@
 """The link by which a person leaves: its address names one message and is signed, so that nobody guesses one.
 
 The address holds the workspace, the message and 16 bytes of a keyed hash of both: RFC 8058 §3.1 asks
-for what nobody can forge and needs no cookie. Nothing is kept for it, and it opens for as long as the key of
-the vault is there.
+for what nobody can forge and needs no cookie. Nothing is kept for it, and it opens for ever: the secret of
+hashes outlives the keys of the vault.
 """
 
 from __future__ import annotations

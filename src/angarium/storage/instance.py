@@ -25,7 +25,7 @@ instance = Table(
     Column("touched_at", Instant, nullable=False),
     Column("copied_at", Instant),  # of a backup: the instant that it shows
     Column("restored_at", Instant),  # when that backup was made the database again
-    Column("seal", Words),  # opens with the right key only
+    Column("seal", Words),  # opens with the right key only, and holds a hash that only the right file makes
 )
 
 

@@ -37,6 +37,7 @@ log = structlog.get_logger()
 
 LOOK_S = 10.0  # how long a start may look through a file; `angarium doctor` looks through all of it
 LOOK_STEPS = 100_000  # of SQLite's machine between two looks at the clock
+HASH_PURPOSE = "instance"
 INDEX_VERSION = 3_007_000
 INDEX_HEADER = 48  # bytes, twice, then how far the log has been moved into the file (walformat.html §2.1)
 LOG_HEADER, FRAME_HEADER = 32, 24
@@ -145,7 +146,7 @@ def check_key(key_file: str) -> None:
 async def remember(url: str, key_file: str, vault: Vault, chance: Chance, now: int) -> None:
     """Give a new database its id and its seal, and mark it as the one that belongs here.
 
-    A Problem when the seal does not open: the key is another one.
+    A Problem when the seal does not open, or the vault hashes as another one: the key file is not the one.
     """
     database = open_database(url)
     await database.start()
@@ -163,15 +164,33 @@ async def remember(url: str, key_file: str, vault: Vault, chance: Chance, now: i
 
 async def _introduce(tx: Transaction, vault: Vault, chance: Chance, now: int) -> instance.Instance:
     found = await instance.introduce(tx, chance, now)
-    if found.seal is None:
-        await instance.keep_seal(tx, vault.seal(b"", found.cell))
-        return found
-    try:
-        vault.open(found.seal, found.cell)
-    except NotOpened as error:
-        detail = f"{error}. Put back the key file that belongs to this database."
-        raise Problem("key-missing", "The key does not open this database's secrets", detail=detail) from None
+    if not opened(vault, found):  # a new one; or from before, when nothing was kept under the seal
+        await instance.keep_seal(tx, vault.seal(_proof(vault, found), found.cell))
     return found
+
+
+def opened(vault: Vault, found: instance.Instance) -> bytes:
+    """What is under the seal of a database; empty where nothing is yet.
+
+    A Problem unless the key file is the one that belongs to it: it must open the seal, and hash as it did.
+    """
+    if found.seal is None:
+        return b""
+    remedy = "Put back the key file that belongs to this database"
+    try:
+        sealed = vault.open(found.seal, found.cell)
+    except NotOpened as error:
+        title = "The key does not open this database's secrets"
+        raise Problem("key-missing", title, detail=f"{error}. {remedy}.") from None
+    if sealed and sealed != _proof(vault, found):
+        title = "The key file has another secret of hashes"
+        lost = "With it nobody on the suppression list is found, and no link that was sent opens."
+        raise Problem("key-missing", title, detail=f"{lost} {remedy}, with its line `hashing:`.")
+    return sealed
+
+
+def _proof(vault: Vault, found: instance.Instance) -> bytes:
+    return vault.keyed_hash(found.cell.encode(), HASH_PURPOSE)
 
 
 def sqlite_path(url: str) -> Path | None:

@@ -8,7 +8,9 @@ A vault of a file looks whether the file was changed before it seals, and when i
 know: so keys are changed under a running server.
 
 What is only compared, and never read again, is kept as a keyed hash: a plain one of a phone or a six-digit
-code is found again by trying them all.
+code is found again by trying them all. Hashes cannot be made anew, so their secret is a line of its own in
+the file, which stays when keys are changed and taken out. A file from before has no such line: the secret is
+made of its oldest key then, and is written down when the file is written next.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -28,21 +31,36 @@ from angarium.core.clock import Chance
 KEY_BYTES = 32
 NONCE_BYTES = 12
 VERSION = "v1"
+HASHING = "hashing:"  # how the line begins that holds the secret of keyed hashes
 
 
 class NotOpened(Exception):
     """A sealed secret does not open: another key, another place, or changed since."""
 
 
-class Vault:
-    """Seals and opens. `keys` are 32 bytes each, the newest first; `file` is where they may change."""
+class Keys(msgspec.Struct, frozen=True):
+    """What a key file holds: the keys that seal, the newest first, and the secret of keyed hashes."""
 
-    def __init__(self, keys: Sequence[bytes], chance: Chance, file: Path | None = None) -> None:
+    sealing: tuple[bytes, ...]
+    hashing: bytes
+
+
+class Vault:
+    """Seals and opens. `keys` are 32 bytes each, the newest first; `file` is where they may change.
+
+    `hashing` is the secret of keyed hashes, 32 bytes; that of the oldest key where there is no other.
+    """
+
+    def __init__(
+        self, keys: Sequence[bytes], chance: Chance, file: Path | None = None, hashing: bytes = b""
+    ) -> None:
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             raise ValueError(f"the vault needs at least one key, and each key has {KEY_BYTES} bytes")
         self._chance = chance
         self._file = file
         self._seen = _signature(file)
+        self._hashing = hashing or _hashing_of(keys[-1])
+        self._hashing_for: dict[str, bytes] = {}  # by purpose; there are few
         self._take(keys)
 
     def seal(self, plain: bytes, bound_to: str) -> str:
@@ -71,7 +89,7 @@ class Vault:
             raise NotOpened(f"{bound_to}: it is sealed for another place, or was changed since") from None
 
     def keyed_hash(self, data: bytes, purpose: str) -> bytes:
-        """32 bytes, the same for the same data and purpose; they tell nothing without the oldest key."""
+        """32 bytes, the same for the same data and purpose; they tell nothing without the secret."""
         key = self._hashing_for.get(purpose)
         if key is None:
             key = self._hashing_for[purpose] = hmac.digest(self._hashing, purpose.encode(), "sha256")
@@ -93,31 +111,29 @@ class Vault:
     def _take(self, keys: Sequence[bytes]) -> None:
         # The newest, and all of them; together, because another thread may seal meanwhile.
         self._keys = _fingerprint(keys[0]), {_fingerprint(key): AESGCM(key) for key in keys}
-        # Of the oldest key, so that nothing changes when a new one is put in front.
-        self._hashing = hmac.digest(keys[-1], b"angarium keyed hash", "sha256")
-        self._hashing_for: dict[str, bytes] = {}  # by purpose; there are few
 
     def look_again(self) -> None:
-        """Take the keys of the file, if it was changed."""
+        """Take the keys that seal of the file, if it was changed; the secret of hashes does not change."""
         seen = _signature(self._file)
         if self._file is not None and seen not in (None, self._seen):
-            self._take(keys_from(self._file.read_text()))
+            self._take(keys_from(self._file.read_text()).sealing)
             self._seen = seen
 
 
 def add_key(path: Path, chance: Chance) -> None:
     """Put a new key in front of those in a file: it seals from now on, and all of them open."""
-    _write_keys(path, [chance.secret(KEY_BYTES), *keys_from(path.read_text())])
+    found = keys_from(path.read_text())
+    _write_keys(path, Keys((chance.secret(KEY_BYTES), *found.sealing), found.hashing))
 
 
 def only_newest_key(path: Path) -> int:
-    """Take all keys but the newest out of a file; how many went."""
-    keys = keys_from(path.read_text())
-    _write_keys(path, keys[:1])
-    return len(keys) - 1
+    """Take all keys that seal but the newest out of a file; how many went. Hashes stay as they are."""
+    found = keys_from(path.read_text())
+    _write_keys(path, Keys(found.sealing[:1], found.hashing))
+    return len(found.sealing) - 1
 
 
-def _write_keys(path: Path, keys: Sequence[bytes]) -> None:
+def _write_keys(path: Path, keys: Keys) -> None:
     draft = _draft(path, keys)
     draft.replace(path)
     _sync_folder(path.parent)
@@ -134,8 +150,8 @@ def _signature(file: Path | None) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def key_file(path: Path, chance: Chance) -> list[bytes]:
-    """The keys in a file; when there is none it is made, mode 0600, with one new key.
+def key_file(path: Path, chance: Chance) -> Keys:
+    """What a key file holds; where there is none it is made, mode 0600, with one new key and a new secret.
 
     It appears whole or not at all, and is never written over: of two processes that start at once both use
     the key of the first.
@@ -145,16 +161,21 @@ def key_file(path: Path, chance: Chance) -> list[bytes]:
     return keys_from(path.read_text())
 
 
-def keys_from(text: str) -> list[bytes]:
-    """Keys written as base64, one a line, the newest first; ValueError when one is not 32 bytes."""
-    keys = [_decode(line) for line in text.split()]
-    if not keys or any(len(key) != KEY_BYTES for key in keys):
-        raise ValueError(f"expected keys of {KEY_BYTES} bytes in base64, one a line")
-    return keys
+def keys_from(text: str) -> Keys:
+    """Keys written as base64, one a line, the newest first, and `hashing:` with the secret of keyed hashes.
+
+    ValueError when one is not 32 bytes, or the secret stands there twice.
+    """
+    words = text.split()
+    sealing = tuple(_decode(word) for word in words if not word.startswith(HASHING))
+    hashing = [_decode(word.removeprefix(HASHING)) for word in words if word.startswith(HASHING)]
+    if not sealing or len(hashing) > 1 or any(len(key) != KEY_BYTES for key in (*sealing, *hashing)):
+        raise ValueError(f"expected keys of {KEY_BYTES} bytes in base64, one a line, and one after {HASHING}")
+    return Keys(sealing, hashing[0] if hashing else _hashing_of(sealing[-1]))
 
 
 def _make_key_file(path: Path, chance: Chance) -> None:
-    draft = _draft(path, [chance.secret(KEY_BYTES)])
+    draft = _draft(path, Keys((chance.secret(KEY_BYTES),), chance.secret(KEY_BYTES)))
     try:
         path.hardlink_to(draft)
     except FileExistsError:
@@ -164,12 +185,13 @@ def _make_key_file(path: Path, chance: Chance) -> None:
     _sync_folder(path.parent)
 
 
-def _draft(path: Path, keys: Sequence[bytes]) -> Path:
+def _draft(path: Path, keys: Keys) -> Path:
     """A file beside the place of the keys, mode 0600 and synced."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.writelines(urlsafe_b64encode(key) + b"\n" for key in keys)
+        file.writelines(urlsafe_b64encode(key) + b"\n" for key in keys.sealing)
+        file.write(HASHING.encode() + urlsafe_b64encode(keys.hashing) + b"\n")
         file.flush()
         os.fsync(file.fileno())
     return draft
@@ -185,6 +207,10 @@ def _sync_folder(folder: Path) -> None:
 
 def _decode(text: str) -> bytes:
     return b64decode(text, altchars=b"-_", validate=True)
+
+
+def _hashing_of(key: bytes) -> bytes:
+    return hmac.digest(key, b"angarium keyed hash", "sha256")
 
 
 def _fingerprint(key: bytes) -> str:
