@@ -26,7 +26,16 @@ from angarium.core.values import PRIORITY, Json, Reason
 from angarium.messaging import telling
 from angarium.messaging.case import Case
 from angarium.messaging.store import queue
-from angarium.messaging.telling import Gone, NotTold, Person, Spoken, Telling, Told
+from angarium.messaging.telling import (
+    NOTHING_PLANNED,
+    Gone,
+    NotTold,
+    Person,
+    Planned,
+    Spoken,
+    Telling,
+    Told,
+)
 from angarium.messaging.way import lines_of
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
@@ -45,9 +54,47 @@ class Launched(msgspec.Struct):
 
     cases: list[Case]
     next_at: int | None
+    members: frozenset[int] = frozenset()  # who was told, or left out
 
 
-async def some(tx: Transaction, world: World, workspace_id: int, campaign_id: int, now: int) -> Launched:
+async def plan_ahead(
+    tx: Transaction, world: World, workspace_id: int, campaign_id: int, now: int, without: Planned
+) -> Planned:
+    """What the next members would be told, on a snapshot: while the batch before them is being written.
+
+    Not where budgets are counted, for they are exact only in the transaction that takes from them.
+    """
+    one = await store.by_id(tx, workspace_id, campaign_id)
+    is_counted = bool(world.policies.of(workspace_id).budgets.budgets)
+    if one is None or one.state is not CampaignState.RUNNING or is_counted or len(without) > BATCH:
+        return {}
+    due = await member_store.due(tx, workspace_id, one.id, now, BATCH + len(without))
+    following = [member for member in due if member.contact_id not in without]
+    given, kept = flows.wanted(one), flows.frozen(one)
+    planned: dict[int, Case | Gone] = {}
+    for arm, of_arm in _by_arm(following).items():
+        what = telling_of(given, kept, arm, flows.label(one.id), schedule.ends_at(given.schedule))
+        people = [Person(member.contact_id, _variables(member)) for member in of_arm]
+        made = await telling.consider(tx, world, workspace_id, what, people, now, hold=False)
+        planned |= {person.contact_id: case for person, case in zip(people, made, strict=True)}
+    return planned
+
+
+def _by_arm(members: Sequence[Member]) -> dict[int, list[Member]]:
+    arms: dict[int, list[Member]] = {}
+    for member in members:
+        arms.setdefault(member.variant, []).append(member)
+    return arms
+
+
+async def some(
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    campaign_id: int,
+    now: int,
+    planned: Planned = NOTHING_PLANNED,
+) -> Launched:
     """Tell the next members."""
     one = await store.hold(tx, workspace_id, campaign_id)
     if one is None or one.state is not CampaignState.RUNNING:
@@ -63,21 +110,21 @@ async def some(tx: Transaction, world: World, workspace_id: int, campaign_id: in
     due = await member_store.due(tx, workspace_id, one.id, now, limit) if limit > 0 else []
     open_ = await _within_window(tx, one, given, due, now)
     cases: list[Case] = []
-    for arm in sorted({member.variant for member in open_}):
-        of_arm = [member for member in open_ if member.variant == arm]
+    for arm, of_arm in _by_arm(open_).items():
         what = telling_of(given, kept, arm, flows.label(one.id), until)
-        cases += await _tell(tx, world, one, of_arm, what, now)
+        cases += await _tell(tx, world, one, of_arm, what, now, planned)
+    done = frozenset(member.contact_id for member in open_)
     if pace:
         one.paced_at = schedule.taken(pace, one.paced_at, now, len(open_))
     if await _is_done(tx, one, now):
-        return Launched(cases, None)
+        return Launched(cases, None, done)
     if len(open_) < len(due):
-        return Launched(cases, now)  # others may be in theirs
+        return Launched(cases, now, done)  # others may be in theirs
     if len(due) < limit:
-        return Launched(cases, await member_store.next_due(tx, workspace_id, one.id))
+        return Launched(cases, await member_store.next_due(tx, workspace_id, one.id), done)
     if room <= len(due):
-        return Launched(cases, max(more_at, now + micros(LOOK_AGAIN_S)))
-    return Launched(cases, more_at)
+        return Launched(cases, max(more_at, now + micros(LOOK_AGAIN_S)), done)
+    return Launched(cases, more_at, done)
 
 
 async def _room(tx: Transaction, world: World, one: Campaign, kept: Frozen, now: int) -> int:
@@ -112,12 +159,16 @@ async def _within_window(
 
 
 async def _tell(
-    tx: Transaction, world: World, one: Campaign, due: Sequence[Member], what: Telling, now: int
+    tx: Transaction,
+    world: World,
+    one: Campaign,
+    due: Sequence[Member],
+    what: Telling,
+    now: int,
+    planned: Planned,
 ) -> list[Case]:
-    if not due:
-        return []
     people = [Person(member.contact_id, _variables(member)) for member in due]
-    spoken = await telling.tell(tx, world, one.workspace_id, what, people, now)
+    spoken = await telling.tell(tx, world, one.workspace_id, what, people, now, planned)
     changes = [
         change
         for place, member in enumerate(due)

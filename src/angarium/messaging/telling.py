@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from angarium.contacts import store as contact_store
 from angarium.contacts.store import Contact, merges
 from angarium.content.store.versions import Worded
 from angarium.core.clock import micros
@@ -67,6 +68,10 @@ class Gone(msgspec.Struct, frozen=True):
 Answer = Told | NotTold | Gone
 
 
+Planned = Mapping[int, "Case | Gone"]  # by contact
+NOTHING_PLANNED: Planned = {}
+
+
 class Spoken(msgspec.Struct, frozen=True):
     """What became of each person, in their order; after the commit the lines of `cases` are woken."""
 
@@ -75,10 +80,24 @@ class Spoken(msgspec.Struct, frozen=True):
 
 
 async def tell(
-    tx: Transaction, world: World, workspace_id: int, telling: Telling, people: Sequence[Person], now: int
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    telling: Telling,
+    people: Sequence[Person],
+    now: int,
+    planned: Planned = NOTHING_PLANNED,
 ) -> Spoken:
-    """A message for each person, with its first step planned, within a transaction."""
-    made = await consider(tx, world, workspace_id, telling, people, now)
+    """A message for each person, with its first step planned, within a transaction.
+
+    What was `planned` for a person shortly before, on a snapshot, is taken as it is, if the person is still
+    there: the rules are asked again by the claim of a line, before anything leaves.
+    """
+    ready = [one.contact_id for one in people if one.contact_id in planned]
+    there = await contact_store.existing(tx, workspace_id, ready) if ready else frozenset()
+    others = [one for one in people if one.contact_id not in there]
+    considered = iter(await consider(tx, world, workspace_id, telling, others, now) if others else ())
+    made = [planned[one.contact_id] if one.contact_id in there else next(considered) for one in people]
     answers = [one if isinstance(one, Gone) else answer(one) for one in made]
     cases = [one for one in made if isinstance(one, Case) and _goes(one)]
     await message_store.insert(tx, [case.message for case in cases])
