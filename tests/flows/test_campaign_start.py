@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from angarium.campaigns import flows, forecast
+from angarium.campaigns import flows, forecast, report
 from angarium.campaigns.flows import Deed
 from angarium.core.problems import Problem
 from angarium.messaging.surroundings import Outlook
@@ -47,6 +47,8 @@ async def test_a_forecast_is_what_then_comes_true(marketer: Marketer) -> None:
     await marketer.run(campaign_id)
     assert await marketer.counts(campaign_id) == ("done", PEOPLE, told["goes"], 1)
     assert len(await relay.claim("viber")) == told["steps"][0]["begin"]
+    found = await marketer.db.read(report.count, relay.world, relay.workspace_id, campaign_id, 0)
+    assert (found["forecast"]["goes"], found["forecast"]["cost"]) == (told["goes"], told["cost"])
 
 
 async def test_a_forecast_names_what_is_in_the_way(marketer: Marketer) -> None:
@@ -62,6 +64,9 @@ async def test_a_sample_stands_for_many(marketer: Marketer, monkeypatch: pytest.
     told = await foretold(marketer, campaign_id)
     assert (told["members"], told["sample"], told["estimated"], told["goes"]) == (PEOPLE, 4, True, PEOPLE)
     assert told == await foretold(marketer, campaign_id)
+    given = flows.wanted(await marketer.look(campaign_id))
+    await marketer.db.run(flows.change, marketer.relay.workspace_id, campaign_id, given, marketer.deed())
+    assert (await marketer.look(campaign_id)).forecast == ""  # it was of other words
 
 
 async def test_somebody_else_approves_it(marketer: Marketer) -> None:

@@ -93,6 +93,7 @@ async def change(
     await _must_be_right(tx, workspace_id, given, deed.now)
     one.name, one.wanted = given.name, msgspec.json.encode(given).decode()
     one.version += 1
+    one.forecast = ""
     _wrote(one, deed)
     await store.save(tx, one)
     await note(tx, one, "changed", deed)

@@ -17,12 +17,14 @@ from angarium.campaigns import flows
 from angarium.campaigns import people as whom
 from angarium.campaigns.build import CONTROL_GROUP
 from angarium.campaigns.experiment import CONTROL, arm_of
+from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of, templates_of
 from angarium.content import flows as templates
 from angarium.content import proof
 from angarium.content.store import versions
 from angarium.content.surroundings import Look
 from angarium.core import ids
+from angarium.core.clock import iso
 from angarium.core.values import Content, amount_text
 from angarium.messaging import telling
 from angarium.messaging.cascade import Send
@@ -37,6 +39,7 @@ Document = dict[str, Any]
 
 SAMPLE = 1_000  # members that are considered
 AT_ONCE = 250  # in one transaction
+KEPT = ("at", "members", "goes", "estimated", "left_out", "parts", "cost")  # beside the report
 SHOWN = 5  # messages that are shown whole
 SCATTER, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1  # Fibonacci hashing: Knuth, TAOCP 3, section 6.4
 
@@ -74,7 +77,18 @@ async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int
             what = telling_of(given, kept, arm)
             await ground.db.read(_consider, world, workspace_id, what, contact_ids, found, now)
     findings = await ground.db.read(_findings, look, workspace_id, given, kept)
-    return _told(world, kept, found) | {"findings": findings}
+    told = {"at": iso(now), **_told(world, kept, found)}
+    await ground.db.run(_keep, workspace_id, campaign_id, one.version, told)
+    return told | {"findings": findings}
+
+
+async def _keep(tx: Transaction, workspace_id: int, campaign_id: int, version: int, told: Document) -> None:
+    """Keep what was foretold, so that it stands beside what then comes; not of words changed meanwhile."""
+    one = await store.hold(tx, workspace_id, campaign_id)
+    if one is not None and one.version == version and one.started_at is None:
+        kept = {name: told[name] for name in KEPT}
+        one.forecast = msgspec.json.encode(kept).decode()
+        await store.save(tx, one)
 
 
 def _by_arm(given: CampaignInput, campaign_id: int, contact_ids: Sequence[int]) -> dict[int, list[int]]:

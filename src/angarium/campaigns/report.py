@@ -106,6 +106,7 @@ async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: i
         "unknown": by_state.get("unknown", 0),
         "cost": summed["cost"],
         "spared": summed["spared"],
+        "forecast": msgspec.json.decode(one.forecast) if one.forecast else None,
         "steps": [
             {"step": totals.step + 1, **messages.totals_shown(world, workspace_id, totals)}
             for totals in steps

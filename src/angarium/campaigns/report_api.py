@@ -56,6 +56,7 @@ REPORT_EXAMPLE = {
         "wait_s_at_most": 144000.0,
         "cost_at_most": [{"amount": "24", "currency": "EUR"}],
     },
+    "forecast": None,
     "steps": [],
     "hours": [{"hour": "2026-12-01T07:00:00.000Z", "delivered": 39_000, "read": 0}],
     "experiment": None,

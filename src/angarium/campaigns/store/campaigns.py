@@ -24,6 +24,7 @@ class Campaign(msgspec.Struct, kw_only=True):
     wanted: str  # JSON
     version: int = 1
     frozen: str = ""  # JSON, once it is started
+    forecast: str = ""  # JSON
     begins_at: int = 0
     after_id: int = 0
     built_at: int | None = None

@@ -17,6 +17,9 @@ campaign = Table(
     Column("wanted", Words, nullable=False),  # CampaignInput, JSON
     Column("version", Count, nullable=False),  # counts every change by a person
     Column("frozen", Words, nullable=False),  # Frozen, JSON: what a run keeps, whatever is changed meanwhile
+    Column(
+        "forecast", Words, nullable=False
+    ),  # the last one before it began, JSON; empty: none was asked for
     Column("begins_at", Instant, nullable=False),  # when its members are to be built
     Column("after_id", Id, nullable=False),  # how far building, or what follows a stop, has come
     Column("built_at", Instant),
