@@ -16,7 +16,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from support.nursery import Nursery
 from support.process import PHONE, Shop
 
 MEMBERS = 3_000
@@ -32,8 +31,6 @@ SEED = 5
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     """A shop with a slow line, whose server starts quickly."""
     async with Shop(tmp_path, classes=["promotional"], window=10, speed_per_s=SPEED_PER_S) as made:
-        made.nursery = Nursery()
-        await made.nursery.open()
         yield made
 
 

@@ -18,7 +18,7 @@ from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.store.members import Member
-from angarium.contacts import store as contacts
+from angarium.contacts.store import members as contact_members
 from angarium.storage.database import Transaction
 
 CONTROL_GROUP = "control"  # why a member is told nothing
@@ -46,7 +46,9 @@ async def some(tx: Transaction, workspace_id: int, campaign_id: int, now: int) -
 async def _members(tx: Transaction, one: Campaign, found: Sequence[int], now: int) -> list[Member]:
     given = flows.wanted(one).schedule
     begun_at = one.started_at or now
-    zones = await contacts.time_zones(tx, one.workspace_id, found) if schedule.asks_for_zone(given) else {}
+    zones = (
+        await contact_members.time_zones(tx, one.workspace_id, found) if schedule.asks_for_zone(given) else {}
+    )
     due_at = {zone: schedule.due_at(given, zone, begun_at) for zone in {UNASKED, *zones.values()}}
     experiment = flows.wanted(one).experiment
     members = [

@@ -20,7 +20,7 @@ from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.store.members import Change, Member
 from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of
-from angarium.contacts import store as contacts
+from angarium.contacts.store import members as contact_members
 from angarium.core.clock import micros
 from angarium.core.values import PRIORITY, Json, Reason
 from angarium.messaging import telling
@@ -150,7 +150,7 @@ async def _within_window(
     """Those whose window is open; it may have closed since they were due, and then they wait for the next."""
     if given.schedule.window is None or not due:
         return due
-    zones = await contacts.time_zones(tx, one.workspace_id, [member.contact_id for member in due])
+    zones = await contact_members.time_zones(tx, one.workspace_id, [member.contact_id for member in due])
     opens = {zone: schedule.due_at(given.schedule, zone, now) for zone in {UNASKED, *zones.values()}}
     at = {member.contact_id: opens[zones.get(member.contact_id, UNASKED)] for member in due}
     closed = [(contact_id, opens_at) for contact_id, opens_at in at.items() if opens_at > now]

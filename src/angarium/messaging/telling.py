@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from angarium.contacts import store as contact_store
-from angarium.contacts.store import Contact, merges
+from angarium.contacts.store import Contact, members, merges
 from angarium.content.store.versions import Worded
 from angarium.core.clock import micros
 from angarium.core.values import Json, MessageClass
@@ -94,7 +93,7 @@ async def tell(
     there: the rules are asked again by the claim of a line, before anything leaves.
     """
     ready = [one.contact_id for one in people if one.contact_id in planned]
-    there = await contact_store.existing(tx, workspace_id, ready) if ready else frozenset()
+    there = await members.existing(tx, workspace_id, ready) if ready else frozenset()
     others = [one for one in people if one.contact_id not in there]
     considered = iter(await consider(tx, world, workspace_id, telling, others, now) if others else ())
     made = [planned[one.contact_id] if one.contact_id in there else next(considered) for one in people]

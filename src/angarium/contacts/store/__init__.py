@@ -168,8 +168,6 @@ insert_addresses = BulkInsert(
     update=ADDRESS_COLUMNS[3:],
 )
 _by_ids = Statement(select(*_shown).where(_here, among(contact.c.id, "ids")))
-_existing = Statement(select(contact.c.id).where(_here, among(contact.c.id, "ids")))
-_time_zones = Statement(select(contact.c.id, contact.c.time_zone).where(_here, among(contact.c.id, "ids")))
 _by_external_ids = Statement(
     select(contact.c.external_id, contact.c.id).where(_here, among(contact.c.external_id, "external_ids"))
 )
@@ -257,18 +255,6 @@ _drop_addresses = Statement(
 )
 _drop_contact = Statement(delete(contact).where(_here, contact.c.id == bindparam("id")))
 _drop_contacts = Statement(delete(contact).where(_here, among(contact.c.id, "ids")))
-
-
-async def existing(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> frozenset[int]:
-    """Those of these ids that are contacts."""
-    rows = await tx.rows(_existing, workspace_id=workspace_id, ids=list(ids))
-    return frozenset(row[0] for row in rows)
-
-
-async def time_zones(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> dict[int, str]:
-    """Where the contacts of these ids are."""
-    rows = await tx.rows(_time_zones, workspace_id=workspace_id, ids=list(ids))
-    return {row[0]: row[1] for row in rows}
 
 
 async def by_ids(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> dict[int, Contact]:

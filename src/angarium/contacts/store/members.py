@@ -6,7 +6,7 @@ in it; what else is known of an address is asked only for contacts with several 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from sqlalchemy import bindparam, select
@@ -28,6 +28,9 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     addresses: dict[str, str]  # by the value of an AddressKind
 
 
+_here = contact.c.workspace_id == bindparam("workspace_id")
+_existing = Statement(select(contact.c.id).where(_here, among(contact.c.id, "ids")))
+_time_zones = Statement(select(contact.c.id, contact.c.time_zone).where(_here, among(contact.c.id, "ids")))
 _places = Statement(
     select(contact.c.id, contact.c.locale, contact.c.time_zone, contact.c.country)
     .where(contact.c.workspace_id == bindparam("workspace_id"), among(contact.c.id, "ids"))
@@ -59,3 +62,15 @@ async def members(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> lis
                 reached[contact_id][kind] = first.value
     rows = await tx.rows(_places, workspace_id=workspace_id, ids=ids)
     return [Member(row[0], row[1], row[2], row[3], reached[row[0]]) for row in rows]
+
+
+async def existing(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> frozenset[int]:
+    """Those of these ids that are contacts."""
+    rows = await tx.rows(_existing, workspace_id=workspace_id, ids=list(ids))
+    return frozenset(row[0] for row in rows)
+
+
+async def time_zones(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> dict[int, str]:
+    """Where the contacts of these ids are."""
+    rows = await tx.rows(_time_zones, workspace_id=workspace_id, ids=list(ids))
+    return {row[0]: row[1] for row in rows}
