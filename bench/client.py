@@ -16,6 +16,7 @@ from bench.talk import questions, say, told
 from bench.traffic import Load, requests
 
 ACCEPTED = re.compile(rb'\r\n\r\n\{"accepted":(\d+)')
+NOT_SENT = re.compile(rb'"reason":"[a-z]|"problem":')  # refused, held, or not even accepted
 
 
 class Sent(msgspec.Struct):
@@ -25,7 +26,7 @@ class Sent(msgspec.Struct):
     answered_at: float
     requests: int
     accepted: int
-    refused: list[str]  # the first lines of answers that were not 202
+    refused: list[str]  # the first lines of answers that were not 202, and messages that will not be sent
     latency_p50_ms: float
     latency_p99_ms: float
 
@@ -49,6 +50,10 @@ class Drive:
         for _ in range(min(self.load.connections, len(self.requests))):
             await loop.create_connection(lambda: Connection(self), "127.0.0.1", self.load.port)
         await self.done.wait()
+        return self.sent(began_at)
+
+    def sent(self, began_at: float) -> Sent:
+        """What became of it."""
         answered_at, latencies = time.monotonic(), sorted(self.latencies_s)
         return Sent(
             began_at,
@@ -60,9 +65,11 @@ class Drive:
             latencies[len(latencies) * 99 // 100] * 1000,
         )
 
-    def answered(self, answer: bytearray, seconds: float) -> None:
+    def answered(self, request: bytes, answer: bytearray, seconds: float) -> None:
         """Count one answer."""
         self.latencies_s.append(seconds)
+        if NOT_SENT.search(answer):
+            self.refused += not_sent(request, answer)
         if answer[9:12] != b"202":
             self.refused.append(answer.partition(b"\r\n")[0].decode())
         elif self.load.batch:
@@ -86,6 +93,7 @@ class Connection(asyncio.Protocol):
         self._drive = drive
         self._answer = bytearray()
         self._waiting = False
+        self._request = b""
         self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -97,7 +105,7 @@ class Connection(asyncio.Protocol):
         """An answer, or some of it."""
         self._answer += data
         if message_end(self._answer):
-            self._drive.answered(self._answer, time.monotonic() - self._sent_at)
+            self._drive.answered(self._request, self._answer, time.monotonic() - self._sent_at)
             self._answer.clear()
             self._next()
 
@@ -112,8 +120,19 @@ class Connection(asyncio.Protocol):
         if request is None:
             self._transport.close()
             return
-        self._sent_at = time.monotonic()
+        self._request, self._sent_at = request, time.monotonic()
         self._transport.write(request)
+
+
+def not_sent(request: bytes, answer: bytes | bytearray) -> list[str]:
+    """The messages of a request that were not taken on to be sent at once, each with why."""
+    asked, told_ = (msgspec.json.decode(one.partition(b"\r\n\r\n")[2]) for one in (request, answer))
+    pairs = zip(asked.get("messages", [asked]), told_.get("results", [told_]), strict=True)
+    return [
+        f"{said.get('state', 'rejected')} ({said.get('reason') or said['problem']['detail']}): {one['text']}"
+        for one, said in pairs
+        if said.get("reason") or "problem" in said
+    ]
 
 
 async def main() -> None:

@@ -86,7 +86,7 @@ async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phone
             await client.hear()
             pids = {"server": product.pid, "operator": operator.pid, "client": client.pid}
             before, counted = _usages(pids), await _metrics(seed.server_port)
-            sent = msgspec.convert(await client.ask("go"), Sent)
+            sent = taken(messages, msgspec.convert(await client.ask("go"), Sent))
             ledger = await _until_reported(operator, messages)
             outcomes = counted.get("done outcomes", 0.0) + messages
             metrics = await until_applied(seed.server_port, outcomes)
@@ -109,6 +109,13 @@ async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phone
         counters={name: value - counted.get(name, 0.0) for name, value in metrics.items()},
         ledgers=ledgers,
     )
+
+
+def taken(messages: int, sent: Sent) -> Sent:
+    """What was sent; Mismatch where the operator would be waited for in vain, because some was not taken."""
+    if sent.refused or sent.accepted != messages:
+        raise Mismatch(f"of {messages} {sent.accepted} were accepted, not sent are {sent.refused[:3]}")
+    return sent
 
 
 def agreed(messages: int, sent: Sent, ledger: Count, report: dict[str, Any]) -> dict[str, int]:

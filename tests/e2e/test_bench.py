@@ -102,6 +102,41 @@ def test_books_that_do_not_agree_are_no_measurement(
             agreed(5, sent, ledger, report)
 
 
+REQUEST = b'POST / HTTP/1.1\r\n\r\n{"messages":[{"text":"a"},{"text":"b"},{"text":"c"}]}'
+FINE = b'{"index":0,"state":"queued","reason":""}'
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        ([FINE, FINE, FINE], None),
+        (
+            [FINE, b'{"index":1,"state":"refused","reason":"promotional"}', FINE],
+            r"refused \(promotional\): b",
+        ),
+        ([FINE, FINE, b'{"index":2,"state":"queued","reason":"review"}'], r"queued \(review\): c"),
+        ([b'{"index":0,"problem":{"detail":"no phone"}}', FINE, FINE], r"rejected \(no phone\): a"),
+    ],
+)
+def test_a_message_that_will_not_be_sent_ends_the_run(
+    results: list[bytes], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from bench.client import Drive
+    from bench.scenarios import Mismatch, taken
+    from bench.traffic import Load
+
+    drive = Drive(Load(0, "", 3, 3, 1, 0))
+    body = b'{"accepted":3,"rejected":0,"results":[' + b",".join(results) + b"]}"
+    drive.answered(REQUEST, bytearray(b"HTTP/1.1 202 Accepted\r\n\r\n" + body), 0.1)
+    sent = drive.sent(0.0)
+    if said is None:
+        assert taken(3, sent) is sent
+    else:
+        with pytest.raises(Mismatch, match=said):
+            taken(3, sent)
+
+
 def test_codes_are_measured_idle_and_behind_a_campaign(tmp_path: Path) -> None:
     command = [
         *(sys.executable, "-m", "bench", "--scenario", "fairness", "--messages", "180", "--phones", "50"),

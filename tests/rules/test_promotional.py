@@ -45,6 +45,24 @@ TELLS = [  # text, whether it promotes, a word that is marked
     ("ليزر كامل الجسم بـ٢٩٩ ريال بدل ٩٠٠، احجزي اليوم", True, "٢٩٩ ريال"),  # written together
     ("Two nights for the price of one all November", True, "for the price of one"),
     ("三人同行一人免单，周日前有效", True, "一人免单"),
+    ("618大促开抢，全场五折", True, "618大促"),  # a festival beside its words
+    ("年中618狂欢，满300减50", True, "年中618"),
+    ("双11狂欢开抢", True, "双11狂欢"),
+    ("11.11 大促，快来", True, "11.11 大促"),
+    ("Your order 618 is on its way. Follow it: https://shop.example/t/618", False, ""),  # and a number
+    ("您的订单618已发货，请注意查收。", False, ""),
+    ("Room 618 is ready from 11.11, your PIN is 1111.", False, ""),
+    (
+        "Invoice 11.11 is paid: http://a.example/618?sale=50%25&code=SALE50",
+        False,
+        "",
+    ),  # what links are made of
+    ("Your parcel is ready: www.buy-now.example/discount/50-off", False, ""),
+    ("Замовлення 552 оплачено: sale.ua/znyzhka/30 дякуємо", False, ""),
+    ("您的包裹已到，查看http://shop.example/buy/618，谢谢", False, ""),
+    ("20% off: shop.example/t", True, "20% off"),
+    ("https://a.example/t. Buy now,20% off", True, "Buy now"),  # where a link ends
+    ("全场五折：https://a.example/t，立即购买", True, "立即购买"),
     ("", False, ""),
 ]
 

@@ -7,6 +7,7 @@ that a person sees why:
 
 - of phrases that overlap the longest counts; what a workspace never takes for advertising, and what is
   neutral anywhere ("discount applied"), takes what it overlaps out of the count;
+- what a link is made of counts neither way;
 - of a kind two marks count in a sentence, not more;
 - the score of a text is that of the run of sentences in it that promotes most, so that a receipt takes
   nothing from the offer that follows it;
@@ -29,7 +30,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from angarium.content.phrases import found, lists, table
-from angarium.content.tokens import tokenise
+from angarium.content.tokens import tokenise, unlinked
 
 TEXT_MAX = 20_000  # characters that are looked at
 COUNTED_MAX = 2  # marks of a kind in a sentence
@@ -137,7 +138,7 @@ def detect(text: str, also: Sequence[str] = (), never: Sequence[str] = ()) -> De
 
 def marked(text: str, also: Sequence[str] = (), never: Sequence[str] = ()) -> tuple[list[Mark], list[int]]:
     """What is found in a text, in its order, and where its sentences end."""
-    text = text[:TEXT_MAX]
+    text = unlinked(text[:TEXT_MAX])
     some = [
         (FIRST.get(one.kind, AFTER), start - end, "." in one.kind, start, end, one.kind, one.text)
         for start, end, one in found(tokenise(text), lists(tuple(also), tuple(never)))

@@ -2,7 +2,7 @@
 
 Case, diacritics, Persian and Arabic forms of a letter, traditional Chinese signs, full-width signs and ①,
 Latin letters hidden in a Cyrillic word, signs of no width inside a word and l e t t e r s set apart make
-no difference.
+no difference. A link is one word that means nothing: a host is called "shop" by whoever owns it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,18 @@ TOKEN = re.compile(
       | (?P<symbol>[%٪#№:+=$€£₴₽¥₸])""",
     re.VERBOSE,
 )
+# A host without a scheme is one by its last label; by one that is a word, too ("call.me"), before a path.
+LINK = re.compile(
+    r"""(?xia)(?<![\w@.-])
+    (?: (?:https?://|www\.) [\w.-]+
+      | (?:[a-z0-9-]+\.){1,4}
+        (?: (?:com|net|org|info|biz|edu|gov|io|ua|ru|su|ir|cn|hk|tw|kz|uz|ge|az|md|tr|ae|sa|eg|iq|jo|kw|qa
+               |om|bh|ly|gl|de|fr|uk|us|eu|pl|app|dev|page|link|online|site|shop|store|example)(?![\w-])
+          | (?:me|co|to|by|in|is|it|at|am|be|id|do|cc|gd)(?=/) )
+    )
+    (?: :\d{1,5} )? (?: [/?#] [\w./?#%&=+~:@!$*,;()-]* (?<![.,:;!?)(]) )?""",
+)
+NO_WORD = "\ua66e"  # a letter that no word has
 DROPPED = re.compile("[\u0300-\u036f\u064b-\u065f\u0670\u0640\u200c'’ʼ`´]")
 CODE = re.compile(r"(?=.*[A-Z])[A-Z0-9]{4,20}")
 ONE_FORM = str.maketrans(
@@ -65,6 +77,15 @@ class Token(msgspec.Struct, gc=False):
     is_sign: bool = False
     is_code: bool = False
     bare: str = ""  # without the "and" that Arabic writes together with a word
+
+
+def unlinked(text: str) -> str:
+    """A text of the same length in which each link is one word that no list has."""
+    return LINK.sub(_no_word, text) if "." in text else text
+
+
+def _no_word(link: re.Match[str]) -> str:
+    return f"_{NO_WORD * (len(link[0]) - 2)}_"  # parted from what is written beside it
 
 
 def tokenise(text: str) -> list[Token]:
