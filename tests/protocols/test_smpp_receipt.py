@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from angarium.core.clock import from_datetime
 from angarium.core.values import Reason, ReceiptStatus
+from angarium.protocols import smpp_receipt
 from angarium.protocols.smpp_numbers import ESM_INTERMEDIATE, ESM_RECEIPT, Tlv
 from angarium.protocols.smpp_pdu import Frame, Message, decode
 from angarium.protocols.smpp_receipt import (
@@ -342,3 +343,16 @@ def test_the_fields_of_a_text_are_found_once() -> None:
         "stat": "5",
         "err": "6",
     }
+
+
+_VALUES = st.text(alphabet=st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=12)
+
+
+@given(
+    st.lists(_VALUES, min_size=7, max_size=7), st.sampled_from(["", " text:a:b id:9", " Text:", " TEXT:x"])
+)
+def test_the_usual_form_is_read_as_any_other(values: list[str], rest: str) -> None:
+    """Read in one go or field by field: the same."""
+    heads = ("id", "sub", "dlvrd", "submit date", "done date", "stat", "err")
+    text = " ".join(f"{head}:{value}" for head, value in zip(heads, values, strict=True)) + rest
+    assert fields(text) == smpp_receipt._sought(text)

@@ -394,8 +394,7 @@ def _findings(settings: Settings, content: Content, parts: int) -> list[FieldPro
 
 
 def _cut(settings: Settings, content: Content) -> gsm.Segments:
-    text = gsm.smart(content.text) if settings.smart else content.text
-    return smpp_text.segments(text, settings.alphabet, settings.reference_bits)
+    return smpp_text.cut(content.text, settings.alphabet, settings.reference_bits, settings.smart)
 
 
 # ── parse ────────────────────────────────────────────────────────────────────────────────────────────

@@ -94,6 +94,13 @@ TEXT_SHOWN_MAX = 200
 _FIELD = re.compile(
     r"(?:^|(?<=[\s;,]))(id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text)\s*:", re.IGNORECASE
 )
+# As appendix B of SMPP 3.4 has it, which most operators send: read in one go.
+_USUAL_FIELDS = ("id", "sub", "dlvrd", "submitdate", "donedate", "stat", "err")
+_USUAL = re.compile(
+    r"id:([^\s;,:]+) sub:([^\s;,:]+) dlvrd:([^\s;,:]+) submit date:([^\s;,:]+) done date:([^\s;,:]+) "
+    r"stat:([^\s;,:]+) err:([^\s;,:]+)(?: [Tt]ext:.*)?",
+    re.DOTALL,
+)
 _DECIMAL = re.compile("[0-9]+")
 _HEXADECIMAL = re.compile("[0-9a-f]+")
 
@@ -161,6 +168,14 @@ def text_of(message: Message) -> str:
 
 def fields(text: str) -> dict[str, str]:
     """`id:1 stat:DELIVRD …` as a dictionary; what follows `text:` is a person's and is not looked at."""
+    usual = _USUAL.fullmatch(text)
+    if usual is not None:
+        return dict(zip(_USUAL_FIELDS, usual.groups(), strict=True))
+    return _sought(text)
+
+
+def _sought(text: str) -> dict[str, str]:
+    """The same of a text in another order, with blanks or signs between, or without some of them."""
     found: dict[str, str] = {}
     marks = list(_FIELD.finditer(text))
     for index, mark in enumerate(marks):

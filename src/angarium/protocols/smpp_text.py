@@ -45,7 +45,7 @@ GENERAL_GROUP, CLASS_GROUP = 0x10, 0xF0
 BY_GENERAL_BITS = {0: DEFAULT, 1: BINARY, 2: "utf-16-be"}
 
 
-SEGMENTS_KEPT = 256  # texts
+SEGMENTS_KEPT = 4_096  # texts
 
 
 class TextError(Exception):
@@ -65,6 +65,11 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=SEGMENTS_KEPT)  # one text is looked at, measured for each line, and sent
+def cut(text: str, alphabet: Alphabet, reference_bits: int, smart: bool) -> gsm.Segments:
+    """The text as it is cut, made plain before if `smart` and that helps. Raises gsm.TooLong."""
+    return segments(gsm.smart(text) if smart else text, alphabet, reference_bits)
+
+
 def segments(text: str, alphabet: Alphabet, reference_bits: int) -> gsm.Segments:
     """The text as it is cut where data_coding 0 is `alphabet`. Raises gsm.TooLong."""
     if alphabet == "gsm7":
