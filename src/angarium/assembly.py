@@ -30,6 +30,7 @@ from angarium.campaigns import api as campaigns
 from angarium.campaigns import before_api as before_campaigns
 from angarium.campaigns import recipients
 from angarium.campaigns import report_api as campaign_reports
+from angarium.campaigns.flows import needing_list
 from angarium.campaigns.report import Reports
 from angarium.campaigns.runner import CampaignRunner
 from angarium.channels import kit
@@ -222,7 +223,8 @@ def assemble(settings: Settings) -> House:
         settings.media_workspace_max_bytes,
         world.public_url,
     )
-    imports = Imports(ground, Shelf(files_folder(settings) / "imports", settings.file_max_bytes))
+    imports_shelf = Shelf(files_folder(settings) / "imports", settings.file_max_bytes)
+    imports = Imports(ground, imports_shelf, needing_list)
     return House(
         settings,
         ground,

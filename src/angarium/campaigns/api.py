@@ -111,7 +111,9 @@ async def list_campaigns(request: Call) -> JsonAnswer:
     Operation(
         summary="Write a campaign",
         detail="A draft: nobody is told before it is started. `audience` names exactly one of a segment, "
-        "tags, contacts or everybody; exactly one of `cascade`, `channel` and `line` says how it is sent.",
+        "tags, contacts or everybody. Instead of it, `of_campaign` names members of another campaign, and "
+        "`of_import` whom the rows of an imported file meant, each with the variables of its row. "
+        "Exactly one of `cascade`, `channel` and `line` says how it is sent.",
         scope="messages:write",
         takes=CAMPAIGN,
         gives=CampaignShown,

@@ -8,7 +8,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, route
-from angarium.campaigns import flows, forecast
+from angarium.campaigns import flows, forecast, people
 from angarium.campaigns.api import SHOWN_EXAMPLE, CampaignShown, desk_of, moved, world_of
 from angarium.campaigns.wanted import templates_of
 from angarium.contacts.flows import Recipient
@@ -88,7 +88,8 @@ async def forecast_campaign(request: Call) -> JsonAnswer:
     Operation(
         summary="Send a campaign to oneself",
         detail="To at most ten people, as messages by themselves, with the words, variables and way of the "
-        "campaign. They are in no report of it. The rules hold for them too.",
+        "campaign; where each person has variables of its own, with those of the first one. They are in no "
+        "report of it. The rules hold for them too.",
         scope="messages:write",
         takes=TEST,
         gives=Any,
@@ -102,8 +103,10 @@ async def test_campaign(request: Call) -> JsonAnswer:
     """The same words by the same way."""
     campaign_id, workspace_id = edge.id_in_path(request, "campaign"), request.auth.workspace_id
     given = TEST.read(await edge.read_body(request))
-    one = await edge.ground_of(request).db.read(flows.existing, workspace_id, campaign_id)
+    ground = edge.ground_of(request)
+    one = await ground.db.read(flows.existing, workspace_id, campaign_id)
     wanted = flows.wanted(one)
+    own = await ground.db.run(people.example, workspace_id, wanted.whom, ground.clock.now())
     wordings = list(templates_of(wanted).values())
     if given.arm >= len(wordings):
         raise invalid("arm", "there is no such arm", value=str(given.arm), remedy=f"0 to {len(wordings) - 1}")
@@ -111,7 +114,7 @@ async def test_campaign(request: Call) -> JsonAnswer:
         MessageInput(
             to=person,
             template=wordings[given.arm],
-            variables=wanted.variables,
+            variables=wanted.variables | own,
             cascade=wanted.cascade,
             channel=wanted.channel,
             line=wanted.line,

@@ -6,13 +6,12 @@ goes on there, and a contact that is created or deleted meanwhile makes nobody a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from angarium.campaigns import flows, people, schedule
 from angarium.campaigns.experiment import CONTROL, Experiment, arm_of
 from angarium.campaigns.flows import Deed
+from angarium.campaigns.people import Window
 from angarium.campaigns.states import CampaignState, MemberState
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
@@ -31,7 +30,7 @@ async def some(tx: Transaction, workspace_id: int, campaign_id: int, now: int) -
     if one is None or one.state is not CampaignState.BUILDING:
         return False
     found = await people.window(tx, workspace_id, flows.frozen(one).people, one.after_id)
-    new = await _members(tx, one, found.ids, now)
+    new = await _members(tx, one, found, now)
     one.members += await member_store.insert(tx, workspace_id, one.id, new)
     one.left_out += sum(member.state == MemberState.LEFT_OUT for member in new)
     one.after_id = found.after
@@ -43,17 +42,20 @@ async def some(tx: Transaction, workspace_id: int, campaign_id: int, now: int) -
     return one.state is CampaignState.BUILDING
 
 
-async def _members(tx: Transaction, one: Campaign, found: Sequence[int], now: int) -> list[Member]:
+async def _members(tx: Transaction, one: Campaign, found: Window, now: int) -> list[Member]:
     given = flows.wanted(one).schedule
     begun_at = one.started_at or now
     zones = (
-        await contact_members.time_zones(tx, one.workspace_id, found) if schedule.asks_for_zone(given) else {}
+        await contact_members.time_zones(tx, one.workspace_id, found.ids)
+        if schedule.asks_for_zone(given)
+        else {}
     )
     due_at = {zone: schedule.due_at(given, zone, begun_at) for zone in {UNASKED, *zones.values()}}
     experiment = flows.wanted(one).experiment
+    own, state = found.variables, MemberState.WAITING.value
     members = [
-        Member(contact_id, MemberState.WAITING.value, "", due_at[zones.get(contact_id, UNASKED)])
-        for contact_id in found
+        Member(contact_id, state, "", due_at[zones.get(contact_id, UNASKED)], own.get(contact_id, ""))
+        for contact_id in found.ids
     ]
     return members if experiment is None else [_in_arm(experiment, one.id, member) for member in members]
 

@@ -9,7 +9,6 @@ from angarium.core.values import amount_text
 from angarium.messaging import telling
 from angarium.messaging.cascade import Send
 from angarium.messaging.case import Case
-from angarium.messaging.telling import Person
 from angarium.messaging.way import Way, find_way
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
@@ -61,9 +60,9 @@ async def _most(
 ) -> dict[str, int]:
     """What it may cost at the most, by currency, from the prices of the first members."""
     what = telling_of(given, kept)
-    first = (await people.window(tx, workspace_id, kept.people, 0)).ids[:PRICED]
-    priced = [Person(contact_id) for contact_id in first]
-    found: dict[str, int] = {}
+    found = await people.window(tx, workspace_id, kept.people, 0)
+    priced = [people.person(one, found.variables.get(one, "")) for one in found.ids[:PRICED]]
+    most: dict[str, int] = {}
     for case in await telling.consider(tx, world, workspace_id, what, priced, now, hold=False):
         if not isinstance(case, Case):
             continue
@@ -71,5 +70,5 @@ async def _most(
         for index in range(len(case.steps)):
             way = find_way(world, case, Send(index, "forecast"), now)
             if isinstance(way, Way):
-                found[way.quote.currency] = found.get(way.quote.currency, 0) + way.quote.micros
-    return {currency: micros * members // max(1, len(priced)) for currency, micros in found.items()}
+                most[way.quote.currency] = most.get(way.quote.currency, 0) + way.quote.micros
+    return {currency: micros * members // max(1, len(priced)) for currency, micros in most.items()}

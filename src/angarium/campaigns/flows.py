@@ -120,7 +120,9 @@ async def resend(
     of = OfCampaign(label(campaign_id), states)
     name = f"{one.name[: NAME_MAX - 8]} (again)" if not one.name.endswith(" (again)") else one.name
     schedule_ = msgspec.structs.replace(wanted(one).schedule, at=None, local_at="", until=None)
-    given = msgspec.structs.replace(wanted(one), name=name, audience=None, of_campaign=of, schedule=schedule_)
+    given = msgspec.structs.replace(
+        wanted(one), name=name, audience=None, of_campaign=of, of_import=None, schedule=schedule_
+    )
     return await create(tx, world, workspace_id, given, deed)
 
 
@@ -152,12 +154,20 @@ async def _must_be_right(tx: Transaction, workspace_id: int, given: CampaignInpu
     wrong = [*flaws(given), *_flaws_of_schedule(given, now)]
     if wrong:
         raise all_invalid("The campaign is not valid", tuple(wrong))
-    await people.settle(tx, workspace_id, given.audience, given.of_campaign, now)
+    await people.settle(tx, workspace_id, given.whom, now)
 
 
 def _flaws_of_schedule(given: CampaignInput, now: int) -> list[FieldProblem]:
     found = schedule.flaws(given.schedule, now)
     return [msgspec.structs.replace(one, field=f"schedule.{one.field}") for one in found]
+
+
+async def needing_list(tx: Transaction, workspace_id: int, import_id: int) -> list[str]:
+    """Ids, as they are shown, of campaigns that need the list of an import: until their members are written
+    down, with the variables of each."""
+    named = ids.show("import", import_id)
+    found = await store.unbuilt(tx, workspace_id, named)
+    return [label(one.id) for one in found if (of := wanted(one).of_import) and of.file == named]
 
 
 # ── start ────────────────────────────────────────────────────────────────────────────────────────────
@@ -254,7 +264,7 @@ async def begin(tx: Transaction, workspace_id: int, campaign_id: int, now: int) 
 async def freeze(tx: Transaction, world: World, workspace_id: int, given: CampaignInput, now: int) -> Frozen:
     """What a campaign that starts now keeps; a Problem names everything that is in its way."""
     wrong = _flaws_of_schedule(given, now)
-    settled = await people.settle(tx, workspace_id, given.audience, given.of_campaign, now)
+    settled = await people.settle(tx, workspace_id, given.whom, now)
     words, misfits = await _words(tx, world, workspace_id, given, now)
     wrong += misfits
     channel_of_line = {line.name: line.channel for line in world.lines.of(workspace_id)}

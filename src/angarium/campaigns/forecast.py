@@ -73,9 +73,9 @@ async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int
         some = chosen[start : start + AT_ONCE]
         arms = _by_arm(given, campaign_id, some)
         found.refused[CONTROL_GROUP] += len(some) - sum(map(len, arms.values()))
-        for arm, contact_ids in arms.items():
+        for arm, people in arms.items():
             what = telling_of(given, kept, arm)
-            await ground.db.read(_consider, world, workspace_id, what, contact_ids, found, now)
+            await ground.db.read(_consider, world, workspace_id, what, people, found, now)
     findings = await ground.db.read(_findings, look, workspace_id, given, kept)
     told = {"at": iso(now), **_told(world, kept, found)}
     await ground.db.run(_keep, workspace_id, campaign_id, one.version, told)
@@ -91,13 +91,13 @@ async def _keep(tx: Transaction, workspace_id: int, campaign_id: int, version: i
         await store.save(tx, one)
 
 
-def _by_arm(given: CampaignInput, campaign_id: int, contact_ids: Sequence[int]) -> dict[int, list[int]]:
+def _by_arm(given: CampaignInput, campaign_id: int, people: Sequence[Person]) -> dict[int, list[Person]]:
     """Who gets which wording; the control group gets none, and is not told of here."""
     if given.experiment is None:
-        return {0: list(contact_ids)}
-    arms: dict[int, list[int]] = {}
-    for contact_id in contact_ids:
-        arms.setdefault(arm_of(given.experiment, campaign_id, contact_id), []).append(contact_id)
+        return {0: list(people)}
+    arms: dict[int, list[Person]] = {}
+    for one in people:
+        arms.setdefault(arm_of(given.experiment, campaign_id, one.contact_id), []).append(one)
     return {arm: arms[arm] for arm in sorted(arms) if arm != CONTROL}
 
 
@@ -116,21 +116,23 @@ async def _findings(
     return found
 
 
-async def _chosen(world: World, workspace_id: int, kept: Frozen) -> tuple[list[int], int]:
+async def _chosen(world: World, workspace_id: int, kept: Frozen) -> tuple[list[Person], int]:
     """A sample in the order of ids, and how many there are in all.
 
     Those whose scattered ids are the least (bottom-k sampling): each as likely as any other, and the same
     ones whenever it is asked.
     """
-    least: list[tuple[int, int]] = []
+    least: list[tuple[int, int, str]] = []
     count, after, done = 0, 0, False
     while not done:
         found = await world.ground.db.read(whom.window, workspace_id, kept.people, after)
         count += len(found.ids)
-        scattered = ((contact_id * SCATTER & MASK, contact_id) for contact_id in found.ids)
+        own = found.variables
+        scattered = ((one * SCATTER & MASK, one, own.get(one, "")) for one in found.ids)
         least = heapq.nsmallest(SAMPLE, (*least, *scattered))
         after, done = found.after, found.done
-    return sorted(contact_id for _, contact_id in least), count
+    least.sort(key=lambda one: one[1])
+    return [whom.person(contact_id, variables) for _, contact_id, variables in least], count
 
 
 async def _consider(
@@ -138,11 +140,10 @@ async def _consider(
     world: World,
     workspace_id: int,
     what: Telling,
-    contact_ids: Sequence[int],
+    people: Sequence[Person],
     found: Considered,
     now: int,
 ) -> None:
-    people = [Person(contact_id) for contact_id in contact_ids]
     for case in await telling.consider(tx, world, workspace_id, what, people, now, hold=False):
         if isinstance(case, Gone):
             found.refused["gone"] += 1

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from angarium.campaigns import flows, schedule
+from angarium.campaigns import flows, people, schedule
 from angarium.campaigns.build import UNASKED
 from angarium.campaigns.flows import Deed
 from angarium.campaigns.states import CampaignState, MemberState
@@ -22,7 +22,7 @@ from angarium.campaigns.store.members import Change, Member
 from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of
 from angarium.contacts.store import members as contact_members
 from angarium.core.clock import micros
-from angarium.core.values import PRIORITY, Json, Reason
+from angarium.core.values import PRIORITY, Reason
 from angarium.messaging import telling
 from angarium.messaging.case import Case
 from angarium.messaging.store import queue
@@ -30,7 +30,6 @@ from angarium.messaging.telling import (
     NOTHING_PLANNED,
     Gone,
     NotTold,
-    Person,
     Planned,
     Spoken,
     Telling,
@@ -74,9 +73,9 @@ async def plan_ahead(
     planned: dict[int, Case | Gone] = {}
     for arm, of_arm in _by_arm(following).items():
         what = telling_of(given, kept, arm, flows.label(one.id), schedule.ends_at(given.schedule))
-        people = [Person(member.contact_id, _variables(member)) for member in of_arm]
-        made = await telling.consider(tx, world, workspace_id, what, people, now, hold=False)
-        planned |= {person.contact_id: case for person, case in zip(people, made, strict=True)}
+        whom = [people.person(member.contact_id, member.variables) for member in of_arm]
+        made = await telling.consider(tx, world, workspace_id, what, whom, now, hold=False)
+        planned |= {person.contact_id: case for person, case in zip(whom, made, strict=True)}
     return planned
 
 
@@ -167,8 +166,8 @@ async def _tell(
     now: int,
     planned: Planned,
 ) -> list[Case]:
-    people = [Person(member.contact_id, _variables(member)) for member in due]
-    spoken = await telling.tell(tx, world, one.workspace_id, what, people, now, planned)
+    whom = [people.person(member.contact_id, member.variables) for member in due]
+    spoken = await telling.tell(tx, world, one.workspace_id, what, whom, now, planned)
     changes = [
         change
         for place, member in enumerate(due)
@@ -183,10 +182,6 @@ async def _tell(
     one.left_out += len(changes) - told
     await _take_in(tx, one, due, spoken, now)
     return spoken.cases
-
-
-def _variables(member: Member) -> Json:
-    return msgspec.json.decode(member.variables) if member.variables else {}
 
 
 def _change(member: Member, spoken: Spoken, place: int) -> Change:

@@ -1,17 +1,23 @@
-"""Whom a campaign is for: an audience of contacts, or those of another campaign who were not reached."""
+"""Whom a campaign is for: an audience of contacts, those of another campaign who were not reached, or
+whom the rows of an imported file meant, each with the variables of its row."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from angarium.campaigns.store import campaigns as store
+from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store import recipients
 from angarium.contacts import audience
-from angarium.contacts.audience import Audience, Settled, Window
+from angarium.contacts.audience import Audience, Settled
+from angarium.contacts.imports import lists
 from angarium.core import ids
 from angarium.core.problems import FieldProblem, all_invalid, shown
+from angarium.core.values import Json
+from angarium.messaging.telling import Person
 from angarium.storage.database import Transaction
 
 WINDOW = 5_000  # members or contacts that are looked at in one transaction
@@ -30,8 +36,17 @@ class OfCampaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     states: tuple[Outcome, ...] = NOT_REACHED
 
 
+class OfImport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"file": "import"}):
+    """Whom the rows of an imported file meant, each with the variables of its row."""
+
+    file: str
+
+
+Asked = Audience | OfCampaign | OfImport
+
+
 class SettledMembers(msgspec.Struct, frozen=True, tag="members"):
-    """The same, as a run keeps it."""
+    """Members of another campaign, as a run keeps them."""
 
     campaign_id: int
     states: tuple[str, ...]
@@ -43,19 +58,37 @@ class SettledAudience(msgspec.Struct, frozen=True, tag="audience"):
     audience: Settled
 
 
-People = SettledAudience | SettledMembers
+class SettledList(msgspec.Struct, frozen=True, tag="list"):
+    """The list of an import, as a run keeps it."""
+
+    import_id: int
 
 
-async def settle(
-    tx: Transaction, workspace_id: int, given: Audience | None, of: OfCampaign | None, now: int
-) -> People:
-    """Whom a campaign is for, settled; a Problem when it cannot be."""
-    if of is None:
-        return SettledAudience(await audience.settle(tx, workspace_id, given or Audience(), now))
-    try:
-        campaign_id = ids.read("campaign", of.campaign)
-    except ValueError:
-        campaign_id = 0
+People = SettledAudience | SettledMembers | SettledList
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Some of them, in the order of their contacts."""
+
+    ids: list[int]  # may be none: the next window may have some
+    after: int  # where the next one begins; what is kept to go on from
+    done: bool  # there is no next one
+    variables: Mapping[int, str] = {}  # of contacts that have any of their own: JSON
+
+
+async def settle(tx: Transaction, workspace_id: int, asked: Asked, now: int) -> People:
+    """Whom a campaign is for, settled; a Problem when it cannot be. The import that it names is held."""
+    match asked:
+        case OfCampaign():
+            return await _settle_members(tx, workspace_id, asked)
+        case OfImport():
+            return await _settle_list(tx, workspace_id, asked)
+        case _:
+            return SettledAudience(await audience.settle(tx, workspace_id, asked, now))
+
+
+async def _settle_members(tx: Transaction, workspace_id: int, of: OfCampaign) -> People:
+    campaign_id = _named("campaign", of.campaign)
     if await store.by_id(tx, workspace_id, campaign_id) is None:
         remedy = "GET /v1/campaigns lists them"
         wrong = FieldProblem("of_campaign.campaign", "no such campaign", remedy, shown(of.campaign))
@@ -63,18 +96,67 @@ async def settle(
     return SettledMembers(campaign_id, of.states)
 
 
+async def _settle_list(tx: Transaction, workspace_id: int, of: OfImport) -> People:
+    import_id = _named("import", of.file)
+    wrong = await lists.unfit(tx, workspace_id, import_id)
+    if wrong is not None:
+        flaw = msgspec.structs.replace(wrong, field="of_import.import", value=shown(of.file))
+        raise all_invalid("The campaign is not valid", (flaw,))
+    return SettledList(import_id)
+
+
+def _named(kind: str, text: str) -> int:
+    """The id that is written so; 0, which nothing has, when it is none."""
+    try:
+        return ids.read(kind, text)
+    except ValueError:
+        return 0
+
+
 async def window(tx: Transaction, workspace_id: int, people: People, after: int) -> Window:
     """The next of them, among so many contacts or members above an id."""
-    if isinstance(people, SettledAudience):
-        return await audience.window(tx, workspace_id, people.audience, after, WINDOW)
-    seen = await recipients.glances(tx, workspace_id, people.campaign_id, after, WINDOW)
-    found = [one.contact_id for one in seen if one.state in people.states]
-    return Window(found, seen[-1].contact_id if seen else after, len(seen) < WINDOW)
+    match people:
+        case SettledList():
+            listed = await lists.page(tx, workspace_id, people.import_id, after, WINDOW)
+            there = [one.contact_id for one in listed]
+            own = {one.contact_id: one.variables for one in listed if one.variables}
+            return Window(there, there[-1] if there else after, len(listed) < WINDOW, own)
+        case SettledMembers():
+            seen = await recipients.glances(tx, workspace_id, people.campaign_id, after, WINDOW)
+            there = [one.contact_id for one in seen if one.state in people.states]
+            own = await member_store.variables(tx, workspace_id, people.campaign_id, there)
+            return Window(there, seen[-1].contact_id if seen else after, len(seen) < WINDOW, own)
+        case SettledAudience():
+            found = await audience.window(tx, workspace_id, people.audience, after, WINDOW)
+            return Window(found.ids, found.after, found.done)
 
 
 async def count(tx: Transaction, workspace_id: int, people: People) -> int:
     """How many they are now."""
-    if isinstance(people, SettledAudience):
-        return await audience.count(tx, workspace_id, people.audience)
-    by_arm = await recipients.by_arm(tx, workspace_id, people.campaign_id)
-    return sum(number for _, state, number in by_arm if state in people.states)
+    match people:
+        case SettledList():
+            return await lists.count(tx, workspace_id, people.import_id)
+        case SettledMembers():
+            by_arm = await recipients.by_arm(tx, workspace_id, people.campaign_id)
+            return sum(number for _, state, number in by_arm if state in people.states)
+        case SettledAudience():
+            return await audience.count(tx, workspace_id, people.audience)
+
+
+async def example(tx: Transaction, workspace_id: int, asked: Asked, now: int) -> Json:
+    """The variables of the first of them who has any of its own."""
+    if isinstance(asked, Audience):
+        return {}
+    people = await settle(tx, workspace_id, asked, now)
+    found = await window(tx, workspace_id, people, 0)
+    return own_variables(next(iter(found.variables.values()), ""))
+
+
+def person(contact_id: int, variables: str) -> Person:
+    """One of them as somebody to be told."""
+    return Person(contact_id, own_variables(variables))
+
+
+def own_variables(text: str) -> Json:
+    """Variables as they are kept: JSON, or empty for none."""
+    return msgspec.json.decode(text) if text else {}

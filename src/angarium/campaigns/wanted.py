@@ -10,7 +10,7 @@ import msgspec
 
 from angarium.campaigns import experiment
 from angarium.campaigns.experiment import Experiment
-from angarium.campaigns.people import OfCampaign, People
+from angarium.campaigns.people import Asked, OfCampaign, OfImport, People
 from angarium.campaigns.schedule import Schedule
 from angarium.campaigns.watch import PauseWhen
 from angarium.contacts.audience import Audience
@@ -33,9 +33,10 @@ class CampaignInput(
     name: str
     audience: Audience | None = None
     of_campaign: OfCampaign | None = None  # members of another campaign instead
+    of_import: OfImport | None = None  # whom the rows of a file meant, each with its own variables
     template: str = ""
     experiment: Experiment | None = None  # several wordings instead of one
-    variables: Json = {}  # for everybody
+    variables: Json = {}  # for everybody; a person's own come before them
     cascade: str = ""
     channel: str = ""
     line: str = ""
@@ -43,6 +44,11 @@ class CampaignInput(
     track: bool | None = None  # whether clicks and openings are counted; None: as the policy `links` says
     pause_when: PauseWhen = PauseWhen()
     deadline_s: Annotated[float, msgspec.Meta(ge=DEADLINE_MIN_S, le=DEADLINE_MAX_S)] | None = None
+
+    @property
+    def whom(self) -> Asked:
+        """Whom it is for; nobody when that was not said."""
+        return self.audience or self.of_campaign or self.of_import or Audience()
 
 
 class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -86,9 +92,9 @@ def flaws(given: CampaignInput) -> Iterator[FieldProblem]:
     if not NAME.fullmatch(given.name) or not given.name.strip():
         remedy = "1 to 100 characters in one line"
         yield FieldProblem("name", "is empty, too long or has control characters", remedy, shown(given.name))
-    if (given.audience is None) == (given.of_campaign is None):
-        remedy = "an audience, or members of_campaign"
-        yield FieldProblem("audience", "name exactly one of the two", remedy)
+    if sum(one is not None for one in (given.audience, given.of_campaign, given.of_import)) != 1:
+        remedy = "an audience, members of_campaign, or the list of_import"
+        yield FieldProblem("audience", "name exactly one of the three", remedy)
     if given.experiment is not None:
         yield from experiment.flaws(given.experiment)
     if bool(given.template) == (given.experiment is not None):

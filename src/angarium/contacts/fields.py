@@ -239,8 +239,8 @@ CLEANERS: dict[FieldKind, Callable[[FieldDefinition, object], str | int | float 
 # ── definitions ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def check(given: FieldDefinition) -> tuple[FieldProblem, ...]:
-    """Everything that is wrong with a definition."""
+def check(given: FieldDefinition, taken: frozenset[str] = TAKEN) -> tuple[FieldProblem, ...]:
+    """Everything that is wrong with a definition; `taken` are names that mean something already."""
     found: list[FieldProblem] = []
 
     def must(holds: bool, field: str, problem: str, value: object, remedy: str) -> None:
@@ -249,7 +249,7 @@ def check(given: FieldDefinition) -> tuple[FieldProblem, ...]:
 
     fits = NAME.fullmatch(given.name) is not None
     must(fits, "name", "is not a name", given.name, "Latin letters, digits and _, at most 64, no digit first")
-    must(given.name not in TAKEN, "name", "means something already", given.name, "another name")
+    must(given.name not in taken, "name", "means something already", given.name, "another name")
     labelled = len(given.label) <= LABEL_MAX and not NOT_IN_TEXT.search(given.label)
     must(labelled, "label", "is too long or has control characters", given.label, f"at most {LABEL_MAX}")
     chooses, pays = given.kind is FieldKind.CHOICE, given.kind is FieldKind.MONEY

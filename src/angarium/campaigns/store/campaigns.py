@@ -73,6 +73,16 @@ _page = Statement(
 _under_way = Statement(
     select(campaign.c.id).where(_here, campaign.c.under_way == literal_column("1")).order_by(campaign.c.id)
 )
+_unbuilt = Statement(
+    select(*_columns)
+    .where(
+        _here,
+        campaign.c.built_at.is_(None),
+        campaign.c.state != "stopped",
+        campaign.c.wanted.like(bindparam("like")),
+    )
+    .order_by(campaign.c.id)
+)
 _remove = Statement(delete(campaign).where(*_this, campaign.c.state == "draft"))
 
 
@@ -106,6 +116,11 @@ async def page(tx: Transaction, workspace_id: int, before: int, limit: int) -> l
 async def under_way(tx: Transaction, workspace_id: int) -> list[int]:
     """Ids of the campaigns for which something is to be done, oldest first."""
     return [row[0] for row in await tx.rows(_under_way, workspace_id=workspace_id)]
+
+
+async def unbuilt(tx: Transaction, workspace_id: int, saying: str) -> list[Campaign]:
+    """Campaigns whose members have not been written down, and who say a word anywhere in what is wanted."""
+    return [_read(row) for row in await tx.rows(_unbuilt, workspace_id=workspace_id, like=f"%{saying}%")]
 
 
 async def remove(tx: Transaction, workspace_id: int, campaign_id: int) -> bool:

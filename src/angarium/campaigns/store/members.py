@@ -89,6 +89,11 @@ _told_among = Statement(
         *_here, among(campaign_member.c.contact_id, "contact_ids"), campaign_member.c.message_id != 0
     )
 )
+_variables = Statement(
+    select(campaign_member.c.contact_id, campaign_member.c.variables).where(
+        *_here, among(campaign_member.c.contact_id, "contact_ids"), campaign_member.c.variables != ""
+    )
+)
 _reasons = Statement(
     select(campaign_member.c.state, campaign_member.c.reason, func.count())
     .where(*_here)
@@ -152,6 +157,17 @@ async def told_among(tx: Transaction, workspace_id: int, campaign_id: int, conta
     asked = {"workspace_id": workspace_id, "campaign_id": campaign_id}
     row = await tx.row(_told_among, **asked, contact_ids=list(contact_ids))
     return row[0] if row else 0
+
+
+async def variables(
+    tx: Transaction, workspace_id: int, campaign_id: int, contact_ids: Sequence[int]
+) -> dict[int, str]:
+    """The variables of those of these members who have any of their own, as JSON."""
+    if not contact_ids:
+        return {}
+    asked = {"workspace_id": workspace_id, "campaign_id": campaign_id}
+    rows = await tx.rows(_variables, **asked, contact_ids=list(contact_ids))
+    return {row[0]: row[1] for row in rows}
 
 
 async def reasons(tx: Transaction, workspace_id: int, campaign_id: int) -> list[tuple[str, str, int]]:

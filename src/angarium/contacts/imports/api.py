@@ -297,7 +297,8 @@ async def cancel_import(request: Call) -> JsonAnswer:
     Operation(
         summary="Take an import back",
         detail="Within 30 days. Contacts that it has brought and that nobody has changed since are deleted; "
-        "those that were there before stay as they are now.",
+        "those that were there before stay as they are now. Its list goes, if it has kept one: 409 `in-use` "
+        "while a campaign needs it.",
         scope="contacts:write",
         gives=ImportShown,
         status=202,
@@ -317,7 +318,8 @@ async def undo_import(request: Call) -> JsonAnswer:
     "DELETE /v1/imports/{import_id}",
     Operation(
         summary="Forget an import",
-        detail="With its file and its rows in error. Its contacts stay.",
+        detail="With its file, its list and its rows in error. Its contacts stay. 409 `in-use` while a "
+        "campaign needs its list.",
         scope="contacts:write",
         status=204,
         problems=(404, 409),

@@ -27,6 +27,7 @@ Target = Literal[
     "address",
     "tags",
     "field",
+    "variable",
     "opted_out",
     "opt_out",
     "operator_blacklist",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,8 +13,8 @@ import msgspec
 
 from angarium.accounts import audit
 from angarium.contacts import fields, fields_flows
+from angarium.contacts.imports import lists, store
 from angarium.contacts.imports import mapping as mappings
-from angarium.contacts.imports import store
 from angarium.contacts.imports.looking import Seen
 from angarium.contacts.imports.mapping import Mapping
 from angarium.contacts.imports.process import looked_at
@@ -27,7 +27,7 @@ from angarium.contacts.imports.writing import CHECKING, RUNNING
 from angarium.contacts.phones import regions
 from angarium.core import ids
 from angarium.core.clock import micros
-from angarium.core.problems import Problem, all_invalid, invalid, not_found
+from angarium.core.problems import Problem, all_invalid, invalid, not_found, shown
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 from angarium.storage.shelf import Shelf
@@ -51,12 +51,17 @@ ERROR_COLUMNS = ("row", "column", "value", "problem", "remedy")
 OURS = "angarium_"
 
 
+# Whoever needs the list of an import, in a workspace, by their ids as they are shown.
+Needing = Callable[[Transaction, int, int], Awaitable[Sequence[str]]]
+
+
 @dataclass(frozen=True)
 class Imports:
-    """What imports need: the ground, and the folder of their files."""
+    """What imports need: the ground, the folder of their files, and who needs the list that one has kept."""
 
     ground: Ground
     shelf: Shelf
+    needing: Needing
     looks: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, LOOKS_MAX))
 
 
@@ -234,6 +239,7 @@ async def undo(imports: Imports, workspace_id: int, actor: str, import_id: int) 
         raise _elsewhere(one, "undone any more")
 
     async def work(tx: Transaction) -> bool:
+        await _must_not_be_needed(tx, imports, workspace_id, import_id)
         moved = await store.move(tx, workspace_id, import_id, (DONE, CANCELLED, FAILED, PAUSED), UNDOING, now)
         if moved:
             await _note(tx, workspace_id, actor, "import.undone", one, now)
@@ -247,11 +253,26 @@ async def undo(imports: Imports, workspace_id: int, actor: str, import_id: int) 
 
 
 async def delete(imports: Imports, workspace_id: int, import_id: int) -> None:
-    """Forget an import, its file and its rows in error. Its contacts stay."""
+    """Forget an import, its file, its list and its rows in error. Its contacts stay."""
     one = await get(imports, workspace_id, import_id)
     _must_be(one, (UPLOADED, CHECKED, *ENDED), "deleted")
-    await imports.ground.db.run(store.remove, workspace_id, import_id)
+
+    async def work(tx: Transaction) -> None:
+        await _must_not_be_needed(tx, imports, workspace_id, import_id)
+        await lists.forget(tx, workspace_id, import_id)
+        await store.remove(tx, workspace_id, import_id)
+
+    await imports.ground.db.run(work)
     imports.shelf.remove(import_id)
+
+
+async def _must_not_be_needed(tx: Transaction, imports: Imports, workspace_id: int, import_id: int) -> None:
+    """A Problem names who needs the list of an import; its row is held, so that nobody comes to need it."""
+    await lists.hold(tx, workspace_id, import_id)
+    users = await imports.needing(tx, workspace_id, import_id)
+    if users:
+        detail = f"Its list is that of {shown(', '.join(users))}. Change, stop or delete that first."
+        raise Problem("in-use", "A campaign needs the list of the import", status=409, detail=detail)
 
 
 async def _note(tx: Transaction, workspace_id: int, actor: str, action: str, one: Import, now: int) -> None:

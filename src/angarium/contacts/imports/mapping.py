@@ -24,6 +24,8 @@ COLUMNS_MAX = 500
 FIELD_KINDS = ("", *(kind.value for kind in FieldKind))
 FIELD_NAME_MAX = 64
 ERRORS_MAX = 100_000
+# What a template sees under these names is no variable (messaging/way.py).
+VARIABLES_TAKEN = frozenset({"contact", "unsubscribe_url"})
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -31,11 +33,12 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     column: str | int
     to: Target
-    kind: str = ""  # address: phone, email …; field: text, number, date, date_time, money, choice, yes_no
-    name: str = ""  # of the field
+    # address: phone, email …; field, variable: text, number, date, date_time, money, choice, yes_no
+    kind: str = ""
+    name: str = ""  # of the field, or of the variable
     define: bool = False  # let the field be defined when the import is started, if it is not yet
-    choices: tuple[str, ...] = ()  # of a field that is to be defined as a choice
-    currency: str = ""  # of a money field
+    choices: tuple[str, ...] = ()  # of a field that is to be defined as a choice, or of a variable
+    currency: str = ""  # of a money field or variable
     message_class: Annotated[str, Meta(max_length=20)] = ""  # opt_out: the class that yes refuses
     order: Order = "ymd"  # of dates
     calendar: Calendar = "gregorian"
@@ -64,6 +67,13 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     tags: Literal["add", "replace"] = "add"
     add_tags: tuple[str, ...] = ()  # given to every contact of the file
     errors_max: Annotated[int, Meta(ge=1, le=1_000_000)] = ERRORS_MAX  # then the import pauses
+    # Remember whom the rows meant, for a campaign; so it is with variables, which are of the row alone.
+    listed: bool = msgspec.field(name="list", default=False)
+
+
+def keeps_list(mapping: Mapping) -> bool:
+    """Whether an import remembers whom its rows meant, and their variables."""
+    return mapping.listed or any(column.to == "variable" for column in mapping.columns)
 
 
 def known_by(mapping: Mapping) -> tuple[str, ...]:
@@ -248,7 +258,7 @@ def _goal(column: Column) -> tuple[str, str] | None:
     """What can be said by one column only."""
     if column.to in ("ignore", "name", "tags", "address"):
         return None
-    return column.to, column.name if column.to == "field" else column.message_class
+    return column.to, column.name if column.to in ("field", "variable") else column.message_class
 
 
 def _column_problem(column: Column, defined: Mapping_[str, FieldDefinition]) -> FieldProblem | None:
@@ -263,13 +273,26 @@ def _column_problem(column: Column, defined: Mapping_[str, FieldDefinition]) -> 
         )
     if len(column.split) > 1:
         return FieldProblem("split", "is not one character", "such as ;", shown(column.split))
+    if column.to == "variable":
+        return _variable_problem(column)
     return _field_problem(column, defined) if column.to == "field" else None
+
+
+def _variable_problem(column: Column) -> FieldProblem | None:
+    if column.kind not in FIELD_KINDS:
+        return _no_kind(column)
+    wrong = fields.check(definition_of(column), VARIABLES_TAKEN)
+    return wrong[0] if wrong else None
+
+
+def _no_kind(column: Column) -> FieldProblem:
+    remedy = "one of " + ", ".join(kind for kind in FIELD_KINDS if kind)
+    return FieldProblem("kind", "is not a kind of field", remedy, shown(column.kind))
 
 
 def _field_problem(column: Column, defined: Mapping_[str, FieldDefinition]) -> FieldProblem | None:
     if column.kind not in FIELD_KINDS:
-        remedy = "one of " + ", ".join(kind for kind in FIELD_KINDS if kind)
-        return FieldProblem("kind", "is not a kind of field", remedy, shown(column.kind))
+        return _no_kind(column)
     there = defined.get(column.name)
     if there is not None and column.kind not in ("", there.kind.value):
         return FieldProblem("kind", f"is not how {column.name} is defined", there.kind.value, column.kind)
@@ -283,7 +306,7 @@ def _field_problem(column: Column, defined: Mapping_[str, FieldDefinition]) -> F
 
 
 def definition_of(column: Column, label: str = "") -> FieldDefinition:
-    """The definition of a field that a column asks for."""
+    """The definition of a field that a column asks for; a variable is of the same kinds."""
     kind = FieldKind(column.kind or "text")
     return FieldDefinition(column.name, kind, label[: fields.LABEL_MAX], column.choices, column.currency)
 

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import TableClause, bindparam, column, delete, or_, select, table, tuple_, update
 
+from angarium.contacts.imports.lists import import_member
 from angarium.contacts.imports.store import contact_import, import_contact, import_error
 from angarium.contacts.store import address, contact
 from angarium.contacts.store.activity import contact_activity, contact_mention
@@ -122,6 +123,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "fact": Kept.BY_HAND,  # what happened stays, and says no more than that
     "fact_cursor": Kept.NOTHING,
     "import_contact": (Rows(import_contact, "contact_id", "contacts"),),
+    "import_member": (Rows(import_member, "contact_id", "contacts"),),
     "import_error": Kept.BY_HAND,  # rows that were not taken, as they stood in the file
     "halted_label": Kept.NOTHING,
     "idempotency": Kept.BY_HAND,  # the key stays, so that a repetition does not make the person again

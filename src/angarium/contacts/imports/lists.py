@@ -1,0 +1,109 @@
+"""The list that an import may keep: whom each row meant, and the variables of that row.
+
+It is written in the transaction of its batch, and it is no list of contacts: who is deleted stays on it, so
+that whoever tells them finds that they are gone. It goes with its import, or 30 days after its end, unless
+somebody needs it still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from sqlalchemy import Column, PrimaryKeyConstraint, Table, bindparam, delete, func, select
+
+from angarium.contacts.imports.mapping import Mapping as FileMapping
+from angarium.contacts.imports.mapping import keeps_list
+from angarium.contacts.imports.store import contact_import
+from angarium.core.problems import FieldProblem
+from angarium.storage.bulk import BulkInsert, Statement
+from angarium.storage.database import Transaction
+from angarium.storage.schema import Id, Words, metadata
+
+import_member = Table(
+    "import_member",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("import_id", Id, nullable=False),
+    Column("contact_id", Id, nullable=False),
+    Column("variables", Words, nullable=False),  # JSON; empty: none
+    PrimaryKeyConstraint("workspace_id", "import_id", "contact_id"),
+    sqlite_with_rowid=False,
+)
+
+
+class Listed(msgspec.Struct, frozen=True, gc=False):
+    """Somebody on a list. `variables` is JSON, empty when the row had none."""
+
+    contact_id: int
+    variables: str
+
+
+_here = (
+    import_member.c.workspace_id == bindparam("workspace_id"),
+    import_member.c.import_id == bindparam("import_id"),
+)
+_keep = BulkInsert(
+    import_member,
+    ("workspace_id", "import_id", "contact_id", "variables"),
+    conflict=("workspace_id", "import_id", "contact_id"),
+    update=("variables",),
+)
+_page = Statement(
+    select(import_member.c.contact_id, import_member.c.variables)
+    .where(*_here, import_member.c.contact_id > bindparam("after"))
+    .order_by(import_member.c.contact_id)
+    .limit(bindparam("limit"))
+)
+_count = Statement(select(func.count()).select_from(import_member).where(*_here))
+_forget = Statement(delete(import_member).where(*_here))
+_held = Statement(
+    select(contact_import.c.state, contact_import.c.mapping)
+    .where(contact_import.c.workspace_id == bindparam("workspace_id"), contact_import.c.id == bindparam("id"))
+    .with_for_update()
+)
+
+
+async def keep(tx: Transaction, workspace_id: int, import_id: int, rows: Mapping[int, str]) -> None:
+    """Put contacts on the list, each with the variables of its row; who is on it has the new ones."""
+    await tx.insert(_keep, [(workspace_id, import_id, *one) for one in rows.items()])
+
+
+async def page(tx: Transaction, workspace_id: int, import_id: int, after: int, limit: int) -> list[Listed]:
+    """Those on a list, in the order of their ids, above one."""
+    asked = {"workspace_id": workspace_id, "import_id": import_id, "after": after, "limit": limit}
+    return [Listed(*row) for row in await tx.rows(_page, **asked)]
+
+
+async def count(tx: Transaction, workspace_id: int, import_id: int) -> int:
+    """How many are on a list."""
+    row = await tx.row(_count, workspace_id=workspace_id, import_id=import_id)
+    return int(row[0]) if row else 0
+
+
+async def forget(tx: Transaction, workspace_id: int, import_id: int) -> None:
+    """Let a list go."""
+    await tx.execute(_forget, workspace_id=workspace_id, import_id=import_id)
+
+
+async def hold(tx: Transaction, workspace_id: int, import_id: int) -> tuple[str, FileMapping] | None:
+    """The state of an import and its mapping, its row held: of who names its list and who lets it go, one
+    comes first. None when there is no such import."""
+    row = await tx.row(_held, workspace_id=workspace_id, id=import_id)
+    return None if row is None else (row[0], msgspec.json.decode(row[1], type=FileMapping))
+
+
+async def unfit(tx: Transaction, workspace_id: int, import_id: int) -> FieldProblem | None:
+    """Why nobody can be told by the list of an import, None when they can; its row is held."""
+    found = await hold(tx, workspace_id, import_id)
+    if found is None:
+        return FieldProblem("", "no such import", "GET /v1/imports lists them")
+    state, mapping = found
+    if state != "done":
+        return FieldProblem("", f"is {state}", "an import whose state is done")
+    if not keeps_list(mapping):
+        remedy = 'import the file with a column that is a `variable`, or with `"list": true`'
+        return FieldProblem("", "keeps no list", remedy)
+    if not await page(tx, workspace_id, import_id, 0, 1):
+        return FieldProblem("", "has nobody on its list", "import it again; a list is kept for 30 days")
+    return None
