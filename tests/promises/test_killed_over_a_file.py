@@ -1,6 +1,7 @@
 """kill -9 in the middle of an import, again and again: every row of the file is a contact, and none is two.
 
-The verdict is who is there: by external id, with what the last row said. Meanwhile messages are taken.
+The verdict is who is there: by external id, with what the last row said; and whom the list of the import
+names, each with the variables of the last row. Meanwhile messages are taken.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ def file_of(encoding: str, rows: int) -> bytes:
     names = IN[encoding]
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["id", "name", "phone", "email", "city"])
+    writer.writerow(["id", "name", "phone", "email", "city", "row"])
     for n in range(rows):
         who = n - 50 if n % 100 == 99 else n
         phone = "12" if n % 1000 == 7 else f"+98912{who:07}"
-        writer.writerow([f"C{who}", f"{names[n % len(names)]} {n}", phone, f"u{who}@example.com", "Київ"])
+        writer.writerow([f"C{who}", f"{names[n % len(names)]} {n}", phone, f"u{who}@example.com", "Київ", n])
     return text.getvalue().encode(encoding)
 
 
@@ -48,15 +49,21 @@ async def look(shop: Shop, path: str) -> dict[str, Any]:
     return found
 
 
-async def everybody(shop: Shop) -> list[tuple[str, str]]:
-    """External id and name of everybody."""
-    found, cursor = [], ""
+async def pages(shop: Shop, path: str) -> list[dict[str, Any]]:
+    """All that there is to page through."""
+    found: list[dict[str, Any]] = []
+    cursor = ""
     while True:
-        page = await look(shop, f"/v1/contacts?limit=1000&cursor={cursor}")
-        found += [(one["external_id"], one["name"]) for one in page["items"]]
+        page = await look(shop, f"{path}?limit=1000&cursor={cursor}")
+        found += page["items"]
         if not page["next"]:
             return found
         cursor = page["next"]
+
+
+async def everybody(shop: Shop) -> list[tuple[str, str]]:
+    """External id and name of everybody."""
+    return [(one["external_id"], one["name"]) for one in await pages(shop, "/v1/contacts")]
 
 
 @pytest.mark.timeout(600)
@@ -66,6 +73,9 @@ async def test_every_row_is_written_once(shop: Shop) -> None:
     sent = await shop.client.ask("POST", "/v1/imports?file_name=people.csv", data=data)
     assert sent.status == 201, sent.body
     path = f"/v1/imports/{sent.json['id']}"
+    columns = [one for one in sent.json["guess"] if one["column"] != "row"]
+    columns.append({"column": "row", "to": "variable", "name": "row"})
+    assert (await shop.client.ask("PUT", f"{path}/mapping", {"columns": columns})).status == 200
     assert (await shop.client.ask("POST", f"{path}/start")).status == 202
     seen, kills = 0, 0
     while kills < KILLS:
@@ -88,9 +98,13 @@ async def test_every_row_is_written_once(shop: Shop) -> None:
     await shop.until(is_done)
     one = await look(shop, path)
     assert one["state"] == "done", one["reason"]
-    there = [(external, name) for external, name in await everybody(shop) if external]
+    contacts = await pages(shop, "/v1/contacts")
+    there = [(one["external_id"], one["name"]) for one in contacts if one["external_id"]]
     assert dict(there) == expected("utf-16", ROWS)
     assert len(there) == len(dict(there))
+    named = {one["id"]: one["name"] for one in contacts if one["external_id"]}
+    listed = {one["contact"]: one["variables"]["row"] for one in await pages(shop, f"{path}/members")}
+    assert listed == {contact: name.rpartition(" ")[2] for contact, name in named.items()}
     progress = one["progress"]
     counts = [progress[name] for name in ("created", "changed", "skipped", "failed")]
     assert sum(counts) == ROWS

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from angarium.contacts.fields import FieldDefinition, FieldKind
 from angarium.contacts.imports.doubles import Doubles, Person
 from angarium.contacts.imports.looking import Look
-from angarium.contacts.imports.mapping import Column, Mapping, Reading, check, guessed, known_by
+from angarium.contacts.imports.mapping import Column, Mapping, Reading, check, guessed, keeps_list, known_by
 from angarium.contacts.imports.rows import Draft, Failed, Reader, Skipped
 from angarium.contacts.imports.sniffing import Dialect
 from angarium.contacts.imports.worker import Batch, End, Job, frames
@@ -42,6 +42,11 @@ def reader(**said: Any) -> Reader:
 def look(heads: tuple[str, ...] = HEADS, rows: tuple[tuple[str, ...], ...] = ()) -> Look:
     """What was seen of a file with these heads."""
     return Look("text", "utf-8", True, Dialect(), True, (), heads, rows)
+
+
+def variable(column: str, name: str = "what", **said: Any) -> Column:
+    """A column that is a variable."""
+    return Column(column=column, to="variable", name=name, **said)
 
 
 def test_a_row_with_everything() -> None:
@@ -286,6 +291,50 @@ def test_persian_dates_are_known_by_their_years() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "cell", "kept"),
+    [
+        ({}, "120.50", '{"what":"120.50"}'),
+        ({}, "  ", ""),
+        ({"kind": "number", "decimals": ","}, "120,5", '{"what":120.5}'),
+        ({"kind": "date", "order": "dmy"}, "28.11.2026", '{"what":"2026-11-28"}'),
+        ({"kind": "money", "currency": "EUR"}, "12.50", '{"what":{"micros":12500000,"currency":"EUR"}}'),
+        ({"kind": "choice", "choices": ("gold",)}, "gold", '{"what":"gold"}'),
+        ({"kind": "choice", "choices": ("gold",)}, "lead", None),
+        ({"kind": "number"}, "many", None),
+        ({}, "x" * 4_001, None),
+    ],
+)
+def test_the_variables_of_a_row(said: dict[str, Any], cell: str, kept: str | None) -> None:
+    mapping = Mapping(columns=(COLUMNS[0], variable("city", **said)))
+    assert keeps_list(mapping)
+    assert not check(look(), mapping, regions(), {})
+    row = ["C1", "", "", "", cell, "", "", ""]
+    read = Reader(mapping, HEADS).read(2, row)
+    if kept is None:
+        assert isinstance(read, Failed)
+        assert [one.column for one in read.problems] == ["city"]
+    else:
+        assert isinstance(read, Draft)
+        assert (read.variables, read.fields) == (kept, {})
+
+
+def test_variables_that_are_too_large_together() -> None:
+    heads = tuple(f"h{n}" for n in range(6))
+    columns = [variable(head, f"v{head}") for head in heads[1:]]
+    mapping = Mapping(columns=(Column(column="h0", to="external_id"), *columns))
+    read = Reader(mapping, heads).read(2, ["C1", *["x" * 4_000] * 5])
+    assert isinstance(read, Failed)
+    assert [one.problem for one in read.problems] == ["has variables that are too large"]
+
+
+def test_a_row_that_repeats_somebody_comes_for_the_list_alone() -> None:
+    rows = [["C1", *[""] * 7], ["C1", *[""] * 7]]
+    plain, listing = reader(duplicates="skip"), Reader(Mapping(columns=COLUMNS, duplicates="skip", listed=True), HEADS)
+    assert [type(plain.read(n, row)) for n, row in enumerate(rows)] == [Draft, Skipped]
+    assert [type(listing.read(n, row)) for n, row in enumerate(rows)] == [Draft, Draft]
+
+
+@pytest.mark.parametrize(
     ("said", "field"),
     [
         ({"encoding": "utf-7"}, "encoding"),
@@ -302,6 +351,11 @@ def test_persian_dates_are_known_by_their_years() -> None:
         ({"columns": (COLUMNS[0], CITY)}, "columns[1].kind"),
         ({"columns": (COLUMNS[0], BORN)}, "columns[1].choices"),
         ({"columns": (COLUMNS[0], Column(column="no ads", to="opt_out"))}, "columns[1].message_class"),
+        ({"columns": (COLUMNS[0], Column(column="city", to="variable"))}, "columns[1].name"),
+        ({"columns": (COLUMNS[0], Column(column="city", to="variable", name="contact"))}, "columns[1].name"),
+        ({"columns": (COLUMNS[0], variable("city", kind="shoe"))}, "columns[1].kind"),
+        ({"columns": (COLUMNS[0], variable("city", kind="choice"))}, "columns[1].choices"),
+        ({"columns": (COLUMNS[0], variable("city"), variable("born"))}, "columns[2]"),
     ],
 )  # fmt: skip
 def test_a_mapping_that_does_not_fit(said: dict[str, Any], field: str) -> None:

@@ -110,6 +110,7 @@ async def plant(house: House, mine: Client, being: Being, number: int) -> tuple[
     key = f"contact-{number}"
     contact = (await mine.ask("POST", "/v1/contacts", described(being), Idempotency_Key=key)).json
     await bring(house, mine, being)
+    await enlist(house, mine, being)
     phone, vk = {"kind": "phone", "value": being.phones[1]}, {"kind": "vk", "value": word["vk"]}
     other = {"external_id": word["old_external_id"], "name": word["name"], "addresses": [phone, vk]}
     made = await mine.ask("POST", "/v1/contacts/batch", {"contacts": [other]})
@@ -137,6 +138,21 @@ async def bring(house: House, mine: Client, being: Being) -> None:
     await house.importer.work()
     done = (await mine.ask("GET", f"/v1/imports/{sent['id']}")).json
     assert (done["state"], done["progress"]["failed"]) == ("done", 1), done
+
+
+async def enlist(house: House, mine: Client, being: Being) -> None:
+    """They are on the list of a file, and members of a campaign of it, with words of their own."""
+    data = f"id,word\n{being.words['external_id']},{being.words['variable']}\n".encode()
+    sent = (await mine.ask("POST", "/v1/imports", data=data)).json
+    columns = [{"column": 1, "to": "external_id"}, {"column": 2, "to": "variable", "name": "what"}]
+    said = await mine.ask("PUT", f"/v1/imports/{sent['id']}/mapping", {"columns": columns})
+    assert said.status == 200, said
+    assert (await mine.ask("POST", f"/v1/imports/{sent['id']}/start")).status == 202
+    await house.importer.work()
+    asked = {"name": "List", "of_import": {"import": sent["id"]}, "template": "hello", "line": LINE["name"]}
+    made = (await mine.ask("POST", "/v1/campaigns", asked)).json
+    assert (await mine.ask("POST", f"/v1/campaigns/{made['id']}/start")).status == 202
+    await house.campaigns.move_on(mine.workspace_id, ids.read("campaign", made["id"]))  # nobody is told yet
 
 
 async def messages(house: House, mine: Client, being: Being) -> Attempt:
@@ -247,9 +263,11 @@ def opened(house: House, table: str, row: dict[str, Any], column: str) -> Iterat
 PLANTED_IN = {  # where they are before: a search that finds nothing anywhere proves nothing
     "address": {"value"},
     "attempt": {"address", "content", "code", "detail"},
+    "campaign_member": {"variables"},
     "contact": {"external_id", "name", "fields", "tags"},
     "contact_import": {"seen", "name"},
     "import_error": {"raw"},
+    "import_member": {"variables"},
     "contact_merge": {"before", "old_external_id", "why"},
     "fact": {"body"},
     "idempotency": {"key", "response"},

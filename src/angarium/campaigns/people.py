@@ -149,14 +149,9 @@ async def example(tx: Transaction, workspace_id: int, asked: Asked, now: int) ->
         return {}
     people = await settle(tx, workspace_id, asked, now)
     found = await window(tx, workspace_id, people, 0)
-    return own_variables(next(iter(found.variables.values()), ""))
+    return lists.variables(next(iter(found.variables.values()), ""))
 
 
 def person(contact_id: int, variables: str) -> Person:
     """One of them as somebody to be told."""
-    return Person(contact_id, own_variables(variables))
-
-
-def own_variables(text: str) -> Json:
-    """Variables as they are kept: JSON, or empty for none."""
-    return msgspec.json.decode(text) if text else {}
+    return Person(contact_id, lists.variables(variables))

@@ -332,9 +332,11 @@ def tells(text: str, words: Collection[str]) -> bool:
 
 
 def without(value: Any, words: Collection[str]) -> Any:
-    """A JSON value in which every text that names somebody is empty."""
+    """A JSON value in which every text that names somebody is empty, and with one cell of a row the others."""
     if isinstance(value, str):
         return "" if tells(value, words) else value
+    if isinstance(value, list) and any(isinstance(item, str) and tells(item, words) for item in value):
+        return ["" if isinstance(item, str) else item for item in value]
     if isinstance(value, list):
         return [without(item, words) for item in value]
     if isinstance(value, dict):

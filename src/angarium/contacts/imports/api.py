@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, Streamed, route
-from angarium.contacts.imports import flows
+from angarium.contacts.imports import flows, lists
 from angarium.contacts.imports.flows import Imports
 from angarium.contacts.imports.looking import Sample
 from angarium.contacts.imports.mapping import Column, Mapping
@@ -19,6 +19,7 @@ from angarium.contacts.imports.writing import CHECKING, RUNNING
 from angarium.core import ids
 from angarium.core.clock import MICROS, iso
 from angarium.core.decoding import Shape
+from angarium.core.values import Json
 from angarium.storage.database import Transaction
 
 MAPPING = Shape(Mapping)
@@ -350,6 +351,39 @@ async def get_errors(request: Call) -> Streamed:
     return Streamed(found, "text/csv; charset=utf-8", f"errors-{ids.show('import', import_id)}.csv")
 
 
+class MemberShown(msgspec.Struct, frozen=True):
+    """Whom a row meant, and the variables of that row."""
+
+    contact: str
+    variables: Json
+
+
+@route(
+    "GET /v1/imports/{import_id}/members",
+    Operation(
+        summary="The list that an import has kept",
+        detail="Whom its rows meant, in the order of their ids, each with the variables of the last row that "
+        "named them; also those who have been deleted since. There is one when a column is a `variable`, or "
+        "the mapping says `list`.",
+        scope="contacts:read",
+        asks=edge.PAGE,
+        gives=Page[MemberShown],
+        problems=(404,),
+        answer_example=Page([MemberShown("con_05a58xarj0000", {"amount": "1200"})]),
+    ),
+)
+async def list_members(request: Call) -> JsonAnswer:
+    """A page of it."""
+    import_id, imports = edge.id_in_path(request, "import"), imports_of(request)
+    query, workspace_id = edge.PAGE.read_query(request.scope["query_string"]), request.auth.workspace_id
+    after = edge.read_cursor(query.cursor) or 0
+    await flows.get(imports, workspace_id, import_id)
+    found = await imports.ground.db.read(lists.page, workspace_id, import_id, after, query.limit + 1)
+    piece, following = edge.cut(found, query, lambda one: one.contact_id)
+    told = [MemberShown(ids.show("contact", one.contact_id), lists.variables(one.variables)) for one in piece]
+    return edge.answer(request, Page(told, following))
+
+
 def shown(one: Import) -> ImportShown:
     """An import for the outside."""
     look = one.seen.look
@@ -404,4 +438,5 @@ HANDLERS = (
     undo_import,
     delete_import,
     get_errors,
+    list_members,
 )

@@ -7,29 +7,18 @@ somebody needs it still.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Column, PrimaryKeyConstraint, Table, bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, exists, func, or_, select
 
 from angarium.contacts.imports.mapping import Mapping as FileMapping
 from angarium.contacts.imports.mapping import keeps_list
-from angarium.contacts.imports.store import contact_import
+from angarium.contacts.imports.store import contact_import, import_contact, import_error, import_member
 from angarium.core.problems import FieldProblem
-from angarium.storage.bulk import BulkInsert, Statement
+from angarium.core.values import Json
+from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Transaction
-from angarium.storage.schema import Id, Words, metadata
-
-import_member = Table(
-    "import_member",
-    metadata,
-    Column("workspace_id", Id, nullable=False),
-    Column("import_id", Id, nullable=False),
-    Column("contact_id", Id, nullable=False),
-    Column("variables", Words, nullable=False),  # JSON; empty: none
-    PrimaryKeyConstraint("workspace_id", "import_id", "contact_id"),
-    sqlite_with_rowid=False,
-)
 
 
 class Listed(msgspec.Struct, frozen=True, gc=False):
@@ -57,6 +46,25 @@ _page = Statement(
 )
 _count = Statement(select(func.count()).select_from(import_member).where(*_here))
 _forget = Statement(delete(import_member).where(*_here))
+_has_rows = or_(
+    *(
+        exists().where(
+            rows.c.workspace_id == contact_import.c.workspace_id, rows.c.import_id == contact_import.c.id
+        )
+        for rows in (import_error, import_contact, import_member)
+    )
+)
+_to_forget = Statement(
+    select(contact_import.c.id)
+    .where(
+        contact_import.c.workspace_id == bindparam("workspace_id"),
+        among(contact_import.c.state, "states"),
+        contact_import.c.updated_at < bindparam("before"),
+        _has_rows,
+    )
+    .order_by(contact_import.c.id)
+    .limit(bindparam("limit"))
+)
 _held = Statement(
     select(contact_import.c.state, contact_import.c.mapping)
     .where(contact_import.c.workspace_id == bindparam("workspace_id"), contact_import.c.id == bindparam("id"))
@@ -93,6 +101,11 @@ async def hold(tx: Transaction, workspace_id: int, import_id: int) -> tuple[str,
     return None if row is None else (row[0], msgspec.json.decode(row[1], type=FileMapping))
 
 
+def variables(kept: str) -> Json:
+    """Variables as they are kept: JSON, or empty for none."""
+    return msgspec.json.decode(kept) if kept else {}
+
+
 async def unfit(tx: Transaction, workspace_id: int, import_id: int) -> FieldProblem | None:
     """Why nobody can be told by the list of an import, None when they can; its row is held."""
     found = await hold(tx, workspace_id, import_id)
@@ -107,3 +120,12 @@ async def unfit(tx: Transaction, workspace_id: int, import_id: int) -> FieldProb
     if not await page(tx, workspace_id, import_id, 0, 1):
         return FieldProblem("", "has nobody on its list", "import it again; a list is kept for 30 days")
     return None
+
+
+async def to_forget(
+    tx: Transaction, workspace_id: int, states: Sequence[str], before: int, limit: int
+) -> list[int]:
+    """Imports in these states that nothing has changed since an instant, and that keep rows still: those in
+    error, whom they brought, or a list."""
+    asked = {"workspace_id": workspace_id, "states": list(states), "before": before, "limit": limit}
+    return [row[0] for row in await tx.rows(_to_forget, **asked)]

@@ -20,7 +20,7 @@ from angarium.contacts.fields import FieldDefinition
 from angarium.contacts.imports import cells
 from angarium.contacts.imports.cells import BadCell
 from angarium.contacts.imports.doubles import Doubles
-from angarium.contacts.imports.mapping import Column, Mapping, position
+from angarium.contacts.imports.mapping import Column, Mapping, definition_of, keeps_list, position
 from angarium.contacts.phones import SCIENTIFIC, BadPhone, normalise
 from angarium.contacts.places import place
 from angarium.contacts.rules import AddressInput, ContactInput
@@ -34,7 +34,10 @@ BLOCK_DIGITS = 4  # numbers that differ in the last digits alone were given out 
 PLACES_MAX = 100_000
 CELLS_KEPT = 10_000  # of each field: dates and words come again and again
 
+VARIABLES_MAX = 16_384  # characters of the variables of a row
+
 Split = Callable[[str], tuple[str, ...]]
+Convert = Callable[[str], Any]
 
 
 class Draft(msgspec.Struct, frozen=True, array_like=True, tag="draft", gc=False):
@@ -54,6 +57,7 @@ class Draft(msgspec.Struct, frozen=True, array_like=True, tag="draft", gc=False)
     cleared: tuple[str, ...]  # kinds of address that are taken away first
     raw: str  # the cells
     alone: bool = False  # no row before it named anything that it names
+    variables: str = ""  # of the row, for the list that the import keeps: JSON, or empty
 
 
 class CellProblem(msgspec.Struct, frozen=True, array_like=True):
@@ -112,6 +116,10 @@ class Reader:
         self._fields = [
             (at, one.name, converter(one, by_name.get(one.name))) for at, one in placed if one.to == "field"
         ]
+        self._variables = [
+            (at, one.name, converter(one, definition_of(one))) for at, one in placed if one.to == "variable"
+        ]
+        self._keeps_list = keeps_list(mapping)
         self._addresses = [
             (at, AddressKind(one.kind), splitter(one)) for at, one in placed if one.to == "address"
         ]
@@ -146,12 +154,13 @@ class Reader:
                 wrong, at, row_cells, "cannot be read in this encoding", "name another, or mend the cell"
             )
         given_contact = self._contact(row_cells, wrong)
+        variables = self._of_the_row(row_cells, wrong) if self._variables else ""
         addresses, problems = rules.check(given_contact)
         if wrong or problems:
             places = self._places_of(row_cells) if problems else {}
             wrong += [self._told(problem, places, row_cells) for problem in problems]
             return Failed(row, tuple(wrong), raw)
-        return self._drafted(row, given_contact, addresses, raw)
+        return self._drafted(row, given_contact, addresses, raw, variables)
 
     # ── from cells to a contact ──────────────────────────────────────────────────────────────────────
 
@@ -172,7 +181,7 @@ class Reader:
             name=" ".join([row[at] for at in self._names if row[at]]),
             locale=cells.locale(locale) if locale else "",
             time_zone=row[self._time_zone],
-            fields=self._filled(row, wrong),
+            fields=self._filled(self._fields, row, wrong),
             tags=self._tagged(row),
             opted_out=self._refused(row, wrong) if self._refusals else (),
             addresses=tuple(addresses),
@@ -188,9 +197,22 @@ class Reader:
         said = [at for at, _, split in self._addresses if row[at] for _ in split(row[at])]
         return places | {f"addresses[{index}].value": at for index, at in enumerate(said)}
 
-    def _filled(self, row: list[str], wrong: list[CellProblem]) -> dict[str, Any]:
+    def _of_the_row(self, row: list[str], wrong: list[CellProblem]) -> str:
+        """Its variables; those whose cells are empty are not there."""
+        found = self._filled(self._variables, row, wrong)
+        text = msgspec.json.encode(found).decode() if found else ""
+        if len(text) > VARIABLES_MAX:
+            remedy = f"at most {VARIABLES_MAX} characters"
+            wrong.append(
+                CellProblem("", f"{len(text)} characters", "has variables that are too large", remedy)
+            )
+        return text
+
+    def _filled(
+        self, columns: Sequence[tuple[int, str, Convert]], row: list[str], wrong: list[CellProblem]
+    ) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for at, name, convert in self._fields:
+        for at, name, convert in columns:
             text = row[at]
             if text:
                 try:
@@ -234,16 +256,21 @@ class Reader:
 
     # ── doubles, and what is left unsaid ─────────────────────────────────────────────────────────────
 
-    def _drafted(self, row: int, given: ContactInput, addresses: tuple[Address, ...], raw: str) -> Read:
+    def _drafted(
+        self, row: int, given: ContactInput, addresses: tuple[Address, ...], raw: str, variables: str
+    ) -> Read:
         person = self._doubles.person(given.external_id, [a.kind + " " + a.value for a in addresses], row)
+        listed = False
         if person.row != row and self._mapping.duplicates != "update":
-            if self._mapping.duplicates == "skip":
+            listed = self._keeps_list and self._mapping.duplicates == "skip"  # what it says is for the list
+            if self._mapping.duplicates == "skip" and not listed:
                 return Skipped(row)
-            problem = CellProblem(
-                "", "", f"is the same person as in row {person.row}", "keep one of the rows"
-            )
-            return Failed(row, (problem,), raw)
-        if person.others and self._mapping.taken != "move":
+            if self._mapping.duplicates == "fail":
+                problem = CellProblem(
+                    "", "", f"is the same person as in row {person.row}", "keep one of the rows"
+                )
+                return Failed(row, (problem,), raw)
+        if person.others and self._mapping.taken != "move" and not listed:
             if self._mapping.taken == "fail":
                 return Failed(
                     row, tuple(self._shared(addresses[at], other) for at, other in person.others), raw
@@ -266,6 +293,7 @@ class Reader:
             self._kinds if clear else (),
             raw,
             person.row == row and not person.others,
+            variables,
         )
 
     def _shared(self, address: Address, other: int) -> CellProblem:
@@ -333,11 +361,11 @@ def splitter(column: Column) -> Split:
     return split
 
 
-def converter(column: Column, definition: FieldDefinition | None) -> Callable[[str], Any]:
+def converter(column: Column, definition: FieldDefinition | None) -> Convert:
     """What makes the value of a field of a cell; the same text again is not worked out again."""
     kind = definition.kind.value if definition else column.kind
     currency = (definition.currency if definition else "") or column.currency
-    kinds: dict[str, Callable[[str], Any]] = {
+    kinds: dict[str, Convert] = {
         "number": lambda text: cells.number(text, column.decimals),
         "money": lambda text: cells.money(text, currency, column.decimals),
         "date": lambda text: cells.day(text, column.order, column.calendar),

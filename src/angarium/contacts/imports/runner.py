@@ -16,7 +16,7 @@ import structlog
 
 from angarium.contacts import fields
 from angarium.contacts import store as contact_store
-from angarium.contacts.imports import flows, store
+from angarium.contacts.imports import flows, lists, store
 from angarium.contacts.imports.flows import CHECKED, DONE, FAILED, PAUSED, TOPIC, UNDOING, UNDONE, Imports
 from angarium.contacts.imports.mapping import reading
 from angarium.contacts.imports.process import Ahead, Worker
@@ -174,6 +174,7 @@ class Runner:
         after: int | None = 0
         while after is not None:
             after = await self._ground.db.run(self._undo_some, workspace_id, one, after)
+        await self._ground.db.run(lists.forget, workspace_id, one.id)
         await self._end(workspace_id, one, UNDONE, "")
 
     async def _undo_some(self, tx: Transaction, workspace_id: int, one: Import, after: int) -> int | None:
@@ -213,5 +214,8 @@ class Runner:
         for import_id in await store.untouched_since(tx, workspace_id, waiting, before, TIDY_BATCH):
             await store.move(tx, workspace_id, import_id, waiting, flows.EXPIRED, now, "nobody started it")
         before = now - micros(flows.UNDO_WITHIN_S)
-        for import_id in await store.untouched_since(tx, workspace_id, flows.ENDED, before, TIDY_BATCH):
+        for import_id in await lists.to_forget(tx, workspace_id, flows.ENDED, before, TIDY_BATCH):
             await store.forget_rows(tx, workspace_id, import_id)
+            await lists.hold(tx, workspace_id, import_id)
+            if not await self._imports.needing(tx, workspace_id, import_id):
+                await lists.forget(tx, workspace_id, import_id)

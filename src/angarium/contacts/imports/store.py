@@ -1,4 +1,4 @@
-"""Tables of imports: what each is and how far it has come, its rows in error, and whom it brought.
+"""Tables of imports: what each is and how far it has come, its rows in error, whom it brought and meant.
 
 How far an import has come stands in the transaction that writes its batch, and a batch is written only by
 whoever finds it where the batch begins. So however often a batch is tried, it is written once.
@@ -68,6 +68,18 @@ import_contact = Table(
     Column("import_id", Id, nullable=False),
     Column("contact_id", Id, nullable=False),
     Column("written_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "import_id", "contact_id"),
+    sqlite_with_rowid=False,
+)
+
+
+import_member = Table(
+    "import_member",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("import_id", Id, nullable=False),
+    Column("contact_id", Id, nullable=False),
+    Column("variables", Words, nullable=False),  # JSON; empty: none
     PrimaryKeyConstraint("workspace_id", "import_id", "contact_id"),
     sqlite_with_rowid=False,
 )

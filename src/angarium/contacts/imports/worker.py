@@ -58,6 +58,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
     rows_known: int
     newcomers: Newcomers | None  # people whom no row named before, and of whom there is no more to be known
     newcomer_drafts: msgspec.Raw  # the same as drafts, for those who turn out to be there: seldom unpacked
+    newcomer_variables: tuple[str, ...]  # of their rows, for a list; empty: none has any
 
     def drafts_of_newcomers(self) -> tuple[Draft, ...]:
         """What their rows say, in the same order."""
@@ -169,6 +170,7 @@ class Taken:
             rows_known,
             gathering.gathered(),
             msgspec.Raw(_encode(self._newcomers)),
+            variables if any(variables := tuple([one.variables for one in self._newcomers])) else (),
         )
 
 

@@ -14,9 +14,9 @@ from angarium.contacts import consent_ledger, suppression_list
 from angarium.contacts import store as contact_store
 from angarium.contacts.choice import carried
 from angarium.contacts.flows import with_addresses
-from angarium.contacts.imports import store
+from angarium.contacts.imports import lists, store
 from angarium.contacts.imports.mapping import Mapping as FileMapping
-from angarium.contacts.imports.mapping import known_by
+from angarium.contacts.imports.mapping import keeps_list, known_by
 from angarium.contacts.imports.rows import CellProblem, Draft, Failed
 from angarium.contacts.imports.store import Error, Import, Step
 from angarium.contacts.imports.worker import Batch
@@ -44,6 +44,7 @@ class Decided(msgspec.Struct):
 
     new: dict[int, Contact]
     changed: dict[int, Contact]
+    listed: dict[int, str]  # whom rows that are taken meant, and the variables of the last of these
     created_rows: int = 0
     changed_rows: int = 0
     skipped_rows: int = 0
@@ -75,9 +76,11 @@ async def write(
     tx: Transaction, ground: Ground, workspace_id: int, one: Import, from_row: int, batch: Batch, now: int
 ) -> Step:
     """Write a batch that begins after `from_row`; Overtaken when the import is elsewhere."""
-    new, drafts = await _newcomers(tx, ground, workspace_id, one, batch)
+    new, own, drafts = await _newcomers(tx, ground, workspace_id, one, batch)
+    listed = dict[int, str]()
     if new is not None:
-        await _welcome(tx, ground, workspace_id, one, new, now)
+        given = await _welcome(tx, ground, workspace_id, one, new, now)
+        listed = dict(zip(given, own or [""] * len(given), strict=True))
     known, contacts = await _there(tx, workspace_id, drafts)
     done = decide(ground.ids, one.mapping, drafts, known, contacts, now)
     failed = sorted([*done.failed, *map(_error, batch.failed)], key=lambda error: error.row)
@@ -96,6 +99,8 @@ async def write(
     await store.add_errors(tx, workspace_id, one.id, failed)
     if one.state == RUNNING:
         await _write(tx, ground, workspace_id, one, done, now)
+        if keeps_list(one.mapping):
+            await lists.keep(tx, workspace_id, one.id, listed | done.listed)
     return step
 
 
@@ -122,22 +127,23 @@ async def _write(
 
 async def _newcomers(
     tx: Transaction, ground: Ground, workspace_id: int, one: Import, batch: Batch
-) -> tuple[Newcomers | None, Sequence[Draft]]:
-    """Those of a batch who are new and need no look, and the other rows, in their order.
+) -> tuple[Newcomers | None, Sequence[str], Sequence[Draft]]:
+    """Those of a batch who are new and need no look, their variables, and the other rows, in their order.
 
     No row names anything of a newcomer but rows after it, so newcomers may be written before all others.
     """
-    new = batch.newcomers
+    new, own = batch.newcomers, batch.newcomer_variables
     if new is None:
-        return None, batch.drafts
+        return None, (), batch.drafts
     if one.state == RUNNING:
         those = await _seen_before(tx, ground, workspace_id, new)
         if not those:
-            return new, batch.drafts
+            return new, own, batch.drafts
         if len(those) < len(new):
             found = [draft for at, draft in enumerate(batch.drafts_of_newcomers()) if at in those]
-            return new.without(those), _in_order(found, batch.drafts)
-    return None, _in_order(batch.drafts_of_newcomers(), batch.drafts)
+            kept = [variables for at, variables in enumerate(own) if at not in those]
+            return new.without(those), kept, _in_order(found, batch.drafts)
+    return None, (), _in_order(batch.drafts_of_newcomers(), batch.drafts)
 
 
 def _in_order(some: Iterable[Draft], others: Iterable[Draft]) -> list[Draft]:
@@ -163,10 +169,11 @@ async def _seen_before(tx: Transaction, ground: Ground, workspace_id: int, new: 
 
 async def _welcome(
     tx: Transaction, ground: Ground, workspace_id: int, one: Import, new: Newcomers, now: int
-) -> None:
+) -> list[int]:
     given = [ground.ids.mint() for _ in range(len(new))]
     await newcomers.welcome(tx, workspace_id, given, new, now)
     await store.add_contacts(tx, workspace_id, one.id, given, now)
+    return given
 
 
 async def _there(
@@ -198,18 +205,22 @@ def decide(
     now: int,
 ) -> Decided:
     """What becomes of rows. `known` and `contacts`, who is there, are carried on from row to row."""
-    done = Decided({}, {})
+    done = Decided({}, {}, {})
     done.failed = []
     names = known_by(mapping)
     for draft in drafts:
-        keys = _keys(draft)
-        if known.keys().isdisjoint(keys):  # nobody has any of it: somebody new, as most rows of a first file
+        nobody = known.keys().isdisjoint(_keys(draft))
+        if draft.again and mapping.duplicates == "skip":  # it comes for the list alone
+            before = None if nobody else _meant(draft, names, known, contacts)
+            _skip(done, draft, before)
+            continue
+        if nobody:  # somebody new, as most rows of a first file
             _keep(done, draft, None, _new(mint.mint(), draft, now), known, contacts)
             continue
         before = _meant(draft, names, known, contacts)
         if before is not None and mapping.duplicates != "update" and before.id not in done.new:
             if mapping.duplicates == "skip":
-                done.skipped_rows += 1
+                _skip(done, draft, before)
             else:
                 done.failed.append(_there_already(draft, before))
             continue
@@ -230,6 +241,13 @@ def decide(
             _give_up(done, contacts, known[address], address, now)
         _keep(done, draft, before, after, known, contacts)
     return done
+
+
+def _skip(done: Decided, draft: Draft, before: Contact | None) -> None:
+    """Leave somebody as they are. None: whom the row repeats was not taken either."""
+    done.skipped_rows += 1
+    if before is not None:
+        done.listed[before.id] = draft.variables
 
 
 def _keys(draft: Draft) -> list[Key]:
@@ -402,6 +420,7 @@ def _keep(
     known: dict[Key, int],
     contacts: dict[int, Contact],
 ) -> None:
+    done.listed[after.id] = draft.variables
     if before is None and not draft.again:
         done.created_rows += 1
     elif after is before:

@@ -17,8 +17,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import TableClause, bindparam, column, delete, or_, select, table, tuple_, update
 
-from angarium.contacts.imports.lists import import_member
-from angarium.contacts.imports.store import contact_import, import_contact, import_error
+from angarium.contacts.imports.store import contact_import, import_contact, import_error, import_member
 from angarium.contacts.store import address, contact
 from angarium.contacts.store.activity import contact_activity, contact_mention
 from angarium.contacts.store.consents import consent, withdrawal
