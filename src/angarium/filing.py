@@ -30,8 +30,8 @@ SEPARATORS = {"tab": "\t"}
 def _target(text: str) -> Document:
     """Where a column goes, as it is written on a command line: phone, field:city, opt_out:promotional."""
     to, *more = text.split(":")
-    if to == "field":
-        return {"to": "field", "name": more[0] if more else "", "kind": more[1] if len(more) > 1 else ""}
+    if to in ("field", "variable"):
+        return {"to": to, "name": more[0] if more else "", "kind": more[1] if len(more) > 1 else ""}
     if to == "opt_out":
         return {"to": "opt_out", "message_class": more[0] if more else "promotional"}
     return {"to": to} if to in PLAIN else {"to": "address", "kind": to}
@@ -45,7 +45,8 @@ def _target(text: str) -> Document:
     multiple=True,
     metavar="COLUMN=WHERE",
     help="A column by its head or number, and where it goes: external_id, name, phone, email, tags, "
-    "field:NAME, field:NAME:KIND, opt_out:CLASS, ignore … The others go where they seem to belong.",
+    "field:NAME, field:NAME:KIND, variable:NAME, opt_out:CLASS, ignore … The others go where they seem to "
+    "belong.",
 )
 @click.option("--country", default="", help="Where phones without a country code are: IR, UA, …")
 @click.option("--encoding", default="", help="How the text is written, where it is not certain.")
@@ -58,6 +59,7 @@ def _target(text: str) -> Document:
               help="What becomes of an address that belongs to somebody else.")  # fmt: skip
 @click.option("--empty", type=click.Choice(("keep", "clear")), default="keep", show_default=True)
 @click.option("--tag", "tags", multiple=True, help="A tag for every contact of the file.")
+@click.option("--list", "listed", is_flag=True, help="Keep the list of whom the rows mean, for a campaign.")
 @click.option("--check", is_flag=True, help="Check every row and write nothing.")
 @click.option(
     "--errors", type=click.Path(path_type=Path), help="Where rows in error go; else beside the file."
@@ -117,6 +119,7 @@ def _mapping(one: Document, said: Document) -> Document:
     return mapping | {
         "columns": [] if reads_otherwise and not said["maps"] else columns,
         "add_tags": list(said["tags"]),
+        "list": said["listed"],
     }
 
 

@@ -15,10 +15,11 @@ from angarium.campaigns import forecast
 from angarium.campaigns import people as whom
 from angarium.campaigns.store import members as member_store
 from angarium.contacts import flows as contacts
-from angarium.contacts.imports import flows, lists, store
+from angarium.contacts.imports import flows, store
 from angarium.contacts.imports.flows import Imports
 from angarium.contacts.imports.mapping import Mapping
 from angarium.contacts.imports.runner import Runner
+from angarium.contacts.imports.store import lists
 from angarium.contacts.store import ids_by_address
 from angarium.core import ids
 from angarium.core.clock import micros

@@ -120,10 +120,12 @@ async def test_a_file_in_each_encoding_by_the_command(shop: Shop, encoding: str)
     file.write_bytes(file_of(encoding, rows))
     asking = {"ANGARIUM_URL": shop.url, "ANGARIUM_API_KEY": shop.key}
     status, printed = await shop.command(
-        "import", str(file), "--map", "city=field:town", "--tag", "new", **asking
+        "import", str(file), "--map", "city=field:town", "--map", "row=variable:row", "--tag", "new", **asking
     )
     assert (status, "593 created, 6 changed, 0 skipped, 1 failed" in printed) == (1, True), printed
     assert dict(await everybody(shop)) == expected(encoding, rows)
+    (one,) = (await look(shop, "/v1/imports"))["items"]
+    assert len(await pages(shop, f"/v1/imports/{one['id']}/members")) == 593
     errors = (shop.folder / "people-errors.csv").read_text("utf-8-sig").splitlines()
     assert errors[1].startswith("C7,")
     mended = shop.folder / "mended.csv"

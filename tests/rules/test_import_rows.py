@@ -329,9 +329,9 @@ def test_variables_that_are_too_large_together() -> None:
 
 def test_a_row_that_repeats_somebody_comes_for_the_list_alone() -> None:
     rows = [["C1", *[""] * 7], ["C1", *[""] * 7]]
-    plain, listing = reader(duplicates="skip"), Reader(Mapping(columns=COLUMNS, duplicates="skip", listed=True), HEADS)
-    assert [type(plain.read(n, row)) for n, row in enumerate(rows)] == [Draft, Skipped]
-    assert [type(listing.read(n, row)) for n, row in enumerate(rows)] == [Draft, Draft]
+    plain, listing = (reader(duplicates="skip", listed=listed) for listed in (False, True))
+    assert [type(plain.read(n, row)) for n, row in enumerate(rows, 2)] == [Draft, Skipped]
+    assert [type(listing.read(n, row)) for n, row in enumerate(rows, 2)] == [Draft, Draft]
 
 
 @pytest.mark.parametrize(

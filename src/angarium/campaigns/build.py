@@ -44,12 +44,9 @@ async def some(tx: Transaction, workspace_id: int, campaign_id: int, now: int) -
 
 async def _members(tx: Transaction, one: Campaign, found: Window, now: int) -> list[Member]:
     given = flows.wanted(one).schedule
-    begun_at = one.started_at or now
-    zones = (
-        await contact_members.time_zones(tx, one.workspace_id, found.ids)
-        if schedule.asks_for_zone(given)
-        else {}
-    )
+    begun_at, zones = one.started_at or now, dict[int, str]()
+    if schedule.asks_for_zone(given):
+        zones = await contact_members.time_zones(tx, one.workspace_id, found.ids)
     due_at = {zone: schedule.due_at(given, zone, begun_at) for zone in {UNASKED, *zones.values()}}
     experiment = flows.wanted(one).experiment
     own, state = found.variables, MemberState.WAITING.value

@@ -13,7 +13,8 @@ from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store import recipients
 from angarium.contacts import audience
 from angarium.contacts.audience import Audience, Settled
-from angarium.contacts.imports import lists
+from angarium.contacts.imports.mapping import keeps_list
+from angarium.contacts.imports.store import lists
 from angarium.core import ids
 from angarium.core.problems import FieldProblem, all_invalid, shown
 from angarium.core.values import Json
@@ -98,11 +99,20 @@ async def _settle_members(tx: Transaction, workspace_id: int, of: OfCampaign) ->
 
 async def _settle_list(tx: Transaction, workspace_id: int, of: OfImport) -> People:
     import_id = _named("import", of.file)
-    wrong = await lists.unfit(tx, workspace_id, import_id)
-    if wrong is not None:
-        flaw = msgspec.structs.replace(wrong, field="of_import.import", value=shown(of.file))
-        raise all_invalid("The campaign is not valid", (flaw,))
-    return SettledList(import_id)
+    found = await lists.hold(tx, workspace_id, import_id)
+    if found is None:
+        problem, remedy = "no such import", "GET /v1/imports lists them"
+    elif found[0] != "done":
+        problem, remedy = f"is {found[0]}", "an import whose state is done"
+    elif not keeps_list(found[1]):
+        remedy = 'import the file with a column that is a `variable`, or with `"list": true`'
+        problem = "keeps no list"
+    elif not await lists.page(tx, workspace_id, import_id, 0, 1):
+        problem, remedy = "has nobody on its list", "import it again; a list is kept for 30 days"
+    else:
+        return SettledList(import_id)
+    wrong = FieldProblem("of_import.import", problem, remedy, shown(of.file))
+    raise all_invalid("The campaign is not valid", (wrong,))
 
 
 def _named(kind: str, text: str) -> int:

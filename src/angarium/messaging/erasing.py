@@ -332,7 +332,7 @@ def tells(text: str, words: Collection[str]) -> bool:
 
 
 def without(value: Any, words: Collection[str]) -> Any:
-    """A JSON value in which every text that names somebody is empty, and with one cell of a row the others."""
+    """A JSON value in which every text that names somebody is empty, and so is all of its row."""
     if isinstance(value, str):
         return "" if tells(value, words) else value
     if isinstance(value, list) and any(isinstance(item, str) and tells(item, words) for item in value):

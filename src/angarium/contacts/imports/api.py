@@ -9,12 +9,12 @@ from msgspec import Meta
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, Streamed, route
-from angarium.contacts.imports import flows, lists
+from angarium.contacts.imports import flows
 from angarium.contacts.imports.flows import Imports
 from angarium.contacts.imports.looking import Sample
 from angarium.contacts.imports.mapping import Column, Mapping
 from angarium.contacts.imports.sniffing import ROWS_SHOWN, Dialect
-from angarium.contacts.imports.store import Import, insert, page
+from angarium.contacts.imports.store import Import, insert, lists, page
 from angarium.contacts.imports.writing import CHECKING, RUNNING
 from angarium.core import ids
 from angarium.core.clock import MICROS, iso

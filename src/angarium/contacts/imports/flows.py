@@ -13,14 +13,14 @@ import msgspec
 
 from angarium.accounts import audit
 from angarium.contacts import fields, fields_flows
-from angarium.contacts.imports import lists, store
 from angarium.contacts.imports import mapping as mappings
+from angarium.contacts.imports import store
 from angarium.contacts.imports.looking import Seen
 from angarium.contacts.imports.mapping import Mapping
 from angarium.contacts.imports.process import looked_at
 from angarium.contacts.imports.rows import BETWEEN
 from angarium.contacts.imports.sniffing import ENCODINGS
-from angarium.contacts.imports.store import Import
+from angarium.contacts.imports.store import Import, lists
 from angarium.contacts.imports.tables import Unreadable
 from angarium.contacts.imports.worker import Job
 from angarium.contacts.imports.writing import CHECKING, RUNNING

@@ -16,11 +16,11 @@ import structlog
 
 from angarium.contacts import fields
 from angarium.contacts import store as contact_store
-from angarium.contacts.imports import flows, lists, store
+from angarium.contacts.imports import flows, store
 from angarium.contacts.imports.flows import CHECKED, DONE, FAILED, PAUSED, TOPIC, UNDOING, UNDONE, Imports
 from angarium.contacts.imports.mapping import reading
 from angarium.contacts.imports.process import Ahead, Worker
-from angarium.contacts.imports.store import Import
+from angarium.contacts.imports.store import Import, lists
 from angarium.contacts.imports.tables import Unreadable
 from angarium.contacts.imports.worker import Batch, Job
 from angarium.contacts.imports.writing import RUNNING, Overtaken, write_some

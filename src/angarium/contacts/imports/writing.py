@@ -14,11 +14,11 @@ from angarium.contacts import consent_ledger, suppression_list
 from angarium.contacts import store as contact_store
 from angarium.contacts.choice import carried
 from angarium.contacts.flows import with_addresses
-from angarium.contacts.imports import lists, store
+from angarium.contacts.imports import store
 from angarium.contacts.imports.mapping import Mapping as FileMapping
 from angarium.contacts.imports.mapping import keeps_list, known_by
 from angarium.contacts.imports.rows import CellProblem, Draft, Failed
-from angarium.contacts.imports.store import Error, Import, Step
+from angarium.contacts.imports.store import Error, Import, Step, lists
 from angarium.contacts.imports.worker import Batch
 from angarium.contacts.newcomers import Newcomers
 from angarium.contacts.rules import ADDRESSES_MAX, TAGS_MAX

@@ -13,9 +13,7 @@ import msgspec
 from sqlalchemy import bindparam, delete, exists, func, or_, select
 
 from angarium.contacts.imports.mapping import Mapping as FileMapping
-from angarium.contacts.imports.mapping import keeps_list
 from angarium.contacts.imports.store import contact_import, import_contact, import_error, import_member
-from angarium.core.problems import FieldProblem
 from angarium.core.values import Json
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Transaction
@@ -104,22 +102,6 @@ async def hold(tx: Transaction, workspace_id: int, import_id: int) -> tuple[str,
 def variables(kept: str) -> Json:
     """Variables as they are kept: JSON, or empty for none."""
     return msgspec.json.decode(kept) if kept else {}
-
-
-async def unfit(tx: Transaction, workspace_id: int, import_id: int) -> FieldProblem | None:
-    """Why nobody can be told by the list of an import, None when they can; its row is held."""
-    found = await hold(tx, workspace_id, import_id)
-    if found is None:
-        return FieldProblem("", "no such import", "GET /v1/imports lists them")
-    state, mapping = found
-    if state != "done":
-        return FieldProblem("", f"is {state}", "an import whose state is done")
-    if not keeps_list(mapping):
-        remedy = 'import the file with a column that is a `variable`, or with `"list": true`'
-        return FieldProblem("", "keeps no list", remedy)
-    if not await page(tx, workspace_id, import_id, 0, 1):
-        return FieldProblem("", "has nobody on its list", "import it again; a list is kept for 30 days")
-    return None
 
 
 async def to_forget(
