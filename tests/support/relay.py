@@ -37,7 +37,7 @@ from angarium.messaging import accept, cascades, plan, policies, receive, reconc
 from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.answering import Answer
 from angarium.messaging.cascades import CascadeInput
-from angarium.messaging.case import Case, wake
+from angarium.messaging.case import PICKED, Case, wake
 from angarium.messaging.receive import Read
 from angarium.messaging.send import Ended
 from angarium.messaging.store.attempts import Attempt
@@ -94,6 +94,7 @@ class Relay:
 
     async def open(self) -> Relay:
         """The workspace."""
+        PICKED.clear()  # the ids are those of the shop of the test before
         self.workspace_id = (await accounts.create_workspace(self.ground, "shop")).id
         return self
 
