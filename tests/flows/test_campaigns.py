@@ -15,6 +15,7 @@ from angarium.core.clock import to_datetime
 from angarium.core.ports import Accepted
 from angarium.core.problems import Problem
 from angarium.core.values import Reason, ReceiptStatus
+from angarium.messaging import erasing
 from angarium.messaging.store.belongings import BELONGINGS
 from angarium.storage.database import Database
 from support.marketer import PEOPLE, Marketer
@@ -125,6 +126,21 @@ async def test_two_members_that_became_one_contact_are_told_once(marketer: Marke
     await marketer.run(campaign_id)
     assert await marketer.reasons(campaign_id) == {"merged": 1}
     assert len(await marketer.sent()) == PEOPLE // 2 - 1
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_nobody_waits_for_a_member_who_was_erased(marketer: Marketer, late: bool) -> None:
+    clock, world, workspace_id = marketer.relay.clock, marketer.relay.world, marketer.relay.workspace_id
+    until = to_datetime(clock.now() + 60_000_000).isoformat()
+    campaign_id = await marketer.begin(schedule={"until": until})
+    await marketer.run(campaign_id, turns=1)
+    (first, *_) = await marketer.db.read(member_store.page, workspace_id, campaign_id, 0, 1)
+    await erasing.erase(world, workspace_id, first.contact_id, "key_agent")
+    clock.advance(120 if late else 1)
+    await marketer.run(campaign_id)
+    await marketer.run(campaign_id)
+    told, left_out = (0, PEOPLE - 1) if late else (PEOPLE - 1, 0)
+    assert await marketer.counts(campaign_id) == ("done", PEOPLE - 1, told, left_out)
 
 
 async def test_it_waits_for_its_hour_and_goes_at_its_pace(marketer: Marketer) -> None:

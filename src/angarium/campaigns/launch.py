@@ -115,6 +115,8 @@ async def some(
     done = frozenset(member.contact_id for member in open_)
     if pace:
         one.paced_at = schedule.taken(pace, one.paced_at, now, len(open_))
+    if limit > 0 and not due and await member_store.next_due(tx, workspace_id, one.id) is None:
+        _count_those_who_are_there(one)
     if await _is_done(tx, one, now):
         return Launched(cases, None, done)
     if len(open_) < len(due):
@@ -208,8 +210,16 @@ async def _take_in(tx: Transaction, one: Campaign, due: Sequence[Member], spoken
 
 async def _too_late(tx: Transaction, one: Campaign, now: int) -> Launched:
     """Its time is over: whoever still waits is left out."""
-    one.left_out += await member_store.leave_out(tx, one.workspace_id, one.id, DEADLINE, BATCH * 10)
+    late = await member_store.leave_out(tx, one.workspace_id, one.id, DEADLINE, BATCH * 10)
+    one.left_out += late
+    if not late:
+        _count_those_who_are_there(one)
     return Launched([], None if await _is_done(tx, one, now) else now)
+
+
+def _count_those_who_are_there(one: Campaign) -> None:
+    """Nobody waits any more: who was counted among them has been erased since, with the row."""
+    one.members -= one.waiting
 
 
 async def _is_done(tx: Transaction, one: Campaign, now: int) -> bool:
