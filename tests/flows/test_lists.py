@@ -25,10 +25,13 @@ from angarium.core import ids
 from angarium.core.clock import micros
 from angarium.core.problems import Problem
 from angarium.core.values import AddressKind
+from angarium.messaging import reconcile, send
 from angarium.messaging.surroundings import Outlook
 from angarium.storage.shelf import Shelf
+from support.file_desk import Desk
 from support.marketer import Marketer
 from support.relay import Relay
+from support.server import LINE, TEMPLATE, member, whole_house
 
 COLUMNS = [
     {"column": "phone", "to": "address", "kind": "phone"},
@@ -221,3 +224,33 @@ async def test_a_list_goes_with_its_import(clerk: Clerk) -> None:
     await clerk.importer.work()
     await flows.delete(clerk.imports, *clerk.one(deleted))
     assert await clerk.listed(undone) == await clerk.listed(deleted) == []
+
+
+async def test_a_list_over_the_api_and_a_test_in_the_words_of_its_first_row(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with whole_house(database_url, tmp_path) as (house, nobody):
+        desk = Desk(house, await member(nobody, house.ground, "shop"))
+        for path, body in (("/v1/lines", LINE), ("/v1/templates", TEMPLATE)):
+            assert (await desk.mine.ask("POST", path, body)).status == 201
+        await house.world.lines.reload([desk.mine.workspace_id])
+        one = await desk.send(b"phone,what\n+380441234567,A7\n+380441234568,B8\n")
+        what = {"column": "what", "to": "variable", "name": "order"}
+        await desk.say(one, columns=[COLUMNS[0], what])
+        assert (await desk.do(one, "start"))["state"] == "done"
+        path = f"/v1/imports/{one['id']}"
+        first = (await desk.mine.ask("GET", f"{path}/members?limit=1")).json
+        rest = (await desk.mine.ask("GET", f"{path}/members?cursor={first['next']}")).json
+        listed = [row["variables"] for row in (*first["items"], *rest["items"])]
+        assert (listed, rest["next"]) == ([{"order": "A7"}, {"order": "B8"}], None)
+
+        asked = {"name": "List", "of_import": {"import": one["id"]}, "template": "shipped", "line": "viber"}
+        made = await desk.mine.ask("POST", "/v1/campaigns", asked)
+        assert (made.status, made.json["wanted"]["of_import"]) == (201, {"import": one["id"]})
+        own = {"to": [{"phone": "+380441234569"}]}
+        assert (await desk.mine.ask("POST", f"/v1/campaigns/{made.json['id']}/test", own)).status == 202
+        (line,) = house.world.lines.of(desk.mine.workspace_id)
+        await reconcile.take_over(house.world, line, 1)
+        (attempt,) = await send.claim(house.world, line, 1, 10)
+        assert (attempt.address, b"A7 is on its way" in attempt.content) == ("+380441234569", True)
+        assert (await desk.mine.ask("DELETE", path)).json["type"].endswith("in-use")
