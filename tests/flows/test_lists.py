@@ -145,13 +145,32 @@ async def test_of_many_rows_that_name_one_person_twice_the_last_one_counts(
     """In one batch, and over the border of two."""
     rows = [f"+38050{n % 1_000:07},N{n},{n}" for n in range(2_000)]
     rows[1_500:1_500] = ["+380500000001,again,x", "12,no phone,y"]
+    rows[10:10] = ["+380500009999,first,z", "+380500009999,last,9999"]
     shown = await clerk.bring("phone,who,due\n" + "\n".join(rows), duplicates=duplicates)
     assert await clerk.start_import(shown) == "done"
     done = await flows.get(clerk.imports, *clerk.one(shown))
     twice = (done.changed, done.skipped) if duplicates == "update" else (done.skipped, done.changed)
-    assert (done.created, twice[0] + twice[1], done.failed) == (1_000, 1_001, 1)
+    assert (done.created, twice[0] + twice[1], done.failed) == (1_001, 1_002, 1)
     amounts = sorted(int(one["amount"]) for one in await clerk.listed(shown) if one["amount"] != "x")
-    assert amounts == [n for n in range(1_000, 2_000) if n != 1_001]
+    assert amounts == [*(n for n in range(1_000, 2_000) if n != 1_001), 9999]
+
+
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_list_changes_nothing_of_what_becomes_of_a_row(clerk: Clerk, kept: bool) -> None:
+    """Who has opted out is written in the slow way, and found by the next row before it is committed."""
+    columns = [
+        COLUMNS[0],
+        {"column": "who", "to": "name"},
+        {"column": "ads", "to": "opt_out", "message_class": "promotional"},
+    ]
+    text = "phone,who,ads\n+380500000001,First,yes\n+380500000001,Second,\n"
+    shown = await clerk.bring(text, columns=columns, duplicates="skip", list=kept)
+    assert await clerk.start_import(shown) == "done"
+    done = await flows.get(clerk.imports, *clerk.one(shown))
+    assert (done.created, done.changed, done.skipped, done.failed) == (1, 0, 1, 0)
+    found = await clerk.by_phone("+380500000001")
+    assert (await contacts.get(clerk.relay.ground, clerk.relay.workspace_id, found)).name == "First"
+    assert len(await clerk.listed(shown)) == kept
 
 
 async def test_who_is_listed_without_variables(clerk: Clerk) -> None:
