@@ -7,7 +7,7 @@ from bench import wording
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.content.phrases import LANGUAGES, lists, shipped
+from angarium.content.phrases import LANGUAGES, own, shipped
 from angarium.content.promotional import SIGNS, WEIGHTS, detect
 
 TELLS = [  # text, whether it promotes, a word that is marked
@@ -104,7 +104,7 @@ def test_each_kind_of_phrases_has_its_weight() -> None:
 @pytest.mark.parametrize("entry", ["", "~", "~ word", "word ~"])
 def test_an_entry_that_can_mean_nothing_is_refused(entry: str) -> None:
     with pytest.raises(ValueError, match="not an entry"):
-        lists((entry,))
+        own((entry,), ())
 
 
 HOSTILE = ["discount ", "优惠", "sale with code ", "ﷺ", "回1", "you bought ", "$1 ", "a ", "? ", "буп "]

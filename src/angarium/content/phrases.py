@@ -99,6 +99,10 @@ class Lists:
     """Entries by what they begin with."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
+        entries = tuple(entries)
+        self.words = frozenset(text for one in entries for kind, text in one.items if kind == "word")
+        self.stems = frozenset(text for one in entries for kind, text in one.items if kind == "stem")
+        self.lengths = sorted({len(stem) for stem in self.stems})
         self.by_word: dict[str, Heads] = {}
         self.by_stem: dict[str, Heads] = {}
         self.by_kind: dict[str, Heads] = {}
@@ -124,6 +128,10 @@ class Lists:
             return (*heads, self.by_kind["code"])
         return heads
 
+    def names(self, form: str) -> bool:
+        """Whether a word or number stands in any entry, at any place of it."""
+        return form in self.words or not self.stems.isdisjoint([form[:length] for length in self.lengths])
+
     def _look_up(self, form: str) -> tuple[Heads, ...]:
         stems = [form[:length] for length in self.stem_lengths if length <= len(form)]
         found = [self.by_word.get(form), *(self.by_stem.get(stem) for stem in stems)]
@@ -143,8 +151,12 @@ def found(tokens: Sequence[Token], lists_: Lists) -> list[Found]:
     forms.add("")
     some: list[Found] = []
     money, last = lists_.by_kind.get("money"), len(tokens) - 1
+    known = lists_.known
     for place, token in enumerate(tokens):
-        for head in lists_.beginning_with(token):
+        heads = known.get(token.form)
+        if heads is None or token.is_number or token.bare or token.is_code:
+            heads = lists_.beginning_with(token)
+        for head in heads:
             after = _after_money(tokens, place) if head is money else place + 1
             if after is None:
                 continue
@@ -152,7 +164,9 @@ def found(tokens: Sequence[Token], lists_: Lists) -> list[Found]:
                 end = tokens[after - 1].end
                 some += [(token.start, end, entry) for entry in head.alone]
             if after <= last and head.goes_on:
-                _follow(some, tokens, token.start, after, head, forms)
+                behind = tokens[after]
+                if head.others or behind.is_number or behind.bare or behind.form in head.by_second:
+                    _follow(some, tokens, token.start, after, head, forms)
     return some
 
 
@@ -237,11 +251,15 @@ def _after_money(tokens: Sequence[Token], place: int) -> int | None:
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@lru_cache(maxsize=64)
-def lists(also: tuple[str, ...] = (), never: tuple[str, ...] = ()) -> Lists:
-    """All languages' lists, with a workspace's own entries of the kinds `own` and `never`."""
-    own = [_entry("own", text) for text in also] + [_entry("never", text) for text in never]
-    return Lists([*shipped(), *own])
+@lru_cache(maxsize=1)
+def lists() -> Lists:
+    """All languages' lists."""
+    return Lists(shipped())
+
+
+def own(also: Iterable[str], never: Iterable[str]) -> Lists:
+    """A workspace's own entries, of the kinds `own` and `never`."""
+    return Lists([_entry("own", text) for text in also] + [_entry("never", text) for text in never])
 
 
 @lru_cache(maxsize=1)

@@ -26,15 +26,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
-from angarium.content.phrases import found, lists, table
-from angarium.content.tokens import tokenise, unlinked
+from angarium.content.phrases import Lists, found, lists, own, table
+from angarium.content.shapes import NOUGHTS, Shape, Shapes, parts
+from angarium.content.tokens import Token, tokenise, unlinked
 
 TEXT_MAX = 20_000  # characters that are looked at
 COUNTED_MAX = 2  # marks of a kind in a sentence
 RUN_MAX = 6  # sentences
+SHAPES_KEPT = 8_192  # of texts; as many answers
+KNOWN_KEPT = 64  # workspaces with words of their own
+PARTS_KEPT, OWN_PARTS_KEPT = 4_096, 512  # parts of texts that are remembered
 
 FIRST = {"never": 0, "own": 1, "neutral": 2}  # whose word counts before another's; all others come after
 AFTER = 3
@@ -50,7 +55,6 @@ FIGURES = (  # what it is, when it is more than a number; service messages are f
     ("number", re.compile(r"\d{5,}")),
 )
 SIGNS = frozenset({"time", "date", "number", "off", "shouting"})  # kinds of marks that are no phrases
-NOUGHTS = "0٠۰"  # with which numbers to call begin
 NUMBERED = re.compile(r"[№#]\s?\d")
 OFF = re.compile(r"(?<![\w,.])[-−–]\s?\d{1,2}\s?[%٪％]")  # −30 %, which has no word
 SHOUTING = re.compile(r"[🎁🎉🔥💥🛍🎊💸🤑⚡]|[!！]{2,}")
@@ -76,6 +80,7 @@ class Detection(msgspec.Struct, frozen=True):
 
     score: int  # points
     marks: tuple[Mark, ...]
+    has_signs: bool = False  # among the marks some that are no phrases
 
     @property
     def is_likely(self) -> bool:
@@ -122,31 +127,92 @@ def weights() -> Weights:
 WEIGHTS = weights()
 
 
+class Known:
+    """What texts are compared with, and their shapes; no workspace has those of another's words."""
+
+    def __init__(self, also: tuple[str, ...], never: tuple[str, ...]) -> None:
+        has_own = bool(also or never)
+        self.lists = (lists(), own(also, never)) if has_own else (lists(),)
+        self.shapes = Shapes(self.lists, OWN_PARTS_KEPT if has_own else PARTS_KEPT)
+
+
+known = lru_cache(maxsize=KNOWN_KEPT)(Known)
+
+
+@lru_cache(maxsize=SHAPES_KEPT)
+def _place(known: Known, shape: Shape) -> list[Detection]:
+    """Where is kept what the first text of a shape looked like."""
+    return []
+
+
 def detect(text: str, also: Sequence[str] = (), never: Sequence[str] = ()) -> Detection:
-    """What a text looks like. `also` are further phrases that promote for a workspace, `never` do not."""
-    marks, ends = marked(text, also, never)
-    points = score(kinds(marks, ends), WEIGHTS)
-    own = sum(mark.kind == "own" for mark in marks)  # a workspace knows what it means
-    if own:
-        sure = own > 1 or points >= WEIGHTS.likely
+    """What a text looks like. `also` are further phrases that promote for a workspace, `never` do not.
+
+    Of texts of one shape (`shapes.py`) the first is looked at.
+    """
+    text = unlinked(text[:TEXT_MAX])
+    compared = known(tuple(also), tuple(never))
+    split = parts(text)
+    if split is None:
+        return _detection(text, tokenise(text), compared.lists)
+    place = _place(compared, compared.shapes.of(split))
+    if not place:
+        place.append(_detection(text, compared.shapes.tokens(split), compared.lists))
+        return place[0]
+    return _of(text, place[0])
+
+
+def plainly(text: str, also: Sequence[str] = (), never: Sequence[str] = ()) -> Detection:
+    """The same, with nothing remembered."""
+    text = unlinked(text[:TEXT_MAX])
+    return _detection(text, tokenise(text), Known(tuple(also), tuple(never)).lists)
+
+
+def _of(text: str, found: Detection) -> Detection:
+    """What was found in a text of the same shape; signs are told as they stand in this one."""
+    if not found.has_signs:
+        return found
+    marks = [
+        Mark(one.start, one.end, one.kind, one.points, text[one.start : one.end])
+        if one.kind in SIGNS
+        else one
+        for one in found.marks
+    ]
+    return Detection(found.score, tuple(marks), True)
+
+
+def _detection(text: str, tokens: Sequence[Token], compared: Sequence[Lists]) -> Detection:
+    marks = _marks(text, tokens, compared)
+    points = score(kinds(marks, _ends(text)), WEIGHTS)
+    said = [mark.kind for mark in marks]
+    if "own" in said:  # a workspace knows what it means
+        sure = said.count("own") > 1 or points >= WEIGHTS.likely
         points = max(points, WEIGHTS.certain if sure else WEIGHTS.likely)
-    return Detection(points, tuple(marks))
+    return Detection(points, tuple(marks), not SIGNS.isdisjoint(said))
 
 
 # ── marking ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def marked(text: str, also: Sequence[str] = (), never: Sequence[str] = ()) -> tuple[list[Mark], list[int]]:
-    """What is found in a text, in its order, and where its sentences end."""
+def marked(text: str) -> tuple[list[Mark], list[int]]:
+    """What is found in a text by the lists that are shipped, in its order, and where its sentences end."""
     text = unlinked(text[:TEXT_MAX])
+    return _marks(text, tokenise(text), (lists(),)), _ends(text)
+
+
+def _ends(text: str) -> list[int]:
+    return [match.end() for match in SENTENCE_END.finditer(text)]
+
+
+def _marks(text: str, tokens: Sequence[Token], compared: Sequence[Lists]) -> list[Mark]:
     some = [
         (FIRST.get(one.kind, AFTER), start - end, "." in one.kind, start, end, one.kind, one.text)
-        for start, end, one in found(tokenise(text), lists(tuple(also), tuple(never)))
+        for listed in compared
+        for start, end, one in found(tokens, listed)
     ]
     for start, end, kind in _signs(text):
         some.append((AFTER, start - end, False, start, end, kind, text[start:end]))
-    ends = [match.end() for match in SENTENCE_END.finditer(text)]
-    return _apart(some, len(text)), ends
+    return _apart(some, len(text))
 
 
 def _signs(text: str) -> Iterator[tuple[int, int, str]]:
@@ -163,8 +229,9 @@ def _signs(text: str) -> Iterator[tuple[int, int, str]]:
     if "%" in text or "٪" in text or "％" in text:
         for match in OFF.finditer(text):
             yield *match.span(), "off"
-    for match in SHOUTING.finditer(text):
-        yield *match.span(), "shouting"
+    if "!!" in text or not text.isascii():
+        for match in SHOUTING.finditer(text):
+            yield *match.span(), "shouting"
 
 
 def _apart(some: list[Place], length: int) -> list[Mark]:

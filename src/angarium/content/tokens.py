@@ -27,17 +27,19 @@ TOKEN = re.compile(
       | (?P<symbol>[%٪#№:+=$€£₴₽¥₸])""",
     re.VERBOSE,
 )
+REST = r"(?: :\d{1,5} )? (?: [/?#] [\w./?#%&=+~:@!$*,;()-]* (?<![.,:;!?)(]) )?"  # of a link, behind its host
+SCHEME = re.compile(rf"(?xia)(?<![\w@.-]) https?://[\w.-]+ {REST}")
 # A host without a scheme is one by its last label; by one that is a word, too ("call.me"), before a path.
-LINK = re.compile(
-    r"""(?xia)(?<![\w@.-])
-    (?: (?:https?://|www\.) [\w.-]+
-      | (?:[a-z0-9-]+\.){1,4}
+HOST = re.compile(
+    rf"""(?xia)(?<![\w@.-])
+    (?: www\.[\w.-]+
+      | (?:[a-z0-9-]+\.){{1,4}}
         (?: (?:com|net|org|info|biz|edu|gov|io|ua|ru|su|ir|cn|hk|tw|kz|uz|ge|az|md|tr|ae|sa|eg|iq|jo|kw|qa
                |om|bh|ly|gl|de|fr|uk|us|eu|pl|app|dev|page|link|online|site|shop|store|example)(?![\w-])
           | (?:me|co|to|by|in|is|it|at|am|be|id|do|cc|gd)(?=/) )
-    )
-    (?: :\d{1,5} )? (?: [/?#] [\w./?#%&=+~:@!$*,;()-]* (?<![.,:;!?)(]) )?""",
+    ) {REST}""",
 )
+HOST_LIKE = re.compile(r"\.[A-Za-z]{2}")
 NO_WORD = "\ua66e"  # a letter that no word has
 DROPPED = re.compile("[\u0300-\u036f\u064b-\u065f\u0670\u0640\u200c'’ʼ`´]")
 CODE = re.compile(r"(?=.*[A-Z])[A-Z0-9]{4,20}")
@@ -81,7 +83,9 @@ class Token(msgspec.Struct, gc=False):
 
 def unlinked(text: str) -> str:
     """A text of the same length in which each link is one word that no list has."""
-    return LINK.sub(_no_word, text) if "." in text else text
+    if "://" in text:
+        text = SCHEME.sub(_no_word, text)
+    return HOST.sub(_no_word, text) if HOST_LIKE.search(text) else text
 
 
 def _no_word(link: re.Match[str]) -> str:
@@ -90,15 +94,25 @@ def _no_word(link: re.Match[str]) -> str:
 
 def tokenise(text: str) -> list[Token]:
     """The tokens of a text; letters that were set apart are one word."""
-    plain = text.lower() if text.isascii() else text.translate(FORMS)
+    return joined(separate(text))
+
+
+def separate(text: str) -> list[Token]:
+    """The tokens of a text, each letter that was set apart for itself."""
+    signs = plain(text)
     places: list[int] | None = None  # in the text, when its signs are not as many as those of its plain form
-    if len(plain) != len(text):
+    if len(signs) != len(text):
         places = [place for place, sign in enumerate(text) for _ in sign.translate(FORMS)]
-    tokens = [_token(match, text, places) for match in TOKEN.finditer(plain)]
-    return _joined(tokens)
+    return [token_of(match, text, places) for match in TOKEN.finditer(signs)]
 
 
-def _token(match: re.Match[str], text: str, places: list[int] | None) -> Token:
+def plain(text: str) -> str:
+    """A text with each sign in its one form."""
+    return text.lower() if text.isascii() else text.translate(FORMS)
+
+
+def token_of(match: re.Match[str], text: str, places: list[int] | None = None) -> Token:
+    """The token of a match in the plain form of a text; `places` in the text, where they are not the same."""
     raw, (start, end) = match[0], match.span()
     if places is not None:
         start, end = places[start], places[end - 1] + 1
@@ -113,12 +127,14 @@ def _token(match: re.Match[str], text: str, places: list[int] | None) -> Token:
             return Token(word, start, end, bare=word[1:])
         return Token(word, start, end)
     if kind == "number":
-        return Token(raw if raw.isdecimal() and raw.isascii() else _digits(raw), start, end, True)
+        return Token(digits(raw), start, end, True)
     return Token(raw, start, end, False, kind == "sign")
 
 
-def _digits(number: str) -> str:
+def digits(number: str) -> str:
     """A number without its separators, in Latin digits."""
+    if number.isascii() and number.isdecimal():
+        return number
     return "".join(str(int(sign)) for sign in number if sign.isdecimal())
 
 
@@ -145,9 +161,9 @@ def _mended(word: str) -> str:
 _foreign = lru_cache(maxsize=KNOWN_MAX)(_mended)  # a few thousand words are most of all traffic
 
 
-def _joined(tokens: list[Token]) -> list[Token]:
+def joined(tokens: list[Token]) -> list[Token]:
     """Runs of single letters as the word that they spell; no token that is empty."""
-    if sum(len(token.form) <= 1 for token in tokens) < SPACED_MIN:
+    if len([token for token in tokens if len(token.form) <= 1]) < SPACED_MIN:
         return [token for token in tokens if token.form]
     joined: list[Token] = []
     run: list[Token] = []

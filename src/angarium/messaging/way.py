@@ -162,9 +162,9 @@ def promotes(world: World, case: Case, content: Content) -> Promotes | None:
 def detected(
     text: str, also: tuple[str, ...], never: tuple[str, ...]
 ) -> tuple[promotional.Detection, tuple[str, ...]]:
-    """What a text looks like, and the words that speak for it; one answer for all who are told the same."""
+    """What a text looks like, and the words by which it is likely to promote; one answer for all told so."""
     found = promotional.detect(text, also, never)
-    return found, found.words(text)
+    return found, found.words(text) if found.is_likely else ()
 
 
 def contact_values(contact: Contact) -> Json:
