@@ -10,10 +10,11 @@ import pytest
 
 from angarium.channels import smpp
 from angarium.core.ports import Raw
-from angarium.messaging import accept, plan, receive, send
+from angarium.messaging import answering, plan, receive, send
 from angarium.messaging.accept import Order
 from angarium.messaging.answering import Answer
 from angarium.messaging.api import Desk
+from angarium.messaging.case import Case
 from angarium.messaging.poison import TRIES
 from angarium.simulators.smsc import Smsc
 from angarium.simulators.stage import Stage
@@ -33,14 +34,19 @@ def plant(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, poisoned: Call
     tries: list[int] = []
     real = getattr(where, name)
 
-    def broken(*facts: Any) -> Any:
+    def broken(*facts: Any, **named: Any) -> Any:
         if poisoned(*facts):
             tries.append(1)
             raise Planted
-        return real(*facts)
+        return real(*facts, **named)
 
     monkeypatch.setattr(where, name, broken)
     return tries
+
+
+def is_poison(made: list[Case]) -> bool:
+    """Whether the first of some messages is the one that breaks what it meets."""
+    return made[0].variants[0].content.text == POISON
 
 
 async def all_sent(shop: Running, smsc: Smsc, *, poison_too: bool = False) -> int:
@@ -173,7 +179,7 @@ async def test_a_request_that_breaks_is_answered_alone(
     async with a_smsc(Smsc(Stage())) as smsc, running(database) as shop:
         await shop.sms_line(smsc)
         await shop.world.lines.reload([shop.workspace_id])
-        plant(monkeypatch, accept, "_answer", lambda order, _results: order.messages[0].text == POISON)
+        plant(monkeypatch, answering, "answer", is_poison)
         desk = Desk(shop.world, shop.engine)
         offered = [
             desk.offer(Order(shop.workspace_id, (shop.asked(text),), batch=False))

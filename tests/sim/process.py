@@ -258,6 +258,7 @@ def _readable(kind: str, channel: Channel) -> Channel:
     return replace(
         channel,
         capabilities=capabilities,
+        balance=None,  # nobody is asked over the network here
         parse=lambda _settings, raw: [msgspec.json.decode(raw.body, type=Receipt)],
     )
 

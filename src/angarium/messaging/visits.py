@@ -54,6 +54,7 @@ class Visits:
         self._done = done  # what has been written, by kind
         self._waiting: list[Visit] = []
         self._lately: list[Visit] = []  # written, and near enough to be of one burst with what waits
+        self._some_wait = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
         self.lost = 0  # not counted, for too many waited
 
@@ -67,13 +68,17 @@ class Visits:
             return
         seen = Seen(link.id, link.url == PIXEL, self._world.ground.clock.now(), by)
         self._waiting.append(Visit(link, seen))
+        self._some_wait.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         clock, lost = self._world.ground.clock, 0
         while True:
+            await self._some_wait.wait()
             await clock.sleep(EVERY_S)
             await self.write(clock.now() - HELD)
+            if not self._waiting:
+                self._some_wait.clear()
             if self.lost != lost:
                 log.warning("visits of links were not counted", visits=self.lost - lost, waiting=WAITING_MAX)
                 lost = self.lost

@@ -29,7 +29,9 @@ _let_go = Statement(
         attempt.c.detail == PAUSED,
         attempt.c.message_id.in_(
             select(message.c.id).where(
-                message.c.workspace_id == bindparam("workspace_id"), message.c.label == bindparam("label")
+                message.c.workspace_id == bindparam("workspace_id"),
+                message.c.label == bindparam("label"),
+                message.c.label != "",  # so the index of labels serves
             )
         ),
     )
