@@ -30,10 +30,10 @@ CHECKS = (
     "use_after_free",
     "ensure_resource_availability",
 )
-EXAMPLES = 20  # requests of the fuzzing phase for each operation
+EXAMPLES = 10  # requests of the fuzzing phase for each operation
 PATIENCE_S = 280.0
 
-# What a text may hold differs between the two: each gets one half of the requests, a thousand and more.
+# What a text may hold differs between the two: each gets one half of the requests, hundreds of them.
 HALVES = [("sqlite", "coverage"), ("postgresql", "examples,fuzzing")]
 
 
