@@ -118,7 +118,7 @@ def callbacks_left_behind(patch: pytest.MonkeyPatch) -> None:
 PLANTS = {
     "bytes before a durable intent": Plant(Rule.INTENT, without_intent, 0),
     "recorded after it was acknowledged": Plant(Rule.HEARD, acknowledged_before_the_commit, 20),
-    "the fence is forgotten": Plant(Rule.OWNER, without_fence, 330),
+    "the fence is forgotten": Plant(Rule.OWNER, without_fence, 4002),
     "a state may go back": Plant(Rule.BACK, states_go_back, 0),
     "a message waits without a time": Plant(Rule.TIMED, without_time, 0),
     "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 33),
