@@ -305,6 +305,9 @@ async def test_pause_go_on_and_undo(desk: Desk) -> None:
     await desk.mine.ask("POST", "/v1/contacts", {"external_id": "C5", "name": "changed since"})
     undone = await desk.do(one, "undo")
     assert (undone["state"], undone["progress"]["undone"]) == ("undone", 2_298)
+    rules = {"property": "name", "is": "starts_with", "value": "N"}
+    counted_now = (await desk.mine.ask("POST", "/v1/segments/count", {"rules": rules})).json
+    assert counted_now["count"] == 1, "who was taken back is in no segment any more"
     assert {name: contact["name"] for name, contact in (await desk.contacts()).items()} == {
         "C0": "N0",
         "C5": "changed since",

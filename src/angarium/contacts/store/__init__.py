@@ -253,7 +253,6 @@ _drop_addresses = Statement(
         address.c.workspace_id == bindparam("workspace_id"), among(address.c.contact_id, "contact_ids")
     )
 )
-_drop_contact = Statement(delete(contact).where(_here, contact.c.id == bindparam("id")))
 _drop_contacts = Statement(delete(contact).where(_here, among(contact.c.id, "ids")))
 
 
@@ -383,19 +382,18 @@ async def _losers(tx: Transaction, workspace_id: int, contacts: Sequence[Contact
 
 
 async def remove(tx: Transaction, workspace_id: int, contact_id: int) -> bool:
-    """Delete a contact and its addresses; False when there was none."""
-    await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=[contact_id])
-    await index.remove(tx, workspace_id, [contact_id])
-    await activity.forget(tx, workspace_id, [contact_id])
-    await reachability.forget(tx, workspace_id, [contact_id])
-    return await tx.execute(_drop_contact, workspace_id=workspace_id, id=contact_id) > 0
+    """Delete a contact and all that is kept for it; False when there was none."""
+    return await remove_all(tx, workspace_id, [contact_id]) > 0
 
 
 async def remove_all(tx: Transaction, workspace_id: int, contact_ids: Sequence[int]) -> int:
-    """Delete contacts and their addresses; how many there were."""
-    await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=list(contact_ids))
-    await reachability.forget(tx, workspace_id, contact_ids)
-    return await tx.execute(_drop_contacts, workspace_id=workspace_id, ids=list(contact_ids))
+    """Delete contacts and all that is kept for them; how many there were."""
+    gone = list(contact_ids)
+    await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=gone)
+    await index.remove(tx, workspace_id, gone)
+    await activity.forget(tx, workspace_id, gone)
+    await reachability.forget(tx, workspace_id, gone)
+    return await tx.execute(_drop_contacts, workspace_id=workspace_id, ids=gone)
 
 
 async def _with_addresses(tx: Transaction, workspace_id: int, rows: Sequence[Row]) -> list[Contact]:
