@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import bindparam, delete
 
 from angarium.contacts import api, audience, segments_api
 from angarium.contacts.activity import Event, Happened, Topic
@@ -17,6 +18,7 @@ from angarium.contacts.store.members import Member
 from angarium.core import ids
 from angarium.core.problems import Problem
 from angarium.core.values import AddressKind, MessageClass
+from angarium.storage.bulk import Statement, among
 from angarium.storage.database import Database, Transaction
 from angarium.storage.ground import Ground
 from support.server import Client, everything_in, ground_on, member, serving
@@ -24,6 +26,12 @@ from support.server import Client, everything_in, ground_on, member, serving
 Shop = tuple[Ground, Client]
 DAY = 86_400_000_000
 KYIV = {"field": "city", "is": "is", "value": "Київ"}
+
+DROP = Statement(
+    delete(contact_table).where(
+        contact_table.c.workspace_id == bindparam("workspace_id"), among(contact_table.c.id, "ids")
+    )
+)  # as a version did that forgot the rest
 
 
 @pytest.fixture
@@ -314,6 +322,23 @@ async def test_what_is_deleted_is_nowhere(shop: Shop) -> None:
     tables = ("contact_index", "contact_value", "contact_activity", "contact_mention")
     rows = await everything_in(ground.db)
     assert not [row for table in tables for row in rows[table] if contact_id in row]
+
+
+async def test_who_is_not_there_any_more_goes_when_it_is_made_anew(shop: Shop) -> None:
+    ground, mine = shop
+    known = await people(mine)
+    gone = [ids.read("contact", one) for one in (known[0], known[-1])]
+
+    async def lose(tx: Transaction) -> None:
+        await tx.execute(DROP, workspace_id=mine.workspace_id, ids=gone)
+
+    await ground.db.run(lose)
+    assert (await mine.ask("POST", "/v1/segments/rebuild")).status == 202
+    while await ground.db.read(segments_api.reindex.is_due, mine.workspace_id):
+        await ground.db.run(segments_api.reindex.step, mine.workspace_id)
+    rows = (await everything_in(ground.db))["contact_index"]
+    assert len(rows) == len(known) - 2
+    assert not [row for row in rows if set(gone) & set(row)]
 
 
 async def test_what_was_there_before_is_written_anew(shop: Shop) -> None:

@@ -32,6 +32,7 @@ async def step(tx: Transaction, workspace_id: int) -> int:
     found = [one.id for one in await store.page(tx, workspace_id, after, BATCH)]
     await merges.hold(tx, workspace_id, found)  # who changes one of them waits, or is waited for
     some = list((await store.by_ids(tx, workspace_id, found)).values())
+    await index.sweep(tx, workspace_id, after, found[-1] if found else DONE.seq)
     await index.remove(tx, workspace_id, found)
     await index.write(tx, workspace_id, some, new=False)
     await facts.save_position(tx, workspace_id, READER, Position(0, found[-1]) if found else DONE)

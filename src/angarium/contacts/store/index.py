@@ -15,7 +15,19 @@ from functools import cache
 from itertools import repeat
 from typing import Any
 
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select
+from sqlalchemy import (
+    Column,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    bindparam,
+    column,
+    delete,
+    exists,
+    literal_column,
+    select,
+    table,
+)
 
 from angarium.contacts.activity import EVENTS
 from angarium.contacts.comparable import PLACES, Indexed, address_told, compared, encoded, listed
@@ -88,6 +100,21 @@ _insert_values = BulkInsert(contact_value, ("workspace_id", "contact_id", "place
 _drop_values = Statement(
     delete(contact_value).where(
         contact_value.c.workspace_id == bindparam("workspace_id"), among(contact_value.c.contact_id, "ids")
+    )
+)
+# Of the room's own store, which reads this module.
+_contact = table("contact", column("workspace_id", Id), column("id", Id))
+_gone = Statement(
+    select(contact_index.c.contact_id).where(
+        contact_index.c.workspace_id == bindparam("workspace_id"),
+        contact_index.c.contact_id > bindparam("after"),
+        contact_index.c.contact_id <= bindparam("until"),
+        ~exists(
+            select(literal_column("1")).where(
+                _contact.c.workspace_id == bindparam("workspace_id"),
+                _contact.c.id == contact_index.c.contact_id,
+            )
+        ),
     )
 )
 _drop = Statement(
@@ -166,6 +193,14 @@ async def remove(tx: Transaction, workspace_id: int, contact_ids: Sequence[int])
     """Forget contacts."""
     await tx.execute(_drop, workspace_id=workspace_id, ids=contact_ids)
     await tx.execute(_drop_values, workspace_id=workspace_id, ids=contact_ids)
+
+
+async def sweep(tx: Transaction, workspace_id: int, after: int, until: int) -> None:
+    """Forget those between two ids of whom there is no contact any more."""
+    asked = {"workspace_id": workspace_id, "after": after, "until": until}
+    gone = [row[0] for row in await tx.rows(_gone, **asked)]
+    if gone:
+        await remove(tx, workspace_id, gone)
 
 
 async def existing(tx: Transaction, workspace_id: int, contact_ids: Collection[int]) -> set[int]:
