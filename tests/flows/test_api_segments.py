@@ -14,6 +14,7 @@ from angarium.contacts.activity import Event, Happened, Topic
 from angarium.contacts.audience import Audience, Settled
 from angarium.contacts.consent import Choices
 from angarium.contacts.store import activity, consents, index, suppressions
+from angarium.contacts.store import contact as contact_table
 from angarium.contacts.store.members import Member
 from angarium.core import ids
 from angarium.core.problems import Problem
