@@ -19,6 +19,7 @@ from angarium.contacts.rules import LOCALE
 from angarium.contacts.store import Contact
 from angarium.content.rules import NOT_IN_TEXT, Variant
 from angarium.content.store.versions import Worded
+from angarium.core import ids
 from angarium.core.clock import from_datetime, micros
 from angarium.core.problems import FieldProblem, Problem, shown
 from angarium.core.values import Content, Json, MessageClass
@@ -43,6 +44,7 @@ from angarium.storage.database import Transaction
 MESSAGES_MAX = 1_000  # in one request
 TEXT_MAX = 20_000  # characters
 VARIABLES_BYTES_MAX = 32_768
+OF_CAMPAIGNS = f"{ids.PREFIXES['campaign']}_"
 LABEL_MAX = 64  # characters
 REFERENCE_MAX = 128  # characters
 AHEAD_MAX_S = 366 * 86_400.0
@@ -284,8 +286,7 @@ def _flaws(one: MessageInput, now: int) -> Iterator[FieldProblem]:
         yield _flaw("text", "is too long", one.text, f"at most {TEXT_MAX} characters")
     if NOT_IN_TEXT.search(one.text):
         yield _flaw("text", "has control characters", one.text, "take them out")
-    if len(one.label) > LABEL_MAX:
-        yield _flaw("label", "is too long", one.label, f"at most {LABEL_MAX} characters")
+    yield from _flaws_of_label(one.label)
     if len(one.reference) > REFERENCE_MAX:
         yield _flaw("reference", "is too long", one.reference, f"at most {REFERENCE_MAX} characters")
     if one.locale and not LOCALE.fullmatch(one.locale):
@@ -299,6 +300,13 @@ def _flaws(one: MessageInput, now: int) -> Iterator[FieldProblem]:
         yield _flaw("send_at", "has no time zone", one.send_at.isoformat(), "add Z or an offset")
     elif one.send_at is not None and from_datetime(one.send_at) > now + micros(AHEAD_MAX_S):
         yield _flaw("send_at", "is too far ahead", one.send_at.isoformat(), "at most a year")
+
+
+def _flaws_of_label(label: str) -> Iterator[FieldProblem]:
+    if len(label) > LABEL_MAX:
+        yield _flaw("label", "is too long", label, f"at most {LABEL_MAX} characters")
+    if label.startswith(OF_CAMPAIGNS):  # its report, its pause and its end go by it
+        yield _flaw("label", "begins as the id of a campaign does", label, "another label")
 
 
 def _flaw(field: str, problem: str, value: object, remedy: str) -> FieldProblem:
