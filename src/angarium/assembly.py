@@ -48,6 +48,7 @@ from angarium.contacts.imports.runner import Runner
 from angarium.content import api as templates
 from angarium.content import parts_api as parts
 from angarium.content import proof_api as proofs
+from angarium.content import registrations_api as template_registrations
 from angarium.content import review_api as template_reviews
 from angarium.content.media import api as media
 from angarium.content.media.flows import MediaRoom
@@ -132,6 +133,7 @@ HANDLERS = [
     *media.HANDLERS,
     *template_reviews.HANDLERS,
     *proofs.HANDLERS,
+    *template_registrations.HANDLERS,
     *cascades.HANDLERS,
     *contacts.HANDLERS,
     *contact_fields.HANDLERS,

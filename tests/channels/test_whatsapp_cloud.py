@@ -283,7 +283,6 @@ GROUP = message("text", text={"body": "Hi"}, group_id="5")
 FREE = status("sent", pricing={"billable": False})
 STRANGE = message("hologram", hologram={"id": "1"})
 ACCOUNT_ERROR = {"code": 0, "title": "We were unable to authenticate the app user"}
-NOTICE = {"event": "PAUSED", "message_template_id": 1, "message_template_name": "order_ready"}
 SENT = receipt(ReceiptStatus.SENT, "sent")
 OTHER_NUMBER = {"display_phone_number": "1", "phone_number_id": "999"}
 
@@ -423,10 +422,7 @@ def test_callbacks(case: CallbackCase) -> None:
 @pytest.mark.parametrize(
     ("raw", "detail"),
     [
-        (
-            webhook(NOTICE, field="message_template_status_update"),
-            "a notice about message_template_status_update",
-        ),
+        (webhook({}, field="account_update"), "a notice about account_update"),
         (webhook({"statuses": [FREE]}, metadata=OTHER_NUMBER), "for the number '999', not this line's"),
         (webhook({}), "a change without statuses, messages or errors"),
         (webhook({"statuses": 5}), "a change of another shape"),

@@ -11,7 +11,18 @@ import msgspec
 
 from angarium import channels
 from angarium.channels import kit
-from angarium.core.ports import Accepted, Channel, Event, Inbound, Raw, Receipt, Refused, Unknown, Unreadable
+from angarium.core.ports import (
+    Accepted,
+    Channel,
+    Event,
+    Inbound,
+    Raw,
+    Receipt,
+    Refused,
+    TemplateNews,
+    Unknown,
+    Unreadable,
+)
 from angarium.protocols import signatures
 from angarium.protocols.http import Answer
 from fuzz.harness import Target, simple
@@ -27,7 +38,7 @@ def check_events(events: Sequence[Event]) -> None:
     """What a parser says: something, in the words of the port, and nothing a database refuses."""
     assert events, "said nothing at all"
     for event in events:
-        assert isinstance(event, Receipt | Inbound | Unreadable), event
+        assert isinstance(event, Receipt | Inbound | TemplateNews | Unreadable), event
         for value in msgspec.structs.astuple(event):
             if isinstance(value, str):
                 assert "\0" not in value, event

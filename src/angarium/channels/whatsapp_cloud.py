@@ -1,8 +1,9 @@
 """WhatsApp Business through Meta's Cloud API.
 
 Sources: developers.facebook.com/documentation/business-messaging/whatsapp (pages of May and June 2026: status
-messages, messages, errors, interactive CTA URL); nyaruka/courier handlers/meta (limits, captured payloads,
-which errors are throttling); pywa errors.py (the meaning of the numbers).
+messages, messages, errors, interactive CTA URL; of November 2025 to May 2026: webhooks about templates);
+nyaruka/courier handlers/meta (limits, captured payloads, which errors are throttling); pywa errors.py (the
+meaning of the numbers).
 
 Quirks:
 - `error.code` decides, not the HTTP status: a rate limit comes as 403, 400 or 429.
@@ -14,7 +15,8 @@ Quirks:
 - One webhook address serves every number of a business account: what is for another number is parked.
 - A person with a username may come without a phone, as a business-scoped user id (`US.1234`). It is kept as
   the sender; sending to one needs `recipient` instead of `to`, which is for later.
-- Template and account notices arrive at the same webhook; they are parked with the name of their field.
+- Notices about templates arrive at the same webhook, for the whole business account; what they say of a
+  template's state, category and quality is heard. Those about the account are parked with their field's name.
 """
 
 from __future__ import annotations
@@ -27,7 +29,6 @@ import msgspec
 from msgspec import Meta
 
 from angarium.channels import kit
-from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
     Capabilities,
@@ -54,7 +55,7 @@ from angarium.core.values import (
     Reason,
     ReceiptStatus,
 )
-from angarium.protocols import cloud_api, signatures
+from angarium.protocols import cloud_api, cloud_templates, signatures
 from angarium.protocols.http import Answer
 
 TEXT_MAX = 4_096  # characters of a plain text
@@ -63,7 +64,6 @@ LABEL_MAX = 20  # characters on a button
 CHALLENGE_MAX = 256
 BUTTON_PARAM = "button_"  # `button_0` in params is the variable end of the template's first URL button
 PAIR_WAIT_S = 6.0  # about one message in 6 s to one person
-MILLIS_FROM = 1_000_000_000_000  # some timestamps come in milliseconds
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -97,6 +97,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="Earlier app secret",
             description="The old secret while you change it; empty otherwise.",
             extra={"secret": True},
+        ),
+    ] = ""
+    business_account_id: Annotated[
+        str,
+        Meta(
+            title="Business account ID",
+            description="Where one webhook serves several: notices about templates of others are parked.",
+            pattern=r"^[0-9]{0,32}$",
         ),
     ] = ""
     base_url: Annotated[
@@ -363,12 +371,14 @@ def parse(settings: Settings, raw: Raw) -> list[Event]:
     envelope = kit.read_json(raw.body, cloud_api.Envelope)
     if envelope is None or envelope.object != "whatsapp_business_account":
         return [kit.unreadable("not a WhatsApp webhook", raw.body)]
-    changes = [change for entry in envelope.entry for change in entry.changes]
-    events = [event for change in changes for event in _change(settings, change)]
+    changes = [(entry, change) for entry in envelope.entry for change in entry.changes]
+    events = [event for entry, change in changes for event in _change(settings, entry, change)]
     return events or [kit.unreadable("a webhook without changes", raw.body)]
 
 
-def _change(settings: Settings, change: cloud_api.Change) -> list[Event]:
+def _change(settings: Settings, entry: cloud_api.Entry, change: cloud_api.Change) -> list[Event]:
+    if change.field in cloud_templates.FIELDS:
+        return [_template_news(settings, entry, change)]
     if change.field != "messages":
         return [kit.unreadable(f"a notice about {change.field}", change.value)]
     value = kit.read_json(change.value, cloud_api.Value)
@@ -382,6 +392,19 @@ def _change(settings: Settings, change: cloud_api.Change) -> list[Event]:
     events += [_inbound(settings, recipient, piece) for piece in value.messages]
     events += [kit.unreadable("an error of the account", piece) for piece in value.errors]
     return events or [kit.unreadable("a change without statuses, messages or errors", change.value)]
+
+
+def _template_news(settings: Settings, entry: cloud_api.Entry, change: cloud_api.Change) -> Event:
+    told = kit.read_json(change.value, cloud_api.Template)
+    if told is None:
+        return kit.unreadable(f"a notice about {change.field} of another shape", change.value)
+    if settings.business_account_id not in ("", entry.id):
+        return kit.unreadable(f"for the account {entry.id!r}, not this line's", change.value)
+    said = cloud_templates.news(kit.clean(entry.id), entry.time, change.field, told)
+    if said is None:
+        return kit.unreadable(f"a notice about {change.field} with words not in our table", change.value)
+    cleaned = {name: kit.clean(getattr(said, name)) for name in ("name", "language", "reason", "external_id")}
+    return msgspec.structs.replace(said, **cleaned)
 
 
 def _receipt(piece: msgspec.Raw) -> Event:
@@ -401,7 +424,7 @@ def _receipt(piece: msgspec.Raw) -> Event:
         address=kit.clean(kit.e164(told.recipient_id)),
         reason=reason if failed else None,
         code=str(error.code) if failed and error else told.status,
-        at=_instant(told.timestamp),
+        at=cloud_api.instant(told.timestamp),
         price=None if told.pricing is None or told.pricing.billable else FREE,
     )
 
@@ -419,7 +442,7 @@ def _inbound(settings: Settings, recipient: str, piece: msgspec.Raw) -> Event:
         sender=kit.clean(kit.e164(sender)),
         recipient=kit.clean(recipient),
         text=kit.clean(_text(heard, kind)),
-        at=_instant(kit.told(heard, "timestamp")),
+        at=cloud_api.instant(kit.told(heard, "timestamp")),
         context_ref=kit.clean(kit.told(heard, "context", "id") or kit.told(heard, "reaction", "message_id")),
         media_url=_media_url(settings, kit.told(heard, kind, "id")),
     )
@@ -440,15 +463,6 @@ def _media_url(settings: Settings, media_id: str) -> str:
     if not MEDIA_ID.fullmatch(media_id):
         return ""
     return f"{settings.base_url}/{settings.version}/{media_id}"
-
-
-def _instant(timestamp: int | str) -> int | None:
-    """Seconds, or milliseconds, since 1970, as microseconds; None when it is neither."""
-    text = str(timestamp)
-    if not (text.isascii() and text.isdigit() and len(text) <= 13):
-        return None
-    number = int(text)
-    return number * (1_000 if number >= MILLIS_FROM else MICROS)
 
 
 CAPABILITIES = Capabilities(

@@ -14,11 +14,12 @@ import msgspec
 
 from angarium.accounts import audit, policies_store
 from angarium.channels import load
-from angarium.content import approval, lifecycle, rules
+from angarium.content import approval, lifecycle, registering, rules
 from angarium.content.approval import Approvals, Decision, Demand
 from angarium.content.lifecycle import OPEN, Action, VersionState
 from angarium.content.rules import ANY, Variant
-from angarium.content.store import registrations, steps, versions
+from angarium.content.store import provider_templates, registrations, steps, versions
+from angarium.content.store.provider_templates import Told
 from angarium.content.store.registrations import Registration
 from angarium.content.store.steps import Comment, Step
 from angarium.content.store.versions import Template, Version
@@ -68,7 +69,8 @@ class Whole(msgspec.Struct):
     template: Template
     versions: list[Version]
     steps: list[Step]
-    registrations: list[Registration]
+    registrations: list[Registration]  # what is known of its wordings, by people or by their providers
+    told: list[Told]  # what providers say of the templates that its wordings ask for
     approvals: Approvals
     wording: WordingPolicy
     channels: Mapping[str, Channel]
@@ -136,16 +138,27 @@ async def whole(tx: Transaction, workspace_id: int, template_id: int, *, held: b
     if template is None:
         raise no_such(template_id)
     approvals, wording = await policies(tx, workspace_id)
-    return Whole(
+    found = Whole(
         workspace_id,
         template,
         await versions.versions(tx, workspace_id, template_id),
         await steps.of_template(tx, workspace_id, template_id),
         await registrations.of_template(tx, workspace_id, template_id),
+        [],
         approvals,
         wording,
         load(),
     )
+    await _ask_providers(tx, found, found.versions)
+    return found
+
+
+async def _ask_providers(tx: Transaction, found: Whole, news: Sequence[Version]) -> None:
+    """Add what providers say of the templates of theirs that these versions ask for."""
+    known = {"", *(one.name for one in found.told)}
+    asked = {variant.content.template for one in news for variant in one.variants} - known
+    found.told += await provider_templates.named(tx, found.workspace_id, asked)
+    found.registrations = registering.joined(found.registrations, found.told, news, found.channels)
 
 
 async def held(tx: Transaction, workspace_id: int, template_id: int) -> Whole:
@@ -179,7 +192,7 @@ async def create(
         created_at=deed.now,
         updated_at=deed.now,
     )
-    made = Whole(workspace_id, template, [], [], [], approvals, wording, load())
+    made = Whole(workspace_id, template, [], [], [], [], approvals, wording, load())
     await write(tx, ground, made, given, deed)
     return made
 
@@ -256,6 +269,7 @@ async def add(tx: Transaction, ground: Ground, found: Whole, new: Version, deed:
     await versions.add_version(tx, found.workspace_id, new)
     await versions.save_template(tx, found.workspace_id, found.template)
     found.versions.append(new)
+    await _ask_providers(tx, found, [new])
     await tell(tx, ground, found, new, Action.SAVE, deed)
     return new
 

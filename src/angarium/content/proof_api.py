@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
-from angarium.content import approval, flows, parts, proof, shown
-from angarium.content.api import BODY_MAX_BYTES, EXAMPLE, deed_of, look_of, read_whole
-from angarium.content.flows import TemplateInput, Whole
+from angarium.content import flows, parts, proof
+from angarium.content.api import BODY_MAX_BYTES, EXAMPLE, look_of
+from angarium.content.flows import TemplateInput
 from angarium.content.lint.findings import Finding
 from angarium.content.lint.subject import Sample
 from angarium.content.preview import Block, Row, Wanted
 from angarium.content.proof import NamedSample, SampleInput
 from angarium.content.rules import Variant
-from angarium.content.shown import FINDING_EXAMPLE, REGISTRATION_EXAMPLE, RegistrationShown
-from angarium.content.store import registrations, samples
-from angarium.content.store.registrations import Registration
+from angarium.content.shown import FINDING_EXAMPLE
+from angarium.content.store import samples
 from angarium.content.surroundings import Person
 from angarium.core import ids
 from angarium.core.decoding import Shape
-from angarium.core.problems import FieldProblem, all_invalid, invalid, not_found
+from angarium.core.problems import all_invalid, invalid, not_found
 from angarium.core.values import Content, Json, Measure, MessageClass
-from angarium.storage import facts
 from angarium.storage.database import Transaction
-from angarium.storage.facts import Fact
-
-WORD_MAX = 200  # characters
-Word = Annotated[str, msgspec.Meta(max_length=WORD_MAX)]
-
-
-class RegistrationStatus(StrEnum):
-    """What a provider says; Meta's words are these in capitals, and some more that mean one of them."""
-
-    PENDING = "pending"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    PAUSED = "paused"
-    DISABLED = "disabled"
 
 
 class SampleShown(msgspec.Struct, frozen=True):
@@ -49,19 +32,6 @@ class SampleShown(msgspec.Struct, frozen=True):
     name: str
     locale: str
     values: Json
-
-
-class RegistrationInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a provider says of the words that a version has for a channel and locale."""
-
-    channel: str
-    status: RegistrationStatus
-    locale: str = "*"
-    version: Annotated[int, msgspec.Meta(ge=1)] | None = None  # left out: the one under way, else the newest
-    registrar: Word = ""
-    external_id: Word = ""
-    category: Word = ""
-    reason: Annotated[str, msgspec.Meta(max_length=2_000)] = ""
 
 
 class PreviewInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +70,7 @@ class VersionQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
-SAMPLE, REGISTRATION = Shape(SampleInput), Shape(RegistrationInput)
+SAMPLE = Shape(SampleInput)
 PREVIEW, DRAFT_PREVIEW, DRAFT_LINT = Shape(PreviewInput), Shape(DraftPreviewInput), Shape(DraftLintInput)
 VERSION = Shape(VersionQuery)
 
@@ -344,94 +314,6 @@ async def _checked_draft(
     return variants
 
 
-# ── registrations ────────────────────────────────────────────────────────────────────────────────────
-
-
-@route(
-    "GET /v1/templates/{template_id}/registrations",
-    Operation(
-        summary="List what providers say of a template",
-        scope="setup:read",
-        gives=Page[RegistrationShown],
-        problems=(404,),
-        answer_example=Page([REGISTRATION_EXAMPLE]),
-    ),
-)
-async def list_registrations(request: Call) -> JsonAnswer:
-    """What is known of each wording."""
-    found = await read_whole(request)
-    return edge.answer(request, Page([_shown(found, one) for one in found.registrations]))
-
-
-@route(
-    "PUT /v1/templates/{template_id}/registrations",
-    Operation(
-        summary="Note what a provider says of a wording",
-        detail="It holds for these very words, also in other versions that have them.",
-        scope="templates:decide",
-        takes=REGISTRATION,
-        gives=RegistrationShown,
-        problems=(404,),
-        example=RegistrationInput(
-            "whatsapp_cloud", RegistrationStatus.APPROVED, locale="uk", registrar="Meta"
-        ),
-        answer_example=REGISTRATION_EXAMPLE,
-    ),
-)
-async def put_registration(request: Call) -> JsonAnswer:
-    """Note one."""
-    template_id, ground = edge.id_in_path(request, "template"), edge.ground_of(request)
-    given = REGISTRATION.read(await edge.read_body(request))
-    deed = deed_of(request)
-
-    async def work(tx: Transaction) -> RegistrationShown:
-        found = await flows.held(tx, request.auth.workspace_id, template_id)
-        new = _registration(found, given, deed.actor, deed.now)
-        await registrations.save(tx, found.workspace_id, template_id, new)
-        body = msgspec.json.encode({**msgspec.structs.asdict(new), "name": found.template.name})
-        fact = Fact(found.workspace_id, "template.registration", template_id, deed.now, body)
-        await facts.append(tx, [fact])
-        told = _shown(found, new)
-        one = found.version(given.version)
-        said = msgspec.structs.replace(deed, note=f"{new.channel} {new.locale}: {new.status}")
-        await flows.note(tx, found, "registered", one, said)
-        return told
-
-    return edge.answer(request, await ground.db.run(work))
-
-
-def _registration(found: Whole, given: RegistrationInput, actor: str, now: int) -> Registration:
-    one = found.version(given.version)
-    for variant in one.variants:
-        if (variant.channel, variant.locale) == (given.channel, given.locale):
-            return Registration(
-                channel=given.channel,
-                locale=given.locale,
-                hash=approval.wording_hash(variant),
-                registrar=given.registrar,
-                external_id=given.external_id,
-                category=given.category,
-                status=given.status.value,
-                reason=given.reason,
-                actor=actor,
-                at=now,
-            )
-    known = ", ".join(f"{variant.channel} {variant.locale}" for variant in one.variants)
-    problem = f"version {one.number} has no wording for it"
-    wrong = FieldProblem("channel", problem, f"one of: {known}", f"{given.channel} {given.locale}"[:80])
-    raise all_invalid("The registration is not valid", (wrong,))
-
-
-def _shown(found: Whole, one: Registration) -> RegistrationShown:
-    key = (one.channel, one.locale, one.hash)
-    having = [
-        version.number
-        for version in found.versions
-        if any(approval.registration_key(variant) == key for variant in version.variants)
-    ]
-    return shown.registration(one, having)
-
-
 HANDLERS = (
     list_samples,
     put_sample,
@@ -440,6 +322,4 @@ HANDLERS = (
     preview_draft,
     look_over,
     look_over_draft,
-    list_registrations,
-    put_registration,
 )

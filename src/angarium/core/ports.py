@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -29,6 +29,7 @@ from angarium.core.values import (
     Price,
     Reason,
     ReceiptStatus,
+    RegistrationStatus,
 )
 
 # ── going out ────────────────────────────────────────────────────────────────────────────────────────
@@ -114,6 +115,24 @@ class Inbound(msgspec.Struct, frozen=True):
     part_total: int = 1
 
 
+class TemplateNews(msgspec.Struct, frozen=True):
+    """What a provider says of a template that it keeps: one thing about it, at one time."""
+
+    name: str  # by which messages ask for it
+    language: str
+    about: Literal[
+        "status", "category", "quality", "notice"
+    ]  # later news takes the place of earlier of its kind
+    word: str  # the provider's own: "PAUSED", "UTILITY", "GREEN", "FLAGGED"
+    status: RegistrationStatus | None = None  # set when it is about that
+    reason: str = ""  # a sentence, or the provider's word for one
+    category: str = ""  # where the provider says it in passing
+    account: str = ""  # at the provider, within which names are unique
+    external_id: str = ""
+    registrar: str = ""  # who decides, as people call it: "Meta"
+    at: int | None = None  # the provider's own time, microseconds
+
+
 class Unreadable(msgspec.Struct, frozen=True):
     """A piece of a callback that this channel does not understand; kept and counted, never dropped."""
 
@@ -121,7 +140,7 @@ class Unreadable(msgspec.Struct, frozen=True):
     body: str
 
 
-Event = Receipt | Inbound | Unreadable
+Event = Receipt | Inbound | TemplateNews | Unreadable
 
 
 class Reply(msgspec.Struct, frozen=True):

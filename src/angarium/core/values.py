@@ -98,6 +98,16 @@ class ReceiptStatus(StrEnum):
     FAILED = "failed"
 
 
+class RegistrationStatus(StrEnum):
+    """What a provider says of words that it registers; Meta's are these in capitals, or mean one."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    PAUSED = "paused"
+    DISABLED = "disabled"
+
+
 class AddressKind(StrEnum):
     """The kinds of address a contact can own.
 

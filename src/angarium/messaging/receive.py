@@ -14,9 +14,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 import structlog
 
+from angarium.content import registering
 from angarium.core import ids
 from angarium.core.clock import micros
-from angarium.core.ports import Event, Inbound, Raw, Receipt, Unreadable
+from angarium.core.ports import Event, Inbound, Raw, Receipt, TemplateNews, Unreadable
 from angarium.core.values import Json, MessageClass, Reason
 from angarium.lines.store import Line
 from angarium.messaging import bounces, inbound, plan, poison, receipts
@@ -124,6 +125,10 @@ async def _apply(
     tx: Transaction, world: World, workspace_id: int, read: Sequence[Read], now: int
 ) -> list[Case]:
     await hold_lines(tx, {one.entry.line_id for one in read})
+    for one in read:
+        news = [event for event in one.events if isinstance(event, TemplateNews)]
+        if news and one.line is not None:
+            await registering.hear(tx, world.ground, workspace_id, one.line.channel, one.line.id, news, now)
     by_line: dict[int, list[Receipt]] = defaultdict(list)
     cases: list[Case] = []
     for one in read:

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
+from angarium.core.clock import MICROS
+
+MILLIS_FROM = 1_000_000_000_000  # some timestamps come in milliseconds
+
 
 class Error(msgspec.Struct, frozen=True):
     """What is wrong, by its number."""
@@ -61,6 +65,8 @@ class Entry(msgspec.Struct, frozen=True):
     """What is told of one business account."""
 
     changes: list[Change]
+    id: str = ""
+    time: int | str = ""
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -68,6 +74,37 @@ class Envelope(msgspec.Struct, frozen=True):
 
     object: str
     entry: list[Entry]
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """Why a template was rejected, and what would help."""
+
+    reason: str = ""
+    recommendation: str = ""
+
+
+class Titled(msgspec.Struct, frozen=True):
+    """Why a template was locked or unlocked."""
+
+    title: str = ""
+    description: str = ""
+
+
+class Template(msgspec.Struct, frozen=True):
+    """What has become of a template: of its state, category or quality, by the field of the change."""
+
+    message_template_name: str
+    message_template_language: str
+    message_template_id: int | str = ""
+    event: str = ""
+    reason: str | None = None
+    message_template_category: str = ""
+    other_info: Titled = Titled()
+    rejection_info: Explained = Explained()
+    new_quality_score: str = ""
+    new_category: str = ""
+    correct_category: str = ""  # that it is going to have
+    category_update_timestamp: int | str = ""
 
 
 class Pricing(msgspec.Struct, frozen=True):
@@ -86,3 +123,12 @@ class Status(msgspec.Struct, frozen=True):
     biz_opaque_callback_data: str = ""
     errors: list[Error] = []
     pricing: Pricing | None = None
+
+
+def instant(timestamp: int | str) -> int | None:
+    """Seconds, or milliseconds, since 1970, as microseconds; None when it is neither."""
+    text = str(timestamp)
+    if not (text.isascii() and text.isdigit() and len(text) <= 13):
+        return None
+    number = int(text)
+    return number * (1_000 if number >= MILLIS_FROM else MICROS)

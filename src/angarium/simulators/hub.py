@@ -7,6 +7,7 @@
     GET  /script, PUT /script   what happens to whom
     PUT  /webhooks/{face}       {url, secret}: where a face posts its callbacks
     POST /inbound/{face}        {sender, recipient, text}: a person writes
+    POST /reviews/{face}        {name, language, event, reason}: the operator decides on a template
 
 It listens on 127.0.0.1 and answers only to that name, so that no page on the web can steer it by DNS.
 """
@@ -41,6 +42,16 @@ LOCAL_NAMES = {"127.0.0.1", "localhost", "::1"}
 
 T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Review(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is decided on a template, in the operator's words."""
+
+    name: str
+    language: str
+    event: str
+    reason: str = "NONE"
+    explained: dict[str, str] = {}
 
 
 class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,6 +121,7 @@ class Hub:
             web.put("/script", self._take_script),
             web.put("/webhooks/{face}", self._take_webhook),
             web.post("/inbound/{face}", self._inbound),
+            web.post("/reviews/{face}", self._review),
         ]
 
     async def _show_faces(self, _request: web.Request) -> web.Response:
@@ -150,6 +162,19 @@ class Hub:
         except ValueError as error:
             raise problem(web.HTTPConflict, str(error)) from error
         return answer({"id": sent if isinstance(sent, str) else ""})
+
+    async def _review(self, request: web.Request) -> web.Response:
+        face, given = self._face(request), await document(request, Review)
+        review: Callable[..., Awaitable[None]] | None = getattr(face, "review", None)
+        if review is None:
+            raise problem(web.HTTPNotImplemented, f"{face.name} keeps no templates")
+        try:
+            await review(**msgspec.structs.asdict(given))
+        except KeyError:
+            raise problem(web.HTTPNotFound, "no such template was handed in") from None
+        except ValueError as error:
+            raise problem(web.HTTPConflict, str(error)) from error
+        return answer({"told": given.event})
 
     def _face(self, request: web.Request) -> Face:
         face = self._faces.get(request.match_info["face"])

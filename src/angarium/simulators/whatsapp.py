@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
@@ -21,6 +21,7 @@ from angarium.simulators.behaviour import Behaviour
 from angarium.simulators.http_face import Callback, Office, Wire, e164, json_object, json_response
 from angarium.simulators.ledger import Entry
 from angarium.simulators.stage import Stage
+from angarium.simulators.whatsapp_templates import TemplateDesk
 
 NAME = "whatsapp"
 ACCESS_TOKEN = "whatsapp-demo-token"  # noqa: S105 - the simulator's own, worth nothing
@@ -28,6 +29,8 @@ PHONE_NUMBER_ID = "106540352242922"
 DISPLAY_NUMBER = "15550783881"
 ACCOUNT_ID = "102290129340398"
 TEXT_MAX, BODY_MAX, LABEL_MAX, OPAQUE_MAX = 4_096, 1_024, 20, 512
+
+Words = Callable[[str, str], str | None]  # of a template: its name and language
 
 FILES = ("image", "audio", "video", "document")
 
@@ -61,7 +64,8 @@ class WhatsappFace:
         self._phone_number_id, self._display_number = phone_number_id, display_number
         self._templates = dict(templates or {})
         self._ids = count(time.time_ns() // 1_000_000)
-        routes = [web.post("/{version}/{phone_number_id}/messages", self._send)]
+        self.desk = TemplateDesk(ACCOUNT_ID, self._auth, self._ids, _error)
+        routes = [web.post("/{version}/{phone_number_id}/messages", self._send), *self.desk.routes()]
         wire = Wire(means=_means, refusal=_refusal, callback=self._callback)
         self._office = Office(stage, NAME, port, routes, wire)
         self.ledger = self._office.ledger
@@ -106,6 +110,27 @@ class WhatsappFace:
         await self._office.post(callback)
         return str(message["id"])
 
+    async def review(
+        self,
+        name: str,
+        language: str,
+        event: str,
+        reason: str = "NONE",
+        explained: dict[str, str] | None = None,
+    ) -> None:
+        """Decide on a template that was handed in, and tell of it; returns once the webhook was taken."""
+        told = self.desk.decide(name, language, event, reason, explained)
+        await self.tell("message_template_status_update", told, int(time.time()))
+
+    async def tell(self, field: str, value: dict[str, Any], at_s: int) -> None:
+        """Tell of the account; returns once the webhook was taken."""
+        callback = self._signed(
+            [{"id": ACCOUNT_ID, "time": at_s, "changes": [{"field": field, "value": value}]}]
+        )
+        if callback is None:
+            raise ValueError("stage.webhooks has no 'whatsapp': there is nobody to tell")
+        await self._office.post(callback)
+
     async def verify(self, verify_token: str) -> bool:
         """Ask the webhook's address whether it is ours, as Meta does when it is set."""
         challenge = str(next(self._ids))
@@ -124,6 +149,10 @@ class WhatsappFace:
         if wrong:
             self.ledger.refused["100"] += 1
             return _error(400, 100, f"(#100) Invalid parameter: {wrong}")
+        part = document.get("template", {})
+        if part and not self.desk.may_go(part["name"], str(part["language"].get("code"))):
+            self.ledger.refused["132001"] += 1
+            return _error(404, 132001, "(#132001) Template name does not exist in the translation")
         entry = self._entry(document)
         admission = self._office.admit(entry, None)
         if admission.refused == Behaviour.THROTTLED:
@@ -139,7 +168,7 @@ class WhatsappFace:
 
     def _entry(self, document: dict[str, Any]) -> Entry:
         kind = document["type"]
-        text, image_url, buttons = _shown(document, self._templates)
+        text, image_url, buttons = _shown(document, self._words)
         return Entry(
             face=NAME,
             ref=self._wamid(),
@@ -152,6 +181,10 @@ class WhatsappFace:
             buttons=buttons,
             details={"type": kind, "sent": document[kind]},
         )
+
+    def _words(self, name: str, language: str) -> str | None:
+        """What a template says, as far as anybody told."""
+        return self.desk.text(name, language) or self._templates.get(name)
 
     def _wamid(self) -> str:
         return "wamid." + urlsafe_b64encode(str(next(self._ids)).encode()).decode()
@@ -176,18 +209,18 @@ class WhatsappFace:
         return self._webhook({"statuses": [status]})
 
     def _webhook(self, value: dict[str, Any]) -> Callback | None:
-        webhook = self._stage.webhooks.get(NAME)
-        if webhook is None:
-            return None
         metadata = {"display_phone_number": self._display_number, "phone_number_id": self._phone_number_id}
         change = {
             "field": "messages",
             "value": {"messaging_product": "whatsapp", "metadata": metadata, **value},
         }
-        envelope = {
-            "object": "whatsapp_business_account",
-            "entry": [{"id": ACCOUNT_ID, "changes": [change]}],
-        }
+        return self._signed([{"id": ACCOUNT_ID, "changes": [change]}])
+
+    def _signed(self, entries: list[dict[str, Any]]) -> Callback | None:
+        webhook = self._stage.webhooks.get(NAME)
+        if webhook is None:
+            return None
+        envelope = {"object": "whatsapp_business_account", "entry": entries}
         body = msgspec.json.encode(envelope)
         return Callback(webhook.url, body, {"X-Hub-Signature-256": hub_signature(webhook.secret, body)})
 
@@ -241,7 +274,7 @@ def _wrong_part(kind: str, part: dict[str, Any]) -> str:
             )
 
 
-def _shown(document: dict[str, Any], templates: Mapping[str, str]) -> tuple[str, str, list[dict[str, str]]]:
+def _shown(document: dict[str, Any], words: Words) -> tuple[str, str, list[dict[str, str]]]:
     """What the phone shows: text, the address of a picture or another file, buttons."""
     part = document[document["type"]]
     match document["type"]:
@@ -250,7 +283,7 @@ def _shown(document: dict[str, Any], templates: Mapping[str, str]) -> tuple[str,
         case "image" | "audio" | "video" | "document":
             return part.get("caption", ""), part["link"], []
         case "template":
-            return _shown_template(part, templates)
+            return _shown_template(part, words)
         case _:
             pressed = part["action"]["parameters"]
             picture = _linked(part.get("header", {}))
@@ -262,9 +295,7 @@ def _linked(header: dict[str, Any]) -> str:
     return next((header[kind]["link"] for kind in FILES if kind in header), "")
 
 
-def _shown_template(
-    part: dict[str, Any], templates: Mapping[str, str]
-) -> tuple[str, str, list[dict[str, str]]]:
+def _shown_template(part: dict[str, Any], words_of: Words) -> tuple[str, str, list[dict[str, str]]]:
     picture = ""
     words: list[tuple[str, str]] = []
     buttons: list[dict[str, str]] = []
@@ -278,7 +309,7 @@ def _shown_template(
                 picture = _linked(parameter)
             else:
                 buttons.append({"label": f"button {component.get('index', '')}", "url": parameter["text"]})
-    text = templates.get(part["name"])
+    text = words_of(part["name"], str(part["language"].get("code")))
     if text is None:
         return " ".join(word for _, word in words), picture, buttons
     for name, word in words:

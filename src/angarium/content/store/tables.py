@@ -115,6 +115,32 @@ template_registration = Table(
     sqlite_with_rowid=False,
 )
 
+# What a provider said last of a template that it keeps by a name of its own, of each thing that it tells.
+# It is there before, and after, any wording of ours asks for it.
+provider_template = Table(
+    "provider_template",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("channel", Words, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("language", Words, nullable=False),  # as registering.py compares it
+    Column("account", Words, nullable=False),  # at the provider
+    Column("about", Words, nullable=False),
+    Column("id", Id, nullable=False),
+    Column("line_id", Id, nullable=False),  # by whose callback it came
+    Column("word", Words, nullable=False),
+    Column("status", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("category", Words, nullable=False),
+    Column("external_id", Words, nullable=False),
+    Column("registrar", Words, nullable=False),
+    Column("said_at", Instant, nullable=False),  # by the provider's clock
+    Column("heard_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "channel", "name", "language", "account", "about"),
+    Index("provider_template_id", "workspace_id", "id", unique=True),
+    sqlite_with_rowid=False,
+)
+
 # Layouts and partials. What is in a template was put there when it was saved, and stays.
 content_part = Table(
     "content_part",

@@ -161,6 +161,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "segment": Kept.NOTHING,  # rules are about many
     "segment_version": Kept.NOTHING,
     "suppression": Kept.BY_HAND,  # a hash stays, so that an objection outlives the person
+    "provider_template": Kept.NOTHING,
     "registration": Kept.NOTHING,  # of the company
     "registration_document": Kept.NOTHING,
     "tariff": Kept.NOTHING,
