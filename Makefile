@@ -18,6 +18,7 @@ BIN    := $(VENV)/bin
 RUNTIME   := $(VENV)/runtime.stamp
 DEV       := $(VENV)/dev.stamp
 INSTALLER := $(VENV)/installer.stamp
+FRONTEND  := $(wildcard frontend/*.json frontend/*.mjs frontend/*.txt frontend/src/*) hatch_build.py
 PEERS     := tests/peers/node_modules/.package-lock.json
 
 # The interpreter is the machine's, never one from the network.
@@ -76,9 +77,10 @@ install = $(UV_INSTALL) $(1) || { echo "uv could not; asking pip" >&2; $(PIP_INS
 
 $(RUNTIME): requirements.lock
 $(DEV): requirements-dev.lock
-$(RUNTIME) $(DEV): pyproject.toml $(INSTALLER)
+$(RUNTIME) $(DEV): pyproject.toml $(FRONTEND) $(INSTALLER)
 	@echo "installing $(filter %.lock,$^)"
 	@$(call install,--require-hashes --requirement $(filter %.lock,$^))
+	@command -v npm >/dev/null || { $(call install,--require-hashes --requirement requirements-node.lock); }
 	@$(call install,--no-build-isolation --editable .)
 	@touch $@
 
@@ -106,8 +108,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: $(INSTALLER)
 	@$(COMPILE) pyproject.toml --output-file requirements.lock
 	@$(COMPILE) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(COMPILE) --group node --output-file requirements-node.lock
 	@$(COMPILE) --group install --constraint requirements-dev.lock --output-file requirements-install.lock
 
 clean:
-	rm -rf $(VENV) tests/peers/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo .bench
+	rm -rf $(VENV) tests/peers/node_modules frontend/node_modules src/angarium/web/static/build build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .demo .bench
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -20,8 +20,8 @@ from angarium.accounts.pages import HtmlAnswer
 from angarium.assembly import HANDLERS, House, application
 from angarium.storage.database import Database
 from angarium.web.app import make_app, operations_of
+from angarium.web.assets import asset_url
 from angarium.web.server import Server
-from angarium.web.shell import asset_url
 from support.server import Client, ground_on, member, operations
 
 PLACE = re.compile(r"\{(\w+)(?::str)?\}")
@@ -203,7 +203,7 @@ async def failing_page(request: Call) -> Sent:
 @pytest.fixture
 async def failing(database: Database) -> AsyncIterator[Client]:
     """An application that fails in many ways."""
-    failing_page.fn.__module__ = "angarium.web.shell"  # a page belongs to a room
+    failing_page.fn.__module__ = "angarium.web.look"  # a page belongs to a room
     app = make_app([fail, failing_page], ground_on(database), ready={}, registry=CollectorRegistry())
     async with behind_a_proxy(app) as client:
         yield client

@@ -207,7 +207,7 @@ async def _passkey_form(request: Call, signed: Signed, wrong: str) -> HtmlAnswer
     asked = passkeys.ask_for_new(ground, site, signed.person, has) if site else None
     status = 401 if wrong else 200
     facts = {"asked": asked, "wrong": wrong}
-    return HtmlAnswer("accounts/new_passkey.html", facts, status=status, script=True)
+    return HtmlAnswer("accounts/new_passkey.html", facts, status=status)
 
 
 @route("POST /account/passkey", Operation(summary="Keep a passkey", scope=SELF, careful=True, page=True))
@@ -307,7 +307,7 @@ async def _proof_form(request: Call, signed: Signed, onward: str, wrong: str) ->
         "code": signed.person.totp is not None,
         "password": signed.person.totp is None and signed.person.password_hash is not None,
     }
-    return HtmlAnswer("accounts/proof.html", facts, status=401 if wrong else 200, script=True)
+    return HtmlAnswer("accounts/proof.html", facts, status=401 if wrong else 200)
 
 
 @route("POST /account/proof", Operation(summary="It is you", scope=SELF, page=True))

@@ -120,7 +120,7 @@ def _passkey_form(request: Call, onward: str, wrong: str) -> HtmlAnswer:
     site = site_of(request)
     asked = passkeys.ask(ground_of(request), site, 0, []) if site else None
     facts = {"next": session.local_path(onward), "asked": asked, "wrong": wrong, "action": "/sign-in/passkey"}
-    return HtmlAnswer("accounts/passkey.html", facts, status=401 if wrong else 200, script=True)
+    return HtmlAnswer("accounts/passkey.html", facts, status=401 if wrong else 200)
 
 
 @route("POST /sign-in/passkey", Operation(summary="Signed in with a passkey", scope=None, page=True))
@@ -166,7 +166,7 @@ async def _factor_form(request: Call, signed: Signed, onward: str, wrong: str) -
         "wrong": wrong,
         "code": signed.person.totp is not None,
     }
-    return HtmlAnswer("accounts/factor.html", facts, status=401 if wrong else 200, script=True)
+    return HtmlAnswer("accounts/factor.html", facts, status=401 if wrong else 200)
 
 
 @route("POST /sign-in/factor", Operation(summary="Second factor shown", scope=None, page=True))

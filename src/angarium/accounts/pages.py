@@ -20,11 +20,11 @@ from angarium.core.decoding import Shape
 from angarium.core.problems import Problem
 
 KEY_CHARACTERS_MAX = 500
+# What a page may load is ours, but for the pictures in Tabler's style, which are `data:`; nothing is inline.
 POLICY = (
-    b"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-    b"base-uri 'none'"
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    b"connect-src 'self'; frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-SCRIPTED = POLICY + b"; script-src 'self'"  # of the few pages that ask an authenticator
 # Of the headers that every answer has (`web/frame.py`) a page has two of its own: what it may load, and a
 # referrer within these pages. Under `no-referrer` a browser would send its forms with `Origin: null`
 # (Fetch, "append a request Origin header").
@@ -45,7 +45,7 @@ class EnterQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class HtmlAnswer:
     """A page by the name of its template, and the facts on it; the shell draws it when it is sent."""
 
-    __slots__ = ("facts", "headers", "script", "status", "template")
+    __slots__ = ("facts", "headers", "status", "template")
 
     def __init__(
         self,
@@ -54,20 +54,17 @@ class HtmlAnswer:
         *,
         status: int = 200,
         headers: Sequence[tuple[bytes, bytes]] = (),
-        script: bool = False,
     ) -> None:
         self.template = template
         self.facts = facts
         self.status = status
         self.headers = headers
-        self.script = script
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Draw it and send it."""
         shell = scope["litestar_app"].state.shell
-        body = shell.draw(self.template, self.facts, scope.get("user")).encode()
-        own = HEADERS if not self.script else ((HEADERS[0][0], SCRIPTED), *HEADERS[1:])
-        headers = [*own, *self.headers, (b"content-length", b"%d" % len(body))]
+        body = shell.draw(self.template, self.facts, scope).encode()
+        headers = [*HEADERS, *self.headers, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -90,6 +87,17 @@ def limits_of(request: Call) -> Limits:
 def form_of(request: Call) -> dict[str, str]:
     """The fields of a form; its origin and its token have been checked (`web/session.py`)."""
     return cast("dict[str, dict[str, str]]", request.scope)["form"]
+
+
+def fields_of(request: Call, name: str) -> list[str]:
+    """All that a form says under one name, in order: the boxes that are ticked, the rows of a list."""
+    fields = cast("dict[str, list[tuple[str, str]]]", request.scope)["fields"]
+    return [value for field, value in fields if field == name]
+
+
+def in_place(request: Call) -> bool:
+    """Whether a script asks for a part of a page, to put it where it was (htmx, "Request headers")."""
+    return b"hx-request" in dict(request.scope["headers"])
 
 
 # ── the door ─────────────────────────────────────────────────────────────────────────────────────────

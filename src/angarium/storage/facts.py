@@ -96,6 +96,20 @@ _this_transaction = literal_column("pg_current_xact_id()::text::bigint", BigInte
 _append = BulkInsert(fact, ("tx", "workspace_id", "kind", "subject_id", "at", "body"))
 _number = Statement(select(literal_column("0")), postgresql=select(_this_transaction))
 _after = Statement(_later, postgresql=_later.where(fact.c.tx < _oldest_open))
+_kinds = select(fact.c.tx, fact.c.seq, fact.c.kind).where(
+    _here, tuple_(fact.c.tx, fact.c.seq) > tuple_(bindparam("tx"), bindparam("seq"))
+)
+_kinds_after = Statement(
+    _kinds.order_by(fact.c.tx, fact.c.seq).limit(bindparam("limit")),
+    postgresql=_kinds.where(fact.c.tx < _oldest_open)
+    .order_by(fact.c.tx, fact.c.seq)
+    .limit(bindparam("limit")),
+)
+_end = select(fact.c.tx, fact.c.seq).where(_here)
+_end_of = Statement(
+    _end.order_by(fact.c.tx.desc(), fact.c.seq.desc()).limit(1),
+    postgresql=_end.where(fact.c.tx < _oldest_open).order_by(fact.c.tx.desc(), fact.c.seq.desc()).limit(1),
+)
 _of_subject = Statement(
     select(*_columns)
     .where(_here, fact.c.subject_id == bindparam("subject_id"))
@@ -167,6 +181,23 @@ async def after(
         return [], position
     facts = [Fact(*row[1:]) for row in rows]
     return facts, Position(rows[-1][0], facts[-1].seq)
+
+
+async def end_of(tx: Transaction, workspace_id: int) -> Position:
+    """The position behind the newest fact of a workspace."""
+    return _as_position(await tx.row(_end_of, workspace_id=workspace_id))
+
+
+async def kinds_after(
+    tx: Transaction, workspace_id: int, position: Position, limit: int
+) -> tuple[set[str], Position]:
+    """What kinds of facts are new, and where to look on. Of more than `limit` the others are passed over."""
+    rows = await tx.rows(
+        _kinds_after, workspace_id=workspace_id, tx=position.tx, seq=position.seq, limit=limit
+    )
+    if len(rows) == limit:
+        return {row[2] for row in rows}, await end_of(tx, workspace_id)
+    return {row[2] for row in rows}, Position(rows[-1][0], rows[-1][1]) if rows else position
 
 
 async def position_of(tx: Transaction, workspace_id: int, reader: str) -> Position:

@@ -24,7 +24,8 @@ from angarium.accounts.limits import Limits
 from angarium.core.problems import Problem
 from angarium.storage.database import Conflict
 from angarium.storage.ground import Ground
-from angarium.web import problems, shell
+from angarium.web import live, look, palette, problems, shell
+from angarium.web.assets import asset
 from angarium.web.auth import authorise
 from angarium.web.health import HEALTH, Check
 from angarium.web.metrics import Meter
@@ -32,6 +33,8 @@ from angarium.web.openapi import document, publish
 from angarium.web.shell import Shell, rooms_of
 
 BODY_MAX_BYTES = 10_000_000  # of a batch; single things are held to less (accounts/edge.py)
+
+OURS = (asset, look.choose, live.live, palette.search)  # handlers that belong to no room
 
 # Litestar's types ask for its own Response; its code asks for `to_asgi_response`, which ours has.
 PROBLEMS: Any = {
@@ -76,6 +79,7 @@ def make_app(
             "registry": registry,
             "body_max_bytes": body_max_bytes,
             "shell": drawing,
+            "pulse": live.Pulse(ground),
         }
     )
     return app
@@ -87,7 +91,7 @@ def put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shel
 
     It has no state of its own: what a request needs is found in the application that it reached.
     """
-    routes = [*HEALTH, *handlers, shell.style]
+    routes = [*HEALTH, *handlers, *OURS]
     operations = operations_of(routes)
     made = Litestar(
         route_handlers=[*routes, publish(document([one for one in operations if not one[2].page]))],
@@ -99,7 +103,7 @@ def put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shel
         debug=False,
         request_max_body_size=None,  # bodies are read by accounts.edge.read_body, which counts
     )
-    return made, Shell(rooms_of(routes))
+    return made, Shell(rooms_of(routes), [path for _, path, _ in operations])
 
 
 async def _arriving(request: Request[Any, Any, Any]) -> None:

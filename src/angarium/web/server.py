@@ -109,6 +109,7 @@ class Server:
 
     def __init__(self, app: Any, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> None:
         self._address = (host, port)
+        self._app = app
         config = uvicorn.Config(
             Frame(app),
             lifespan="off",
@@ -143,6 +144,9 @@ class Server:
             return
         running.cancel()  # it only keeps the Date header, and would look up once in a tenth of a second
         await asyncio.gather(running, return_exceptions=True)
+        pulse = self._app.state.get("pulse")  # whose streams would never end by themselves
+        if pulse is not None:
+            await pulse.stop()
         await self._server.shutdown()
 
 

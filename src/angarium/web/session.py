@@ -23,8 +23,8 @@ from angarium.accounts.sessions import Signed
 from angarium.core.problems import Problem
 
 FORM = b"application/x-www-form-urlencoded"
-FORM_MAX_BYTES = 32_768
-FIELDS_MAX = 50
+FORM_MAX_BYTES = 1_000_000  # a template in all its languages
+FIELDS_MAX = 1_000
 READING = {"GET", "HEAD"}
 TOKEN_HEADER = b"x-angarium-token"
 
@@ -35,7 +35,8 @@ async def admit(request: Request[Any, Any, Any], operation: Operation) -> None:
     viewer = await viewer_of(request)
     scope["user"] = viewer if operation.scope is not None else None
     if scope["method"] not in READING:
-        scope["form"] = await _form(request, scope["user"])
+        scope["fields"] = await _form(request, scope["user"])
+        scope["form"] = dict(scope["fields"])
     if operation.scope is None:
         return
     if viewer is None:
@@ -110,8 +111,8 @@ def _signed_in(signed: Signed, text: str) -> Viewer | None:
     )
 
 
-async def _form(request: Request[Any, Any, Any], viewer: Viewer | None) -> dict[str, str]:
-    """The fields of a form that came from us; of somebody who has entered, with the token of the session."""
+async def _form(request: Request[Any, Any, Any], viewer: Viewer | None) -> list[tuple[str, str]]:
+    """The fields of a form that came from us, in order; of who has entered, with the token of the session."""
     headers = dict(request.scope["headers"])
     if not session.comes_from_us(headers):
         raise _not_ours("The browser says that another site sent it, or does not say who did.")
@@ -120,12 +121,12 @@ async def _form(request: Request[Any, Any, Any], viewer: Viewer | None) -> dict[
         raise Problem("media-type-unsupported", "This kind of form is not understood", status=415)
     body = await edge.read_raw(request, FORM_MAX_BYTES)
     try:
-        fields = dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS_MAX)
     except ValueError:  # not ASCII, or too many fields
         raise Problem("malformed", "The form cannot be read", status=400) from None
-    if any("\0" in text for text in (*fields, *fields.values())):  # PostgreSQL keeps none (its manual, §8.3)
+    if any("\0" in name or "\0" in text for name, text in fields):  # PostgreSQL keeps none (its manual, §8.3)
         raise Problem("malformed", "The form cannot be read", status=400, detail="It holds U+0000.")
-    if viewer is not None and not session.is_token(viewer, fields.get("token", "")):
+    if viewer is not None and not session.is_token(viewer, dict(fields).get("token", "")):
         raise _not_ours("Its token is not the one of this session.")
     return fields
 

@@ -1,0 +1,89 @@
+"""Numbers, money and times as the readers of a language write them.
+
+Persian has its own digits and the Jalali calendar; all by the Unicode CLDR (Babel), but for the calendar
+(persiantools). What people copy into machines (phones, ids, codes) never comes here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+
+from babel.dates import format_date, format_timedelta
+from babel.numbers import format_compact_decimal, format_currency, format_decimal, format_percent
+from persiantools.jdatetime import JalaliDateTime
+
+from angarium.web.languages import Language
+
+OWN = "default"  # the numbering system of the locale: how it groups, and its point
+FINE = 4  # further digits after the point, of a price that needs them
+JALALI = {"fa"}
+PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
+
+
+def own_digits(language: Language, text: str) -> str:
+    """The digits of the language in place of ours; Arabic is content with ours, as CLDR has it."""
+    return text.translate(PERSIAN_DIGITS) if language.code in JALALI else text
+
+
+def number(language: Language, value: float | Decimal, digits: int | None = None) -> str:
+    """1234.5 -> 1,234.5; with `digits` after the point, or as many as it has."""
+    pattern = None if digits is None else "#,##0" + ("." + "0" * digits if digits else "")
+    return own_digits(language, format_decimal(value, pattern, locale=language.locale, numbering_system=OWN))
+
+
+def compact(language: Language, value: int) -> str:
+    """1234567 -> 1.2M."""
+    shown = format_compact_decimal(value, locale=language.locale, fraction_digits=1, numbering_system=OWN)
+    return own_digits(language, shown)
+
+
+def percent(language: Language, share: float, digits: int = 1) -> str:
+    """0.123 -> 12.3%, with at most so many digits after the point."""
+    pattern = "#,##0" + ("." + "#" * digits if digits else "") + "%"
+    return own_digits(language, format_percent(share, pattern, locale=language.locale, numbering_system=OWN))
+
+
+def money(language: Language, amount: str | Decimal, currency: str) -> str:
+    """An amount of a currency; of small prices enough digits to tell them apart: €0.0450."""
+    value = Decimal(amount)
+    small = value != round(value, 2)
+    locale = language.locale
+    pattern = locale.currency_formats["standard"].pattern.replace("0.00", "0.00" + "#" * FINE)
+    shown = (
+        format_currency(value, currency, pattern, locale=locale, currency_digits=False, numbering_system=OWN)
+        if small
+        else format_currency(value, currency, locale=locale, numbering_system=OWN)
+    )
+    return own_digits(language, shown)
+
+
+def day(language: Language, at: datetime, zone: tzinfo = UTC) -> str:
+    """A date with its year."""
+    here = at.astimezone(zone)
+    if language.code in JALALI:
+        date = JalaliDateTime(here, locale="fa")  # type: ignore[no-untyped-call]
+        return own_digits(language, f"{date.day} {date.strftime('%B')} {date.year}")
+    return format_date(here, "medium", locale=language.locale)
+
+
+def moment(language: Language, at: datetime, zone: tzinfo = UTC, *, seconds: bool = False) -> str:
+    """A date and a time of day; to the second where it counts."""
+    time_of_day = clock_time(language, at, zone)
+    comma = "،" if language.right_to_left else ","
+    return f"{day(language, at, zone)}{comma} {time_of_day if seconds else time_of_day[:5]}"
+
+
+def clock_time(language: Language, at: datetime, zone: tzinfo = UTC) -> str:
+    """A time of day, to the second, by twenty-four hours."""
+    return own_digits(language, at.astimezone(zone).strftime("%H:%M:%S"))
+
+
+def ago(language: Language, at: datetime, now: datetime) -> str:
+    """3 minutes ago; in 2 hours."""
+    return own_digits(language, format_timedelta(at - now, add_direction=True, locale=language.locale))
+
+
+def lasting(language: Language, seconds: float) -> str:
+    """A length of time in its largest unit."""
+    return own_digits(language, format_timedelta(timedelta(seconds=seconds), locale=language.locale))

@@ -1,0 +1,172 @@
+"""What changes in a workspace, told to the pages that are open: the nouns of its new facts, once a second.
+
+One task looks into the log of facts for all who listen, and only while somebody does; a page that hears a
+noun it shows asks for that part of itself anew (`frontend/src/live.js`). So viewers cost a look a second,
+whatever is sent meanwhile, and the messages' own path knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, cast
+
+import structlog
+
+from angarium.accounts.edge import Call, Operation, Sent, route
+from angarium.core.problems import Problem
+from angarium.storage import facts
+from angarium.storage.ground import Ground
+
+log = structlog.get_logger()
+
+LOOKS_EVERY_S = 1.0
+HEARTBEAT_S = 15.0  # proxies close what is silent for a minute
+LISTENERS_MAX = 1_000  # pages at once, of all workspaces
+NEW_MAX = 1_000  # facts looked at in one go; more are as good as all
+HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # nginx, "proxy_buffering"
+)
+
+
+class Pulse:
+    """Tells listeners of a workspace which nouns have new facts."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._ears: dict[int, set[Ear]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+
+    def listen(self, workspace_id: int) -> Ear:
+        """Somebody who listens, until it is closed; a Problem when too many do."""
+        if sum(map(len, self._ears.values())) >= LISTENERS_MAX:
+            detail = "Too many pages are open at once. This one works, but does not follow what changes."
+            raise Problem("too-many-requests", "Too many pages listen", status=429, detail=detail)
+        ear = Ear(self, workspace_id)
+        self._ears[workspace_id].add(ear)
+        if self._task is None:
+            self._task = asyncio.create_task(self._look())
+        return ear
+
+    def leave(self, ear: Ear) -> None:
+        """Nobody listens there any more."""
+        ears = self._ears[ear.workspace_id]
+        ears.discard(ear)
+        if not ears:
+            del self._ears[ear.workspace_id]
+
+    async def stop(self) -> None:
+        """End every stream; browsers come back by themselves."""
+        for ears in list(self._ears.values()):
+            for ear in list(ears):
+                ear.end()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def _look(self) -> None:
+        seen: dict[int, facts.Position] = {}
+        while self._ears:
+            for workspace_id in list(self._ears):
+                try:
+                    await self._tell(workspace_id, seen)
+                except Exception as error:  # the database's own trouble is told elsewhere
+                    log.warning("nobody can be told of changes", error=type(error).__name__)
+            for gone in seen.keys() - self._ears.keys():
+                del seen[gone]
+            await self._ground.clock.sleep(LOOKS_EVERY_S)
+        self._task = None
+
+    async def _tell(self, workspace_id: int, seen: dict[int, facts.Position]) -> None:
+        if workspace_id not in seen:
+            seen[workspace_id] = await self._ground.db.read(facts.end_of, workspace_id)
+            return
+        kinds, seen[workspace_id] = await self._ground.db.read(
+            facts.kinds_after, workspace_id, seen[workspace_id], NEW_MAX
+        )
+        if not kinds:
+            return
+        nouns = {kind.partition(".")[0] for kind in kinds}
+        for ear in list(self._ears[workspace_id]):
+            ear.hear(nouns)
+
+
+class Ear:
+    """One page that listens."""
+
+    def __init__(self, pulse: Pulse, workspace_id: int) -> None:
+        self.workspace_id = workspace_id
+        self._pulse = pulse
+        self._heard: set[str] = set()
+        self._ended = False
+        self._woken = asyncio.Event()
+
+    def hear(self, nouns: set[str]) -> None:
+        """These have changed; what is not yet told is told together."""
+        self._heard |= nouns
+        self._woken.set()
+
+    def end(self) -> None:
+        """Nothing more will be told."""
+        self._ended = True
+        self._woken.set()
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """The stream (HTML, "Server-sent events"): changes as they come, and a comment when nothing does."""
+        yield b": listening\n\n"
+        while not self._ended:
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._woken.wait()
+            except TimeoutError:
+                yield b": still here\n\n"
+                continue
+            self._woken.clear()
+            heard, self._heard = self._heard, set()
+            if heard:
+                yield f"event: changed\ndata: {' '.join(sorted(heard))}\n\n".encode()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._pulse.leave(self)
+
+
+class Telling:
+    """An answer that goes on until the browser, or the server, has had enough."""
+
+    def __init__(self, ear: Ear) -> None:
+        self._ear = ear
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send what is heard."""
+        gone = asyncio.create_task(self._until_gone(receive))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
+            async for event in self._ear.events():
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            self._ear.close()
+            gone.cancel()
+
+    async def _until_gone(self, receive: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._ear.end()
+
+    def to_asgi_response(self, **_asked: object) -> Telling:
+        """What Litestar asks of an answer that is an ASGI application."""
+        return self
+
+
+@route("GET /live", Operation(summary="What changes", scope="messages:read", page=True))
+async def live(request: Call) -> Sent:
+    """A stream of the nouns that have changed in the workspace."""
+    pulse = cast("Pulse", request.scope["litestar_app"].state.pulse)
+    return Telling(pulse.listen(request.auth.workspace_id))
