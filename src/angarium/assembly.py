@@ -59,6 +59,7 @@ from angarium.core.ports import Tools
 from angarium.core.problems import Problem
 from angarium.core.values import MessageClass
 from angarium.fabric.local import LocalFabric
+from angarium.insight import pages as insight
 from angarium.lines import api as lines
 from angarium.lines import flows as line_flows
 from angarium.lines import patterns_api as patterns
@@ -120,6 +121,7 @@ LETTERS = {
 LETTER_CLASSES = {"reset": MessageClass.OTP, "invitation": MessageClass.TRANSACTIONAL}
 
 HANDLERS = [
+    *insight.HANDLERS,
     *keys.HANDLERS,
     *people.HANDLERS,
     *me.HANDLERS,

@@ -21,6 +21,7 @@ KEPT = {  # where tasks are begun, and who holds them and hears what they raise
     "web/server.py": "uvicorn's own loop, which keeps the Date header",
     "assembly.py": "waits for the database to break, to the end of the process",
     "drill/client.py": "a command of its own: no part of the server",
+    "web/live.py": "held by Pulse, which catches what is raised; one more by each answer, until it ends",
 }
 
 

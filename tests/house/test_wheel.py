@@ -11,7 +11,6 @@ import pytest
 
 from house.tree import PACKAGE, ROOT, files
 
-
 MADE = "angarium/web/static/build/"  # by hatch_build.py; git does not keep it
 
 

@@ -108,7 +108,7 @@ ENTER = Shape(EnterQuery, secret=("ticket",))
 @route("GET /", Operation(summary="The front page", scope=None, page=True))
 async def front(request: Call) -> Sent:
     """What people look at first."""
-    return redirect("/messages")
+    return redirect("/home")
 
 
 @route("GET /enter", Operation(summary="Enter", scope=None, asks=ENTER, page=True))

@@ -62,7 +62,7 @@ def day(language: Language, at: datetime, zone: tzinfo = UTC) -> str:
     """A date with its year."""
     here = at.astimezone(zone)
     if language.code in JALALI:
-        date = JalaliDateTime(here, locale="fa")  # type: ignore[no-untyped-call]
+        date = JalaliDateTime(here, locale="fa")  # type: ignore[no-untyped-call]  # it has no types
         return own_digits(language, f"{date.day} {date.strftime('%B')} {date.year}")
     return format_date(here, "medium", locale=language.locale)
 

@@ -28,7 +28,7 @@ from angarium.core.clock import to_datetime
 from angarium.core.problems import Problem
 from angarium.web import figures, navigation
 from angarium.web.assets import asset_url
-from angarium.web.languages import ENGLISH, LANGUAGES, Language
+from angarium.web.languages import LANGUAGES, Language
 from angarium.web.look import THEMES, look_of
 from angarium.web.voice import Voice, moment
 
@@ -61,9 +61,11 @@ class Shell:
             "look": look,
             "zone": UTC,
             "now": to_datetime(scope["litestar_app"].state.ground.clock.now()),
-            "places": navigation.seen_by(self._places, viewer),
-            "path": scope["path"],
+            "rail": navigation.seen_by(self._places, viewer),
+            "here": scope["path"],
         }
+        taken = facts.keys() & around.keys()
+        assert not taken, f"{template}: these are facts of the frame: {taken}"
         return self._drawn_in(look.language).get_template(template).render({**facts, **around})
 
     def _drawn_in(self, language: Language) -> Environment:

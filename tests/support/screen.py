@@ -1,0 +1,122 @@
+"""The console in a real Chromium, driven by Playwright: signed in, in a language, a theme and a width.
+
+A `Screen` notes whatever a page's console complains of, and every address beyond our own that is asked for; it
+examines a page as it stands: axe-core (WCAG 2.2 A and AA among its rules) and what is wider than the window.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, Page, async_playwright
+
+from angarium.web.look import LANGUAGE, THEME
+
+OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+AXE = Path(__file__).parents[1] / "peers/node_modules/axe-core/axe.min.js"
+GRAVE = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
+  .filter((found) => ["serious", "critical"].includes(found.impact))
+  .map(({id, nodes}) => `${id}: ${nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ")}`)"""
+# What may be wider than the window scrolls by itself: tables, tabs, code.
+WIDE = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  return [...document.querySelectorAll("body *")]
+    .filter((one) => one.getBoundingClientRect().right > width + 1 || one.getBoundingClientRect().left < -1)
+    .filter((one) => !one.closest(".table-responsive, .tabs, pre, [data-scrolls]"))
+    .slice(0, 4).map((one) => `${one.tagName}.${one.getAttribute("class")}`);
+}"""
+
+
+@dataclass
+class Look:
+    """How pages are looked at."""
+
+    language: str = "en"
+    theme: str = "light"
+    width_px: int = 1280
+
+    def __str__(self) -> str:
+        return f"{self.language}-{self.theme}-{self.width_px}"
+
+
+@dataclass
+class Screen:
+    """One window."""
+
+    page: Page
+    url: str
+    said: list[str] = field(default_factory=list)  # by the console, errors and warnings
+    strange: list[str] = field(default_factory=list)  # addresses of others
+
+    async def open(self, path: str) -> int:
+        """Go to a page; its status."""
+        answer = await self.page.goto(self.url + path, wait_until="load")
+        assert answer is not None
+        return answer.status
+
+    async def faults(self) -> list[str]:
+        """What is wrong with the page as it stands; nothing when it is good."""
+        await self.page.evaluate(AXE.read_text())
+        wide = [f"wider than the window: {one}" for one in await self.page.evaluate(WIDE)]
+        grave = [str(one) for one in await self.page.evaluate(GRAVE)]
+        return [*self.said, *(f"asks {one}" for one in self.strange), *wide, *grave]
+
+    async def words(self) -> str:
+        """What stands on the page."""
+        return await self.page.inner_text("body")
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """The machine's own Chromium, without a window."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=list(OPTIONS)
+        )
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def screen(
+    browser: Browser, url: str, cookie: str = "", look: Look | None = None
+) -> AsyncIterator[Screen]:
+    """A window of its own. `cookie` is `name=value`, as the server gave it."""
+    look = look or Look()
+    context = await browser.new_context(viewport={"width": look.width_px, "height": 900})
+    given = {LANGUAGE: look.language, THEME: look.theme}
+    if cookie:
+        name, _, value = cookie.partition("=")
+        given[name] = value
+    await context.add_cookies([{"name": name, "value": value, "url": url} for name, value in given.items()])
+    window = Screen(await context.new_page(), url)
+
+    def hear(message: Any) -> None:
+        if message.type in {"error", "warning"} and "status of 4" not in message.text:
+            window.said.append(message.text)
+
+    window.page.on("console", hear)
+    window.page.on("pageerror", lambda error: window.said.append(str(error)))
+    window.page.on("request", lambda asked: _note(window, asked.url))
+    yield window
+    await context.close()
+
+
+def _note(window: Screen, url: str) -> None:
+    if not url.startswith((window.url, "data:", "blob:")):
+        window.strange.append(url)
