@@ -1,6 +1,6 @@
 """The console in a real Chromium, driven by Playwright: signed in, in a language, a theme and a width.
 
-A `Screen` notes whatever a page's console complains of, and every address beyond our own that is asked for; it
+A `Screen` notes whatever a page complains of on its console, and every address of others that it asks for; it
 examines a page as it stands: axe-core (WCAG 2.2 A and AA among its rules) and what is wider than the window.
 """
 
