@@ -42,7 +42,9 @@ T = TypeVar("T")
 READERS = 2
 GROUP_MAX = 500  # works in one commit; bounds how long the first of them waits for the last
 STATEMENT_CACHE = 500
-CACHE_KIB = 64 * 1024
+# A split may number a page past the end of the file for a moment (balance_nonroot in btree.c), and then the
+# commit goes through all pages that are kept. So few are: the system keeps the file at hand anyway.
+CACHE_KIB = 16 * 1024
 CHECKPOINT_PAGES = 4_000  # 16 MiB of WAL, then the writer moves it into the database
 JOURNAL_LIMIT_BYTES = 64 << 20
 
