@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cache
 from itertools import product
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ from angarium.messaging.gate.documents import (
     QuietRule,
 )
 from angarium.messaging.gate.facts import Facts, LineRules, Promotes, Touch
-from angarium.messaging.gate.judge import judge
+from angarium.messaging.gate.judge import Judge, judge
 from angarium.messaging.gate.verdicts import Allow, Defer, Hold, Refuse
 
 OTP, TRANSACTIONAL, SERVICE, PROMOTIONAL = MessageClass
@@ -393,7 +394,10 @@ def facts(message_class: MessageClass, line_name: str, person: str, words: str, 
 
 def decided(found: Facts, now: int) -> str:
     """A verdict as the table has it."""
-    match judge(found, now):
+    verdict, batch = judge(found, now), Judge(now)
+    among_others = [msgspec.structs.replace(found, contact_id=n, message_id=n) for n in range(3)]
+    assert [batch.judge(one) for one in among_others] == [judge(one, now) for one in among_others]
+    match verdict:
         case Allow():
             return "go"
         case Defer(until=until):

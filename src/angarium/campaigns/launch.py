@@ -26,15 +26,7 @@ from angarium.core.values import PRIORITY, Reason
 from angarium.messaging import telling
 from angarium.messaging.case import Case
 from angarium.messaging.store import queue
-from angarium.messaging.telling import (
-    NOTHING_PLANNED,
-    Gone,
-    NotTold,
-    Planned,
-    Spoken,
-    Telling,
-    Told,
-)
+from angarium.messaging.telling import Gone, NotTold, Spoken, Telling, Told
 from angarium.messaging.way import lines_of
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
@@ -53,30 +45,6 @@ class Launched(msgspec.Struct):
 
     cases: list[Case]
     next_at: int | None
-    members: frozenset[int] = frozenset()  # who was told, or left out
-
-
-async def plan_ahead(
-    tx: Transaction, world: World, workspace_id: int, campaign_id: int, now: int, without: Planned
-) -> Planned:
-    """What the next members would be told, on a snapshot: while the batch before them is being written.
-
-    Not where budgets are counted, for they are exact only in the transaction that takes from them.
-    """
-    one = await store.by_id(tx, workspace_id, campaign_id)
-    is_counted = bool(world.policies.of(workspace_id).budgets.budgets)
-    if one is None or one.state is not CampaignState.RUNNING or is_counted or len(without) > BATCH:
-        return {}
-    due = await member_store.due(tx, workspace_id, one.id, now, BATCH + len(without))
-    following = [member for member in due if member.contact_id not in without]
-    given, kept = flows.wanted(one), flows.frozen(one)
-    planned: dict[int, Case | Gone] = {}
-    for arm, of_arm in _by_arm(following).items():
-        what = telling_of(given, kept, arm, flows.label(one.id), schedule.ends_at(given.schedule))
-        whom = [people.person(member.contact_id, member.variables) for member in of_arm]
-        made = await telling.consider(tx, world, workspace_id, what, whom, now, hold=False)
-        planned |= {person.contact_id: case for person, case in zip(whom, made, strict=True)}
-    return planned
 
 
 def _by_arm(members: Sequence[Member]) -> dict[int, list[Member]]:
@@ -92,7 +60,6 @@ async def some(
     workspace_id: int,
     campaign_id: int,
     now: int,
-    planned: Planned = NOTHING_PLANNED,
 ) -> Launched:
     """Tell the next members."""
     one = await store.hold(tx, workspace_id, campaign_id)
@@ -111,21 +78,20 @@ async def some(
     cases: list[Case] = []
     for arm, of_arm in _by_arm(open_).items():
         what = telling_of(given, kept, arm, flows.label(one.id), until)
-        cases += await _tell(tx, world, one, of_arm, what, now, planned)
-    done = frozenset(member.contact_id for member in open_)
+        cases += await _tell(tx, world, one, of_arm, what, now)
     if pace:
         one.paced_at = schedule.taken(pace, one.paced_at, now, len(open_))
     if limit > 0 and not due and await member_store.next_due(tx, workspace_id, one.id) is None:
         _count_those_who_are_there(one)
     if await _is_done(tx, one, now):
-        return Launched(cases, None, done)
+        return Launched(cases, None)
     if len(open_) < len(due):
-        return Launched(cases, now, done)  # others may be in theirs
+        return Launched(cases, now)  # others may be in theirs
     if len(due) < limit:
-        return Launched(cases, await member_store.next_due(tx, workspace_id, one.id), done)
+        return Launched(cases, await member_store.next_due(tx, workspace_id, one.id))
     if room <= len(due):
-        return Launched(cases, max(more_at, now + micros(LOOK_AGAIN_S)), done)
-    return Launched(cases, more_at, done)
+        return Launched(cases, max(more_at, now + micros(LOOK_AGAIN_S)))
+    return Launched(cases, more_at)
 
 
 async def _room(tx: Transaction, world: World, one: Campaign, kept: Frozen, now: int) -> int:
@@ -166,10 +132,9 @@ async def _tell(
     due: Sequence[Member],
     what: Telling,
     now: int,
-    planned: Planned,
 ) -> list[Case]:
     whom = [people.person(member.contact_id, member.variables) for member in due]
-    spoken = await telling.tell(tx, world, one.workspace_id, what, whom, now, planned)
+    spoken = await telling.tell(tx, world, one.workspace_id, what, whom, now)
     changes = [
         change
         for place, member in enumerate(due)

@@ -7,36 +7,25 @@ here or on two machines, take turns and do nothing twice.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
-import msgspec
 import structlog
 
 from angarium.campaigns import build, flows, launch, stopping, watching
 from angarium.campaigns.flows import TOPIC
 from angarium.campaigns.states import CampaignState
 from angarium.campaigns.store import campaigns as store
-from angarium.core.clock import MICROS, micros
+from angarium.core.clock import MICROS
 from angarium.core.service import Supervisor
 from angarium.messaging.case import wake
-from angarium.messaging.telling import Planned
 from angarium.messaging.world import PLANNER_TOPIC, World
 
 log = structlog.get_logger()
 
 POLL_S = 2.0  # a wake-up may be lost, or come from another machine
 TURN = 8  # batches of one campaign before the next has its turn
-AHEAD_S = 1.0  # how old a plan may become before it is launched
 LOOK_EVERY_S = 2.0  # at how a campaign goes
 SHORTEST_S = 0.005
-
-
-class Ahead(msgspec.Struct, frozen=True):
-    """What the next members of a campaign are told, if they are told soon."""
-
-    planned: Planned
-    until: int
 
 
 class CampaignRunner:
@@ -47,7 +36,6 @@ class CampaignRunner:
         self._ground = world.ground
         self._workspaces = workspaces
         self._supervisor = Supervisor(world.ground.clock)
-        self._ahead: dict[int, Ahead] = {}  # of each campaign
         self._look_at: dict[int, float] = {}  # when each campaign is looked at next
 
     async def start(self) -> None:
@@ -94,20 +82,11 @@ class CampaignRunner:
             await self._ground.fabric.release(lease)
 
     async def _launch(self, workspace_id: int, campaign_id: int, now: int) -> int | None:
-        """Tell the next members, and plan meanwhile what those after them are told."""
-        ahead = self._ahead.pop(campaign_id, None)
-        ready = ahead.planned if ahead is not None and now < ahead.until else {}
-        where = (self._world, workspace_id, campaign_id, now, ready)
-        db = self._ground.db
-        launched, following = await asyncio.gather(
-            db.run(launch.some, *where), db.read(launch.plan_ahead, *where)
-        )
+        """Tell the next members."""
+        launched = await self._ground.db.run(launch.some, self._world, workspace_id, campaign_id, now)
         wake(self._world, launched.cases)
         if launched.cases:
             self._ground.fabric.wake(PLANNER_TOPIC)
-        left = {one: case for one, case in ready.items() if one not in launched.members}
-        if launched.next_at is not None:
-            self._ahead[campaign_id] = Ahead({**left, **following}, now + micros(AHEAD_S))
         return launched.next_at
 
     async def _is_paused(self, workspace_id: int, campaign_id: int) -> bool:

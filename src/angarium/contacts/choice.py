@@ -13,7 +13,10 @@ JUST_NOW = -2  # it is verified; since when is not said
 
 def first_of(addresses: Iterable[Address], kind: AddressKind) -> Address | None:
     """The address of a kind to write to; None when there is none."""
-    return next(iter(ordered(addresses, kind)), None)
+    fitting = [one for one in addresses if one.kind is kind]
+    if len(fitting) > 1:
+        return max(fitting, key=_rank)  # of equals the first, as `ordered` has it
+    return fitting[0] if fitting else None
 
 
 def ordered(addresses: Iterable[Address], kind: AddressKind) -> list[Address]:

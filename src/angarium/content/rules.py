@@ -31,6 +31,7 @@ from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Button, ButtonKind, Content
 
 ANY = "*"
+ONLY_TEXT = {"text"}
 URL_MAX = 2048  # characters; the least that browsers and channels agree on
 
 # Half a surrogate pair is no character: it can neither be stored nor sent.
@@ -181,6 +182,8 @@ def _compiled(source: str, kind: Kind) -> Template:
 
 
 def _rebuilt(content: Content, said: dict[str, str]) -> Content:
+    if said.keys() == ONLY_TEXT:
+        return msgspec.structs.replace(content, text=said["text"])
     return msgspec.structs.replace(
         content,
         text=said.get("text", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from angarium.content import rules
@@ -13,13 +14,14 @@ from angarium.content.rules import ANY, Variant
 from angarium.core.ports import Channel
 from angarium.core.values import Content
 
+READERS_KEPT = 1_000
+
 
 def say(
     variant: Variant, values: Mapping[str, Any], locale: str = "", zone: str = "UTC", public_url: str = ""
 ) -> Content:
     """A variant with its values, for somebody of a locale, and its file's address. Raises NotRendered."""
-    reader = Reader(_read_in(variant, locale), zone)
-    content = rules.render(variant.content, {**values, READER: reader})
+    content = rules.render(variant.content, {**values, READER: _reader(variant.locale, locale, zone)})
     return content if content.media is None else located(content, content.media, public_url)
 
 
@@ -30,8 +32,8 @@ def fit(variant: Variant, content: Content, channel: Channel) -> Content:
     return fitted(content, channel.capabilities).content
 
 
-def _read_in(variant: Variant, locale: str) -> str:
-    """The locale in which numbers are written: the reader's, when it is one of the wording's language."""
-    if variant.locale == ANY or rules.language(locale) == rules.language(variant.locale):
-        return locale
-    return variant.locale
+@lru_cache(maxsize=READERS_KEPT)
+def _reader(written_in: str, locale: str, zone: str) -> Reader:
+    """Who reads words of a locale; numbers as is usual there, where it is the reader's own language."""
+    own = written_in == ANY or rules.language(locale) == rules.language(written_in)
+    return Reader(locale if own else written_in, zone)

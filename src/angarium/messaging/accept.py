@@ -23,7 +23,8 @@ from angarium.core import ids
 from angarium.core.clock import from_datetime, micros
 from angarium.core.problems import FieldProblem, Problem, shown
 from angarium.core.values import Content, Json, MessageClass
-from angarium.messaging import answering, budgets, course, permission, plan, steps, tracking, unsubscribe
+from angarium.messaging import answering, budgets, course, permission, steps, tracking, unsubscribe
+from angarium.messaging.alike import Alike
 from angarium.messaging.answering import Answer
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
@@ -213,6 +214,7 @@ class Names(msgspec.Struct):
     templates: dict[str, Taken]
     cascades: dict[str, Cascade]
     channel_of_line: dict[str, str]
+    alike: Alike
     courses: dict[tuple[str, str, str], Course] = {}  # by cascade, channel and line
     unfit: dict[tuple[str, str, MessageClass], str] = {}  # channel, line, class -> why none can carry it
     purse: budgets.Purse | None = None  # what may be spent
@@ -234,6 +236,7 @@ async def prepare(
         await taken(tx, world, workspace_id, {m.template for m in asked} - {""}, now),
         await cascades.by_names(tx, workspace_id, {m.cascade for m in asked} - {""}),
         {line.name: line.channel for line in world.lines.of(workspace_id)},
+        Alike(world, now),
     )
     names.purse = await budgets.purse(tx, world, workspace_id, now, hold=learned is not None)
     people = await contacts.resolve(tx, world.ground.ids, workspace_id, [m.to for m in asked], now)
@@ -353,7 +356,7 @@ def _case(
     case.record("accepted", now, **{"class": message.message_class.value, "contact": message.contact_id})
     if message.decide_at is None:
         case.purse = names.purse
-        plan.drive(world, case, now)
+        names.alike.plan(case)
     return case
 
 

@@ -38,6 +38,7 @@ from angarium.storage.vault import NotOpened
 log = structlog.get_logger()
 
 
+_encode = msgspec.json.Encoder().encode
 PICKED_MAX = 10_000
 PICKED: dict[tuple[int, str, str, str], Variant | None] = {}
 
@@ -124,16 +125,21 @@ class Case(msgspec.Struct):
 
     def facts(self) -> list[Fact]:
         """What was heard, as facts; the last one carries the decisions and the state that they led to."""
+        if not self.events:
+            return []
+        found = [self._fact(kind, at, body) for kind, at, body in self.events[:-1]]
+        kind, at, heard = self.events[-1]
         message = self.message
-        bodies = [details for _, _, details in self.events]
-        if bodies:
-            outcome = {"state": message.state.value, "finished": message.finished_at is not None}
-            billed = {"billed": [_told_bill(bill) for bill in self.bills]} if self.bills else {}
-            bodies[-1] = {**bodies[-1], **outcome, **billed, "decisions": self.decisions}
-        return [
-            Fact(message.workspace_id, f"message.{kind}", message.id, at, msgspec.json.encode(body))
-            for (kind, at, _), body in zip(self.events, bodies, strict=True)
-        ]
+        body = {**heard, "state": message.state, "finished": message.finished_at is not None}
+        if self.bills:
+            body["billed"] = [_told_bill(bill) for bill in self.bills]
+        body["decisions"] = self.decisions
+        found.append(self._fact(kind, at, body))
+        return found
+
+    def _fact(self, kind: str, at: int, body: Json) -> Fact:
+        message = self.message
+        return Fact(message.workspace_id, f"message.{kind}", message.id, at, _encode(body))
 
     def bill(self, attempt: Attempt, billed_on: str, event: str, now: int, *, parts: int = 0) -> None:
         """Have it billed once, when the provider charges for it: on acceptance or on delivery.

@@ -47,6 +47,11 @@ class Permissions(msgspec.Struct, frozen=True):
         found = self.remembered.get(contact_id, ())
         return next((one for one in found if one.channel == channel and one.address == address), None)
 
+    def is_about(self, contact_id: int, kind: AddressKind, value: str) -> bool:
+        """Whether anything at all is known of a contact or of its address."""
+        found = (kind, value) in self.suppressed or contact_id in self.touches
+        return found or contact_id in self.remembered
+
     def count(self, attempt: Attempt, now: int) -> None:
         """It goes: those after it in the batch see it."""
         if self.policies.caps.rules:

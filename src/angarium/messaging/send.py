@@ -22,7 +22,7 @@ from angarium.messaging import bounces, budgets, halts, permission, plan, poison
 from angarium.messaging.case import Case, discreet, load, muted, open_content, wake, write
 from angarium.messaging.gate.approval import NO_WORDS, Wording
 from angarium.messaging.gate.facts import NOBODY, Facts, LineRules
-from angarium.messaging.gate.judge import judge
+from angarium.messaging.gate.judge import Judge
 from angarium.messaging.gate.verdicts import Defer, Refuse, Verdict
 from angarium.messaging.lanes import FIRST, Turns, share
 from angarium.messaging.permission import Permissions
@@ -179,12 +179,13 @@ async def _judge(
     rules = line_rules(seen)
     words = await _words(tx, world, line, workspace_id, found)
     kind = world.channels[line.channel].address_kind
+    judge = Judge(now)
     good, stopped = [], {}
     for attempt in found:
         # a contact that is gone: its message was planned before
         standing = standings.get(attempt.contact_id, NOBODY)
         said = words.get(attempt.message_id, NO_WORDS)
-        verdict = _verdict(world, seen, rules, attempt, standing, known, kind, said, now)
+        verdict = _verdict(world, seen, rules, attempt, standing, known, kind, said, judge)
         if isinstance(verdict, Refuse | Defer):
             stopped[attempt.id] = (attempt, verdict)
         else:
@@ -218,7 +219,7 @@ def _verdict(
     known: Permissions,
     kind: AddressKind,
     words: Wording,
-    now: int,
+    judge: Judge,
 ) -> Verdict:
     """What the rules say; of an attempt that breaks them, that it may not go."""
     try:
@@ -240,7 +241,7 @@ def _verdict(
             step=attempt.step,
             hours=read_hours(attempt.hours),
         )
-        return judge(facts, now)
+        return judge.judge(facts)
     except Exception as error:
         log.exception("the rules broke on an attempt", attempt=attempt.id)
         return Refuse(Reason.FAULT, poison.words(error))

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from angarium.contacts.store import Contact, members, merges
+from angarium.contacts.store import Contact, merges
 from angarium.content.store.versions import Worded
 from angarium.core.clock import micros
 from angarium.core.values import Json, MessageClass
-from angarium.messaging import budgets, permission, plan, tracking, unsubscribe
+from angarium.messaging import budgets, permission, tracking, unsubscribe
+from angarium.messaging.alike import Alike
 from angarium.messaging.cascade import Step
 from angarium.messaging.case import Case, seal_wording, write_new
 from angarium.messaging.permission import Permissions
@@ -67,10 +68,6 @@ class Gone(msgspec.Struct, frozen=True):
 Answer = Told | NotTold | Gone
 
 
-Planned = Mapping[int, "Case | Gone"]  # by contact
-NOTHING_PLANNED: Planned = {}
-
-
 class Spoken(msgspec.Struct, frozen=True):
     """What became of each person, in their order; after the commit the lines of `cases` are woken."""
 
@@ -85,18 +82,9 @@ async def tell(
     telling: Telling,
     people: Sequence[Person],
     now: int,
-    planned: Planned = NOTHING_PLANNED,
 ) -> Spoken:
-    """A message for each person, with its first step planned, within a transaction.
-
-    What was `planned` for a person shortly before, on a snapshot, is taken as it is, if the person is still
-    there: the rules are asked again by the claim of a line, before anything leaves.
-    """
-    ready = [one.contact_id for one in people if one.contact_id in planned]
-    there = await members.existing(tx, workspace_id, ready) if ready else frozenset()
-    others = [one for one in people if one.contact_id not in there]
-    considered = iter(await consider(tx, world, workspace_id, telling, others, now) if others else ())
-    made = [planned[one.contact_id] if one.contact_id in there else next(considered) for one in people]
+    """A message for each person, with its first step planned, within a transaction."""
+    made = await consider(tx, world, workspace_id, telling, people, now)
     answers = [one if isinstance(one, Gone) else answer(one) for one in made]
     cases = [one for one in made if isinstance(one, Case) and _goes(one)]
     await message_store.insert(tx, [case.message for case in cases])
@@ -123,38 +111,40 @@ async def consider(
     known = await permission.of_contacts(tx, world, workspace_id, found.values(), now, relayed)
     purse = await budgets.purse(tx, world, workspace_id, now, hold=hold)
     words = world.versions.words[telling.template_version_id]
+    wording = Wording(telling.variables, track=telling.track)
+    message = _message(workspace_id, telling, now)
+    common = _Common(steps, words, wording, msgspec.json.encode(wording), message)
+    alike = Alike(world, now)
     made: list[Case | Gone] = []
     for person in people:
         contact = found.get(person.contact_id)
         if contact is None or contact.id != person.contact_id:
             made.append(Gone(contact.id if contact else 0))
             continue
-        case = _case(world, workspace_id, telling, person, contact, (steps, words), known, now)
+        case = _case(world, workspace_id, telling, person, contact, common, known, now)
         case.purse = purse
-        plan.drive(world, case, now)
+        alike.plan(case)
         made.append(case)
     return made
 
 
-def _case(
-    world: World,
-    workspace_id: int,
-    telling: Telling,
-    person: Person,
-    contact: Contact,
-    shared: tuple[tuple[Step, ...], Worded],
-    known: Permissions,
-    now: int,
-) -> Case:
-    steps, words = shared
-    variables = {**telling.variables, **person.variables} if person.variables else telling.variables
-    wording = Wording(variables, track=telling.track)
-    message_id = world.ground.ids.mint()
+class _Common(msgspec.Struct, frozen=True):
+    """What everybody's message shares; `sealed`: its wording as it is kept, where nobody has variables."""
+
+    steps: tuple[Step, ...]
+    words: Worded
+    wording: Wording
+    sealed: bytes
+    message: Message  # nobody's yet
+
+
+def _message(workspace_id: int, telling: Telling, now: int) -> Message:
+    """The message of everybody, as far as it is the same."""
     ends_at = now + micros(telling.deadline_s)
-    message = Message(
+    return Message(
         workspace_id=workspace_id,
-        id=message_id,
-        contact_id=contact.id,
+        id=0,
+        contact_id=0,
         message_class=telling.message_class,
         state=MessageState.QUEUED,
         reason="",
@@ -162,8 +152,8 @@ def _case(
         reference="",
         template_version_id=telling.template_version_id,
         cascade_version_id=telling.cascade_version_id,
-        locale=contact.locale,
-        words=seal_wording(world, workspace_id, telling.message_class, message_id, wording),
+        locale="",
+        words=b"",
         skips=(),
         cost_micros=0,
         currency="",
@@ -173,7 +163,29 @@ def _case(
         finished_at=None,
         to_address="",
     )
-    case = Case(message, [], steps, contact, wording, words.variants, words.default_locale, known)
+
+
+def _case(
+    world: World,
+    workspace_id: int,
+    telling: Telling,
+    person: Person,
+    contact: Contact,
+    common: _Common,
+    known: Permissions,
+    now: int,
+) -> Case:
+    wording, sealed = common.wording, common.sealed
+    message_id = world.ground.ids.mint()
+    if person.variables:
+        wording = Wording({**telling.variables, **person.variables}, track=telling.track)
+    if person.variables or telling.message_class is MessageClass.OTP:
+        sealed = seal_wording(world, workspace_id, telling.message_class, message_id, wording)
+    message: Message = common.message.__copy__()  # type: ignore[attr-defined]  # a method that the stubs forgot
+    message.id, message.contact_id = message_id, contact.id
+    message.locale, message.words = contact.locale, sealed
+    words = common.words
+    case = Case(message, [], common.steps, contact, wording, words.variants, words.default_locale, known)
     case.unsubscribe_url = unsubscribe.url(world, message)
     case.tracking = tracking.of(world, message, telling.track)
     case.record("accepted", now, **{"class": telling.message_class.value, "contact": contact.id})

@@ -29,7 +29,6 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 
 
 _here = contact.c.workspace_id == bindparam("workspace_id")
-_existing = Statement(select(contact.c.id).where(_here, among(contact.c.id, "ids")))
 _time_zones = Statement(select(contact.c.id, contact.c.time_zone).where(_here, among(contact.c.id, "ids")))
 _places = Statement(
     select(contact.c.id, contact.c.locale, contact.c.time_zone, contact.c.country)
@@ -62,12 +61,6 @@ async def members(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> lis
                 reached[contact_id][kind] = first.value
     rows = await tx.rows(_places, workspace_id=workspace_id, ids=ids)
     return [Member(row[0], row[1], row[2], row[3], reached[row[0]]) for row in rows]
-
-
-async def existing(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> frozenset[int]:
-    """Those of these ids that are contacts."""
-    rows = await tx.rows(_existing, workspace_id=workspace_id, ids=list(ids))
-    return frozenset(row[0] for row in rows)
 
 
 async def time_zones(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> dict[int, str]:

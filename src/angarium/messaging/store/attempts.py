@@ -68,6 +68,9 @@ class Part(msgspec.Struct, gc=False):
 
 
 COLUMNS = tuple(attempt.columns.keys())
+# A word of an enum is a str to both drivers; to look one up by its text is ten times quicker than to call it.
+CLASSES = {one.value: one for one in MessageClass}
+STATES = {one.value: one for one in AttemptState}
 _columns = list(attempt.columns)
 _here = attempt.c.workspace_id == bindparam("workspace_id")
 _part_here = part.c.workspace_id == bindparam("workspace_id")
@@ -235,7 +238,7 @@ _read_by_hour = _by_hour(attempt.c.read_at)
 
 async def insert(tx: Transaction, attempts: Sequence[Attempt]) -> None:
     """Write newly planned attempts."""
-    await tx.insert(_insert, [_row(one) for one in attempts])
+    await tx.insert(_insert, [msgspec.structs.astuple(one) for one in attempts])
 
 
 async def save(tx: Transaction, attempts: Sequence[Attempt]) -> None:
@@ -249,7 +252,7 @@ async def save(tx: Transaction, attempts: Sequence[Attempt]) -> None:
                 one.content,
                 one.parts,
                 one.cost_micros,
-                one.state.value,
+                one.state,
                 one.reason,
                 one.code,
                 one.detail,
@@ -324,7 +327,7 @@ async def insert_parts(tx: Transaction, workspace_id: int, parts: Sequence[Part]
     """Write references; one that a provider uses again belongs to the newest attempt."""
     await tx.insert(
         _insert_parts,
-        [(workspace_id, p.line_id, p.ref, p.attempt_id, p.number, p.total, p.state.value) for p in parts],
+        [(workspace_id, p.line_id, p.ref, p.attempt_id, p.number, p.total, p.state) for p in parts],
     )
 
 
@@ -346,7 +349,7 @@ async def parts_of(tx: Transaction, workspace_id: int, attempt_ids: Sequence[int
 
 async def save_parts(tx: Transaction, workspace_id: int, parts: Sequence[Part]) -> None:
     """Write the states of parts."""
-    await tx.update(_update_parts, [(workspace_id, p.line_id, p.ref, p.state.value) for p in parts])
+    await tx.update(_update_parts, [(workspace_id, p.line_id, p.ref, p.state) for p in parts])
 
 
 async def message_with_ref(
@@ -394,17 +397,12 @@ async def by_hour(tx: Transaction, workspace_id: int, label: str) -> dict[int, t
     return {hour: (delivered.get(hour, 0), read_.get(hour, 0)) for hour in sorted({*delivered, *read_})}
 
 
-def _row(one: Attempt) -> tuple[Any, ...]:
-    values = msgspec.structs.astuple(one)
-    return (*values[:8], one.message_class.value, *values[9:16], one.state.value, *values[17:])
-
-
 def read(row: Row) -> Attempt:
     """A row as an attempt."""
     values = list(row)
-    values[8], values[16] = MessageClass(row[8]), AttemptState(row[16])
+    values[8], values[16] = CLASSES[row[8]], STATES[row[16]]
     return Attempt(*values)
 
 
 def _read_part(row: Row) -> Part:
-    return Part(row[0], row[1], row[2], row[3], row[4], AttemptState(row[5]))
+    return Part(row[0], row[1], row[2], row[3], row[4], STATES[row[5]])

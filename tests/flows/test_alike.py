@@ -1,0 +1,122 @@
+"""What is planned at once for many who are alike is what would be planned for each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+
+from angarium.contacts.flows import Recipient
+from angarium.messaging import accept, alike, plan
+from angarium.messaging.accept import MessageInput
+from angarium.messaging.alike import Alike
+from angarium.messaging.case import Case
+from support.relay import Relay
+
+PEOPLE: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "alike": {},
+    "of another network": {"addresses": [{"kind": "phone", "value": "+380509000000"}]},
+    "long": {"name": "Імʼя " * 30},
+    "elsewhere": {"addresses": [{"kind": "phone", "value": "+989121234567"}]},
+    "beside": {"addresses": [{"kind": "phone", "value": "+989121234568"}]},
+    "listed": {"addresses": [{"kind": "phone", "value": "+380501111111", "operator_blacklist": True}]},
+    "unwilling": {"opted_out": ["promotional"]},
+    "by mail": {"addresses": [{"kind": "email", "value": "a@example.com"}]},
+    "with two": {
+        "addresses": [
+            {"kind": "phone", "value": "+380502222222"},
+            {"kind": "phone", "value": "+380503333333", "preferred": True},
+        ]
+    },
+    "abroad": {"time_zone": "Asia/Tehran", "locale": "fa"},
+    "a seller": {"name": "Half price, 50 % off"},
+}
+BOTH = ("promotional", "service")
+
+
+async def _nothing(_relay: Relay) -> None:
+    """The plainest shop."""
+
+
+async def _lines_by_place(relay: Relay) -> None:
+    await relay.line("iran", "smpp", BOTH, price="0.001", only_to=["Iran"])
+    await relay.line("dear", "smpp", BOTH, price="0.5")
+
+
+async def _a_tariff(relay: Relay) -> None:
+    await relay.tariff("gms", [{"price": "0.05"}, {"price": "0.002", "destination": "+380509"}])
+    await relay.line("priced", "smpp", BOTH, tariff="gms")
+
+
+async def _quiet_hours(relay: Relay) -> None:
+    rules = [{"from": "00:00", "until": "23:00", "classes": ["promotional"], "countries": ["UA"]}]
+    await relay.policy("quiet-hours", rules=rules)
+
+
+async def _lots(relay: Relay) -> None:
+    await relay.line("other", "smpp", BOTH)
+    await relay.policy("routing", by="weighted")
+
+
+async def _a_budget(relay: Relay) -> None:
+    few = {"name": "few", "amount": "0.03", "currency": "EUR"}
+    await relay.policy("budgets", budgets=[few])
+
+
+async def _counted_links(relay: Relay) -> None:
+    await relay.policy("links", base_url="https://go.shop.example")
+
+
+async def _a_cap(relay: Relay) -> None:
+    await relay.policy("caps", rules=[{"most": 1, "window": 1}])
+    await relay.send(to={"external_id": "alike"}, **{"class": "promotional", "channel": "smpp"})
+    await relay.take("sms")
+
+
+# what the shop has, and whether somebody's plan is taken over by others
+SHOPS: dict[str, tuple[Callable[[Relay], Awaitable[None]], bool]] = {
+    "nothing": (_nothing, True),
+    "lines by place": (_lines_by_place, True),
+    "a tariff": (_a_tariff, True),
+    "quiet hours": (_quiet_hours, True),
+    "counted links": (_counted_links, True),
+    "a cap": (_a_cap, True),
+    "lots": (_lots, False),
+    "a budget": (_a_budget, False),
+}
+
+
+@pytest.mark.parametrize("shop", SHOPS)
+@pytest.mark.parametrize("message_class", ["promotional", "service"])
+async def test_a_batch_is_planned_as_each_of_it(
+    relay: Relay, shop: str, message_class: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await relay.line("sms", "smpp", BOTH, price="0.01")
+    for number, (name, given) in enumerate(PEOPLE.items()):
+        phone = [{"kind": "phone", "value": f"+38050{number:07}"}]
+        described = {"name": name, "addresses": phone, **given}
+        await relay.contact(external_id=name, **described)
+    furnish, taken_over = SHOPS[shop]
+    await furnish(relay)
+    await relay.template("note", "{{ contact.name }}: https://shop.example/7", message_class)
+    alone: list[Case] = []
+    drive = plan.drive
+    monkeypatch.setattr(alike.plan, "drive", lambda w, case, now: (alone.append(case), drive(w, case, now)))
+
+    together = await _planned(relay, list(PEOPLE))
+    assert (len(alone) < len(PEOPLE)) is taken_over
+    monkeypatch.setattr(Alike, "plan", lambda self, case: drive(self._world, case, self._now))
+    assert together == await _planned(relay, list(PEOPLE))
+
+
+async def _planned(relay: Relay, people: Sequence[str]) -> list[object]:
+    """What each would be told, down to the ids: those of the first time are minted again."""
+    relay.ground.ids._last_ms = relay.ground.ids._sequence = 0
+    asked = [MessageInput(to=Recipient(external_id=name), template="note", channel="smpp") for name in people]
+    now = relay.clock.now()
+    made = await relay.ground.db.run(accept.prepare, relay.world, relay.workspace_id, asked, now, {})
+    cases = [one for one in made if isinstance(one, Case)]
+    assert len(cases) == len(people)
+    return [(case.message, case.attempts, case.created, case.decisions) for case in cases]
