@@ -95,6 +95,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("campaigns", "launch"): "members become messages",
     ("campaigns", "stopping"): "what is cleared up behind one that was stopped",
     ("campaigns", "runner"): "the loop that moves campaigns on",
+    ("messaging", "alike"): "what is planned once for all that are alike",
     ("messaging", "course"): "the steps behind the name of a cascade, a channel or a line",
     ("messaging", "telling"): "one thing told to many",
     ("messaging", "halts"): "what is paused, goes on, or is ended, by its label",

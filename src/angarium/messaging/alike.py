@@ -155,5 +155,5 @@ def _taken_over(case: Case) -> _Plan | None:
     message = case.message
     if len(case.created) != 1 or len(case.decisions) != 2 or message.skips or message.finished_at is not None:
         return None
-    attempt: Attempt = case.created[0].__copy__()  # type: ignore[attr-defined]
+    attempt: Attempt = case.created[0].__copy__()  # type: ignore[attr-defined]  # the stubs forgot it
     return _Plan(attempt, message.state, message.decide_at, list(case.decisions))

@@ -237,17 +237,18 @@ async def _keep_links(tx: Transaction, cases: Sequence[Case]) -> None:
 
 async def _spend(tx: Transaction, cases: Sequence[Case]) -> list[Fact]:
     """Move in their budgets the prices of attempts that are new or changed; what is to be told of budgets."""
-    changed = [
-        (case.stood.get(attempt.id, NOWHERE), attempt)
-        for case in cases
-        for attempt in {one.id: one for one in (*case.changed.values(), *case.created)}.values()
-        if attempt.budgets
-    ]
     known = next((case.purse for case in cases if case.purse is not None), None)
-    if not changed and known is None:
+    counted = {
+        attempt.id: (case.stood.get(attempt.id, NOWHERE), attempt)
+        for case in cases
+        for some in (case.changed.values(), case.created)
+        for attempt in some
+        if attempt.budgets
+    }
+    if not counted and known is None:
         return []
     workspace_id = cases[0].message.workspace_id
-    await move(tx, workspace_id, changed, known)
+    await move(tx, workspace_id, counted.values(), known)
     return [] if known is None else await tell(tx, workspace_id, known)
 
 

@@ -23,6 +23,7 @@ from angarium.messaging.store.health import Heard
 from angarium.storage.database import Transaction
 
 KEPT_S = {"m": 2 * 3_600.0, "h": 26 * 3_600.0}  # longer than the longest window over such rows
+MINUTE = 60 * MICROS
 ERROR_MAX = 200  # characters
 
 Key = tuple[int, int, str, int]  # owner, line, span, when it began in seconds
@@ -34,6 +35,7 @@ class Ear:
     def __init__(self) -> None:
         self._tallies: dict[Key, Tally] = {}
         self._fresh: set[Key] = set()
+        self._now: tuple[int, int, int, list[Tally]] | None = None  # those of a line in this minute
 
     def outcome(self, line: Line, outcome: Outcome, took_s: float, now: int) -> None:
         """How a submission ended."""
@@ -62,11 +64,15 @@ class Ear:
                 tally.undelivered += 1
 
     def _of(self, owner_id: int, line_id: int, now: int) -> list[Tally]:
+        minute = now // MINUTE
+        if self._now is not None and self._now[:3] == (owner_id, line_id, minute):
+            return self._now[3]
         found = []
         for span in SPANS:
             key = (owner_id, line_id, span, tallies.starts(span, now // MICROS))
             self._fresh.add(key)
             found.append(self._tallies.setdefault(key, Tally()))
+        self._now = owner_id, line_id, minute, found
         return found
 
     def take(self, now: int) -> list[Heard]:
@@ -75,6 +81,7 @@ class Ear:
             Heard(key[0], key[1], key[2], key[3] * MICROS, self._tallies[key]) for key in sorted(self._fresh)
         ]
         self._fresh.clear()
+        self._now = None
         over = [key for key in self._tallies if key[3] + SPANS[key[2]] < now // MICROS - SPANS[key[2]]]
         for key in over:
             del self._tallies[key]

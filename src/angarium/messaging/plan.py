@@ -73,14 +73,32 @@ async def give_up(tx: Transaction, workspace_id: int, message_id: int, why: str,
 
 
 async def advance(tx: Transaction, world: World, cases: Sequence[Case], now: int) -> None:
-    """Decide what follows for each, as far as it can be decided now."""
+    """Decide what follows for each, as far as it can be decided now.
+
+    Where there is only to wait, or the end, whoever stands as another one does is not asked again.
+    """
     ended = [case for case in cases if case.message.finished_at is not None]
-    asked = [(case, *_ask(case, now)) for case in cases if case.message.finished_at is None]
+    asked: list[tuple[Case, Run, Decision]] = []
+    settled: dict[tuple[object, ...], Case] = {}
+    followers: list[tuple[Case, Case]] = []
+    for case in cases:
+        if case.message.finished_at is not None:
+            continue
+        stand = _stand(case)
+        if stand in settled:
+            followers.append((case, settled[stand]))
+            continue
+        run, decision = _ask(case, now)
+        asked.append((case, run, decision))
+        if stand is not None and isinstance(decision, WaitUntil | Finish):
+            settled[stand] = case
     to_plan = [case for case, _, decision in asked if isinstance(decision, Send) and case.contact is None]
     await furnish(tx, world, to_plan, now)
     await open_purse(tx, world, to_plan, cases, now)
     for case, run, decision in asked:
         _follow(world, case, run, decision, now)
+    for case, first in followers:
+        _take_over(case, first)
     for case in ended:
         _lift(case)
 
@@ -97,6 +115,39 @@ def _ask(case: Case, now: int) -> tuple[Run, Decision]:
     if case.message.held and isinstance(decision, Send):
         return run, WaitUntil(case.message.expires_at, f"held: {message_store.HELD[case.message.reason]}")
     return run, decision
+
+
+def _stand(case: Case) -> tuple[object, ...] | None:
+    """What is decided by for a message with one attempt that is out; None for any other, and for a code,
+    whose text is forgotten."""
+    message = case.message
+    if len(case.attempts) != 1 or message.skips or message.message_class is MessageClass.OTP:
+        return None
+    (one,) = case.attempts
+    if one.state is AttemptState.QUEUED or one.state is AttemptState.CANCELLED:
+        return None
+    return (
+        id(case.steps),
+        message.message_class,
+        message.state,
+        message.reason,
+        message.expires_at,
+        one.step,
+        one.state,
+        one.reason,
+        one.line_id,
+        one.planned_at,
+        one.accepted_at,
+        one.ended_at,
+    )
+
+
+def _take_over(case: Case, first: Case) -> None:
+    """Decide as it was decided for the first of those that stand so."""
+    message, decided = case.message, first.message
+    message.state, message.reason = decided.state, decided.reason
+    message.decide_at, message.finished_at = decided.decide_at, decided.finished_at
+    case.decisions.append(first.decisions[-1])
 
 
 def _follow(world: World, case: Case, run: Run, decision: Decision, now: int) -> None:
