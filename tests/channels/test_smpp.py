@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from angarium.channels.smpp import STATUSES, Settings, compose, lint, logins, measure, parse, verdict
+from angarium.channels.smpp import STATUSES, Composer, Settings, lint, logins, measure, parse, verdict
 from angarium.core.ports import (
     Accepted,
     Event,
@@ -38,7 +38,7 @@ PERSIAN = "سفارش شما ارسال شد"
 
 def composed(settings: Settings, one: Submission, reference: int = 0x1234) -> list[Message]:
     """The messages of a submission, as the operator reads them."""
-    bodies = compose(settings, one, reference)
+    bodies = Composer(settings).compose(one, reference)
     assert isinstance(bodies, list)
     messages = [decode(Frame(Command.SUBMIT_SM, 0, 1, pack(Command.SUBMIT_SM, 1, body))) for body in bodies]
     return [message for message in messages if isinstance(message, Message)]
@@ -171,7 +171,7 @@ REFUSALS = [
     ("one", "settings", "reason"), [case[1:] for case in REFUSALS], ids=[c[0] for c in REFUSALS]
 )
 def test_what_cannot_be_carried_is_refused(one: Submission, settings: dict[str, Any], reason: Reason) -> None:
-    refused = compose(settings_of(**settings), one, 1)
+    refused = Composer(settings_of(**settings)).compose(one, 1)
     assert isinstance(refused, Refused)
     assert refused.reason is reason
     assert refused.detail

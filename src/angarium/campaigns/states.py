@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from angarium.core.values import direct
 
+
+@direct
 class CampaignState(StrEnum):
     """Where a campaign is."""
 
@@ -41,6 +44,7 @@ UNDER_WAY = (S.SCHEDULED, S.BUILDING, S.RUNNING)
 EDITABLE = frozenset({S.DRAFT})
 
 
+@direct
 class MemberState(StrEnum):
     """Where a member of a campaign is."""
 

@@ -18,6 +18,7 @@ Quirks:
 from __future__ import annotations
 
 import ssl
+from functools import partial
 from hashlib import blake2b
 from math import ceil
 from typing import Annotated, Literal
@@ -47,6 +48,7 @@ from angarium.core.problems import FieldProblem, invalid, shown
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
 from angarium.protocols import gsm, smpp_pdu, smpp_receipt, smpp_text
 from angarium.protocols import smpp_numbers as numbers
+from angarium.protocols.smpp_bodies import Bodies
 from angarium.protocols.smpp_fields import (
     DAY_S,
     is_number,
@@ -290,7 +292,7 @@ def _reason(settings: Settings, status: int) -> Reason:
 def connect(tools: Tools, settings: Settings, window: int, ears: Ears) -> SmppConnection:
     """A live line."""
     dealings = Dealings(
-        compose=lambda submission, reference: compose(settings, submission, reference),
+        compose=Composer(settings).compose,
         verdict=lambda frame: verdict(settings, frame),
     )
     return SmppConnection(tools, logins(settings, window), dealings, ears)
@@ -318,36 +320,37 @@ def logins(settings: Settings, window: int) -> list[Login]:
     ]
 
 
-def compose(settings: Settings, submission: Submission, reference: int) -> list[bytes] | Refused:
-    """The bodies of submit_sm that carry a submission; Refused when this line cannot carry it whole."""
-    number = kit.digits(submission.address)
-    if not is_number(number):
-        return Refused(Reason.BAD_ADDRESS, detail=f"{shown(number)} is no phone number")
-    try:
-        cut = _cut(settings, submission.content)
-        findings = _findings(settings, submission.content, len(cut.parts))
-        if findings:
-            reason = Reason.TOO_LONG if len(cut.parts) > settings.parts_max else Reason.UNSUPPORTED
-            return Refused(reason, detail="; ".join(f"{found.field}: {found.problem}" for found in findings))
-        messages = smpp_text.short_messages(
-            _message(settings, submission, number),
-            cut,
-            way=settings.long_messages,
-            reference=reference & ((1 << settings.reference_bits) - 1),
-            reference_bits=settings.reference_bits,
-        )
-        return [smpp_pdu.encode_message(message) for message in messages]
-    except gsm.TooLong as error:
-        return Refused(Reason.TOO_LONG, detail=str(error))
-    except PduError as error:
-        return Refused(Reason.CONFIG, error.status.name, error.detail)
+class Composer:
+    """Writes submissions as the bodies of submit_sm."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._bodies = Bodies(partial(_message, settings), settings.long_messages, settings.reference_bits)
+
+    def compose(self, submission: Submission, reference: int) -> list[bytes] | Refused:
+        """The bodies that carry a submission; Refused when this line cannot carry it whole."""
+        settings, content, number = self._settings, submission.content, kit.digits(submission.address)
+        if not is_number(number):
+            return Refused(Reason.BAD_ADDRESS, detail=f"{shown(number)} is no phone number")
+        try:
+            cut = _cut(settings, content)
+            findings = _findings(settings, content, len(cut.parts))
+            if findings:
+                reason = Reason.TOO_LONG if len(cut.parts) > settings.parts_max else Reason.UNSUPPORTED
+                return Refused(reason, detail="; ".join(f"{one.field}: {one.problem}" for one in findings))
+            return self._bodies.of(number, cut, submission.ttl_s, content.template, reference)
+        except gsm.TooLong as error:
+            return Refused(Reason.TOO_LONG, detail=str(error))
+        except PduError as error:
+            return Refused(Reason.CONFIG, error.status.name, error.detail)
 
 
-def _message(settings: Settings, submission: Submission, number: str) -> Message:
+def _message(settings: Settings, ttl_s: int | None, template: str) -> Message:
+    """What a line's messages share, but for recipient and text."""
     ton, npi = sender_kind(settings.source)
     tlvs = [(int(tag, 16), bytes.fromhex(value)) for tag, value in settings.tlvs.items()]
-    if settings.template_tag and submission.content.template:
-        tlvs.append((int(settings.template_tag, 16), submission.content.template.encode()))
+    if settings.template_tag and template:
+        tlvs.append((int(settings.template_tag, 16), template.encode()))
     return Message(
         service_type=settings.service_type,
         source_ton=ton if settings.source_ton is None else settings.source_ton,
@@ -355,8 +358,7 @@ def _message(settings: Settings, submission: Submission, number: str) -> Message
         source=kit.digits(settings.source),
         dest_ton=settings.dest_ton,
         dest_npi=settings.dest_npi,
-        dest=number,
-        validity="" if submission.ttl_s is None else relative_time(submission.ttl_s),
+        validity="" if ttl_s is None else relative_time(ttl_s),
         registered_delivery=settings.registered_delivery,
         data_coding=settings.data_coding,
         tlvs=tuple(tlvs),
@@ -402,11 +404,11 @@ def _cut(settings: Settings, content: Content) -> gsm.Segments:
 
 def parse(settings: Settings, raw: Raw) -> list[Event]:
     """What a piece of the journal says: PDUs one after another, or an answer that came as evidence."""
-    splitter = smpp_pdu.Splitter()
+    splitter, dialect = smpp_pdu.Splitter(), _dialect(settings)
     events: list[Event] = []
     try:
         for frame in splitter.feed(raw.body):
-            events += _events(settings, frame, raw.headers)
+            events += _events(settings, frame, raw.headers, dialect)
     except PduError as error:
         events.append(kit.unreadable(error.detail, raw.body))
     if splitter.pending or not events:
@@ -414,10 +416,9 @@ def parse(settings: Settings, raw: Raw) -> list[Event]:
     return events
 
 
-def _events(settings: Settings, frame: Frame, headers: dict[str, str]) -> list[Event]:
+def _events(settings: Settings, frame: Frame, headers: dict[str, str], dialect: Dialect) -> list[Event]:
     if CLIENT_REF in headers:
         return _evidence(settings, frame, headers[CLIENT_REF])
-    dialect = _dialect(settings)
     try:
         message = smpp_pdu.decode(frame)
         if not isinstance(message, Message):

@@ -5,12 +5,23 @@ Every room speaks in these; `PRODUCT` vocabulary, one word one meaning.
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Any
+from enum import Enum, StrEnum
+from typing import Any, TypeVar
 
 import msgspec
 
+E = TypeVar("E", bound=type[Enum])
 
+
+def direct(enum: E) -> E:
+    """An enum whose members are plain attributes, as Python has them from 3.12 on: before, to name one is to
+    call a function, and the words of the product are named a hundred times a message."""
+    for name, member in enum.__members__.items():
+        type.__setattr__(enum, name, member)
+    return enum
+
+
+@direct
 class MessageClass(StrEnum):
     """What a message *is*; decides who may be told, over which line, at what hour, how urgently."""
 
@@ -29,6 +40,7 @@ PRIORITY = {
 }
 
 
+@direct
 class Reason(StrEnum):
     """Why a channel refused, or a receipt says it failed; each adapter maps its codes to one of these.
 
@@ -88,6 +100,7 @@ class Reason(StrEnum):
     RESTORED = "restored"  # from a backup that was put back: held until a person releases it
 
 
+@direct
 class ReceiptStatus(StrEnum):
     """What a provider later says of an attempt."""
 
@@ -108,6 +121,7 @@ class RegistrationStatus(StrEnum):
     DISABLED = "disabled"
 
 
+@direct
 class AddressKind(StrEnum):
     """The kinds of address a contact can own.
 

@@ -18,7 +18,7 @@ import msgspec
 
 from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Accepted, Outcome, Refused
-from angarium.core.values import Reason
+from angarium.core.values import Reason, direct
 
 IN_A_ROW = 5  # failures
 OF_LAST = 20  # outcomes that are remembered
@@ -35,6 +35,7 @@ _ROW = (1 << IN_A_ROW) - 1
 FAULTS = frozenset({Reason.TEMPORARY, Reason.AUTH, Reason.NO_CREDIT, Reason.SENDER_INVALID})
 
 
+@direct
 class Sign(StrEnum):
     """What an outcome says of its line."""
 

@@ -16,9 +16,10 @@ from enum import StrEnum
 import msgspec
 
 from angarium.core.clock import micros
-from angarium.core.values import MessageClass, Reason
+from angarium.core.values import MessageClass, Reason, direct
 
 
+@direct
 class Action(StrEnum):
     """What a refusal leads to."""
 

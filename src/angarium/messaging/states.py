@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from angarium.core.values import direct
 
+
+@direct
 class MessageState(StrEnum):
     """What is known of a message."""
 
@@ -25,6 +28,7 @@ class MessageState(StrEnum):
     CANCELLED = "cancelled"
 
 
+@direct
 class AttemptState(StrEnum):
     """What is known of one try of one step on one line."""
 

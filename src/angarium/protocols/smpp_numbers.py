@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from angarium.core.values import direct
+
 # ── commands (SMPP 3.4 §5.1.2.1) ─────────────────────────────────────────────────────────────────────
 
 RESPONSE = 0x80000000  # the bit that makes a request's number its response's
 
 
+@direct
 class Command(IntEnum):
     """Every command of SMPP 3.4."""
 
@@ -54,6 +57,7 @@ def command_name(command: int) -> str:
 # ── statuses (SMPP 3.4 §5.1.3, from 0x100 SMPP 5.0 §4.7.6) ───────────────────────────────────────────
 
 
+@direct
 class Status(IntEnum):
     """What a response says, without the prefix ESME_ of the standard."""
 
@@ -190,6 +194,7 @@ def status_description(status: int) -> str:
 # ── optional parameters (SMPP 3.4 §5.3.2) ────────────────────────────────────────────────────────────
 
 
+@direct
 class Tlv(IntEnum):
     """The tags of the optional parameters."""
 

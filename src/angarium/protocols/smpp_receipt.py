@@ -256,7 +256,9 @@ def _message_id(message: Message, found: dict[str, str]) -> str:
 
 def _based(message_id: str, base: int, id_base: str) -> str:
     plain = normal_id(message_id)
+    if id_base == "same":
+        return plain
     digits = _DECIMAL if base == 10 else _HEXADECIMAL
-    if id_base == "same" or not digits.fullmatch(plain):
+    if not digits.fullmatch(plain):
         return plain
     return str(int(plain, base))

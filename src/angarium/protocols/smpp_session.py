@@ -14,11 +14,12 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from angarium.core.values import direct
 from angarium.protocols.smpp_numbers import (
     BINDS,
     COMMAND_NAMES,
@@ -33,7 +34,8 @@ from angarium.protocols.smpp_pdu import SEQUENCE_MAX, Frame, PduError, Splitter,
 LATE_MAX = 10_000  # requests remembered after their timeout
 
 
-class Role(Enum):
+@direct
+class Role(StrEnum):
     """Which side of the link we are."""
 
     ESME = "esme"  # the message entity: us, at an operator
@@ -45,7 +47,8 @@ class Role(Enum):
         return Role.SMSC if self is Role.ESME else Role.ESME
 
 
-class State(Enum):
+@direct
+class State(StrEnum):
     """Session states (§2.2)."""
 
     OPEN = "open"
@@ -55,7 +58,8 @@ class State(Enum):
     CLOSED = "closed"
 
 
-class Link(Enum):
+@direct
+class Link(StrEnum):
     """What the silence of the link asks for."""
 
     ALIVE = "alive"

@@ -87,7 +87,7 @@ def short_messages(
 
     `like.data_coding` is kept where the text is in the default alphabet; `reference` has `reference_bits`.
     """
-    coding = CODING_UCS2 if cut.encoding == "ucs2" else like.data_coding
+    coding = coding_of(cut.encoding, like.data_coding)
     texts = [octets(part.text, cut.encoding) for part in cut.parts]
     total = len(texts)
     if total == 1:
@@ -114,6 +114,11 @@ def short_messages(
         )
         for number, text in enumerate(texts, 1)
     ]
+
+
+def coding_of(encoding: str, default: int) -> int:
+    """The data_coding of a text; `default`: that of the default alphabet."""
+    return CODING_UCS2 if encoding == "ucs2" else default
 
 
 def octets(text: str, encoding: str) -> bytes:
