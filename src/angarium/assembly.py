@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import os
-import signal
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -53,7 +49,7 @@ from angarium.content import review_api as template_reviews
 from angarium.content.media import api as media
 from angarium.content.media.flows import MediaRoom
 from angarium.content.media.tidying import Tidier
-from angarium.core.clock import SystemChance, SystemClock, iso
+from angarium.core.clock import SystemChance, SystemClock
 from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
 from angarium.core.problems import Problem
@@ -91,25 +87,20 @@ from angarium.messaging import unknowns_api as unknowns
 from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
-from angarium.messaging.store import held
 from angarium.messaging.surroundings import Outlook
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.protocols.http import Http
 from angarium.storage import facts, instance, opening
-from angarium.storage.database import ADVICE, Database, Trouble, open_database
+from angarium.storage.database import ADVICE, open_database
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
 from angarium.storage.shelf import Shelf
 from angarium.storage.vault import Vault, key_file
 from angarium.web.app import make_app
-from angarium.web.server import Server
 
 log = structlog.get_logger()
 
-COLLECT_AFTER = (10_000, 20, 100)  # new objects, then young and middle collections, before the next
-STOP_WITHIN_S = 30.0  # for what is under way when the process is asked to stop
-AFTER_BROKEN = "Look at the disk, then start again. If it is damaged: docs/howto/back-up-and-restore.md"
 
 MEDIA = "media"  # the folder of files beside words, among the files
 
@@ -341,23 +332,16 @@ async def can_keep(ground: Ground) -> str:
     return f"{trouble}: {ADVICE[trouble]}" if trouble else ""
 
 
-async def serve(settings: Settings) -> None:
-    """Run everything in this process until SIGTERM or SIGINT; then let what is under way finish."""
-    with opening.held(settings.key_file, alone=settings.database.startswith("sqlite:")):
-        await _prepare(settings, look=True)
-        await _serve(settings)
-
-
 async def prepare(settings: Settings) -> None:
     """See that the database is whole and the one that belongs here; bring it to the schema of this version.
 
     Where a server runs, it has looked already. Where none does, whoever opens the file first must look.
     """
     with opening.nobody_else(settings.key_file) as look:
-        await _prepare(settings, look=look)
+        await begin_on(settings, look=look)
 
 
-async def _prepare(settings: Settings, *, look: bool) -> None:
+async def begin_on(settings: Settings, *, look: bool) -> None:
     database, key = settings.database, settings.key_file
     opening.check_there(database, key)
     clock, chance = SystemClock(), SystemChance()
@@ -366,85 +350,3 @@ async def _prepare(settings: Settings, *, look: bool) -> None:
     await opening.check_ours(database, key)
     await migrate(database)
     await opening.remember(database, key, make_vault(settings), chance, clock.now())
-
-
-async def _serve(settings: Settings) -> None:
-    house = assemble(settings)
-    await house.open()
-    server = Server(application(house), settings.host, settings.port, settings.trusted_proxies)
-    try:
-        await _tell_what_is_held(house.ground)
-        await house.engine.start()
-        await house.notary.start()
-        await house.importer.start()
-        await house.exporter.start()
-        await house.campaigns.start()
-        await house.tidier.start()
-        await server.start()
-        _collect_seldom()
-        log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
-        broken = await _asked_to_stop(house.ground.db)
-        if broken is not None:
-            log.critical("the server ends at once", why=f"{broken}: {ADVICE[broken]}", remedy=AFTER_BROKEN)
-            await server.stop()
-            os._exit(os.EX_IOERR)  # the loops are not heard out: nothing could write down what they heard
-    finally:
-        await server.stop()
-        await house.campaigns.stop()
-        await house.importer.stop()
-        await house.exporter.stop()
-        await house.tidier.stop()
-        await _hear_out(house)
-        await house.close()
-        log.info("stopped")
-
-
-async def _tell_what_is_held(ground: Ground) -> None:
-    found = await ground.db.read(instance.known)
-    if found is None or found.restored_at is None:
-        return
-    workspaces = await ground.db.read(accounts.workspaces)
-    shares = [one for workspace in workspaces for one in await ground.db.read(held.summary, workspace.id)]
-    count = sum(share.messages for share in shares)
-    if count:
-        shown = iso(found.copied_at or found.restored_at)
-        log.warning("restored from a backup", to=shown, held=count, remedy="angarium held")
-
-
-async def _hear_out(house: House) -> None:
-    """Let what is under way finish; what the database does not take in time is found at the next start."""
-    try:
-        async with asyncio.timeout(STOP_WITHIN_S):
-            await house.engine.stop()
-            await house.notary.stop()
-    except TimeoutError:
-        backlogs = house.engine.backlogs()
-        log.warning("not everything could be written down; the next start finds it", **backlogs)
-
-
-def _collect_seldom() -> None:
-    """Let the collector of cycles look at what is new, and seldom: by default it takes a quarter of the time.
-
-    A batch makes tens of thousands of objects, which go when it ends without being looked for.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
-
-
-async def _asked_to_stop(db: Database) -> Trouble | None:
-    """Return on SIGTERM or SIGINT, or with the reason why the process must end by itself."""
-    asked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _once, asked)
-    broken = asyncio.ensure_future(db.broken())
-    await asyncio.wait((asked, broken), return_when=asyncio.FIRST_COMPLETED)
-    if broken.done():
-        return broken.result()
-    broken.cancel()
-    return None
-
-
-def _once(asked: asyncio.Future[None]) -> None:
-    if not asked.done():
-        asked.set_result(None)

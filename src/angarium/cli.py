@@ -46,7 +46,7 @@ def serve(context: click.Context) -> None:
     """Run the server: API, callbacks, senders and planner in one process. Migrates the database first."""
     from angarium import logs
     from angarium.assembly import make_vault
-    from angarium.assembly import serve as run_server
+    from angarium.serving import serve as run_server
 
     settings = settings_of(context)
     import uvloop

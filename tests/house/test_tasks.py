@@ -19,7 +19,7 @@ KEPT = {  # where tasks are begun, and who holds them and hears what they raise
     "protocols/smpp_link.py": "one for each bind, held by it; it catches what is raised, and connects again",
     "protocols/smpp_line.py": "the journal's, held by it; what is raised for a piece is that piece's answer",
     "web/server.py": "uvicorn's own loop, which keeps the Date header",
-    "assembly.py": "waits for the database to break, to the end of the process",
+    "serving.py": "waits for the database to break, to the end of the process",
     "drill/client.py": "a command of its own: no part of the server",
     "web/live.py": "held by Pulse, which catches what is raised; one more by each answer, until it ends",
 }

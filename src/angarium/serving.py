@@ -1,0 +1,165 @@
+"""The server as a process: begins, stands by where another is on duty, ends when asked or when it must."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+
+import structlog
+
+from angarium.accounts import store as accounts
+from angarium.assembly import House, application, assemble, begin_on
+from angarium.config import Settings
+from angarium.core.clock import SystemClock, iso
+from angarium.core.problems import Problem
+from angarium.messaging.store import held
+from angarium.storage import instance, opening
+from angarium.storage.database import ADVICE, Database, Trouble
+from angarium.storage.duty import LOOK_S, Duty
+from angarium.storage.ground import Ground
+from angarium.web.server import Server
+from angarium.web.standing_by import WHY, StandingBy
+
+log = structlog.get_logger()
+
+COLLECT_AFTER = (10_000, 20, 100)  # new objects, then young and middle collections, before the next
+STOP_WITHIN_S = 30.0  # for what is under way when the process is asked to stop
+AFTER_BROKEN = "Look at the disk, then start again. If it is damaged: docs/howto/back-up-and-restore.md"
+
+
+async def serve(settings: Settings) -> None:
+    """Run everything in this process until SIGTERM or SIGINT; then let what is under way finish."""
+    alone = settings.database.startswith("sqlite:")
+    with opening.held(settings.key_file, alone=alone):
+        if alone:
+            await begin_on(settings, look=True)
+            await _serve(settings)
+        else:
+            await _serve_in_turn(settings)
+
+
+async def _serve_in_turn(settings: Settings) -> None:
+    """Run where others may: one at a time is on duty. Problem when another took it over from this one."""
+    duty = Duty(settings.database, SystemClock())
+    try:
+        if await duty.take() or await _stood_by(settings, duty):
+            await begin_on(settings, look=True)
+            await _serve(settings, duty)
+    finally:
+        await duty.leave()
+
+
+async def _stood_by(settings: Settings, duty: Duty) -> bool:
+    """Wait for the duty; False when asked to stop meanwhile."""
+    server, clock = Server(StandingBy(), settings.host, settings.port), SystemClock()
+    await server.start()
+    log.info("standing by", url=f"http://{settings.host}:{server.port}", why=WHY)
+    asked = _signalled()
+    try:
+        while not asked.done():
+            await clock.sleep(LOOK_S)
+            try:
+                if await duty.take():
+                    log.info("on duty")
+                    return True
+            except Problem as problem:
+                log.warning("cannot ask for the duty", problem=problem.detail)
+        return False
+    finally:
+        await server.stop()
+
+
+async def _serve(settings: Settings, duty: Duty | None = None) -> None:
+    house = assemble(settings)
+    await house.open()
+    server = Server(application(house), settings.host, settings.port, settings.trusted_proxies)
+    try:
+        await _tell_what_is_held(house.ground)
+        await house.engine.start()
+        await house.notary.start()
+        await house.importer.start()
+        await house.exporter.start()
+        await house.campaigns.start()
+        await house.tidier.start()
+        await server.start()
+        _collect_seldom()
+        log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
+        broken = await _asked_to_stop(house.ground.db, duty)
+        if broken is not None:
+            log.critical("the server ends at once", why=f"{broken}: {ADVICE[broken]}", remedy=AFTER_BROKEN)
+            await server.stop()
+            os._exit(os.EX_IOERR)  # the loops are not heard out: nothing could write down what they heard
+    finally:
+        await server.stop()
+        await house.campaigns.stop()
+        await house.importer.stop()
+        await house.exporter.stop()
+        await house.tidier.stop()
+        await _hear_out(house)
+        await house.close()
+        log.info("stopped")
+
+
+async def _tell_what_is_held(ground: Ground) -> None:
+    found = await ground.db.read(instance.known)
+    if found is None or found.restored_at is None:
+        return
+    workspaces = await ground.db.read(accounts.workspaces)
+    shares = [one for workspace in workspaces for one in await ground.db.read(held.summary, workspace.id)]
+    count = sum(share.messages for share in shares)
+    if count:
+        shown = iso(found.copied_at or found.restored_at)
+        log.warning("restored from a backup", to=shown, held=count, remedy="angarium held")
+
+
+async def _hear_out(house: House) -> None:
+    """Let what is under way finish; what the database does not take in time is found at the next start."""
+    try:
+        async with asyncio.timeout(STOP_WITHIN_S):
+            await house.engine.stop()
+            await house.notary.stop()
+    except TimeoutError:
+        backlogs = house.engine.backlogs()
+        log.warning("not everything could be written down; the next start finds it", **backlogs)
+
+
+def _collect_seldom() -> None:
+    """Let the collector of cycles look at what is new, and seldom: by default it takes a quarter of the time.
+
+    A batch makes tens of thousands of objects, which go when it ends without being looked for.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+
+
+async def _asked_to_stop(db: Database, duty: Duty | None) -> Trouble | None:
+    """Return on SIGTERM or SIGINT, or why the process must end at once; Problem when another took over."""
+    asked, broken = _signalled(), asyncio.ensure_future(db.broken())
+    lost = asyncio.ensure_future(duty.lost() if duty else db.broken())
+    await asyncio.wait((asked, broken, lost), return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if broken.done():
+            return broken.result()
+        if duty and lost.done():
+            lost.result()
+            raise Problem("taken-over", "Another server has taken over", detail=WHY)
+        return None
+    finally:
+        broken.cancel()
+        lost.cancel()
+
+
+def _signalled() -> asyncio.Future[None]:
+    """Done on SIGTERM or SIGINT."""
+    asked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _once, asked)
+    return asked
+
+
+def _once(asked: asyncio.Future[None]) -> None:
+    if not asked.done():
+        asked.set_result(None)
