@@ -31,7 +31,6 @@ from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Button, ButtonKind, Content
 
 ANY = "*"
-ONLY_TEXT = {"text"}
 URL_MAX = 2048  # characters; the least that browsers and channels agree on
 
 # Half a surrogate pair is no character: it can neither be stored nor sent.
@@ -106,6 +105,23 @@ def _picked(
 
 def render(content: Content, values: Mapping[str, Any]) -> Content:
     """The content as the person will see it. Raises NotRendered."""
+    plain = _plainly(content, values)
+    return _rendered(content, values) if plain is None else plain
+
+
+def _plainly(content: Content, values: Mapping[str, Any]) -> Content | None:
+    """Where there is a text and nothing else, as mostly. None for any other, and for what fails."""
+    more = content.subject or content.html or content.image_url or content.buttons or content.params
+    if more or not content.text:
+        return None
+    try:
+        text = compile_template(content.text).render(values)
+    except (TemplateSyntax, RenderError):
+        return None
+    return None if NOT_IN_TEXT.search(text) else msgspec.structs.replace(content, text=text)
+
+
+def _rendered(content: Content, values: Mapping[str, Any]) -> Content:
     said: dict[str, str] = {}
     problems: list[FieldProblem] = []
     for name, source, kind in fields(content):
@@ -182,8 +198,6 @@ def _compiled(source: str, kind: Kind) -> Template:
 
 
 def _rebuilt(content: Content, said: dict[str, str]) -> Content:
-    if said.keys() == ONLY_TEXT:
-        return msgspec.structs.replace(content, text=said["text"])
     return msgspec.structs.replace(
         content,
         text=said.get("text", ""),

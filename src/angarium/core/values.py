@@ -6,9 +6,12 @@ Every room speaks in these; `PRODUCT` vocabulary, one word one meaning.
 from __future__ import annotations
 
 from enum import Enum, StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
+
+AMOUNTS_KEPT = 4_096
 
 E = TypeVar("E", bound=type[Enum])
 
@@ -272,6 +275,7 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
     units_left: int
 
 
+@lru_cache(maxsize=AMOUNTS_KEPT)
 def amount_text(micros: int) -> str:
     """Micro-units as a decimal number without needless zeros: 12500000 is 12.5."""
     whole, rest = divmod(abs(micros), 1_000_000)

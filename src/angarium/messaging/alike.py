@@ -59,22 +59,18 @@ class Alike:
         self._now = now
         # by identity of the steps, which are held: else others might have it
         self._courses: dict[tuple[int, int, MessageClass], tuple[tuple[Step, ...], _Course | None]] = {}
-        self._plans: dict[tuple[object, ...], _Plan | None] = {}
+        self._plans: dict[tuple[object, ...], _Plan] = {}
 
     def plan(self, case: Case) -> None:
         """Plan its first step: what `plan.drive` does, for one of many."""
         found = self._found(case)
-        if found is None:
-            plan.drive(self._world, case, self._now)
-        elif found.key not in self._plans:
-            plan.drive(self._world, case, self._now)
-            self._plans[found.key] = _taken_over(case)
-        else:
-            planned = self._plans[found.key]
-            if planned is None:
-                plan.drive(self._world, case, self._now)
-            else:
-                self._follow(case, planned, found)
+        planned = None if found is None else self._plans.get(found.key)
+        if found is not None and planned is not None:
+            self._follow(case, planned, found)
+            return
+        plan.drive(self._world, case, self._now)
+        if found is not None and (made := _taken_over(case)) is not None:
+            self._plans[found.key] = made
 
     def _follow(self, case: Case, planned: _Plan, found: _Found) -> None:
         message = case.message

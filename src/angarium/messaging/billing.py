@@ -199,7 +199,7 @@ def _looked_up(world: World, attempt: Attempt) -> tuple[str, Row | None]:
     """The month of an attempt, and the row that decided when it was billed; None: the line itself did."""
     line = world.lines.seen(attempt.workspace_id, attempt.line_id)
     at = attempt.billed_at or 0
-    prices = world.lines.tariffs.of(line, at) if line else None
+    prices = world.lines.tariffs.of(line, at) if line and line.tariff else None
     if prices is None:
         return tariffs.month_of(at, "UTC"), None
     tiers = prices.book.tiers(attempt.message_class, attempt.address)

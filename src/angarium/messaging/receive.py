@@ -265,6 +265,8 @@ async def tell(
     now: int,
 ) -> None:
     """Tell cases what was heard of them. A reference that is new may match receipts parked before."""
+    if not words:
+        return
     several = [word.attempt_id for word in words if word.part is None and _attempt(cases, word).parts > 1]
     known = await attempt_store.parts_of(tx, workspace_id, several) if several else {}
     learned = _learned_parts(cases, words, known)
@@ -300,11 +302,12 @@ def _learned_parts(
     those that are missing may be what the next receipt to the address is about.
     """
     learned: dict[tuple[int, str], Part] = {}
+    words = [word for word in words if word.part is None and word.receipt.ref]
     numbers = Counter({attempt_id: len(parts) for attempt_id, parts in known.items()})
     for word in words:
         attempt = _attempt(cases, word)
         key = (attempt.line_id, word.receipt.ref)
-        if word.part is None and word.receipt.ref and key not in learned:
+        if key not in learned:
             numbers[attempt.id] += 1
             number, total = (numbers[attempt.id], attempt.parts) if attempt.parts > 1 else (1, 1)
             learned[key] = Part(*key, attempt.id, number, total, AttemptState.ACCEPTED)
@@ -360,7 +363,7 @@ def _change(
 
 def _superseded(case: Case, attempt: Attempt) -> bool:
     """Whether a later attempt had gone out before this one was known to be delivered."""
-    return any(
+    return len(case.attempts) > 1 and any(
         other.id > attempt.id and other.submitted_at is not None and other.state is not AttemptState.REFUSED
         for other in case.attempts
     )
@@ -388,7 +391,7 @@ def _note(
         details["late"] = True
     if word.inferred:
         details["evidence"] = "inferred: the only unanswered attempt to this address on this line"
-    case.record(word.receipt.status.value, now, **details)
+    case.events.append((word.receipt.status.value, now, details))
 
 
 # ── parked receipts ──────────────────────────────────────────────────────────────────────────────────
@@ -429,12 +432,14 @@ async def parked_addresses(
 
 
 async def evidence_words(
-    tx: Transaction, world: World, workspace_id: int, attempts: Iterable[Attempt], now: int
+    tx: Transaction, world: World, workspace_id: int, attempts: Sequence[Attempt], now: int
 ) -> list[Word]:
     """Parked receipts for those of these attempts that ended unanswered, each the only one at its address."""
+    unknown = [attempt for attempt in attempts if attempt.state is AttemptState.UNKNOWN]
+    if not unknown:
+        return []
     ended = {attempt.id: attempt for attempt in attempts}
-    unknown = [attempt for attempt in ended.values() if attempt.state is AttemptState.UNKNOWN]
-    words = []
+    words: list[Word] = []
     for line_id in {attempt.line_id for attempt in unknown}:
         addresses = {attempt.address for attempt in unknown if attempt.line_id == line_id}
         keeper = _keeper(world, line_id, workspace_id)

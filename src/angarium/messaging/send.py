@@ -16,7 +16,7 @@ from angarium.contacts.store import merges as contacts
 from angarium.core import ids
 from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Accepted, Outcome, Refused, Submission, Unknown
-from angarium.core.values import AddressKind, Reason, Standing
+from angarium.core.values import AddressKind, Json, Reason, Standing
 from angarium.lines.store import Line
 from angarium.messaging import bounces, budgets, halts, permission, plan, poison, receive, retry
 from angarium.messaging.case import Case, discreet, load, muted, open_content, wake, write
@@ -354,21 +354,20 @@ async def _record(
     await receive.hold_lines(tx, {one.attempt.line_id for one in ended})
     cases = await load(tx, world, workspace_id, {one.attempt.message_id for one in ended})
     parts: list[Part] = []
-    evidenced = await _evidenced(tx, workspace_id, cases, ended)
-    for one in ended:
-        case = cases[one.attempt.message_id]
-        held = case.attempt(one.attempt.id)
+    held = [cases[one.attempt.message_id].attempt(one.attempt.id) for one in ended]
+    evidenced = await _evidenced(tx, workspace_id, held)
+    for one, attempt in zip(ended, held, strict=True):
+        case = cases[attempt.message_id]
         outcome = muted(one.outcome) if case.erased else discreet(world, one.attempt, one.outcome)
-        settle(world, case, held, outcome, one.roll, now)
-        parts += _parts(held, outcome, evidenced)
+        settle(world, case, attempt, outcome, one.roll, now)
+        parts += _parts(attempt, outcome, evidenced)
     await attempt_store.insert_parts(tx, workspace_id, parts)
     said = bounces.refusals(
         (one.attempt, one.outcome) for one in ended if not cases[one.attempt.message_id].erased
     )
     await bounces.note(tx, world, workspace_id, said, now)
     words = await receive.parked_words(tx, world, workspace_id, cases, parts)
-    unanswered = [cases[one.attempt.message_id].attempt(one.attempt.id) for one in ended]
-    words += await receive.evidence_words(tx, world, workspace_id, unanswered, now)
+    words += await receive.evidence_words(tx, world, workspace_id, held, now)
     await receive.tell(tx, world, workspace_id, cases, words, now)
     await plan.advance(tx, world, list(cases.values()), now)
     await write(tx, world, list(cases.values()))
@@ -424,14 +423,10 @@ def _become(attempt: Attempt, state: AttemptState) -> bool:
 
 
 async def _evidenced(
-    tx: Transaction, workspace_id: int, cases: Mapping[int, Case], ended: Sequence[Ended]
+    tx: Transaction, workspace_id: int, held: Sequence[Attempt]
 ) -> dict[tuple[int, str], AttemptState]:
     """What was heard of parts before the answer that names them, which came after the doubt."""
-    late = [
-        one.attempt.id
-        for one in ended
-        if cases[one.attempt.message_id].attempt(one.attempt.id).state is not AttemptState.SUBMITTING
-    ]
+    late = [one.id for one in held if one.state is not AttemptState.SUBMITTING]
     known = await attempt_store.parts_of(tx, workspace_id, late) if late else {}
     return {(part.attempt_id, part.ref): part.state for parts in known.values() for part in parts}
 
@@ -451,13 +446,15 @@ def _parts(
 def _note(world: World, case: Case, attempt: Attempt, outcome: Outcome, now: int) -> None:
     """One event for one outcome."""
     line = world.lines.seen(attempt.workspace_id, attempt.line_id)
-    common = {"step": attempt.step + 1, "channel": attempt.channel, "line": line.name if line else ""}
+    said: Json = {"step": attempt.step + 1, "channel": attempt.channel, "line": line.name if line else ""}
     match outcome:
-        case Accepted():
-            case.record("sent", now, **common, refs=outcome.refs, parts=attempt.parts)
-        case Refused():
+        case Accepted(refs):
+            word = "sent"
+            said["refs"], said["parts"] = refs, attempt.parts
+        case Refused(reason, code, detail):
             word = "postponed" if attempt.state is AttemptState.QUEUED else "not_taken"
-            reason = {"reason": outcome.reason.value, "code": outcome.code, "detail": outcome.detail}
-            case.record(word, now, **common, **reason)
+            said["reason"], said["code"], said["detail"] = reason.value, code, detail
         case _:
-            case.record("unanswered", now, **common, detail=outcome.detail)
+            word = "unanswered"
+            said["detail"] = outcome.detail
+    case.events.append((word, now, said))
