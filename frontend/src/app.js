@@ -11,3 +11,4 @@ import "./order.js";
 import "./charts.js";
 import "./upload.js";
 import "./toasts.js";
+import "./passkey.js";

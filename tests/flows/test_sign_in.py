@@ -202,7 +202,7 @@ async def test_another_password_ends_the_other_sessions(place: Place) -> None:
     other = place.stranger()
     await other.sign_in(EMAIL)
     for old, new, words in (
-        ("not this", OTHER, "do not fit"),
+        ("not this", OTHER, "is not yours"),
         (PASSWORD, "short", "too short"),
         (PASSWORD, "passwordpassword", "first that are tried"),
     ):

@@ -86,8 +86,9 @@ class Page:
         return [value for _, found, value in self.seen.attributes if found == name]
 
     def hidden(self, name: str) -> str:
-        """The value of a form's hidden field."""
-        found = re.search(rf'<input type="hidden" name="{name}" value="([^"]*)">', self.text)
+        """The value of a form's hidden field, on the page itself rather than in its frame."""
+        field = re.compile(rf'<input type="hidden" name="{name}" value="([^"]*)">')
+        found = field.search(self.text.partition("<main")[2]) or field.search(self.text)
         assert found, f"no hidden field {name}"
         return found[1]
 

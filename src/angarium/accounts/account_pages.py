@@ -227,7 +227,7 @@ async def add_passkey(request: Call) -> Sent:
     except (Conflict, Problem) as wrong:
         if isinstance(wrong, Problem) and wrong.status not in FORM_IS_WRONG:
             raise
-        detail = said(wrong) if isinstance(wrong, Problem) else passkeys.not_good().detail
+        detail = said(wrong) if isinstance(wrong, Problem) else said(passkeys.not_good())
         return await _passkey_form(request, signed, detail)
     return redirect(ACCOUNT)
 
@@ -324,7 +324,7 @@ async def prove(request: Call) -> Sent:
     except Problem as problem:
         if problem.status not in FORM_IS_WRONG:
             raise
-        return await _proof_form(request, signed, onward, problem.detail)
+        return await _proof_form(request, signed, onward, said(problem))
     return let_in(request, entered, onward)
 
 

@@ -26,6 +26,13 @@ from angarium.storage.database import Conflict, Transaction
 
 Text = Annotated[str, msgspec.Meta(max_length=2_000)]
 STEPS = {Stage.FACTOR: "/sign-in/factor", Stage.ENROL: "/sign-in/enrol"}
+SENTENCES = {  # what is often wrong, by the slug of the problem or by what is wrong with a field
+    "code-not-good": "code.not_good",
+    "passkey-not-good": "passkey.not_good",
+    "sign-in-not-good": "password.not_yours",
+    "is too short or too long": "password.too_long_or_short",
+    "is one of the first that are tried": "password.common",
+}
 FORM_IS_WRONG = {HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
@@ -83,9 +90,10 @@ def let_in(request: Call, entered: Entered, onward: str) -> JsonAnswer:
 
 
 def said(problem: Problem) -> str:
-    """What is wrong, as a form shows it: its remedy too, where there is one."""
+    """What is wrong, as a form shows it: the name of a sentence of ours, else its own words and remedy."""
     one = problem.fields[0] if problem.fields else None
-    return f"{one.problem}: {one.remedy}" if one else problem.detail
+    key = one.problem if one else problem.slug
+    return SENTENCES.get(key) or (f"{one.problem}: {one.remedy}" if one else problem.detail)
 
 
 # ── the first factor ─────────────────────────────────────────────────────────────────────────────────
@@ -135,7 +143,7 @@ async def with_passkey(request: Call) -> Sent:
     except Problem as problem:
         if problem.status not in FORM_IS_WRONG:
             raise
-        return _passkey_form(request, form.get("next", "/"), problem.detail)
+        return _passkey_form(request, form.get("next", "/"), said(problem))
     return let_in(request, entered, form.get("next", "/"))
 
 
@@ -178,7 +186,7 @@ async def with_factor(request: Call) -> Sent:
     except Problem as problem:
         if problem.status not in FORM_IS_WRONG:
             raise
-        return await _factor_form(request, signed, form.get("next", "/"), problem.detail)
+        return await _factor_form(request, signed, form.get("next", "/"), said(problem))
     return let_in(request, entered, form.get("next", "/"))
 
 

@@ -1,6 +1,5 @@
 // Asks the authenticator what the page was given to ask, and sends its answer with the page's own form.
 // The form has data-options (what WebAuthn Level 3 calls PublicKeyCredential…OptionsJSON) and data-kind: new or use.
-"use strict";
 
 const bytes = (text) =>
   Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
