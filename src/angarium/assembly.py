@@ -18,6 +18,7 @@ from angarium.accounts import me_api as me
 from angarium.accounts import pages as doors
 from angarium.accounts import people_api as people
 from angarium.accounts import store as accounts
+from angarium.accounts import workspace_api as workspaces
 from angarium.accounts.entering import Letter, Reception
 from angarium.accounts.limits import Limits
 from angarium.accounts.notary import Notary
@@ -116,6 +117,7 @@ HANDLERS = [
     *keys.HANDLERS,
     *people.HANDLERS,
     *me.HANDLERS,
+    *workspaces.HANDLERS,
     *audit.HANDLERS,
     *lines.HANDLERS,
     *tariffs.HANDLERS,

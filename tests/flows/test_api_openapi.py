@@ -18,7 +18,7 @@ from angarium.web.app import operations_of
 from angarium.web.openapi import document
 from support.server import Client, whole_house
 
-METHODS = {"get", "post", "put", "delete", "head"}
+METHODS = {"get", "post", "put", "patch", "delete", "head"}
 PLACE = re.compile(r"\{(\w+)\}")
 OPERATIONS = [one for one in operations_of(HANDLERS) if not one[2].page]
 DOCUMENT = document(OPERATIONS)

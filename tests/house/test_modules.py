@@ -38,6 +38,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("accounts", "limits"): "how often somebody may ask, at every entrance",
     ("accounts", "policies_store"): "documents of policies, in versions",
     ("accounts", "session"): "what a browser carries, and how its forms are believed",
+    ("accounts", "workspace_api"): "the JSON edge of the workspace itself",
     ("campaigns", "schedule"): "when its members are told, and at which pace",
     ("contacts", "choice"): "which of several addresses is used first",
     ("contacts", "fields"): "what may stand in the fields that a workspace defines",

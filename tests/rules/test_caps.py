@@ -39,13 +39,14 @@ def facts(
     had: tuple[Touch, ...] = (),
     message_class: MessageClass = PROMOTIONAL,
     zone: str = "UTC",
+    home: str = "UTC",
     expires_at: int = LATER,
     channel: str = "smpp",
 ) -> Facts:
     """The next message to the contact."""
     line = msgspec.structs.replace(NO_LINE, channel=channel)
     standing = Standing(time_zone=zone)
-    policies = PeoplePolicies(caps=Caps(rules))
+    policies = PeoplePolicies(caps=Caps(rules), zone=home)
     return Facts(message_class, standing, line, expires_at, 1, message_id=99, touches=had, policies=policies)
 
 
@@ -109,10 +110,15 @@ def test_days_of_the_calendar_are_those_of_the_contact() -> None:
     today = from_datetime(datetime.fromisoformat("2025-11-24T00:00+03:30"))
     for sent, goes in ((yesterday, True), (today, False)):
         had = (Touch(sent, PROMOTIONAL, "smpp", 1),)
-        verdict = caps(facts(daily, had=had, zone="Asia/Tehran"), night)
-        assert isinstance(verdict, Allow) is goes
-    assert isinstance(verdict, Defer)
-    assert verdict.until == from_datetime(datetime.fromisoformat("2025-11-25T00:00+03:30"))
+        for where in (
+            {"zone": "Asia/Tehran"},
+            {"zone": "", "home": "Asia/Tehran"},
+        ):
+            verdict = caps(facts(daily, had=had, **where), night)
+            assert isinstance(verdict, Allow) is goes
+            if not goes:
+                assert isinstance(verdict, Defer)
+                assert verdict.until == from_datetime(datetime.fromisoformat("2025-11-25T00:00+03:30"))
 
 
 def test_several_caps_hold_each_by_itself() -> None:

@@ -7,9 +7,11 @@ import msgspec
 from angarium.accounts import audit, rules, session, store
 from angarium.accounts.reach import WHOLE, Reach, out_of_reach
 from angarium.core import ids
-from angarium.core.clock import iso, micros
+from angarium.core.clock import is_zone, iso, micros
 from angarium.core.problems import Problem, all_invalid, invalid, not_found
+from angarium.storage import facts
 from angarium.storage.database import Conflict, Transaction
+from angarium.storage.facts import Fact
 from angarium.storage.ground import Ground
 from angarium.storage.vault import NotOpened
 
@@ -20,6 +22,9 @@ BELIEVED_S = 1.0
 USE_NOTED_S = 300.0
 
 
+CHANGED = (
+    "lines"  # the topic of what is read again when it was changed: lines, policies, and where a workspace is
+)
 SELF = "self"  # in the place of a scope: for whoever calls, whatever they may do
 FRESH_S = 600.0
 
@@ -60,6 +65,40 @@ async def _add_workspace(tx: Transaction, new: store.Workspace) -> None:
     details = {"name": new.name, "currency": new.currency}
     subject = ids.show("workspace", new.id)
     await audit.note(tx, new.id, audit.CLI, "workspace.created", subject, details, new.created_at)
+
+
+async def workspace(tx: Transaction, workspace_id: int) -> store.Workspace:
+    """The workspace of this id, which is there: somebody has a key to it."""
+    found = await store.workspace_of(tx, workspace_id)
+    assert found is not None
+    return found
+
+
+async def change_workspace(
+    ground: Ground, workspace_id: int, time_zone: str | None, actor: str
+) -> store.Workspace:
+    """The workspace with another time zone; None leaves it. A Problem when it is none."""
+    if time_zone is not None and not is_zone(time_zone):
+        raise invalid("time_zone", "is not a time zone", value=time_zone, remedy="such as Asia/Tehran, UTC")
+    changed = await ground.db.run(_move, workspace_id, time_zone, actor, ground.clock.now())
+    ground.fabric.wake(CHANGED)
+    return changed
+
+
+async def _move(
+    tx: Transaction, workspace_id: int, time_zone: str | None, actor: str, now: int
+) -> store.Workspace:
+    before = await workspace(tx, workspace_id)
+    if time_zone in (None, before.time_zone):
+        return before
+    after = msgspec.structs.replace(before, time_zone=time_zone)
+    await store.move(tx, workspace_id, after.time_zone)
+    details: dict[str, object] = {"time_zone": after.time_zone, "before": before.time_zone}
+    body = msgspec.json.encode({**details, "actor": actor})
+    await facts.append(tx, [Fact(workspace_id, "workspace.changed", workspace_id, now, body)])
+    subject = ids.show("workspace", workspace_id)
+    await audit.note(tx, workspace_id, actor, "workspace.changed", subject, details, now)
+    return after
 
 
 async def workspace_named(ground: Ground, name: str) -> store.Workspace:

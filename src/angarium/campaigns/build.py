@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from angarium.accounts import flows as accounts
 from angarium.campaigns import flows, people, schedule
 from angarium.campaigns.experiment import CONTROL, Experiment, arm_of
 from angarium.campaigns.flows import Deed
@@ -21,7 +22,7 @@ from angarium.contacts.store import members as contact_members
 from angarium.storage.database import Transaction
 
 CONTROL_GROUP = "control"  # why a member is told nothing
-UNASKED = "UTC"  # where all clocks are alike, or nobody knows
+UNASKED = "UTC"  # where all clocks are alike
 
 
 async def some(tx: Transaction, workspace_id: int, campaign_id: int, now: int) -> bool:
@@ -44,10 +45,11 @@ async def some(tx: Transaction, workspace_id: int, campaign_id: int, now: int) -
 
 async def _members(tx: Transaction, one: Campaign, found: Window, now: int) -> list[Member]:
     given = flows.wanted(one).schedule
-    begun_at, zones = one.started_at or now, dict[int, str]()
+    begun_at, zones, home = one.started_at or now, dict[int, str](), UNASKED
     if schedule.asks_for_zone(given):
         zones = await contact_members.time_zones(tx, one.workspace_id, found.ids)
-    due_at = {zone: schedule.due_at(given, zone, begun_at) for zone in {UNASKED, *zones.values()}}
+        home = (await accounts.workspace(tx, one.workspace_id)).time_zone
+    due_at = {zone: schedule.due_at(given, zone, begun_at, home) for zone in {UNASKED, *zones.values()}}
     experiment = flows.wanted(one).experiment
     own, state = found.variables, MemberState.WAITING.value
     members = [

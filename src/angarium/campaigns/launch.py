@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from angarium.accounts import flows as accounts
 from angarium.campaigns import flows, people, schedule
 from angarium.campaigns.build import UNASKED
 from angarium.campaigns.flows import Deed
@@ -118,7 +119,8 @@ async def _within_window(
     if given.schedule.window is None or not due:
         return due
     zones = await contact_members.time_zones(tx, one.workspace_id, [member.contact_id for member in due])
-    opens = {zone: schedule.due_at(given.schedule, zone, now) for zone in {UNASKED, *zones.values()}}
+    home = (await accounts.workspace(tx, one.workspace_id)).time_zone
+    opens = {zone: schedule.due_at(given.schedule, zone, now, home) for zone in {UNASKED, *zones.values()}}
     at = {member.contact_id: opens[zones.get(member.contact_id, UNASKED)] for member in due}
     closed = [(contact_id, opens_at) for contact_id, opens_at in at.items() if opens_at > now]
     await member_store.put_off(tx, one.workspace_id, one.id, closed)

@@ -8,10 +8,13 @@ says of when it is.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from angarium.accounts import flows as accounts
 from angarium.campaigns import flows, schedule
 from angarium.campaigns.experiment import Arm, Tally, compare, interval
 from angarium.campaigns.states import CampaignState, MemberState
@@ -19,7 +22,7 @@ from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store import recipients as recipient_store
 from angarium.campaigns.store.campaigns import Campaign
-from angarium.core.clock import MICROS, iso, micros
+from angarium.core.clock import MICROS, iso, micros, to_datetime
 from angarium.messaging import report as messages
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
@@ -79,7 +82,8 @@ async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: i
     label = flows.label(campaign_id)
     summed = await messages.report(tx, world, workspace_id, label)
     steps = await attempt_store.by_step(tx, workspace_id, label)
-    hours = await attempt_store.by_hour(tx, workspace_id, label)
+    quarters = await attempt_store.by_quarter(tx, workspace_id, label)
+    zone = (await accounts.workspace(tx, workspace_id)).time_zone
     left_out = {
         reason: number
         for state, reason, number in await member_store.reasons(tx, workspace_id, campaign_id)
@@ -111,13 +115,23 @@ async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: i
             {"step": totals.step + 1, **messages.totals_shown(world, workspace_id, totals)}
             for totals in steps
         ],
-        "hours": [
-            {"hour": iso(hour), "delivered": delivered, "read": read}
-            for hour, (delivered, read) in hours.items()
-        ],
+        "hours": by_hour(quarters, zone),
+        "time_zone": zone,
         "pace": await _pace(tx, one, now),
         "experiment": await _experiment(tx, one, summed["total"] - summed["finished"]),
     }
+
+
+def by_hour(quarters: Mapping[int, tuple[int, int]], zone: str) -> list[Document]:
+    """What was delivered and read in each hour of a zone's clocks, from its quarters. Of an hour that comes
+    twice both are told apart by their offset from UTC."""
+    place, found = ZoneInfo(zone), dict[str, list[int]]()
+    for quarter, counts in quarters.items():
+        hour = to_datetime(quarter).astimezone(place).replace(minute=0)
+        shown = hour.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        summed = found.setdefault(shown, [0, 0])
+        summed[:] = [one + more for one, more in zip(summed, counts, strict=True)]
+    return [{"hour": hour, "delivered": sums[0], "read": sums[1]} for hour, sums in found.items()]
 
 
 async def _experiment(tx: Transaction, one: Campaign, open_: int) -> Document | None:

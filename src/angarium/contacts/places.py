@@ -30,6 +30,11 @@ class Place(msgspec.Struct, frozen=True):
     time_zone_is_guess: bool
 
 
+def known_zone(time_zone: str, is_guess: bool) -> str:
+    """The time zone of a contact; empty where nothing tells it, and the workspace's counts."""
+    return "" if is_guess and time_zone == DEFAULT_ZONE else time_zone
+
+
 def place(locale: str, time_zone: str, addresses: Sequence[Address]) -> Place:
     """As it was said, else guessed from the phones, the first that tells; else English and UTC."""
     found = [whereabouts(one.value) for one in ordered(addresses, AddressKind.PHONE)]

@@ -172,7 +172,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
 
     opted_out: frozenset[str] = frozenset()  # scopes: "promotional", "all", "promotional@smpp"
     operator_blacklist: bool = False
-    time_zone: str = "UTC"
+    time_zone: str = "UTC"  # empty where nothing tells it: then it is the workspace's
     country: str = ""  # ISO 3166, of the phone; empty when it is not known
     opted_in: frozenset[str] = frozenset()
     listed: bool = True  # whether the suppression list has anybody: asked for at the last moment

@@ -66,9 +66,10 @@ class _Open(msgspec.Struct, frozen=True):
 class Purse:
     """What may be spent by the messages that one transaction plans."""
 
-    def __init__(self, policy: Budgets, counters: Iterable[Counter], now: int) -> None:
+    def __init__(self, policy: Budgets, counters: Iterable[Counter], now: int, home: str = "UTC") -> None:
         self.now = now
         self._policy = policy
+        self._zone = policy.zone or home  # `home`: the workspace's
         self._counters = {one.counter: one for one in counters}
         self._open: dict[tuple[str, str, str], _Open] = {}  # by what a budget goes by, the last that was met
         self.news: list[
@@ -113,7 +114,7 @@ class Purse:
         key = budget.name, budget.currency, budget.every
         found = self._open.get(key)
         if found is None or not found.period.begins <= at < found.period.until:
-            period = period_of(budget.every, at, self._policy.zone)
+            period = period_of(budget.every, at, self._zone)
             name = counter_name(budget, period)
             counter = self._counters.setdefault(name, Counter(name, period.until))
             found = self._open[key] = _Open(period, counter, budget.micros)
@@ -143,12 +144,13 @@ async def purse(
     tx: Transaction, world: World, workspace_id: int, now: int, *, hold: bool = True
 ) -> Purse | None:
     """What may be spent; None where there is no budget. With `hold` nobody else plans until the commit."""
-    policy: Budgets = world.policies.of(workspace_id).budgets
+    policies = world.policies.of(workspace_id)
+    policy: Budgets = policies.budgets
     if not policy.budgets:
         return None
     if hold:
         await store.hold(tx, workspace_id)
-    return Purse(policy, await store.running(tx, workspace_id, now), now)
+    return Purse(policy, await store.running(tx, workspace_id, now), now, policies.zone)
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -161,11 +163,12 @@ class Standing(msgspec.Struct, frozen=True):
 
 async def standings(tx: Transaction, world: World, workspace_id: int, now: int) -> list[Standing]:
     """The budgets of a workspace, in the order of its policy."""
-    policy: Budgets = world.policies.of(workspace_id).budgets
+    policies = world.policies.of(workspace_id)
+    policy: Budgets = policies.budgets
     counters = {one.counter: one for one in await store.running(tx, workspace_id, now)}
     found = []
     for budget in policy.budgets:
-        period = period_of(budget.every, now, policy.zone)
+        period = period_of(budget.every, now, policy.zone or policies.zone)
         name = counter_name(budget, period)
         found.append(Standing(budget, period, counters.get(name) or Counter(name, period.until)))
     return found

@@ -13,6 +13,7 @@ import msgspec
 
 from angarium.accounts import audit
 from angarium.accounts import policies_store as store
+from angarium.accounts import store as accounts
 from angarium.accounts.policies_store import Policy
 from angarium.accounts.sessions import SignIn
 from angarium.content.approval import Approvals
@@ -78,10 +79,11 @@ class Policies(msgspec.Struct, frozen=True):
     caps: Caps = Caps()
     reachability: Reachability = Reachability()
     campaigns: CampaignPolicy = CampaignPolicy()
-    people: PeoplePolicies = NO_PEOPLE_POLICIES  # the four above together
+    zone: str = "UTC"  # the workspace's
+    people: PeoplePolicies = NO_PEOPLE_POLICIES  # what is asked of people, together
 
     def __post_init__(self) -> None:
-        together = PeoplePolicies(self.consent, self.quiet_hours, self.caps, self.reachability)
+        together = PeoplePolicies(self.consent, self.quiet_hours, self.caps, self.reachability, self.zone)
         if together != self.people:
             msgspec.structs.force_setattr(self, "people", together)
 
@@ -120,12 +122,17 @@ class AtHand:
         wanted = list(workspace_ids)
         found = await self._ground.db.read(store.in_force, wanted)
         recalled = await self._ground.db.read(versions.recalled, wanted)
+        zones = await self._ground.db.read(accounts.time_zones, wanted)
         by_workspace: dict[int, dict[str, Any]] = {workspace_id: {} for workspace_id in wanted}
         for one in found:
             if one.kind in KINDS:
                 by_workspace[one.workspace_id][one.kind.replace("-", "_")] = read(one)
         self._by_workspace |= {
-            workspace_id: Policies(**documents, recalled=recalled.get(workspace_id, frozenset()))
+            workspace_id: Policies(
+                **documents,
+                recalled=recalled.get(workspace_id, frozenset()),
+                zone=zones.get(workspace_id, "UTC"),
+            )
             for workspace_id, documents in by_workspace.items()
         }
 

@@ -136,8 +136,9 @@ def _render(case: Case, channel: Channel, contact: Contact, public_url: str) -> 
     values = {**case.wording.variables, "contact": contact_values(contact)}
     if case.unsubscribe_url:
         values[VARIABLE] = case.unsubscribe_url
+    zone = contact.known_zone or case.permissions.policies.zone
     try:
-        return fit(variant, say(variant, values, locale, contact.time_zone, public_url), channel)
+        return fit(variant, say(variant, values, locale, zone, public_url), channel)
     except wording_rules.NotRendered as error:
         return Unworded(str(error), error.problems)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, func, insert, select, update
 
 from angarium.accounts.reach import WHOLE, Reach, read, written
-from angarium.storage.bulk import Statement
+from angarium.storage.bulk import Statement, among
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Blob, Id, Instant, Words, metadata
 
@@ -19,6 +20,7 @@ workspace = Table(
     Column("name", Words, nullable=False),
     Column("currency", Words, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("time_zone", Words, nullable=False),
     PrimaryKeyConstraint("workspace_id"),
     Index("workspace_name", "name", unique=True),
     sqlite_with_rowid=False,
@@ -51,6 +53,7 @@ class Workspace(msgspec.Struct, frozen=True):
     name: str
     currency: str
     created_at: int
+    time_zone: str = "UTC"  # IANA: where its days begin
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -72,6 +75,7 @@ _workspace_columns = [
     workspace.c.name,
     workspace.c.currency,
     workspace.c.created_at,
+    workspace.c.time_zone,
 ]
 _key_columns = [
     api_key.c.id,
@@ -88,6 +92,19 @@ _key_here = api_key.c.workspace_id == bindparam("workspace_id")
 
 _insert_workspace = Statement(insert(workspace))
 _workspaces = Statement(select(*_workspace_columns).order_by(workspace.c.workspace_id))
+_workspace = Statement(
+    select(*_workspace_columns).where(workspace.c.workspace_id == bindparam("workspace_id"))
+)
+_time_zones = Statement(
+    select(workspace.c.workspace_id, workspace.c.time_zone).where(
+        among(workspace.c.workspace_id, "workspace_ids")
+    )
+)
+_move = Statement(
+    update(workspace)
+    .where(workspace.c.workspace_id == bindparam("workspace_id"))
+    .values(time_zone=bindparam("zone"))
+)
 _insert_key = Statement(insert(api_key))
 _key_by_hash = Statement(
     select(*_key_columns).where(_key_here, api_key.c.secret_hash == bindparam("secret_hash"))
@@ -124,7 +141,25 @@ async def add_workspace(tx: Transaction, new: Workspace) -> None:
         name=new.name,
         currency=new.currency,
         created_at=new.created_at,
+        time_zone=new.time_zone,
     )
+
+
+async def workspace_of(tx: Transaction, workspace_id: int) -> Workspace | None:
+    """One workspace."""
+    row = await tx.row(_workspace, workspace_id=workspace_id)
+    return None if row is None else Workspace(*row)
+
+
+async def time_zones(tx: Transaction, workspace_ids: Sequence[int]) -> dict[int, str]:
+    """Where workspaces are."""
+    rows = await tx.rows(_time_zones, workspace_ids=list(workspace_ids))
+    return {row[0]: row[1] for row in rows}
+
+
+async def move(tx: Transaction, workspace_id: int, time_zone: str) -> None:
+    """Let a workspace live in another zone."""
+    await tx.execute(_move, workspace_id=workspace_id, zone=time_zone)
 
 
 async def workspaces(tx: Transaction) -> list[Workspace]:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from angarium.contacts.choice import first_of
 from angarium.contacts.likeness import BEGINS
 from angarium.contacts.newcomers import contact_cells
+from angarium.contacts.places import known_zone
 from angarium.contacts.store import activity, index, reachability
 from angarium.core.values import Address, AddressKind, Json, Standing
 from angarium.storage.bulk import BulkInsert, Statement, among
@@ -113,10 +114,15 @@ class Contact(msgspec.Struct, frozen=True, gc=False):  # what it holds is JSON: 
             return next((one for one in self.addresses if one.kind is kind and one.value == value), None)
         return first_of(self.addresses, kind)
 
+    @property
+    def known_zone(self) -> str:
+        """Its time zone; empty where nothing tells it."""
+        return known_zone(self.time_zone, self.time_zone_is_guess)
+
     def standing(self) -> Standing:
         """What is known against telling this contact something."""
         listed = any(a.operator_blacklist for a in self.addresses)
-        return Standing(self.opted_out, listed, self.time_zone, self.country, self.opted_in)
+        return Standing(self.opted_out, listed, self.known_zone, self.country, self.opted_in)
 
 
 CONTACT_COLUMNS = (
@@ -239,6 +245,7 @@ _standings = Statement(
         contact.c.country,
         contact.c.opted_in,
         _has_list,
+        contact.c.time_zone_is_guess,
     ).where(_here, among(contact.c.id, "ids"))
 )
 _blacklisted = Statement(
@@ -332,7 +339,7 @@ async def standings(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> d
         row[0]: Standing(
             _scopes(row[1]),
             row[0] in blacklisted,
-            row[2],
+            known_zone(row[2], bool(row[6])),
             row[3],
             _scopes(row[4]),
             row[5] is not None,

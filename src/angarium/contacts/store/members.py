@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import bindparam, select
 
 from angarium.contacts.choice import first_of
+from angarium.contacts.places import known_zone
 from angarium.contacts.store import address, addresses_of, contact
 from angarium.core.values import AddressKind
 from angarium.storage.bulk import Statement, among
@@ -29,7 +30,11 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 
 
 _here = contact.c.workspace_id == bindparam("workspace_id")
-_time_zones = Statement(select(contact.c.id, contact.c.time_zone).where(_here, among(contact.c.id, "ids")))
+_time_zones = Statement(
+    select(contact.c.id, contact.c.time_zone, contact.c.time_zone_is_guess).where(
+        _here, among(contact.c.id, "ids")
+    )
+)
 _places = Statement(
     select(contact.c.id, contact.c.locale, contact.c.time_zone, contact.c.country)
     .where(contact.c.workspace_id == bindparam("workspace_id"), among(contact.c.id, "ids"))
@@ -64,6 +69,6 @@ async def members(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> lis
 
 
 async def time_zones(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> dict[int, str]:
-    """Where the contacts of these ids are."""
+    """Where the contacts of these ids are; an empty text where nothing tells."""
     rows = await tx.rows(_time_zones, workspace_id=workspace_id, ids=list(ids))
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: known_zone(row[1], bool(row[2])) for row in rows}

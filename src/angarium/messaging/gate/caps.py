@@ -34,7 +34,7 @@ def caps(facts: Facts, now: int) -> Verdict:
     rules = facts.policies.caps.rules
     if not rules or facts.message_class is MessageClass.OTP:
         return ALLOW
-    channel, zone = facts.line.channel, facts.standing.time_zone
+    channel, zone = facts.line.channel, facts.zone
     fitting = [one for one in rules if one.covers(facts.message_class, channel)]
     over = [found for one in fitting if (found := _over(one, facts, zone, now)) is not None]
     if not over:

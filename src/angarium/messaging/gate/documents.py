@@ -215,6 +215,7 @@ class PeoplePolicies(msgspec.Struct, frozen=True):
     quiet_hours: QuietHours = QuietHours()
     caps: Caps = Caps()
     reachability: Reachability = Reachability()
+    zone: str = "UTC"  # the workspace's, for people of whom nobody knows where they are
 
 
 NONE = PeoplePolicies()

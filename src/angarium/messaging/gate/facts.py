@@ -86,6 +86,11 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     remembered: Remembered | None = None  # asked for when a step is begun that is not the last
 
     @property
+    def zone(self) -> str:
+        """Whose clocks count: the contact's, else the workspace's."""
+        return self.standing.time_zone or self.policies.zone
+
+    @property
     def contact_at(self) -> str:
         """Where the contact is changed."""
         return f"/v1/contacts/{ids.show('contact', self.contact_id)}"

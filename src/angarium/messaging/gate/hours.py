@@ -15,7 +15,7 @@ def line_hours(facts: Facts, now: int) -> Verdict:
     line, hours = facts.line, facts.line.hours
     if hours is None or facts.message_class not in hours.classes:
         return ALLOW
-    zone = facts.standing.time_zone if hours.zone == "contact" else hours.zone
+    zone = facts.zone if hours.zone == "contact" else hours.zone
     return _within(hours, zone, f"The line {line.name} sends", ("line-hours", line.set_at), facts, now)
 
 
@@ -24,7 +24,7 @@ def step_hours(facts: Facts, now: int) -> Verdict:
     if facts.hours is None:
         return ALLOW
     rule = "step-hours", f"steps[{facts.step}].hours"
-    return _within(facts.hours, facts.standing.time_zone, f"Step {facts.step + 1} goes", rule, facts, now)
+    return _within(facts.hours, facts.zone, f"Step {facts.step + 1} goes", rule, facts, now)
 
 
 def _within(hours: Window, zone: str, who: str, rule: tuple[str, str], facts: Facts, now: int) -> Verdict:

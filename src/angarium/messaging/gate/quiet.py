@@ -25,7 +25,7 @@ def quiet_hours(facts: Facts, now: int) -> Verdict:
     if not rules or facts.message_class is MessageClass.OTP:
         return ALLOW
     fitting = tuple(one for one in rules if _fits(one, facts.message_class, facts.standing.country))
-    zone = facts.standing.time_zone
+    zone = facts.zone
     rule = next((one for one in fitting if quiet_until(one, zone, now) is not None), None)
     if rule is None:
         return ALLOW

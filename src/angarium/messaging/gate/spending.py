@@ -39,13 +39,13 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The budgets of a workspace, and the zone of their days and months."""
+    """The budgets of a workspace, and the zone of their days and months: empty, the workspace's own."""
 
-    zone: str = "UTC"
+    zone: str = ""
     budgets: Annotated[tuple[Budget, ...], Meta(max_length=BUDGETS_MAX)] = ()
 
     def __post_init__(self) -> None:
-        if not is_zone(self.zone):
+        if self.zone and not is_zone(self.zone):
             raise ValueError(f"{self.zone[:64]!r} is not a time zone, such as Asia/Tehran")
         names = [one.name for one in self.budgets]
         for name in names:

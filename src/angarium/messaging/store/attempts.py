@@ -183,6 +183,7 @@ _fell_back = exists(
         _later.c.workspace_id == bindparam("workspace_id"),
         _later.c.message_id == attempt.c.message_id,
         _later.c.step > attempt.c.step,
+        _later.c.submitted_at.is_not(None),  # one that was taken back in time is none
     )
 )
 
@@ -215,25 +216,26 @@ _by_step = Statement(
     .group_by(attempt.c.step, attempt.c.channel, attempt.c.line_id)
     .order_by(attempt.c.step, attempt.c.channel, attempt.c.line_id)
 )
-_hour: ColumnElement[int] = literal_column(str(3_600 * MICROS))
+QUARTER = 900 * MICROS  # an hour begins with one in every zone: they are off UTC by so many of them
+_quarter: ColumnElement[int] = literal_column(str(QUARTER))
 
 
-def _by_hour(column: Any) -> Statement:
-    hour = (column - column % _hour).label("hour")
+def _by_quarter(column: Any) -> Statement:
+    quarter = (column - column % _quarter).label("quarter")
     return Statement(
-        select(hour, func.count())
+        select(quarter, func.count())
         .join(
             message,
             (message.c.workspace_id == attempt.c.workspace_id) & (message.c.id == attempt.c.message_id),
         )
         .where(_here, message.c.label == bindparam("label"), message.c.label != "", column.is_not(None))
-        .group_by(hour)
-        .order_by(hour)
+        .group_by(quarter)
+        .order_by(quarter)
     )
 
 
-_delivered_by_hour = _by_hour(attempt.c.delivered_at)
-_read_by_hour = _by_hour(attempt.c.read_at)
+_delivered_by_quarter = _by_quarter(attempt.c.delivered_at)
+_read_by_quarter = _by_quarter(attempt.c.read_at)
 
 
 async def insert(tx: Transaction, attempts: Sequence[Attempt]) -> None:
@@ -389,12 +391,12 @@ async def by_step(tx: Transaction, workspace_id: int, label: str) -> list[StepTo
     return [StepTotals(*row) for row in await tx.rows(_by_step, workspace_id=workspace_id, label=label)]
 
 
-async def by_hour(tx: Transaction, workspace_id: int, label: str) -> dict[int, tuple[int, int]]:
-    """How much of a label was delivered and how much was read in each hour, by its beginning, UTC."""
+async def by_quarter(tx: Transaction, workspace_id: int, label: str) -> dict[int, tuple[int, int]]:
+    """How much of a label was delivered, and how much read, in each quarter of an hour, by its beginning."""
     asked = {"workspace_id": workspace_id, "label": label}
-    delivered = {row[0]: row[1] for row in await tx.rows(_delivered_by_hour, **asked)}
-    read_ = {row[0]: row[1] for row in await tx.rows(_read_by_hour, **asked)}
-    return {hour: (delivered.get(hour, 0), read_.get(hour, 0)) for hour in sorted({*delivered, *read_})}
+    delivered = {row[0]: row[1] for row in await tx.rows(_delivered_by_quarter, **asked)}
+    read_ = {row[0]: row[1] for row in await tx.rows(_read_by_quarter, **asked)}
+    return {one: (delivered.get(one, 0), read_.get(one, 0)) for one in sorted({*delivered, *read_})}
 
 
 def read(row: Row) -> Attempt:
