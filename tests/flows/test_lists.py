@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -9,12 +11,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from python_calamine import CalamineWorkbook
 
 from angarium.campaigns import flows as campaigns
-from angarium.campaigns import forecast
+from angarium.campaigns import forecast, recipients
 from angarium.campaigns import people as whom
 from angarium.campaigns.store import members as member_store
 from angarium.contacts import flows as contacts
+from angarium.contacts.exports.writer import Job, write
 from angarium.contacts.imports import flows, store
 from angarium.contacts.imports.flows import Imports
 from angarium.contacts.imports.mapping import Mapping
@@ -273,3 +277,34 @@ async def test_a_list_over_the_api_and_a_test_in_the_words_of_its_first_row(
         (attempt,) = await send.claim(house.world, line, 1, 10)
         assert (attempt.address, b"A7 is on its way" in attempt.content) == ("+380441234569", True)
         assert (await desk.mine.ask("DELETE", path)).json["type"].endswith("in-use")
+
+
+async def test_the_columns_of_the_file_stand_beside_what_became_of_each(clerk: Clerk, tmp_path: Path) -> None:
+    world, workspace_id = clerk.relay.world, clerk.relay.workspace_id
+    columns = [*COLUMNS[:2], {**COLUMNS[2], "kind": "number"}]
+    rows = "phone,who,due\n+380500000001,=1+1,120.50\n+380500000002,سارا 王小明,7\n"
+    shown = await clerk.bring(rows, columns=columns)
+    assert await clerk.start_import(shown) == "done"
+    campaign_id = await clerk.begin(**of(shown))
+    await clerk.run(campaign_id)
+    assert len(await clerk.texts()) == 2
+    asked = (world, workspace_id, campaign_id, recipients.Wanted())
+    found = await clerk.db.read(recipients.page, *asked, 0, 10)
+    said = [{"name": "=1+1", "amount": 120.5}, {"name": "سارا 王小明", "amount": 7}]
+    assert [one.variables for one in found.recipients] == said
+    told = {"campaign": ids.show("campaign", campaign_id), "states": ["sent"]}
+    again = await clerk.begin(**of(shown) | {"of_import": None, "of_campaign": told})
+    await clerk.run(again)
+    for one in (campaign_id, again):
+        pieces = [piece async for piece in recipients.as_csv(world, workspace_id, one, recipients.Wanted())]
+        table = list(csv.DictReader(io.StringIO("".join(pieces).removeprefix("\ufeff"))))
+        cells = [(row["variables.name"], row["variables.amount"], row["name"]) for row in table]
+        assert cells == [("'=1+1", "120.5", ""), ("سارا 王小明", "7", "")]
+        about, files = msgspec.json.encode(recipients.About(one)).decode(), recipients.Files(world)
+        heads = await files.columns(workspace_id, about)
+        assert heads == (*recipients.COLUMNS, "variables.name", "variables.amount")
+        frames = [msgspec.msgpack.encode(page) async for page in files.pages(workspace_id, about)]
+        job = Job(str(tmp_path / "who.xlsx"), "xlsx", heads, title=files.title, is_table=True)
+        assert write(job, iter(frames)).rows == 2
+        _, *sheet = CalamineWorkbook.from_path(job.path).get_sheet_by_index(0).to_python()
+        assert [row[-2:] for row in sheet] == [["=1+1", 120.5], ["سارا 王小明", 7]]

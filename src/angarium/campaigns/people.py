@@ -51,6 +51,7 @@ class SettledMembers(msgspec.Struct, frozen=True, tag="members"):
 
     campaign_id: int
     states: tuple[str, ...]
+    columns: tuple[str, ...] = ()  # of variables that members may have of their own, as their file has them
 
 
 class SettledAudience(msgspec.Struct, frozen=True, tag="audience"):
@@ -63,9 +64,16 @@ class SettledList(msgspec.Struct, frozen=True, tag="list"):
     """The list of an import, as a run keeps it."""
 
     import_id: int
+    columns: tuple[str, ...] = ()  # the same
 
 
 People = SettledAudience | SettledMembers | SettledList
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """As much of what a run keeps as is needed here."""
+
+    people: People
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -90,11 +98,12 @@ async def settle(tx: Transaction, workspace_id: int, asked: Asked, now: int) -> 
 
 async def _settle_members(tx: Transaction, workspace_id: int, of: OfCampaign) -> People:
     campaign_id = _named("campaign", of.campaign)
-    if await store.by_id(tx, workspace_id, campaign_id) is None:
+    found = await store.by_id(tx, workspace_id, campaign_id)
+    if found is None:
         remedy = "GET /v1/campaigns lists them"
         wrong = FieldProblem("of_campaign.campaign", "no such campaign", remedy, shown(of.campaign))
         raise all_invalid("The campaign is not valid", (wrong,))
-    return SettledMembers(campaign_id, of.states)
+    return SettledMembers(campaign_id, of.states, columns_of(found.frozen))
 
 
 async def _settle_list(tx: Transaction, workspace_id: int, of: OfImport) -> People:
@@ -110,7 +119,8 @@ async def _settle_list(tx: Transaction, workspace_id: int, of: OfImport) -> Peop
     elif not await lists.page(tx, workspace_id, import_id, 0, 1):
         problem, remedy = "has nobody on its list", "import it again; a list is kept for 30 days"
     else:
-        return SettledList(import_id)
+        named = [one.name for one in found[1].columns if one.to == "variable"]
+        return SettledList(import_id, tuple(dict.fromkeys(named)))
     wrong = FieldProblem("of_import.import", problem, remedy, shown(of.file))
     raise all_invalid("The campaign is not valid", (wrong,))
 
@@ -121,6 +131,12 @@ def _named(kind: str, text: str) -> int:
         return ids.read(kind, text)
     except ValueError:
         return 0
+
+
+def columns_of(frozen: str) -> tuple[str, ...]:
+    """The variables that members may have of their own, by what a run keeps; none before it has begun."""
+    people = msgspec.json.decode(frozen, type=_Kept).people if frozen else None
+    return people.columns if isinstance(people, SettledList | SettledMembers) else ()
 
 
 async def window(tx: Transaction, workspace_id: int, people: People, after: int) -> Window:

@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 
+from angarium.campaigns.people import columns_of
+from angarium.campaigns.store import campaigns
 from angarium.campaigns.store import recipients as store
 from angarium.campaigns.store.recipients import Glance, Recipient
 from angarium.contacts import store as contacts
-from angarium.contacts.exports.table import Cell
+from angarium.contacts.exports.table import Cell, value_of
+from angarium.contacts.imports.store import lists
 from angarium.contacts.store import Contact
 from angarium.core import ids
-from angarium.core.values import amount_text
+from angarium.core.values import Json, amount_text
 from angarium.messaging.report import best_of, cell, csv_text, time_text
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import links as link_store
@@ -68,6 +71,7 @@ class RecipientShown(msgspec.Struct, frozen=True, kw_only=True):
     clicked_at: str
     cost: str
     currency: str
+    variables: Json  # of its own: what a file said of it
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -77,7 +81,8 @@ class Piece(msgspec.Struct, frozen=True):
     after: int | None
 
 
-COLUMNS = RecipientShown.__struct_fields__
+COLUMNS = RecipientShown.__struct_fields__[:-1]  # then a column for each variable of the file
+VARIABLE = "variables."  # what such a column's name begins with
 
 
 async def page(
@@ -158,21 +163,45 @@ def _shown(
         clicked_at=time_text(visited.clicked_at),
         cost=amount_text(one.cost_micros or 0),
         currency=one.currency or "",
+        variables=lists.variables(one.variables),
     )
+
+
+async def variables_of(tx: Transaction, workspace_id: int, campaign_id: int) -> tuple[str, ...]:
+    """The variables that members may have of their own, in the order of the file's columns."""
+    one = await campaigns.by_id(tx, workspace_id, campaign_id)
+    return columns_of(one.frozen) if one else ()
+
+
+def heads(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of a file of recipients, with these variables."""
+    return (*COLUMNS, *(VARIABLE + name for name in names))
+
+
+def cells(one: RecipientShown, names: tuple[str, ...]) -> list[Cell]:
+    """A recipient as a row of a file."""
+    return [*msgspec.structs.astuple(one)[:-1], *(value_of(one.variables.get(name)) for name in names)]
 
 
 class Files:
     """Recipients as rows of files: for the room of exports, which writes them."""
 
     title = "Recipients"
-    columns = COLUMNS
 
     def __init__(self, world: World) -> None:
         self._world = world
 
+    async def columns(self, workspace_id: int, about: str) -> tuple[str, ...]:
+        """Those of every campaign, and one for each variable of its file."""
+        return heads(await self._names(workspace_id, msgspec.json.decode(about, type=About)))
+
+    async def _names(self, workspace_id: int, asked: About) -> tuple[str, ...]:
+        return await self._world.ground.db.read(variables_of, workspace_id, asked.campaign_id)
+
     async def pages(self, workspace_id: int, about: str) -> AsyncIterator[list[list[Cell]]]:
         """All that were asked for, a page at a time."""
         asked = msgspec.json.decode(about, type=About)
+        names = await self._names(workspace_id, asked)
         after: int | None = 0
         while after is not None:
             piece = await self._world.ground.db.read(
@@ -180,20 +209,21 @@ class Files:
             )
             after = piece.after
             if piece.recipients:
-                yield [list(msgspec.structs.astuple(one)) for one in piece.recipients]
+                yield [cells(one, names) for one in piece.recipients]
 
 
 async def as_csv(world: World, workspace_id: int, campaign_id: int, wanted: Wanted) -> AsyncIterator[str]:
     """All of them as CSV, a page at a time; the byte-order mark tells a spreadsheet that it is UTF-8."""
-    yield "\ufeff" + csv_text([COLUMNS])
+    names = await world.ground.db.read(variables_of, workspace_id, campaign_id)
+    yield "\ufeff" + csv_text([heads(names)])
     after: int | None = 0
     while after is not None:
         piece = await world.ground.db.read(page, world, workspace_id, campaign_id, wanted, after, PAGE)
         after = piece.after
         if piece.recipients:
-            yield csv_text([row(one) for one in piece.recipients])
+            yield csv_text([row(one, names) for one in piece.recipients])
 
 
-def row(one: RecipientShown) -> tuple[object, ...]:
-    """A recipient as the cells of a file."""
-    return tuple(cell(value) if isinstance(value, str) else value for value in msgspec.structs.astuple(one))
+def row(one: RecipientShown, names: tuple[str, ...]) -> tuple[object, ...]:
+    """A recipient as a row of CSV, in which no cell is taken for a formula."""
+    return tuple(cell(value) if isinstance(value, str) else value for value in cells(one, names))

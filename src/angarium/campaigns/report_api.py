@@ -83,6 +83,7 @@ RECIPIENT_EXAMPLE = RecipientShown(
     clicked_at="2026-12-01T08:10:31.000Z",
     cost="0.03",
     currency="EUR",
+    variables={"amount": 120.5},
 )
 
 
@@ -132,8 +133,8 @@ async def report_instead(request: Call) -> JsonAnswer:
     "GET /v1/campaigns/{campaign_id}/recipients",
     Operation(
         summary="Who got what in a campaign",
-        detail="In the order of contacts. With a filter a page may be short, or empty, though others follow: "
-        "go on while there is a `next`.",
+        detail="In the order of contacts. `variables` are a member's own, from the row of a file. "
+        "With a filter a page may be short, or empty, though others follow: go on while there is a `next`.",
         scope="messages:read",
         asks=RECIPIENTS,
         gives=Page[RecipientShown],
@@ -157,6 +158,7 @@ async def list_recipients(request: Call) -> JsonAnswer:
     "GET /v1/campaigns/{campaign_id}/recipients.csv",
     Operation(
         summary="Who got what in a campaign, as CSV",
+        detail="With a column `variables.…` for each variable of the campaign's file.",
         scope="messages:read",
         asks=FILE,
         gives=str,

@@ -31,6 +31,7 @@ class Recipient(msgspec.Struct, frozen=True):
     cost_micros: int | None
     currency: str | None
     created_at: int | None
+    variables: str  # of its own, JSON; empty: none
 
 
 class Glance(msgspec.Struct, frozen=True, gc=False):
@@ -101,6 +102,7 @@ _these = Statement(
         message.c.cost_micros,
         message.c.currency,
         message.c.created_at,
+        _member.c.variables,
     )
     .select_from(_with_message)
     .where(*_of_campaign, among(_member.c.contact_id, "contact_ids"))

@@ -53,7 +53,9 @@ class Source(Protocol):
     """A room above that has rows for files."""
 
     title: str  # of the sheets of a workbook
-    columns: tuple[str, ...]
+
+    async def columns(self, workspace_id: int, about: str) -> tuple[str, ...]:
+        """The names of its columns."""
 
     def pages(self, workspace_id: int, about: str) -> AsyncIterator[Sequence[Sequence[Cell]]]:
         """Its rows, a page at a time; the first cell of a row says which it is."""

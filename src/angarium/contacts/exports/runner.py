@@ -99,7 +99,7 @@ class Exporter:
     async def _job(self, workspace_id: int, wanted: Order, path: str) -> Job:
         if wanted.source:
             source = self._exports.sources[wanted.source]
-            columns, title = source.columns, source.title
+            columns, title = await source.columns(workspace_id, wanted.about), source.title
         else:
             columns, title = await flows.columns_of(self._ground, workspace_id, wanted), "Contacts"
         made = bool(wanted.source)
