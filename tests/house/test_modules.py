@@ -271,14 +271,7 @@ SQL = re.compile(
 STORES = ("storage/*", "*/store.py", "*/store/*", "*/*_store.py")
 EDGES = ("web/*", "*/api.py", "*/*_api.py", "*/edge.py", "*/pages.py", "assembly.py")
 HOME_OF = {  # a library is met in one place, so that it can be changed in one place
-    "aiohttp": (
-        "protocols/http.py",
-        "simulators/*",
-        "client.py",
-        "processes.py",
-        "demo/*",
-        "drill/*",
-    ),
+    "aiohttp": ("protocols/http.py", "simulators/*", "client.py", "processes.py", "demo/*", "drill/*"),
     "aiosmtpd": ("protocols/smtp.py", "simulators/*"),
     "aiosmtplib": ("protocols/smtp.py",),
     "alembic": ("storage/*",),

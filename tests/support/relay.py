@@ -54,6 +54,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "text_template": "plain",
         "text_variable": "text",
     },
+    "whatsapp_cloud": {
+        "phone_number_id": "1234567890",
+        "access_token": "token",
+        "app_secret": "app-secret",
+        "verify_token": "word",
+    },
     "viber_business": {"api_key": "k", "sender": "Shop"},
     "smpp": {
         "host": "127.0.0.1",
