@@ -156,6 +156,8 @@ ADDRESS_COLUMNS = (
     "place",
     "created_at",
 )
+NOTHING: frozenset[str] = frozenset()
+KINDS = {one.value: one for one in AddressKind}  # quicker than to call it
 _shown = [contact.c[name] for name in CONTACT_COLUMNS[1:] if name not in ("sought", "begins")]
 _here = contact.c.workspace_id == bindparam("workspace_id")
 
@@ -416,32 +418,32 @@ async def addresses_of(
     """The addresses of each of these contacts, in the order in which they were given."""
     found: dict[int, list[Address]] = {contact_id: [] for contact_id in contact_ids}
     for row in await tx.rows(_addresses_of, workspace_id=workspace_id, contact_ids=contact_ids):
-        found[row[0]].append(Address(AddressKind(row[1]), row[2], bool(row[3]), bool(row[4]), *row[5:]))
+        found[row[0]].append(Address(KINDS[row[1]], row[2], bool(row[3]), bool(row[4]), *row[5:]))
     return found
 
 
 def _read(row: Row, addresses: list[Address]) -> Contact:
     return Contact(
-        id=row[0],
-        external_id=row[1],
-        name=row[2],
-        locale=row[3],
-        time_zone=row[4],
-        locale_is_guess=bool(row[5]),
-        time_zone_is_guess=bool(row[6]),
-        country=row[7],
-        fields=msgspec.json.decode(row[8]),
-        tags=tuple(msgspec.json.decode(row[9])),
-        opted_out=_scopes(row[10]),
-        opted_in=_scopes(row[11]),
-        created_at=row[12],
-        updated_at=row[13],
-        addresses=tuple(addresses),
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        msgspec.json.decode(row[8]),
+        () if row[9] == "[]" else tuple(msgspec.json.decode(row[9])),
+        _scopes(row[10]),
+        row[12],
+        row[13],
+        tuple(addresses),
+        bool(row[5]),
+        bool(row[6]),
+        row[7],
+        _scopes(row[11]),
     )
 
 
 def _scopes(text: str) -> frozenset[str]:
-    return frozenset() if text == "[]" else frozenset(msgspec.json.decode(text))
+    return NOTHING if text == "[]" else frozenset(msgspec.json.decode(text))
 
 
 _encode = msgspec.json.Encoder().encode
