@@ -248,7 +248,7 @@ def _once(columns: tuple[str, ...], key: tuple[str, ...]) -> Callable[[Sequence[
     of_row = itemgetter(*(columns.index(name) for name in key))
 
     def check(rows: Sequence[Values]) -> None:
-        if len({of_row(row) for row in rows}) != len(rows):
+        if len(set(map(of_row, rows))) != len(rows):
             raise ValueError(f"a bulk write names a row once; the same {key} came twice")
 
     return check
