@@ -9,6 +9,7 @@ import "./confirm.js";
 import "./copy.js";
 import "./order.js";
 import "./charts.js";
+import "./pick.js";
 import "./upload.js";
 import "./toasts.js";
 import "./passkey.js";

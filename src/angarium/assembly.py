@@ -34,6 +34,7 @@ from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
 from angarium.contacts import fields_api as contact_fields
+from angarium.contacts import pages as contact_pages
 from angarium.contacts import segments_api as segments
 from angarium.contacts.exports import api as exports_api
 from angarium.contacts.exports.flows import Exports
@@ -161,6 +162,7 @@ HANDLERS = [
     *account_pages.HANDLERS,
     *pages.HANDLERS,
     *unknowns_pages.HANDLERS,
+    *contact_pages.HANDLERS,
     *uses_api.HANDLERS,
 ]
 

@@ -77,6 +77,20 @@ async def _page(
     return [there[one] for one in ids_]
 
 
+async def newest(
+    tx: Transaction, workspace_id: int, before: int, limit: int, wanted: Wanted, search: str = ""
+) -> list[int]:
+    """The ids of contacts that fit, the newest first, below one of them; `search` as for `page`."""
+    if search:
+        exactly = await _named(tx, workspace_id, search)
+        if exactly:
+            return sorted((one for one in exactly if one < before), reverse=True)
+        wanted = msgspec.structs.replace(wanted, name=as_sought(search))
+        if not wanted.name:
+            return []
+    return await listing.ids(tx, workspace_id, wanted, before, limit, newest=True)
+
+
 async def _named(tx: Transaction, workspace_id: int, text: str) -> set[int]:
     """The contacts whose external_id or address this is, whatever its kind."""
     addresses = set()

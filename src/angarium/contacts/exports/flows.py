@@ -113,6 +113,17 @@ async def _new(exports: Exports, workspace_id: int, actor: str, kept: Order) -> 
     )
 
 
+async def begin(exports: Exports, workspace_id: int, one: Export) -> None:
+    """Write down an export that was asked for, and have it written."""
+
+    async def work(tx: Transaction) -> None:
+        await store.insert(tx, workspace_id, one)
+        await note(tx, workspace_id, one, one.created_at)
+
+    await exports.ground.db.run(work)
+    exports.ground.fabric.wake(TOPIC)
+
+
 async def get(exports: Exports, workspace_id: int, export_id: int) -> Export:
     """One export; a Problem when there is none."""
     found = await exports.ground.db.read(store.get, workspace_id, export_id)

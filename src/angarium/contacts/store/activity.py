@@ -109,6 +109,12 @@ _activity_of = Statement(
         contact_activity.c.contact_id == bindparam("contact_id"),
     )
 )
+_activity_of_many = Statement(
+    select(contact_activity.c.contact_id, *_parts).where(
+        contact_activity.c.workspace_id == bindparam("workspace_id"),
+        among(contact_activity.c.contact_id, "contact_ids"),
+    )
+)
 _kept = Statement(
     select(contact_index.c.contact_id, *(contact_index.c[name] for name in _EVENTS), *_parts)
     .outerjoin(
@@ -250,6 +256,27 @@ async def of_contact(tx: Transaction, workspace_id: int, contact_id: int) -> lis
     asked = {"workspace_id": workspace_id, "events": list(events), "contact_ids": [contact_id]}
     mentions = await tx.rows(_mentions_of, **asked, topics=list(known))
     return found + [Done(events[row[0]], known[row[1]], row[3], Tally(*row[4:])) for row in mentions]
+
+
+async def of_contacts(
+    tx: Transaction, workspace_id: int, contact_ids: Sequence[int], about: Collection[int] = ()
+) -> dict[int, list[Done]]:
+    """What is known of contacts by class and channel, and of these topics, by their numbers."""
+    found: dict[int, list[Done]] = {one: [] for one in contact_ids}
+    classes = {number: one for one, number in CLASSES.items()}
+    asked = {"workspace_id": workspace_id, "contact_ids": sorted(found)}
+    for contact_id, *parts in await tx.rows(_activity_of_many, **asked) if found else []:
+        found[contact_id] += [
+            Done(event, Topic(classes[number]), channel, tally)
+            for event, kept in zip(EVENTS, parts, strict=True)
+            for (number, channel), tally in unpacked(kept).items()
+        ]
+    if about and found:
+        events = {number: one for one, number in EVENTS.items()}
+        known = {number: topic for topic, number in (await topics(tx, workspace_id)).items()}
+        for row in await tx.rows(_mentions_of, **asked, events=list(events), topics=sorted(about)):
+            found[row[2]].append(Done(events[row[0]], known[row[1]], row[3], Tally(*row[4:])))
+    return found
 
 
 async def forget(tx: Transaction, workspace_id: int, contact_ids: Sequence[int]) -> None:

@@ -51,25 +51,22 @@ _tag = {
 }
 
 
-def _along_ids(dialect: str) -> Any:
-    return (
-        select(contact.c.id)
-        .where(_here, contact.c.id > bindparam("after"), _of_kind, _tag[dialect])
-        .order_by(contact.c.id)
-        .limit(bindparam("limit"))
-    )
+def _along_ids(dialect: str, *, newest: bool = False) -> Any:
+    return _from(contact.c.id, select(contact.c.id).where(_here, _of_kind, _tag[dialect]), newest=newest)
 
 
-def _by_name(dialect: str) -> Any:
+def _by_name(dialect: str, *, newest: bool = False) -> Any:
     among_these = _between(dialect, contact.c.begins, "lowest", "highest")
     begins = _between(dialect, contact.c.sought, "first", "last")
     place = contact.c.id + 0  # else the planner walks along the ids and not along the names
-    return (
-        select(contact.c.id)
-        .where(_here, among_these, begins, place > bindparam("after"), _of_kind, _tag[dialect])
-        .order_by(place)
-        .limit(bindparam("limit"))
-    )
+    fitting = select(contact.c.id).where(_here, among_these, begins, _of_kind, _tag[dialect])
+    return _from(place, fitting, newest=newest)
+
+
+def _from(place: Any, fitting: Any, *, newest: bool) -> Any:
+    """A piece of those who fit: after an id in the order of ids, or before it, the newest first."""
+    beyond = place < bindparam("after") if newest else place > bindparam("after")
+    return fitting.where(beyond).order_by(place.desc() if newest else place).limit(bindparam("limit"))
 
 
 def _between(dialect: str, text: Any, low: str, high: str) -> ColumnElement[bool]:
@@ -78,12 +75,20 @@ def _between(dialect: str, text: Any, low: str, high: str) -> ColumnElement[bool
     return and_(text.op(at_least)(bindparam(low)), text.op(at_most)(bindparam(high)))
 
 
-_ids = Statement(_along_ids("sqlite"), postgresql=_along_ids("postgresql"))
-_ids_by_name = Statement(_by_name("sqlite"), postgresql=_by_name("postgresql"))
+_ids, _newest = (
+    Statement(_along_ids("sqlite", newest=newest), postgresql=_along_ids("postgresql", newest=newest))
+    for newest in (False, True)
+)
+_ids_by_name, _newest_by_name = (
+    Statement(_by_name("sqlite", newest=newest), postgresql=_by_name("postgresql", newest=newest))
+    for newest in (False, True)
+)
 
 
-async def ids(tx: Transaction, workspace_id: int, wanted: Wanted, after: int, limit: int) -> list[int]:
-    """The ids of contacts that fit, in their order, after one of them."""
+async def ids(
+    tx: Transaction, workspace_id: int, wanted: Wanted, after: int, limit: int, *, newest: bool = False
+) -> list[int]:
+    """The ids of contacts that fit, in their order, after one of them; or the newest first, before it."""
     asked: dict[str, Any] = {
         "workspace_id": workspace_id,
         "after": after,
@@ -94,5 +99,5 @@ async def ids(tx: Transaction, workspace_id: int, wanted: Wanted, after: int, li
     if wanted.name:
         lowest, last = wanted.name[:BEGINS], wanted.name + LAST
         asked |= {"lowest": lowest, "highest": last[:BEGINS], "first": wanted.name, "last": last}
-        return [row[0] for row in await tx.rows(_ids_by_name, **asked)]
-    return [row[0] for row in await tx.rows(_ids, **asked)]
+        return [row[0] for row in await tx.rows(_newest_by_name if newest else _ids_by_name, **asked)]
+    return [row[0] for row in await tx.rows(_newest if newest else _ids, **asked)]

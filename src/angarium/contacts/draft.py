@@ -1,0 +1,157 @@
+"""A contact as somebody types it into a form: what stands in each field, and which contact it means. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from angarium.contacts.fields import FieldDefinition, FieldKind
+from angarium.contacts.rules import AddressInput, ContactInput
+from angarium.contacts.store import Contact
+from angarium.core.values import AddressKind, amount_text
+
+ROWS_MAX = 50
+BY_HAND = "by hand"  # how an address was verified that somebody ticked
+LETTERS_OF_A_TIME = 16  # 2026-11-23T08:30: what a field of a browser holds
+
+
+class AddressRow(msgspec.Struct, frozen=True):
+    """A row of the form. `before` is the value that it had, so that what is known of it stays with it."""
+
+    kind: str = "phone"
+    value: str = ""
+    verified: bool = False
+    preferred: bool = False
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """All that stands in the form, as text."""
+
+    external_id: str = ""
+    name: str = ""
+    locale: str = ""
+    time_zone: str = ""
+    tags: str = ""
+    addresses: tuple[AddressRow, ...] = ()
+    values: dict[str, str] = {}  # of fields; of money the amount
+    currencies: dict[str, str] = {}
+
+
+def draft_of(contact: Contact, defined: Mapping[str, FieldDefinition]) -> Draft:
+    """What stands in the form of a contact that is there. What is a guess is left empty."""
+    values, currencies = {}, {}
+    for name, value in contact.fields.items():
+        kind = defined[name].kind if name in defined else FieldKind.TEXT
+        if name in defined or isinstance(value, str):
+            values[name] = typed(kind, value)
+        if isinstance(value, dict) and kind is FieldKind.MONEY:
+            currencies[name] = str(value.get("currency", ""))
+    return Draft(
+        external_id=contact.external_id or "",
+        name=contact.name,
+        locale="" if contact.locale_is_guess else contact.locale,
+        time_zone="" if contact.time_zone_is_guess else contact.time_zone,
+        tags=", ".join(contact.tags),
+        addresses=tuple(
+            AddressRow(one.kind.value, one.value, one.verified_at > 0, one.preferred)
+            for one in contact.addresses
+        ),
+        values=values,
+        currencies=currencies,
+    )
+
+
+def typed(kind: FieldKind, value: Any) -> str:
+    """A value as it stands in its field."""
+    if kind is FieldKind.MONEY and isinstance(value, dict):
+        return amount_text(value.get("micros", 0))
+    if kind is FieldKind.DATE_TIME and isinstance(value, str):
+        return value[:LETTERS_OF_A_TIME]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def draft_from(form: Mapping[str, str]) -> Draft:
+    """What somebody sent. Rows of addresses that are empty are left out."""
+    rows = (
+        AddressRow(
+            form.get(f"kind-{at}", ""),
+            form.get(f"value-{at}", "").strip(),
+            f"verified-{at}" in form,
+            f"preferred-{at}" in form,
+        )
+        for at in range(ROWS_MAX)
+        if f"kind-{at}" in form
+    )
+    return Draft(
+        external_id=form.get("external_id", "").strip(),
+        name=form.get("name", "").strip(),
+        locale=form.get("locale", "").strip(),
+        time_zone=form.get("time_zone", "").strip(),
+        tags=form.get("tags", ""),
+        addresses=tuple(row for row in rows if row.value),
+        values=_under(form, "field-"),
+        currencies=_under(form, "currency-"),
+    )
+
+
+def _under(form: Mapping[str, str], begin: str) -> dict[str, str]:
+    return {name.removeprefix(begin): text for name, text in form.items() if name.startswith(begin)}
+
+
+def meant(draft: Draft, before: Contact | None, defined: Mapping[str, FieldDefinition]) -> ContactInput:
+    """The contact that a form means. What the form does not show of the contact stays as it was."""
+    kept = {} if before is None else dict(before.fields)
+    for name, text in draft.values.items():
+        if not text.strip():
+            kept.pop(name, None)
+        else:
+            kept[name] = _value(defined.get(name), text.strip(), draft.currencies.get(name, ""))
+    return ContactInput(
+        external_id=draft.external_id or None,
+        name=draft.name,
+        locale=draft.locale,
+        time_zone=draft.time_zone,
+        fields=kept,
+        tags=tags_in(draft.tags),
+        addresses=_addresses(draft.addresses, before),
+    )
+
+
+def tags_in(text: str) -> tuple[str, ...]:
+    """Tags between commas, of any script; each once."""
+    found = (one.strip() for one in text.replace("،", ",").replace("，", ",").split(","))
+    return tuple(dict.fromkeys(one for one in found if one))
+
+
+def _value(definition: FieldDefinition | None, text: str, currency: str) -> str:
+    kind = definition.kind if definition else FieldKind.TEXT
+    if kind is FieldKind.MONEY and currency:
+        return f"{text} {currency.strip().upper()}"
+    if kind is FieldKind.DATE_TIME and len(text) == LETTERS_OF_A_TIME:
+        return f"{text}Z"
+    return text
+
+
+def _addresses(rows: Sequence[AddressRow], before: Contact | None) -> tuple[AddressInput, ...]:
+    there = {(one.kind.value, one.value): one for one in before.addresses} if before else {}
+    made = []
+    for row in rows:
+        known = there.get((row.kind, row.value))
+        was = known is not None and known.verified_at > 0
+        # As it was: the time and the way of it are not on the form.
+        verified = None if known is not None and row.verified == was else row.verified
+        made.append(
+            AddressInput(
+                kind=AddressKind(row.kind) if row.kind in set(AddressKind) else AddressKind.PHONE,
+                value=row.value,
+                operator_blacklist=known is not None and known.operator_blacklist,
+                preferred=row.preferred,
+                verified=verified,
+                verified_how=BY_HAND if verified else "",
+            )
+        )
+    return tuple(made)
