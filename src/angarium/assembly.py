@@ -34,13 +34,16 @@ from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
 from angarium.contacts import fields_api as contact_fields
+from angarium.contacts import fields_pages as field_pages
 from angarium.contacts import pages as contact_pages
 from angarium.contacts import segments_api as segments
 from angarium.contacts.exports import api as exports_api
+from angarium.contacts.exports import pages as exports_pages
 from angarium.contacts.exports.flows import Exports
 from angarium.contacts.exports.runner import Exporter
 from angarium.contacts.flows import Recipient
 from angarium.contacts.imports import api as imports_api
+from angarium.contacts.imports import pages as import_pages
 from angarium.contacts.imports.flows import Imports
 from angarium.contacts.imports.runner import Runner
 from angarium.content import api as templates
@@ -72,8 +75,10 @@ from angarium.messaging import (
     health_api,
     link_pages,
     links_api,
+    merges_pages,
     pages,
     people_api,
+    people_pages,
     policies_api,
     reachability_api,
     review_api,
@@ -163,6 +168,11 @@ HANDLERS = [
     *pages.HANDLERS,
     *unknowns_pages.HANDLERS,
     *contact_pages.HANDLERS,
+    *people_pages.HANDLERS,
+    *merges_pages.HANDLERS,
+    *field_pages.HANDLERS,
+    *import_pages.HANDLERS,
+    *exports_pages.HANDLERS,
     *uses_api.HANDLERS,
 ]
 

@@ -78,10 +78,15 @@ class Traits(msgspec.Struct, frozen=True):
 
 
 class Hint(msgspec.Struct, frozen=True):
-    """One reason for two contacts to be one person, or against it."""
+    """One reason for two contacts to be one person, or against it.
+
+    `name` and `about` are the same as `why`, for whoever says it in another language.
+    """
 
     points: int
     why: str
+    name: str
+    about: tuple[str, ...] = ()
 
 
 class Likeness(msgspec.Struct, frozen=True):
@@ -125,14 +130,19 @@ def _names(one: str, other: str) -> Hint | None:
     words, other_words = _bare(mine).split(), _bare(theirs).split()
     if sorted(words) == sorted(other_words):
         if len(words) > 1:
-            return Hint(
-                40, "the same name" if words == other_words else "the same name, its words turned round"
-            )
-        return Hint(20, "the same name, of one word")
+            if words == other_words:
+                return Hint(40, "the same name", "same_name")
+            return Hint(40, "the same name, its words turned round", "turned_name")
+        return Hint(20, "the same name, of one word", "same_word")
     shared = set(words) & set(other_words)
     if len(shared) > 1:
-        return Hint(25, f"names that share {' and '.join(sorted(shared))}")
-    return None if shared else Hint(-20, "different names")
+        return Hint(
+            25,
+            f"names that share {' and '.join(sorted(shared))}",
+            "shared_words",
+            (" ".join(sorted(shared)),),
+        )
+    return None if shared else Hint(-20, "different names", "different_names")
 
 
 def _bare(name: str) -> str:
@@ -144,13 +154,15 @@ def _dates(one: Mapping[str, str], other: Mapping[str, str]) -> Hint | None:
     both = [name for name in one if one[name] and other.get(name)]
     differing = [name for name in both if one[name] != other[name]]
     if differing:
-        return Hint(-30, f"different {differing[0]}")
-    return Hint(35, f"the same {both[0]}") if both else None
+        return Hint(-30, f"different {differing[0]}", "different_date", (differing[0],))
+    return Hint(35, f"the same {both[0]}", "same_date", (both[0],)) if both else None
 
 
 def _mailboxes(one: Collection[str], other: Collection[str]) -> Hint | None:
     shared = {_mailbox(value) for value in one} & {_mailbox(value) for value in other} - {""}
-    return Hint(25, f"mail addresses that begin with {min(shared)}") if shared else None
+    if not shared:
+        return None
+    return Hint(25, f"mail addresses that begin with {min(shared)}", "same_mailbox", (min(shared),))
 
 
 def _mailbox(value: str) -> str:
@@ -163,11 +175,16 @@ def _phones(one: Collection[str], other: Collection[str]) -> Hint | None:
     for mine in one:
         for theirs in other:
             if mine[-SAME_DIGITS:] == theirs[-SAME_DIGITS:]:
-                return Hint(35, f"phones that end alike: {mine} and {theirs}")
+                return Hint(35, f"phones that end alike: {mine} and {theirs}", "phones_end", (mine, theirs))
     for mine in one:
         for theirs in other:
             if _slip(mine, theirs):
-                return Hint(25, f"phones that a slip of the hand makes one: {mine} and {theirs}")
+                return Hint(
+                    25,
+                    f"phones that a slip of the hand makes one: {mine} and {theirs}",
+                    "phones_slip",
+                    (mine, theirs),
+                )
     return None
 
 
@@ -189,7 +206,9 @@ def _slip(one: str, other: str) -> bool:
 def _ids(one: str, other: str) -> Hint | None:
     mine, theirs = _bare_id(one), _bare_id(other)
     same = bool(mine) and (mine == theirs or mine.lstrip("0") == theirs.lstrip("0"))
-    return Hint(25, f"ids that are written differently: {one} and {other}") if same else None
+    if not same:
+        return None
+    return Hint(25, f"ids that are written differently: {one} and {other}", "same_id", (one, other))
 
 
 def _bare_id(text: str) -> str:

@@ -224,8 +224,28 @@ async def suggestions(
     return sorted(likely, key=lambda one: -one.likeness.score), last
 
 
+async def doubles_of(tx: Transaction, workspace_id: int, one: Contact) -> list[Suggestion]:
+    """Those who may be the same person as this contact, likeliest first; who is somebody else is left out."""
+    alike = await _alike(tx, workspace_id, [one])
+    others = {contact_id for _, contact_id in alike} - {one.id}
+    apart = await merges.apart(tx, workspace_id, {one.id, *others})
+    others -= {high if low == one.id else low for low, high in apart if one.id in (low, high)}
+    there = await store.by_ids(tx, workspace_id, others)
+    found = [
+        Suggestion(one, other, likeness(traits(one), traits(other)))
+        for other in sorted(there.values(), key=lambda each: each.id)
+    ]
+    likely = [each for each in found if each.likeness.score >= SURE_ENOUGH]
+    return sorted(likely, key=lambda each: -each.likeness.score)
+
+
 async def _pairs(tx: Transaction, workspace_id: int, looked_at: Sequence[Contact]) -> set[tuple[int, int]]:
-    """Each of these with the later contacts that something suggests, found by indexes alone."""
+    """Each of these with the later contacts that something suggests."""
+    return {(low, high) for low, high in await _alike(tx, workspace_id, looked_at) if low < high}
+
+
+async def _alike(tx: Transaction, workspace_id: int, looked_at: Sequence[Contact]) -> set[tuple[int, int]]:
+    """Each of these with the contacts that something suggests, found by indexes alone."""
     by_name: dict[str, list[int]] = defaultdict(list)
     by_address: dict[tuple[str, str], list[int]] = defaultdict(list)
     for one in looked_at:
@@ -236,9 +256,9 @@ async def _pairs(tx: Transaction, workspace_id: int, looked_at: Sequence[Contact
                 by_address[address.kind.value, value].append(one.id)
     pairs = set()
     for name, contact_id in await store.ids_by_name(tx, workspace_id, by_name):
-        pairs |= {(low, contact_id) for low in by_name[name] if low < contact_id}
+        pairs |= {(one_id, contact_id) for one_id in by_name[name]}
     for key, contact_id in (await store.ids_by_addresses(tx, workspace_id, by_address)).items():
-        pairs |= {(low, contact_id) for low in by_address[key] if low < contact_id}
+        pairs |= {(one_id, contact_id) for one_id in by_address[key]}
     return pairs
 
 

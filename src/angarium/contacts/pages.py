@@ -157,8 +157,7 @@ async def export_contacts(request: Call) -> Sent:
     else:
         sought, now = sought_in(_filter_in(form)), room.ground.clock.now()
         audience = await room.ground.db.read(finding.audience_of, caller.workspace_id, sought, now)
-    kind = "xlsx" if form.get("format") == "xlsx" else "csv"
-    wanted = exports.Wanted(format=kind, audience=audience)
+    wanted = exports.Wanted(format="xlsx" if form.get("format") == "xlsx" else "csv", audience=audience)
     await exports.begin(
         room, caller.workspace_id, await exports.ask(room, caller.workspace_id, caller.actor, wanted)
     )

@@ -64,6 +64,17 @@ async def look_up(
     return {by_hash[one]: known for one, known in found.items()}
 
 
+async def entries_of(
+    tx: Transaction, vault: Vault, workspace_id: int, places: Iterable[Place]
+) -> dict[Place, list[Entry]]:
+    """The entries of these addresses, whole: who put them there, when, and why."""
+    by_hash = {address_hash(vault, workspace_id, place): place for place in set(places)}
+    found: dict[Place, list[Entry]] = {}
+    for one in await suppressions.entries_of(tx, workspace_id, by_hash) if by_hash else []:
+        found.setdefault(by_hash[one.hash], []).append(one)
+    return found
+
+
 async def add(
     tx: Transaction, ground: Ground, workspace_id: int, new: Sequence[New], actor: str, batch: int = 0
 ) -> list[int]:

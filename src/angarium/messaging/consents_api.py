@@ -14,9 +14,8 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from msgspec import Meta
 
-from angarium.accounts import audit, edge
+from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
-from angarium.contacts import consent_ledger
 from angarium.contacts.consent import PURPOSES, Scope, State
 from angarium.contacts.consent_ledger import Said
 from angarium.contacts.store import consents
@@ -24,8 +23,8 @@ from angarium.contacts.store.consents import Entry, Filter
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.decoding import Shape
-from angarium.core.problems import invalid, not_found
-from angarium.messaging import withdrawal
+from angarium.core.problems import invalid
+from angarium.messaging import consenting
 from angarium.messaging.api import Desk
 from angarium.messaging.case import Case, wake
 from angarium.storage.database import Transaction
@@ -135,17 +134,9 @@ async def record_consent(request: Call) -> JsonAnswer:
 
     async def work(tx: Transaction) -> ConsentShown:
         stopped.clear()
-        ground = desk.world.ground
-        now = ground.clock.now()
-        entries = await consent_ledger.record(tx, ground, caller.workspace_id, [said], caller.actor)
-        if not entries:
-            raise not_found("contact", ids.show("contact", contact_id))
-        if said.state is State.WITHDRAWN:
-            stopped.extend(await withdrawal.stop(tx, desk.world, caller.workspace_id, [contact_id], now))
-        subject, told = ids.show("contact", contact_id), {"scope": str(said.scope), "source": said.source}
-        action = f"consent.{said.state.value}"
-        await audit.note(tx, caller.workspace_id, caller.actor, action, subject, told, now)
-        return shown(entries[0])
+        entry, cases = await consenting.record(tx, desk.world, caller.workspace_id, said, caller.actor)
+        stopped.extend(cases)
+        return shown(entry)
 
     answer = await edge.once(request, body, work)
     wake(desk.world, stopped)

@@ -17,6 +17,7 @@ from angarium.messaging import policies
 from angarium.messaging.gate.documents import Reachability
 from angarium.messaging.gate.reachability import NAME, Heard, speaks_against
 from angarium.storage.database import Transaction
+from angarium.storage.ground import Ground
 
 
 class BlockShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,10 +91,15 @@ EXAMPLE = ReachabilityShown(
 async def get_reachability(request: Call) -> JsonAnswer:
     """What is remembered."""
     contact_id, ground = edge.id_in_path(request, "contact"), edge.ground_of(request)
-    one, memories = await ground.db.read(_known, request.auth.workspace_id, contact_id)
-    written = (await policies.current(ground, request.auth.workspace_id)).get(NAME)
+    return edge.answer(request, await remembered(ground, request.auth.workspace_id, contact_id))
+
+
+async def remembered(ground: Ground, workspace_id: int, contact_id: int) -> ReachabilityShown:
+    """What is remembered of a contact; a Problem when there is none."""
+    one, memories = await ground.db.read(_known, workspace_id, contact_id)
+    written = (await policies.current(ground, workspace_id)).get(NAME)
     policy: Reachability = policies.read(written) if written else policies.default(NAME)
-    return edge.answer(request, shown(one, memories, policy, ground.clock.now()))
+    return shown(one, memories, policy, ground.clock.now())
 
 
 @route(
@@ -110,7 +116,7 @@ async def forget_reachability(request: Call) -> JsonAnswer:
     """Nothing is remembered any more."""
     contact_id, ground = edge.id_in_path(request, "contact"), edge.ground_of(request)
     caller = request.auth
-    await ground.db.run(_forget, caller.workspace_id, contact_id, caller.actor, ground.clock.now())
+    await ground.db.run(forget, caller.workspace_id, contact_id, caller.actor, ground.clock.now())
     return edge.nothing(request)
 
 
@@ -119,7 +125,8 @@ async def _known(tx: Transaction, workspace_id: int, contact_id: int) -> tuple[C
     return one, await reachability.of_contacts(tx, workspace_id, [one.id])
 
 
-async def _forget(tx: Transaction, workspace_id: int, contact_id: int, actor: str, now: int) -> None:
+async def forget(tx: Transaction, workspace_id: int, contact_id: int, actor: str, now: int) -> None:
+    """Forget what is remembered of a contact; a Problem when there is none."""
     one = await _found(tx, workspace_id, contact_id)
     await merges.hold(tx, workspace_id, [one.id])  # who learns of it meanwhile looks again
     count = await reachability.forget_so_far(tx, workspace_id, one.id, now)

@@ -151,6 +151,11 @@ async def get_export(request: Call) -> JsonAnswer:
 )
 async def get_export_file(request: Call) -> Kept:
     """A file to be kept."""
+    return await file_of(request)
+
+
+async def file_of(request: Call) -> Kept:
+    """The file of the export in the address."""
     exports = exports_of(request)
     export_id = edge.id_in_path(request, "export")
     one = await flows.fetched(exports, request.auth.workspace_id, export_id)

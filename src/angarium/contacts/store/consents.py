@@ -132,6 +132,12 @@ _latest = Statement(
     .order_by(consent.c.id.desc())
     .limit(bindparam("limit"))
 )
+_newest_of_contact = Statement(
+    select(*_columns)
+    .where(_here, consent.c.contact_id == bindparam("contact_id"), consent.c.id < bindparam("before"))
+    .order_by(consent.c.id.desc())
+    .limit(bindparam("limit"))
+)
 _ask = BulkInsert(withdrawal, ("workspace_id", "contact_id"), conflict="nothing")
 _asked = Statement(
     select(withdrawal.c.contact_id)
@@ -188,6 +194,12 @@ async def latest_withdrawals(tx: Transaction, workspace_id: int, contact_id: int
     """What a contact withdrew last, the newest first."""
     rows = await tx.rows(_latest, workspace_id=workspace_id, contact_id=contact_id, limit=limit)
     return [_read(row) for row in rows]
+
+
+async def newest(tx: Transaction, workspace_id: int, contact_id: int, before: int, limit: int) -> list[Entry]:
+    """What a contact said, the newest first, below an id."""
+    asked = {"contact_id": contact_id, "before": before, "limit": limit}
+    return [_read(row) for row in await tx.rows(_newest_of_contact, workspace_id=workspace_id, **asked)]
 
 
 async def ask_to_look(tx: Transaction, workspace_id: int, contact_ids: Collection[int]) -> None:

@@ -142,6 +142,23 @@ _insert_inbound = BulkInsert(
     conflict="nothing",
     returning=("id",),
 )
+_inbound_of_contact = Statement(
+    select(
+        inbound.c.id,
+        inbound.c.line_id,
+        inbound.c.sender,
+        inbound.c.text,
+        inbound.c.media_url,
+        inbound.c.received_at,
+    )
+    .where(
+        inbound.c.workspace_id == bindparam("workspace_id"),
+        inbound.c.contact_id == bindparam("contact_id"),
+        inbound.c.id < bindparam("before"),
+    )
+    .order_by(inbound.c.id.desc())
+    .limit(bindparam("limit"))
+)
 _known_inbound = Statement(
     select(inbound.c.id)
     .where(
@@ -315,6 +332,25 @@ async def parked_count(tx: Transaction, workspace_id: int) -> int:
 async def forget_parked(tx: Transaction, workspace_id: int, before: int) -> int:
     """Drop receipts that nobody asked for in all their time."""
     return await tx.execute(_forget_parked, workspace_id=workspace_id, before=before)
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A message from a customer, as lists show it."""
+
+    id: int
+    line_id: int
+    sender: str
+    text: str
+    media_url: str
+    received_at: int
+
+
+async def of_contact(
+    tx: Transaction, workspace_id: int, contact_id: int, before: int, limit: int
+) -> list[Said]:
+    """What a customer sent, the newest first, below an id."""
+    asked = {"contact_id": contact_id, "before": before, "limit": limit}
+    return [Said(*row) for row in await tx.rows(_inbound_of_contact, workspace_id=workspace_id, **asked)]
 
 
 async def is_known(tx: Transaction, workspace_ids: Sequence[int], line_id: int, ref: str) -> bool:
