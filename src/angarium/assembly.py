@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,9 @@ from angarium.contacts import api as contacts
 from angarium.contacts import fields_api as contact_fields
 from angarium.contacts import fields_pages as field_pages
 from angarium.contacts import pages as contact_pages
+from angarium.contacts import seekers as people_seekers
 from angarium.contacts import segments_api as segments
+from angarium.contacts import segments_pages
 from angarium.contacts.exports import api as exports_api
 from angarium.contacts.exports import pages as exports_pages
 from angarium.contacts.exports.flows import Exports
@@ -99,12 +102,13 @@ from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.protocols.http import Http
 from angarium.storage import facts, instance, opening
-from angarium.storage.database import ADVICE, open_database
+from angarium.storage.database import ADVICE, Transaction, open_database
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
 from angarium.storage.shelf import Shelf
 from angarium.storage.vault import Vault, key_file
 from angarium.web.app import make_app
+from angarium.web.palette import Hit, Seeker, Seeking
 
 log = structlog.get_logger()
 
@@ -171,6 +175,7 @@ HANDLERS = [
     *people_pages.HANDLERS,
     *merges_pages.HANDLERS,
     *field_pages.HANDLERS,
+    *segments_pages.HANDLERS,
     *import_pages.HANDLERS,
     *exports_pages.HANDLERS,
     *uses_api.HANDLERS,
@@ -305,9 +310,27 @@ def application(house: House) -> Litestar:
             "public_url": house.settings.public_url,
             "lines_known": partial(lines_known, house.ground),
             "reception": reception,
+            "seekers": SEEKERS,
             "sso": sso.Desk(reception, Providers(house.http, house.ground.clock), house.settings.public_url),
         },
     )
+
+
+def found_by(
+    look: Callable[[Transaction, int, str, int], Awaitable[Sequence[tuple[str, str, str]]]],
+) -> Seeking:
+    """What a room finds, as the command bar shows it."""
+
+    async def seek(tx: Transaction, workspace_id: int, text: str, few: int) -> list[Hit]:
+        return [Hit(*one) for one in await look(tx, workspace_id, text, few)]
+
+    return seek
+
+
+SEEKERS = (
+    Seeker("contacts", "contacts:read", "users", found_by(people_seekers.contacts)),
+    Seeker("segments", "contacts:read", "users-group", found_by(people_seekers.of_segments)),
+)
 
 
 async def lines_known(ground: Ground, workspace_id: int) -> set[int]:

@@ -15,6 +15,7 @@ from angarium.contacts import fields
 from angarium.contacts.imports import flows, form, store
 from angarium.contacts.imports.api import imports_of, progress
 from angarium.contacts.imports.mapping import Mapping
+from angarium.contacts.imports.rows import BETWEEN
 from angarium.contacts.imports.sniffing import DELIMITERS, ENCODINGS
 from angarium.contacts.imports.store import Import
 from angarium.contacts.phones import regions
@@ -129,7 +130,7 @@ def _mapped(mapping: Mapping) -> set[str]:
 
 def _cells(one: Import, error: store.Error) -> list[str]:
     """The cells of a row in error, as many as there are heads."""
-    cells = error.raw.split(flows.BETWEEN)
+    cells = error.raw.split(BETWEEN)
     return cells[: max(1, len(one.seen.look.heads))]
 
 
