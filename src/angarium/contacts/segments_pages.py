@@ -11,7 +11,7 @@ import msgspec
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
 from angarium.accounts.pages import HtmlAnswer, form_of, redirect
-from angarium.contacts import fields, membership
+from angarium.contacts import fields
 from angarium.contacts.activity import Event
 from angarium.contacts.audience import Settled, count
 from angarium.contacts.consent import PURPOSES
@@ -70,12 +70,10 @@ async def count_members(request: Call) -> Sent:
 async def show_segment(request: Call) -> Sent:
     """Its rules, how many meet them, who they are, and where it is used."""
     one, ground, workspace_id = await _found(request), ground_of(request), request.auth.workspace_id
-    counted = await flows.count(ground, workspace_id, one.rules)
     there = await flows.everything(ground, workspace_id)
     root = drafting.tree_of(one.rules)
     around = await ground.db.read(_around, request, one.id)
-    drafting.meant(root, around["defined"])
-    standings = await ground.db.read(membership.standings, workspace_id, counted.sample, ground.clock.now())
+    counted = await flows.count(ground, workspace_id, drafting.meant(root, around["defined"]))
     facts = {
         **around,
         "one": one,
@@ -83,7 +81,6 @@ async def show_segment(request: Call) -> Sent:
         "root": root,
         "counts": dict(counted.each),
         "counted": counted,
-        "standings": standings,
         "users": flows.users_of(one.id, there),
         "names": {ids.show("segment", each.id): each.name for each in there},
         "done": QUERY.read_query(request.scope["query_string"]).done,

@@ -1,0 +1,272 @@
+"""Contacts, imports and segments in the console: walked in English by mouse and in Persian by keyboard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser as Chromium
+
+from angarium.accounts.roles import Role
+from angarium.assembly import House
+from angarium.contacts import store
+from angarium.contacts.imports import store as imports
+from angarium.contacts.store import Contact
+from angarium.core import ids
+from support.databases import bring_up
+from support.people import Surfer, joined, surfer_of
+from support.screen import Look, Screen, chromium, screen
+from support.server import Client, member, whole_house
+
+pytestmark = pytest.mark.browser
+
+LOOKS = (Look(), Look("fa", "dark", 360))
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+CSV = (
+    "id;name;phone;city\n"
+    + "".join(f"c{n};Olena {n};+38095000{n:04d};Kyiv\n" for n in range(20))
+    + "c99;Bad;12;x\n"
+)
+PATIENCE_MS = 10_000
+
+
+@dataclass
+class Shop:
+    """A workspace on a running server, and a Chromium."""
+
+    house: House
+    client: Client
+    chromium: Chromium
+    owner: Surfer
+    reader: Surfer
+
+    @asynccontextmanager
+    async def window(self, look: Look | None = None) -> AsyncIterator[Screen]:
+        """A window of the owner."""
+        cookie = next(
+            f"{name}={value}" for name, value in self.owner.cookies.items() if name.endswith("session")
+        )
+        async with screen(self.chromium, self.client.url, cookie, look) as window:
+            window.page.set_default_timeout(PATIENCE_MS)
+            yield window
+
+    async def people(self) -> list[Contact]:
+        """All contacts there are."""
+        return await self.house.ground.db.read(store.page, self.client.workspace_id, 0, 1_000)
+
+    async def put(self, **given: object) -> str:
+        """A contact by the API; its id."""
+        made = await self.client.ask("POST", "/v1/contacts", given)
+        assert made.status == 200, made
+        return str(made.json["id"])
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    """A shop with nobody in it; files are read and written."""
+    database_url = f"sqlite:///{tmp_path}/angarium.db"
+    await bring_up(database_url)
+    async with whole_house(database_url, tmp_path, files_folder=str(tmp_path)) as (house, client):
+        owner = await member(client, house.ground, "shop")
+        await house.importer.start()
+        await house.exporter.start()
+        people = surfer_of(client), surfer_of(client)
+        await joined(house, people[0], owner.workspace_id, "olena@shop.example")
+        await joined(house, people[1], owner.workspace_id, "reader@shop.example", Role.READ_ONLY)
+        async with chromium() as opened:
+            yield Shop(house, owner, opened, *people)
+        await house.importer.stop()
+        await house.exporter.stop()
+
+
+async def test_a_contact_is_made_tagged_and_asked_for_by_mouse(shop: Shop) -> None:
+    async with shop.window() as window:
+        page = window.page
+        await window.open("/contacts")
+        await page.click("a[data-new]")
+        await page.fill("[name=name]", HOSTILE)
+        await page.fill("[name=value-0]", "12")
+        await page.click("form.person-form .form-end button.btn-primary")
+        assert "such as" in await page.inner_text("#value-0-says")  # said at the field, and nothing is lost
+        assert await page.input_value("[name=name]") == HOSTILE
+        await page.fill("[name=value-0]", "+380 44 123 45 67")
+        await page.fill("[name=tags]", "vip, new")
+        await page.click("form.person-form .form-end button.btn-primary")
+        await page.wait_for_url("**/contacts/con_*")
+        assert HOSTILE in await page.inner_text("h1")
+        (one,) = await shop.people()
+        assert (one.addresses[0].value, one.tags) == ("+380441234567", ("vip", "new"))
+
+        await page.click("a[href$='/consents']")
+        await page.click("label:has(input[value=granted])")
+        await page.fill("[name=source]", "at the counter")
+        await page.click("form[action$='/consents'] button")
+        await page.wait_for_url("**/consents?done=said")
+        assert (await shop.people())[0].opted_in == {"promotional"}
+
+        await window.open("/contacts?q=%2B380441234567")
+        await page.check("[data-pick-all]")
+        await page.fill("#bulk-tag", "kyiv")
+        await page.click("[formaction='/contacts/tag']")
+        await page.wait_for_url("**done=tagged**")
+        assert (await shop.people())[0].tags == ("vip", "new", "kyiv")
+        assert await page.title() != "owned"
+
+        await page.check("[data-pick-all]")
+        await page.click("[formaction='/contacts/delete']")
+        await page.click("button.btn-danger")
+        await page.wait_for_url("**done=deleted**")
+        assert await shop.people() == []
+        assert window.said == []
+
+
+async def test_two_contacts_become_one_and_two_again(shop: Shop) -> None:
+    one = await shop.put(external_id="C-1001", name="Olena Shevchenko", fields={"birthday": "1990-03-21"})
+    other = await shop.put(external_id="D-77", name="Olena Shevchenko", fields={"birthday": "1990-03-21"})
+    async with shop.window() as window:
+        await window.open("/contacts/doubles")
+        await window.page.click(".pair-do a")
+        await window.page.click(f"label:has(input[value={other}])")
+        await window.page.click("button:has-text('Merge')")
+        await window.page.wait_for_url(f"**/contacts/{other}?done=merged")
+        assert [ids.show("contact", each.id) for each in await shop.people()] == [other]
+        await window.page.click("form[action$='/undo'] button")
+        await window.page.click("#sure [data-go-on]")
+        await window.page.wait_for_url("**done=unmerged")
+        assert {ids.show("contact", each.id) for each in await shop.people()} == {one, other}
+
+
+async def test_a_file_is_imported_and_taken_back(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(CSV)
+    async with shop.window() as window:
+        page = window.page
+        await window.open("/imports/new")
+        await page.set_input_files("input[type=file]", file)
+        await page.click("form[data-upload] button.btn-primary")
+        await page.wait_for_url("**/imports/imp_*")
+        await page.select_option("[name=to-3]", "field")
+        await page.fill("[name=name-3]", "town")
+        await page.click("button[value=check]")
+        await page.wait_for_selector("text=If you start it now")
+        assert await page.inner_text("#import .wrong-cell b") == "phone"
+        await page.reload()  # the form stands there again once it is checked
+        await page.click("button[value=start]")
+        await page.wait_for_selector("a[href='/contacts'].btn")
+        assert len(await shop.people()) == 20
+        assert (await shop.people())[0].fields == {"town": "Kyiv"}
+        async with page.expect_download() as told:
+            await page.click("a[href$='/errors']")
+        await (await told.value).save_as(tmp_path / "errors.csv")
+        assert b"c99,Bad,12,x,22," in await asyncio.to_thread((tmp_path / "errors.csv").read_bytes)
+        await page.reload()
+        await page.click("form[action$='/undo'] button")
+        await page.click("#sure [data-go-on]")
+        await page.wait_for_selector("text=20 contacts taken back")
+        assert await shop.people() == []
+        (done,) = await shop.house.ground.db.read(imports.page, shop.client.workspace_id, 1 << 62, 5)
+        assert done.state == "undone"
+        assert window.said == []
+
+
+async def test_a_segment_is_built_by_keyboard_in_persian(shop: Shop) -> None:
+    for number in range(3):
+        tags = ["vip"] if number else []
+        await shop.put(external_id=f"c{number}", name=f"نرگس {number}", tags=tags)
+    async with shop.window(Look("fa")) as window:
+        page, keys = window.page, window.page.keyboard
+        await window.open("/segments")
+        await keys.press("n")
+        await page.wait_for_url("**/segments/new")
+        await keys.type("ویژه")
+        await page.focus("[name='r.0:kind']")
+        await page.select_option("[name='r.0:kind']", "tag")
+        await page.wait_for_selector("[name='r.0:tag']")
+        await page.focus("[name='r.0:tag']")
+        await keys.type("vip")
+        await page.wait_for_selector("#count .figure-value:has-text('۲')")  # while it is written
+        await page.focus("button[value='group:r']")
+        await keys.press("Enter")
+        await page.wait_for_selector("[name='r.1:kind']")
+        assert await page.input_value("[name='r.0:tag']") == "vip"
+        await page.select_option("[name='r.1.0:kind']", "address")
+        await page.wait_for_selector("#count .figure-value:has-text('۰')")
+        await page.focus("button[value='drop:r.1']")
+        await keys.press("Enter")
+        await page.wait_for_selector("#count .figure-value:has-text('۲')")
+        await page.focus("[name=name]")
+        await keys.press("Enter")
+        await page.wait_for_url("**/segments/seg_*")
+        made = (await shop.client.ask("GET", "/v1/segments")).json["items"]
+        assert [(one["name"], one["rules"]) for one in made] == [("ویژه", {"all": [{"tag": "vip"}]})]
+        assert window.said == []
+
+
+async def test_every_page_can_be_read(shop: Shop) -> None:
+    await shop.client.ask("POST", "/v1/contact-fields", {"name": "city", "kind": "text", "label": "City"})
+    await shop.client.ask(
+        "POST", "/v1/contact-fields", {"name": "level", "kind": "choice", "choices": ["gold"]}
+    )
+    phone = {"kind": "phone", "value": "+380441234567", "operator_blacklist": True, "verified": True}
+    email = {"kind": "email", "value": "a-very-long-mailbox-of-somebody@mail.shop.example"}
+    one = await shop.put(name=HOSTILE[:150], tags=["vip"], fields={"city": "Kyiv"}, addresses=[phone, email])
+    other = await shop.put(external_id="x", name="نرگس محمدی")
+    said = {"purpose": "promotional", "state": "granted", "source": HOSTILE[:60], "proof": {"ip": HOSTILE}}
+    assert (await shop.client.ask("POST", f"/v1/contacts/{one}/consents", said)).status == 200
+    rules = {"all": [{"tag": "vip"}, {"any": [{"address": "phone"}, {"history": "sent", "days": 9}]}]}
+    made = await shop.client.ask("POST", "/v1/segments", {"name": "Regulars", "rules": rules})
+    sent = await shop.client.ask(
+        "POST", "/v1/imports?file_name=x.csv", data=(CSV + f"{HOSTILE};a;b;c").encode()
+    )
+    segment, brought = made.json["id"], sent.json["id"]
+    paths = [
+        *("/contacts", "/contacts?tag=none", "/contacts/new", "/contacts/fields", "/contacts/doubles"),
+        *(f"/contacts/{one}{rest}" for rest in ("", "/edit", "/consents", "/reachability", "/erase")),
+        f"/contacts/{one}/merge?with={other}",
+        *("/imports", "/imports/new", f"/imports/{brought}", "/exports"),
+        *("/segments", "/segments/new", f"/segments/{segment}", f"/segments/{segment}/edit"),
+    ]
+    found: list[str] = []
+    for look in LOOKS:
+        async with shop.window(look) as window:
+            for path in paths:
+                assert await window.open(path) == 200, path
+                found += [f"{look} {path}: {fault}" for fault in await window.faults()]
+                assert await window.page.title() != "owned", path
+                window.said.clear()
+    assert found == []
+
+
+READERS = ("/contacts", "/contacts/fields", "/segments", "/exports", "/contacts/doubles")
+
+
+async def test_who_may_only_read_gets_no_buttons_and_is_refused(shop: Shop) -> None:
+    one = await shop.put(external_id="x", name="Olena")
+    for path in (*READERS, f"/contacts/{one}", f"/contacts/{one}/consents"):
+        page = await shop.reader.get(path)
+        assert page.status == 200, path
+        forms = [
+            value
+            for tag, name, value in page.seen.attributes
+            if name in ("action", "formaction") and tag != "x"
+        ]
+        assert not [
+            to for to in forms if to.endswith(("/new", "/delete", "/tag", "/edit", "/fields", "/consents"))
+        ], path
+    for path in (
+        "/contacts/new",
+        "/contacts/tag",
+        "/contacts/delete",
+        f"/contacts/{one}/edit",
+        "/segments/new",
+        f"/contacts/{one}/erase",
+    ):
+        assert (await shop.reader.do(path, contact=one)).status == 403, path
+    assert (await shop.reader.get("/imports")).status == 403
+    forged = {"token": "x", "sure": "yes", "contact": one}
+    assert (await shop.owner.post("/contacts/delete", forged)).status == 403
+    assert [each.name for each in await shop.people()] == ["Olena"]
