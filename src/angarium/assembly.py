@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -102,13 +101,13 @@ from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.protocols.http import Http
 from angarium.storage import facts, instance, opening
-from angarium.storage.database import ADVICE, Transaction, open_database
+from angarium.storage.database import ADVICE, open_database
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
 from angarium.storage.shelf import Shelf
 from angarium.storage.vault import Vault, key_file
 from angarium.web.app import make_app
-from angarium.web.palette import Hit, Seeker, Seeking
+from angarium.web.palette import Seeker
 
 log = structlog.get_logger()
 
@@ -180,6 +179,13 @@ HANDLERS = [
     *exports_pages.HANDLERS,
     *uses_api.HANDLERS,
 ]
+
+
+# What the command bar finds beside pages, in this order.
+SEEKERS = (
+    Seeker("contacts", "contacts:read", "users", people_seekers.seek_contacts),
+    Seeker("segments", "contacts:read", "users-group", people_seekers.seek_segments),
+)
 
 
 @dataclass
@@ -314,23 +320,6 @@ def application(house: House) -> Litestar:
             "sso": sso.Desk(reception, Providers(house.http, house.ground.clock), house.settings.public_url),
         },
     )
-
-
-def found_by(
-    look: Callable[[Transaction, int, str, int], Awaitable[Sequence[tuple[str, str, str]]]],
-) -> Seeking:
-    """What a room finds, as the command bar shows it."""
-
-    async def seek(tx: Transaction, workspace_id: int, text: str, few: int) -> list[Hit]:
-        return [Hit(*one) for one in await look(tx, workspace_id, text, few)]
-
-    return seek
-
-
-SEEKERS = (
-    Seeker("contacts", "contacts:read", "users", found_by(people_seekers.contacts)),
-    Seeker("segments", "contacts:read", "users-group", found_by(people_seekers.of_segments)),
-)
 
 
 async def lines_known(ground: Ground, workspace_id: int) -> set[int]:

@@ -42,6 +42,14 @@ class EnterQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     next: Annotated[str, msgspec.Meta(max_length=2_000)] = "/"
 
 
+class Hit(msgspec.Struct, frozen=True):
+    """Something found by the command bar: where it is, what it is called, what tells it from its likes."""
+
+    path: str
+    title: str
+    detail: str = ""
+
+
 class HtmlAnswer:
     """A page by the name of its template, and the facts on it; the shell draws it when it is sent."""
 
@@ -93,6 +101,22 @@ def fields_of(request: Call, name: str) -> list[str]:
     """All that a form says under one name, in order: the boxes that are ticked, the rows of a list."""
     fields = cast("dict[str, list[tuple[str, str]]]", request.scope)["fields"]
     return [value for field, value in fields if field == name]
+
+
+def problem_told(problem: Problem | None) -> dict[str, Any] | None:
+    """A Problem as the macro `problem_of` shows it above a form."""
+    if problem is None:
+        return None
+    detail = "" if problem.fields else problem.detail
+    return {"slug": problem.slug, "title": problem.title, "detail": detail, "errors": problem.fields}
+
+
+def wrong_of(problem: Problem | None) -> dict[str, str]:
+    """What is wrong with each field of a form, with its remedy."""
+    found: dict[str, str] = {}
+    for one in problem.fields if problem is not None else ():
+        found.setdefault(one.field, f"{one.problem}: {one.remedy}" if one.remedy else one.problem)
+    return found
 
 
 def in_place(request: Call) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
-from angarium.accounts.pages import HtmlAnswer, form_of, redirect
+from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect, wrong_of
 from angarium.contacts import fields_flows as flows
 from angarium.contacts.fields import FieldDefinition, FieldKind
 from angarium.contacts.store.fields import FieldRow
@@ -51,8 +51,8 @@ def _form_facts(typed: Mapping[str, str], problem: Problem | None) -> dict[str, 
     return {
         "typed": typed,
         "field_kinds": [kind.value for kind in FieldKind],
-        "problem": problem.document() if problem else None,
-        "wrong": {one.field: f"{one.problem}: {one.remedy}" for one in problem.fields} if problem else {},
+        "problem": problem_told(problem),
+        "wrong": wrong_of(problem),
     }
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
-from angarium.accounts.pages import HtmlAnswer, fields_of, form_of, redirect
+from angarium.accounts.pages import HtmlAnswer, fields_of, form_of, problem_told, redirect, wrong_of
 from angarium.contacts import finding, flows, many, membership
 from angarium.contacts.audience import Audience
 from angarium.contacts.draft import AddressRow, Draft, draft_from, draft_of, meant
@@ -77,7 +77,7 @@ async def list_contacts(request: Call) -> Sent:
     except Problem as problem:
         if problem.status >= 500:
             raise
-        found, wrong = Listed([], {}, 0), problem.document()
+        found, wrong = Listed([], {}, 0), problem_told(problem)
     around = await ground.db.read(_around, workspace_id)
     asked = {name: text for name, text in _asked(query).items() if text}
     older = {**asked, "cursor": edge.cursor_after(found.following)} if found.following else None
@@ -318,8 +318,8 @@ async def _form_page(
         "others": [FieldDefinition(name, FieldKind.TEXT) for name in sorted(known)],
         "options": {one.name: [(each, each) for each in one.choices] for one in defined.values()},
         "zones": sorted(name for name in zones() if "/" in name),
-        "problem": problem.document() if problem else None,
-        "wrong": {one.field: f"{one.problem}: {one.remedy}" for one in problem.fields} if problem else {},
+        "problem": problem_told(problem),
+        "wrong": wrong_of(problem),
         "owners": {ids.show("contact", one.id): one.name for one in owners},
     }
     return HtmlAnswer("contacts/form.html", facts, status=422 if problem else 200)

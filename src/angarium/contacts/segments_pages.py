@@ -10,7 +10,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
-from angarium.accounts.pages import HtmlAnswer, form_of, redirect
+from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect
 from angarium.contacts import fields
 from angarium.contacts.activity import Event
 from angarium.contacts.audience import Settled, count
@@ -203,7 +203,7 @@ async def _builder(
         "counted": counted,
         "counts": dict(counted.each) if counted else {},
         "told": _by_place(root, unready) if unready else {},
-        "problem": problem.document() if problem else None,
+        "problem": problem_told(problem),
         "name_wrong": next((each.problem for each in problem.fields if each.field == "name"), "")
         if problem
         else "",

@@ -9,7 +9,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
-from angarium.accounts.pages import HtmlAnswer, form_of, redirect
+from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect
 from angarium.contacts import fields, finding, merging
 from angarium.contacts import flows as contact_flows
 from angarium.contacts import merge_flows as flows
@@ -87,7 +87,7 @@ async def _pair_page(request: Call, named: str, problem: Problem | None = None) 
         "names": [(name, defined.get(name)) for name in names],
         "doubles": doubles,
         "shown_id": partial(ids.show, "contact"),
-        "problem": problem.document() if problem else None,
+        "problem": problem_told(problem),
     }
     return HtmlAnswer("contacts/merge.html", facts, status=422 if problem else 200)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, route
-from angarium.accounts.pages import HtmlAnswer, form_of, redirect
+from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect, wrong_of
 from angarium.contacts import fields, membership, merge_flows, suppression_list
 from angarium.contacts import flows as contact_flows
 from angarium.contacts.consent import CLASSES, PURPOSES, Choices, Scope, State, read_scope, said
@@ -145,8 +145,8 @@ async def _consents_page(request: Call, problem: Problem | None = None) -> Sent:
         "purposes": PURPOSES,
         "newest": path if query.cursor else "",
         "older": f"{path}?cursor={edge.cursor_after(entries[ENTRIES - 1].id)}" if more else "",
-        "problem": problem.document() if problem else None,
-        "wrong": {each.field: f"{each.problem}: {each.remedy}" for each in problem.fields} if problem else {},
+        "problem": problem_told(problem),
+        "wrong": wrong_of(problem),
         "typed": form_of(request) if problem else {},
     }
     return HtmlAnswer("contacts/consents.html", facts, status=422 if problem else 200)

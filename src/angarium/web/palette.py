@@ -13,20 +13,12 @@ import msgspec
 
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
 from angarium.accounts.flows import SELF
-from angarium.accounts.pages import HtmlAnswer
+from angarium.accounts.pages import Hit, HtmlAnswer
 from angarium.core.decoding import Shape
 from angarium.storage.database import Transaction
 
 FEW = 6  # of each kind that are shown
 LEAST = 2  # characters before rooms are asked
-
-
-class Hit(msgspec.Struct, frozen=True):
-    """Something found: where it is, what it is called, and what tells it from its likes."""
-
-    path: str
-    title: str
-    detail: str = ""
 
 
 Seeking = Callable[[Transaction, int, str, int], Awaitable[Sequence[Hit]]]  # workspace, what for, how many

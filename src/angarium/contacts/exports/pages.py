@@ -9,7 +9,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, route
-from angarium.accounts.pages import HtmlAnswer, form_of, redirect
+from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect
 from angarium.contacts.audience import Audience
 from angarium.contacts.exports import flows, store
 from angarium.contacts.exports.api import exports_of, file_of
@@ -65,7 +65,7 @@ async def _page(request: Call, problem: Problem | None = None) -> Sent:
         "newest": "/exports" if query.cursor else "",
         "older": f"/exports?cursor={edge.cursor_after(found[PAGE - 1].id)}" if len(found) > PAGE else "",
         "shown_id": partial(ids.show, "export"),
-        "problem": problem.document() if problem else None,
+        "problem": problem_told(problem),
     }
     return HtmlAnswer("contacts/exports.html", facts, status=422 if problem else 200)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, Streamed, route
-from angarium.accounts.pages import HtmlAnswer, form_of, redirect
+from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect
 from angarium.contacts import fields
 from angarium.contacts.imports import flows, form, store
 from angarium.contacts.imports.api import imports_of, progress
@@ -118,7 +118,7 @@ async def _page(request: Call, said: Mapping | None = None, problem: Problem | N
         "regions": sorted(regions()),
         "names": ["external_id", *(kind.value for kind in AddressKind if kind.value in _mapped(mapping))],
         "field_kinds": [kind.value for kind in fields.FieldKind],
-        "problem": problem.document() if problem else None,
+        "problem": problem_told(problem),
     }
     return HtmlAnswer("contacts/import.html", facts, status=422 if problem else 200)
 
