@@ -25,6 +25,7 @@ from angarium.simulators.hub import Hub
 from angarium.simulators.ledger import Entry, Ledger
 from angarium.simulators.mail import MailHost
 from angarium.simulators.stage import Stage
+from angarium.simulators.whatsapp import ACCESS_TOKEN, ACCOUNT_ID, WhatsappFace
 from support.mail_peers import until
 
 TIMELINE = "http://127.0.0.1:8080/find?ref={ref}&recipient={recipient}"
@@ -156,6 +157,28 @@ async def test_webhooks_and_what_people_write() -> None:
         await on.json("POST", "/inbound/smtp", {"sender": "anna@example.org"}, status=400)
         nobody = await on.json("POST", "/inbound/smtp", written, status=409)
         assert "nobody to write to" in nobody["error"]
+
+
+async def test_an_operator_that_keeps_templates_decides_on_them() -> None:
+    stage = Stage()
+    face = WhatsappFace(stage)
+    hub = Hub(stage, {"whatsapp": face, "viber": FakeFace("viber", stage.ledger("viber"))})
+    await hub.start()
+    try:
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {ACCESS_TOKEN}"}) as client:
+            on = Opened(hub, stage, {}, client)
+            given = {"name": "ready", "language": "uk", "event": "APPROVED"}
+            await on.json("POST", "/reviews/viber", given, status=501)
+            await on.json("POST", "/reviews/whatsapp", given, status=404)
+            body = {"category": "UTILITY", "components": [{"type": "BODY", "text": "Ready"}]}
+            path = f"{face.url()}/v25.0/{ACCOUNT_ID}/message_templates"
+            for status in (200, 400):  # there is one already
+                async with client.post(path, json={**body, "name": "ready", "language": "uk"}) as answer:
+                    assert answer.status == status
+            nobody = await on.json("POST", "/reviews/whatsapp", given, status=409)
+            assert "nobody to tell" in nobody["error"]
+    finally:
+        await hub.stop()
 
 
 @pytest.mark.parametrize("query", ["offset=-1", "limit=x", "limit=99999999999"])

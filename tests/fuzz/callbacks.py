@@ -97,6 +97,8 @@ JSON_WORDS = [b"message_id", b"status", b"ref", b"callbackData", b"\\u0000", b"\
 def _callbacks(kind: str) -> Target:
     channel, settings = channels.load()[kind], settings_of(kind)
     seeds = [case.raw.body for case in _table(kind, "CALLBACK_CASES")]
+    if kind == "whatsapp_cloud":
+        seeds += [raw.body for _, raw, _ in import_module("protocols.test_cloud_templates").NEWS]
     attempt = partial(try_callback, channel, settings)
     return Target(kind, simple(attempt), seeds, JSON_WORDS, either(tree, tree, octets), in_tests=800)
 
