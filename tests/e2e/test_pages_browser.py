@@ -129,7 +129,7 @@ async def test_a_link_leads_in_and_hostile_words_stay_words(
     assert shown.title.startswith("<script>")
     assert [tag for tag, _ in shown.dom.tags].count("h1") == 1
     assert "evil.example" not in shown.asked
-    assert "/static/console.css" in shown.asked
+    assert "/static/app-style.css" in shown.asked
     assert shown.console == ""  # the policy had nothing to refuse
 
 

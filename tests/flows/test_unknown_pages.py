@@ -44,7 +44,7 @@ async def test_it_shows_what_is_known_and_what_follows(relay: Relay, inside: Bro
     for words in (
         "Nargis",
         "1 min 30 s",
-        "handed over on news for step 1, 2025-11-24 16:00:00",
+        "handed over on news for step 1, Nov 24, 2025, 16:00:00",
         "no answer within 10 s",
         "Nothing follows until a person decides.",
         "To decide, enter with a key that has the scope messages:decide.",

@@ -26,6 +26,7 @@ from angarium.messaging.states import AttemptState, MessageState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.messages import Filter
+from angarium.messaging.story import Story
 from angarium.messaging.timeline import ATTEMPT_TONES, DOUBT, MESSAGE_TONES, Names, timeline
 from angarium.messaging.waiting import For
 from angarium.messaging.world import World
@@ -109,6 +110,7 @@ async def list_messages(request: Call) -> Sent:
         "query": query,
         "rows": rows,
         "filtered": bool(asked),
+        "again": _address({**asked, "cursor": query.cursor} if query.cursor else asked),
         "newest": _address(asked) if query.cursor else "",
         "older": _address(older) if older else "",
         "states": [state.value for state in MessageState],
@@ -217,10 +219,11 @@ async def show_message(request: Call) -> Sent:
     """One message: what became of it, by which steps, and why."""
     world, workspace_id = _world(request), request.auth.workspace_id
     message_id = edge.id_in_path(request, "message")
-    told, contact, refs = await world.ground.db.read(_whole, world, workspace_id, message_id)
-    names = names_in(world, workspace_id)
+    found, contact, refs = await world.ground.db.read(_whole, world, workspace_id, message_id)
+    told, names = found.told, names_in(world, workspace_id)
     facts = {
         "message": told,
+        "wait": found.wait,
         "created_at": datetime.fromisoformat(told["created_at"]),
         "contact": contact,
         "timeline": timeline(told, names),
@@ -228,6 +231,7 @@ async def show_message(request: Call) -> Sent:
         "tones": {state.value: tone for state, tone in ATTEMPT_TONES.items()},
         "refs": refs,
         "names": names,
+        "line_names": {ids.show("line", line.id): line.name for line in world.lines.of(workspace_id)},
         "at": datetime.fromisoformat,
     }
     return HtmlAnswer("messaging/message.html", facts)
@@ -235,15 +239,16 @@ async def show_message(request: Call) -> Sent:
 
 async def _whole(
     tx: Transaction, world: World, workspace_id: int, message_id: int
-) -> tuple[Document, Contact | None, dict[str, list[str]]]:
+) -> tuple[Story, Contact | None, dict[str, list[str]]]:
     """A message told, its contact if that is still there, and what providers call its attempts."""
-    told = await story.tell(tx, world, workspace_id, message_id)
+    found = await story.whole(tx, world, workspace_id, message_id)
+    told = found.told
     contact_id = ids.read("contact", told["contact"])
     people = await contacts.by_ids(tx, workspace_id, [contact_id])
     attempt_ids = [ids.read("attempt", attempt["id"]) for attempt in told["attempts"]]
     parts = await attempt_store.parts_of(tx, workspace_id, attempt_ids) if attempt_ids else {}
     refs = {ids.show("attempt", one): [part.ref for part in of_one] for one, of_one in parts.items()}
-    return told, people.get(contact_id), refs
+    return found, people.get(contact_id), refs
 
 
 # ── from a reference ─────────────────────────────────────────────────────────────────────────────────

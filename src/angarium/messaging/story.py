@@ -22,7 +22,7 @@ from angarium.messaging.store import messages as message_store
 from angarium.messaging.store import waiting as waiting_store
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.messages import Filter, Message
-from angarium.messaging.waiting import For, LineNow, Wait, document, sentence, waiting
+from angarium.messaging.waiting import For, LineNow, Sentence, Wait, document, sentence, waiting
 from angarium.messaging.words import plain
 from angarium.messaging.world import World
 from angarium.storage import facts
@@ -32,8 +32,20 @@ from angarium.storage.facts import Fact
 Document = dict[str, Any]
 
 
+class Story(msgspec.Struct, frozen=True):
+    """One message whole, and what it waits for as a sentence; None when it is final."""
+
+    told: Document
+    wait: Sentence | None
+
+
 async def tell(tx: Transaction, world: World, workspace_id: int, message_id: int) -> Document:
-    """One message whole; a Problem when there is none."""
+    """One message whole, as the API tells it; a Problem when there is none."""
+    return (await whole(tx, world, workspace_id, message_id)).told
+
+
+async def whole(tx: Transaction, world: World, workspace_id: int, message_id: int) -> Story:
+    """One message, for its page; a Problem when there is none."""
     found = await message_store.by_ids(tx, workspace_id, [message_id])
     if not found:
         raise not_found("message", ids.show("message", message_id))
@@ -44,14 +56,16 @@ async def tell(tx: Transaction, world: World, workspace_id: int, message_id: int
     case = Case(message, tried, world.versions.steps[message.cascade_version_id])
     sent = (await link_store.of_messages(tx, workspace_id, [message_id])).get(message_id, {})
     followed = await link_store.of_message(tx, workspace_id, message_id)
-    return {
+    wait = await _waiting(tx, world, case)
+    told = {
         **outline(message),
-        "waiting": await _waiting(tx, world, case),
+        "waiting": _told(case, wait),
         "steps": msgspec.to_builtins(world.versions.steps[message.cascade_version_id]),
         "attempts": [_attempt(world, attempt) for attempt in tried],
         "links": links_of(sent, followed),
         "timeline": [_event(fact) for fact in timeline],
     }
+    return Story(told, None if wait is None else sentence(wait, case.steps))
 
 
 def links_of(sent: Iterable[str], followed: Sequence[link_store.Told]) -> list[Document]:
@@ -144,14 +158,14 @@ def _line_now(world: World, line: Line) -> LineNow:
     )
 
 
-async def _waiting(tx: Transaction, world: World, case: Case) -> Document | None:
+async def _waiting(tx: Transaction, world: World, case: Case) -> Wait | None:
     """What one message waits for; how many are before it is counted."""
     now = world.ground.clock.now()
     wait = waiting(case, lines_now(world, case.message.workspace_id), now)
     if wait is not None and wait.what is For.TURN:
         queued = next(attempt for attempt in case.attempts if attempt.state is AttemptState.QUEUED)
         wait = msgspec.structs.replace(wait, ahead=await waiting_store.ahead(tx, queued, now))
-    return _told(case, wait)
+    return wait
 
 
 def _told(case: Case, wait: Wait | None) -> Document | None:

@@ -80,7 +80,7 @@ class Step(msgspec.Struct, frozen=True):
     channel: str
     line: str
     success: str
-    wait: str
+    wait: timedelta
     tone: str
     fate: Sentence
 
@@ -98,7 +98,7 @@ class Event(msgspec.Struct, frozen=True):
     """Something that was heard or came to pass."""
 
     at: datetime
-    after: str
+    after: timedelta
     tone: str
     kind: str
     said: Sentence
@@ -129,22 +129,6 @@ def timeline(document: Document, names: Names) -> Timeline:
     )
 
 
-def lasting(seconds: float) -> str:
-    """A length of time: `0.4 s`, `15.2 s`, `2 min 5 s`, `3 h 12 min`, `2 d 4 h`."""
-    whole, tenths = round(seconds), round(seconds, 1)
-    if tenths < 60:
-        return f"{tenths:g} s"
-    for size, unit, part_size, part in (
-        (86_400, "d", 3_600, "h"),
-        (3_600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if whole >= size:
-            rest = whole % size // part_size
-            return f"{whole // size} {unit} {rest} {part}" if rest else f"{whole // size} {unit}"
-    raise AssertionError(seconds)
-
-
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
@@ -160,7 +144,7 @@ def _verdict(document: Document, names: Names) -> Sentence:
     match state:
         case "delivered" | "read" if best:
             at = datetime.fromisoformat(best[f"{state}_at"])
-            after = lasting((at - datetime.fromisoformat(document["created_at"])).total_seconds())
+            after = at - datetime.fromisoformat(document["created_at"])
             return f"verdict.{state}", {"channel": channel, "at": at, "after": after}
         case "sent" if best:
             return f"verdict.sent.{'ended' if document['finished'] else 'open'}", {"channel": channel}
@@ -203,7 +187,7 @@ def _step(document: Document, names: Names, place: int) -> Step:
         names.channel(kind) or step["line"],
         step.get("line", ""),
         step["success"],
-        lasting(step.get("wait_s", 300.0)),
+        timedelta(seconds=step.get("wait_s", 300.0)),
         tone,
         fate,
     )
@@ -298,7 +282,7 @@ def _events(document: Document, names: Names) -> list[Event]:
         events.append(
             Event(
                 at,
-                "+" + lasting(max(0.0, (at - began).total_seconds())),
+                max(timedelta(), at - began),
                 DOUBT if contradicted else EVENT_TONES.get(event["event"], QUIET),
                 kind,
                 _said(event, names.channel(kind), first=not events),

@@ -5,7 +5,7 @@ A decision cannot be undone, so a form leads to a page that says what it will do
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -24,7 +24,6 @@ from angarium.messaging.case import wake
 from angarium.messaging.pages import names_in
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.unknowns import Wanted
-from angarium.messaging.timeline import lasting
 from angarium.messaging.unknowns import Order, Ruling
 from angarium.messaging.unknowns_api import wanted_by, who, world_of
 from angarium.messaging.world import World
@@ -55,7 +54,7 @@ class Row(msgspec.Struct, frozen=True):
     name: str
     address: str
     since: datetime
-    age: str
+    age: timedelta
 
 
 LIST = Shape(ListQuery)
@@ -83,7 +82,7 @@ async def list_unknowns(request: Call) -> Sent:
         "filtered": bool(asked),
         "first": _address(asked) if query.cursor else "",
         "more": _address({**asked, "cursor": edge.cursor_after(following)}) if following else "",
-        "lines": sorted(line.name for line in world.lines.of(workspace_id)),
+        "named_lines": [(name, name) for name in sorted(line.name for line in world.lines.of(workspace_id))],
         "classes": [one.value for one in MessageClass],
         "ages": list(AGES_S),
         "rulings": [one.value for one in Ruling],
@@ -114,7 +113,7 @@ async def _with_people(tx: Transaction, workspace_id: int, found: list[Document]
             person.name if (person := people.get(contact_id)) else "",
             one["attempts"][-1]["address"] if one["attempts"] else "",
             datetime.fromisoformat(one["since"]),
-            lasting(one["age_s"]),
+            timedelta(seconds=one["age_s"]),
         )
         for one, contact_id in zip(found, contact_ids, strict=True)
     ]

@@ -11,12 +11,15 @@ from decimal import Decimal
 
 from babel.dates import format_date, format_timedelta
 from babel.numbers import format_compact_decimal, format_currency, format_decimal, format_percent
+from babel.units import format_unit
 from persiantools.jdatetime import JalaliDateTime
 
 from angarium.web.languages import Language
 
 OWN = "default"  # the numbering system of the locale: how it groups, and its point
 FINE = 4  # further digits after the point, of a price that needs them
+MINUTE_S = 60
+UNITS = ((86_400, "day"), (3_600, "hour"), (MINUTE_S, "minute"), (1, "second"))
 JALALI = {"fa"}
 PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 
@@ -82,6 +85,26 @@ def clock_time(language: Language, at: datetime, zone: tzinfo = UTC) -> str:
 def ago(language: Language, at: datetime, now: datetime) -> str:
     """3 minutes ago; in 2 hours."""
     return own_digits(language, format_timedelta(at - now, add_direction=True, locale=language.locale))
+
+
+def duration(language: Language, length: timedelta) -> str:
+    """A length of time to two units: 0.4 sec, 2 min 5 sec, 3 hr 12 min, 2 days 4 hr."""
+    whole, tenths = round(length.total_seconds()), round(length.total_seconds(), 1)
+    if tenths < MINUTE_S:
+        return _counted(language, tenths, "second")
+    at = next(place for place, (size, _) in enumerate(UNITS) if whole >= size)
+    size, unit = UNITS[at]
+    first = _counted(language, whole // size, unit)
+    part_size, part = UNITS[at + 1]
+    rest = whole % size // part_size
+    return f"{first} {_counted(language, rest, part)}" if rest else first
+
+
+def _counted(language: Language, count: float, unit: str) -> str:
+    shown = format_unit(
+        count, f"duration-{unit}", "short", "#,##0.#", locale=language.locale, numbering_system=OWN
+    )
+    return own_digits(language, shown)
 
 
 def lasting(language: Language, seconds: float) -> str:

@@ -30,7 +30,7 @@ from angarium.web import figures, navigation
 from angarium.web.assets import asset_url
 from angarium.web.languages import LANGUAGES, Language
 from angarium.web.look import THEMES, look_of
-from angarium.web.voice import Voice, moment
+from angarium.web.voice import Said, Voice, exact, moment
 
 OURS = "web"  # the folder of templates that belongs to no room
 KEPT = {b"allow", b"connection", b"retry-after"}  # headers of a problem that its page has too
@@ -84,7 +84,6 @@ class Shell:
         )
         voice = self.voice(language)
         pages.globals |= {
-            "say": voice.say,
             "has_words": voice.has,
             "asset": asset_url,
             "moment": moment,
@@ -95,46 +94,55 @@ class Shell:
             "percent": partial(figures.percent, language),
             "money": partial(figures.money, language),
             "lasting": partial(figures.lasting, language),
-            **_times(language),
+            "duration": partial(figures.duration, language),
+            **_of_the_page(voice, language),
         }
         return pages
 
 
-def _times(language: Language) -> dict[str, Any]:
-    """Times as elements that also tell machines; macros that use them are imported `with context`."""
+def _of_the_page(voice: Voice, language: Language) -> dict[str, Any]:
+    """What depends on the page's zone and time; macros that use them are imported `with context`."""
 
     def zone_of(context: Context) -> tzinfo:
         return cast("tzinfo", context.resolve("zone"))
 
-    def element(context: Context, at: datetime | int, shown: Callable[[datetime], str]) -> Markup:
-        when = to_datetime(at) if isinstance(at, int) else at
-        whole = figures.moment(language, when, zone_of(context), seconds=True)
-        return Markup('<time datetime="{}" title="{}">{}</time>').format(when.isoformat(), whole, shown(when))
+    @pass_context
+    def say(context: Context, said: Said, since: datetime | None = None, **given: object) -> Markup:
+        """A sentence."""
+        return voice.say(said, since, zone_of(context), **given)
 
     @pass_context
-    def when(context: Context, at: datetime | int, *, seconds: bool = False) -> Markup:
-        """A date and a time of day, in the zone of the page."""
-        zone = zone_of(context)
-        return element(context, at, lambda time: figures.moment(language, time, zone, seconds=seconds))
+    def when(
+        context: Context, at: datetime | int, *, since: datetime | None = None, seconds: bool = False
+    ) -> Markup:
+        """A date and a time of day; on the day of `since` the time of day alone."""
+        return voice.time(_time(at), since, zone_of(context), seconds=seconds)
 
     @pass_context
     def day(context: Context, at: datetime | int) -> Markup:
         """A date."""
-        return element(context, at, lambda time: figures.day(language, time, zone_of(context)))
+        return _element(_time(at), figures.day(language, _time(at), zone_of(context)))
 
     @pass_context
     def clock(context: Context, at: datetime | int) -> Markup:
         """A time of day."""
-        return element(context, at, lambda time: figures.clock_time(language, time, zone_of(context)))
+        return voice.time(_time(at), _time(at), zone_of(context))
 
     @pass_context
     def ago(context: Context, at: datetime | int) -> Markup:
         """How long since, or until."""
-        return element(
-            context, at, lambda time: figures.ago(language, time, cast("datetime", context.resolve("now")))
-        )
+        now = cast("datetime", context.resolve("now"))
+        return _element(_time(at), figures.ago(language, _time(at), now))
 
-    return {"when": when, "day": day, "clock": clock, "ago": ago}
+    return {"say": say, "when": when, "day": day, "clock": clock, "ago": ago}
+
+
+def _time(at: datetime | int) -> datetime:
+    return to_datetime(at) if isinstance(at, int) else at
+
+
+def _element(at: datetime, shown: str) -> Markup:
+    return Markup('<time datetime="{}">{}</time>').format(exact(at), shown)
 
 
 def rooms_of(handlers: Iterable[HTTPRouteHandler]) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from markupsafe import Markup, escape
 
@@ -30,13 +30,15 @@ class Voice:
         """Whether there is a sentence of this name."""
         return name in self.words
 
-    def say(self, said: Said, /, since: datetime | None = None, **given: object) -> Markup:
+    def say(
+        self, said: Said, since: datetime | None = None, zone: tzinfo = UTC, /, **given: object
+    ) -> Markup:
         """A sentence, its gaps filled: with text, numbers, other sentences, or with times, which tell their
         date when it is not that of `since`."""
         name, values = (said, given) if isinstance(said, str) else said
 
         def fill(gap: re.Match[str]) -> str:
-            return self._shown(values[gap[1]], since)
+            return self._shown(values[gap[1]], since, zone)
 
         return Markup(GAP.sub(fill, str(escape(self._form(name, values)))))  # noqa: S704  escaped, and so is each filling
 
@@ -48,12 +50,25 @@ class Voice:
         assert isinstance(count, int | float), f"{name} wants a number for its count"
         return sentence.get(self._plural(count), sentence["other"])
 
-    def _shown(self, value: object, since: datetime | None) -> str:
+    def time(
+        self, at: datetime, since: datetime | None = None, zone: tzinfo = UTC, *, seconds: bool = True
+    ) -> Markup:
+        """A time as an element that also tells machines; on the day of `since` without its date."""
+        whole = figures.moment(self._language, at, zone, seconds=True)
+        same_day = since is not None and at.astimezone(zone).date() == since.astimezone(zone).date()
+        shown = figures.clock_time(self._language, at, zone) if same_day else whole
+        if not seconds and not same_day:
+            shown = figures.moment(self._language, at, zone)
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(exact(at), whole, shown)
+
+    def _shown(self, value: object, since: datetime | None, zone: tzinfo) -> str:
         match value:
             case tuple():
-                return self.say(value, since)
+                return self.say(value, since, zone)
             case datetime():
-                return moment(value, since)
+                return self.time(value, since, zone)
+            case timedelta():
+                return escape(figures.duration(self._language, value))
             case Markup():
                 return value
             case bool():
@@ -64,10 +79,14 @@ class Voice:
                 return Markup("<bdi>{}</bdi>").format(value)
 
 
+def exact(at: datetime) -> str:
+    """As machines read it: RFC 3339, in UTC, to the millisecond."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def moment(at: datetime, since: datetime | None = None, *, whole: bool = False) -> Markup:
     """A time in UTC: whole, or to the second, and without its date when that is the date of `since`."""
-    at = at.astimezone(UTC)
-    exact = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at, told = at.astimezone(UTC), exact(at)
     same_day = since is not None and at.date() == since.astimezone(UTC).date()
-    shown = exact.replace("T", " ") if whole else at.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
-    return Markup('<time dir="ltr" datetime="{0}" title="{0}">{1}</time>').format(exact, shown)
+    shown = told.replace("T", " ") if whole else at.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
+    return Markup('<time dir="ltr" datetime="{0}" title="{0}">{1}</time>').format(told, shown)

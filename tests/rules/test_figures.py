@@ -1,0 +1,69 @@
+"""Numbers, money and times as the readers of each language write them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from angarium.web import figures
+from angarium.web.languages import LANGUAGES, chosen
+
+AT = datetime(2026, 3, 20, 21, 5, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 sec"),
+        (0.04, "0 sec"),
+        (0.25, "0.2 sec"),
+        (15.2, "15.2 sec"),
+        (59.94, "59.9 sec"),
+        (59.96, "1 min"),
+        (60, "1 min"),
+        (125, "2 min 5 sec"),
+        (11_520, "3 hr 12 min"),
+        (187_200, "2 days 4 hr"),
+    ],
+)
+def test_how_long_something_lasted(seconds: float, words: str) -> None:
+    assert figures.duration(LANGUAGES["en"], timedelta(seconds=seconds)) == words
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "money", "moment"),
+    [
+        ("en", "1,234,567.5", "€0.045", "Mar 20, 2026, 21:05:09"),
+        ("fa", "۱٬۲۳۴٬۵۶۷٫۵", "\u200e€\xa0۰٫۰۴۵", "۲۹ اسفند ۱۴۰۴، ۲۱:۰۵:۰۹"),
+        ("uk", "1\xa0234\xa0567,5", "0,045\xa0EUR", "20 бер. 2026\u202fр., 21:05:09"),
+        ("ru", "1\xa0234\xa0567,5", "0,045\xa0€", "20 мар. 2026\u202fг., 21:05:09"),
+        ("zh", "1,234,567.5", "€0.045", "2026年3月20日, 21:05:09"),
+    ],
+)
+def test_each_language_has_its_own_way(code: str, number: str, money: str, moment: str) -> None:
+    language = LANGUAGES[code]
+    assert figures.number(language, 1234567.5) == number
+    assert figures.money(language, "0.045", "EUR") == money
+    assert figures.moment(language, AT, seconds=True) == moment
+
+
+def test_the_year_turns_in_the_zone_of_whoever_reads() -> None:
+    """Nowruz: in Tehran it is already the first day of 1405."""
+    assert figures.day(LANGUAGES["fa"], AT, ZoneInfo("Asia/Tehran")) == "۱ فروردین ۱۴۰۵"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "accepted", "code"),
+    [
+        ("uk", "fa", "uk"),
+        ("", "fa-IR,fa;q=0.9,en;q=0.1", "fa"),
+        ("", "en;q=0.2, ar;q=0.7", "ar"),
+        ("", "de, zh-CN;q=0.5", "zh"),
+        ("xx", "", "en"),
+        ("", "fa;q=x, ;;;, ru;q=0", "en"),
+    ],
+)
+def test_the_language_of_a_page(wanted: str, accepted: str, code: str) -> None:
+    assert chosen(wanted, accepted).code == code
