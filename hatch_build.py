@@ -36,7 +36,8 @@ class FrontendHook(BuildHookInterface):
             return
         node, npm = _programs()
         environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"}
-        _run([*npm, "ci", "--ignore-scripts", "--silent"], self._frontend, environment)
+        if not self._has_packages():
+            _run([*npm, "ci", "--ignore-scripts", "--silent"], self._frontend, environment)
         _run([str(node), "build.mjs"], self._frontend, environment)
         (self._made / STAMP).write_text(self._inputs())
 
@@ -51,6 +52,13 @@ class FrontendHook(BuildHookInterface):
     def _is_made(self) -> bool:
         stamp = self._made / STAMP
         return stamp.is_file() and stamp.read_text() == self._inputs()
+
+    def _has_packages(self) -> bool:
+        """Whether npm has put there what the lock names."""
+        put, lock = (
+            self._frontend / name for name in ("node_modules/.package-lock.json", "package-lock.json")
+        )
+        return put.is_file() and put.stat().st_mtime >= lock.stat().st_mtime
 
     def _inputs(self) -> str:
         """What it is made of, as a digest."""

@@ -20,6 +20,7 @@ from angarium.accounts import people_api as people
 from angarium.accounts import store as accounts
 from angarium.accounts import workspace_api as workspaces
 from angarium.accounts.entering import Letter, Reception
+from angarium.accounts.finding import Seeker
 from angarium.accounts.limits import Limits
 from angarium.accounts.notary import Notary
 from angarium.accounts.oidc import Providers
@@ -30,6 +31,8 @@ from angarium.campaigns import report_api as campaign_reports
 from angarium.campaigns.flows import needing_list
 from angarium.campaigns.report import Reports
 from angarium.campaigns.runner import CampaignRunner
+from angarium.campaigns.states import CampaignState
+from angarium.campaigns.store.campaigns import count_in
 from angarium.channels import kit
 from angarium.config import Settings
 from angarium.contacts import api as contacts
@@ -63,6 +66,7 @@ from angarium.core.problems import Problem
 from angarium.core.values import MessageClass
 from angarium.fabric.local import LocalFabric
 from angarium.insight import pages as insight
+from angarium.insight.needs import NEEDS, Need
 from angarium.lines import api as lines
 from angarium.lines import flows as line_flows
 from angarium.lines import patterns_api as patterns
@@ -101,7 +105,7 @@ from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.protocols.http import Http
 from angarium.storage import facts, instance, opening
-from angarium.storage.database import ADVICE, open_database
+from angarium.storage.database import ADVICE, Transaction, open_database
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
 from angarium.storage.shelf import Shelf
@@ -120,6 +124,26 @@ LETTERS = {
 }
 
 LETTER_CLASSES = {"reset": MessageClass.OTP, "invitation": MessageClass.TRANSACTIONAL}
+
+
+async def paused_campaigns(tx: Transaction, workspace_id: int) -> int:
+    """Campaigns that somebody, or a fault, has paused."""
+    return await count_in(tx, workspace_id, CampaignState.PAUSED)
+
+
+async def campaigns_to_approve(tx: Transaction, workspace_id: int) -> int:
+    """Campaigns that wait for somebody else's approval."""
+    return await count_in(tx, workspace_id, CampaignState.IN_REVIEW)
+
+
+NEEDS_OF_CAMPAIGNS = (
+    Need("paused", "/campaigns?state=paused", "messages:read", "doubt", paused_campaigns),
+    Need("approvals", "/campaigns?state=in_review", "campaigns:decide", "on", campaigns_to_approve),
+)
+
+SEEKERS = (  # of the command bar, in the order in which they are shown
+    Seeker("messages", "messages:read", "send", pages.seek),
+)
 
 HANDLERS = [
     *insight.HANDLERS,
@@ -306,6 +330,8 @@ def application(house: House) -> Litestar:
         limits=Limits(house.ground.clock, house.settings.requests_per_s, house.settings.failed_keys_per_min),
         services={
             "messages": desk,
+            "seekers": SEEKERS,
+            "needs": (*NEEDS, *NEEDS_OF_CAMPAIGNS),
             "channels": house.world.channels,
             "surroundings": Outlook(house.world),
             "line_states": house.engine.states,

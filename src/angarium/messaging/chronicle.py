@@ -14,8 +14,9 @@ import msgspec
 from angarium.contacts import reindex
 from angarium.contacts.activity import Event, Happened, Topic
 from angarium.contacts.store import activity, index
-from angarium.messaging import remembering
+from angarium.messaging import remembering, traffic
 from angarium.messaging.store import outlines
+from angarium.messaging.store import traffic as traffic_store
 from angarium.storage import facts
 from angarium.storage.database import Transaction
 from angarium.storage.facts import START, Fact, Position
@@ -25,6 +26,7 @@ BATCH_MAX = 1_000  # facts in one transaction
 POLL_S = 2.0
 REST = 30.0  # while messages are under way it rests so many times longer than it works
 
+MESSAGE = "message."
 REPLY = "inbound.received"
 REARRANGED = ("contact.merged", "contact.unmerged")
 IMPLIED = {  # what a fact says, the first thing first
@@ -38,12 +40,21 @@ IMPLIED = {  # what a fact says, the first thing first
 VERDICTS = frozenset({"message.delivered", "message.read", "message.failed", "message.not_taken"})
 
 
+class Decided(msgspec.Struct, frozen=True):
+    """What was decided upon it."""
+
+    do: str = ""
+    state: str = ""
+
+
 class Told(msgspec.Struct, frozen=True):
     """What is read of a fact's body."""
 
     channel: str = ""
     contact: int | None = None
     finished: bool = False
+    decisions: tuple[Decided, ...] = ()
+    billed: tuple[traffic.Billed, ...] = ()
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -62,8 +73,9 @@ async def follow(tx: Transaction, workspace_id: int, limit: int) -> tuple[int, P
     new, end = await facts.after(tx, workspace_id, position, limit)
     if not new:
         return 0, position
-    happened = await _happened_to_messages(tx, workspace_id, new, position)
+    happened, through = await _happened_to_messages(tx, workspace_id, new, position)
     happened += await _replies(tx, workspace_id, new)
+    await traffic_store.add(tx, workspace_id, traffic.sums(through))
     # first: it waits for who holds a contact
     await remembering.learn(tx, workspace_id, _judged(new), _answers(new))
     await activity.tell(tx, workspace_id, happened)
@@ -85,7 +97,7 @@ async def recount(tx: Transaction, workspace_id: int, contact_id: int, until: Po
         some = things[first : first + BATCH_MAX]
         told = await facts.earlier(tx, workspace_id, some, kinds, until)
         told.sort(key=lambda one: one.seq)
-        happened = await _happened_to_messages(tx, workspace_id, told, START)
+        happened, _ = await _happened_to_messages(tx, workspace_id, told, START)
         happened += await _replies(tx, workspace_id, told)
         await activity.tell(tx, workspace_id, [one for one in happened if one.contact_id == contact_id])
 
@@ -112,27 +124,36 @@ def _rearranged(new: Sequence[Fact]) -> set[int]:
 
 async def _happened_to_messages(
     tx: Transaction, workspace_id: int, new: Sequence[Fact], position: Position
-) -> list[Happened]:
+) -> tuple[list[Happened], list[traffic.Said]]:
     """Each thing that can happen to a message counts once on each channel."""
-    told = [(one, _read(one.body)) for one in new if one.kind in IMPLIED]
-    subjects = sorted({one.subject_id for one, _ in told})
-    if not subjects:
-        return []
-    about = await outlines.of_messages(tx, workspace_id, subjects)
-    earlier = await facts.earlier(tx, workspace_id, subjects, list(IMPLIED), position)
+    told = [(one, _read(one.body)) for one in new if one.kind.startswith(MESSAGE)]
+    if not told:
+        return [], []
+    about = await outlines.of_messages(tx, workspace_id, {one.subject_id for one, _ in told})
+    implying = sorted({one.subject_id for one, _ in told if one.kind in IMPLIED})
+    earlier = await facts.earlier(tx, workspace_id, implying, list(IMPLIED), position) if implying else []
     counted = {said for one in earlier for said in _said(one, _read(one.body))}
-    found = []
+    found, through = [], []
     for one, body in told:
         fresh = [said for said in _said(one, body) if said not in counted]
         counted.update(fresh)
         if one.subject_id in about:
             contact_id, topic = about[one.subject_id]
-            found += [Happened(event, contact_id, topic, body.channel, one.at) for _, _, event in fresh]
-    return found
+            events = tuple(event for _, _, event in fresh)
+            found += [Happened(event, contact_id, topic, body.channel, one.at) for event in events]
+            through.append(_through(one, body, topic, events))
+    return found, through
 
 
 def _said(one: Fact, body: Told) -> list[tuple[int, str, Event]]:
-    return [(one.subject_id, body.channel, event) for event in IMPLIED[one.kind]]
+    return [(one.subject_id, body.channel, event) for event in IMPLIED.get(one.kind, ())]
+
+
+def _through(one: Fact, body: Told, topic: Topic, fresh: tuple[Event, ...]) -> traffic.Said:
+    message_class = topic.message_class.value if topic.message_class else ""
+    kind = one.kind.removeprefix(MESSAGE)
+    ended = next((decided.state for decided in body.decisions if decided.do == "finish"), "")
+    return traffic.Said(one.at, kind, message_class, body.channel, ended, body.billed, fresh)
 
 
 async def _replies(tx: Transaction, workspace_id: int, new: Sequence[Fact]) -> list[Happened]:

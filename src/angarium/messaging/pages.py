@@ -11,11 +11,13 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, route
+from angarium.accounts.finding import Hit
 from angarium.accounts.pages import HtmlAnswer, redirect
 from angarium.contacts import store as contacts
 from angarium.contacts.rules import BadAddress, clean_address
 from angarium.contacts.store import Contact
 from angarium.core import ids
+from angarium.core.clock import to_datetime
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid, shown
 from angarium.core.values import AddressKind, MessageClass
@@ -24,8 +26,9 @@ from angarium.messaging.api import NEWEST, Desk, waited_for
 from angarium.messaging.case import CODE_MASK, open_content
 from angarium.messaging.states import AttemptState, MessageState
 from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt
-from angarium.messaging.store.messages import Filter
+from angarium.messaging.store.messages import Filter, Message
 from angarium.messaging.story import Story
 from angarium.messaging.timeline import ATTEMPT_TONES, DOUBT, MESSAGE_TONES, Names, timeline
 from angarium.messaging.waiting import For
@@ -272,6 +275,28 @@ async def find_message(request: Call) -> Sent:
             "moment ago, the answer may still be on its way: try again.",
         )
     return redirect(f"/messages/{ids.show('message', found)}")
+
+
+# ── from the command bar ─────────────────────────────────────────────────────────────────────────────
+
+
+async def seek(tx: Transaction, workspace_id: int, text: str, few: int) -> list[Hit]:
+    """The message of an id, or the newest to the contact of an address or an id."""
+    if _is_id("message", text):
+        found = await message_store.by_ids(tx, workspace_id, [ids.read("message", text)])
+    else:
+        contact_id = await _sought(tx, workspace_id, text)
+        if not contact_id:
+            return []
+        found = await message_store.page(tx, workspace_id, Filter(contact_id=contact_id), NEWEST, few)
+    return [_hit(one) for one in found]
+
+
+def _hit(one: Message) -> Hit:
+    shown_id = ids.show("message", one.id)
+    return Hit(
+        f"/messages/{shown_id}", one.label or shown_id, to_datetime(one.created_at).strftime("%Y-%m-%d %H:%M")
+    )
 
 
 HANDLERS = (list_messages, show_message, find_message)

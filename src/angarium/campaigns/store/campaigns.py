@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, literal_column, select
+from sqlalchemy import bindparam, delete, func, literal_column, select
 
 from angarium.campaigns.states import UNDER_WAY, CampaignState
 from angarium.campaigns.store.tables import campaign
@@ -83,6 +83,7 @@ _unbuilt = Statement(
     )
     .order_by(campaign.c.id)
 )
+_in_state = Statement(select(func.count()).where(_here, campaign.c.state == bindparam("state")))
 _remove = Statement(delete(campaign).where(*_this, campaign.c.state == "draft"))
 
 
@@ -111,6 +112,12 @@ async def hold(tx: Transaction, workspace_id: int, campaign_id: int) -> Campaign
 async def page(tx: Transaction, workspace_id: int, before: int, limit: int) -> list[Campaign]:
     """The newest campaigns below an id."""
     return [_read(row) for row in await tx.rows(_page, workspace_id=workspace_id, before=before, limit=limit)]
+
+
+async def count_in(tx: Transaction, workspace_id: int, state: CampaignState) -> int:
+    """How many campaigns are in a state."""
+    row = await tx.row(_in_state, workspace_id=workspace_id, state=state.value)
+    return int(row[0]) if row else 0
 
 
 async def under_way(tx: Transaction, workspace_id: int) -> list[int]:

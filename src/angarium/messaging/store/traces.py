@@ -119,6 +119,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
         Rows(contact_merge, "merged_id", "contacts"),
     ),
     "cost": Kept.NOTHING,  # sums
+    "traffic": Kept.NOTHING,  # the same
     "fact": Kept.BY_HAND,  # what happened stays, and says no more than that
     "fact_cursor": Kept.NOTHING,
     "import_contact": (Rows(import_contact, "contact_id", "contacts"),),

@@ -1,0 +1,86 @@
+"""The first page: where to begin; then what needs a person, and what has gone through, as facts tell it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from angarium.insight import home, pages
+from angarium.messaging import chronicle
+from angarium.storage.database import open_database
+from support.browsing import HANDLERS, Browser, browsing, story
+from support.databases import create_schema
+from support.relay import NO_ANSWER, Relay
+from support.screen import Look, chromium, screen
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
+    """A shop on still time."""
+    database = open_database(f"sqlite:///{tmp_path}/angarium.db")
+    await database.start()
+    await create_schema(database)
+    yield await Relay(database).open()
+    await database.stop()
+
+
+@pytest.fixture
+async def inside(relay: Relay) -> AsyncIterator[Browser]:
+    """Somebody who has entered."""
+    async with browsing(relay, *pages.HANDLERS, handlers=HANDLERS) as browser:
+        yield await browser.enter(relay)
+
+
+async def chronicled(relay: Relay) -> None:
+    """All facts have been read."""
+    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 1_000))[0]:
+        pass
+
+
+async def test_an_empty_workspace_is_told_where_to_begin(inside: Browser) -> None:
+    page = await inside.get("/home")
+    assert page.says("Send the first message")
+
+
+async def test_what_has_gone_through(relay: Relay, inside: Browser) -> None:
+    await story(relay)
+    await chronicled(relay)
+    found = await relay.ground.db.read(home.through, relay.workspace_id, relay.clock.now(), pages.ZONE)
+    assert (found.whole.asked, found.whole.reached, found.today.asked) == (1, 1, 1)
+    assert {name: (one.sent, one.delivered) for name, one, _ in found.channels} == {
+        "smpp": (1, 1),
+        "viber_business": (1, 1),  # late
+    }
+    told = await relay.told(await newest(relay))
+    assert found.whole_cost == {"EUR": told["cost"]["amount"]}
+    page = await inside.get("/home")
+    for words in ("Asked for today 1", "Reached 100%", "SMS 1 100%", "service 1 100% 0"):
+        assert page.says(words), words
+
+
+async def newest(relay: Relay) -> int:
+    """The message that was asked for last."""
+    from angarium.messaging.api import NEWEST
+    from angarium.messaging.store.messages import Filter, page
+
+    found = await relay.ground.db.read(page, relay.workspace_id, Filter(), NEWEST, 1)
+    return found[0].id
+
+
+async def test_everybody_can_read_it(relay: Relay, inside: Browser) -> None:
+    await story(relay)
+    await relay.line("news", "viber_business", classes=("promotional",))
+    await relay.send(**{"class": "promotional"}, line="news")
+    await relay.take("news", NO_ANSWER)
+    await chronicled(relay)
+    found: list[str] = []
+    async with chromium() as opened:
+        for look in (Look(), Look("fa", "dark", 360), Look("ar", "light", 2560)):
+            async with screen(opened, inside.url, inside.cookie, look) as window:
+                assert await window.open("/home") == 200
+                found += [f"{look}: {fault}" for fault in await window.faults()]
+    assert found == []
