@@ -18,6 +18,7 @@ EDGES_END = ("_api", "_pages")  # the JSON and the HTML edge of something
 MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("accounts", "audit"): "who did what",
     ("accounts", "notary"): "its seals, and what verifying it finds",
+    ("accounts", "finding"): "what the command bar asks of every room",
     ("accounts", "passwords"): "which are taken, and their hashes",
     ("accounts", "factors"): "one-time codes and recovery codes",
     ("accounts", "passkeys"): "asked for, kept, and answers looked at",
@@ -88,6 +89,9 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("campaigns", "launch"): "members become messages",
     ("campaigns", "stopping"): "what is cleared up behind one that was stopped",
     ("campaigns", "runner"): "the loop that moves campaigns on",
+    ("insight", "home"): "what the first page tells",
+    ("insight", "needs"): "what waits for a person",
+    ("messaging", "traffic"): "what has gone through, in half hours",
     ("messaging", "alike"): "what is planned once for all that are alike",
     ("messaging", "course"): "the steps behind the name of a cascade, a channel or a line",
     ("messaging", "telling"): "one thing told to many",
