@@ -20,7 +20,6 @@ from angarium.accounts import people_api as people
 from angarium.accounts import store as accounts
 from angarium.accounts import workspace_api as workspaces
 from angarium.accounts.entering import Letter, Reception
-from angarium.accounts.finding import Seeker
 from angarium.accounts.limits import Limits
 from angarium.accounts.notary import Notary
 from angarium.accounts.oidc import Providers
@@ -141,10 +140,6 @@ NEEDS_OF_CAMPAIGNS = (
     Need("approvals", "/campaigns?state=in_review", "campaigns:decide", "on", campaigns_to_approve),
 )
 
-SEEKERS = (  # of the command bar, in the order in which they are shown
-    Seeker("messages", "messages:read", "send", pages.seek),
-)
-
 HANDLERS = [
     *insight.HANDLERS,
     *keys.HANDLERS,
@@ -209,6 +204,7 @@ HANDLERS = [
 SEEKERS = (
     Seeker("contacts", "contacts:read", "users", people_seekers.seek_contacts),
     Seeker("segments", "contacts:read", "users-group", people_seekers.seek_segments),
+    Seeker("messages", "messages:read", "send", pages.seek),
 )
 
 
@@ -330,7 +326,6 @@ def application(house: House) -> Litestar:
         limits=Limits(house.ground.clock, house.settings.requests_per_s, house.settings.failed_keys_per_min),
         services={
             "messages": desk,
-            "seekers": SEEKERS,
             "needs": (*NEEDS, *NEEDS_OF_CAMPAIGNS),
             "channels": house.world.channels,
             "surroundings": Outlook(house.world),

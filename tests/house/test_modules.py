@@ -18,7 +18,6 @@ EDGES_END = ("_api", "_pages")  # the JSON and the HTML edge of something
 MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("accounts", "audit"): "who did what",
     ("accounts", "notary"): "its seals, and what verifying it finds",
-    ("accounts", "finding"): "what the command bar asks of every room",
     ("accounts", "passwords"): "which are taken, and their hashes",
     ("accounts", "factors"): "one-time codes and recovery codes",
     ("accounts", "passkeys"): "asked for, kept, and answers looked at",

@@ -11,8 +11,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, route
-from angarium.accounts.finding import Hit
-from angarium.accounts.pages import HtmlAnswer, redirect
+from angarium.accounts.pages import Hit, HtmlAnswer, redirect
 from angarium.contacts import store as contacts
 from angarium.contacts.rules import BadAddress, clean_address
 from angarium.contacts.store import Contact

@@ -1,24 +1,36 @@
 """The command bar: pages by their names, and whatever the rooms find by a name, a number or an id.
 
-Who lacks the scope of a room does not ask it (`accounts/finding.py`).
+A room that has things to be found gives a `Seeker` (assembly hands them over as the service `seekers`), which
+looks for a few of its own; who lacks its scope does not ask it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, cast
 
 import msgspec
 
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
-from angarium.accounts.finding import Hit, Seeker
 from angarium.accounts.flows import SELF
-from angarium.accounts.pages import HtmlAnswer
+from angarium.accounts.pages import Hit, HtmlAnswer
 from angarium.core.decoding import Shape
 from angarium.storage.database import Transaction
 
 FEW = 6  # of each kind that are shown
 LEAST = 2  # characters before rooms are asked
+
+
+Seeking = Callable[[Transaction, int, str, int], Awaitable[Sequence[Hit]]]  # workspace, what for, how many
+
+
+class Seeker(msgspec.Struct, frozen=True):
+    """Who looks for one kind of thing. Its words and its icon are those of the place `place`."""
+
+    place: str
+    scope: str
+    icon: str
+    seek: Seeking
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
