@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from angarium.contacts.flows import Recipient
-from angarium.messaging import accept, alike, plan
+from angarium.core.clock import from_datetime
+from angarium.core.ports import Accepted, Event, Outcome, Raw, Receipt, Refused, Unknown
+from angarium.core.values import Reason, ReceiptStatus
+from angarium.messaging import accept, alike, plan, receive, send
 from angarium.messaging.accept import MessageInput
 from angarium.messaging.alike import Alike
 from angarium.messaging.case import Case
+from angarium.messaging.receive import Read
+from angarium.messaging.send import Ended
+from angarium.messaging.store import attempts as store
 from support.relay import Relay
 
 PEOPLE: dict[str, dict[str, Any]] = {
@@ -120,3 +127,72 @@ async def _planned(relay: Relay, people: Sequence[str]) -> list[object]:
     cases = [one for one in made if isinstance(one, Case)]
     assert len(cases) == len(people)
     return [(case.message, case.attempts, case.created, case.decisions) for case in cases]
+
+
+# class, deadline in seconds and cascade of a message, how its submission ends, and what is heard 40 s later
+ANSWERED: list[tuple[str, float, str, Outcome, ReceiptStatus | None]] = [
+    ("promotional", 3_600.0, "once", Accepted(("a",)), ReceiptStatus.DELIVERED),
+    ("promotional", 3_600.0, "once", Accepted(("b",)), ReceiptStatus.DELIVERED),
+    ("promotional", 3_600.0, "once", Accepted(("c",)), ReceiptStatus.SENT),
+    ("promotional", 3_600.0, "patient", Accepted(("d",)), ReceiptStatus.DELIVERED),
+    ("service", 30.0, "twice", Accepted(("e",)), ReceiptStatus.FAILED),
+    ("service", 3_600.0, "twice", Accepted(("f",)), ReceiptStatus.FAILED),
+    ("otp", 3_600.0, "once", Accepted(("g",)), ReceiptStatus.DELIVERED),
+    ("otp", 3_600.0, "once", Accepted(("h",)), ReceiptStatus.DELIVERED),
+    ("service", 3_600.0, "once", Refused(Reason.BAD_ADDRESS), None),
+    ("service", 3_600.0, "once", Refused(Reason.BAD_ADDRESS), None),
+    ("service", 3_600.0, "once", Refused(Reason.REJECTED), None),
+    ("service", 3_600.0, "once", Unknown("silence"), None),
+    ("service", 3_600.0, "once", Unknown("silence"), None),
+]
+
+
+async def test_a_batch_of_answers_is_followed_as_each_of_it(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await relay.line("sms", "smpp", ("promotional", "service", "otp"))
+    for name, waits_s in (("once", [60.0]), ("patient", [600.0]), ("twice", [60.0, 60.0])):
+        await relay.cascade(name, [{"line": "sms", "wait_s": wait_s} for wait_s in waits_s])
+    asked = 0
+    decide = plan.decide
+
+    def counted(*given: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return decide(*given)
+
+    monkeypatch.setattr(plan, "decide", counted)
+    together = await _followed(relay)
+    asked_together, asked = asked, 0
+    monkeypatch.setattr(plan, "_stand", lambda _case: None)
+    assert together == await _followed(relay)
+    assert asked_together < asked
+
+
+async def _followed(relay: Relay) -> list[Any]:
+    """What becomes of each message when all are answered at once, and then heard of at once."""
+    at, began = {}, relay.clock.now()
+    for number, (message_class, deadline_s, cascade, *_) in enumerate(ANSWERED):
+        asked = {"to": {"phone": f"+3805099{number:05}"}, "class": message_class, "cascade": cascade}
+        at[await relay.send(**asked, text=f"Number {number}", deadline_s=deadline_s)] = number
+    attempts = sorted(await relay.claim("sms"), key=lambda one: at[one.message_id])
+    await send.record(relay.world, [Ended(one, ANSWERED[at[one.message_id]][3], 0.0) for one in attempts])
+    relay.clock.advance(40)
+    entry = receive.entry(relay.world, relay.lines["sms"], Raw(b""))
+    await receive.journal(relay.world, [entry])
+    heard = [(end.refs[0], status) for *_, end, status in ANSWERED if status and isinstance(end, Accepted)]
+    receipts: list[Event] = [Receipt(status, ref=ref) for ref, status in heard]
+    read = [Read(entry, relay.lines["sms"], receipts)]
+    now = relay.clock.now()
+    await relay.ground.db.run(receive._apply, relay.world, relay.workspace_id, read, now)
+    found, kept = [], await relay.ground.db.read(store.of_messages, relay.workspace_id, list(at))
+    for message_id in at:
+        words = [bool(one.content) for one in kept if one.message_id == message_id]
+        told = await relay.told(message_id)
+        decisions = [one for event in told["timeline"] for one in event.get("decisions", ())]
+        for one in decisions:
+            if "until" in one:
+                one["until"] = from_datetime(datetime.fromisoformat(one["until"])) - began
+        found.append((told["state"], told["reason"], told["finished"], words, decisions))
+    await relay.claim("sms")  # what is queued again is out of the way of the next
+    return found
