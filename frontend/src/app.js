@@ -11,5 +11,6 @@ import "./order.js";
 import "./charts.js";
 import "./pick.js";
 import "./upload.js";
+import "./editor.js";
 import "./toasts.js";
 import "./passkey.js";

@@ -51,6 +51,8 @@ from angarium.contacts.imports import pages as import_pages
 from angarium.contacts.imports.flows import Imports
 from angarium.contacts.imports.runner import Runner
 from angarium.content import api as templates
+from angarium.content import editor_pages, review_pages
+from angarium.content import pages as template_pages
 from angarium.content import parts_api as parts
 from angarium.content import proof_api as proofs
 from angarium.content import registrations_api as template_registrations
@@ -99,6 +101,7 @@ from angarium.messaging import unknowns_api as unknowns
 from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
+from angarium.messaging.store import uses
 from angarium.messaging.surroundings import Outlook
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
@@ -152,6 +155,9 @@ HANDLERS = [
     *registrations.HANDLERS,
     *patterns.HANDLERS,
     *templates.HANDLERS,
+    *review_pages.HANDLERS,
+    *editor_pages.HANDLERS,
+    *template_pages.HANDLERS,
     *parts.HANDLERS,
     *media.HANDLERS,
     *template_reviews.HANDLERS,
@@ -205,6 +211,7 @@ SEEKERS = (
     Seeker("contacts", "contacts:read", "users", people_seekers.seek_contacts),
     Seeker("segments", "contacts:read", "users-group", people_seekers.seek_segments),
     Seeker("messages", "messages:read", "send", pages.seek),
+    Seeker("templates", "setup:read", "template", template_pages.seek),
 )
 
 
@@ -329,6 +336,7 @@ def application(house: House) -> Litestar:
             "needs": (*NEEDS, *NEEDS_OF_CAMPAIGNS),
             "channels": house.world.channels,
             "surroundings": Outlook(house.world),
+            "template_uses": uses.of_versions,
             "line_states": house.engine.states,
             "imports": house.imports,
             "exports": house.exports,

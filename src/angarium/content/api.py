@@ -137,7 +137,7 @@ async def create_template(request: Call) -> JsonAnswer:
         made = await flows.create(
             tx, ground, request.auth.workspace_id, given, msgspec.structs.replace(deed, note=given.note)
         )
-        return await _saved(tx, request, made, given, deed, "created")
+        return await settled(tx, request, made, given, deed, "created")
 
     return await edge.once(request, body, work, taken=flows.taken(given.name))
 
@@ -167,7 +167,7 @@ async def change_template(request: Call) -> JsonAnswer:
 
     async def work(tx: Transaction) -> TemplateSaved:
         changed = await flows.change(tx, ground, request.auth.workspace_id, template_id, given, deed)
-        return await _saved(tx, request, changed, given, deed, "changed")
+        return await settled(tx, request, changed, given, deed, "changed")
 
     try:
         return edge.answer(request, await ground.db.run(work))
@@ -183,7 +183,7 @@ async def composed(request: Call, given: TemplateInput) -> TemplateInput:
     return msgspec.structs.replace(given, variants=made)
 
 
-async def _saved(
+async def settled(
     tx: Transaction, request: Call, found: Whole, given: TemplateInput, deed: Deed, what: str
 ) -> TemplateSaved:
     """Publish what may go at once; look at it in any case."""

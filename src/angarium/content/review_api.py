@@ -93,11 +93,20 @@ async def _act(
     request: Call, body: bytes, action: str, note: str, work: Work, comments: tuple[Comment, ...] = ()
 ) -> JsonAnswer:
     """Do something to a template that is held meanwhile, once for each Idempotency-Key."""
+    answer = await edge.once(request, body, whole_work(request, action, note, work, comments))
+    await after(request, action)
+    return answer
+
+
+def whole_work(
+    request: Call, action: str, note: str, work: Work, comments: tuple[Comment, ...] = ()
+) -> Callable[[Transaction], Awaitable[TemplateTold]]:
+    """A deed done to the template in the address, in one transaction: held, done, noted, told."""
     ground, template_id = edge.ground_of(request), edge.id_in_path(request, "template")
     deed = Deed(request.auth.actor, ground.clock.now(), note, comments)
     review.check_deed(deed)
 
-    async def whole_work(tx: Transaction) -> TemplateTold:
+    async def whole(tx: Transaction) -> TemplateTold:
         found = await flows.held(tx, request.auth.workspace_id, template_id)
         require_class(request.auth.reach, found.template.message_class)
         one = await work(tx, found, deed)
@@ -105,10 +114,13 @@ async def _act(
         await flows.note(tx, found, action, one, deed)
         return told
 
-    answer = await edge.once(request, body, whole_work)
+    return whole
+
+
+async def after(request: Call, action: str) -> None:
+    """Tell whoever sends, once a deed is committed that takes words back."""
     if action in TAKES_BACK:
         await look_of(request).recalled(request.auth.workspace_id)
-    return answer
 
 
 # ── review ───────────────────────────────────────────────────────────────────────────────────────────
@@ -169,7 +181,7 @@ async def approve_version(request: Call) -> JsonAnswer:
     given, ground = DECIDED.read(body or b"{}"), edge.ground_of(request)
 
     async def work(tx: Transaction, found: Whole, deed: Deed) -> Version:
-        number = _to_decide(found, given.version)
+        number = to_decide(found, given.version)
         return await review.approve(tx, ground, found, number, given.hash, deed)
 
     return await _act(request, body, "approved", given.note, work, given.comments)
@@ -192,7 +204,7 @@ async def refuse_version(request: Call) -> JsonAnswer:
     given, ground = DECIDED.read(body or b"{}"), edge.ground_of(request)
 
     async def work(tx: Transaction, found: Whole, deed: Deed) -> Version:
-        return await review.refuse(tx, ground, found, _to_decide(found, given.version), deed)
+        return await review.refuse(tx, ground, found, to_decide(found, given.version), deed)
 
     return await _act(request, body, "refused", given.note, work, given.comments)
 
@@ -218,7 +230,7 @@ async def request_changes(request: Call) -> JsonAnswer:
     return await _act(request, body, "changes-requested", given.note, work, given.comments)
 
 
-def _to_decide(found: Whole, number: int | None) -> int | None:
+def to_decide(found: Whole, number: int | None) -> int | None:
     """Of an emergency the published version, when none is under way."""
     owed = [one.number for one in found.versions if one.review_owed]
     return owed[-1] if number is None and owed and found.under_way is None else number

@@ -95,6 +95,9 @@ class Look(Protocol):
     async def contact(self, tx: Transaction, workspace_id: int, contact_id: int) -> Person | None:
         """What a template sees of a contact; None when there is no such contact."""
 
+    async def sought(self, tx: Transaction, workspace_id: int, text: str) -> int | None:
+        """The contact that somebody means by an id, an address or a name; None: nobody."""
+
 
 class Alone:
     """A look that knows the channels and nothing else."""
@@ -122,5 +125,9 @@ class Alone:
         """Nothing waits."""
 
     async def contact(self, _tx: Transaction, _workspace_id: int, _contact_id: int) -> Person | None:
+        """Nobody."""
+        return None
+
+    async def sought(self, _tx: Transaction, _workspace_id: int, _text: str) -> int | None:
         """Nobody."""
         return None

@@ -13,13 +13,12 @@ from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, route
 from angarium.accounts.pages import Hit, HtmlAnswer, redirect
 from angarium.contacts import store as contacts
-from angarium.contacts.rules import BadAddress, clean_address
 from angarium.contacts.store import Contact
 from angarium.core import ids
 from angarium.core.clock import to_datetime
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid, shown
-from angarium.core.values import AddressKind, MessageClass
+from angarium.core.values import MessageClass
 from angarium.messaging import story
 from angarium.messaging.api import NEWEST, Desk, waited_for
 from angarium.messaging.case import CODE_MASK, open_content
@@ -29,6 +28,7 @@ from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.messages import Filter, Message
 from angarium.messaging.story import Story
+from angarium.messaging.surroundings import sought
 from angarium.messaging.timeline import ATTEMPT_TONES, DOUBT, MESSAGE_TONES, Names, timeline
 from angarium.messaging.waiting import For
 from angarium.messaging.world import World
@@ -147,7 +147,7 @@ def _server(request: Call) -> str:
 async def _listed(
     tx: Transaction, world: World, workspace_id: int, query: ListQuery, before: int
 ) -> tuple[list[Row], int | None]:
-    contact_id = await _sought(tx, workspace_id, query.contact.strip()) if query.contact.strip() else 0
+    contact_id = await sought(tx, workspace_id, query.contact.strip()) if query.contact.strip() else 0
     if contact_id is None:
         return [], None
     wanted = Filter(query.state, query.message_class, query.label, contact_id=contact_id)
@@ -159,22 +159,6 @@ async def _listed(
         _row(world, names, one, people.get(contact_id), tried)
         for one, contact_id, tried in zip(found.messages, contact_ids, found.attempts, strict=True)
     ], found.following
-
-
-async def _sought(tx: Transaction, workspace_id: int, text: str) -> int | None:
-    """The contact somebody means by an id, an address of any kind, or their own id of it; None: nobody."""
-    if _is_id("contact", text):
-        return ids.read("contact", text)
-    without_plus = (AddressKind.PHONE, f"+{text}")
-    for kind, written in (*((kind, text) for kind in AddressKind), without_plus):
-        try:
-            address = clean_address(kind, written)
-        except BadAddress:
-            continue
-        found = await contacts.ids_by_address(tx, workspace_id, kind, [address])
-        if found:
-            return found[address]
-    return (await contacts.ids_by_external_id(tx, workspace_id, [text])).get(text)
 
 
 def _is_id(noun: str, text: str) -> bool:
@@ -284,7 +268,7 @@ async def seek(tx: Transaction, workspace_id: int, text: str, few: int) -> list[
     if _is_id("message", text):
         found = await message_store.by_ids(tx, workspace_id, [ids.read("message", text)])
     else:
-        contact_id = await _sought(tx, workspace_id, text)
+        contact_id = await sought(tx, workspace_id, text)
         if not contact_id:
             return []
         found = await message_store.page(tx, workspace_id, Filter(contact_id=contact_id), NEWEST, few)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from angarium.contacts import fields
+from angarium.contacts import fields, finding
 from angarium.contacts import store as contacts
+from angarium.contacts.rules import BadAddress, clean_address
 from angarium.contacts.store import locales
 from angarium.content import promotional
 from angarium.content.surroundings import Carrier, Mark, Person, Surroundings
-from angarium.core.values import MessageClass, Price
+from angarium.core import ids
+from angarium.core.values import AddressKind, MessageClass, Price
 from angarium.lines.store import Line
 from angarium.messaging import unsubscribe
 from angarium.messaging.policies import TOPIC, ContentControl
@@ -69,6 +71,10 @@ class Outlook:
         addresses = {one.kind: one.value for one in reversed(found.addresses)}
         return Person(contact_values(found), found.locale, addresses)
 
+    async def sought(self, tx: Transaction, workspace_id: int, text: str) -> int | None:
+        """By an id, an address or a name."""
+        return await meant(tx, workspace_id, text)
+
     def _price(self, line: Line, message_class: MessageClass, address: str, parts: int) -> Price:
         now = self._world.ground.clock.now()
         found = quote(self._world, line, message_class, address, parts, now)
@@ -78,6 +84,31 @@ class Outlook:
         """Know at once what was taken back, and tell the others."""
         await self._world.policies.reload([workspace_id])
         self._world.ground.fabric.wake(TOPIC)
+
+
+async def sought(tx: Transaction, workspace_id: int, text: str) -> int | None:
+    """The contact somebody means by an id, an address of any kind, or their own id of it; None: nobody."""
+    if text.startswith(f"{ids.PREFIXES['contact']}_"):
+        try:
+            return ids.read("contact", text)
+        except ValueError:
+            pass
+    without_plus = (AddressKind.PHONE, f"+{text}")
+    for kind, written in (*((kind, text) for kind in AddressKind), without_plus):
+        try:
+            address = clean_address(kind, written)
+        except BadAddress:
+            continue
+        found = await contacts.ids_by_address(tx, workspace_id, kind, [address])
+        if found:
+            return found[address]
+    return (await contacts.ids_by_external_id(tx, workspace_id, [text])).get(text)
+
+
+async def meant(tx: Transaction, workspace_id: int, text: str) -> int | None:
+    """The same, or else the newest of those who are called so."""
+    found = await sought(tx, workspace_id, text)
+    return found or next((one.id for one in await finding.seek(tx, workspace_id, text, 1)), None)
 
 
 def _promotes(policy: ContentControl, text: str, _locale: str) -> list[Mark]:
