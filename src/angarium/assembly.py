@@ -78,6 +78,7 @@ from angarium.messaging import api as messages
 from angarium.messaging import (
     balances_api,
     budgets_api,
+    cascades_pages,
     costs_api,
     health_api,
     link_pages,
@@ -164,6 +165,7 @@ HANDLERS = [
     *proofs.HANDLERS,
     *template_registrations.HANDLERS,
     *cascades.HANDLERS,
+    *cascades_pages.HANDLERS,
     *contacts.HANDLERS,
     *contact_fields.HANDLERS,
     *merges.HANDLERS,
@@ -212,6 +214,7 @@ SEEKERS = (
     Seeker("segments", "contacts:read", "users-group", people_seekers.seek_segments),
     Seeker("messages", "messages:read", "send", pages.seek),
     Seeker("templates", "setup:read", "template", template_pages.seek),
+    Seeker("cascades", "setup:read", "route", cascades_pages.seek),
 )
 
 
