@@ -12,12 +12,12 @@ import click
 import msgspec
 
 from bench import campaign as campaign_of
-from bench import ceilings, contacts, fairness, scenarios, segments, wording
+from bench import ceilings, console, contacts, fairness, scenarios, segments, wording
 from bench.report import conditions, medians, print_all
 from bench.scenarios import SCENARIOS, Mismatch, Scenario
 from bench.stage import Seed, sow
 
-MORE = ("fairness", "startup", "contacts", "segments", "wording", "campaign")
+MORE = ("fairness", "startup", "contacts", "segments", "wording", "campaign", "console")
 NAMES = (*(scenario.name for scenario in SCENARIOS), *MORE)
 
 
@@ -39,6 +39,7 @@ NAMES = (*(scenario.name for scenario in SCENARIOS), *MORE)
     show_default=True,
     help="Rows of the file of contacts; whom segments count.",
 )
+@click.option("--history", default=5_000_000, show_default=True, help="Messages behind the console's pages.")
 @click.option("--members", default=1_000_000, show_default=True, help="Of the campaign.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything to this file.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep databases and logs in this folder.")
@@ -50,6 +51,7 @@ def main(
     window: int,
     campaign: int,
     rows: int,
+    history: int,
     members: int,
     json_path: Path | None,
     folder: Path | None,
@@ -59,9 +61,10 @@ def main(
     with tempfile.TemporaryDirectory(prefix="angarium-bench-") as temporary:
         where = folder or Path(temporary)
         (where / "seed").mkdir(parents=True)
+        (where / "console").mkdir()
         try:
             found = asyncio.run(
-                measure(where, chosen, messages, runs, phones, window, campaign, rows, members)
+                measure(where, chosen, messages, runs, phones, window, campaign, rows, history, members)
             )
         except Mismatch as mismatch:
             click.echo(f"The ledgers do not agree: {mismatch}", err=True)
@@ -80,6 +83,7 @@ async def measure(
     window: int,
     campaign: int,
     rows: int,
+    history: int,
     members: int,
 ) -> dict[str, Any]:
     """Everything that was asked for."""
@@ -109,6 +113,8 @@ async def measure(
         found["segments"] = await segments.measure(folder, rows, runs)
     if "campaign" in names:
         found["campaign"] = await campaign_of.measure(folder, members, window, runs)
+    if "console" in names:
+        found["console"] = await console.measure(folder / "console", rows, history)
     if "startup" in names:
         click.echo(f"startup: {runs} runs", err=True)
         starts = [await scenarios.start(seed, folder / f"startup-{i}") for i in range(runs)]

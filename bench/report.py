@@ -125,8 +125,23 @@ def print_all(found: dict[str, Any]) -> None:
         out.print(_segments_table(one))
     if "campaign" in found:
         out.print(_table(CAMPAIGN_ROWS, {"campaign": found["campaign"]["median"]}))
+    if "console" in found:
+        out.print(_console_table(found["console"]))
     if "startup" in found:
         out.print(_table(START_ROWS, {"startup": found["startup"]["median"]}))
+
+
+def _console_table(found: Any) -> Table:
+    """A row for each page."""
+    table = Table(
+        "page", title=f"{found.contacts:,} contacts, {found.messages:,} messages, load {found.load:.1f}"
+    )
+    for column in ("status", "median ms", "at most", "kB"):
+        table.add_column(column, justify="right")
+    for one in found.pages:
+        times = (f"{one.median_ms:.0f}", f"{one.worst_ms:.0f}")
+        table.add_row(one.path, str(one.status), *times, f"{one.kilobytes:.0f}")
+    return table
 
 
 def _wording_table(measured: Measured) -> Table:

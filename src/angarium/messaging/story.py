@@ -89,7 +89,8 @@ def _link(url: str, picture: bool, visits: Sequence[link_store.Told]) -> Documen
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """A piece of the list: messages, their attempts, and where it goes on; None at the end."""
+    """A piece of the list: messages, their attempts, and where it goes on; None at the end. Where few fit, a
+    piece may hold fewer than were asked for, or none, and go on."""
 
     messages: list[Document]
     attempts: list[list[Attempt]]
@@ -106,10 +107,11 @@ async def listing(
     what: For | None = None,
 ) -> Listed:
     """The newest messages that fit, and that wait for `what` if it is said."""
-    now = world.ground.clock.now()
+    now, down_to = world.ground.clock.now(), 0
     lines = lines_now(world, workspace_id)
     if what is None:
-        found = await message_store.page(tx, workspace_id, wanted, before, limit + 1)
+        down_to = await message_store.farthest(tx, workspace_id, wanted, before)
+        found = await message_store.page(tx, workspace_id, wanted, before, limit + 1, down_to)
     else:
         on = [id_ for id_, line in lines.items() if (line.waits_for() is what) is not (what is For.SWITCH)]
         found = await waiting_store.page(tx, workspace_id, wanted, what.value, on, now, before, limit + 1)
@@ -118,7 +120,7 @@ async def listing(
     return Listed(
         [{**outline(case.message), "waiting": waiting_of(case, lines, now)} for case in cases],
         [case.attempts for case in cases],
-        shown[-1].id if len(found) > limit else None,
+        shown[-1].id if len(found) > limit else down_to or None,
     )
 
 

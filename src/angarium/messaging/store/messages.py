@@ -70,6 +70,8 @@ COLUMNS = tuple(message.columns.keys())
 CLASSES = {one.value: one for one in MessageClass}
 STATES = {one.value: one for one in MessageState}
 _columns = list(message.columns)
+LOOK_MAX = 20_000  # messages that a page looks through for those that fit
+
 _here = message.c.workspace_id == bindparam("workspace_id")
 _insert = BulkInsert(message, COLUMNS)
 _update = BulkUpdate(
@@ -108,6 +110,7 @@ def _matches(column: Any, name: str) -> Any:
 listed = and_(
     _here,
     message.c.id < bindparam("before"),
+    message.c.id >= bindparam("down_to"),
     message.c.created_at >= bindparam("created_from"),
     message.c.created_at < bindparam("created_until"),
     _matches(message.c.state, "state"),
@@ -119,6 +122,16 @@ _page = Statement(newest.where(listed))
 _page_of_label = Statement(newest.where(listed, message.c.label == bindparam("label"), message.c.label != ""))
 _page_of_contact = Statement(
     newest.where(listed, message.c.contact_id == bindparam("contact_id"), _matches(message.c.label, "label"))
+)
+_far = select(message.c.id).order_by(message.c.id.desc()).limit(1).offset(bindparam("many"))
+_farthest = Statement(_far.where(_here, message.c.id < bindparam("before")))
+_farthest_of_label = Statement(
+    _far.where(
+        _here,
+        message.c.id < bindparam("before"),
+        message.c.label == bindparam("label"),
+        message.c.label != "",
+    )
 )
 _made_since = Statement(
     select(func.count()).where(
@@ -229,6 +242,7 @@ def filter_values(wanted: Filter, before: int, limit: int) -> dict[str, Any]:
     """What the conditions of `listed` and `newest` are filled with."""
     return {
         "before": before,
+        "down_to": 0,
         "limit": limit,
         "state": wanted.state,
         "message_class": wanted.message_class,
@@ -238,9 +252,24 @@ def filter_values(wanted: Filter, before: int, limit: int) -> dict[str, Any]:
     }
 
 
-async def page(tx: Transaction, workspace_id: int, wanted: Filter, before: int, limit: int) -> list[Message]:
-    """The newest messages that fit, below an id."""
-    values = filter_values(wanted, before, limit)
+async def farthest(tx: Transaction, workspace_id: int, wanted: Filter, before: int) -> int:
+    """The id down to which a page looks, so that it comes at once where few fit; 0: it looks at all."""
+    seldom = wanted.state or wanted.message_class or wanted.reference
+    if not seldom or wanted.contact_id:
+        return 0
+    asked = {"workspace_id": workspace_id, "before": before, "many": LOOK_MAX - 1}
+    if wanted.label:
+        row = await tx.row(_farthest_of_label, label=wanted.label, **asked)
+    else:
+        row = await tx.row(_farthest, **asked)
+    return 0 if row is None else int(row[0])
+
+
+async def page(
+    tx: Transaction, workspace_id: int, wanted: Filter, before: int, limit: int, down_to: int = 0
+) -> list[Message]:
+    """The newest messages that fit, below an id and not below another."""
+    values = filter_values(wanted, before, limit) | {"down_to": down_to}
     if wanted.contact_id:
         values |= {"contact_id": wanted.contact_id, "label": wanted.label}
         rows = await tx.rows(_page_of_contact, workspace_id=workspace_id, **values)
