@@ -50,6 +50,7 @@ class Viewer(msgspec.Struct, frozen=True):
     person_id: int = 0  # of somebody who has signed in; 0 for a key and for a link
     person: str = ""  # what they are called
     session_id: int = 0
+    time_zone: str = "UTC"  # of the workspace
     fresh_at: int = 0
 
 

@@ -16,7 +16,7 @@ from angarium.accounts import policies_store
 from angarium.accounts import store as accounts
 from angarium.accounts.roles import Role
 from angarium.accounts.session import Stage
-from angarium.accounts.store import people, providers
+from angarium.accounts.store import Workspace, people, providers
 from angarium.accounts.store import sessions as store
 from angarium.accounts.store.people import Member, Person
 from angarium.accounts.store.sessions import Session
@@ -60,7 +60,7 @@ class Signed(msgspec.Struct, frozen=True):
     session: Session
     person: Person
     member: Member | None
-    workspace: str  # its name
+    workspace: Workspace | None  # that which they look at
 
 
 async def rules_of(tx: Transaction, workspace_id: int) -> SignIn:
@@ -157,8 +157,8 @@ async def _find(tx: Transaction, token_hash: bytes) -> Signed | None:
     if session is None or person is None:
         return None
     member = await people.membership(tx, session.place_id, person.id) if session.place_id else None
-    named = {one.id: one.name for one in await accounts.workspaces(tx)} if member else {}
-    return Signed(session, person, member, named.get(session.place_id, ""))
+    known = {one.id: one for one in await accounts.workspaces(tx)} if member else {}
+    return Signed(session, person, member, known.get(session.place_id))
 
 
 def has_ended(session: Session, now: int) -> bool:

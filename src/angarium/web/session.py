@@ -89,7 +89,15 @@ async def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
     for workspace in await ground.db.read(store.workspaces):
         if workspace.id == ticket.workspace_id:
             token = session.form_token(text)
-            return Viewer(workspace.id, workspace.name, token, ticket.scopes, ticket.key_id, reach)
+            return Viewer(
+                workspace.id,
+                workspace.name,
+                token,
+                ticket.scopes,
+                ticket.key_id,
+                reach,
+                time_zone=workspace.time_zone,
+            )
     return None
 
 
@@ -100,7 +108,8 @@ def _signed_in(signed: Signed, text: str) -> Viewer | None:
         return None
     return Viewer(
         workspace_id=member.workspace_id if member else 0,
-        workspace=signed.workspace,
+        workspace=signed.workspace.name if signed.workspace else "",
+        time_zone=signed.workspace.time_zone if signed.workspace else "UTC",
         form_token=session.form_token(text),
         scopes=roles.scopes_of(member.role) if member else frozenset(),
         reach=member.reach if member else WHOLE,

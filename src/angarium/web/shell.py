@@ -13,6 +13,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any, cast
 from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined, pass_context
@@ -24,6 +25,7 @@ from markupsafe import Markup
 from angarium.accounts import session
 from angarium.accounts.edge import JsonAnswer, Operation, Sent
 from angarium.accounts.pages import HtmlAnswer, redirect
+from angarium.accounts.session import Viewer
 from angarium.core.clock import to_datetime
 from angarium.core.problems import Problem
 from angarium.web import figures, navigation
@@ -59,7 +61,7 @@ class Shell:
         around = {
             "viewer": viewer,
             "look": look,
-            "zone": UTC,
+            "zone": zone_of(viewer),
             "now": to_datetime(scope["litestar_app"].state.ground.clock.now()),
             "rail": navigation.seen_by(self._places, viewer),
             "here": scope["path"],
@@ -143,6 +145,14 @@ def _time(at: datetime | int) -> datetime:
 
 def _element(at: datetime, shown: str) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(exact(at), shown)
+
+
+def zone_of(viewer: Viewer | None) -> tzinfo:
+    """Where the workspace is that somebody looks at; a zone that this machine does not know is UTC."""
+    try:
+        return ZoneInfo(viewer.time_zone) if viewer else UTC
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
 
 
 def rooms_of(handlers: Iterable[HTTPRouteHandler]) -> set[str]:
