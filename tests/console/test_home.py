@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ async def test_an_empty_workspace_is_told_where_to_begin(inside: Browser) -> Non
 async def test_what_has_gone_through(relay: Relay, inside: Browser) -> None:
     await story(relay)
     await chronicled(relay)
-    found = await relay.ground.db.read(home.through, relay.workspace_id, relay.clock.now(), pages.ZONE)
+    found = await relay.ground.db.read(home.through, relay.workspace_id, relay.clock.now(), UTC)
     assert (found.whole.asked, found.whole.reached, found.today.asked) == (1, 1, 1)
     assert {name: (one.sent, one.delivered) for name, one, _ in found.channels} == {
         "smpp": (1, 1),

@@ -67,7 +67,7 @@ async def addresses(client: Client) -> list[tuple[str, str]]:
     found = [(method, PLACE.sub("x", path)) for method, path, _ in await operations(client)]
     pages = [(method, PLACE.sub("x", path)) for method, path, one in operations_of(HANDLERS) if one.page]
     others = [("OPTIONS", path) for _, path in [*found, *pages]] + [("PURGE", path) for _, path in found]
-    style = [("GET", asset_url("console.css")), ("GET", "/static/none"), ("GET", "/openapi.json")]
+    style = [("GET", asset_url("app-style.css")), ("GET", "/static/none"), ("GET", "/openapi.json")]
     nowhere = [
         ("GET", "/none"),
         ("POST", "/v1/none"),

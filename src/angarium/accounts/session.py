@@ -12,7 +12,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from enum import StrEnum
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -51,6 +53,15 @@ class Viewer(msgspec.Struct, frozen=True):
     person: str = ""  # what they are called
     session_id: int = 0
     time_zone: str = "UTC"  # of the workspace
+
+    @property
+    def zone(self) -> tzinfo:
+        """Where the workspace is; UTC, if this machine does not know its zone."""
+        try:
+            return ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            return UTC
+
     fresh_at: int = 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
 from typing import Any, cast
 
 from angarium.accounts.edge import Call, Operation, Sent, route
@@ -14,20 +13,19 @@ from angarium.messaging.pages import names_in
 from angarium.messaging.unknowns_api import world_of
 from angarium.storage.database import Transaction
 
-ZONE = UTC
-
 
 @route("GET /home", Operation(summary="The first page", scope="messages:read", page=True))
 async def home(request: Call) -> Sent:
     """What somebody sees who comes in."""
     world, workspace_id = world_of(request), request.auth.workspace_id
+    zone = request.user.zone
     needs = cast("Sequence[Need]", request.scope["litestar_app"].state.get("needs", ()))
 
     async def look(tx: Transaction) -> dict[str, Any]:
         return {
             "wanted": await wanted(tx, workspace_id, needs, request.auth.scopes),
             "lately": await figures.now(tx, world, workspace_id),
-            "through": await figures.through(tx, workspace_id, world.ground.clock.now(), ZONE),
+            "through": await figures.through(tx, workspace_id, world.ground.clock.now(), zone),
         }
 
     facts = await world.ground.db.read(look)

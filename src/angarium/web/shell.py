@@ -13,7 +13,6 @@ from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any, cast
 from urllib.parse import quote
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined, pass_context
@@ -25,14 +24,13 @@ from markupsafe import Markup
 from angarium.accounts import session
 from angarium.accounts.edge import JsonAnswer, Operation, Sent
 from angarium.accounts.pages import HtmlAnswer, redirect
-from angarium.accounts.session import Viewer
 from angarium.core.clock import to_datetime
 from angarium.core.problems import Problem
 from angarium.web import figures, navigation
 from angarium.web.assets import asset_url
 from angarium.web.languages import LANGUAGES, Language
 from angarium.web.look import THEMES, look_of
-from angarium.web.voice import Said, Voice, exact, moment
+from angarium.web.voice import Said, Voice, exact
 
 OURS = "web"  # the folder of templates that belongs to no room
 KEPT = {b"allow", b"connection", b"retry-after"}  # headers of a problem that its page has too
@@ -61,7 +59,7 @@ class Shell:
         around = {
             "viewer": viewer,
             "look": look,
-            "zone": zone_of(viewer),
+            "zone": viewer.zone if viewer else UTC,
             "now": to_datetime(scope["litestar_app"].state.ground.clock.now()),
             "rail": navigation.seen_by(self._places, viewer),
             "here": scope["path"],
@@ -88,7 +86,6 @@ class Shell:
         pages.globals |= {
             "has_words": voice.has,
             "asset": asset_url,
-            "moment": moment,
             "languages": LANGUAGES,
             "themes": THEMES,
             "number": partial(figures.number, language),
@@ -105,30 +102,30 @@ class Shell:
 def _of_the_page(voice: Voice, language: Language) -> dict[str, Any]:
     """What depends on the page's zone and time; macros that use them are imported `with context`."""
 
-    def zone_of(context: Context) -> tzinfo:
+    def zone(context: Context) -> tzinfo:
         return cast("tzinfo", context.resolve("zone"))
 
     @pass_context
     def say(context: Context, said: Said, since: datetime | None = None, **given: object) -> Markup:
         """A sentence."""
-        return voice.say(said, since, zone_of(context), **given)
+        return voice.say(said, since, zone(context), **given)
 
     @pass_context
     def when(
         context: Context, at: datetime | int, *, since: datetime | None = None, seconds: bool = False
     ) -> Markup:
         """A date and a time of day; on the day of `since` the time of day alone."""
-        return voice.time(_time(at), since, zone_of(context), seconds=seconds)
+        return voice.time(_time(at), since, zone(context), seconds=seconds)
 
     @pass_context
     def day(context: Context, at: datetime | int) -> Markup:
         """A date."""
-        return _element(_time(at), figures.day(language, _time(at), zone_of(context)))
+        return _element(_time(at), figures.day(language, _time(at), zone(context)))
 
     @pass_context
     def clock(context: Context, at: datetime | int) -> Markup:
         """A time of day."""
-        return voice.time(_time(at), _time(at), zone_of(context))
+        return voice.time(_time(at), _time(at), zone(context))
 
     @pass_context
     def ago(context: Context, at: datetime | int) -> Markup:
@@ -145,14 +142,6 @@ def _time(at: datetime | int) -> datetime:
 
 def _element(at: datetime, shown: str) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(exact(at), shown)
-
-
-def zone_of(viewer: Viewer | None) -> tzinfo:
-    """Where the workspace is that somebody looks at; a zone that this machine does not know is UTC."""
-    try:
-        return ZoneInfo(viewer.time_zone) if viewer else UTC
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC
 
 
 def rooms_of(handlers: Iterable[HTTPRouteHandler]) -> set[str]:

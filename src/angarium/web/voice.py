@@ -82,11 +82,3 @@ class Voice:
 def exact(at: datetime) -> str:
     """As machines read it: RFC 3339, in UTC, to the millisecond."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def moment(at: datetime, since: datetime | None = None, *, whole: bool = False) -> Markup:
-    """A time in UTC: whole, or to the second, and without its date when that is the date of `since`."""
-    at, told = at.astimezone(UTC), exact(at)
-    same_day = since is not None and at.date() == since.astimezone(UTC).date()
-    shown = told.replace("T", " ") if whole else at.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
-    return Markup('<time dir="ltr" datetime="{0}" title="{0}">{1}</time>').format(told, shown)
