@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import Table, select
 
 from angarium.contacts import store
 from angarium.contacts.imports import store as imports
 from angarium.contacts.imports import worker
+from angarium.contacts.imports.blocks import LENGTH_BYTES, Reserved
 from angarium.contacts.imports.mapping import reading
-from angarium.contacts.imports.store import Step, import_contact
+from angarium.contacts.imports.store import Step, blocks, import_contact
 from angarium.contacts.imports.worker import Batch, Job
-from angarium.contacts.imports.writing import write_some
+from angarium.contacts.imports.writing import reserve, write_some
 from angarium.contacts.store import Contact
 from angarium.contacts.store.index import contact_index, contact_value
 from angarium.core import ids
@@ -109,6 +113,107 @@ async def test_newcomers_among_those_who_are_there(desk: Desk) -> None:
     assert len(await desk.house.ground.db.read(cells, import_contact)) == 6
 
 
+@dataclass
+class Begun:
+    """An import that was started, and what its worker finds: as far as it goes, it goes by hand."""
+
+    desk: Desk
+    one: imports.Import
+    pieces: list[Reserved]
+    batches: list[Batch]
+    those: list[int]
+
+    async def reserve(self) -> None:
+        """Write the addresses of newcomers."""
+        for piece in self.pieces:
+            await self.desk.house.ground.db.run(
+                reserve, self.desk.mine.workspace_id, self.one, 0, self.those, piece, 1
+            )
+
+    async def write(self) -> None:
+        """Write the rows."""
+        ground = self.desk.house.ground
+        given = (ground, self.desk.mine.workspace_id, self.one, 0, self.batches, self.those, 9)
+        await ground.db.run(write_some, *given, ground.clock.now())
+
+
+async def begun(desk: Desk, *rows: str) -> Begun:
+    """Send a file of newcomers, and start to import it."""
+    sent = await desk.send(table(*rows))
+    assert (await desk.mine.ask("POST", f"/v1/imports/{sent['id']}/start")).status == 202
+    import_id = ids.read("import", sent["id"])
+    one = await desk.house.ground.db.read(imports.get, desk.mine.workspace_id, import_id)
+    assert one is not None
+    how, heads = reading(one.seen.look, one.mapping), one.seen.look.heads
+    path = str(desk.house.imports.shelf.path(one.id))
+    job = Job(path=path, mapping=one.mapping, reading=how, heads=heads, reserve=True)
+    sink = io.BytesIO()
+    worker.main(io.BytesIO(msgspec.json.encode(job) + b"\n"), sink)
+    sink.seek(0)
+    found: list[Reserved | Batch] = []
+    while head := sink.read(LENGTH_BYTES):
+        frame = msgspec.msgpack.decode(sink.read(int.from_bytes(head, "big")), type=worker.Frame)
+        found += [frame] if isinstance(frame, Reserved | Batch) else []
+    pieces = [frame for frame in found if isinstance(frame, Reserved)]
+    batches = [frame for frame in found if isinstance(frame, Batch)]
+    return Begun(desk, one, pieces, batches, desk.house.ground.ids.mint_many(pieces[0].begins))
+
+
+async def nobodys(tx: Transaction) -> int:
+    """How many addresses there are whose contact is not there."""
+    there = {one[1] for one in await cells(tx, store.contact)}
+    return sum(one[3] not in there for one in await cells(tx, store.address))
+
+
+async def test_an_address_is_nobodys_until_its_contact_is_there(desk: Desk) -> None:
+    """Somebody else is given it meanwhile, and the row is then about them."""
+    importing = await begun(desk, *PEOPLE)
+    await importing.reserve()
+    assert await desk.house.ground.db.read(nobodys) == 5
+    asked = [("phone", "+380501234567"), ("email", "a@example.com")]
+    found = store.ids_by_addresses, desk.mine.workspace_id, asked
+    assert await desk.house.ground.db.read(*found) == {}
+    assert (await desk.mine.ask("GET", "/v1/contacts")).json["items"] == []
+    own = {"addresses": [{"kind": "email", "value": "a@example.com"}], "fields": {"was": "here"}}
+    made = await desk.mine.ask("POST", "/v1/contacts", own)
+    assert made.status == 200, made.body
+    await importing.write()
+    assert counted(await desk.look({"id": ids.show("import", importing.one.id)})) == (3, 1, 0, 0)
+    there = (await desk.mine.ask("GET", f"/v1/contacts/{made.json['id']}")).json
+    assert (there["name"], there["fields"]["was"]) == ("Straße Ａ", "here")
+    (again,) = (await desk.house.ground.db.read(*found)).keys() - {asked[0]}
+    assert again == asked[1]
+    assert await desk.house.ground.db.read(nobodys) == 0
+
+
+async def test_a_number_that_is_suppressed_before_its_contact_is_there(desk: Desk) -> None:
+    importing = await begun(desk, *PEOPLE)
+    await importing.reserve()
+    listed = {"kind": "phone", "value": "+4915112345678", "reason": "operator_blacklist", "source": "list"}
+    assert (await desk.mine.ask("POST", "/v1/suppressions", listed)).status in (200, 201)
+    await importing.write()
+    assert (await desk.contacts())["c4"]["addresses"][0]["operator_blacklist"]
+    assert await desk.house.ground.db.read(nobodys) == 0
+
+
+@pytest.mark.parametrize("verb", ["", "pause", "cancel"])
+async def test_what_was_reserved_is_given_back(desk: Desk, verb: str) -> None:
+    """The server was killed in between; then somebody stopped the import, or it goes on."""
+    importing = await begun(desk, *PEOPLE)
+    await importing.reserve()
+    one = {"id": ids.show("import", importing.one.id)}
+    if verb:
+        assert (await desk.mine.ask("POST", f"/v1/imports/{one['id']}/{verb}")).status == 200
+        await desk.house.importer._tidy()
+        assert await desk.house.ground.db.read(cells, store.address) == []
+    else:
+        await desk.house.importer.work()
+        assert counted(await desk.look(one)) == (4, 0, 0, 0)
+        assert [len(await desk.house.ground.db.read(cells, of)) for of in WRITTEN[:2]] == [4, 5]
+    assert await desk.house.ground.db.read(nobodys) == 0
+    assert await desk.house.ground.db.read(blocks.left, desk.mine.workspace_id) == []
+
+
 async def test_several_batches_are_one_transaction_until_somebody_waits(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,15 +229,16 @@ async def test_several_batches_are_one_transaction_until_somebody_waits(
     frames = worker.batches(job, reading(found.seen.look, found.mapping))
     batches = [frame for frame in frames if isinstance(frame, Batch)]
     queued = threading.Event()
+    those = ground.ids.mint_many(len(PEOPLE))
 
     given = (ground, workspace_id, found)
-    steps = await ground.db.run(write_some, *given, 0, batches[:2], 9, 1)
+    steps = await ground.db.run(write_some, *given, 0, batches[:2], those, 9, 1)
     assert [step.until_row for step in steps] == [2, 3]
 
     async def while_others_come(tx: Transaction) -> list[Step]:
         if tx.dialect == "sqlite":
             assert queued.wait(60)
-        return await write_some(tx, *given, 3, batches[2:], 9, 2)
+        return await write_some(tx, *given, 3, batches[2:], those, 9, 2)
 
     writing = asyncio.ensure_future(ground.db.run(while_others_come))
     other = asyncio.ensure_future(ground.db.run(cells, import_contact))

@@ -72,6 +72,20 @@ def test_a_full_millisecond_borrows_from_the_next() -> None:
     ]
 
 
+@given(st.integers(1, 5), st.integers(-2, 2), st.integers(1, 3 * SEQUENCE_MAX))
+def test_many_are_what_one_by_one_are(before: int, step_ms: int, count: int) -> None:
+    """As many as one mint makes one after the other, another makes at once; both go on alike."""
+    minted = []
+    for at_once in (False, True):
+        clock = StillClock(NOW)
+        mint = IdMint(clock, node=7)
+        some = [mint.mint() for _ in range(before)]
+        clock.at += 1000 * step_ms
+        some += mint.mint_many(count) if at_once else [mint.mint() for _ in range(count)]
+        minted.append([*some, mint.mint()])
+    assert minted[0] == minted[1]
+
+
 def test_the_layout_stays_as_it_is() -> None:
     """Ids are in databases and in other people's systems."""
     assert show("message", IdMint(StillClock(NOW), node=7).mint()) == "msg_05jp19e001r00"

@@ -31,8 +31,7 @@ class Newcomers(msgspec.Struct, frozen=True, array_like=True):
     compared: tuple[Cells, ...]  # as `comparable.py: compared` has them
     told: Cells  # their addresses, as segments look at them
     values: dict[str, Cells]  # of each field, as segments compare it
-    # Of each address a cell: kind, value, whose it is (as a place among these), its place among theirs.
-    addresses: tuple[Cells, ...]
+    addressed: Cells  # how many addresses each has; which, comes before them (imports/blocks.py)
 
     def __len__(self) -> int:
         return len(self.told)
@@ -40,15 +39,12 @@ class Newcomers(msgspec.Struct, frozen=True, array_like=True):
     def without(self, those: set[int]) -> Self:
         """All but those at these places."""
         stay = [at not in those for at in range(len(self))]
-        moved = {at: place for place, at in enumerate(at for at in range(len(self)) if stay[at])}
-        kept = [owner in moved for owner in self.addresses[2]]
-        kinds, values, owners, places = (list(compress(cells, kept)) for cells in self.addresses)
         return type(self)(
             tuple(list(compress(cells, stay)) for cells in self.contacts),
             tuple(list(compress(cells, stay)) for cells in self.compared),
             list(compress(self.told, stay)),
             {name: list(compress(cells, stay)) for name, cells in self.values.items()},
-            (kinds, values, [moved[owner] for owner in owners], places),
+            list(compress(self.addressed, stay)),
         )
 
 
@@ -60,7 +56,7 @@ class Gathering:
         self._compared: list[tuple[Any, ...]] = []
         self._told: Cells = []
         self._values: dict[str, Cells] = {}
-        self._addresses: list[tuple[str, str, int, int]] = []
+        self._addressed: Cells = []
 
     def add(
         self,
@@ -86,21 +82,20 @@ class Gathering:
                 cells = self._values[field] = []
             cells.extend([None] * (at - len(cells)))  # those before them who have nothing there
             cells.append(encoded(value))
-        self._addresses += [(kind, value, at, place) for place, (kind, value) in enumerate(addresses)]
+        self._addressed.append(len(addresses))
 
     def gathered(self) -> Newcomers | None:
-        """All of them, None when there are none; addresses in the order of their index."""
+        """All of them, None when there are none."""
         if not self._told:
             return None
         for cells in self._values.values():
             cells.extend([None] * (len(self._told) - len(cells)))
-        self._addresses.sort()
         return Newcomers(
             tuple(map(list, zip(*self._contacts, strict=True))),
             tuple(map(list, zip(*self._compared, strict=True))),
             self._told,
             self._values,
-            tuple(map(list, zip(*self._addresses, strict=True))) or ([], [], [], []),
+            self._addressed,
         )
 
 

@@ -81,6 +81,17 @@ class IdMint:
                 self._sequence += 1
             return self._last_ms << (NODE_BITS + SEQUENCE_BITS) | self._node | self._sequence
 
+    def mint_many(self, count: int) -> list[int]:
+        """So many ids, in their order; beyond what a millisecond holds they are of those to come."""
+        with self._one_at_a_time:
+            now_ms = self._clock.now() // 1000 - EPOCH_MS
+            begins = max(now_ms << SEQUENCE_BITS, (self._last_ms << SEQUENCE_BITS | self._sequence) + 1)
+            self._last_ms, self._sequence = divmod(begins + count - 1, SEQUENCE_MAX + 1)
+        shift, node = NODE_BITS + SEQUENCE_BITS, self._node
+        return [
+            (at >> SEQUENCE_BITS) << shift | node | at & SEQUENCE_MAX for at in range(begins, begins + count)
+        ]
+
 
 def earliest(at: int) -> int:
     """The least id that can be minted at an instant: ids are ordered by time."""

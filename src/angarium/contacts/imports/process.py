@@ -12,13 +12,16 @@ from typing import Self
 
 import msgspec
 
+from angarium.contacts.imports.blocks import LENGTH_BYTES, Reserved
 from angarium.contacts.imports.looking import Seen
 from angarium.contacts.imports.tables import Unreadable
-from angarium.contacts.imports.worker import FRAME_MAX_BYTES, LENGTH_BYTES, Batch, Frame, Job, Refusal
+from angarium.contacts.imports.worker import FRAME_MAX_BYTES, Batch, Frame, Job, Refusal
 
 MODULE = "angarium.contacts.imports.worker"
 AHEAD_BYTES = 1 << 20  # what is read before it is asked for
 LOOK_WITHIN_S = 120.0
+
+Piece = Batch | Reserved
 
 _decoder = msgspec.msgpack.Decoder(Frame)
 
@@ -66,18 +69,18 @@ class Worker:
             if isinstance(frame, Refusal):
                 raise Unreadable(frame.problem, frame.remedy)
             yield frame
-            if not isinstance(frame, Batch):
+            if not isinstance(frame, Batch | Reserved):
                 return
 
 
 class Ahead:
-    """Batches of a worker, read while others are written: as many at once as have come meanwhile."""
+    """What a worker finds, read while what came before is written: as many batches at once as have come."""
 
     def __init__(self, worker: Worker, most: int) -> None:
         self._worker = worker
         self._most = most
-        self._come: asyncio.Queue[Batch | Exception | None] = asyncio.Queue(most)
-        self._held: list[Batch | Exception | None] = []  # the last is what there is at the end
+        self._come: asyncio.Queue[Piece | Exception | None] = asyncio.Queue(most)
+        self._held: list[Piece | Exception | None] = []  # the last is what there is at the end
         self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -89,8 +92,8 @@ class Ahead:
             self._reading.cancel()
             await asyncio.wait([self._reading])
 
-    async def some(self) -> list[Batch]:
-        """The next batches, which are the next until they are `done`; none at the end. Raises as `frames`."""
+    async def some(self) -> Reserved | list[Batch]:
+        """What is next, until it is `done`; no batches at the end. Raises as `frames`."""
         if not self._held:
             self._held.append(await self._come.get())
         while len(self._held) < self._most and not self._come.empty():
@@ -98,9 +101,16 @@ class Ahead:
         first = self._held[0]
         if isinstance(first, Exception):
             raise first
-        return [one for one in self._held if isinstance(one, Batch)]
+        if isinstance(first, Reserved):
+            return first
+        batches: list[Batch] = []
+        for one in self._held:
+            if not isinstance(one, Batch):
+                break
+            batches.append(one)
+        return batches
 
-    def done(self, count: int) -> None:
+    def done(self, count: int = 1) -> None:
         """So many of them need not come again."""
         del self._held[:count]
 
@@ -108,7 +118,7 @@ class Ahead:
         end: Exception | None = None
         try:
             async for frame in self._worker.frames():
-                if isinstance(frame, Batch):
+                if isinstance(frame, Batch | Reserved):
                     await self._come.put(frame)
         except Exception as error:  # told to whoever waits for the next batch
             end = error

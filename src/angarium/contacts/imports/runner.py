@@ -17,13 +17,15 @@ import structlog
 from angarium.contacts import fields
 from angarium.contacts import store as contact_store
 from angarium.contacts.imports import flows, store
+from angarium.contacts.imports.blocks import Reserved
 from angarium.contacts.imports.flows import CHECKED, DONE, FAILED, PAUSED, TOPIC, UNDOING, UNDONE, Imports
 from angarium.contacts.imports.mapping import reading
 from angarium.contacts.imports.process import Ahead, Worker
-from angarium.contacts.imports.store import Import, lists
+from angarium.contacts.imports.store import Import, blocks, lists
 from angarium.contacts.imports.tables import Unreadable
 from angarium.contacts.imports.worker import Batch, Job
-from angarium.contacts.imports.writing import RUNNING, Overtaken, write_some
+from angarium.contacts.imports.writing import RUNNING, Overtaken, reserve, write_some
+from angarium.contacts.store import newcomers
 from angarium.core.clock import micros
 from angarium.core.service import Supervisor
 from angarium.storage import facts
@@ -36,6 +38,7 @@ POLL_S = 5.0
 TIDY_EVERY_S = 3_600.0
 TRIES_MAX = 5  # of a batch that meets a contact which somebody writes at the same moment
 AT_ONCE = 2  # batches in a transaction, while nobody waits for it
+GIVEN_BACK = 1_000  # addresses in a transaction
 UNDO_BATCH = 500
 TIDY_BATCH = 100
 
@@ -92,10 +95,12 @@ class Runner:
         one = await self._ground.db.read(store.get, workspace_id, import_id)
         if one is None:
             return
+        await self._give_back(workspace_id, lambda other, _: other == import_id)
         try:
             await self._do(workspace_id, one)
         except Overtaken:
             log.info("import left", import_id=import_id, state=one.state)
+        await self._give_back(workspace_id, lambda other, _: other == import_id)
 
     async def _do(self, workspace_id: int, one: Import) -> None:
         if one.state == UNDOING:
@@ -119,12 +124,21 @@ class Runner:
             fields=tuple((await self._ground.db.read(fields.definitions, workspace_id)).values()),
             after_row=one.rows_done,
             rows_expected=one.seen.rows_estimated,
+            reserve=one.state == RUNNING,
         )
-        row, failed = one.rows_done, one.failed
+        row, failed, those = one.rows_done, one.failed, list[int]()
         most = one.mapping.errors_max if one.state == RUNNING else sys.maxsize
         async with Worker(job) as worker, Ahead(worker, AT_ONCE) as ahead:
-            while batches := await ahead.some():
-                steps = await self._write(workspace_id, one, row, batches, most - failed)
+            while piece := await ahead.some():
+                if isinstance(piece, Reserved):
+                    if piece.begins:
+                        those = self._ground.ids.mint_many(piece.begins)
+                    await self._ground.db.run(
+                        reserve, workspace_id, one, row, those, piece, self._ground.clock.now()
+                    )
+                    ahead.done()
+                    continue
+                steps = await self._write(workspace_id, one, row, piece, those, most - failed)
                 ahead.done(len(steps))
                 row, failed = steps[-1].until_row, failed + sum(step.failed for step in steps)
                 if failed >= most:
@@ -136,16 +150,31 @@ class Runner:
         await self._end(workspace_id, one, DONE if one.state == RUNNING else CHECKED, "")
 
     async def _write(
-        self, workspace_id: int, one: Import, row: int, batches: Sequence[Batch], errors_left: int
+        self,
+        workspace_id: int,
+        one: Import,
+        row: int,
+        batches: Sequence[Batch],
+        those: Sequence[int],
+        errors_left: int,
     ) -> list[store.Step]:
         ground = self._ground
-        given = (ground, workspace_id, one, row, batches, errors_left)
+        given = (ground, workspace_id, one, row, batches, those, errors_left)
         for _ in range(TRIES_MAX - 1):
             try:
                 return await ground.db.run(write_some, *given, ground.clock.now())
             except Conflict:
                 continue
         return await ground.db.run(write_some, *given, ground.clock.now())
+
+    async def _give_back(self, workspace_id: int, wanted: Callable[[int, str], bool]) -> None:
+        """Let go of addresses that imports have reserved for people who do not come: it was stopped."""
+        for import_id, state, those in await self._ground.db.read(blocks.left, workspace_id):
+            if not wanted(import_id, state):
+                continue
+            while some := await self._ground.db.read(newcomers.not_come, workspace_id, those, GIVEN_BACK):
+                await self._ground.db.run(newcomers.let_go, workspace_id, some)
+            await self._ground.db.run(blocks.end, workspace_id, import_id)
 
     async def _end(self, workspace_id: int, one: Import, state: str, reason: str) -> None:
         now = self._ground.clock.now()
@@ -204,6 +233,7 @@ class Runner:
         now, wanted = clock.now(), []
         for workspace_id in await self._workspaces():
             await self._ground.db.run(self._expire, workspace_id, now)
+            await self._give_back(workspace_id, lambda _, state: state not in flows.BUSY)
             wanted += await self._ground.db.read(
                 store.in_states, workspace_id, flows.OPEN, flows.OPEN_MAX * 2
             )

@@ -18,6 +18,7 @@ from typing import BinaryIO
 import msgspec
 
 from angarium.contacts.fields import FieldDefinition
+from angarium.contacts.imports.blocks import Block, Outlet, Reserved
 from angarium.contacts.imports.doubles import ROWS_MAX
 from angarium.contacts.imports.looking import Seen, look_at
 from angarium.contacts.imports.mapping import Mapping, Reading
@@ -30,7 +31,6 @@ MEMORY_MAX_BYTES = 2 << 30  # of addresses; a workbook that needs more is refuse
 # tenth faster, and a message waits twice as long (measured by bench/contacts.py).
 BATCH_ROWS = 1_000
 BATCH_CHARACTERS = 4 << 20  # and no more than this of text, so that it fits in a frame
-LENGTH_BYTES = 4
 FRAME_MAX_BYTES = 64 << 20
 
 
@@ -44,6 +44,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[FieldDefinition, ...] = ()
     after_row: int = 0  # rows up to this one were taken before; they are read for what they name
     rows_expected: int = 0  # room is made for so many; more are no matter
+    reserve: bool = False  # the addresses of newcomers come first, a block at a time (imports/blocks.py)
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
@@ -56,6 +57,7 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
     skipped: int
     done_bytes: int
     rows_known: int
+    newcomers_from: int  # how many newcomers of its block stand before those of this batch
     newcomers: Newcomers | None  # people whom no row named before, and of whom there is no more to be known
     newcomer_drafts: msgspec.Raw  # the same as drafts, for those who turn out to be there: seldom unpacked
     newcomer_variables: tuple[str, ...]  # of their rows, for a list; empty: none has any
@@ -88,11 +90,11 @@ _drafts = msgspec.msgpack.Decoder(tuple[Draft, ...])
 _encode = msgspec.msgpack.Encoder().encode
 
 
-Frame = Batch | End | Found | Refusal
+Frame = Batch | Reserved | End | Found | Refusal
 
 
-def frames(job: Job) -> Iterator[Frame]:
-    """What becomes of a job."""
+def frames(job: Job) -> Iterator[Frame | Block]:
+    """What becomes of a job; batches are in blocks when it says so."""
     try:
         if job.reading is None:
             yield Found(look_at(Path(job.path), job.mapping))
@@ -104,13 +106,38 @@ def frames(job: Job) -> Iterator[Frame]:
         yield Refusal("needs more memory than it is given", "save it as CSV")
 
 
-def batches(job: Job, reading: Reading) -> Iterator[Frame]:
+Addresses = list[tuple[str, str]]  # of a newcomer: kind and value
+
+
+def batches(job: Job, reading: Reading) -> Iterator[Frame | Block]:
     """The rows after `after_row`."""
     with closing(opened(Path(job.path), reading)) as table:
-        yield from _batches(job, reading, table)
+        found = _batches(job, reading, table)
+        if job.reserve:
+            yield from _in_blocks(found, Path(job.path).parent)
+        else:
+            yield from (frame for frame, _ in found)
 
 
-def _batches(job: Job, reading: Reading, table: Table) -> Iterator[Frame]:
+def _in_blocks(found: Iterator[tuple[Batch | End, list[Addresses]]], folder: Path) -> Iterator[End | Block]:
+    block = Block(folder)
+    try:
+        for frame, addresses in found:
+            if isinstance(frame, End):
+                yield block.close()
+                yield frame
+                return
+            whole = msgspec.structs.replace(frame, newcomers_from=block.newcomers)
+            block.add(frame.rows, _encode(whole), addresses)
+            if block.is_whole(frame.until_row):
+                yield block.close()
+                block = Block(folder)
+    except Unreadable:
+        yield block.close()  # what could be read is taken
+        raise
+
+
+def _batches(job: Job, reading: Reading, table: Table) -> Iterator[tuple[Batch | End, list[Addresses]]]:
     reader = Reader(job.mapping, job.heads, job.fields, min(job.rows_expected, ROWS_MAX))
     taken, row = Taken(), 0
     heads_due = reading.header  # the first row that holds anything
@@ -126,11 +153,11 @@ def _batches(job: Job, reading: Reading, table: Table) -> Iterator[Frame]:
         if found is not None:
             taken.add(found, sum(map(len, cells)))
         if row % BATCH_ROWS == 0 or taken.characters > BATCH_CHARACTERS:
-            yield taken.batch(row, table.done_bytes, table.rows_known)
+            yield taken.batch(row, table.done_bytes, table.rows_known), taken.addresses
             taken = Taken()
     if row > job.after_row:
-        yield taken.batch(row, table.size, table.rows_known)
-    yield End(row)
+        yield taken.batch(row, table.size, table.rows_known), taken.addresses
+    yield End(row), []
 
 
 class Taken:
@@ -141,6 +168,7 @@ class Taken:
         self._drafts: list[Draft] = []
         self._failed: list[Failed] = []
         self._newcomers: list[Draft] = []
+        self.addresses: list[Addresses] = []  # of newcomers
 
     def add(self, found: Read, characters: int) -> None:
         """Take a row."""
@@ -154,12 +182,13 @@ class Taken:
             self._skipped += 1
 
     def batch(self, until_row: int, done_bytes: int, rows_known: int) -> Batch:
-        """All that was taken."""
+        """All that was taken, but for the addresses of newcomers."""
         gathering = Gathering()
         for one in self._newcomers:
             fields = {name: value for name, value in one.fields.items() if value is not None}
             addresses = [(kind, value) for kind, value, _ in one.addresses]
             gathering.add(one.external_id, one.name or "", one.place, fields, one.tags or (), addresses)
+            self.addresses.append(addresses)
         return Batch(
             until_row,
             self._rows,
@@ -168,6 +197,7 @@ class Taken:
             self._skipped,
             done_bytes,
             rows_known,
+            0,
             gathering.gathered(),
             msgspec.Raw(_encode(self._newcomers)),
             variables if any(variables := tuple([one.variables for one in self._newcomers])) else (),
@@ -182,11 +212,9 @@ def is_newcomer(draft: Draft) -> bool:
 def main(source: BinaryIO, sink: BinaryIO) -> None:
     """Do the job that stands in the first line."""
     job = msgspec.json.decode(source.readline(), type=Job)
-    encoder = msgspec.msgpack.Encoder()
-    for frame in frames(job):
-        body = encoder.encode(frame)
-        sink.write(len(body).to_bytes(LENGTH_BYTES, "big") + body)
-        sink.flush()
+    with Outlet(sink) as outlet:
+        for frame in frames(job):
+            outlet.put(frame)
 
 
 if __name__ == "__main__":

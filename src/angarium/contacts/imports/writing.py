@@ -7,6 +7,8 @@ run ends there. Who is meant is decided as `contacts/flows.py: put` does it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress, repeat
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,14 +17,16 @@ from angarium.contacts import store as contact_store
 from angarium.contacts.choice import carried
 from angarium.contacts.flows import with_addresses
 from angarium.contacts.imports import store
+from angarium.contacts.imports.blocks import Reserved
 from angarium.contacts.imports.mapping import Mapping as FileMapping
 from angarium.contacts.imports.mapping import keeps_list, known_by
 from angarium.contacts.imports.rows import CellProblem, Draft, Failed
-from angarium.contacts.imports.store import Error, Import, Step, lists
+from angarium.contacts.imports.store import Error, Import, Step, blocks, lists
 from angarium.contacts.imports.worker import Batch
 from angarium.contacts.newcomers import Newcomers
 from angarium.contacts.rules import ADDRESSES_MAX, TAGS_MAX
 from angarium.contacts.store import Contact, newcomers, suppressions
+from angarium.contacts.store.newcomers import Range
 from angarium.core import ids
 from angarium.core.ids import IdMint
 from angarium.core.values import Address, AddressKind
@@ -51,6 +55,21 @@ class Decided(msgspec.Struct):
     failed: list[Error] = []
 
 
+async def reserve(
+    tx: Transaction, workspace_id: int, one: Import, row: int, those: Sequence[int], piece: Reserved, now: int
+) -> None:
+    """Write addresses of newcomers of the block that comes after a row; `those` are the ids of all of them.
+
+    Overtaken when the import is elsewhere.
+    """
+    if piece.begins and not await blocks.begin(
+        tx, workspace_id, one.id, one.state, row, Range(those[0], those[-1])
+    ):
+        raise Overtaken
+    owners = [those[owner] for owner in piece.owners]
+    await newcomers.reserve(tx, workspace_id, piece.kind, piece.values, owners, piece.places, now)
+
+
 async def write_some(
     tx: Transaction,
     ground: Ground,
@@ -58,13 +77,15 @@ async def write_some(
     one: Import,
     from_row: int,
     batches: Sequence[Batch],
+    those: Sequence[int],
     errors_left: int,
     now: int,
 ) -> list[Step]:
-    """Write batches, at least one, until somebody waits or no errors are left; what became of each."""
+    """Write batches of a block, at least one, until somebody waits or no errors are left; what became of
+    each. `those` are the ids of its newcomers."""
     steps: list[Step] = []
     for batch in batches:
-        step = await write(tx, ground, workspace_id, one, from_row, batch, now)
+        step = await write(tx, ground, workspace_id, one, from_row, batch, those, now)
         steps.append(step)
         from_row, errors_left = step.until_row, errors_left - step.failed
         if tx.awaited or errors_left <= 0:
@@ -73,14 +94,22 @@ async def write_some(
 
 
 async def write(
-    tx: Transaction, ground: Ground, workspace_id: int, one: Import, from_row: int, batch: Batch, now: int
+    tx: Transaction,
+    ground: Ground,
+    workspace_id: int,
+    one: Import,
+    from_row: int,
+    batch: Batch,
+    those: Sequence[int],
+    now: int,
 ) -> Step:
     """Write a batch that begins after `from_row`; Overtaken when the import is elsewhere."""
-    new, own, drafts = await _newcomers(tx, ground, workspace_id, one, batch)
-    listed = dict[int, str]()
-    if new is not None:
-        given = await _welcome(tx, ground, workspace_id, one, new, now)
-        listed = dict(zip(given, own or [""] * len(given), strict=True))
+    come = await _newcomers(tx, ground, workspace_id, one, batch, those)
+    if come.new is not None:
+        await newcomers.welcome(tx, workspace_id, come.ids, come.new, now)
+        await store.add_contacts(tx, workspace_id, one.id, come.ids, now)
+    listed = dict(zip(come.ids, come.variables or repeat(""), strict=False))
+    drafts = come.others
     known, contacts = await _there(tx, workspace_id, drafts)
     done = decide(ground.ids, one.mapping, drafts, known, contacts, now)
     failed = sorted([*done.failed, *map(_error, batch.failed)], key=lambda error: error.row)
@@ -89,7 +118,7 @@ async def write(
         batch.until_row,
         batch.done_bytes,
         batch.rows_known,
-        done.created_rows + (len(new) if new is not None else 0),
+        done.created_rows + len(come.ids),
         done.changed_rows,
         done.skipped_rows + batch.skipped,
         len(failed),
@@ -125,55 +154,60 @@ async def _write(
         await consent_ledger.refuse(tx, ground, workspace_id, refused, one.actor, now, "import")
 
 
-async def _newcomers(
-    tx: Transaction, ground: Ground, workspace_id: int, one: Import, batch: Batch
-) -> tuple[Newcomers | None, Sequence[str], Sequence[Draft]]:
-    """Those of a batch who are new and need no look, their variables, and the other rows, in their order.
+class Come(NamedTuple):
+    """Those of a batch who are new and need no look, and its other rows."""
 
-    No row names anything of a newcomer but rows after it, so newcomers may be written before all others.
-    """
-    new, own = batch.newcomers, batch.newcomer_variables
+    new: Newcomers | None
+    ids: Sequence[int]
+    variables: Sequence[str]  # of their rows; empty: none has any
+    others: Sequence[Draft]  # in the order of the file
+
+
+async def _newcomers(
+    tx: Transaction, ground: Ground, workspace_id: int, one: Import, batch: Batch, those: Sequence[int]
+) -> Come:
+    """No row names anything of a newcomer but rows after it: newcomers may be written before all others."""
+    new = batch.newcomers
     if new is None:
-        return None, (), batch.drafts
-    if one.state == RUNNING:
-        those = await _seen_before(tx, ground, workspace_id, new)
-        if not those:
-            return new, own, batch.drafts
-        if len(those) < len(new):
-            found = [draft for at, draft in enumerate(batch.drafts_of_newcomers()) if at in those]
-            kept = [variables for at, variables in enumerate(own) if at not in those]
-            return new.without(those), kept, _in_order(found, batch.drafts)
-    return None, (), _in_order(batch.drafts_of_newcomers(), batch.drafts)
+        return Come(None, (), (), batch.drafts)
+    if one.state != RUNNING:
+        return Come(None, (), (), _in_order(batch.drafts_of_newcomers(), batch.drafts))
+    own = those[batch.newcomers_from : batch.newcomers_from + len(new)]
+    known = await _known(tx, ground, workspace_id, new, own)
+    if not known:
+        return Come(new, own, batch.newcomer_variables, batch.drafts)
+    await newcomers.let_go(tx, workspace_id, [own[at] for at in known])
+    found = [draft for at, draft in enumerate(batch.drafts_of_newcomers()) if at in known]
+    stay = [at not in known for at in range(len(own))]
+    return Come(
+        new.without(known) if len(known) < len(new) else None,
+        list(compress(own, stay)),
+        list(compress(batch.newcomer_variables, stay)),
+        _in_order(found, batch.drafts),
+    )
 
 
 def _in_order(some: Iterable[Draft], others: Iterable[Draft]) -> list[Draft]:
     return sorted((*some, *others), key=lambda draft: draft.row)
 
 
-async def _seen_before(tx: Transaction, ground: Ground, workspace_id: int, new: Newcomers) -> set[int]:
-    """Those, by their places, of whom anything is there: as a contact, or on the suppression list."""
+async def _known(
+    tx: Transaction, ground: Ground, workspace_id: int, new: Newcomers, own: Sequence[int]
+) -> set[int]:
+    """Those, by their places, of whom anything is there: as a contact, or on the suppression list. An address
+    that could not be reserved, or is not any more, is somebody's."""
     external = {name: at for at, name in enumerate(new.contacts[0]) if name}
     found = {external[name] for name in await contact_store.ids_by_external_id(tx, workspace_id, external)}
-    by_kind: dict[str, dict[str, int]] = {}
-    for kind, value, owner, _ in zip(*new.addresses, strict=True):
-        by_kind.setdefault(kind, {})[value] = owner
-    for kind, whose in by_kind.items():
-        there = await contact_store.ids_by_address(tx, workspace_id, AddressKind(kind), whose)
-        found |= {whose[value] for value in there}
+    kept = await newcomers.reserved(tx, workspace_id, Range(own[0], own[-1]))
+    if len(kept.addresses) < sum(new.addressed):
+        counts = kept.counts
+        found |= {at for at, one in enumerate(own) if counts[one] < new.addressed[at]}
     if await suppressions.are_there_any(tx, workspace_id):
-        places = {(KINDS[kind], value): at for kind, whose in by_kind.items() for value, at in whose.items()}
+        places = {(KINDS[kind], value): owner for kind, value, owner in kept.addresses}
         listed = await suppression_list.look_up(tx, ground.vault, workspace_id, places)
-        found |= {places[place] for place in listed}
+        at = {one: place for place, one in enumerate(own)}
+        found |= {at[places[place]] for place in listed}
     return found
-
-
-async def _welcome(
-    tx: Transaction, ground: Ground, workspace_id: int, one: Import, new: Newcomers, now: int
-) -> list[int]:
-    given = [ground.ids.mint() for _ in range(len(new))]
-    await newcomers.welcome(tx, workspace_id, given, new, now)
-    await store.add_contacts(tx, workspace_id, one.id, given, now)
-    return given
 
 
 async def _there(

@@ -18,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     column,
     delete,
+    exists,
     literal_column,
     select,
     table,
@@ -185,11 +186,14 @@ _by_names = Statement(
     .order_by(contact.c.sought, contact.c.id)
     .limit(bindparam("limit"))
 )
+# An address may be reserved for somebody who is to come (store/newcomers.py): it is nobody's yet.
+_is_somebodys = exists().where(_here, contact.c.id == address.c.contact_id)
 _by_addresses = Statement(
     select(address.c.value, address.c.contact_id).where(
         address.c.workspace_id == bindparam("workspace_id"),
         address.c.kind == bindparam("kind"),
         among(address.c.value, "values"),
+        _is_somebodys,
     )
 )
 _addresses_of = Statement(
@@ -211,6 +215,7 @@ _by_any_address = Statement(
         address.c.workspace_id == bindparam("workspace_id"),
         among(address.c.kind, "kinds"),
         among(address.c.value, "values"),
+        _is_somebodys,
     )
 )
 _page = Statement(

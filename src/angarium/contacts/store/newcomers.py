@@ -1,29 +1,107 @@
-"""Newcomers into the tables: rows that were made elsewhere, with ids and the time put to them."""
+"""Newcomers into the tables: rows that were made elsewhere, with ids and the time put to them.
+
+Their addresses are there before them. An address whose contact is not there is nobody's: who looks for it
+finds none, whoever is given it has it, and the newcomer is then looked at as somebody who may be known.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import repeat
+from typing import NamedTuple
 
-from angarium.contacts.newcomers import NONE, Newcomers
-from angarium.contacts.store import ADDRESS_COLUMNS, address, index, insert_contacts
-from angarium.storage.bulk import BulkInsert
+from sqlalchemy import bindparam, delete, exists, select
+
+from angarium.contacts.newcomers import NONE, Cells, Newcomers
+from angarium.contacts.store import ADDRESS_COLUMNS, address, contact, index, insert_contacts
+from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Transaction
 
-# Nobody has their addresses: somebody who got one at this moment is a Conflict, and the batch is tried again.
-_insert_addresses = BulkInsert(address, ADDRESS_COLUMNS)
+
+class Range(NamedTuple):
+    """Ids of a block of newcomers, from the first to the last."""
+
+    first: int
+    last: int
+
+
+_between = (
+    address.c.workspace_id == bindparam("workspace_id"),
+    address.c.contact_id >= bindparam("first"),
+    address.c.contact_id <= bindparam("last"),
+)
+_reserve = BulkInsert(address, ADDRESS_COLUMNS, conflict="nothing")
+_reserved = Statement(
+    select(address.c.contact_id, address.c.kind, address.c.value).where(*_between).with_for_update()
+)
+_nobodys = Statement(
+    select(address.c.contact_id)
+    .where(
+        *_between,
+        ~exists().where(
+            contact.c.workspace_id == bindparam("workspace_id"), contact.c.id == address.c.contact_id
+        ),
+    )
+    .order_by(address.c.contact_id)
+    .limit(bindparam("limit"))
+)
+_drop = Statement(
+    delete(address).where(
+        address.c.workspace_id == bindparam("workspace_id"), among(address.c.contact_id, "contact_ids")
+    )
+)
+
+
+async def reserve(
+    tx: Transaction,
+    workspace_id: int,
+    kind: str,
+    values: Cells,
+    owners: Sequence[int],
+    places: Cells,
+    now: int,
+) -> None:
+    """Write addresses of a kind for contacts who are to come, in the order of their index.
+
+    Those that anybody has stay as they are.
+    """
+    here, zero, when = repeat(workspace_id), repeat(0), repeat(now)
+    unverified = (zero, repeat(""))
+    rows = zip(here, repeat(kind), values, owners, zero, zero, *unverified, places, when, strict=False)
+    await tx.insert(_reserve, list(rows))
+
+
+class Kept(NamedTuple):
+    """What is reserved for newcomers."""
+
+    counts: Counter[int]  # of addresses, by contact id
+    addresses: list[tuple[str, str, int]]  # kind, value, contact id
+
+
+async def reserved(tx: Transaction, workspace_id: int, those: Range) -> Kept:
+    """What is reserved for newcomers still, and held for them to the end of the transaction."""
+    rows = await tx.rows(_reserved, workspace_id=workspace_id, first=those.first, last=those.last)
+    return Kept(Counter([row[0] for row in rows]), [(row[1], row[2], row[0]) for row in rows])
+
+
+async def let_go(tx: Transaction, workspace_id: int, contact_ids: Iterable[int]) -> None:
+    """Give back what is reserved for newcomers who do not come."""
+    await tx.execute(_drop, workspace_id=workspace_id, contact_ids=list(contact_ids))
+
+
+async def not_come(tx: Transaction, workspace_id: int, those: Range, limit: int) -> list[int]:
+    """Those of a block for whom something is reserved, and who are not there."""
+    rows = await tx.rows(_nobodys, workspace_id=workspace_id, first=those.first, last=those.last, limit=limit)
+    return [row[0] for row in rows]
 
 
 async def welcome(
     tx: Transaction, workspace_id: int, contact_ids: Sequence[int], new: Newcomers, now: int
 ) -> None:
-    """Write newcomers under these ids; Conflict when one of them is there after all."""
-    here, when, zero, none = repeat(workspace_id), repeat(now), repeat(0), repeat(NONE)
+    """Write newcomers under the ids for which their addresses are reserved; Conflict when one of their
+    external ids is there after all."""
+    here, when, none = repeat(workspace_id), repeat(now), repeat(NONE)
     contacts = zip(here, contact_ids, *new.contacts, none, none, when, when, strict=False)
     await tx.insert(insert_contacts, list(contacts))
-    kinds, values, owners, places = new.addresses
-    whose = [contact_ids[owner] for owner in owners]
-    unverified = (zero, repeat(""))
-    addresses = zip(here, kinds, values, whose, zero, zero, *unverified, places, when, strict=False)
-    await tx.insert(_insert_addresses, list(addresses))
     await index.welcome(tx, workspace_id, contact_ids, new, now)

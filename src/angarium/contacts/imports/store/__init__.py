@@ -42,6 +42,8 @@ contact_import = Table(
     Column("undone", Id, nullable=False),
     Column("began_at", Instant, nullable=False),
     Column("began_rows", Id, nullable=False),
+    Column("reserved_first", Id),  # store/blocks.py
+    Column("reserved_last", Id),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     PrimaryKeyConstraint("workspace_id", "id"),
