@@ -18,9 +18,9 @@ from support.databases import create_schema
 load_tables()
 
 LARGE = {"address", "attempt", "contact", "fact", "idempotency", "inbound", "journal", "message", "part"}
-# One by one through everything that a workspace has, or that all have.
+# One by one through everything that a workspace has, or that all have. Of a kind is half of everything.
 THROUGH_ALL = re.compile(
-    r"(?:SEARCH (\w+) USING (?:PRIMARY KEY|.*INDEX \w+) \(workspace_id=\?\)|SCAN (\w+))$"
+    r"(?:SEARCH (\w+) USING (?:PRIMARY KEY|.*INDEX \w+) \(workspace_id=\?(?: AND kind=\?)?\)|SCAN (\w+))$"
 )
 SMALL = {"journal_new", "attempt_queue", "attempt_unknown", "attempt_submitting", "message_held"}
 ALL_WANTED = {
@@ -30,6 +30,7 @@ ALL_WANTED = {
     "messaging.store.uses",  # the newest ten thousand and no more
     "contacts.store.locales",
 }
+ONE_WANTED = {"contacts.store._one_of"}  # it ends with the first
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ async def test_no_statement_goes_through_all_that_a_workspace_has(planned: apsw.
                 wrong.append(f"{room}.{name}: {step}")
         looked += 1
     assert looked > 80
-    assert not wrong
+    assert [one for one in wrong if one.partition(":")[0] not in ONE_WANTED] == []
 
 
 async def test_without_being_told_it_goes_through_all(planned: apsw.Connection) -> None:
