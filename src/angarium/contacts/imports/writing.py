@@ -6,6 +6,7 @@ run ends there. Who is meant is decided as `contacts/flows.py: put` does it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, repeat
 from typing import NamedTuple
@@ -199,14 +200,14 @@ async def _known(
     external = {name: at for at, name in enumerate(new.contacts[0]) if name}
     found = {external[name] for name in await contact_store.ids_by_external_id(tx, workspace_id, external)}
     kept = await newcomers.reserved(tx, workspace_id, Range(own[0], own[-1]))
-    if len(kept.addresses) < sum(new.addressed):
-        counts = kept.counts
+    if len(kept) < sum(new.addressed):
+        counts = Counter(kept)
         found |= {at for at, one in enumerate(own) if counts[one] < new.addressed[at]}
     if await suppressions.are_there_any(tx, workspace_id):
-        places = {(KINDS[kind], value): owner for kind, value, owner in kept.addresses}
-        listed = await suppression_list.look_up(tx, ground.vault, workspace_id, places)
-        at = {one: place for place, one in enumerate(own)}
-        found |= {at[places[place]] for place in listed}
+        theirs = await contact_store.addresses_of(tx, workspace_id, own)
+        whose = {(a.kind, a.value): at for at, one in enumerate(own) for a in theirs[one]}
+        listed = await suppression_list.look_up(tx, ground.vault, workspace_id, whose)
+        found |= {whose[address] for address in listed}
     return found
 
 

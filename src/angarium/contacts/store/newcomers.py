@@ -6,7 +6,6 @@ finds none, whoever is given it has it, and the newcomer is then looked at as so
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import NamedTuple
@@ -32,9 +31,7 @@ _between = (
     address.c.contact_id <= bindparam("last"),
 )
 _reserve = BulkInsert(address, ADDRESS_COLUMNS, conflict="nothing")
-_reserved = Statement(
-    select(address.c.contact_id, address.c.kind, address.c.value).where(*_between).with_for_update()
-)
+_reserved = Statement(select(address.c.contact_id).where(*_between).with_for_update())
 _nobodys = Statement(
     select(address.c.contact_id)
     .where(
@@ -72,17 +69,10 @@ async def reserve(
     await tx.insert(_reserve, list(rows))
 
 
-class Kept(NamedTuple):
-    """What is reserved for newcomers."""
-
-    counts: Counter[int]  # of addresses, by contact id
-    addresses: list[tuple[str, str, int]]  # kind, value, contact id
-
-
-async def reserved(tx: Transaction, workspace_id: int, those: Range) -> Kept:
-    """What is reserved for newcomers still, and held for them to the end of the transaction."""
+async def reserved(tx: Transaction, workspace_id: int, those: Range) -> list[int]:
+    """For whom addresses are reserved still, once for each; they are held to the end of the transaction."""
     rows = await tx.rows(_reserved, workspace_id=workspace_id, first=those.first, last=those.last)
-    return Kept(Counter([row[0] for row in rows]), [(row[1], row[2], row[0]) for row in rows])
+    return [row[0] for row in rows]
 
 
 async def let_go(tx: Transaction, workspace_id: int, contact_ids: Iterable[int]) -> None:
