@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from angarium.contacts.imports import blocks, worker
+from angarium.contacts.imports import blocks, process, worker
 from angarium.contacts.imports.blocks import LENGTH_BYTES, Reserved
-from angarium.contacts.imports.mapping import Mapping, reading
+from angarium.contacts.imports.mapping import Mapping, Reading, reading
+from angarium.contacts.imports.sniffing import Dialect
 from angarium.contacts.imports.worker import Batch, End, Found, Frame, Job, Refusal
+from angarium.core.problems import Problem
 
 HEAD = "id,phone,email"
 PEOPLE = [
@@ -117,6 +121,34 @@ def test_a_block_is_a_part_of_what_was_before_it(tmp_path: Path, before: int, ro
     block.add(1, b"", [])
     assert block.is_whole(before)
     block.close().send(io.BytesIO())
+
+
+def test_a_disk_without_room_for_a_block_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads it ends with a status of its own, and whoever waits is told to come again."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(blocks.Block, "add", full)
+    file = tmp_path / "people.csv"
+    file.write_text(HEAD + "\n" + ",".join(PEOPLE[0]))
+    job = Job(
+        path=str(file), mapping=Mapping(), reading=Reading("text", "utf-8", Dialect(), True, ""), reserve=True
+    )
+    assert worker.main(io.BytesIO(msgspec.json.encode(job) + b"\n"), io.BytesIO()) == worker.NO_ROOM
+    monkeypatch.setattr(process, "MODULE", "angarium.contacts.imports.cells")  # ends at once, with status 0
+    monkeypatch.setattr(process, "NO_ROOM", 0)
+
+    async def read() -> None:
+        async with process.Worker(job) as reading_it:
+            async for _ in reading_it.frames():
+                pass
+
+    with pytest.raises(Problem) as told:
+        asyncio.run(read())
+    assert told.value.status == 503
 
 
 class Gone(io.BytesIO):

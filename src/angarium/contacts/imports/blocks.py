@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Queue
 from shutil import copyfileobj
@@ -98,6 +99,11 @@ class Block:
         self._batches.seek(0)
         copyfileobj(self._batches, sink, COPIED_BYTES)
         self._batches.close()
+
+    def forget(self) -> None:
+        """It is not to be sent."""
+        with suppress(OSError):  # what is not written yet has no room either
+            self._batches.close()
 
 
 def framed(body: bytes) -> bytes:

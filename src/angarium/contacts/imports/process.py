@@ -15,7 +15,8 @@ import msgspec
 from angarium.contacts.imports.blocks import LENGTH_BYTES, Reserved
 from angarium.contacts.imports.looking import Seen
 from angarium.contacts.imports.tables import Unreadable
-from angarium.contacts.imports.worker import FRAME_MAX_BYTES, Batch, Frame, Job, Refusal
+from angarium.contacts.imports.worker import FRAME_MAX_BYTES, NO_ROOM, Batch, Frame, Job, Refusal
+from angarium.storage.database import Trouble, unavailable
 
 MODULE = "angarium.contacts.imports.worker"
 AHEAD_BYTES = 1 << 20  # what is read before it is asked for
@@ -52,7 +53,10 @@ class Worker:
         await process.wait()
 
     async def frames(self) -> AsyncIterator[Frame]:
-        """What it finds, to the end; Unreadable when the file is no table, or it died over it."""
+        """What it finds, to the end; Unreadable when the file is no table, or it died over it.
+
+        A Problem when there was no room for a block.
+        """
         assert self._process is not None
         assert self._process.stdout is not None
         while True:
@@ -62,6 +66,8 @@ class Worker:
                     raise Unreadable("has rows that are too large", "save it as CSV")
                 body = await self._process.stdout.readexactly(length)
             except asyncio.IncompleteReadError:
+                if await self._process.wait() == NO_ROOM:
+                    raise unavailable(Trouble.FULL) from None
                 raise Unreadable(
                     "cannot be read: it takes too much", "save it as CSV, or cut it in two"
                 ) from None

@@ -8,6 +8,7 @@ server has taken what is there.
 
 from __future__ import annotations
 
+import errno
 import gc
 import resource
 import sys
@@ -31,6 +32,8 @@ MEMORY_MAX_BYTES = 2 << 30  # of addresses; a workbook that needs more is refuse
 # Some hundredths of a second of the database, for which a message waits. With twice as many rows it writes a
 # tenth faster, and a message waits twice as long (measured by bench/contacts.py).
 BATCH_ROWS = 1_000
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no room for a block: it is tried again, as where the database has none
+NO_ROOM = 75  # the status to end with then (sysexits.h: EX_TEMPFAIL)
 BATCH_CHARACTERS = 4 << 20  # and no more than this of text, so that it fits in a frame
 FRAME_MAX_BYTES = 64 << 20
 
@@ -136,6 +139,9 @@ def _in_blocks(found: Iterator[tuple[Batch | End, list[Addresses]]], folder: Pat
     except Unreadable:
         yield block.close()  # what could be read is taken
         raise
+    except OSError:
+        block.forget()
+        raise
 
 
 def _batches(job: Job, reading: Reading, table: Table) -> Iterator[tuple[Batch | End, list[Addresses]]]:
@@ -210,18 +216,24 @@ def is_newcomer(draft: Draft) -> bool:
     return draft.alone and not draft.opted_out and not any(shielded for _, _, shielded in draft.addresses)
 
 
-def main(source: BinaryIO, sink: BinaryIO) -> None:
-    """Do the job that stands in the first line."""
+def main(source: BinaryIO, sink: BinaryIO) -> int:
+    """Do the job that stands in the first line; the status to end with."""
     job = msgspec.json.decode(source.readline(), type=Job)
-    with Outlet(sink) as outlet:
-        for frame in frames(job):
-            outlet.put(frame)
+    try:
+        with Outlet(sink) as outlet:
+            for frame in frames(job):
+                outlet.put(frame)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        return NO_ROOM
+    return 0
 
 
 if __name__ == "__main__":
     gc.disable()  # nothing here refers to itself in a circle, and to look for it is 3 % of the time
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, MEMORY_MAX_BYTES))
     try:
-        main(sys.stdin.buffer, sys.stdout.buffer)
+        sys.exit(main(sys.stdin.buffer, sys.stdout.buffer))
     except BrokenPipeError:  # the server has gone, or wants no more
         sys.stderr.close()
