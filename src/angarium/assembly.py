@@ -51,7 +51,7 @@ from angarium.contacts.imports import pages as import_pages
 from angarium.contacts.imports.flows import Imports
 from angarium.contacts.imports.runner import Runner
 from angarium.content import api as templates
-from angarium.content import editor_pages, review_pages
+from angarium.content import editor_pages, library_pages, review_pages
 from angarium.content import pages as template_pages
 from angarium.content import parts_api as parts
 from angarium.content import proof_api as proofs
@@ -158,6 +158,7 @@ HANDLERS = [
     *templates.HANDLERS,
     *review_pages.HANDLERS,
     *editor_pages.HANDLERS,
+    *library_pages.HANDLERS,
     *template_pages.HANDLERS,
     *parts.HANDLERS,
     *media.HANDLERS,
