@@ -12,5 +12,7 @@ import "./charts.js";
 import "./pick.js";
 import "./upload.js";
 import "./editor.js";
+import "./reads.js";
 import "./toasts.js";
 import "./passkey.js";
+import "./zone.js";

@@ -11,7 +11,7 @@ from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
 from angarium import channels
-from angarium.accounts import account_pages, entry_pages, notary, sso, sso_api, sso_pages
+from angarium.accounts import account_pages, entry_pages, notary, setup_pages, sso, sso_api, sso_pages
 from angarium.accounts import api as keys
 from angarium.accounts import audit_api as audit
 from angarium.accounts import me_api as me
@@ -70,7 +70,9 @@ from angarium.insight import pages as insight
 from angarium.insight.needs import NEEDS, Need
 from angarium.lines import api as lines
 from angarium.lines import flows as line_flows
+from angarium.lines import pages as line_form_pages
 from angarium.lines import patterns_api as patterns
+from angarium.lines import patterns_pages, registration_pages, tariffs_pages
 from angarium.lines import registration_api as registrations
 from angarium.lines import tariffs_api as tariffs
 from angarium.lines.at_hand import Lines
@@ -81,6 +83,7 @@ from angarium.messaging import (
     cascades_pages,
     costs_api,
     health_api,
+    line_pages,
     link_pages,
     links_api,
     merges_pages,
@@ -107,6 +110,9 @@ from angarium.messaging.surroundings import Outlook
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.protocols.http import Http
+from angarium.sandbox import pages as phones
+from angarium.sandbox import setup_pages as first_steps
+from angarium.sandbox.operators import Operators
 from angarium.storage import facts, instance, opening
 from angarium.storage.database import ADVICE, Transaction, open_database
 from angarium.storage.ground import Ground
@@ -193,6 +199,8 @@ HANDLERS = [
     *links_api.HANDLERS,
     *doors.HANDLERS,
     *entry_pages.HANDLERS,
+    *setup_pages.HANDLERS,
+    *first_steps.HANDLERS,
     *sso_pages.HANDLERS,
     *sso_api.HANDLERS,
     *account_pages.HANDLERS,
@@ -205,9 +213,16 @@ HANDLERS = [
     *segments_pages.HANDLERS,
     *import_pages.HANDLERS,
     *exports_pages.HANDLERS,
+    *line_pages.HANDLERS,
+    *line_form_pages.HANDLERS,
+    *registration_pages.HANDLERS,
+    *patterns_pages.HANDLERS,
+    *tariffs_pages.HANDLERS,
     *uses_api.HANDLERS,
 ]
 
+
+PHONES = phones.HANDLERS  # only where there are simulated operators
 
 # What the command bar finds beside pages, in this order.
 SEEKERS = (
@@ -216,6 +231,7 @@ SEEKERS = (
     Seeker("messages", "messages:read", "send", pages.seek),
     Seeker("templates", "setup:read", "template", template_pages.seek),
     Seeker("cascades", "setup:read", "route", cascades_pages.seek),
+    Seeker("lines", "setup:read", "plug-connected", line_form_pages.seek),
 )
 
 
@@ -236,15 +252,20 @@ class House:
     campaigns: CampaignRunner
     media: MediaRoom
     tidier: Tidier
+    operators: Operators | None  # simulated ones, where the settings name them
 
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
         await self.ground.db.start()
         await self.ground.db.run(facts.renumber_after_restore)
         await self.http.start()
+        if self.operators is not None:
+            await self.operators.start()
 
     async def close(self) -> None:
         """Let go of everything; the engine must have been stopped."""
+        if self.operators is not None:
+            await self.operators.stop()
         await self.http.stop()
         await self.ground.db.stop()
 
@@ -290,6 +311,7 @@ def assemble(settings: Settings) -> House:
         CampaignRunner(world, workspace_ids),
         media_room,
         Tidier(media_room, workspace_ids),
+        Operators(settings.sandbox_url) if settings.sandbox_url else None,
     )
 
 
@@ -328,7 +350,7 @@ def application(house: House) -> Litestar:
     reception = Reception(house.ground, partial(post, desk, house.settings.public_url))
 
     return make_app(
-        HANDLERS,
+        [*HANDLERS, *(PHONES if house.operators else ())],
         house.ground,
         ready={"database": partial(can_keep, house.ground)},
         notices={"engine": house.engine.warnings},
@@ -347,6 +369,7 @@ def application(house: House) -> Litestar:
             "campaign_reports": Reports(house.world),
             "media": house.media,
             "public_url": house.settings.public_url,
+            "operators": house.operators,
             "lines_known": partial(lines_known, house.ground),
             "reception": reception,
             "seekers": SEEKERS,

@@ -254,6 +254,9 @@ for command in (*asking.COMMANDS, *governing.COMMANDS, *filing.COMMANDS):
 @click.option("--contacts", type=click.Path(exists=True, path_type=Path), help="Another list of customers.")
 @click.option("--port", type=int, default=8080, show_default=True, help="Port of the server; 0 takes any.")
 @click.option("--patience", type=float, default=1.0, help="Stretches or shortens the waits of the cascades.")
+@click.option(
+    "--empty", is_flag=True, help="A new server beside simulated operators: set it up in a browser."
+)
 def demo(**options: Any) -> None:
     """Two messages to 2,500 customers over simulated operators: start here."""
     from angarium.demo import Options

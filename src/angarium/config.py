@@ -88,6 +88,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         int,
         Meta(ge=0, description="API keys from one address in a minute that are not good. 0: no limit."),
     ] = 60
+    sandbox_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^$|^http://(127\.0\.0\.1|localhost):[0-9]{1,5}$",
+            description="Where simulated operators of this machine are steered: then the console shows their "
+            "phones. Empty: there are none. Never on a server with real customers.",
+        ),
+    ] = ""
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     ] = "info"

@@ -340,4 +340,26 @@ def export_audit(context: click.Context, workspace: str, file: Path | None) -> N
         out.print(f"{file}: {count} rows.", highlight=False, soft_wrap=True)
 
 
-COMMANDS = (keys, people, audit)
+# ── the first person ─────────────────────────────────────────────────────────────────────────────────
+
+
+@click.command("setup-link")
+@click.option(
+    "--url", default="", help="Where browsers reach the server. Default: its public_url, or its port."
+)
+@click.pass_context
+def setup_link(context: click.Context, url: str) -> None:
+    """The address at which the first person sets a new server up."""
+    from angarium.accounts import setup
+
+    settings = settings_of(context)
+    where = (url or settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+
+    async def look(ground: Ground) -> str:
+        await setup.require_new(ground)
+        return await setup.link(ground, where)
+
+    click.echo(run(with_ground(settings, look)))
+
+
+COMMANDS = (keys, people, audit, setup_link)

@@ -9,6 +9,7 @@ import signal
 
 import structlog
 
+from angarium.accounts import setup
 from angarium.accounts import store as accounts
 from angarium.assembly import House, application, assemble, begin_on
 from angarium.config import Settings
@@ -85,6 +86,7 @@ async def _serve(settings: Settings, duty: Duty | None = None) -> None:
         await house.tidier.start()
         await server.start()
         _collect_seldom()
+        await _tell_how_to_begin(house, server.port)
         log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
         broken = await _asked_to_stop(house.ground.db, duty)
         if broken is not None:
@@ -100,6 +102,13 @@ async def _serve(settings: Settings, duty: Duty | None = None) -> None:
         await _hear_out(house)
         await house.close()
         log.info("stopped")
+
+
+async def _tell_how_to_begin(house: House, port: int) -> None:
+    """While nobody is here, where whoever runs the server makes themselves its owner."""
+    if await house.ground.db.read(setup.is_new):
+        where = house.settings.public_url.rstrip("/") or f"http://{house.settings.host}:{port}"
+        log.info("nobody has set this server up yet", open=await setup.link(house.ground, where))
 
 
 async def _tell_what_is_held(ground: Ground) -> None:

@@ -20,10 +20,11 @@ import aiohttp
 import pytest
 
 from angarium.simulators.behaviour import Behaviour, Rule, Script
-from angarium.simulators.handset import phone_key, reads_from_the_right
+from angarium.simulators.handset import reads_from_the_right
 from angarium.simulators.hub import Hub
 from angarium.simulators.ledger import Entry, Ledger
 from angarium.simulators.mail import MailHost
+from angarium.simulators.people import phone_key
 from angarium.simulators.stage import Stage
 from angarium.simulators.whatsapp import ACCESS_TOKEN, ACCOUNT_ID, WhatsappFace
 from support.mail_peers import until

@@ -140,8 +140,12 @@ def routes() -> list[tuple[str, str, str | None]]:
     ]
 
 
-async def test_the_front_page_leads_to_the_messages(browser: Browser) -> None:
+async def test_the_front_page_leads_home_or_to_the_set_up_while_nobody_is_here(
+    relay: Relay, browser: Browser
+) -> None:
     page = await browser.get("/")
+    assert (page.status, page.location) == (303, "/setup")
+    page = await (await browser.enter(relay)).get("/")
     assert (page.status, page.location) == (303, "/home")
 
 

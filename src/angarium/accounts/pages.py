@@ -13,7 +13,7 @@ from angarium.accounts.edge import Call, JsonAnswer, Operation, Sent, ground_of,
 from angarium.accounts.flows import Gate, Ticket
 from angarium.accounts.limits import Limits
 from angarium.accounts.passkeys import site_of
-from angarium.accounts.store import providers, sessions
+from angarium.accounts.store import people, providers, sessions
 from angarium.core import ids
 from angarium.core.clock import MICROS
 from angarium.core.decoding import Shape
@@ -131,7 +131,10 @@ ENTER = Shape(EnterQuery, secret=("ticket",))
 
 @route("GET /", Operation(summary="The front page", scope=None, page=True))
 async def front(request: Call) -> Sent:
-    """What people look at first."""
+    """What people look at first; of a server that nobody has set up, the set-up."""
+    has_entered = session.cookie_name(request.scope["scheme"]) in request.cookies
+    if not has_entered and not await ground_of(request).db.read(people.has_anybody):
+        return redirect("/setup")
     return redirect("/home")
 
 

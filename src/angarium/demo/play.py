@@ -39,6 +39,7 @@ class Options(msgspec.Struct, frozen=True):
     contacts: Path | None
     port: int
     patience: float = 1.0  # stretches or shortens the time that steps wait
+    empty: bool = False  # nobody has set the server up: that is what is to be tried
 
 
 async def run(options: Options) -> None:
@@ -54,10 +55,13 @@ async def run(options: Options) -> None:
             raise Problem(
                 "demo", f"There is no {needed}", detail="Run the demo from a checkout of the source."
             )
-    stage = Stage(options.folder, options.port, clock)
+    stage = Stage(options.folder, options.port, clock, empty=options.empty)
     try:
         with console.status("Starting the simulated operators and the server …"):
             await stage.set_up(script)
+        if options.empty:
+            await _keep_new(console, stage, leave=options.leave)
+            return
         began = clock.monotonic()
         async with Api(stage.url, stage.key, clock) as api:
             await _set_up_shop(api, stage, contacts, console, options.patience)
@@ -163,6 +167,18 @@ def _hand_out(options: Options, drawn: report.Report, console: Console, stage: S
     if options.json_file is not None:
         options.json_file.write_bytes(msgspec.json.format(msgspec.json.encode(drawn.document())) + b"\n")
         console.print(f"The report as JSON: {options.json_file}")
+
+
+async def _keep_new(console: Console, stage: Stage, *, leave: bool) -> None:
+    console.print("A new server, beside simulated operators. Set it up in a browser:")
+    console.print(stage.first_link, soft_wrap=True, highlight=False)
+    if leave:
+        return
+    console.print("Ctrl-C ends everything.")
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        console.print("Goodbye.")
 
 
 async def _keep_running(console: Console, stage: Stage) -> None:

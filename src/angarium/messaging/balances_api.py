@@ -76,13 +76,13 @@ async def watch_balance(request: Call) -> JsonAnswer:
     if not balances.tells(world, line):
         title = world.channels[line.channel].title if line.channel in world.channels else line.channel
         raise invalid("line_id", f"{title} tells no balance", value=line.name, remedy="see docs/channels")
-    wanted = Watched(given.every_s, _amount(given.low_below))
+    wanted = Watched(given.every_s, amount_of(given.low_below))
     now = world.ground.clock.now()
     done = await world.ground.db.run(balances.watch, line, wanted, request.auth.actor, now)
     return edge.answer(request, shown(done))
 
 
-def _amount(text: str) -> int | None:
+def amount_of(text: str) -> int | None:
     """An amount as micro-units; None when nothing was said. A Problem when it is none."""
     found = price_micros(text) if text else None
     if text and found is None:

@@ -25,6 +25,7 @@ from markupsafe import Markup, escape
 
 from angarium.simulators.behaviour import BY_LAST_DIGITS, Behaviour
 from angarium.simulators.ledger import Entry, Ledger
+from angarium.simulators.people import People, phone_key
 
 PAGE = 24  # phones on a page of the gallery
 GLANCE = 2  # bubbles on a small phone
@@ -164,14 +165,6 @@ class Gallery:
         self.messages += 1
 
 
-def phone_key(recipient: str) -> str:
-    """`+98 912 …` and `98912…` are one phone; addresses are compared in small letters."""
-    if "@" in recipient:
-        return recipient.casefold()
-    digits = "".join(character for character in recipient if character.isdecimal())
-    return f"+{digits}" if digits else recipient.casefold()
-
-
 def reads_from_the_right(text: str) -> bool:
     """Whether a text is right-to-left, as `dir="auto"` decides: by its first strong letter (UAX #9, P2)."""
     for character in text:
@@ -179,6 +172,45 @@ def reads_from_the_right(text: str) -> bool:
         if direction in ("L", "R", "AL"):
             return direction != "L"
     return False
+
+
+# ── what a program is told ───────────────────────────────────────────────────────────────────────────
+
+
+def told(phone: Phone, people: People, last: int | None = None) -> dict[str, object]:
+    """A phone for the pages of others: what came to it, what its person said, how they are played."""
+    messages = phone.messages if last is None else phone.messages[-last:]
+    return {
+        "key": phone.key,
+        "faces": sorted(phone.faces),
+        "habit": phone.habit(),
+        "count": len(phone.messages),
+        "person": people.of(phone.key),
+        "messages": [_told(message) for message in messages],
+        "said": people.said_by(phone.key) if last is None else [],
+    }
+
+
+def _told(message: Message) -> dict[str, object]:
+    entry = message.entry
+    state, _ = state_of(entry)
+    return {
+        "number": message.number,
+        "face": entry.face,
+        "ref": entry.ref,
+        "sender": parseaddr(entry.sender)[0] or entry.sender if entry.face == "smtp" else entry.sender,
+        "subject": entry.subject,
+        "text": entry.text,
+        "has_html": bool(entry.html),
+        "image_url": entry.image_url,
+        "buttons": entry.buttons,
+        "at": entry.at,
+        "state": state,
+        "statuses": entry.statuses,
+        "seen": entry.seen(),
+        "system_id": entry.details.get("system_id", ""),
+        "answers_to": entry.details.get("envelope_from", "") or entry.sender,
+    }
 
 
 # ── what a page shows ────────────────────────────────────────────────────────────────────────────────
@@ -301,7 +333,7 @@ class Handset:
 
     def __init__(self, ledgers: Mapping[str, Ledger], timeline_url: str = "") -> None:
         self._ledgers = ledgers
-        self._gallery = Gallery(ledgers)
+        self.gallery = Gallery(ledgers)
         self._painter = Painter(timeline_url)
         self._pages = Environment(
             loader=PackageLoader("angarium.simulators", "pages/templates"),
@@ -330,7 +362,7 @@ class Handset:
 
     async def _phones(self, request: web.Request) -> web.Response:
         wanted = _wanted(request.query)
-        found = [phone for phone in self._gallery.phones() if wanted.matches(phone)]
+        found = [phone for phone in self.gallery.phones() if wanted.matches(phone)]
         start = (wanted.page - 1) * PAGE
         cards = [(phone, self._card(phone)) for phone in islice(found, start, start + PAGE)]
         return self._page(
@@ -339,15 +371,15 @@ class Handset:
             wanted=wanted,
             cards=cards,
             found=len(found),
-            phones=len(self._gallery),
-            messages=self._gallery.messages,
+            phones=len(self.gallery),
+            messages=self.gallery.messages,
             faces=[(face, TITLES.get(face, face)) for face in self._ledgers],
             pages=max(1, -(-len(found) // PAGE)),
         )
 
     async def _phone(self, request: web.Request) -> web.Response:
         recipient = request.match_info["recipient"]
-        phone = self._gallery.phone(recipient) or Phone(phone_key(recipient))
+        phone = self.gallery.phone(recipient) or Phone(phone_key(recipient))
         return self._page(request, "phone", phone=phone, bubbles=self._painter.bubbles(phone.messages))
 
     async def _mail(self, request: web.Request) -> web.Response:

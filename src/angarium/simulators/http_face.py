@@ -20,6 +20,7 @@ from aiohttp import web
 
 from angarium.simulators.behaviour import Behaviour, Faults, Rhythm
 from angarium.simulators.ledger import Entry
+from angarium.simulators.people import LOOK_S
 from angarium.simulators.stage import Stage
 
 DEFAULT_TTL_S = 15.0  # for messages that name none: a demo is watched, a day is not
@@ -266,20 +267,38 @@ class Office:
         statuses = fate(behaviour, ttl_s, faults)
         doubled = behaviour is Behaviour.DOUBLED or self._rhythms["double"].due(faults.double_share)
         early = bool(statuses) and self._rhythms["reorder"].due(faults.reorder_share)
-        first = self._run(self._happen(entry, statuses[0], 0, doubled)) if early else None
+        until = time.monotonic() + ttl_s
+        first = self._run(self._happen(entry, statuses[0], 0, doubled, until)) if early else None
         rest = statuses[1:] if early else statuses
         if behaviour is Behaviour.DOUBLED:
             self._run(self._happen_backwards(entry, rest))
             return first
         for status in rest:
-            self._run(self._happen(entry, status, status.after_s, doubled))
+            self._run(self._happen(entry, status, status.after_s, doubled, until))
         return first
 
-    async def _happen(self, entry: Entry, status: Status, after_s: float, doubled: bool) -> None:
+    async def _happen(
+        self, entry: Entry, status: Status, after_s: float, doubled: bool, until: float
+    ) -> None:
         await asyncio.sleep(after_s)
-        self._note(entry, status.word)
+        word = await self._once_on(entry, status.word, until)
+        if not word:
+            return
+        self._note(entry, word)
         for _ in range(2 if doubled else 1):
-            await self._tell(entry, status.word)
+            await self._tell(entry, word)
+
+    async def _once_on(self, entry: Entry, word: str, until: float) -> str:
+        """What happens when the phone is on; a phone that stays off lets what waits for it expire, once."""
+        if word not in ("delivered", "read") or not self._stage.is_off(entry.recipient):
+            return word
+        while self._stage.is_off(entry.recipient):
+            if time.monotonic() >= until:
+                return "expired" if word == "delivered" else ""
+            await asyncio.sleep(LOOK_S)
+        if word == "read":
+            await asyncio.sleep(LOOK_S + self._stage.faults(self._name).read_delay_s)
+        return word
 
     async def _happen_backwards(self, entry: Entry, statuses: list[Status]) -> None:
         """The phone sees them in order; whoever listens hears the last first, and all of them twice."""

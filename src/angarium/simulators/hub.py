@@ -7,6 +7,9 @@
     GET  /script, PUT /script   what happens to whom
     PUT  /webhooks/{face}       {url, secret}: where a face posts its callbacks
     POST /inbound/{face}        {sender, recipient, text}: a person writes
+    GET  /gallery               phones as JSON; ?q=&face=&offset=&limit=
+    GET  /gallery/{recipient}   one of them, whole
+    PUT  /people/{recipient}    {off, absent, blocked}: how somebody is played
     POST /reviews/{face}        {name, language, event, reason}: the operator decides on a template
 
 It listens on 127.0.0.1 and answers only to that name, so that no page on the web can steer it by DNS.
@@ -14,7 +17,9 @@ It listens on 127.0.0.1 and answers only to that name, so that no page on the we
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from typing import Any, TypeVar
@@ -24,7 +29,8 @@ import msgspec
 from aiohttp import web
 
 from angarium.simulators.behaviour import Script
-from angarium.simulators.handset import Handset
+from angarium.simulators.handset import GLANCE, Handset, Phone, Wanted, told
+from angarium.simulators.people import Person, Said, phone_key
 from angarium.simulators.stage import Face, Stage, Webhook
 
 FACES = {  # imported when asked for
@@ -38,6 +44,7 @@ FACES = {  # imported when asked for
 BODY_MAX = 4 * 1024 * 1024  # a script with a rule for every phone
 ENTRIES = 100  # of a ledger, when no limit is named
 ENTRIES_MAX = 10_000
+HEARD_WITHIN_S = 5.0  # a line takes what a person writes
 LOCAL_NAMES = {"127.0.0.1", "localhost", "::1"}
 
 T = TypeVar("T")
@@ -60,6 +67,8 @@ class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sender: str
     recipient: str
     text: str
+    system_id: str = ""  # over SMPP: the account whose bind hears it
+    context_ref: str = ""  # the message that is answered, where the operator tells
 
 
 def make_face(
@@ -122,6 +131,9 @@ class Hub:
             web.put("/webhooks/{face}", self._take_webhook),
             web.post("/inbound/{face}", self._inbound),
             web.post("/reviews/{face}", self._review),
+            web.get("/gallery", self._gallery),
+            web.get("/gallery/{recipient}", self._phone),
+            web.put("/people/{recipient}", self._play),
         ]
 
     async def _show_faces(self, _request: web.Request) -> web.Response:
@@ -155,13 +167,49 @@ class Hub:
         send: Callable[..., Awaitable[object]] | None = getattr(face, "send_inbound", None)
         if send is None:
             raise problem(web.HTTPNotImplemented, f"nobody can write to {face.name}")
-        given = msgspec.structs.asdict(await document(request, Inbound))
+        inbound = await document(request, Inbound)
+        given = msgspec.structs.asdict(inbound)
         asked = inspect.signature(send).parameters  # some operators know one line only: no recipient
         try:
-            sent = await send(**{name: value for name, value in given.items() if name in asked})
+            async with asyncio.timeout(HEARD_WITHIN_S):
+                sent = await send(**{name: value for name, value in given.items() if name in asked})
         except ValueError as error:
             raise problem(web.HTTPConflict, str(error)) from error
+        except TimeoutError:
+            raise problem(web.HTTPGatewayTimeout, "nobody takes it: is the line connected?") from None
+        self._stage.people.hear(Said(face.name, inbound.sender, inbound.recipient, inbound.text, time.time()))
         return answer({"id": sent if isinstance(sent, str) else ""})
+
+    async def _gallery(self, request: web.Request) -> web.Response:
+        """Phones, the last one rung first, each with its last messages."""
+        wanted = Wanted(request.query.get("q", "").strip(), request.query.get("face", ""))
+        found = [phone for phone in self._handset.gallery.phones() if wanted.matches(phone)]
+        offset, limit = number(request, "offset", 0), min(number(request, "limit", ENTRIES), ENTRIES)
+        some = [told(phone, self._stage.people, GLANCE) for phone in found[offset : offset + limit]]
+        return answer({"total": len(found), "faces": list(self._faces), "phones": some})
+
+    async def _phone(self, request: web.Request) -> web.Response:
+        """One phone; of a number to which nothing has come, an empty one."""
+        recipient = request.match_info["recipient"]
+        phone = self._handset.gallery.phone(recipient) or Phone(phone_key(recipient))
+        told_of = told(phone, self._stage.people)
+        return answer({**told_of, "all_faces": list(self._faces), "heard_on": self._heard_on()})
+
+    def _heard_on(self) -> list[str]:
+        """The faces on which a person can write, and somebody listens."""
+        listening = set(self._stage.webhooks) | {"smpp", "smpp-hex"}
+        return [
+            name for name, face in self._faces.items() if hasattr(face, "send_inbound") and name in listening
+        ]
+
+    async def _play(self, request: web.Request) -> web.Response:
+        """From now on somebody is so."""
+        person = await document(request, Person)
+        unknown = sorted({*person.absent, *person.blocked} - self._faces.keys())
+        if unknown:
+            raise problem(web.HTTPBadRequest, f"no such faces: {', '.join(unknown)}")
+        self._stage.people.play(request.match_info["recipient"], person)
+        return answer(person)
 
     async def _review(self, request: web.Request) -> web.Response:
         face, given = self._face(request), await document(request, Review)

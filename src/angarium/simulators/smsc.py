@@ -29,6 +29,7 @@ from angarium.protocols.smpp_numbers import (
 from angarium.protocols.smpp_pdu import Frame, Message, PduError
 from angarium.simulators.behaviour import Behaviour, Faults, Rhythm
 from angarium.simulators.ledger import Entry
+from angarium.simulators.people import LOOK_S
 from angarium.simulators.smsc_bind import Bind, Knobs, Mailbox
 from angarium.simulators.smsc_text import Piece, inbound_parts, read_piece, seconds_of
 from angarium.simulators.stage import Stage
@@ -254,7 +255,7 @@ class Smsc:
         receipts = fate(behaviour, validity_s, faults)
         early = bool(receipts) and self._rhythms["reorder"].due(faults.reorder_share)
         for after_s, word in receipts:
-            self.later(0.0 if early else after_s, self._happened, sms, word)
+            self.later(0.0 if early else after_s, self._happened, sms, word, time.monotonic() + validity_s)
         self._submissions += 1
         if faults.drop_every and self._submissions % faults.drop_every == 0:
             bind.flush()
@@ -354,7 +355,12 @@ class Smsc:
         """An id as it is written in that base."""
         return f"{number:X}" if base == "hex" else f"{number:010d}"
 
-    def _happened(self, sms: Sms, word: str) -> None:
+    def _happened(self, sms: Sms, word: str, until: float) -> None:
+        if word == "DELIVRD" and self._stage.is_off(sms.message.dest):
+            if time.monotonic() < until:
+                self.later(LOOK_S, self._happened, sms, word, until)
+                return
+            word = "EXPIRED"  # the phone was off for too long
         text = sms.text
         text.told[word] = text.told.get(word, 0) + 1
         if text.entry is not None and text.told[word] % text.total == 0:

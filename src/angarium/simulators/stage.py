@@ -9,6 +9,7 @@ import msgspec
 
 from angarium.simulators.behaviour import Behaviour, Faults, Script
 from angarium.simulators.ledger import Ledger
+from angarium.simulators.people import People
 
 
 class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,6 +25,7 @@ class Stage:
     def __init__(self, script: Script | None = None, ledger_folder: Path | None = None) -> None:
         self.script = script or Script()
         self.webhooks: dict[str, Webhook] = {}
+        self.people = People()
         self._ledger_folder = ledger_folder
 
     def ledger(self, face: str) -> Ledger:
@@ -34,8 +36,17 @@ class Stage:
         return Ledger(face, self._ledger_folder / f"{face}.jsonl")
 
     def behaviour(self, face: str, recipient: str) -> Behaviour:
-        """What happens to a message for this recipient on this face."""
+        """What happens to a message for this recipient here: as they are played, else by the script."""
+        person = self.people.of(recipient)
+        if face in person.absent:
+            return Behaviour.NOT_A_USER
+        if face in person.blocked:
+            return Behaviour.BLOCKED
         return self.script.behaviour(face, recipient)
+
+    def is_off(self, recipient: str) -> bool:
+        """Whether somebody's phone is switched off."""
+        return self.people.of(recipient).off
 
     def faults(self, face: str) -> Faults:
         """How this face misbehaves now."""

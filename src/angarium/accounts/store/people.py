@@ -158,6 +158,7 @@ _use_step = Statement(
     .where(person.c.id == bindparam("person_id"), person.c.totp_step < bindparam("step"))
     .values(totp_step=bindparam("step"))
 )
+_anybody = Statement(select(person.c.id).limit(1))
 _everybody = Statement(select(*_person_columns).order_by(person.c.id))
 _with_app = Statement(
     select(*_person_columns)
@@ -241,6 +242,11 @@ async def by_email(tx: Transaction, email: str) -> Person | None:
     """The person with this address."""
     row = await tx.row(_person_by_email, email=email)
     return None if row is None else Person(*row)
+
+
+async def has_anybody(tx: Transaction) -> bool:
+    """Whether there is a person at all."""
+    return await tx.row(_anybody) is not None
 
 
 async def everybody(tx: Transaction) -> list[Person]:

@@ -52,6 +52,11 @@ _save = BulkInsert(
     update=COLUMNS,
 )
 _of = Statement(select(*(_line[name] for name in COLUMNS)).where(*_this))
+_all = Statement(
+    select(_line.line_id, *(_line[name] for name in COLUMNS)).where(
+        _line.workspace_id == bindparam("workspace_id")
+    )
+)
 _hold = Statement(select(*(_line[name] for name in COLUMNS)).where(*_this).with_for_update())
 _claim = Statement(
     update(line_balance)
@@ -64,6 +69,11 @@ async def of(tx: Transaction, workspace_id: int, line_id: int) -> Balance | None
     """What is known of the account of a line."""
     row = await tx.row(_of, workspace_id=workspace_id, line_id=line_id)
     return None if row is None else _read(row)
+
+
+async def all_of(tx: Transaction, workspace_id: int) -> dict[int, Balance]:
+    """What is known of the accounts of all lines of a workspace, by line."""
+    return {row[0]: _read(row[1:]) for row in await tx.rows(_all, workspace_id=workspace_id)}
 
 
 async def held(tx: Transaction, workspace_id: int, line_id: int) -> Balance:

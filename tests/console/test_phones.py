@@ -1,0 +1,189 @@
+"""From a new server to a phone that rings and answers: over simulated operators, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import select
+
+from angarium.accounts import setup
+from angarium.accounts import store as accounts
+from angarium.accounts.roles import Role
+from angarium.assembly import House
+from angarium.messaging.store.inbox import inbound
+from angarium.sandbox import pages
+from angarium.simulators.hub import Hub, make_face
+from angarium.simulators.stage import Face, Stage
+from angarium.storage.bulk import Statement
+from angarium.storage.database import Transaction
+from angarium.storage.migrate import migrate
+from support.mail_peers import until
+from support.people import PASSWORD, joined, surfer_of
+from support.screen import Look, chromium, screen
+from support.server import Client, whole_house
+
+pytestmark = pytest.mark.browser
+
+NUMBER = "+380501234567"
+SEEN = ("smpp", "viber", "vk", "whatsapp", "smtp")
+
+
+@dataclass
+class Fresh:
+    """A server that nobody has set up, beside simulated operators, with its loops running."""
+
+    house: House
+    client: Client
+    faces: dict[str, Face]
+    stage: Stage
+
+
+@pytest.fixture
+async def fresh(tmp_path: Path) -> AsyncIterator[Fresh]:
+    """The operators, the server, and nobody."""
+    stage = Stage()
+    faces = {name: make_face(name, stage, 0, {}, {}) for name in SEEN}
+    hub = Hub(stage, faces)
+    await hub.start()
+    url = f"sqlite:///{tmp_path}/angarium.db"
+    await migrate(url)
+    called = tuple(urlsplit(where).netloc for where in hub.faces().values() if where.startswith("http"))
+    settings: dict[str, Any] = {"sandbox_url": hub.url(), "allow_private": called}
+    async with whole_house(url, tmp_path, **settings) as (house, client):
+        await house.engine.start()
+        yield Fresh(house, client, faces, stage)
+        await house.engine.stop()
+    await hub.stop()
+
+
+async def heard(fresh: Fresh) -> list[tuple[str, str]]:
+    """What people wrote, as it is kept: who and what."""
+
+    async def read(tx: Transaction) -> list[Any]:
+        return list(await tx.rows(Statement(select(inbound.c.sender, inbound.c.text))))
+
+    return [(row[0], row[1]) for row in await fresh.house.ground.db.read(read)]
+
+
+async def test_from_a_new_server_to_an_answer_from_a_phone(fresh: Fresh) -> None:
+    link = await setup.link(fresh.house.ground, fresh.client.url)
+    async with chromium() as browser, screen(browser, fresh.client.url) as window:
+        page = window.page
+        await window.open("/")
+        assert page.url.endswith("/setup")
+        await page.goto(link)
+        await page.fill("[name=name]", "Olena")
+        await page.fill("[name=email]", "olena@shop.example")
+        await page.fill("[name=password]", PASSWORD)
+        await page.fill("[name=workspace]", "Чайхана")
+        await page.select_option("[name=time_zone]", "Europe/Kyiv")
+        assert await window.faults() == []
+        await page.click(".setup-form .btn-primary")
+        await page.wait_for_url("**/setup/line")
+        assert await window.faults() == []
+        await page.click("text=Use the sandbox")
+        await page.wait_for_url("**/setup/message")
+        assert await window.faults() == []
+        await page.click("text=Send it")
+        await page.wait_for_url("**/setup/phone?*")
+        await page.wait_for_selector(".bubble:not(.unseen)")
+        assert "Your order is on its way" in await page.inner_text(".handset")
+        assert await window.faults() == []
+        # not on VK: the next one comes by Viber, and by SMS when the person is not there either
+        await page.goto(f"{fresh.client.url}/phones/{NUMBER}")
+        for channel in ("VK", "Viber"):
+            await page.click(f"text=Not on {channel}")
+            await page.wait_for_selector(f"text=On {channel} again")
+        await page.goto(f"{fresh.client.url}/setup/message")
+        await page.focus("[name=text]")
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/setup/phone?*")
+        await page.wait_for_selector(".bubble[data-channel=smpp]:not(.unseen)")
+        await page.goto(f"{fresh.client.url}/phones/{NUMBER}")
+        await page.fill(".bubble[data-channel=smpp] [name=text]", "Дякую!")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".bubble.own")
+        assert await window.faults() == []
+    (sms,) = fresh.faces["smpp"].ledger.entries
+    assert sms.recipient == NUMBER
+    assert await heard(fresh) == [(NUMBER, "Дякую!")]
+    (workspace,) = await fresh.house.ground.db.read(accounts.workspaces)
+    assert (workspace.name, workspace.time_zone) == ("Чайхана", "Europe/Kyiv")
+    again = await surfer_of(fresh.client).get(urlsplit(link).path)
+    assert (again.status, again.location) == (303, "/enter")
+
+
+async def test_whatsapp_answers_a_phone_is_off_and_nobody_plays_who_may_only_look(fresh: Fresh) -> None:
+    owner, reader = surfer_of(fresh.client), surfer_of(fresh.client)
+    link = await setup.link(fresh.house.ground, "")
+    said = {"name": "Olena", "email": "o@shop.example", "password": PASSWORD, "workspace": "shop"}
+    wrong = await owner.post("/setup", {**said, "proof": "0" * 40, "time_zone": "UTC"})
+    assert (wrong.status, await fresh.house.ground.db.read(setup.is_new)) == (422, True)
+    proof = link.partition("=")[2]
+    assert (await owner.post("/setup", {**said, "proof": proof, "time_zone": "UTC"})).status == 303
+    (workspace,) = await fresh.house.ground.db.read(accounts.workspaces)
+    await joined(fresh.house, reader, workspace.id, "reader@shop.example", Role.READ_ONLY)
+    assert (await owner.do("/setup/line")).status == 303
+    path = f"/phones/{NUMBER}"
+    await owner.do(f"{path}/play", what="power")
+    assert fresh.stage.is_off(NUMBER)
+    lines = {line.name: line for line in fresh.house.world.lines.of(workspace.id)}
+    await until(lambda: len(fresh.house.world.connected) == len(SEEN))
+    lines = {line.name: line for line in fresh.house.world.lines.of(workspace.id)}
+    assert set(lines) == {f"sandbox-{name}" for name in ("sms", "viber", "vk", "whatsapp", "mail")}
+    sent = await owner.call(
+        "POST",
+        "/v1/messages",
+        {"to": {"phone": NUMBER}, "class": "service", "text": "<b>Hi</b>", "line": "sandbox-whatsapp"},
+    )
+    assert sent.status == 202, sent
+    ledger = fresh.faces["whatsapp"].ledger
+    await until(lambda: bool(ledger.entries and ledger.entries[0].statuses))
+    assert not ledger.entries[0].seen()
+    await owner.do(f"{path}/play", what="power")
+    await until(ledger.entries[0].seen)
+    shown = await owner.get(path)
+    assert "<b>Hi</b>" not in shown.text
+    assert shown.says("<b>Hi</b>")
+    fields = {"face": "whatsapp", "number": "0", "text": "STOP"}
+    assert (await reader.do(f"{path}/answer", **fields)).status == 403
+    assert (await reader.do(f"{path}/play", what="power")).status == 403
+    assert "/play" not in (await reader.get(path)).text
+    assert (await owner.do(f"{path}/answer", **fields)).status == 303
+    assert await heard(fresh) == [(NUMBER, "STOP")]
+    assert (await owner.get("/phones/..%2f..%2fscript")).status == 404
+    assert (await owner.do(f"{path}/answer", face="viber", number="0", text="x")).status == 404
+
+
+async def test_every_page_of_phones_can_be_read(fresh: Fresh) -> None:
+    owner = surfer_of(fresh.client)
+    proof = (await setup.link(fresh.house.ground, "")).partition("=")[2]
+    said = {"name": "Olena", "email": "o@shop.example", "password": PASSWORD, "workspace": "shop"}
+    await owner.post("/setup", {**said, "proof": proof, "time_zone": "UTC"})
+    cookie = next(f"{name}={value}" for name, value in owner.cookies.items() if name.endswith("session"))
+    found: list[str] = []
+    look = Look("fa", "dark", 360)
+    async with chromium() as browser, screen(browser, fresh.client.url, cookie, look) as window:
+        for path in ("/phones", f"/phones/{NUMBER}", "/setup/line", "/setup/message"):
+            assert await window.open(path) == 200, path
+            found += [f"{path}: {fault}" for fault in await window.faults()]
+            window.said.clear()
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("no link", [("no link", "")]),
+        ("a http://b.example.", [("a ", ""), ("http://b.example", "http://b.example"), (".", "")]),
+        ("javascript:alert(1)", [("javascript:alert(1)", "")]),
+    ],
+)
+def test_pieces_of_a_text(text: str, pieces: list[tuple[str, str]]) -> None:
+    assert pages.pieces_of(text) == pieces
