@@ -7,8 +7,11 @@ field keeps the one that is there.
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import msgspec
@@ -144,6 +147,20 @@ def _text(value: object) -> str:
     if isinstance(value, int | float):
         return f"{value:g}" if isinstance(value, float) else str(value)
     return msgspec.json.encode(value).decode() if value else ""
+
+
+@cache
+def translations() -> Mapping[str, Mapping[str, tuple[str, str]]]:
+    """What settings are called in other languages, and what each is for: by language, then `smpp.host`."""
+    text = resources.files("angarium.lines").joinpath("settings_words.toml").read_text("utf-8")
+    return msgspec.convert(tomllib.loads(text), dict[str, dict[str, tuple[str, str]]])
+
+
+def said_in(language: str, channel: str, field: SettingField) -> SettingField:
+    """A setting in a language; as its channel says it where nobody has translated that."""
+    words = translations().get(language, {})
+    found = words.get(f"{channel}.{field.name}") or words.get(f"*.{field.name}")
+    return msgspec.structs.replace(field, title=found[0], hint=found[1]) if found else field
 
 
 # ── back ─────────────────────────────────────────────────────────────────────────────────────────────

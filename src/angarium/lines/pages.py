@@ -143,6 +143,7 @@ async def _form(
         "line": line,
         "line_id": ids.show("line", line.id) if line else "",
         "channel": channel,
+        "said_in": forms.said_in,
         "main": [one for one in fields if one.required or one.name == "port"],
         "others": [one for one in fields if not one.required and one.name != "port"],
         "form": form,
