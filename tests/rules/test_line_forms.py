@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from angarium.channels import load
-from angarium.lines import forms
+from angarium.lines import forms, requirements
 from angarium.lines.forms import Kind
+from angarium.lines.requirements import Requirement
 from angarium.web.languages import LANGUAGES
 
 FIELDS = {kind: {one.name: one for one in forms.fields_of(channel)} for kind, channel in load().items()}
@@ -96,3 +97,19 @@ def test_settings_have_words_in(language: str) -> None:
 def test_a_channel_that_nobody_translated_speaks_for_itself() -> None:
     one = FIELDS["smpp"]["host"]
     assert forms.said_in("fa", "of-tomorrow", one) == one
+
+
+@pytest.mark.parametrize("language", [code for code in LANGUAGES if code != "en"])
+def test_kinds_of_line_have_words_in(language: str) -> None:
+    words = requirements.translations()[language]
+    assert words.keys() == requirements.translations()["fa"].keys()
+    known = {part for one in requirements.requirements().values() for part in parts_of(one)}
+    assert words.keys() == known
+    for one in requirements.requirements().values():
+        assert requirements.said_in(language, one).title != one.title
+
+
+def parts_of(one: Requirement) -> list[str]:
+    """The kind, and what of it has words."""
+    needs = [*one.documents, *one.fields, *one.undertakings]
+    return [one.key, *(f"{one.key}.{need.key}" for need in needs)]

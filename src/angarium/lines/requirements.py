@@ -97,6 +97,35 @@ def requirements() -> dict[str, Requirement]:
     return {one["key"]: msgspec.convert(one, Requirement) for one in found}
 
 
+@cache
+def translations() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """What is said of kinds of line in other languages: by language, then `ir-service-line.customer-list`."""
+    text = resources.files("angarium.lines").joinpath("requirements_words.toml").read_text("utf-8")
+    return msgspec.convert(tomllib.loads(text), dict[str, dict[str, tuple[str, ...]]])
+
+
+def said_in(language: str, one: Requirement) -> Requirement:
+    """A kind of line in a language; in English what nobody has translated."""
+    words = translations().get(language, {})
+
+    def said(key: str, otherwise: str) -> str:
+        return words.get(f"{one.key}.{key}", (otherwise,))[0]
+
+    replace = msgspec.structs.replace
+    title, fee, notes = words.get(one.key, (one.title, one.fee, one.notes))
+    return replace(
+        one,
+        title=title,
+        fee=fee,
+        notes=notes,
+        documents=tuple(replace(need, title=said(need.key, need.title)) for need in one.documents),
+        fields=tuple(replace(need, title=said(need.key, need.title)) for need in one.fields),
+        undertakings=tuple(
+            replace(each, signed_by=said(each.key, each.signed_by)) for each in one.undertakings
+        ),
+    )
+
+
 def of_key(key: str) -> Requirement:
     """The kind of line of this key; a Problem that lists them when there is none."""
     known = requirements()
