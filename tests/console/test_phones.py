@@ -22,8 +22,8 @@ from angarium.simulators.stage import Face, Stage
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
 from angarium.storage.migrate import migrate
-from support.mail_peers import until
 from support.people import PASSWORD, joined, surfer_of
+from support.running import until
 from support.screen import Look, chromium, screen
 from support.server import Client, whole_house
 
@@ -112,6 +112,7 @@ async def test_from_a_new_server_to_an_answer_from_a_phone(fresh: Fresh) -> None
         assert await window.faults() == []
     (sms,) = fresh.faces["smpp"].ledger.entries
     assert sms.recipient == NUMBER
+    await until(lambda: heard(fresh))
     assert await heard(fresh) == [(NUMBER, "Дякую!")]
     (workspace,) = await fresh.house.ground.db.read(accounts.workspaces)
     assert (workspace.name, workspace.time_zone) == ("Чайхана", "Europe/Kyiv")
@@ -156,6 +157,7 @@ async def test_whatsapp_answers_a_phone_is_off_and_nobody_plays_who_may_only_loo
     assert (await reader.do(f"{path}/play", what="power")).status == 403
     assert "/play" not in (await reader.get(path)).text
     assert (await owner.do(f"{path}/answer", **fields)).status == 303
+    await until(lambda: heard(fresh))
     assert await heard(fresh) == [(NUMBER, "STOP")]
     assert (await owner.get("/phones/..%2f..%2fscript")).status == 404
     assert (await owner.do(f"{path}/answer", face="viber", number="0", text="x")).status == 404
