@@ -33,7 +33,7 @@ async def test_a_template_is_written_while_phones_show_it(desk: Desk) -> None:
         await page.click("text=New template >> nth=0")
         await page.fill("[name=name]", "order-shipped")
         await page.fill("[name='v0.text']", "Dear {{ contact.name }}, {{ order }} is on its way — look")
-        bubble = page.locator("#proof-0 .bubble").first
+        bubble = page.locator("#proof-0 .phone-bubble").first
         await expect(page.locator("#proof-sum")).to_contain_text("order")
         await page.click("button[value=fill]")
         await expect(page.locator("#f-values")).to_have_value(re.compile("4512"))

@@ -316,7 +316,8 @@ async def _around(tx: Transaction, request: Call, found: Whole, one: Version) ->
     look = look_of(request)
     saved = await samples.of_template(tx, found.workspace_id, found.template.id)
     used = await uses_of(request, tx, [version.id for version in found.versions])
-    told = await proof.findings(tx, look, found, one)
+    everywhere = await proof.findings(tx, look, found, one)
+    told = list({(each.kind, each.problem): each for each in everywhere}.values())
     shown_with = saved or [Sample("", "", editing.examples(one.variants))]
     wanted = Wanted(found.template.message_class, (), one.default_locale, shown_with[:1])
     rows = [
@@ -327,7 +328,7 @@ async def _around(tx: Transaction, request: Call, found: Whole, one: Version) ->
     return {
         "names": await actors(tx, found.workspace_id),
         "uses": {version.number: used[version.id] for version in found.versions if version.id in used},
-        "findings": list({(each.kind, each.problem): each for each in told}.values()),
+        "findings": told,
         "errors": len(looking.errors(told)),
         "rows": rows[:SHOWN_ROWS_MAX],
         "samples": saved,

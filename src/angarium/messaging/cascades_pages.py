@@ -11,11 +11,13 @@ from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, id_in_path, route
 from angarium.accounts.pages import Hit, HtmlAnswer, problem_told, redirect
 from angarium.contacts.flows import Recipient
+from angarium.content import editing
+from angarium.content.store import samples
 from angarium.content.store import versions as wordings
 from angarium.core import ids
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid
-from angarium.core.values import MessageClass, Reason, ReceiptStatus, amount_text
+from angarium.core.values import Json, MessageClass, Reason, ReceiptStatus, amount_text
 from angarium.lines.store import Line
 from angarium.lines.tallies import ENOUGH
 from angarium.messaging import building, cascades, health, preview, steps
@@ -316,6 +318,7 @@ async def _tried(tx: Transaction, request: Call, world: World, draft: DraftCasca
         message_class=None if draft.template else _class(draft),
         template=draft.template,
         text="" if draft.template else draft.text.strip() or NOTHING,
+        variables=await _values(tx, workspace_id, draft.template) if draft.template else {},
         steps=building.steps_of(draft),
     )
     now = world.ground.clock.now()
@@ -323,6 +326,17 @@ async def _tried(tx: Transaction, request: Call, world: World, draft: DraftCasca
     if isinstance(found, Problem):
         raise found
     return found
+
+
+async def _values(tx: Transaction, workspace_id: int, name: str) -> Json:
+    """What a template is tried with, beside the contact: its test data, else an example for each name."""
+    for one in await wordings.all_of(tx, workspace_id):
+        if one.name == name:
+            saved = await samples.of_template(tx, workspace_id, one.id)
+            newest = (await wordings.versions(tx, workspace_id, one.id))[-1]
+            there = saved[0].values if saved else editing.examples(newest.variants)
+            return {key: value for key, value in there.items() if key != "contact"}
+    return {}
 
 
 # ── saving ───────────────────────────────────────────────────────────────────────────────────────────
