@@ -12,7 +12,7 @@ from angarium.web.voice import COUNT, GAP
 from house.tree import PACKAGE, none_of
 
 # Rooms that are not in all languages yet. It only ever gets shorter.
-UNFINISHED = {"contacts"}
+UNFINISHED: set[str] = set()
 
 ROOMS = sorted(path.parents[1].name for path in PACKAGE.glob("*/templates/words.en.toml"))
 OTHERS = [language for language in LANGUAGES.values() if language.code != "en"]
