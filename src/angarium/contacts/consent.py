@@ -123,6 +123,16 @@ def replaced(choices: Choices, withdrawn: Iterable[str]) -> tuple[Choices, list[
     return after, between(choices, after)
 
 
+def refuses(choices: Choices, scope: Scope) -> bool:
+    """Whether somebody has refused any part of a scope, or what it is part of."""
+    return any(_overlap(read_scope(text), scope) for text in choices.withdrawn)
+
+
+def _overlap(one: Scope, other: Scope) -> bool:
+    classes = one.purpose == other.purpose or ALL in (one.purpose, other.purpose)
+    return classes and (one.channel == other.channel or "" in (one.channel, other.channel))
+
+
 def joined(one: Choices, other: Choices) -> Choices:
     """What counts of two contacts that turn out to be one: every refusal, and every yes beside them."""
     together = Choices(frozenset(), one.granted | other.granted)

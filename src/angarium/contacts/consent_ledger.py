@@ -123,6 +123,23 @@ async def refuse(
     return await replace(tx, ground, workspace_id, wanted, actor, now, source)
 
 
+async def agree(
+    tx: Transaction, ground: Ground, workspace_id: int, said: Sequence[Said], actor: str, now: int
+) -> int:
+    """Write down a yes of contacts, at once for many (an import); of those who have refused any of it, none.
+
+    It does not count as a change of the contact, and lifts no opt-out of the suppression list.
+    """
+    before = await consents.hold_choices(tx, workspace_id, {one.contact_id for one in said})
+    agreed = [one for one in said if one.contact_id in before]
+    agreed = [one for one in agreed if not consent.refuses(before[one.contact_id], one.scope)]
+    after = {
+        one.contact_id: consent.apply(before[one.contact_id], one.scope, State.GRANTED) for one in agreed
+    }
+    await _keep(tx, workspace_id, before, after, [_entry(ground, one, actor, now) for one in agreed])
+    return len(agreed)
+
+
 async def outlive(tx: Transaction, ground: Ground, workspace_id: int, contact: Contact) -> None:
     """What stays of a contact that is deleted or erased: by hashes of its addresses, that it said no."""
     places = [(one.kind, one.value) for one in contact.addresses]

@@ -7,9 +7,10 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from angarium.contacts.consent import PURPOSES
 from angarium.contacts.draft import tags_in
 from angarium.contacts.fields import FieldDefinition, FieldKind
-from angarium.contacts.imports.mapping import Column, Look, Mapping, position
+from angarium.contacts.imports.mapping import Agreed, Column, Look, Mapping, position
 from angarium.contacts.rules import OPT_OUTS
 from angarium.core.values import AddressKind
 
@@ -99,7 +100,17 @@ def said_in(
         tags=_one_of(form, "tags", ("add", "replace")),
         add_tags=tags_in(form.get("add_tags", "")),
         listed="listed" in form,
+        agreed=_agreed(form),
     )
+
+
+def _agreed(form: Fields[str, str]) -> Agreed | None:
+    """What everybody in the file has agreed to, if somebody says that they have."""
+    purpose = form.get("agreed", "")
+    if purpose not in PURPOSES:
+        return None
+    said = {name: form.get(f"agreed-{name}", "").strip() for name in ("channel", "source", "wording", "note")}
+    return Agreed(purpose=cast("Any", purpose), **said)
 
 
 def read_otherwise(form: Fields[str, str], before: Mapping) -> Mapping:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Mapping_
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -24,6 +24,8 @@ COLUMNS_MAX = 500
 FIELD_KINDS = ("", *(kind.value for kind in FieldKind))
 FIELD_NAME_MAX = 64
 ERRORS_MAX = 100_000
+WORD_MAX, NOTE_MAX = 80, 1_000  # characters of how a consent is known
+CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # What a template sees under these names is no variable (messaging/way.py).
 VARIABLES_TAKEN = frozenset({"contact", "unsubscribe_url"})
 
@@ -44,6 +46,16 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     calendar: Calendar = "gregorian"
     decimals: Decimals = "."
     split: str = ""  # what stands between several values in a cell; empty: the cell is one value
+
+
+class Agreed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What everybody in a file has agreed to, and how it is known. Who has refused any of it stays so."""
+
+    purpose: Literal["otp", "transactional", "service", "promotional", "all"] = "promotional"
+    channel: str = ""  # empty: every one
+    source: str
+    wording: str = ""  # version of the text
+    note: str = ""  # what would be shown if somebody asked
 
 
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -69,6 +81,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     errors_max: Annotated[int, Meta(ge=1, le=1_000_000)] = ERRORS_MAX  # then the import pauses
     # Remember whom the rows meant, for a campaign; so it is with variables, which are of the row alone.
     listed: bool = msgspec.field(name="list", default=False)
+    agreed: Agreed | None = None
 
 
 def keeps_list(mapping: Mapping) -> bool:
@@ -218,7 +231,21 @@ def check(
         f"at most {COLUMNS_MAX}",
     )
     found += _check_columns(look, mapping, defined)
+    found += _check_agreed(mapping.agreed) if mapping.agreed else ()
     return tuple(found)
+
+
+def _check_agreed(agreed: Agreed) -> Iterator[FieldProblem]:
+    for name, text, least, most in (
+        ("source", agreed.source, 1, WORD_MAX),
+        ("wording", agreed.wording, 0, WORD_MAX),
+        ("note", agreed.note, 0, NOTE_MAX),
+    ):
+        if not least <= len(text) <= most or NOT_IN_A_NAME.search(text):
+            remedy = f"{least} to {most} characters in one line"
+            yield FieldProblem(f"agreed.{name}", "is missing or too long", remedy, shown(text))
+    if agreed.channel and not CHANNEL.fullmatch(agreed.channel):
+        yield FieldProblem("agreed.channel", "is no channel", "such as smpp", shown(agreed.channel))
 
 
 def _check_columns(

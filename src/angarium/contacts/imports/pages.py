@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from collections.abc import Mapping as Mapping_
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, Streamed, route
-from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect
+from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect, wrong_of
 from angarium.contacts import fields
+from angarium.contacts.consent import PURPOSES
 from angarium.contacts.imports import flows, form, store
 from angarium.contacts.imports.api import imports_of, progress
 from angarium.contacts.imports.mapping import Mapping
@@ -21,6 +23,7 @@ from angarium.contacts.imports.store import Import
 from angarium.contacts.phones import regions
 from angarium.core import ids
 from angarium.core.decoding import Shape
+from angarium.core.ports import Channel
 from angarium.core.problems import Problem
 from angarium.core.values import AddressKind
 
@@ -96,6 +99,7 @@ async def _page(request: Call, said: Mapping | None = None, problem: Problem | N
     errors = await room.ground.db.read(store.errors, workspace_id, import_id, 0, ERRORS) if one.failed else []
     defined = await room.ground.db.read(fields.definitions, workspace_id)
     look = one.seen.look
+    channels = cast("Mapping_[str, Channel]", request.scope["litestar_app"].state.get("channels", {}))
     facts: dict[str, Any] = {
         "one": one,
         "id": ids.show("import", one.id),
@@ -116,9 +120,12 @@ async def _page(request: Call, said: Mapping | None = None, problem: Problem | N
         "samples": [(each.encoding, each.rows[: SAMPLE + 1]) for each in one.seen.encodings],
         "delimiters": DELIMITERS,
         "regions": sorted(regions()),
+        "purposes": PURPOSES,
+        "channels": sorted((kind, one.title.split()[0]) for kind, one in channels.items()),
         "names": ["external_id", *(kind.value for kind in AddressKind if kind.value in _mapped(mapping))],
         "field_kinds": [kind.value for kind in fields.FieldKind],
         "problem": problem_told(problem),
+        "wrong": wrong_of(problem),
     }
     return HtmlAnswer("contacts/import.html", facts, status=422 if problem else 200)
 
