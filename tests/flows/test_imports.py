@@ -82,6 +82,33 @@ async def test_a_check_writes_nothing_and_counts_the_same(desk: Desk) -> None:
     assert [row["angarium_row"] for row in await desk.errors(one)] == ["4"]
 
 
+async def test_a_file_brings_the_consent_of_those_who_have_not_refused(desk: Desk) -> None:
+    for name, refused in (("C1", ["promotional@smpp"]), ("C2", [])):
+        given = {"external_id": name, "opted_out": refused}
+        assert (await desk.mine.ask("POST", "/v1/contacts", given)).status == 200
+    rows = (["C1", "no"], ["C2", "no"], ["C3", "no"], ["C4", "yes"])
+    one = await desk.send(table(*rows, head=["id", "unsubscribed"]))
+    await desk.say(one, agreed={"source": "paper form", "wording": "v3", "note": "folder 12"})
+    await desk.do(one, "start")
+    told = (await desk.mine.ask("GET", "/v1/consents?state=granted")).json["items"]
+    there = await desk.contacts()
+    assert {entry["contact"] for entry in told} == {there["C2"]["id"], there["C3"]["id"]}
+    proof = {"file": "people.csv", "sha256": one["sha256"], "note": "folder 12"}
+    assert {(entry["purpose"], entry["source"], entry["wording"]) for entry in told} == {
+        ("promotional", "paper form", "v3")
+    }
+    assert all(entry["proof"] == proof for entry in told)
+    undone = await desk.do(one, "undo")  # a yes is no change of the contact
+    assert undone["progress"]["undone"] == 2
+
+
+async def test_how_a_consent_is_known_must_be_said(desk: Desk) -> None:
+    one = await desk.send(table(["C1"], head=["id"]))
+    said = {"agreed": {"source": "", "channel": "No"}}
+    refused = await desk.mine.ask("PUT", f"/v1/imports/{one['id']}/mapping", said)
+    assert (refused.status, set(refused.fields)) == (422, {"agreed.source", "agreed.channel"})
+
+
 @pytest.mark.parametrize(
     ("duplicates", "counts", "name"),
     [

@@ -94,7 +94,7 @@ def _numbered(node: Node, path: str = ROOT) -> Node:
 def done(root: Node, command: str) -> Node:
     """The tree after a button of the form: `add:r.1`, `group:r`, `drop:r.1.0`. Any other does nothing."""
     deed, _, path = command.partition(":")
-    node = find(root, path)
+    node = find(_numbered(root), path)
     if node is None:
         return root
     if deed == "drop":
