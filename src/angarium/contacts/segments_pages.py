@@ -202,7 +202,7 @@ async def _builder(
         "root": root,
         "counted": counted,
         "counts": dict(counted.each) if counted else {},
-        "told": _by_place(root, unready) if unready else {},
+        "told": _by_place(root, unready, saving=problem is not None) if unready else {},
         "problem": problem_told(problem),
         "name_wrong": next((each.problem for each in problem.fields if each.field == "name"), "")
         if problem
@@ -212,11 +212,16 @@ async def _builder(
     return HtmlAnswer("contacts/segment_form.html", facts, status=422 if problem else 200)
 
 
-def _by_place(root: Node, problem: Problem) -> dict[str, str]:
-    """What is wrong with each node, by its path: that of the innermost node whose place the problem is in."""
+def _by_place(root: Node, problem: Problem, *, saving: bool) -> dict[str, str]:
+    """What is wrong with each node, by its path: that of the innermost node whose place the problem is in.
+
+    Of what nobody has written yet it is told when it is to be saved.
+    """
     nodes = sorted(drafting.walk(root), key=lambda node: -len(node.place))
     told: dict[str, str] = {}
     for each in problem.fields:
+        if not (saving or each.value):
+            continue
         node = next((one for one in nodes if each.field.startswith(one.place)), root)
         told.setdefault(node.path, f"{each.problem}: {each.remedy}" if each.remedy else each.problem)
     return told
