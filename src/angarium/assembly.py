@@ -27,7 +27,7 @@ from angarium.campaigns import api as campaigns
 from angarium.campaigns import before_api as before_campaigns
 from angarium.campaigns import recipients
 from angarium.campaigns import report_api as campaign_reports
-from angarium.campaigns.flows import needing_list
+from angarium.campaigns.flows import needing_list, to_segment
 from angarium.campaigns.report import Reports
 from angarium.campaigns.runner import CampaignRunner
 from angarium.campaigns.states import CampaignState
@@ -373,6 +373,7 @@ def application(house: House) -> Litestar:
             "lines_known": partial(lines_known, house.ground),
             "reception": reception,
             "seekers": SEEKERS,
+            "segment_uses": to_segment,
             "sso": sso.Desk(reception, Providers(house.http, house.ground.clock), house.settings.public_url),
         },
     )

@@ -34,6 +34,8 @@ TOPIC = "campaigns"  # woken when one may have something to do
 BUILD_AHEAD_S = 120.0  # members are written down so long before the first of them is due
 S = CampaignState
 
+USES_MAX = 20  # campaigns that are told where a segment is used
+
 
 class Deed(msgspec.Struct, frozen=True):
     """Who does it, and when."""
@@ -168,6 +170,12 @@ async def needing_list(tx: Transaction, workspace_id: int, import_id: int) -> li
     named = ids.show("import", import_id)
     found = await store.unbuilt(tx, workspace_id, named)
     return [label(one.id) for one in found if (of := wanted(one).of_import) and of.file == named]
+
+
+async def to_segment(tx: Transaction, workspace_id: int, segment_id: int) -> list[tuple[str, str]]:
+    """The newest campaigns to a segment, or that leave one out: id, as it is shown, and name."""
+    found = await store.saying(tx, workspace_id, ids.show("segment", segment_id), USES_MAX)
+    return [(label(one.id), one.name) for one in found]
 
 
 # ── start ────────────────────────────────────────────────────────────────────────────────────────────

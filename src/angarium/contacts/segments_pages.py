@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, cast
 
@@ -29,7 +29,8 @@ from angarium.core.problems import Problem
 from angarium.core.values import AddressKind, MessageClass
 from angarium.storage.database import Conflict, Transaction
 
-MEMBERS = 20  # that are shown on the page of a segment
+# Ids, as they are shown, and names of what a room above makes of a segment.
+Uses = Callable[[Transaction, int, int], Awaitable[Sequence[tuple[str, str]]]]
 Text = Annotated[str, msgspec.Meta(max_length=300)]
 
 
@@ -82,12 +83,21 @@ async def show_segment(request: Call) -> Sent:
         "counts": dict(counted.each),
         "counted": counted,
         "users": flows.users_of(one.id, there),
+        "campaigns": await _campaigns(request, one.id),
         "names": {ids.show("segment", each.id): each.name for each in there},
         "done": QUERY.read_query(request.scope["query_string"]).done,
         "shown_id": partial(ids.show, "contact"),
         "shown_segment": partial(ids.show, "segment"),
     }
     return HtmlAnswer("contacts/segment.html", facts)
+
+
+async def _campaigns(request: Call, segment_id: int) -> Sequence[tuple[str, str]]:
+    """The campaigns that name a segment, for whoever may see them: a room above knows them."""
+    uses = cast("Uses | None", request.scope["litestar_app"].state.get("segment_uses"))
+    if uses is None or "messages:read" not in request.auth.scopes:
+        return ()
+    return await ground_of(request).db.read(uses, request.auth.workspace_id, segment_id)
 
 
 async def _found(request: Call) -> Segment:

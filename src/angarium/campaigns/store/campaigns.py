@@ -83,6 +83,12 @@ _unbuilt = Statement(
     )
     .order_by(campaign.c.id)
 )
+_saying = Statement(
+    select(*_columns)
+    .where(_here, campaign.c.wanted.like(bindparam("like")))
+    .order_by(campaign.c.id.desc())
+    .limit(bindparam("limit"))
+)
 _in_state = Statement(select(func.count()).where(_here, campaign.c.state == bindparam("state")))
 _remove = Statement(delete(campaign).where(*_this, campaign.c.state == "draft"))
 
@@ -128,6 +134,12 @@ async def under_way(tx: Transaction, workspace_id: int) -> list[int]:
 async def unbuilt(tx: Transaction, workspace_id: int, saying: str) -> list[Campaign]:
     """Campaigns whose members have not been written down, and who say a word anywhere in what is wanted."""
     return [_read(row) for row in await tx.rows(_unbuilt, workspace_id=workspace_id, like=f"%{saying}%")]
+
+
+async def saying(tx: Transaction, workspace_id: int, word: str, limit: int) -> list[Campaign]:
+    """The newest campaigns that say a word anywhere in what is wanted."""
+    asked = {"like": f"%{word}%", "limit": limit}
+    return [_read(row) for row in await tx.rows(_saying, workspace_id=workspace_id, **asked)]
 
 
 async def remove(tx: Transaction, workspace_id: int, campaign_id: int) -> bool:
