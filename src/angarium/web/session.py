@@ -24,7 +24,7 @@ from angarium.core.problems import Problem
 
 FORM = b"application/x-www-form-urlencoded"
 FORM_MAX_BYTES = 1_000_000  # a template in all its languages
-FIELDS_MAX = 1_000
+FIELDS_MAX = 5_000  # the form of a file with as many columns as it may have
 READING = {"GET", "HEAD"}
 TOKEN_HEADER = b"x-angarium-token"
 

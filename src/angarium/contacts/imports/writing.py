@@ -16,13 +16,12 @@ import msgspec
 from angarium.contacts import consent_ledger, suppression_list
 from angarium.contacts import store as contact_store
 from angarium.contacts.choice import carried
-from angarium.contacts.consent import Scope, State
-from angarium.contacts.consent_ledger import Said
 from angarium.contacts.flows import with_addresses
 from angarium.contacts.imports import store
+from angarium.contacts.imports.agreeing import agree
 from angarium.contacts.imports.blocks import Reserved
-from angarium.contacts.imports.mapping import Agreed, keeps_list, known_by
 from angarium.contacts.imports.mapping import Mapping as FileMapping
+from angarium.contacts.imports.mapping import keeps_list, known_by
 from angarium.contacts.imports.rows import CellProblem, Draft, Failed
 from angarium.contacts.imports.store import Error, Import, Step, blocks, lists
 from angarium.contacts.imports.worker import Batch
@@ -40,7 +39,6 @@ Key = tuple[str, str]  # "external_id" or a kind of address, and the value
 KINDS = {kind.value: kind for kind in AddressKind}
 
 CHECKING, RUNNING = "checking", "running"
-PROOF_NAME_MAX = 200  # characters of the name of a file
 
 
 class Overtaken(Exception):
@@ -134,7 +132,7 @@ async def write(
         await _write(tx, ground, workspace_id, one, done, now)
         if one.mapping.agreed is not None:
             everybody = [*listed, *done.listed]  # and not who has lost an address to them
-            await _agree(tx, ground, workspace_id, one, one.mapping.agreed, everybody, now)
+            await agree(tx, ground, workspace_id, one, one.mapping.agreed, everybody, now)
         if keeps_list(one.mapping):
             await lists.keep(tx, workspace_id, one.id, listed | done.listed)
     return step
@@ -159,34 +157,6 @@ async def _write(
     refused = {contact.id: contact.opted_out for contact in both if contact.opted_out}
     if refused:
         await consent_ledger.refuse(tx, ground, workspace_id, refused, one.actor, now, "import")
-
-
-async def _agree(
-    tx: Transaction,
-    ground: Ground,
-    workspace_id: int,
-    one: Import,
-    agreed: Agreed,
-    contact_ids: Sequence[int],
-    now: int,
-) -> None:
-    """Write down what everybody in the file has agreed to, with the file as its proof."""
-    proof = {"file": one.name[:PROOF_NAME_MAX], "sha256": one.sha256}
-    if agreed.note:
-        proof["note"] = agreed.note
-    scope = Scope(agreed.purpose, agreed.channel)
-    said = [
-        Said(
-            contact_id=contact_id,
-            scope=scope,
-            state=State.GRANTED,
-            source=agreed.source,
-            wording=agreed.wording,
-            proof=proof,
-        )
-        for contact_id in dict.fromkeys(contact_ids)
-    ]
-    await consent_ledger.agree(tx, ground, workspace_id, said, one.actor, now)
 
 
 class Come(NamedTuple):
