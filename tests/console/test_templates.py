@@ -31,6 +31,7 @@ async def test_a_template_is_written_while_phones_show_it(desk: Desk) -> None:
         page = window.page
         await window.open("/templates")
         await page.click("text=New template >> nth=0")
+        await expect(page.locator("#errors-0")).to_be_empty()
         await page.fill("[name=name]", "order-shipped")
         await page.fill("[name='v0.text']", "Dear {{ contact.name }}, {{ order }} is on its way — look")
         bubble = page.locator("#proof-0 .phone-bubble").first

@@ -19,7 +19,7 @@ from angarium.content.preview import Row, Wanted
 from angarium.content.rules import Variant
 from angarium.content.surroundings import Look, Person
 from angarium.core.problems import FieldProblem, Problem
-from angarium.core.values import Json
+from angarium.core.values import Content, Json
 from angarium.protocols import gsm
 from angarium.storage.database import Transaction
 
@@ -139,6 +139,8 @@ async def _composed(
                     )
                 ],
             )
+        if variant.content == Content():  # nobody has begun to write it
+            continue
         try:
             (made,) = await parts.composed(tx, workspace_id, (variant,))
         except Problem as problem:

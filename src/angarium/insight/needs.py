@@ -70,7 +70,7 @@ async def registrations_to_review(tx: Transaction, workspace_id: int) -> int:
 NEEDS = (
     Need("unknown", "/unknowns", "messages:read", "doubt", unknown_outcomes),
     Need("wording", "/messages?waiting=review", "messages:read", "doubt", held_wording),
-    Need("templates", "/templates?state=in_review", "templates:decide", "on", templates_to_review),
+    Need("templates", "/templates/reviews", "templates:decide", "on", templates_to_review),
     Need("registrations", "/lines", "lines:decide", "on", registrations_to_review),
     Need("refused_registrations", "/lines", "setup:read", "bad", refused_registrations),
 )
