@@ -99,9 +99,7 @@ async def list_cascades(request: Call) -> Sent:
             for one, shown in rows
         ],
         "newest": "/cascades" if query.cursor else "",
-        "older": f"/cascades?cursor={edge.cursor_after(rest[PAGE - 1].cascade.id)}"
-        if len(rest) > PAGE
-        else "",
+        "older": _after(rest[PAGE - 1]) if len(rest) > PAGE else "",
         "channels": _names(world),
         "done": query.done,
     }
