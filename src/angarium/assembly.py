@@ -25,7 +25,15 @@ from angarium.accounts.notary import Notary
 from angarium.accounts.oidc import Providers
 from angarium.campaigns import api as campaigns
 from angarium.campaigns import before_api as before_campaigns
-from angarium.campaigns import recipients
+from angarium.campaigns import (
+    check_pages,
+    draft_pages,
+    finding,
+    recipients,
+    report_pages,
+    wording_pages,
+)
+from angarium.campaigns import pages as campaign_pages
 from angarium.campaigns import report_api as campaign_reports
 from angarium.campaigns.flows import needing_list, to_segment
 from angarium.campaigns.report import Reports
@@ -186,6 +194,11 @@ HANDLERS = [
     *campaigns.HANDLERS,
     *before_campaigns.HANDLERS,
     *campaign_reports.HANDLERS,
+    *campaign_pages.HANDLERS,
+    *draft_pages.HANDLERS,
+    *wording_pages.HANDLERS,
+    *check_pages.HANDLERS,
+    *report_pages.HANDLERS,
     *costs_api.HANDLERS,
     *health_api.HANDLERS,
     *balances_api.HANDLERS,
@@ -226,6 +239,7 @@ PHONES = phones.HANDLERS  # only where there are simulated operators
 
 # What the command bar finds beside pages, in this order.
 SEEKERS = (
+    Seeker("campaigns", "messages:read", "speakerphone", finding.seek),
     Seeker("contacts", "contacts:read", "users", people_seekers.seek_contacts),
     Seeker("segments", "contacts:read", "users-group", people_seekers.seek_segments),
     Seeker("messages", "messages:read", "send", pages.seek),

@@ -97,8 +97,8 @@ class Neighbours:
     def same(self, for_theirs: Heard, for_nobodys: Heard, asked: str) -> None:
         """Two answers tell the same, but for the name that was asked for."""
         told = [
-            unnamed(heard.body.decode(), has)
-            for heard, has in ((for_theirs, self.has), (for_nobodys, self.nobody_has))
+            unnamed(unnamed(heard.body.decode(), self.has), self.nobody_has)  # some are words of pages
+            for heard in (for_theirs, for_nobodys)
         ]
         assert (for_theirs.status, told[0]) == (for_nobodys.status, told[1]), f"{asked}: {told}"
 

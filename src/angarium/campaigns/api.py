@@ -126,7 +126,7 @@ async def list_campaigns(request: Call) -> JsonAnswer:
 async def create_campaign(request: Call) -> JsonAnswer:
     """A new draft."""
     body = await edge.read_body(request)
-    given, world, deed = CAMPAIGN.read(body), world_of(request), _deed(request)
+    given, world, deed = CAMPAIGN.read(body), world_of(request), deed_of(request)
 
     async def work(tx: Transaction) -> CampaignShown:
         return shown(await flows.create(tx, world, request.auth.workspace_id, given, deed))
@@ -167,7 +167,7 @@ async def get_campaign(request: Call) -> JsonAnswer:
 async def change_campaign(request: Call) -> JsonAnswer:
     """The draft as it is described now."""
     campaign_id = edge.id_in_path(request, "campaign")
-    given, deed = CAMPAIGN.read(await edge.read_body(request)), _deed(request)
+    given, deed = CAMPAIGN.read(await edge.read_body(request)), deed_of(request)
     db, workspace_id = edge.ground_of(request).db, request.auth.workspace_id
     return edge.answer(request, shown(await db.run(flows.change, workspace_id, campaign_id, given, deed)))
 
@@ -184,7 +184,7 @@ async def change_campaign(request: Call) -> JsonAnswer:
 async def delete_campaign(request: Call) -> JsonAnswer:
     """No draft any more."""
     campaign_id, db = edge.id_in_path(request, "campaign"), edge.ground_of(request).db
-    await db.run(flows.delete, request.auth.workspace_id, campaign_id, _deed(request))
+    await db.run(flows.delete, request.auth.workspace_id, campaign_id, deed_of(request))
     return edge.nothing(request)
 
 
@@ -283,7 +283,7 @@ async def stop_campaign(request: Call) -> JsonAnswer:
 )
 async def copy_campaign(request: Call) -> JsonAnswer:
     """A new draft like it."""
-    campaign_id, world, deed = edge.id_in_path(request, "campaign"), world_of(request), _deed(request)
+    campaign_id, world, deed = edge.id_in_path(request, "campaign"), world_of(request), deed_of(request)
 
     async def work(tx: Transaction) -> CampaignShown:
         return shown(await flows.copy(tx, world, request.auth.workspace_id, campaign_id, deed))
@@ -318,7 +318,7 @@ RESEND = Shape(ResendInput)
 )
 async def resend_campaign(request: Call) -> JsonAnswer:
     """A new draft."""
-    campaign_id, world, deed = edge.id_in_path(request, "campaign"), world_of(request), _deed(request)
+    campaign_id, world, deed = edge.id_in_path(request, "campaign"), world_of(request), deed_of(request)
     body = await edge.read_body(request)
     given = RESEND.read(body or b"{}")
 
@@ -337,15 +337,25 @@ async def moved(
     deed: Callable[[Transaction, int, int, Deed], Awaitable[Campaign]],
     confirmed: int | None = None,
 ) -> JsonAnswer:
-    """Do something to a campaign, and let the runner know."""
+    """Do something to a campaign, and tell what it is then."""
+    return edge.answer(request, shown(await done(request, deed, confirmed)))
+
+
+async def done(
+    request: Call,
+    deed: Callable[[Transaction, int, int, Deed], Awaitable[Campaign]],
+    confirmed: int | None = None,
+) -> Campaign:
+    """Do something to the campaign of an address, and let the runner know."""
     campaign_id, ground = edge.id_in_path(request, "campaign"), edge.ground_of(request)
-    done = msgspec.structs.replace(_deed(request), confirmed=confirmed)
-    one = await ground.db.run(deed, request.auth.workspace_id, campaign_id, done)
+    given = msgspec.structs.replace(deed_of(request), confirmed=confirmed)
+    one = await ground.db.run(deed, request.auth.workspace_id, campaign_id, given)
     ground.fabric.wake(TOPIC)
-    return edge.answer(request, shown(one))
+    return one
 
 
-def _deed(request: Call) -> Deed:
+def deed_of(request: Call) -> Deed:
+    """Who asks, and when."""
     return Deed(request.auth.actor, edge.ground_of(request).clock.now(), request.auth.reach)
 
 

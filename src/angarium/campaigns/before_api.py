@@ -16,6 +16,7 @@ from angarium.content.surroundings import Look
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid
 from angarium.messaging.accept import MessageInput, Order
+from angarium.messaging.answering import Answer
 
 TEST_MAX = 10  # people to whom a test goes
 
@@ -101,8 +102,14 @@ async def forecast_campaign(request: Call) -> JsonAnswer:
 )
 async def test_campaign(request: Call) -> JsonAnswer:
     """The same words by the same way."""
-    campaign_id, workspace_id = edge.id_in_path(request, "campaign"), request.auth.workspace_id
     given = TEST.read(await edge.read_body(request))
+    answer = await tried(request, given)
+    return JsonAnswer(answer.status, answer.body)
+
+
+async def tried(request: Call, given: TestInput) -> Answer:
+    """Send the campaign of an address to a few people; a Problem when none of it was taken."""
+    campaign_id, workspace_id = edge.id_in_path(request, "campaign"), request.auth.workspace_id
     ground = edge.ground_of(request)
     one = await ground.db.read(flows.existing, workspace_id, campaign_id)
     wanted = flows.wanted(one)
@@ -127,7 +134,7 @@ async def test_campaign(request: Call) -> JsonAnswer:
     answer = await desk_of(request).offer(order)
     if isinstance(answer, Problem):
         raise answer
-    return JsonAnswer(answer.status, answer.body)
+    return answer
 
 
 @route(

@@ -14,7 +14,7 @@ from angarium.campaigns.people import OfCampaign, Outcome
 from angarium.campaigns.states import EDITABLE, CampaignState, may_become
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store.campaigns import Campaign
-from angarium.campaigns.wanted import CLASSES, NAME_MAX, CampaignInput, Frozen, flaws, templates_of
+from angarium.campaigns.wanted import CLASSES, NAME_MAX, CampaignInput, Frozen, flaws, lacks, templates_of
 from angarium.core import ids
 from angarium.core.clock import micros
 from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found
@@ -65,10 +65,17 @@ def frozen(one: Campaign) -> Frozen:
 
 
 async def create(
-    tx: Transaction, world: World, workspace_id: int, given: CampaignInput, deed: Deed
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    given: CampaignInput,
+    deed: Deed,
+    *,
+    unfinished: bool = False,
 ) -> Campaign:
-    """A new draft; a Problem names everything that is wrong with it."""
-    await _must_be_right(tx, workspace_id, given, deed.now)
+    """A new draft; a Problem names everything that is wrong with it. `unfinished`: what is not said yet is
+    not wrong."""
+    await _must_be_right(tx, workspace_id, given, deed.now, unfinished=unfinished)
     one = Campaign(
         workspace_id=workspace_id,
         id=world.ground.ids.mint(),
@@ -86,13 +93,19 @@ async def create(
 
 
 async def change(
-    tx: Transaction, workspace_id: int, campaign_id: int, given: CampaignInput, deed: Deed
+    tx: Transaction,
+    workspace_id: int,
+    campaign_id: int,
+    given: CampaignInput,
+    deed: Deed,
+    *,
+    unfinished: bool = False,
 ) -> Campaign:
     """A draft as it is described now. What has been started is not changed: a copy of it is."""
     one = await held(tx, workspace_id, campaign_id)
     if one.state not in EDITABLE:
         raise _wrong_state(one, "changed", "Make a copy of it, and change that.")
-    await _must_be_right(tx, workspace_id, given, deed.now)
+    await _must_be_right(tx, workspace_id, given, deed.now, unfinished=unfinished)
     one.name, one.wanted = given.name, msgspec.json.encode(given).decode()
     one.version += 1
     one.forecast = ""
@@ -106,7 +119,8 @@ async def copy(tx: Transaction, world: World, workspace_id: int, campaign_id: in
     """A new draft like another campaign."""
     given = wanted(await existing(tx, workspace_id, campaign_id))
     name = f"{given.name[: NAME_MAX - 7]} (copy)" if not given.name.endswith(" (copy)") else given.name
-    return await create(tx, world, workspace_id, msgspec.structs.replace(given, name=name), deed)
+    like_it = msgspec.structs.replace(given, name=name)
+    return await create(tx, world, workspace_id, like_it, deed, unfinished=any(lacks(given)))
 
 
 async def resend(
@@ -152,11 +166,15 @@ async def held(tx: Transaction, workspace_id: int, campaign_id: int) -> Campaign
     return found
 
 
-async def _must_be_right(tx: Transaction, workspace_id: int, given: CampaignInput, now: int) -> None:
-    wrong = [*flaws(given), *_flaws_of_schedule(given, now)]
+async def _must_be_right(
+    tx: Transaction, workspace_id: int, given: CampaignInput, now: int, *, unfinished: bool
+) -> None:
+    missing = list(lacks(given))
+    wrong = [*flaws(given), *([] if unfinished else missing), *_flaws_of_schedule(given, now)]
     if wrong:
         raise all_invalid("The campaign is not valid", tuple(wrong))
-    await people.settle(tx, workspace_id, given.whom, now)
+    if all(one.field != "audience" for one in missing):
+        await people.settle(tx, workspace_id, given.whom, now)
 
 
 def _flaws_of_schedule(given: CampaignInput, now: int) -> list[FieldProblem]:
@@ -271,6 +289,8 @@ async def begin(tx: Transaction, workspace_id: int, campaign_id: int, now: int) 
 
 async def freeze(tx: Transaction, world: World, workspace_id: int, given: CampaignInput, now: int) -> Frozen:
     """What a campaign that starts now keeps; a Problem names everything that is in its way."""
+    if missing := tuple(lacks(given)):
+        raise all_invalid("The campaign cannot start", missing)
     wrong = _flaws_of_schedule(given, now)
     settled = await people.settle(tx, workspace_id, given.whom, now)
     words, misfits = await _words(tx, world, workspace_id, given, now)

@@ -8,7 +8,7 @@ says of when it is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store import recipients as recipient_store
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.core.clock import MICROS, iso, micros, to_datetime
+from angarium.core.values import amount_text
 from angarium.messaging import report as messages
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
@@ -35,6 +36,7 @@ MINUTE_S = 60.0
 SHOWN_S = 1.0  # a count is shown at least so long
 TIMES = 20  # and so many times as long as it took: looking never takes more than a twentieth of a core
 KEPT_MAX = 200  # counts at hand
+OUTLINES_MAX = 5_000
 SMS = "smpp"  # the channel that all of it is compared with
 REACHED = ("delivered", "read")
 OVER = (CampaignState.DONE, CampaignState.STOPPED)
@@ -48,12 +50,28 @@ class Kept(msgspec.Struct, frozen=True):
     updated_at: int
 
 
+class Outline(msgspec.Struct, frozen=True):
+    """What a campaign has come to, as a list has it. `cost` is pairs of an amount and its currency."""
+
+    told: int
+    reached: int
+    cost: tuple[tuple[str, str], ...]
+
+
+class KeptOutline(msgspec.Struct, frozen=True):
+    """The same, and until when it is shown."""
+
+    outline: Outline
+    until: float
+
+
 class Reports:
     """Counts of campaigns, each kept for a while."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._kept: dict[tuple[int, int], Kept] = {}
+        self._outlined: dict[tuple[int, int], KeptOutline] = {}
 
     async def of(self, workspace_id: int, campaign_id: int) -> Document:
         """The report of a campaign; a Problem when there is none."""
@@ -69,6 +87,41 @@ class Reports:
                 self._kept.clear()
             kept = self._kept[workspace_id, campaign_id] = Kept(counted, until, one.updated_at)
         return kept.document
+
+    async def outlines(
+        self, workspace_id: int, campaigns: Sequence[Campaign], most: float
+    ) -> dict[int, Outline]:
+        """What some campaigns have come to, in short; of those not at hand only as many are counted as have
+        `most` messages together."""
+        found: dict[int, Outline] = {}
+        for one in campaigns:
+            kept = self._outlined.get((workspace_id, one.id))
+            if kept is None or self._world.ground.clock.monotonic() >= kept.until:
+                most -= one.told
+                if not one.told or most < 0:
+                    continue
+                kept = await self._outline(workspace_id, one)
+            found[one.id] = kept.outline
+        return found
+
+    async def _outline(self, workspace_id: int, one: Campaign) -> KeptOutline:
+        clock = self._world.ground.clock
+        began = clock.monotonic()
+        shares = await self._world.ground.db.read(message_store.summary, workspace_id, flows.label(one.id))
+        costs: Counter[str] = Counter()
+        for share in shares:
+            costs[share.currency] += share.cost_micros
+        outline = Outline(
+            sum(share.total for share in shares),
+            sum(share.total for share in shares if share.state in REACHED),
+            tuple((amount_text(micros), currency) for currency, micros in costs.items() if micros),
+        )
+        now = clock.monotonic()
+        if len(self._outlined) >= OUTLINES_MAX:
+            self._outlined.clear()
+        kept = KeptOutline(outline, now + max(SHOWN_S, TIMES * (now - began)))
+        self._outlined[workspace_id, one.id] = kept
+        return kept
 
     async def instead(self, workspace_id: int, campaign_id: int) -> Document:
         """What it had cost by SMS alone, from a sample."""

@@ -87,28 +87,34 @@ def telling_of(
     )
 
 
+def lacks(given: CampaignInput) -> Iterator[FieldProblem]:
+    """What has not been said yet: a draft may be kept without it, and is not started."""
+    if given.audience is None and given.of_campaign is None and given.of_import is None:
+        remedy = "an audience, members of_campaign, or the list of_import"
+        yield FieldProblem("audience", "name exactly one of the three", remedy)
+    if not given.template and given.experiment is None:
+        yield FieldProblem("template", "is missing", "the name of a template, or an experiment of several")
+    if not any(getattr(given, way) for way in WAYS):
+        yield FieldProblem("cascade", "name exactly one way to send", "one of " + ", ".join(WAYS))
+
+
 def flaws(given: CampaignInput) -> Iterator[FieldProblem]:
-    """What is wrong with a campaign by itself; its schedule is looked at when it starts, too."""
+    """What is wrong with what was said; its schedule is looked at when it starts, too."""
     if not NAME.fullmatch(given.name) or not given.name.strip():
         remedy = "1 to 100 characters in one line"
         yield FieldProblem("name", "is empty, too long or has control characters", remedy, shown(given.name))
-    if sum(one is not None for one in (given.audience, given.of_campaign, given.of_import)) != 1:
+    if sum(one is not None for one in (given.audience, given.of_campaign, given.of_import)) > 1:
         remedy = "an audience, members of_campaign, or the list of_import"
         yield FieldProblem("audience", "name exactly one of the three", remedy)
     if given.experiment is not None:
         yield from experiment.flaws(given.experiment)
-    if bool(given.template) == (given.experiment is not None):
-        problem = "stands beside an experiment" if given.template else "is missing"
+    if given.template and given.experiment is not None:
         remedy = "the name of a template, or an experiment of several"
-        yield FieldProblem("template", problem, remedy, shown(given.template))
+        yield FieldProblem("template", "stands beside an experiment", remedy, shown(given.template))
     named = [way for way in WAYS if getattr(given, way)]
-    if len(named) != 1:
-        yield FieldProblem(
-            named[0] if named else "cascade",
-            "name exactly one way to send",
-            "one of " + ", ".join(WAYS),
-            shown(", ".join(named)),
-        )
+    if len(named) > 1:
+        remedy = "one of " + ", ".join(WAYS)
+        yield FieldProblem(named[0], "name exactly one way to send", remedy, shown(", ".join(named)))
     if given.experiment is not None and given.experiment.goal == "clicked" and given.track is False:
         remedy = "track: true, or another goal"
         yield FieldProblem("experiment.goal", "is not counted where nothing is tracked", remedy, "clicked")

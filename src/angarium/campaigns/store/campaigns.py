@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from sqlalchemy import bindparam, delete, func, literal_column, select
 
 from angarium.campaigns.states import UNDER_WAY, CampaignState
 from angarium.campaigns.store.tables import campaign
-from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement
+from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
 
 
@@ -53,6 +54,14 @@ class Campaign(msgspec.Struct, kw_only=True):
         return self.state in UNDER_WAY or (self.state is CampaignState.STOPPED and not self.cleared)
 
 
+class Named(msgspec.Struct, frozen=True, gc=False):
+    """As much of a campaign as decides whether it is meant."""
+
+    id: int
+    name: str
+    state: str
+
+
 COLUMNS = (*(name for name in Campaign.__struct_fields__ if name != "cleared"), "under_way")
 CHANGING = tuple(name for name in COLUMNS if name not in {"workspace_id", "id", "created_by", "created_at"})
 STATES = {state.value: state for state in CampaignState}
@@ -70,6 +79,13 @@ _page = Statement(
     .order_by(campaign.c.id.desc())
     .limit(bindparam("limit"))
 )
+_named = Statement(
+    select(campaign.c.id, campaign.c.name, campaign.c.state)
+    .where(_here, campaign.c.id < bindparam("before"))
+    .order_by(campaign.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_these = Statement(select(*_columns).where(_here, among(campaign.c.id, "ids")).order_by(campaign.c.id.desc()))
 _under_way = Statement(
     select(campaign.c.id).where(_here, campaign.c.under_way == literal_column("1")).order_by(campaign.c.id)
 )
@@ -124,6 +140,19 @@ async def count_in(tx: Transaction, workspace_id: int, state: CampaignState) -> 
     """How many campaigns are in a state."""
     row = await tx.row(_in_state, workspace_id=workspace_id, state=state.value)
     return int(row[0]) if row else 0
+
+
+async def named(tx: Transaction, workspace_id: int, before: int, limit: int) -> list[Named]:
+    """The names of the newest campaigns below an id."""
+    rows = await tx.rows(_named, workspace_id=workspace_id, before=before, limit=limit)
+    return [Named(*row) for row in rows]
+
+
+async def these(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> list[Campaign]:
+    """Campaigns by their ids, newest first."""
+    if not ids:
+        return []
+    return [_read(row) for row in await tx.rows(_these, workspace_id=workspace_id, ids=list(ids))]
 
 
 async def under_way(tx: Transaction, workspace_id: int) -> list[int]:

@@ -1,0 +1,319 @@
+"""A draft as the fields of its pages, and back. Pure.
+
+What somebody typed becomes the JSON that the API takes and is read as such, so that both say the same of what
+is wrong with it; what a page does not ask for stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from angarium.campaigns.experiment import ARMS_MAX
+from angarium.campaigns.wanted import WAYS, CampaignInput
+from angarium.core.decoding import Shape
+from angarium.core.problems import FieldProblem
+from angarium.core.values import Json
+
+DRAFT = Shape(CampaignInput)
+DAYS = range(1, 8)  # Monday to Sunday
+UNITS = {"minutes": 60, "hours": 3_600, "days": 86_400}
+HOUR_S = 3_600.0
+OTHERWISE_FROM, OTHERWISE_UNTIL = "09:00", "21:00"  # hours that are offered to whoever wants some
+VARIABLE = "variable."
+WHOM = ("audience", "of_campaign", "of_import")
+
+Form = Mapping[str, str]
+Fields = Callable[[str], Sequence[str]]  # all values of a field
+Document = dict[str, Any]
+
+
+def read(document: Document) -> CampaignInput:
+    """A draft from what a page made of it; a Problem names what cannot be."""
+    return DRAFT.read(msgspec.json.encode(document))
+
+
+def written(given: CampaignInput) -> Document:
+    """A draft as JSON."""
+    document: Document = msgspec.to_builtins(given)
+    return document
+
+
+# ── whom ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def whom_form(given: CampaignInput) -> dict[str, str]:
+    """The fields of the first page."""
+    audience = given.audience
+    segment, tags = (audience.segment, ", ".join(audience.tags)) if audience else ("", "")
+    file = given.of_import.file if given.of_import else ""
+    return {"name": given.name, "whom": _whom(given), "segment": segment, "tags": tags, "file": file}
+
+
+def _whom(given: CampaignInput) -> str:
+    audience = given.audience
+    if given.of_import is not None:
+        return "file"
+    if given.of_campaign is not None:
+        return "kept"
+    if audience is None:
+        return ""
+    if audience.segment:
+        return "segment"
+    if audience.tags:
+        return "tags"
+    return "everybody" if audience.everybody else "kept"
+
+
+def with_whom(given: CampaignInput, form: Form) -> CampaignInput:
+    """A draft for whom the first page says. `kept` is what no page can say: it stays."""
+    document = written(given) | {"name": form.get("name", "").strip()}
+    if form.get("whom") != "kept":
+        for name in WHOM:
+            document.pop(name, None)
+    match form.get("whom", ""):
+        case "everybody":
+            document["audience"] = {"everybody": True}
+        case "segment" if form.get("segment"):
+            document["audience"] = {"segment": form["segment"]}
+        case "tags" if tags := tags_in(form.get("tags", "")):
+            document["audience"] = {"tags": tags}
+        case "file" if form.get("file"):
+            document["of_import"] = {"import": form["file"]}
+    return read(document)
+
+
+def tags_in(text: str) -> list[str]:
+    """Tags as they are typed, with commas between; a comma of Persian and Arabic, and of Chinese, too."""
+    for comma in ("،", "，", "、", "\n"):
+        text = text.replace(comma, ",")
+    return list(dict.fromkeys(tag.strip() for tag in text.split(",") if tag.strip()))
+
+
+# ── which words, by which way ────────────────────────────────────────────────────────────────────────
+
+
+def words_form(given: CampaignInput) -> dict[str, str]:
+    """The fields of the second page, but for the arms."""
+    several = given.experiment
+    form = {
+        "kind": "several" if several else "one",
+        "template": given.template,
+        "control_percent": f"{several.control_percent:g}" if several else "0",
+        "goal": several.goal if several else "read",
+        "way": next((f"{way}:{getattr(given, way)}" for way in WAYS if getattr(given, way)), ""),
+    }
+    return form | {VARIABLE + name: text_of(value) for name, value in given.variables.items()}
+
+
+def text_of(value: object) -> str:
+    """A variable as it stands in a field."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def arms_form(given: CampaignInput) -> list[dict[str, str]]:
+    """The rows of the arms."""
+    several = given.experiment
+    if several is None:
+        return []
+    return [{"name": arm.name, "template": arm.template, "share": str(arm.share)} for arm in several.arms]
+
+
+def arms_typed(fields: Fields) -> list[dict[str, str]]:
+    """The rows of arms as they were typed; one in which nothing stands is none."""
+    columns = (fields("arm_name"), fields("arm_template"), fields("arm_share"))
+    rows = [
+        {"name": name.strip(), "template": template, "share": share.strip()}
+        for name, template, share in zip(*columns, strict=False)
+    ]
+    return [row for row in rows if row["name"] or row["template"]][: ARMS_MAX + 1]
+
+
+def with_words(given: CampaignInput, form: Form, fields: Fields) -> CampaignInput:
+    """A draft with the words and the way of the second page."""
+    document = written(given)
+    for name in ("template", "experiment", *WAYS):
+        document.pop(name, None)
+    if form.get("kind") == "several":
+        document["experiment"] = _experiment(form, arms_typed(fields))
+    else:
+        document["template"] = form.get("template", "")
+    way, _, name = form.get("way", "").partition(":")
+    if way in WAYS and name:
+        document[way] = name
+    document["variables"] = variables_in(given.variables, form)
+    return read(document)
+
+
+def _experiment(form: Form, arms: Sequence[Mapping[str, str]]) -> Document:
+    told = [
+        {"name": arm["name"], "template": arm["template"], "share": number(arm["share"] or "1")}
+        for arm in arms
+    ]
+    control = number(form.get("control_percent") or "0")
+    return {"arms": told, "control_percent": control, "goal": form.get("goal", "read")}
+
+
+def variables_in(before: Json, form: Form) -> Json:
+    """Those that were typed; one whose text is as it was keeps its type."""
+    found: dict[str, Any] = {}
+    for field, text in form.items():
+        name = field.removeprefix(VARIABLE)
+        if field.startswith(VARIABLE) and name and text:
+            kept = name in before and text_of(before[name]) == text
+            found[name] = before[name] if kept else text
+    return found
+
+
+# ── when, and how fast ───────────────────────────────────────────────────────────────────────────────
+
+
+def schedule_form(given: CampaignInput) -> dict[str, str]:
+    """The fields of the third page, but for the days."""
+    when, pause = given.schedule, given.pause_when
+    count, unit = _in_units(when.spread_s or 0.0)
+    begin = "at" if when.at else "local" if when.local_at else "now"
+    pace = "per_hour" if when.per_hour else "spread" if when.spread_s else ""
+    return {
+        "begin": begin,
+        "at": _field_time(when.at),
+        "local_at": when.local_at,
+        "hours": "on" if when.window else "",
+        "from": when.window.from_ if when.window else OTHERWISE_FROM,
+        "until_hour": _last_hour(when.window.until) if when.window else OTHERWISE_UNTIL,
+        "pace": pace,
+        "per_hour": str(when.per_hour or ""),
+        "spread": count,
+        "spread_unit": unit,
+        "until": _field_time(when.until),
+        "deadline": "" if given.deadline_s is None else f"{given.deadline_s / HOUR_S:g}",
+        "track": {None: "", True: "yes", False: "no"}[given.track],
+        "failed_percent": "" if pause.failed_percent is None else f"{pause.failed_percent:g}",
+        "left_percent": "" if pause.left_percent is None else f"{pause.left_percent:g}",
+    }
+
+
+def days_form(given: CampaignInput) -> list[str]:
+    """The days that are ticked."""
+    days = given.schedule.window.days if given.schedule.window else DAYS
+    return [str(day) for day in days]
+
+
+def _field_time(at: datetime | None) -> str:
+    """A moment as a field for times has it, by UTC (HTML, "Local date and time state")."""
+    return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
+
+
+def _last_hour(until: str) -> str:
+    """The end of a day; a field for times knows no 24:00."""
+    return "00:00" if until == "24:00" else until
+
+
+def _in_units(seconds: float) -> tuple[str, str]:
+    """A length in the largest unit of which it is so many."""
+    for unit in ("days", "hours"):
+        if seconds and seconds % UNITS[unit] == 0:
+            return f"{seconds / UNITS[unit]:g}", unit
+    return (f"{seconds / UNITS['minutes']:g}", "minutes") if seconds else ("", "hours")
+
+
+def with_schedule(given: CampaignInput, form: Form, fields: Fields) -> CampaignInput:
+    """A draft with the hours and the pace of the third page."""
+    document = written(given)
+    for name in ("schedule", "track", "deadline_s"):
+        document.pop(name, None)
+    document["schedule"] = dict(_schedule(form, fields))
+    if track := form.get("track", ""):
+        document["track"] = track == "yes"
+    if deadline := form.get("deadline", "").strip():
+        hours = number(deadline)
+        document["deadline_s"] = hours * HOUR_S if isinstance(hours, int | float) else hours
+    limits = {name: number(form.get(name, "").strip()) for name in ("failed_percent", "left_percent")}
+    kept = document.get("pause_when", {})
+    document["pause_when"] = {**kept, **{name: None if text == "" else text for name, text in limits.items()}}
+    return read(document)
+
+
+def _schedule(form: Form, fields: Fields) -> Iterator[tuple[str, Any]]:
+    begin, pace = form.get("begin"), form.get("pace")
+    if begin == "at":
+        yield "at", by_utc(form.get("at", ""))
+    if begin == "local":
+        yield "local_at", form.get("local_at", "")
+    if form.get("hours"):
+        until = form.get("until_hour", "")
+        days = [int(day) for day in fields("day") if day in {str(one) for one in DAYS}]
+        yield (
+            "window",
+            {"from": form.get("from", ""), "until": "24:00" if until == "00:00" else until, "days": days},
+        )
+    if pace == "per_hour":
+        yield "per_hour", number(form.get("per_hour", "").strip())
+    if pace == "spread":
+        count = number(form.get("spread", "").strip())
+        unit = UNITS.get(form.get("spread_unit", ""), 1)
+        yield "spread_s", count * unit if isinstance(count, int | float) else count
+    if until := form.get("until", ""):
+        yield "until", by_utc(until)
+
+
+def by_utc(text: str) -> str:
+    """A time of a field for times as a moment; what is none stays as it is, and is refused with its name."""
+    try:
+        wall = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return text if wall.tzinfo else wall.replace(tzinfo=UTC).isoformat()
+
+
+def number(text: str) -> int | float | str:
+    """A number as it was typed, with the digits of any script; what is none stays as it is."""
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        value = float(text.replace(",", ".").replace("٫", "."))
+    except ValueError:
+        return text
+    return value if isfinite(value) else text
+
+
+# ── what is wrong with which field ───────────────────────────────────────────────────────────────────
+
+FIELDS = {
+    "audience": "whom",
+    "audience.segment": "segment",
+    "audience.tags": "tags",
+    "of_import.import": "file",
+    "cascade": "way",
+    "channel": "way",
+    "line": "way",
+    "experiment.control_percent": "control_percent",
+    "experiment.goal": "goal",
+    "schedule.at": "at",
+    "schedule.local_at": "local_at",
+    "schedule.window": "days",
+    "schedule.window.from": "from",
+    "schedule.window.until": "until_hour",
+    "schedule.window.days": "days",
+    "schedule.per_hour": "per_hour",
+    "schedule.spread_s": "spread",
+    "schedule.until": "until",
+    "deadline_s": "deadline",
+    "pause_when.failed_percent": "failed_percent",
+    "pause_when.left_percent": "left_percent",
+}
+
+
+def wrong_of(fields: Sequence[FieldProblem]) -> dict[str, str]:
+    """What is wrong, by the field of the page at which it is shown; the first of each."""
+    found: dict[str, str] = {}
+    for one in fields:
+        words = f"{one.problem}: {one.remedy}" if one.remedy else one.problem
+        found.setdefault(FIELDS.get(one.field, one.field), words)
+    return found

@@ -1,0 +1,401 @@
+"""Campaigns in the console: from an audience to a start, while it runs, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.async_api import Page, expect
+
+from angarium.accounts.roles import Role
+from angarium.assembly import House
+from angarium.campaigns import flows
+from angarium.campaigns.finding import NEWEST, Sought, find
+from angarium.campaigns.store.campaigns import Campaign
+from angarium.campaigns.wanted import CampaignInput
+from angarium.core import ids
+from angarium.storage.database import open_database
+from support.databases import create_schema
+from support.people import Surfer, joined, surfer_of
+from support.screen import Look, Screen, chromium, screen
+from support.server import Client, member, whole_house
+
+pytestmark = pytest.mark.browser
+
+SMS = {
+    "name": "sms",
+    "channel": "smpp",
+    "settings": {"host": "127.0.0.1", "port": 9, "system_id": "shop", "password": "secret", "source": "Shop"},
+    "classes": ["promotional"],
+    "registration": "approved",
+    "price": "0.04",
+    "currency": "EUR",
+}
+TEMPLATE = {
+    "name": "sale",
+    "class": "promotional",
+    "variants": [{"content": {"text": "{{ contact.name }}: {{ what }} half price. STOP to unsubscribe"}}],
+}
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+PEOPLE = 8
+
+
+@dataclass
+class Shop:
+    """A house with a line, wording and people; a marketer, an owner, and somebody who only looks."""
+
+    house: House
+    client: Client
+    marketer: Surfer
+    owner: Surfer
+    reader: Surfer
+
+    async def campaigns(self) -> list[Campaign]:
+        """All of them, newest first."""
+        found, _ = await self.house.ground.db.read(find, self.client.workspace_id, Sought(), NEWEST, 50)
+        return found
+
+    async def newest(self) -> tuple[str, CampaignInput]:
+        """The state of the newest, and what it is."""
+        one = (await self.campaigns())[0]
+        return one.state.value, flows.wanted(one)
+
+    async def draft(self, **more: Any) -> str:
+        """A draft over the API; its address."""
+        body = {
+            "name": "Sale",
+            "audience": {"everybody": True},
+            "template": "sale",
+            "variables": {"what": "tea"},
+            "line": "sms",
+            **more,
+        }
+        made = await self.client.ask("POST", "/v1/campaigns", body)
+        assert made.status == 201, made.json
+        return f"/campaigns/{made.json['id']}"
+
+    async def run(self) -> None:
+        """What the runner does now."""
+        for _ in range(6):
+            await self.house.campaigns.work()
+
+    async def policy(self, **document: Any) -> None:
+        """What is asked before a campaign starts."""
+        put = await self.client.ask("PUT", "/v1/policies/campaigns", document)
+        assert put.status == 200, put.json
+
+
+def cookie_of(surfer: Surfer) -> str:
+    """The session of somebody, as a browser is given it."""
+    return next(f"{name}={value}" for name, value in surfer.cookies.items() if name.endswith("session"))
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    """A shop that has told nobody anything yet."""
+    url = f"sqlite:///{tmp_path}/angarium.db"
+    database = open_database(url)
+    await database.start()
+    await create_schema(database)
+    await database.stop()
+    async with whole_house(url, tmp_path, public_url="http://127.0.0.1:8080") as (house, nobody):
+        client = await member(nobody, house.ground, "shop")
+        for path, body in (("/v1/lines", SMS), ("/v1/templates", TEMPLATE)):
+            made = await client.ask("POST", path, body)
+            assert made.status == 201, made.json
+        for number in range(PEOPLE):
+            person = {
+                "external_id": f"c{number}",
+                "name": f"N{number}",
+                "tags": ["gold"] if number % 2 else [],
+                "addresses": [{"kind": "phone", "value": f"+38050{number:07}"}],
+            }
+            assert (await client.ask("POST", "/v1/contacts", person)).status == 200
+        await house.world.lines.reload([client.workspace_id])
+        surfers = [surfer_of(client) for _ in range(3)]
+        for surfer, role in zip(surfers, (Role.MARKETER, Role.OWNER, Role.READ_ONLY), strict=True):
+            await joined(house, surfer, client.workspace_id, f"{role.value}@shop.example", role)
+        yield Shop(house, client, *surfers)
+
+
+# ── from an audience to a start ──────────────────────────────────────────────────────────────────────
+
+
+async def test_a_campaign_from_its_audience_to_its_report(shop: Shop) -> None:
+    await shop.policy(confirm_members=2)
+    async with chromium() as browser, screen(browser, shop.client.url, cookie_of(shop.marketer)) as window:
+        await write_by_mouse(window)
+        state, given = await shop.newest()
+        assert (state, given.template, given.line, given.variables) == (
+            "draft",
+            "sale",
+            "sms",
+            {"what": "tea"},
+        )
+        assert given.schedule.per_hour == 60
+        await start_by_mouse(window)
+        assert (await shop.newest())[0] == "building"
+        await shop.run()
+        await expect(window.page.locator("#now")).to_contain_text("1 told", timeout=15_000)
+        assert await window.faults() == []
+        await see_it_end(window, shop)
+
+
+async def write_by_mouse(window: Screen) -> None:
+    """Through the pages of a draft; each shows at once what comes of what is chosen."""
+    page = window.page
+    await window.open("/campaigns")
+    await page.click("main >> text=New campaign >> nth=0")
+    await page.fill("[name=name]", "Spring sale")
+    await page.check("[name=whom][value=tags]")
+    await page.fill("[name=tags]", "gold")
+    await expect(page.locator("#count")).to_contain_text("4 people")
+    assert await window.faults() == []
+    await page.click("button[value=next]")
+    await page.wait_for_url("**/words")
+    await page.select_option("[name=template]", "sale")
+    await page.select_option("[name=way]", "line:sms")
+    await expect(page.locator("#look")).to_contain_text("what")
+    await page.fill("[name='variable.what']", "tea")
+    await expect(page.locator("#look .phone-text")).to_have_text("N1: tea half price. STOP to unsubscribe")
+    await expect(page.locator("#look .phone footer")).to_contain_text("€0.04")
+    assert await window.faults() == []
+    await page.click("button[value=next]")
+    await page.wait_for_url("**/schedule")
+    await page.check("[name=pace][value=per_hour]")
+    await page.fill("[name=per_hour]", "60")
+    assert await window.faults() == []
+    await page.click("button[value=next]")
+    await page.wait_for_url("**/check")
+
+
+async def start_by_mouse(window: Screen) -> None:
+    """The forecast, and the number of people, which has to be typed."""
+    page = window.page
+    await expect(page.locator("#forecast")).to_contain_text("N1: tea half price")
+    await expect(page.locator("#forecast")).to_contain_text("€0.16")
+    assert await window.faults() == []
+    await page.fill("[name=confirm]", "3")
+    await page.click("#go button")
+    await expect(page.locator("main .notice.bad")).to_contain_text("3 was typed")
+    await page.fill("[name=confirm]", "4")
+    await page.click("#go button")
+    await page.wait_for_url("**/campaigns/cmp_*?done=started")
+
+
+async def see_it_end(window: Screen, shop: Shop) -> None:
+    """Paused, let go on, and stopped, which is asked twice; then who got what."""
+    page = window.page
+    await page.click("text=Pause")
+    await expect(page.locator("#now .notice")).to_contain_text("It was paused")
+    await page.click("text=Go on >> nth=0")
+    await expect(page.locator("#deeds")).to_contain_text("Pause")
+    await page.click("#deeds >> text=Stop")
+    await page.click("#sure [data-go-on]")
+    await expect(page.locator("#now")).to_contain_text("Stopped")
+    assert (await shop.newest())[0] == "stopped"
+    await page.click("text=Recipients")
+    await expect(page.locator("table.recipients tbody tr")).to_have_count(4)
+    assert await window.faults() == []
+
+
+async def test_by_keyboard_alone_from_right_to_left(shop: Shop) -> None:
+    async with (
+        chromium() as browser,
+        screen(browser, shop.client.url, cookie_of(shop.marketer), Look("fa", "dark", 360)) as window,
+    ):
+        page = window.page
+        await window.open("/campaigns")
+        assert await window.faults() == []
+        await page.keyboard.press("n")
+        await page.wait_for_url("**/campaigns/new")
+        await type_into(page, "[name=name]", HOSTILE[:100])
+        await page.focus("[name=whom][value=segment]")
+        for _ in range(3):
+            await page.keyboard.press("ArrowDown")
+        await expect(page.locator("#count")).to_contain_text("۸ نفر")
+        await press(page, "button[value=next]")
+        await page.wait_for_url("**/words")
+        await choose(page, "[name=template]", "sale")
+        await choose(page, "[name=way]", "sms")
+        await type_into(page, "[name='variable.what']", "چای")
+        await expect(page.locator("#look .phone-text")).to_contain_text("N0: چای")
+        assert await window.faults() == []
+        await press(page, "button[value=next]")
+        await page.wait_for_url("**/schedule")
+        assert await window.faults() == []
+        await press(page, "button[value=next]")
+        await page.wait_for_url("**/check")
+        await expect(page.locator("#forecast")).to_contain_text("چای")
+        assert await window.faults() == []
+        await press(page, "#go button")
+        await page.focus("#sure [data-go-on]")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/campaigns/cmp_*?done=started")
+        await expect(page.locator("h1")).to_have_text(HOSTILE[:100])
+        assert await page.title() != "owned"
+        assert await window.faults() == []
+    state, given = await shop.newest()
+    assert (state, given.name, given.channel) == ("building", HOSTILE[:100], "smpp")
+
+
+async def type_into(page: Page, selector: str, text: str) -> None:
+    """Go to a field, and type."""
+    await page.wait_for_selector(selector)
+    await page.focus(selector)
+    await page.keyboard.type(text)
+
+
+async def choose(page: Page, selector: str, text: str) -> None:
+    """Go to a list, and type what is wanted of it."""
+    await page.focus(selector)
+    await page.keyboard.type(text)
+    await page.keyboard.press("Tab")
+
+
+async def press(page: Page, selector: str) -> None:
+    """Go to a button, and press it."""
+    await page.focus(selector)
+    await page.keyboard.press("Enter")
+
+
+# ── what is saved, and who may ───────────────────────────────────────────────────────────────────────
+
+
+async def test_a_draft_is_saved_at_every_step_and_keeps_what_was_typed(shop: Shop) -> None:
+    page = await shop.marketer.do("/campaigns/new", name="Half", whom="", go="later")
+    assert page.location == "/campaigns?done=saved"
+    one = (await shop.campaigns())[0]
+    path = f"/campaigns/{ids.show('campaign', one.id)}"
+    assert (await shop.marketer.get(path)).location == f"{path}/audience"
+    check = await shop.marketer.get(f"{path}/check")
+    assert "Finish the draft" in check.words
+    wrong = await shop.marketer.do(f"{path}/schedule", begin="at", at="", pace="per_hour", per_hour="many")
+    assert wrong.status == 422
+    assert "many" in wrong.values("value")
+    assert (await shop.newest())[1].schedule.per_hour is None
+    nameless = await shop.marketer.do("/campaigns/new", name=" ", whom="everybody")
+    assert nameless.status == 422
+    assert nameless.text.count('aria-invalid="true"') == 1
+    unsaid = await shop.client.ask("POST", f"/v1{path}/start")
+    assert unsaid.fields.keys() == {"audience", "template", "cascade"}
+    await shop.marketer.do(f"{path}/audience", name="Half", whom="tags", tags="gold")
+    assert (await shop.marketer.get(path)).location == f"{path}/words"
+
+
+async def test_what_was_started_is_copied_and_not_changed(shop: Shop) -> None:
+    path = await shop.draft()
+    assert (await shop.marketer.do(f"{path}/start")).location == f"{path}?done=started"
+    assert (await shop.marketer.get(f"{path}/words")).location == f"{path}?done=locked"
+    late = await shop.marketer.do(f"{path}/audience", name="Other", whom="everybody")
+    assert late.location == f"{path}?done=locked"
+    assert "Make a copy" in (await shop.marketer.get(late.location)).words
+    copied = await shop.marketer.do(f"{path}/copy")
+    assert copied.location.endswith("/audience?done=copied")
+    assert [flows.wanted(one).name for one in await shop.campaigns()] == ["Sale (copy)", "Sale"]
+
+
+async def test_somebody_else_approves(shop: Shop) -> None:
+    await shop.policy(approve=["promotional"])
+    page = await shop.marketer.do("/campaigns/new", name="Sale", whom="everybody")
+    path = page.location.removesuffix("/words")
+    await shop.marketer.do(
+        f"{path}/words", kind="one", template="sale", way="line:sms", **{"variable.what": "tea"}
+    )
+    told = await shop.marketer.get(f"{path}/forecast")
+    assert "Ask for approval" in told.words
+    refused = await shop.marketer.do(f"{path}/start")
+    assert refused.status == 409
+    assert (await shop.marketer.do(f"{path}/submit")).location == f"{path}?done=submitted"
+    assert (await shop.marketer.do(f"{path}/approve")).status == 403
+    assert "Approve and start" in (await shop.owner.get(f"{path}/forecast")).words
+    assert (await shop.owner.do(f"{path}/refuse", why="")).status == 422
+    assert (await shop.owner.do(f"{path}/refuse", why=HOSTILE)).location == f"{path}?done=refused"
+    assert HOSTILE in (await shop.marketer.get(f"{path}/check")).words
+    await shop.marketer.do(f"{path}/submit")
+    assert (await shop.owner.do(f"{path}/approve")).location == f"{path}?done=started"
+    assert (await shop.newest())[0] == "building"
+
+
+async def test_whoever_may_only_look_changes_nothing(shop: Shop) -> None:
+    path = await shop.draft()
+    listed, shown = await shop.reader.get("/campaigns"), await shop.reader.get(f"{path}/check")
+    for page in (listed, shown):
+        assert page.status == 200
+        assert "New campaign" not in page.words
+        assert f"{path}/start" not in page.text
+    for where in ("/campaigns/new", f"{path}/words", f"{path}/schedule", f"{path}/audience"):
+        assert (await shop.reader.get(where)).status == 403
+    for deed in ("start", "test", "pause", "stop", "copy", "delete", "words"):
+        assert (await shop.reader.do(f"{path}/{deed}")).status == 403
+    without = await shop.marketer.post(f"{path}/start", {"token": "x"})
+    assert (without.status, (await shop.newest())[0]) == (403, "draft")
+
+
+# ── who got what ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_recipients_their_file_and_a_campaign_to_those_not_reached(shop: Shop) -> None:
+    path = await shop.draft(name="Sale", audience={"tags": ["gold"]})
+    assert (await shop.marketer.do(f"{path}/start")).status == 303
+    await shop.run()
+    everybody = await shop.marketer.get(f"{path}/recipients")
+    assert everybody.text.count("<tr>") == 5
+    assert "Nobody here" in (await shop.marketer.get(f"{path}/recipients?state=failed")).words
+    asked = await shop.marketer.do(f"{path}/export", format="csv")
+    assert "The file is being written" in (await shop.marketer.get(asked.location)).words
+    await shop.house.exporter.start()
+    try:
+        await until_written(shop, asked.location)
+    finally:
+        await shop.house.exporter.stop()
+    fetch = next(
+        href for href in (await shop.marketer.get(asked.location)).values("href") if href.endswith("/file")
+    )
+    file = await shop.marketer.get(fetch)
+    assert [row.split(",")[2] for row in file.text.splitlines()[1:]] == ["N1", "N3", "N5", "N7"]
+    await shop.marketer.do(f"{path}/stop")
+    again = await shop.marketer.do(f"{path}/resend")
+    assert again.location.endswith("/audience?done=copied")
+    _, given = await shop.newest()
+    assert given.of_campaign is not None
+    assert given.of_campaign.campaign == path.rpartition("/")[2]
+    kept = await shop.marketer.do(again.location.partition("?")[0], name="Sale (again)", whom="kept")
+    assert kept.status == 303
+    assert (await shop.newest())[1].of_campaign == given.of_campaign
+
+
+async def until_written(shop: Shop, where: str) -> None:
+    """Look until the page offers the file."""
+    for _ in range(200):
+        if "Fetch the file" in (await shop.marketer.get(where)).words:
+            return
+    raise AssertionError("the file is not written")
+
+
+async def test_a_test_goes_to_oneself(shop: Shop) -> None:
+    path = await shop.draft()
+    sent = await shop.marketer.do(f"{path}/test", to="+380501234567\nnot a phone")
+    assert sent.status == 200
+    assert any(href.startswith("/messages/msg_") for href in sent.values("href"))
+    assert "not a phone" in sent.words
+    nobody = await shop.marketer.do(f"{path}/test", to="")
+    assert nobody.status == 422
+
+
+async def test_the_list_is_found_by_name_and_state(shop: Shop) -> None:
+    empty = await shop.marketer.get("/campaigns")
+    assert "No campaigns yet" in empty.words
+    await shop.draft(name="Весняний розпродаж")
+    await shop.draft(name="Autumn")
+    found = await shop.marketer.get("/campaigns?text=%D0%92%D0%95%D0%A1%D0%9D%D0%AF%D0%9D")
+    assert "Весняний розпродаж" in found.words
+    assert "Autumn" not in found.words
+    assert "No campaign fits" in (await shop.marketer.get("/campaigns?state=running")).words
+    assert "Autumn" in (await shop.marketer.get("/search?q=autu")).words
+    kept = msgspec.json.encode({"text": "x" * 301})
+    assert (await shop.marketer.get(f"/campaigns?text={kept.decode()}")).status == 422
