@@ -91,7 +91,7 @@ async def test_from_a_new_server_to_an_answer_from_a_phone(fresh: Fresh) -> None
         assert await window.faults() == []
         await page.click("text=Send it")
         await page.wait_for_url("**/setup/phone?*")
-        await page.wait_for_selector(".bubble:not(.unseen)")
+        await page.wait_for_selector(".rung:not(.unseen)")
         assert "Your order is on its way" in await page.inner_text(".handset")
         assert await window.faults() == []
         # not on VK: the next one comes by Viber, and by SMS when the person is not there either
@@ -104,11 +104,11 @@ async def test_from_a_new_server_to_an_answer_from_a_phone(fresh: Fresh) -> None
         await page.keyboard.press("Tab")
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/setup/phone?*")
-        await page.wait_for_selector(".bubble[data-channel=smpp]:not(.unseen)")
+        await page.wait_for_selector(".rung[data-channel=smpp]:not(.unseen)")
         await page.goto(f"{fresh.client.url}/phones/{NUMBER}")
-        await page.fill(".bubble[data-channel=smpp] [name=text]", "Дякую!")
+        await page.fill(".rung[data-channel=smpp] [name=text]", "Дякую!")
         await page.keyboard.press("Enter")
-        await page.wait_for_selector(".bubble.own")
+        await page.wait_for_selector(".rung.own")
         assert await window.faults() == []
     (sms,) = fresh.faces["smpp"].ledger.entries
     assert sms.recipient == NUMBER
