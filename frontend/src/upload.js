@@ -1,11 +1,17 @@
 // A form with data-upload="/v1/…" sends the file of its file field there, as it is, and shows how far it has come. The
-// address may hold {name}. Afterwards the browser goes to data-then, where {id} is the id that was answered.
+// address may hold {name}, of the file, and the names of the form's other fields. Afterwards the browser goes to data-then, where {id} is the id that was answered.
 import { token } from "./pages.js";
+
+const addressOf = (form, file) => {
+  const typed = new FormData(form);
+  return form.dataset.upload.replace(/\{(\w+)\}/g, (_, field) =>
+    encodeURIComponent(field === "name" ? file.name : (typed.get(field) ?? "")));
+};
 
 const send = (form, file, progress) =>
   new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch tells nothing of what has been sent
-    request.open(form.dataset.method ?? "POST", form.dataset.upload.replace("{name}", encodeURIComponent(file.name)));
+    request.open(form.dataset.method ?? "POST", addressOf(form, file));
     request.setRequestHeader("X-Angarium-Token", token());
     request.setRequestHeader("Content-Type", form.dataset.type ?? "application/octet-stream");
     request.upload.onprogress = (event) => { if (progress && event.total) progress.value = event.loaded / event.total; };

@@ -121,6 +121,7 @@ from angarium.protocols.http import Http
 from angarium.sandbox import pages as phones
 from angarium.sandbox import setup_pages as first_steps
 from angarium.sandbox.operators import Operators
+from angarium.settings import handlers as settings_pages
 from angarium.storage import facts, instance, opening
 from angarium.storage.database import ADVICE, Transaction, open_database
 from angarium.storage.ground import Ground
@@ -160,6 +161,7 @@ NEEDS_OF_CAMPAIGNS = (
 
 HANDLERS = [
     *insight.HANDLERS,
+    *settings_pages.HANDLERS,
     *keys.HANDLERS,
     *people.HANDLERS,
     *me.HANDLERS,

@@ -16,6 +16,17 @@ GROUND = {"channels", "core", "demo", "drill", "fabric", "protocols", "simulator
 FURNITURE = {"__init__", "api", "flows", "pages", "rules", "store", "templates"}
 EDGES_END = ("_api", "_pages")  # the JSON and the HTML edge of something
 MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
+    ("settings", "handlers"): "all of its pages",
+    ("settings", "forms"): "what several forms have in common",
+    ("settings", "who"): "names for who did something",
+    ("settings", "people_pages"): "people and invitations",
+    ("settings", "provider_pages"): "who vouches for them",
+    ("settings", "key_pages"): "API keys",
+    ("settings", "policy_forms"): "policy documents as forms",
+    ("settings", "policy_pages"): "their HTML edge",
+    ("settings", "suppression_pages"): "addresses that are not written to",
+    ("settings", "developer_pages"): "what developers look at",
+    ("settings", "reference"): "the API's document as pages",
     ("accounts", "audit"): "who did what",
     ("accounts", "notary"): "its seals, and what verifying it finds",
     ("accounts", "passwords"): "which are taken, and their hashes",

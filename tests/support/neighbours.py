@@ -102,6 +102,15 @@ class Neighbours:
         ]
         assert (for_theirs.status, told[0]) == (for_nobodys.status, told[1]), f"{asked}: {told}"
 
+    def same_page(self, for_theirs: Heard, for_nobodys: Heard, asked: str) -> None:
+        """The same of pages, on which words of ours may be spelt as a name of theirs."""
+        told = [
+            unnamed(unnamed(heard.body.decode(), self.has), self.nobody_has)
+            for heard in (for_theirs, for_nobodys)
+        ]
+        assert for_theirs.status == for_nobodys.status, asked
+        assert told[0] == told[1], asked
+
 
 def unnamed(text: str, has: dict[str, str]) -> str:
     """A text without the names of things, also as they stand in an address."""

@@ -9,6 +9,7 @@ import msgspec
 
 from angarium.accounts import audit, edge, people
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Page, route
+from angarium.accounts.flows import Caller
 from angarium.accounts.roles import Role
 from angarium.accounts.sso import secret_cell
 from angarium.accounts.store import providers as store
@@ -18,6 +19,7 @@ from angarium.core.clock import iso
 from angarium.core.decoding import Shape
 from angarium.core.problems import FieldProblem, all_invalid, not_found
 from angarium.storage.database import Transaction
+from angarium.storage.ground import Ground
 
 MASK = "••••••"
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
@@ -94,7 +96,7 @@ SHOWN_EXAMPLE = ProviderShown(
 async def list_providers(request: Call) -> JsonAnswer:
     """Those of the workspace."""
     found = await edge.ground_of(request).db.read(store.of, request.auth.workspace_id)
-    return edge.answer(request, Page([shown(one) for one in found]))
+    return edge.answer(request, Page([shown(each) for each in found]))
 
 
 @route(
@@ -119,14 +121,7 @@ async def add_provider(request: Call) -> JsonAnswer:
     check(given)
 
     async def work(tx: Transaction) -> ProviderShown:
-        await people.require_may_give(tx, caller, *_given_roles(given))
-        provider_id, now = ground.ids.mint(), ground.clock.now()
-        new = _made(request, given, provider_id, now, None)
-        await store.save(tx, new)
-        subject = ids.show("identity_provider", provider_id)
-        told = _told(new)
-        await audit.note(tx, caller.workspace_id, caller.actor, "provider.created", subject, told, now)
-        return shown(new)
+        return shown(await add(tx, ground, caller, given))
 
     return await edge.once(request, body, work)
 
@@ -144,7 +139,8 @@ async def add_provider(request: Call) -> JsonAnswer:
 async def get_provider(request: Call) -> JsonAnswer:
     """One of them."""
     provider_id = edge.id_in_path(request, "identity_provider")
-    return edge.answer(request, shown(await edge.ground_of(request).db.read(_one, request, provider_id)))
+    found = await edge.ground_of(request).db.read(one, request.auth.workspace_id, provider_id)
+    return edge.answer(request, shown(found))
 
 
 @route(
@@ -163,22 +159,10 @@ async def get_provider(request: Call) -> JsonAnswer:
 async def change_provider(request: Call) -> JsonAnswer:
     """The provider as it is described now."""
     provider_id, ground = edge.id_in_path(request, "identity_provider"), edge.ground_of(request)
-    given, caller = PROVIDER.read(await edge.read_body(request)), request.auth
+    given = PROVIDER.read(await edge.read_body(request))
     check(given)
-
-    async def work(tx: Transaction) -> Provider:
-        await people.require_may_give(tx, caller, *_given_roles(given))
-        before, now = await _one(tx, request, provider_id), ground.clock.now()
-        changed = _made(request, given, provider_id, before.created_at, before)
-        await store.save(tx, changed)
-        different = audit.changed(_told(before), _told(changed))
-        if changed.client_secret != before.client_secret:
-            different |= {"secrets": ["client_secret"]}
-        subject = ids.show("identity_provider", provider_id)
-        await audit.note(tx, caller.workspace_id, caller.actor, "provider.changed", subject, different, now)
-        return changed
-
-    return edge.answer(request, shown(await ground.db.run(work)))
+    changed = await ground.db.run(change, ground, request.auth, provider_id, given)
+    return edge.answer(request, shown(changed))
 
 
 @route(
@@ -194,20 +178,51 @@ async def change_provider(request: Call) -> JsonAnswer:
 async def drop_provider(request: Call) -> JsonAnswer:
     """No provider any more."""
     provider_id, ground = edge.id_in_path(request, "identity_provider"), edge.ground_of(request)
-    caller = request.auth
-
-    async def work(tx: Transaction) -> None:
-        before, now = await _one(tx, request, provider_id), ground.clock.now()
-        await store.drop(tx, caller.workspace_id, provider_id)
-        subject, told = ids.show("identity_provider", provider_id), {"name": before.name}
-        await audit.note(tx, caller.workspace_id, caller.actor, "provider.deleted", subject, told, now)
-
-    await ground.db.run(work)
+    await ground.db.run(take_away, ground, request.auth, provider_id)
     return edge.nothing(request)
 
 
-async def _one(tx: Transaction, request: Call, provider_id: int) -> Provider:
-    found = await store.by_id(tx, request.auth.workspace_id, provider_id)
+# ── what is done, in a transaction ───────────────────────────────────────────────────────────────────
+
+
+async def add(tx: Transaction, ground: Ground, caller: Caller, given: ProviderInput) -> Provider:
+    """A new provider, whose input was checked."""
+    await people.require_may_give(tx, caller, *_given_roles(given))
+    provider_id, now = ground.ids.mint(), ground.clock.now()
+    new = _made(ground, caller, given, provider_id, now, None)
+    await store.save(tx, new)
+    subject = ids.show("identity_provider", provider_id)
+    await audit.note(tx, caller.workspace_id, caller.actor, "provider.created", subject, _told(new), now)
+    return new
+
+
+async def change(
+    tx: Transaction, ground: Ground, caller: Caller, provider_id: int, given: ProviderInput
+) -> Provider:
+    """A provider as it is described now, by input that was checked; a Problem when there is none."""
+    await people.require_may_give(tx, caller, *_given_roles(given))
+    before, now = await one(tx, caller.workspace_id, provider_id), ground.clock.now()
+    changed = _made(ground, caller, given, provider_id, before.created_at, before)
+    await store.save(tx, changed)
+    different = audit.changed(_told(before), _told(changed))
+    if changed.client_secret != before.client_secret:
+        different |= {"secrets": ["client_secret"]}
+    subject = ids.show("identity_provider", provider_id)
+    await audit.note(tx, caller.workspace_id, caller.actor, "provider.changed", subject, different, now)
+    return changed
+
+
+async def take_away(tx: Transaction, ground: Ground, caller: Caller, provider_id: int) -> None:
+    """No provider any more; a Problem when there was none."""
+    before, now = await one(tx, caller.workspace_id, provider_id), ground.clock.now()
+    await store.drop(tx, caller.workspace_id, provider_id)
+    subject, told = ids.show("identity_provider", provider_id), {"name": before.name}
+    await audit.note(tx, caller.workspace_id, caller.actor, "provider.deleted", subject, told, now)
+
+
+async def one(tx: Transaction, workspace_id: int, provider_id: int) -> Provider:
+    """A provider of a workspace; a Problem when there is none."""
+    found = await store.by_id(tx, workspace_id, provider_id)
     if found is None:
         raise not_found("identity provider", ids.show("identity_provider", provider_id))
     return found
@@ -238,9 +253,14 @@ def _given_roles(given: ProviderInput) -> set[Role]:
 
 
 def _made(
-    request: Call, given: ProviderInput, provider_id: int, created_at: int, before: Provider | None
+    ground: Ground,
+    caller: Caller,
+    given: ProviderInput,
+    provider_id: int,
+    created_at: int,
+    before: Provider | None,
 ) -> Provider:
-    workspace_id, vault = request.auth.workspace_id, edge.ground_of(request).vault
+    workspace_id, vault = caller.workspace_id, ground.vault
     if before is not None and given.client_secret == MASK:
         secret = before.client_secret
     else:

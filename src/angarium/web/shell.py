@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined, pass_context
@@ -191,8 +191,14 @@ def _shown_the_door(request: Request[Any, Any, Any]) -> Sent:
 def _asked_for_proof(request: Request[Any, Any, Any]) -> Sent:
     """Prove first that it is you, and then be led on, or back to where the form was."""
     scope = request.scope
-    asked = scope["path"] if scope["method"] == "GET" else "/account"
+    asked = scope["path"] if scope["method"] == "GET" else _page_before(request)
     return redirect(f"/account/proof?next={quote(asked, safe='')}")
+
+
+def _page_before(request: Request[Any, Any, Any]) -> str:
+    """The page on which a form was filled, as the browser says: pages send it (`Referrer-Policy`)."""
+    came_from = urlsplit(dict(request.scope["headers"]).get(b"referer", b"").decode("latin-1"))
+    return session.local_path(came_from.path) if came_from.path else "/account"
 
 
 def _page_of(problem: JsonAnswer, *, in_place: bool) -> Sent:

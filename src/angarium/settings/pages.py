@@ -1,0 +1,159 @@
+"""The HTML edge of the settings: where they begin, the workspace, and the audit log with its check."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
+
+import msgspec
+
+from angarium.accounts import audit_api, edge, notary
+from angarium.accounts import store as accounts
+from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
+from angarium.accounts.pages import HtmlAnswer
+from angarium.accounts.store import audit as store
+from angarium.accounts.store.audit import Entry, Wanted
+from angarium.core import ids
+from angarium.core.clock import from_datetime
+from angarium.core.decoding import Shape
+from angarium.core.problems import not_found
+from angarium.settings.forms import Word
+from angarium.settings.who import WORDS, names
+from angarium.storage.database import Transaction
+
+PAGE_ROWS = 50
+EXPORT_ROWS = 500
+FOREVER = 1 << 62
+
+
+class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which rows: each word must be whole; days are whole ones in UTC, and an empty one is none."""
+
+    actor: Word = ""
+    action: Word = ""
+    subject: Word = ""
+    since: Word = ""
+    until: Word = ""
+    before: Annotated[int, msgspec.Meta(ge=1)] = FOREVER
+
+
+AUDIT = Shape(AuditQuery)
+
+
+@route("GET /settings", Operation(summary="Settings", scope="setup:read", page=True))
+async def settings(request: Call) -> Sent:
+    """What can be set, and the workspace itself."""
+    workspace = await _workspace(request)
+    facts = {
+        "workspace": workspace,
+        "workspace_id": ids.show("workspace", workspace.id),
+    }
+    return HtmlAnswer("settings/settings.html", facts)
+
+
+async def _workspace(request: Call) -> accounts.Workspace:
+    for one in await ground_of(request).db.read(accounts.workspaces):
+        if one.id == request.auth.workspace_id:
+            return one
+    raise not_found("workspace", ids.show("workspace", request.auth.workspace_id))
+
+
+# ── who did what ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@route("GET /settings/audit", Operation(summary="Audit log", scope="audit:read", asks=AUDIT, page=True))
+async def audit_log(request: Call) -> Sent:
+    """Who did what, the newest first."""
+    query = AUDIT.read_query(request.scope["query_string"])
+    workspace_id = request.auth.workspace_id
+
+    async def look(tx: Transaction) -> tuple[list[Entry], dict[str, str]]:
+        found = await store.page(tx, workspace_id, _wanted(query), query.before, PAGE_ROWS + 1)
+        return found, await names(tx, workspace_id)
+
+    found, known = await ground_of(request).db.read(look)
+    facts = {
+        "rows": [_row(one, known) for one in found[:PAGE_ROWS]],
+        "older": found[PAGE_ROWS - 1].number if len(found) > PAGE_ROWS else 0,
+        "asked": query,
+        "filtered": bool(query.actor or query.action or query.subject or query.since or query.until),
+        "first": query.before == FOREVER,
+    }
+    return HtmlAnswer("settings/audit.html", facts)
+
+
+def _wanted(query: AuditQuery) -> Wanted:
+    since, until = _day(query.since), _day(query.until)
+    return Wanted(
+        query.actor.strip(),
+        query.action.strip(),
+        query.subject.strip(),
+        0 if since is None else from_datetime(since),
+        FOREVER if until is None else from_datetime(until + timedelta(days=1)),
+    )
+
+
+def _day(text: str) -> datetime | None:
+    """The beginning of a day; none when it is no day."""
+    try:
+        return datetime.combine(date.fromisoformat(text.strip()), time(), UTC)
+    except ValueError:
+        return None
+
+
+def _row(one: Entry, known: dict[str, str]) -> dict[str, Any]:
+    told = audit_api.shown(one)
+    details = told.details or {}
+    return {
+        "number": one.number,
+        "at": one.at,
+        "actor": one.actor,
+        "who": known.get(one.actor, ""),
+        "by_words": WORDS.get(one.actor, ""),
+        "action": one.action,
+        "subject": one.subject,
+        "erased": told.details is None,
+        "changes": [_change(name, value) for name, value in details.items()],
+        "hash": told.hash,
+    }
+
+
+def _change(name: str, value: Any) -> dict[str, Any]:
+    """A detail as it is shown: from and to where it tells of a change."""
+    if isinstance(value, list) and len(value) == 2:
+        return {"name": name, "before": _text(value[0]), "after": _text(value[1]), "is_change": True}
+    return {"name": name, "before": "", "after": _text(value), "is_change": False}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+@route("GET /settings/audit/check", Operation(summary="Check the audit log", scope="audit:read", page=True))
+async def check_audit(request: Call) -> Sent:
+    """Go through the whole log; a piece of the page."""
+    verdict = await notary.verify(ground_of(request), await _workspace(request))
+    return HtmlAnswer("settings/audit_check.html", {"verdict": verdict})
+
+
+@route(
+    "GET /settings/audit/export",
+    Operation(summary="Export the audit log", scope="audit:read", asks=AUDIT, page=True),
+)
+async def export_audit(request: Call) -> Sent:
+    """All rows that fit, as lines of JSON, as `GET /v1/audit` has them."""
+    query = AUDIT.read_query(request.scope["query_string"])
+    ground, workspace_id, wanted = ground_of(request), request.auth.workspace_id, _wanted(query)
+
+    async def lines() -> Any:
+        before = FOREVER
+        while found := await ground.db.read(store.page, workspace_id, wanted, before, EXPORT_ROWS):
+            yield "".join(msgspec.json.encode(audit_api.shown(one)).decode() + "\n" for one in found)
+            before = found[-1].number
+
+    return edge.Streamed(lines(), "application/x-ndjson", "audit.jsonl")
+
+
+HANDLERS = (settings, audit_log, check_audit, export_audit)

@@ -1,0 +1,197 @@
+"""The HTML edge of the suppression list: look through it, look an address up, put one on, take one off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from angarium.accounts.edge import (
+    Call,
+    Operation,
+    Sent,
+    cursor_after,
+    ground_of,
+    id_in_path,
+    read_cursor,
+    route,
+)
+from angarium.accounts.pages import HtmlAnswer, form_of, redirect
+from angarium.contacts import suppression_list
+from angarium.contacts.rules import BadAddress, clean_address
+from angarium.contacts.store import suppressions as store
+from angarium.contacts.store.suppressions import Entry, Filter
+from angarium.contacts.suppression import Why
+from angarium.contacts.suppression_list import New, check_words
+from angarium.core import ids
+from angarium.core.decoding import Shape
+from angarium.core.problems import Problem, all_invalid, invalid
+from angarium.core.values import AddressKind
+from angarium.messaging import suppressions
+from angarium.messaging.case import wake
+from angarium.settings.forms import Word, form_facts, lines_of, world_of
+from angarium.settings.who import WORDS, names
+from angarium.storage.database import Transaction
+
+LIST = "/settings/suppressions"
+PAGE_ROWS = 50
+
+
+class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which entries: by what they are, or those of one address."""
+
+    reason: Word = ""
+    kind: Word = ""
+    source: Word = ""
+    address: Word = ""
+    cursor: Word = ""
+    done: Word = ""
+
+
+QUERY = Shape(ListQuery)
+
+
+@route(
+    "GET /settings/suppressions",
+    Operation(summary="Suppression list", scope="contacts:read", asks=QUERY, page=True),
+)
+async def list_suppressions(request: Call) -> Sent:
+    """The addresses that are not written to."""
+    query = QUERY.read_query(request.scope["query_string"])
+    ground, workspace_id = ground_of(request), request.auth.workspace_id
+    after = read_cursor(query.cursor)
+    wanted = Filter(_word(Why, query.reason), _word(AddressKind, query.kind), query.source.strip())
+    hashes = _hashes(request, query.address)
+
+    async def look(tx: Transaction) -> tuple[list[Entry], dict[str, str]]:
+        found = (
+            await store.entries_of(tx, workspace_id, hashes)
+            if query.address.strip()
+            else await store.page(tx, workspace_id, wanted, after, PAGE_ROWS + 1)
+        )
+        return list(found), await names(tx, workspace_id)
+
+    found, known = await ground.db.read(look)
+    more = cursor_after(found[PAGE_ROWS - 1].id) if len(found) > PAGE_ROWS else ""
+    line_names = {one["id"]: one["name"] for one in lines_of(request)}
+    facts = {
+        "entries": [_shown(one, known, line_names) for one in found[:PAGE_ROWS]],
+        "asked": query,
+        "filtered": any((query.reason, query.kind, query.source, query.address)),
+        "more": more,
+        "reasons": [one.value for one in Why],
+        "kinds": [one.value for one in AddressKind],
+        "done": query.done,
+    }
+    return HtmlAnswer("settings/suppressions.html", facts)
+
+
+def _word(words: Any, text: str) -> str:
+    """A word of a filter; none when it is none of ours."""
+    return text if text in {one.value for one in words} else ""
+
+
+def _hashes(request: Call, text: str) -> list[str]:
+    """How an address would be kept, as whatever kind it can be."""
+    vault, workspace_id = ground_of(request).vault, request.auth.workspace_id
+    found = []
+    for kind in AddressKind:
+        try:
+            place = (kind, clean_address(kind, text.strip()))
+        except BadAddress:
+            continue
+        found.append(suppression_list.address_hash(vault, workspace_id, place))
+    return found
+
+
+def _shown(one: Entry, known: dict[str, str], line_names: dict[str, str]) -> dict[str, Any]:
+    line = ids.show("line", one.line_id) if one.line_id else ""
+    return {
+        "id": ids.show("suppression", one.id),
+        "kind": one.kind.value,
+        "value": one.value,
+        "reason": one.why.value,
+        "line": line_names.get(line, line),
+        "source": one.source,
+        "detail": one.detail,
+        "who": known.get(one.actor, one.actor),
+        "by_words": WORDS.get(one.actor, ""),
+        "created_at": one.created_at,
+        "expires_at": one.expires_at,
+    }
+
+
+@route(
+    "GET /settings/suppressions/new",
+    Operation(summary="Put an address on the suppression list", scope="contacts:write", page=True),
+)
+async def new_suppression(request: Call) -> Sent:
+    """A form for one address, and one for a file of many."""
+    return _form(request, {}, None)
+
+
+def _form(request: Call, typed: dict[str, str], problem: Problem | None) -> HtmlAnswer:
+    facts = {
+        **form_facts(typed, problem),
+        "lines": lines_of(request),
+        "reasons": [one.value for one in Why],
+        "kinds": [one.value for one in AddressKind],
+    }
+    return HtmlAnswer("settings/suppression_new.html", facts, status=problem.status if problem else 200)
+
+
+@route(
+    "POST /settings/suppressions",
+    Operation(summary="An address is not to be written to", scope="contacts:write", page=True),
+)
+async def put_suppression(request: Call) -> Sent:
+    """On the list; what waits for it is stopped at once."""
+    form, world, caller = form_of(request), world_of(request), request.auth
+    try:
+        new = _new(request, form)
+    except Problem as problem:
+        return _form(request, form, problem)
+    now = world.ground.clock.now()
+    _, stopped = await world.ground.db.run(
+        suppressions.put, world, caller.workspace_id, new, caller.actor, now
+    )
+    wake(world, stopped)
+    return redirect(f"{LIST}?done=added")
+
+
+def _new(request: Call, form: dict[str, str]) -> New:
+    source, detail = form.get("source", "").strip() or "console", form.get("detail", "").strip()
+    wrong = check_words(source, detail)
+    if wrong:
+        raise all_invalid("The suppression is not valid", tuple(wrong))
+    try:
+        kind, why = AddressKind(form.get("kind", "")), Why(form.get("reason", ""))
+    except ValueError as error:
+        raise invalid("reason", str(error), remedy="choose one of the list") from None
+    try:
+        value = clean_address(kind, form.get("value", "")[:400])
+    except BadAddress as bad:
+        raise all_invalid("The address is not valid", (bad.at("value"),)) from None
+    line_id = 0
+    if form.get("line"):
+        known = {one["id"] for one in lines_of(request)}
+        if form["line"] not in known:
+            raise invalid(
+                "line", "there is no such line", value=form["line"], remedy="choose one of the list"
+            )
+        line_id = ids.read("line", form["line"])
+    return New(kind=kind, value=value, why=why, source=source, line_id=line_id, detail=detail)
+
+
+@route(
+    "POST /settings/suppressions/{suppression_id}/remove",
+    Operation(summary="Take an address off the suppression list", scope="contacts:write", page=True),
+)
+async def remove_suppression(request: Call) -> Sent:
+    """It may be written to again; what was stopped stays so."""
+    entry_id, world, caller = id_in_path(request, "suppression"), world_of(request), request.auth
+    await world.ground.db.run(suppressions.remove, world, caller.workspace_id, entry_id, caller.actor)
+    return redirect(f"{LIST}?done=removed")
+
+
+HANDLERS = (list_suppressions, new_suppression, put_suppression, remove_suppression)
