@@ -368,6 +368,13 @@ async def test_what_cannot_be_taken_back_needs_a_proof(place: Place) -> None:
     assert (page.status, page.location) == (303, "/account/proof?next=%2Faccount")
     page = await place.owner.get("/account/passkey")
     assert page.location == "/account/proof?next=%2Faccount%2Fpasskey"
+    token, form = (await place.owner.get("/account")).hidden("token"), f"{place.owner.url}/settings/keys/new"
+    page = await place.owner.post("/settings/keys", {"token": token}, Referer=form)
+    assert page.location == "/account/proof?next=%2Fsettings%2Fkeys%2Fnew"  # where it was filled
+    page = await place.owner.post(
+        "/settings/keys", {"token": token}, Referer="https://evil.example//evil.example/"
+    )
+    assert page.location == "/account/proof?next=%2F"
     before = place.owner.cookies["angarium_session"]
     wrong = await place.owner.do("/account/proof", password="not the right one", next="/messages")
     assert (wrong.status, wrong.cookies) == (401, [])

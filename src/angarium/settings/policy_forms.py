@@ -9,11 +9,13 @@ but the form.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import inspect
+
+from angarium.core.problems import FieldProblem
 
 FIELDS_MAX = 900
 STEP = re.compile(r"[^.\[\]]+")
@@ -274,6 +276,29 @@ def _row_of(kind: Any, path: str) -> dict[str, Any]:
         if field.default is not msgspec.NODEFAULT:
             filled[field.encode_name] = msgspec.to_builtins(_whole(field.default))
     return filled
+
+
+def placed(errors: Iterable[FieldProblem], fields: Iterable[Field]) -> dict[str, str]:
+    """What is wrong, by the paths of fields. What a document says of one of its rules names the field alone:
+    it is found by its name and its value."""
+    leaves, found = list(_leaves(fields)), {}
+    for error in errors:
+        path, words = path_of(error.field), ": ".join(filter(None, (error.problem, error.remedy)))
+        name = path.rpartition(".")[2]
+        same = [one.path for one in leaves if one.name == name and _holds(one.value, error.value)]
+        for place in [path] if any(one.path == path for one in leaves) else same:
+            found[place] = words
+    return found
+
+
+def _leaves(fields: Iterable[Field]) -> Iterator[Field]:
+    for one in fields:
+        yield one
+        yield from _leaves(one.parts)
+
+
+def _holds(value: Any, text: str) -> bool:
+    return text in value if isinstance(value, list) else text in str(value).split("\n")
 
 
 def path_of(field: str) -> str:

@@ -96,7 +96,7 @@ async def _page(
         "words": kind.replace("-", "_"),
         "fields": policy_forms.offering(fields, offered),
         "problem": told,
-        "at": {policy_forms.path_of(field): words for field, words in (told or {"at": {}})["at"].items()},
+        "at": policy_forms.placed(problem.fields if problem else (), fields),
         "versions": _versions(history, known),
         "lines": [line.name for line in world_of(request).lines.of(workspace_id)],
         "may_write": "policies:write" in request.auth.scopes,

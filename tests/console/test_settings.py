@@ -1,0 +1,226 @@
+"""The settings in a real browser: policies, keys, people, suppressions, the audit log; in two languages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from angarium.accounts import policies_store
+from angarium.accounts import store as accounts
+from angarium.accounts.roles import Role
+from angarium.accounts.store import people as people_store
+from angarium.assembly import House
+from angarium.messaging.gate.documents import QuietRule
+from support.people import Surfer, joined, surfer_of
+from support.screen import Look, Screen, chromium, screen
+from support.server import Client, member, whole_house
+
+pytestmark = pytest.mark.browser
+
+PAGES = (
+    "/settings",
+    "/settings/people",
+    "/settings/people/new",
+    "/settings/providers",
+    "/settings/providers/new",
+    "/settings/keys",
+    "/settings/keys/new",
+    "/settings/policies",
+    "/settings/policies/consent",
+    "/settings/suppressions",
+    "/settings/suppressions/new",
+    "/settings/audit",
+    "/account",
+)
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"></title><h1>owned</h1>"
+
+
+class Place:
+    """A workspace, its owner, and somebody who only looks."""
+
+    def __init__(self, house: House, client: Client, owner: Surfer, looker: Surfer) -> None:
+        self.house, self.client, self.owner, self.looker = house, client, owner, looker
+        self.workspace_id = client.workspace_id
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    """On one kind of database: what pages do with it is the API's too."""
+    from angarium.storage.database import open_database
+    from support.databases import create_schema
+
+    url = f"sqlite:///{tmp_path}/angarium.db"
+    database = open_database(url)
+    await database.start()
+    await create_schema(database)
+    await database.stop()
+    async with whole_house(url, tmp_path) as (house, nobody):
+        client = await member(nobody, house.ground, "shop")
+        owner, looker = surfer_of(client), surfer_of(client)
+        await joined(house, owner, client.workspace_id, "mina@shop.example")
+        await joined(house, looker, client.workspace_id, "lena@shop.example", Role.READ_ONLY)
+        yield Place(house, client, owner, looker)
+
+
+@asynccontextmanager
+async def looking(place: Place, look: Look | None = None) -> AsyncIterator[Screen]:
+    """The owner at a window."""
+    cookie = f"angarium_session={place.owner.cookies['angarium_session']}"
+    async with chromium() as browser, screen(browser, place.client.url, cookie, look) as window:
+        yield window
+
+
+async def test_a_policy_by_mouse_and_back_again(place: Place) -> None:
+    async with looking(place) as window:
+        page = window.page
+        await window.open("/settings/policies/quiet-hours")
+        await page.click("button[name=add]")
+        await page.fill("[name='rules.0.from']", "21:00")
+        await page.fill("[name='rules.0.until']", "25:00")
+        await page.click("button[name=save]")
+        await page.wait_for_selector("#policy .notice.bad")
+        assert await page.input_value("[name='rules.0.from']") == "21:00"  # nothing typed is lost
+        assert "is not a time of day" in await page.inner_text(".invalid-feedback")
+        await page.fill("[name='rules.0.until']", "08:00")
+        await page.check("[name='rules.0.classes'][value=service]")
+        await page.click("button[name=save]")
+        await page.wait_for_selector(".toast.good")
+        rule = place.house.world.policies.of(place.workspace_id).quiet_hours.rules[0]
+        assert (rule.from_, rule.until, set(rule.classes)) == ("21:00", "08:00", {"promotional", "service"})
+        await page.click("button[name=drop]")
+        await page.wait_for_selector(".policy-row", state="detached")
+        await page.click("button[name=save]")
+        await page.wait_for_selector(".toast.good")
+        assert place.house.world.policies.of(place.workspace_id).quiet_hours.rules == ()
+        await page.click("form[action$='/back'] button")  # version 1, the other one
+        await page.click("#sure [data-go-on]")
+        await page.wait_for_selector("text=Version 3")
+        assert isinstance(place.house.world.policies.of(place.workspace_id).quiet_hours.rules[0], QuietRule)
+    found = await place.house.ground.db.read(policies_store.history, place.workspace_id, "quiet-hours")
+    assert [one.version for one in found] == [1, 2, 3]
+
+
+async def test_a_key_is_shown_once_and_works_until_it_is_revoked(place: Place) -> None:
+    async with looking(place, Look("fa", "dark", 360)) as window:
+        page = window.page
+        await window.open("/settings/keys")
+        await page.keyboard.press("n")  # by keyboard alone
+        await page.wait_for_selector("[name=name]")
+        await page.focus("[name=name]")
+        await page.keyboard.type("فروشگاه")
+        await page.focus("[name=scopes][value='messages:read']")
+        await page.keyboard.press("Space")
+        await page.focus("form[action='/settings/keys'] button")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector("#secret")
+        key = await page.input_value("#secret")
+        assert await window.faults() == []
+        caller = place.client.with_key(key)
+        assert (await caller.ask("GET", "/v1/messages")).status == 200
+        await window.open("/settings/keys")
+        assert key not in await page.content()
+        assert "فروشگاه" in await window.words()
+        (made,) = [
+            one
+            for one in await place.house.ground.db.read(accounts.keys, place.workspace_id)
+            if one.name == "فروشگاه"
+        ]
+        assert made.scopes == {"messages:read"}
+        row = page.locator("tr", has_text="فروشگاه")
+        await row.locator("form[action$='/revoke'] button").click()
+        await page.click("#sure [data-go-on]")
+        await page.wait_for_selector(".toast.good")
+    (gone,) = [
+        one
+        for one in await place.house.ground.db.read(accounts.keys, place.workspace_id)
+        if one.name == "فروشگاه"
+    ]
+    assert gone.revoked_at is not None
+
+
+async def test_people_are_invited_changed_and_let_go(place: Place) -> None:
+    lena = await place.house.ground.db.read(people_store.by_email, "lena@shop.example")
+    assert lena is not None
+    async with looking(place) as window:
+        page = window.page
+        await window.open("/settings/people/new")
+        await page.fill("[name=email]", "new@shop.example")
+        await page.check("[name=role][value=agent]")
+        await page.click("form[action='/settings/people'] button")
+        link = await page.input_value("#secret")
+        assert "/invitation?token=inv_" in link
+        await window.open("/settings/people")
+        await page.click("text=Lena")
+        await page.check("[name=role][value=marketer]")
+        await page.check("[name=classes][value=promotional]")
+        await page.click("text=Save")
+        await page.wait_for_selector(".toast.good")
+        found = await place.house.ground.db.read(people_store.membership, place.workspace_id, lena.id)
+        assert found is not None
+        assert (found.role, found.reach.classes) == (Role.MARKETER, {"promotional"})
+        await page.click("form[action$='/let-go'] button")
+        await page.click("#sure [data-go-on]")
+        await page.wait_for_selector(".toast.good")
+    assert await place.house.ground.db.read(people_store.membership, place.workspace_id, lena.id) is None
+
+
+async def test_addresses_come_and_go_and_the_log_tells(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "blacklist.txt"
+    file.write_text("+989121234567\n+989121234568\nnobody\n")
+    async with looking(place) as window:
+        page = window.page
+        await window.open("/settings/suppressions/new")
+        await page.fill("[name=value]", "12")
+        await page.click("form[action='/settings/suppressions'] button")
+        assert await page.input_value("[name=value]") == "12"
+        await page.fill("[name=value]", "+380441234567")
+        await page.fill("[name=detail]", HOSTILE)
+        await page.click("form[action='/settings/suppressions'] button")
+        await page.wait_for_selector(".toast.good")
+        assert HOSTILE in await window.words()
+        assert await page.locator("h1").count() == 1
+        await window.open("/settings/suppressions/new")
+        await page.set_input_files("#import-file", file)
+        await page.click("form[data-upload] button")
+        await page.wait_for_selector("text=+989121234568")
+        await window.open("/settings/suppressions?address=%2B380441234567")
+        assert "+989121234567" not in await window.words()
+        await page.click("form[action$='/remove'] button")
+        await page.click("#sure [data-go-on]")
+        await page.wait_for_selector(".toast.good")
+        await window.open("/settings/audit?action=suppression.removed")
+        assert "Mina" in await window.words()
+        await page.click("text=Check the chain")
+        await page.wait_for_selector("#check .notice.good")
+        assert window.said == []
+    told = await place.client.ask("GET", "/v1/suppressions")
+    assert {one["value"] for one in told.json["items"]} == {"+989121234567", "+989121234568"}
+
+
+@pytest.mark.parametrize("look", [Look(), Look("fa", "dark", 360)], ids=str)
+async def test_every_page_can_be_read(place: Place, look: Look) -> None:
+    quiet = {"rules": [{"from": "21:00", "until": "08:00"}]}
+    assert (await place.client.ask("PUT", "/v1/policies/quiet-hours", quiet)).status == 200
+    asked = {"kind": "phone", "value": "+989121234567", "reason": "complaint"}
+    assert (await place.client.ask("POST", "/v1/suppressions", asked)).status == 200
+    found: list[str] = []
+    async with looking(place, look) as window:
+        for path in (*PAGES, "/settings/policies/quiet-hours"):
+            assert await window.open(path) == 200, path
+            found += [f"{path}: {fault}" for fault in await window.faults()]
+            window.said.clear()
+    assert found == []
+
+
+async def test_who_only_looks_gets_no_buttons_and_is_refused(place: Place) -> None:
+    page = await place.looker.get("/settings/policies/caps")
+    assert (page.status, 'name="save"' in page.text) == (200, False)
+    assert "/settings/people" not in (await place.looker.get("/settings")).values("href")
+    for path in ("/settings/people", "/settings/keys", "/settings/audit", "/settings/suppressions/new"):
+        assert (await place.looker.get(path)).status == 403, path
+    refused = await place.looker.do("/settings/policies/caps", save="1")
+    assert refused.status == 403
+    assert await place.house.ground.db.read(policies_store.history, place.workspace_id, "caps") == []
