@@ -30,6 +30,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("accounts", "audit"): "who did what",
     ("accounts", "notary"): "its seals, and what verifying it finds",
     ("accounts", "passwords"): "which are taken, and their hashes",
+    ("accounts", "lately"): "the last requests of each workspace",
     ("accounts", "factors"): "one-time codes and recovery codes",
     ("accounts", "passkeys"): "asked for, kept, and answers looked at",
     ("accounts", "sessions"): "begun, found, moved, ended",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from angarium.settings import (
+    developer_pages,
     key_pages,
     pages,
     people_pages,
@@ -18,4 +19,5 @@ HANDLERS = (
     *key_pages.HANDLERS,
     *policy_pages.HANDLERS,
     *suppression_pages.HANDLERS,
+    *developer_pages.HANDLERS,
 )

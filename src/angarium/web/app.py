@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from litestar import Litestar, Request
 from litestar.datastructures import State
@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from angarium.accounts.edge import Operation
 from angarium.accounts.entering import Reception
 from angarium.accounts.flows import Gate
+from angarium.accounts.lately import PATH_MAX, Asked, Lately
 from angarium.accounts.limits import Limits
 from angarium.core.problems import Problem
 from angarium.storage.database import Conflict
@@ -28,12 +29,13 @@ from angarium.web import live, look, palette, problems, shell
 from angarium.web.assets import asset
 from angarium.web.auth import authorise
 from angarium.web.health import HEALTH, Check
-from angarium.web.metrics import Meter
+from angarium.web.metrics import BEGAN, Meter
 from angarium.web.openapi import document, publish
 from angarium.web.shell import Shell, rooms_of
 
 BODY_MAX_BYTES = 10_000_000  # of a batch; single things are held to less (accounts/edge.py)
 
+API = "/v1/"  # the addresses of which the developers' page tells
 OURS = (asset, look.choose, live.live, palette.search)  # handlers that belong to no room
 
 # Litestar's types ask for its own Response; its code asks for `to_asgi_response`, which ours has.
@@ -63,7 +65,7 @@ def make_app(
     `services` are found by handlers as `request.app.state.<name>`. Without `limits` anybody may ask as often
     as they like.
     """
-    routes, drawing = put_together(tuple(handlers))
+    routes, drawing, told = put_together(tuple(handlers))
     limits = limits or Limits(ground.clock)
     app = copy(routes)
     app.state = State(
@@ -80,21 +82,24 @@ def make_app(
             "body_max_bytes": body_max_bytes,
             "shell": drawing,
             "pulse": live.Pulse(ground),
+            "openapi": told,
+            "lately": Lately(),
         }
     )
     return app
 
 
 @lru_cache(maxsize=8)
-def put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shell]:
+def put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shell, dict[str, Any]]:
     """What is the same in every application of these handlers, and costs a fifth of a second to make.
 
     It has no state of its own: what a request needs is found in the application that it reached.
     """
     routes = [*HEALTH, *handlers, *OURS]
     operations = operations_of(routes)
+    told = document([one for one in operations if not one[2].page])
     made = Litestar(
-        route_handlers=[*routes, publish(document([one for one in operations if not one[2].page]))],
+        route_handlers=[*routes, publish(told)],
         before_request=_arriving,
         before_send=[_leaving],
         exception_handlers=PROBLEMS,
@@ -103,7 +108,7 @@ def put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shel
         debug=False,
         request_max_body_size=None,  # bodies are read by accounts.edge.read_body, which counts
     )
-    return made, Shell(rooms_of(routes), [path for _, path, _ in operations])
+    return made, Shell(rooms_of(routes), [path for _, path, _ in operations]), told
 
 
 async def _arriving(request: Request[Any, Any, Any]) -> None:
@@ -113,7 +118,25 @@ async def _arriving(request: Request[Any, Any, Any]) -> None:
 
 
 async def _leaving(message: Message, scope: Scope) -> None:
-    await scope["litestar_app"].state.meter.sent(message, scope)
+    state = scope["litestar_app"].state
+    await state.meter.sent(message, scope)
+    if message["type"] == "http.response.start" and "auth" in scope and scope["path"].startswith(API):
+        _remember(state, message["status"], cast("Mapping[str, Any]", scope))
+
+
+def _remember(state: State, status: int, scope: Mapping[str, Any]) -> None:
+    """A request of the API and how it ended, for the developers' page."""
+    caller, ground = scope["auth"], state.ground
+    asked = Asked(
+        at=ground.clock.now(),
+        method=scope["method"],
+        path=scope["path"][:PATH_MAX],
+        status=status,
+        took_s=ground.clock.monotonic() - scope.get(BEGAN, 0.0),
+        caller=caller,
+        problem=scope.get(problems.PROBLEM, ""),
+    )
+    state.lately.note(caller.workspace_id, asked)
 
 
 def operations_of(handlers: Sequence[HTTPRouteHandler]) -> list[tuple[str, str, Operation]]:

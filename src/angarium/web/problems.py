@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from traceback import format_exception
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
@@ -31,8 +31,12 @@ FRAMEWORK = {
 }
 
 
-def of_problem(_request: Request[Any, Any, Any], problem: Problem) -> JsonAnswer:
+PROBLEM = "angarium.problem"  # in the ASGI scope: the slug of what the caller was told
+
+
+def of_problem(request: Request[Any, Any, Any], problem: Problem) -> JsonAnswer:
     """What the caller can mend."""
+    cast("dict[str, Any]", request.scope)[PROBLEM] = problem.slug
     return _sent(problem)
 
 
