@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from angarium.web.languages import LANGUAGES, Language, Sentence, words_of
+from angarium.web.languages import LANGUAGES, Language, Sentence, catalogue, words_of
 from angarium.web.voice import COUNT, GAP
 from house.tree import PACKAGE, none_of
 
@@ -107,6 +107,10 @@ def test_rooms_that_are_finished_are_not_called_unfinished() -> None:
         [*done, *(UNFINISHED - set(ROOMS))],
         "These are in all languages, or are no rooms: take them out of UNFINISHED:",
     )
+
+
+def test_no_two_rooms_say_something_by_one_name() -> None:
+    assert catalogue(ROOMS, LANGUAGES["en"])  # a ValueError names the room and the words
 
 
 def test_there_are_words_of_no_other_language() -> None:

@@ -73,7 +73,7 @@ def _form(request: Call, typed: dict[str, str], chosen: list[str], problem: Prob
         **form_facts(typed, problem),
         "chosen": chosen,
         "scopes": [
-            (scope, f"scope.{scope.replace(':', '_')}") for scope in SCOPES if scope in request.auth.scopes
+            (scope, f"settings_scope.{scope.replace(':', '_')}") for scope in SCOPES if scope in request.auth.scopes
         ],
         "lines": lines_of(request),
     }
