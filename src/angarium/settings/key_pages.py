@@ -69,12 +69,11 @@ async def new_key(request: Call) -> Sent:
 
 
 def _form(request: Call, typed: dict[str, str], chosen: list[str], problem: Problem | None) -> HtmlAnswer:
+    may = request.auth.scopes
     facts = {
         **form_facts(typed, problem),
         "chosen": chosen,
-        "scopes": [
-            (scope, f"settings_scope.{scope.replace(':', '_')}") for scope in SCOPES if scope in request.auth.scopes
-        ],
+        "scopes": [(one, f"settings_scope.{one.replace(':', '_')}") for one in SCOPES if one in may],
         "lines": lines_of(request),
     }
     return HtmlAnswer("settings/key_new.html", facts, status=problem.status if problem else 200)
