@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 
 from angarium.accounts import policies_store
 from angarium.accounts import store as accounts
@@ -213,6 +214,41 @@ async def test_every_page_can_be_read(place: Place, look: Look) -> None:
             found += [f"{path}: {fault}" for fault in await window.faults()]
             window.said.clear()
     assert found == []
+
+
+async def test_the_workspace_and_its_zone(place: Place) -> None:
+    async with looking(place) as window:
+        page = window.page
+        await window.open("/settings")
+        await page.fill("[name=time_zone]", "Asia/Nowhere")
+        await page.click("form[action='/settings'] button")
+        assert "is not a time zone" in await page.inner_text(".invalid-feedback")
+        await page.fill("[name=time_zone]", "Asia/Tehran")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".toast.good")
+    kept = await place.house.ground.db.read(accounts.workspaces)
+    assert [one.time_zone for one in kept] == ["Asia/Tehran"]
+
+
+async def test_developers_read_the_api_and_what_they_asked(place: Place) -> None:
+    assert (await place.client.ask("GET", "/v1/messages/msg_0000000000001")).status == 404
+    async with looking(place, Look("fa", "light", 360)) as window:
+        page = window.page
+        for path in ("/developers", "/developers/callbacks", "/developers/reference/keys"):
+            assert await window.open(path) == 200
+            assert await window.faults() == []
+        await window.open("/developers/reference")
+        await page.fill("[name=q]", "rotate")
+        await expect(page.locator("#found section")).to_have_count(1)
+        await page.click("#found li a")
+        await page.wait_for_selector("section[id$='rotate']")
+        assert "ANGARIUM_API_KEY" in await window.words()
+        await window.open("/developers/requests?only=problems")
+        assert await window.faults() == []
+        words = await window.words()
+        assert "/v1/messages/msg_0000000000001" in words
+        assert "not-found" in words
+    assert (await place.looker.get("/developers/requests")).status == 403
 
 
 async def test_who_only_looks_gets_no_buttons_and_is_refused(place: Place) -> None:

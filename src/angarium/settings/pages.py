@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from http import HTTPStatus
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 import msgspec
 
-from angarium.accounts import audit_api, edge, notary
+from angarium.accounts import audit_api, edge, flows, notary
 from angarium.accounts import store as accounts
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
-from angarium.accounts.pages import HtmlAnswer
+from angarium.accounts.pages import HtmlAnswer, form_of, redirect
 from angarium.accounts.store import audit as store
 from angarium.accounts.store.audit import Entry, Wanted
 from angarium.core import ids
 from angarium.core.clock import from_datetime
 from angarium.core.decoding import Shape
-from angarium.core.problems import not_found
-from angarium.settings.forms import Word
+from angarium.core.problems import Problem
+from angarium.settings.forms import DONE, Word, done, form_facts
 from angarium.settings.who import WORDS, names
 from angarium.storage.database import Transaction
 
@@ -40,22 +43,42 @@ class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 AUDIT = Shape(AuditQuery)
 
 
-@route("GET /settings", Operation(summary="Settings", scope="setup:read", page=True))
+@route("GET /settings", Operation(summary="Settings", scope="setup:read", asks=DONE, page=True))
 async def settings(request: Call) -> Sent:
     """What can be set, and the workspace itself."""
+    return await _settings(request, {}, None, done(request))
+
+
+async def _settings(
+    request: Call, typed: Mapping[str, str], problem: Problem | None, said: str = ""
+) -> HtmlAnswer:
     workspace = await _workspace(request)
     facts = {
+        **form_facts({"time_zone": workspace.time_zone, **typed}, problem),
         "workspace": workspace,
         "workspace_id": ids.show("workspace", workspace.id),
+        "zones": sorted(available_timezones()),
+        "done": said,
     }
-    return HtmlAnswer("settings/settings.html", facts)
+    return HtmlAnswer("settings/settings.html", facts, status=problem.status if problem else 200)
 
 
 async def _workspace(request: Call) -> accounts.Workspace:
-    for one in await ground_of(request).db.read(accounts.workspaces):
-        if one.id == request.auth.workspace_id:
-            return one
-    raise not_found("workspace", ids.show("workspace", request.auth.workspace_id))
+    return await ground_of(request).db.read(flows.workspace, request.auth.workspace_id)
+
+
+@route("POST /settings", Operation(summary="Change the workspace", scope="setup:write", page=True))
+async def change_workspace(request: Call) -> Sent:
+    """Its time zone, for what is decided from then on."""
+    form, caller = form_of(request), request.auth
+    zone = form.get("time_zone", "").strip()[:100]
+    try:
+        await flows.change_workspace(ground_of(request), caller.workspace_id, zone, caller.actor)
+    except Problem as problem:
+        if problem.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise
+        return await _settings(request, form, problem)
+    return redirect("/settings?done=workspace")
 
 
 # ── who did what ─────────────────────────────────────────────────────────────────────────────────────
@@ -156,4 +179,4 @@ async def export_audit(request: Call) -> Sent:
     return edge.Streamed(lines(), "application/x-ndjson", "audit.jsonl")
 
 
-HANDLERS = (settings, audit_log, check_audit, export_audit)
+HANDLERS = (settings, change_workspace, audit_log, check_audit, export_audit)
