@@ -13,6 +13,7 @@ import msgspec
 PLACE = re.compile(r"\{(\w+)\}")
 METHODS = ("get", "post", "put", "patch", "delete", "head")
 KEY = "$ANGARIUM_API_KEY"
+API = "/v1/"
 
 
 class FieldShown(msgspec.Struct, frozen=True):
@@ -50,9 +51,12 @@ class Group(msgspec.Struct, frozen=True):
 
 
 def groups(document: Mapping[str, Any], base: str) -> tuple[Group, ...]:
-    """The whole document; `base` is how this server is reached."""
+    """What a key is for; `base` is how this server is reached. What lies beside the API (callbacks, links in
+    messages, health) is called by others."""
     found: dict[str, list[OperationShown]] = {}
     for path, methods in document["paths"].items():
+        if not path.startswith(API):
+            continue
         for method in METHODS:
             if method in methods:
                 told = methods[method]
