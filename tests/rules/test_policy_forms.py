@@ -1,4 +1,4 @@
-"""Policies as forms: what a form shows is what it sends, and all of it has words; the API's document as pages."""
+"""Policies as forms: what a form shows it sends, and all of it has words; the API's document as pages."""
 
 from __future__ import annotations
 
