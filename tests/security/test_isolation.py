@@ -69,6 +69,7 @@ FILTERS = {
     "mode",
     "counted",
     "done",
+    "only",
     "q",
     "count",
     "version",
