@@ -105,3 +105,22 @@ def test_a_token_belongs_to_its_session() -> None:
     assert not session.is_token(viewer, "")
     assert not session.is_token(viewer, "رمز")
     assert "v1.one" not in viewer.form_token
+
+
+CHROMIUM = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("agent", "shown"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox · Linux"),
+        (f"Mozilla/5.0 (Windows NT 10.0) {CHROMIUM} Safari/537.36 Edg/149.0.0.0", "Edge · Windows"),
+        (f"Mozilla/5.0 (Linux; Android 15) {CHROMIUM} Mobile Safari/537.36", "Chrome · Android"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Safari/604.1", "Safari · iOS"),
+        ("A phone <b>of mine</b>", "A phone <b>of mine</b>"),
+        ("curl/8.14.1", "curl/8.14.1"),
+        ("", ""),
+    ],
+)
+def test_a_browser_as_people_know_it(agent: str, shown: str) -> None:
+    assert session.device_name(agent) == shown

@@ -67,7 +67,7 @@ async def _account_page(request: Call, signed: Signed, wrong_at: str, wrong: str
             "sessions": [
                 {
                     "id": ids.show("session", one.id),
-                    "device": one.device,
+                    "device": session.device_name(one.device),
                     "address": one.address,
                     "began": to_datetime(one.created_at),
                     "seen": to_datetime(one.seen_at),

@@ -104,3 +104,29 @@ def comes_from_us(headers: Mapping[bytes, bytes]) -> bool:
 def local_path(text: str) -> str:
     """Where to go on: the text if it is a path on this host, else the front page."""
     return text if LOCAL.fullmatch(text) else "/"
+
+
+# What a browser calls itself holds the names of others: the first that fits is what it is (RFC 9110 §10.1.5).
+BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("YaBrowser", "Yandex"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iOS"),
+    ("iPad", "iPadOS"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def device_name(agent: str) -> str:
+    """A browser as people know it: "Firefox · Windows"; what is none we know, as it calls itself."""
+    named = [next((name for sign, name in known if sign in agent), "") for known in (BROWSERS, SYSTEMS)]
+    return " · ".join(filter(None, named)) if named[0] else agent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from angarium.accounts import people, reach, roles
+from angarium.accounts import people, reach, roles, session
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, id_in_path, route
 from angarium.accounts.entering import Letter, Reception
 from angarium.accounts.pages import HtmlAnswer, form_of, redirect
@@ -191,7 +191,12 @@ async def _person_page(request: Call, said: str, problem: Problem | None) -> Htm
     facts = {
         "person": typed | {"me": person_id == request.auth.person_id},
         "sessions": [
-            {"device": one.device, "address": one.address, "seen_at": one.seen_at, "method": one.method}
+            {
+                "device": session.device_name(one.device),
+                "address": one.address,
+                "seen_at": one.seen_at,
+                "method": one.method,
+            }
             for one in sessions
             if one.place_id == workspace_id
         ],
