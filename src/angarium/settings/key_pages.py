@@ -15,7 +15,7 @@ from angarium.core import ids
 from angarium.core.clock import from_datetime
 from angarium.core.problems import Problem, invalid, not_found
 from angarium.settings.forms import DONE, done, form_facts, lines_of, reach_in
-from angarium.settings.who import names
+from angarium.settings.who import WORDS, names
 from angarium.storage.database import Transaction
 
 KEYS = "/settings/keys"
@@ -51,7 +51,9 @@ def _shown(one: ApiKey, known: dict[str, str], line_names: dict[str, str], now: 
         "classes": [each.value for each in reach.shown_classes(one.reach) or []],
         "line_names": [line_names.get(each, each) for each in lines],
         "created_at": one.created_at,
-        "created_by": known.get(one.created_by, one.created_by),
+        "created_by": one.created_by,
+        "who": known.get(one.created_by, ""),
+        "by_words": WORDS.get(one.created_by, ""),
         "expires_at": one.expires_at,
         "revoked_at": one.revoked_at,
         "last_used_at": one.last_used_at,
