@@ -140,7 +140,7 @@ async def make_neighbours(house: tuple[House, Client]) -> Neighbours:
     for one, line_id in ((has, line.id), (nobody_has, mint())):
         one |= {"line_in_path": f"{line_id:x}", "contact": one["contact_id"], "segment": one["segment_id"]}
         one["cursor"] = edge.cursor_after(line_id - 1)
-        one |= {"actor": one["api_key_id"], "subject": one["template_id"]}
+        one |= {"actor": one["api_key_id"], "subject": one["template_id"], "with": one["contact_id"]}
     return Neighbours(made, ours, theirs, has, nobody_has)
 
 
