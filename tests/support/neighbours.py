@@ -141,6 +141,7 @@ async def make_neighbours(house: tuple[House, Client]) -> Neighbours:
         one |= {"line_in_path": f"{line_id:x}", "contact": one["contact_id"], "segment": one["segment_id"]}
         one["cursor"] = edge.cursor_after(line_id - 1)
         one |= {"actor": one["api_key_id"], "subject": one["template_id"], "with": one["contact_id"]}
+        one |= {"message": one["message_id"], "test": one["message_id"]}
     return Neighbours(made, ours, theirs, has, nobody_has)
 
 
