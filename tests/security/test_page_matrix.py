@@ -77,7 +77,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 def test_pages_say_who_may_open_them() -> None:
     """By a scope that there is; what is open to everybody is the way in, and what belongs to no workspace."""
     assert {one.scope for _, _, one in CLOSED} <= {*SCOPES, SELF}
-    beginnings = ("/enter", "/invitation", "/look", "/reset", "/sign-in", "/static/")
+    beginnings = ("/enter", "/invitation", "/look", "/reset", "/setup", "/sign-in", "/static/")
     assert [
         p for _, p, one in pages() if one.scope is None and p != "/" and not p.startswith(beginnings)
     ] == []
