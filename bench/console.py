@@ -13,7 +13,9 @@ import msgspec
 from sqlalchemy import select
 
 from angarium.accounts import flows as accounts
-from angarium.accounts.rules import SCOPES
+from angarium.accounts import people
+from angarium.accounts.reach import WHOLE
+from angarium.accounts.roles import Role
 from angarium.assembly import House, application, assemble
 from angarium.config import Settings
 from angarium.contacts.store import address, contact
@@ -41,7 +43,8 @@ PAGES = (
     "/messages?waiting=receipt",
     "/unknowns",
     "/contacts",
-    "/contacts?q=77",
+    "/contacts?q=Customer",
+    "/contacts?q=customer-0000077",
     "/contacts?tag=tag-7",
     "/contacts/{contact}",
     "/segments",
@@ -84,10 +87,10 @@ async def measure(folder: Path, contacts: int, messages: int) -> Pages:
         await gather(house.ground, workspace.id, contacts)
         known = await house.ground.db.read(_phones, workspace.id)
         told = await _history(house, workspace.id, known, contacts, messages)
-        key = await accounts.create_key(house.ground, workspace.id, "bench", frozenset(SCOPES))
+        link = await house.ground.db.run(_invited, house, workspace.id)
         named = {"phone": known[0][1].replace("+", "%2B"), "contact": ids.show("contact", known[0][0])}
         load = os.getloadavg()[0]
-        asked = await _ask(f"http://127.0.0.1:{server.port}", key, named)
+        asked = await _ask(f"http://127.0.0.1:{server.port}", link, named)
         return Pages(contacts, told, load, asked)
     finally:
         await server.stop()
@@ -132,10 +135,19 @@ async def _steps(tx: Transaction, house: House, workspace_id: int) -> int:
     return await course.version(tx, house.world, workspace_id, steps, house.ground.clock.now(), {})
 
 
-async def _ask(url: str, key: str, named: dict[str, str]) -> list[Asked]:
+async def _invited(tx: Transaction, house: House, workspace_id: int) -> str:
+    """The token of an invitation to own the workspace."""
+    _, token = await people.invite(
+        tx, house.ground, workspace_id, "owner@bench.example", Role.OWNER, WHOLE, "cli"
+    )
+    return token
+
+
+async def _ask(url: str, link: str, named: dict[str, str]) -> list[Asked]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         headers = {"Sec-Fetch-Site": "same-origin"}
-        async with session.post(f"{url}/enter", data={"key": key}, headers=headers) as entered:
+        said = {"link": link, "name": "Owner", "password": "correct horse battery staple"}
+        async with session.post(f"{url}/invitation", data=said, headers=headers) as entered:
             entered.raise_for_status()
         return [await _one(session, url, path.format(**named)) for path in PAGES]
 

@@ -1,3 +1,4 @@
 """What the tests of the console share."""
 
 from support.desk import desk  # noqa: F401  a fixture
+from support.fresh import fresh  # noqa: F401  another
