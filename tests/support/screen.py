@@ -27,6 +27,7 @@ OPTIONS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
+PICTURES = Path(__file__).parents[2] / ".pictures"  # git does not keep it
 AXE = Path(__file__).parents[1] / "peers/node_modules/axe-core/axe.min.js"
 # What stands in frames is no page of ours: a mail may not run anything, so cannot answer axe either.
 GRAVE = """async () => (await axe.run(document, {resultTypes: ["violations"], iframes: false})).violations
@@ -61,6 +62,7 @@ class Screen:
 
     page: Page
     url: str
+    look: Look = field(default_factory=lambda: Look())
     said: list[str] = field(default_factory=list)  # by the console, errors and warnings
     strange: list[str] = field(default_factory=list)  # addresses of others
 
@@ -76,6 +78,11 @@ class Screen:
         wide = [f"wider than the window: {one}" for one in await self.page.evaluate(WIDE)]
         grave = [str(one) for one in await self.page.evaluate(GRAVE)]
         return [*self.said, *(f"asks {one}" for one in self.strange), *wide, *grave]
+
+    async def picture(self, name: str) -> None:
+        """Keep what is seen, as `PICTURES` says; CI keeps them for whoever wants to look."""
+        PICTURES.mkdir(exist_ok=True)
+        await self.page.screenshot(path=PICTURES / f"{name}.{self.look}.png", full_page=True)
 
     async def words(self) -> str:
         """What stands on the page."""
@@ -105,7 +112,7 @@ async def screen(
         name, _, value = cookie.partition("=")
         given[name] = value
     await context.add_cookies([{"name": name, "value": value, "url": url} for name, value in given.items()])
-    window = Screen(await context.new_page(), url)
+    window = Screen(await context.new_page(), url, look)
 
     def hear(message: Any) -> None:
         if message.type in {"error", "warning"} and "status of 4" not in message.text:
