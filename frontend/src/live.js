@@ -26,6 +26,8 @@ const begin = () => {
     event.data.split(" ").forEach((noun) => due.add(noun));
     soon();
   });
+  // What changed between the drawing of the page and now was told to nobody.
+  source.addEventListener("open", () => document.querySelectorAll("[data-live]").forEach((part) => htmx.trigger(part, "live")));
   document.addEventListener("visibilitychange", soon);
   addEventListener("pagehide", () => source.close());
 };

@@ -72,8 +72,7 @@ async def people_from_a_file(window: Screen, folder: Path) -> None:
     await page.click("form[data-upload] button.btn-primary")
     await page.wait_for_url("**/imports/imp_*")
     await page.click("button[value=check]")
-    await page.wait_for_selector("button[value=start]:not([disabled])")
-    await page.click("button[value=start]")
+    await page.click("#import form[action$='/start'] button", timeout=PATIENCE_MS)
     await page.wait_for_selector("a[href='/contacts'].btn", timeout=PATIENCE_MS)
 
 

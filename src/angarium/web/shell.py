@@ -24,6 +24,7 @@ from markupsafe import Markup
 from angarium.accounts import session
 from angarium.accounts.edge import JsonAnswer, Operation, Sent
 from angarium.accounts.pages import HtmlAnswer, redirect
+from angarium.accounts.rules import holds_key
 from angarium.core.clock import to_datetime
 from angarium.core.problems import Problem
 from angarium.web import figures, navigation
@@ -62,7 +63,7 @@ class Shell:
             "zone": viewer.zone if viewer else UTC,
             "now": to_datetime(scope["litestar_app"].state.ground.clock.now()),
             "rail": navigation.seen_by(self._places, viewer),
-            "here": scope["path"],
+            "here": "/" if holds_key(scope["path"]) else scope["path"],  # a page repeats it
         }
         taken = facts.keys() & around.keys()
         assert not taken, f"{template}: these are facts of the frame: {taken}"
