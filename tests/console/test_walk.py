@@ -1,5 +1,5 @@
-"""The whole way, in English and from right to left in Persian: a new server, a line, words, a cascade, people from a
-file, a campaign, its report, the story of one message, and an answer from a phone."""
+"""The whole way, in English and in Persian: a new server, its lines, words, a cascade, people from a file, a
+campaign, its report, the story of one message, and an answer from a phone."""
 
 from __future__ import annotations
 
@@ -76,6 +76,14 @@ async def people_from_a_file(window: Screen, folder: Path) -> None:
     await page.wait_for_selector("a[href='/contacts'].btn", timeout=PATIENCE_MS)
 
 
+async def somebody_is_not_on_viber(window: Screen, _folder: Path) -> None:
+    """Played on their phone; the cascade will find out."""
+    page = window.page
+    await window.open(f"/phones/{NUMBER}")
+    await page.click("form:has([name=face][value=viber]) button[value=absent]")
+    await page.wait_for_load_state()
+
+
 async def a_campaign(window: Screen, _folder: Path) -> None:
     """Everybody, with these words, over this cascade, now; and its report when all are told."""
     page = window.page
@@ -126,7 +134,15 @@ async def language(page: Page) -> str:
     return str(await page.get_attribute("html", "lang"))
 
 
-STEPS: tuple[Step, ...] = (words, a_cascade, people_from_a_file, a_campaign, the_story_of_one, an_answer)
+STEPS: tuple[Step, ...] = (
+    words,
+    a_cascade,
+    people_from_a_file,
+    somebody_is_not_on_viber,
+    a_campaign,
+    the_story_of_one,
+    an_answer,
+)
 
 
 @pytest.mark.parametrize("look", [Look(), Look("fa", "dark")], ids=str)
@@ -139,4 +155,5 @@ async def test_from_a_new_server_to_an_answer(fresh: Fresh, tmp_path: Path, look
             await step(window, tmp_path)
             assert await window.faults() == [], step.__name__
     assert await heard(fresh) == [(NUMBER, REPLY)]
-    assert fresh.faces["viber"].ledger.entries
+    (sms,) = fresh.faces["smpp"].ledger.entries
+    assert sms.recipient == NUMBER

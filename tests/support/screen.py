@@ -62,7 +62,7 @@ class Screen:
 
     page: Page
     url: str
-    look: Look = field(default_factory=lambda: Look())
+    look: Look = field(default_factory=Look)
     said: list[str] = field(default_factory=list)  # by the console, errors and warnings
     strange: list[str] = field(default_factory=list)  # addresses of others
 
