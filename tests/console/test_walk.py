@@ -122,11 +122,11 @@ async def an_answer(window: Screen, _folder: Path) -> None:
     """The phone that got it writes back."""
     page = window.page
     await window.open(f"/phones/{NUMBER}")
-    await page.wait_for_selector(".bubble:not(.unseen)", timeout=PATIENCE_MS)
+    await page.wait_for_selector(".rung:not(.unseen)", timeout=PATIENCE_MS)
     await window.picture("phone")
-    await page.fill(".bubble [name=text][maxlength] >> nth=0", REPLY)
+    await page.fill(".rung [name=text][maxlength] >> nth=0", REPLY)
     await page.keyboard.press("Enter")
-    await page.wait_for_selector(".bubble.own")
+    await page.wait_for_selector(".rung.own")
 
 
 async def language(page: Page) -> str:

@@ -63,7 +63,8 @@ class Shell:
             "zone": viewer.zone if viewer else UTC,
             "now": to_datetime(scope["litestar_app"].state.ground.clock.now()),
             "rail": navigation.seen_by(self._places, viewer),
-            "here": "/" if holds_key(scope["path"]) else scope["path"],  # a page repeats it
+            "here": scope["path"],
+            "back": _back(scope),
         }
         taken = facts.keys() & around.keys()
         assert not taken, f"{template}: these are facts of the frame: {taken}"
@@ -135,6 +136,14 @@ def _of_the_page(voice: Voice, language: Language) -> dict[str, Any]:
         return _element(_time(at), figures.ago(language, _time(at), now))
 
     return {"say": say, "when": when, "day": day, "clock": clock, "ago": ago}
+
+
+def _back(scope: Mapping[str, Any]) -> str:
+    """Where a form leads back to: the address of the page, or the front page where that cannot be looked at
+    again or holds a key, which pages do not repeat."""
+    query = scope["query_string"].decode("latin-1")
+    asked = quote(scope["path"]) + (f"?{query}" if query else "")
+    return asked if scope["method"] == "GET" and not holds_key(asked) else "/"
 
 
 def _time(at: datetime | int) -> datetime:
