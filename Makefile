@@ -43,10 +43,10 @@ run: $(RUNTIME)
 bench: $(DEV)
 	@$(BIN)/python -m bench $(ARGS)
 
-# One worker more than there are processors, because some tests wait; four at most, because each starts a
+# Two workers more than there are processors, because some tests wait; four at most, because each starts a
 # PostgreSQL of its own. The order of the work is that of tests/conftest.py.
 test: $(DEV) $(PEERS)
-	@$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: $(DEV)
 	@$(MAKE) --jobs --keep-going --output-sync style types layers house

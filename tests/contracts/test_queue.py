@@ -44,7 +44,9 @@ async def campaign(tx: Transaction) -> None:
     await tx.execute(Statement(text(f"INSERT INTO attempt ({', '.join(names)}) {rows}")))
     await tx.execute(Statement(text("ANALYZE")))
     await tx.execute(
-        Statement(text("INSERT INTO workspace VALUES (1, 'shop', 'EUR', 0), (2, 'bank', 'EUR', 0)"))
+        Statement(
+            text("INSERT INTO workspace VALUES (1, 'shop', 'EUR', 0, 'UTC'), (2, 'bank', 'EUR', 0, 'UTC')")
+        )
     )
 
 

@@ -314,7 +314,7 @@ async def test_who_leaves_is_out(inside: Browser) -> None:
         (b"key=a", "", 415),
         (b"key=\xff", "application/x-www-form-urlencoded", 400),
         (b"key=%00", "application/x-www-form-urlencoded", 400),
-        (b"&".join(b"a%d=1" % n for n in range(1_100)), "application/x-www-form-urlencoded", 400),
+        (b"&".join(b"a%d=1" % n for n in range(5_100)), "application/x-www-form-urlencoded", 400),
         (b"key=" + b"a" * 1_000_000, "application/x-www-form-urlencoded", 413),
     ],
 )

@@ -100,7 +100,7 @@ async def test_words_that_do_not_open(database: Database, monkeypatch: pytest.Mo
 
 
 async def test_a_text_that_breaks_the_encoder(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    tries = plant(monkeypatch, smpp, "_message", lambda _settings, one, _number: one.content.text == POISON)
+    tries = plant(monkeypatch, smpp.Composer, "compose", lambda _, one, _number: one.content.text == POISON)
     async with a_smsc(Smsc(Stage())) as smsc, running(database) as shop:
         poison = await all_sent(shop, smsc)
         await ended(shop, poison, "failed", "fault", True)
@@ -112,7 +112,7 @@ async def test_rules_that_break_at_the_claim(database: Database, monkeypatch: py
         await shop.sms_line(smsc, window=10)
         [poison] = await shop.batch(1, text=POISON, deadline_s=777)
         expires_at = (await shop.message(poison)).expires_at
-        tries = plant(monkeypatch, send, "judge", lambda facts, _now: facts.expires_at == expires_at)
+        tries = plant(monkeypatch, send.Judge, "judge", lambda _, facts: facts.expires_at == expires_at)
         await shop.batch(NEIGHBOURS)
         await shop.engine.start()
         await until(lambda: len(smsc.ledger.entries) == NEIGHBOURS)

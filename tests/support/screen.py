@@ -6,6 +6,7 @@ examines a page as it stands: axe-core (WCAG 2.2 A and AA among its rules) and w
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,6 +45,10 @@ WIDE = """() => {
 }"""
 
 
+ID = re.compile(r"[a-z]{2,4}_[0-9a-z]{13}")  # as addresses have them (`core/ids.py`)
+GOOD: set[tuple[str, str]] = set()  # looks and kinds of pages in which axe-core found nothing
+
+
 @dataclass
 class Look:
     """How pages are looked at."""
@@ -74,10 +79,21 @@ class Screen:
 
     async def faults(self) -> list[str]:
         """What is wrong with the page as it stands; nothing when it is good."""
-        await self.page.evaluate(AXE.read_text())
         wide = [f"wider than the window: {one}" for one in await self.page.evaluate(WIDE)]
-        grave = [str(one) for one in await self.page.evaluate(GRAVE)]
+        grave = await self._grave()
         return [*self.said, *(f"asks {one}" for one in self.strange), *wide, *grave]
+
+    async def _grave(self) -> list[str]:
+        """What axe-core finds; of a page that was good in this look, nothing more in the same process: it takes a
+        second of CPU each time."""
+        kind = (str(self.look), ID.sub("id", self.page.url.partition("?")[0].removeprefix(self.url)))
+        if kind in GOOD:
+            return []
+        await self.page.evaluate(AXE.read_text())
+        found = [str(one) for one in await self.page.evaluate(GRAVE)]
+        if not found:
+            GOOD.add(kind)
+        return found
 
     async def picture(self, name: str) -> None:
         """Keep what is seen, as `PICTURES` says; CI keeps them for whoever wants to look."""

@@ -26,6 +26,7 @@ class SetupQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
+FIELDS = {"token": "proof"}  # a form has a token of its own
 QUERY = Shape(SetupQuery, secret=("token",))
 
 
@@ -43,7 +44,7 @@ async def begin(request: Call) -> Sent:
     """In, as the owner; or the form again, with what is wrong."""
     form, ground = form_of(request), ground_of(request)
     names = FirstInput.__struct_fields__
-    said = {name: form.get("proof" if name == "token" else name, "")[:500] for name in names}
+    said = {name: form.get(FIELDS.get(name, name), "")[:500] for name in names}
     given = FirstInput(**said)
     try:
         entered = await setup.begin(ground, reception_of(request), given, visit_of(request))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -50,7 +51,16 @@ async def choose(request: Call) -> Sent:
         given.append(_cookie(request, LANGUAGE, form["language"]))
     if form.get("theme") in THEMES:
         given.append(_cookie(request, THEME, form["theme"]))
-    return redirect(session.local_path(form.get("next", "/")), *given)
+    return redirect(session.local_path(form.get("next") or _came_from(request)), *given)
+
+
+def _came_from(request: Call) -> str:
+    """The page on which it was chosen, by the referrer, which our pages send to one another in full."""
+    headers = dict(request.scope["headers"])
+    found = urlsplit(headers.get(b"referer", b"").decode("latin-1"))
+    if found.netloc.encode("latin-1") != headers.get(b"host", b""):
+        return "/"
+    return found.path + (f"?{found.query}" if found.query else "")
 
 
 def _cookie(request: Call, name: str, value: str) -> tuple[bytes, bytes]:

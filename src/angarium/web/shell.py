@@ -24,7 +24,6 @@ from markupsafe import Markup
 from angarium.accounts import session
 from angarium.accounts.edge import JsonAnswer, Operation, Sent
 from angarium.accounts.pages import HtmlAnswer, redirect
-from angarium.accounts.rules import holds_key
 from angarium.core.clock import to_datetime
 from angarium.core.problems import Problem
 from angarium.web import figures, navigation
@@ -64,7 +63,7 @@ class Shell:
             "now": to_datetime(scope["litestar_app"].state.ground.clock.now()),
             "rail": navigation.seen_by(self._places, viewer),
             "here": scope["path"],
-            "back": _back(scope),
+            "back": "" if scope["method"] == "GET" else "/",  # nobody can look at it again
         }
         taken = facts.keys() & around.keys()
         assert not taken, f"{template}: these are facts of the frame: {taken}"
@@ -136,14 +135,6 @@ def _of_the_page(voice: Voice, language: Language) -> dict[str, Any]:
         return _element(_time(at), figures.ago(language, _time(at), now))
 
     return {"say": say, "when": when, "day": day, "clock": clock, "ago": ago}
-
-
-def _back(scope: Mapping[str, Any]) -> str:
-    """Where a form leads back to: the address of the page, or the front page where that cannot be looked at
-    again or holds a key, which pages do not repeat."""
-    query = scope["query_string"].decode("latin-1")
-    asked = quote(scope["path"]) + (f"?{query}" if query else "")
-    return asked if scope["method"] == "GET" and not holds_key(asked) else "/"
 
 
 def _time(at: datetime | int) -> datetime:
