@@ -84,8 +84,8 @@ class Screen:
         return [*self.said, *(f"asks {one}" for one in self.strange), *wide, *grave]
 
     async def _grave(self) -> list[str]:
-        """What axe-core finds; of a page that was good in this look, nothing more in the same process: it takes a
-        second of CPU each time."""
+        """What axe-core finds. A page that was good in this look is not examined again by this process: that
+        takes a second of CPU each time."""
         kind = (str(self.look), ID.sub("id", self.page.url.partition("?")[0].removeprefix(self.url)))
         if kind in GOOD:
             return []
