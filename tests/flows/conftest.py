@@ -1,4 +1,4 @@
-"""Both databases, for every flow; on PostgreSQL a third of them, where nobody asks for all.
+"""Both databases, for every flow; on PostgreSQL a fifth of them, where nobody asks for all.
 
 What a flow does is the same on both, and the contracts prove that the databases are. So of the flows that
 say nothing of things that happen at once, those run on PostgreSQL too that a checksum of their name picks:
@@ -20,7 +20,7 @@ __all__ = ["browser", "database", "database_url", "inside", "postgres_server"]
 
 
 AT_ONCE = re.compile(r"at_once|side_by_side|moment|parallel|together|race|twice|both|two_|many|fence|own")
-ONE_IN = 3
+ONE_IN = 5
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

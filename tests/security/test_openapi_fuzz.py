@@ -30,7 +30,7 @@ CHECKS = (
     "use_after_free",
     "ensure_resource_availability",
 )
-EXAMPLES = 3  # requests of the fuzzing phase for each operation
+EXAMPLES = 2  # requests of the fuzzing phase for each operation
 PATIENCE_S = 280.0
 
 # What a text may hold differs between the two: each gets one half of the requests, hundreds of them.
