@@ -133,7 +133,7 @@ _page = Statement(
             _here,
             suppression.c.id > bindparam("after"),
             *map(_matches, ("reason", "kind", "source")),
-            or_(bindparam("line_id") < 0, suppression.c.line_id == bindparam("line_id")),
+            or_(bindparam("line_id", type_=Id) < 0, suppression.c.line_id == bindparam("line_id", type_=Id)),
         )
     )
     .order_by(suppression.c.id)
