@@ -115,6 +115,11 @@ def callbacks_left_behind(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconcile, "LEFT_BEHIND_S", 1e6)
 
 
+def claims_at_one_instant(patch: pytest.MonkeyPatch) -> None:
+    """Two claims may say the same instant: what is looked for of one is found of the other."""
+    patch.setattr(Sender, "_instant", lambda self: self._world.ground.clock.now())
+
+
 PLANTS = {
     "bytes before a durable intent": Plant(Rule.INTENT, without_intent, 0),
     "recorded after it was acknowledged": Plant(Rule.HEARD, acknowledged_before_the_commit, 20),
@@ -123,6 +128,7 @@ PLANTS = {
     "a message waits without a time": Plant(Rule.TIMED, without_time, 0),
     "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 33),
     "callbacks are left behind": Plant(Rule.HEARD, callbacks_left_behind, 39),
+    "two claims at one instant": Plant(Rule.INTENT, claims_at_one_instant, 162),
 }
 
 

@@ -30,6 +30,7 @@ NAMED = {
     "a callback that a fallen server had journalled waited for the next start": 248,
     "an answer after the doubt wiped out what was known of a part": 817,
     "a step was left for not starting while its key was in doubt": 23,
+    "a claim in doubt was looked for at the instant of one that was not": 162,
     "attempts were read in the order of ids, which cross between two servers": 544,
 }
 

@@ -52,13 +52,14 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """How many attempts a line may be handed, of lanes other than the first, and retries; and how many are
-    looked at for them."""
+    """How many attempts a line may be handed, of lanes other than the first, and retries; how many are looked
+    at for them; and when they are submitted, where it is not now."""
 
     limit: int
     others: int
     retries: int
     looks: int
+    at: int | None = None
 
 
 class Claimed(msgspec.Struct):
@@ -82,16 +83,18 @@ async def claim(
     limit: int,
     others: int | None = None,
     retries: int = retry.WITHOUT_LIMIT,
+    at: int | None = None,
 ) -> list[Attempt]:
     """Up to `limit` due attempts of a line, shared out by `lanes.share`, the most urgent first.
 
     Lanes other than the first get at most `others`; no more than `retries` have been submitted before. The
-    intent to submit them is durable now. Fenced when another server has taken the line over.
+    intent to submit them is durable now, and tells the instant `at`, or now. Fenced when another server has
+    taken the line over.
 
     Where the rules stopped all that stood first, it looks further: often a whole queue waits for its hours,
     and what may go stands behind it.
     """
-    wanted = Wanted(limit, limit if others is None else min(others, limit), retries, limit)
+    wanted = Wanted(limit, limit if others is None else min(others, limit), retries, limit, at)
     claimed = await _some(world, line, epoch, wanted)
     if claimed.settled and not claimed.attempts:
         further = msgspec.structs.replace(wanted, looks=max(LOOKS, limit))
@@ -142,7 +145,7 @@ async def _claim(
     shared = share(turns, waiting, wanted.looks, others)
     claimed, retries = Claimed(shared.turns), wanted.retries
     for workspace_id, quotas in shared.quotas.items():
-        found = await queue.claim(tx, workspace_id, line.id, epoch, now, quotas)
+        found = await queue.claim(tx, workspace_id, line.id, epoch, now, quotas, wanted.at or now)
         found = await halts.keep_back(tx, workspace_id, found)
         found = await _put_off(tx, found, retries, now)
         retries -= sum(attempt.tries > 1 for attempt in found)

@@ -66,6 +66,7 @@ class Sender:
         self._was_up = False
         self._away = False  # it was connected, and is not
         self._kept = kept(line.window_max, line.classes)
+        self._claimed_at = 0  # the instant of the last claim; no two have the same
         self._unsure_since: int | None = None  # a claim failed then, and may have been committed
         self._full = False  # there was no place at all when it looked last
         self._connection: Connection | None = None
@@ -168,18 +169,26 @@ class Sender:
         return POLL_S
 
     async def _claim(self, lease: Lease, grant: Grant, others: int) -> list[Attempt]:
-        limit, retries, now = grant.number, grant.retries, self._world.ground.clock.now()
+        limit, retries, at = grant.number, grant.retries, self._instant()
         try:
             if self._unsure_since is not None:
                 claimed = await send.claimed_since(self._world, self.line, lease.epoch, self._unsure_since)
                 self._unsure_since = None
                 return claimed
-            return await send.claim(self._world, self.line, lease.epoch, limit, others, retries)
+            return await send.claim(self._world, self.line, lease.epoch, limit, others, retries, at)
         except Problem as problem:
-            self._unsure_since = self._unsure_since or now
+            self._unsure_since = self._unsure_since or at
             log.warning("cannot claim", line=self.line.name, problem=problem.detail)
             await self._world.ground.clock.sleep(AGAIN_S)
             return []
+
+    def _instant(self) -> int:
+        """The instant of a claim: after any other of this sender, though the clock stands or is set back.
+
+        So what one claim left in doubt is never mistaken for what another took, and handed over.
+        """
+        self._claimed_at = max(self._world.ground.clock.now(), self._claimed_at + 1)
+        return self._claimed_at
 
     def _hand_over(self, connection: Connection, claimed: list[Attempt]) -> None:
         """Hand over what may still go: the commit of the claim can have taken long."""

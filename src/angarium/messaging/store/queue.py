@@ -104,7 +104,7 @@ _claim = Statement(
     .values(
         state="submitting",
         epoch=bindparam("new_epoch"),
-        submitted_at=bindparam("now"),
+        submitted_at=bindparam("at"),
         tries=attempt.c.tries + 1,
     )
     .returning(*attempt.columns)
@@ -148,11 +148,13 @@ async def claim(
     epoch: int,
     now: int,
     quotas: Mapping[MessageClass, int],
+    at: int,
 ) -> list[Attempt]:
-    """Take due attempts of a workspace on a line, so many of each lane, and write the intent to submit."""
+    """Take due attempts of a workspace on a line, so many of each lane; write the intent to submit, and when:
+    `at`."""
     limits = {lane.value: quotas.get(lane, 0) for lane in LANES}
     rows = await tx.rows(
-        _claim, workspace_id=workspace_id, line_id=line_id, new_epoch=epoch, now=now, **limits
+        _claim, workspace_id=workspace_id, line_id=line_id, new_epoch=epoch, now=now, at=at, **limits
     )
     return [read(row) for row in rows]
 
