@@ -27,37 +27,40 @@ log = structlog.get_logger()
 
 COLLECT_AFTER = (10_000, 20, 100)  # new objects, then young and middle collections, before the next
 STOP_WITHIN_S = 30.0  # for what is under way when the process is asked to stop
+Asked = asyncio.Future[None]  # done on SIGTERM or SIGINT
 AFTER_BROKEN = "Look at the disk, then start again. If it is damaged: docs/howto/back-up-and-restore.md"
 
 
 async def serve(settings: Settings) -> None:
-    """Run everything in this process until SIGTERM or SIGINT; then let what is under way finish."""
-    alone = settings.database.startswith("sqlite:")
+    """Run everything in this process until SIGTERM or SIGINT; then let what is under way finish.
+
+    Both are heard from the first moment: who asks while the server starts gets the same orderly end.
+    """
+    asked, alone = _signalled(), settings.database.startswith("sqlite:")
     with opening.held(settings.key_file, alone=alone):
         if alone:
             await begin_on(settings, look=True)
-            await _serve(settings)
+            await _serve(settings, asked)
         else:
-            await _serve_in_turn(settings)
+            await _serve_in_turn(settings, asked)
 
 
-async def _serve_in_turn(settings: Settings) -> None:
+async def _serve_in_turn(settings: Settings, asked: Asked) -> None:
     """Run where others may: one at a time is on duty. Problem when another took it over from this one."""
     duty = Duty(settings.database, SystemClock())
     try:
-        if await duty.take() or await _stood_by(settings, duty):
+        if await duty.take() or await _stood_by(settings, asked, duty):
             await begin_on(settings, look=True)
-            await _serve(settings, duty)
+            await _serve(settings, asked, duty)
     finally:
         await duty.leave()
 
 
-async def _stood_by(settings: Settings, duty: Duty) -> bool:
+async def _stood_by(settings: Settings, asked: Asked, duty: Duty) -> bool:
     """Wait for the duty; False when asked to stop meanwhile."""
     server, clock = Server(StandingBy(), settings.host, settings.port), SystemClock()
     await server.start()
     log.info("standing by", url=f"http://{settings.host}:{server.port}", why=WHY)
-    asked = _signalled()
     try:
         while not asked.done():
             await clock.sleep(LOOK_S)
@@ -72,7 +75,7 @@ async def _stood_by(settings: Settings, duty: Duty) -> bool:
         await server.stop()
 
 
-async def _serve(settings: Settings, duty: Duty | None = None) -> None:
+async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> None:
     house = assemble(settings)
     await house.open()
     server = Server(application(house), settings.host, settings.port, settings.trusted_proxies)
@@ -88,7 +91,7 @@ async def _serve(settings: Settings, duty: Duty | None = None) -> None:
         _collect_seldom()
         await _tell_how_to_begin(house, server.port)
         log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
-        broken = await _asked_to_stop(house.ground.db, duty)
+        broken = await _asked_to_stop(house.ground.db, asked, duty)
         if broken is not None:
             log.critical("the server ends at once", why=f"{broken}: {ADVICE[broken]}", remedy=AFTER_BROKEN)
             await server.stop()
@@ -144,9 +147,9 @@ def _collect_seldom() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def _asked_to_stop(db: Database, duty: Duty | None) -> Trouble | None:
-    """Return on SIGTERM or SIGINT, or why the process must end at once; Problem when another took over."""
-    asked, broken = _signalled(), asyncio.ensure_future(db.broken())
+async def _asked_to_stop(db: Database, asked: Asked, duty: Duty | None) -> Trouble | None:
+    """Return when asked to stop, or why the process must end at once; Problem when another took over."""
+    broken = asyncio.ensure_future(db.broken())
     lost = asyncio.ensure_future(duty.lost() if duty else db.broken())
     await asyncio.wait((asked, broken, lost), return_when=asyncio.FIRST_COMPLETED)
     try:
@@ -161,9 +164,8 @@ async def _asked_to_stop(db: Database, duty: Duty | None) -> Trouble | None:
         lost.cancel()
 
 
-def _signalled() -> asyncio.Future[None]:
-    """Done on SIGTERM or SIGINT."""
-    asked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+def _signalled() -> Asked:
+    asked: Asked = asyncio.get_running_loop().create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _once, asked)
     return asked

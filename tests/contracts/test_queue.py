@@ -30,6 +30,7 @@ ASKED = {
     "now": 30_000,
     "limit": 500,
     "new_epoch": 1,
+    "at": 30_000,
 }
 ASKED |= {"otp": 0, "transactional": 0, "service": 0, "promotional": 500}
 STATEMENTS = {"waiting": queue._waiting, "claim": queue._claim, "next_due": queue._next_due}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import apsw
+import pytest
 
 from angarium.simulators.behaviour import Faults, Script
 from angarium.simulators.stage import Stage
@@ -118,3 +120,16 @@ async def test_a_second_signal_changes_nothing(tmp_path: Path) -> None:
         await asyncio.sleep(0.01)
         shop.server.terminate()
         assert await stopping == 0
+
+
+@pytest.mark.parametrize("moment", [Shop.has_begun, Shop.is_ready])
+async def test_a_stop_while_it_starts_is_as_orderly(
+    tmp_path: Path, moment: Callable[[Shop], Awaitable[bool]]
+) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    async with Shop(folder) as served:
+        await served.start(ready=False)
+        await served.until(lambda: moment(served))
+        assert await served.stop() == 0
+        await served.start()  # and nothing stands in the way of the next

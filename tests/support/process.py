@@ -27,6 +27,7 @@ from angarium.config import Settings
 from angarium.lines import flows as lines
 from angarium.lines.rules import LineInput
 from angarium.simulators.behaviour import Script
+from angarium.storage.opening import mark_file
 from support.databases import bring_up
 from support.nursery import PATIENCE_S, Born, Nursery, typed
 from support.server import Client, Heard
@@ -210,6 +211,10 @@ class Shop:
     async def readiness(self) -> Heard:
         """GET /health/ready."""
         return await self.client.ask("GET", "/health/ready")
+
+    async def has_begun(self) -> bool:
+        """Whether it has looked at its database, for the first time."""
+        return mark_file(self.settings.key_file).exists()
 
     async def is_ready(self) -> bool:
         """Whether it answers, and is; AssertionError when the server has ended."""
