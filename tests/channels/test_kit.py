@@ -354,6 +354,21 @@ def test_an_unreadable_piece_is_bounded() -> None:
     assert "\x00" not in piece.body
 
 
+@pytest.mark.parametrize(
+    ("text", "smart", "measure"),
+    [
+        ("x" * 160, False, Measure(1, 160, "gsm7", 0)),
+        ("x" * 161, False, Measure(2, 161, "gsm7", 145)),
+        ("“" + "x" * 70, False, Measure(2, 71, "ucs2", 63)),
+        ("“" + "x" * 70, True, Measure(1, 71, "gsm7", 89)),
+        ("x" * 153 * 256, False, Measure(256, 153 * 256, "gsm7", 0)),
+    ],
+    ids=["one", "two", "typographic", "made plain", "beyond any"],
+)
+def test_a_text_is_measured_as_sms(text: str, smart: bool, measure: Measure) -> None:
+    assert kit.short_messages(text, smart=smart) == measure
+
+
 # ── the folder ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -374,3 +389,12 @@ async def test_a_provider_is_asked_once_and_by_name() -> None:
         outcome = await kit.exchange(given, url, {"a": 1}, {"X-Key": "k"}, lambda _: Accepted(("1",)))
     assert outcome == Accepted(("1",))
     assert [(each.document, each.headers["user-agent"]) for each in asked] == [({"a": 1}, "Angarium")]
+
+
+async def test_a_form_is_posted_as_one() -> None:
+    async with provider(200, {"ok": True}, {}) as (url, asked), tools("127.0.0.1") as given:
+        form = {"To": "+44 7700", "Body": "سلام & bye"}
+        await kit.exchange(given, url, None, {}, lambda _: Accepted(("1",)), form=form)
+    assert [(each.document, each.headers["content-type"]) for each in asked] == [
+        (form, "application/x-www-form-urlencoded")
+    ]

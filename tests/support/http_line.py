@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
@@ -64,7 +65,7 @@ class SendCase:
     outcome: Outcome
     submission: Submission = field(default_factory=submission)
     settings: dict[str, Any] = field(default_factory=dict)
-    request: dict[str, Any] | None = None  # the whole JSON, where it matters
+    request: dict[str, Any] | None = None  # the whole JSON or form, where it matters
     status: int = 200
     answer: Any = None  # JSON, or bytes as they are
     headers: dict[str, str] = field(default_factory=dict)
@@ -94,6 +95,13 @@ class Asked:
     document: Any
 
 
+def form_of(sent: bytes) -> dict[str, str]:
+    """A form as it was sent; no field may come twice."""
+    fields = parse_qsl(sent.decode(), keep_blank_values=True, strict_parsing=True)
+    assert len(dict(fields)) == len(fields), fields
+    return dict(fields)
+
+
 @asynccontextmanager
 async def provider(
     status: int, answer: Any, headers: dict[str, str]
@@ -104,7 +112,9 @@ async def provider(
     async def answering(request: web.Request) -> web.Response:
         names = {name.lower(): value for name, value in request.headers.items()}
         sent = await request.read()
-        asked.append(Asked(request.path_qs, names, msgspec.json.decode(sent) if sent else None))
+        is_form = request.content_type == "application/x-www-form-urlencoded"
+        read = form_of(sent) if is_form else msgspec.json.decode(sent) if sent else None
+        asked.append(Asked(request.path_qs, names, read))
         body = encoded(answer)
         return web.Response(status=status, body=body, headers=headers, content_type="application/json")
 

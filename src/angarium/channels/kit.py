@@ -11,6 +11,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from math import ceil
 from traceback import format_exception
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
@@ -35,6 +36,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem, Problem, invalid, shown
 from angarium.core.values import Content, Measure, Price, Reason
+from angarium.protocols import gsm, smpp_text
 from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
 
 log = structlog.get_logger()
@@ -234,11 +236,16 @@ async def exchange(
     document: object,
     headers: Mapping[str, str],
     judge: Callable[[Answer], Outcome | None],
+    *,
+    form: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """POST a JSON document; the outcome is what `judge` reads in the answer, else what the status says."""
+    """POST a JSON document, or a form where the document is None.
+
+    The outcome is what `judge` reads in the answer, else what the status says.
+    """
     http: Http = tools.http
     try:
-        answer = await http.request("POST", url, json=document, headers=headers)
+        answer = await http.request("POST", url, json=document, form=form, headers=headers)
     except NotSent as failure:
         reason = Reason.CONFIG if failure.forbidden else Reason.TEMPORARY
         return Refused(reason, code="not_sent", detail=str(failure))
@@ -345,6 +352,18 @@ def characters(content: Content, most: int) -> Measure:
     return Measure(
         parts=1, units=len(content.text), encoding="characters", units_left=most - len(content.text)
     )
+
+
+def short_messages(
+    text: str, *, smart: bool = False, alphabet: smpp_text.Alphabet = "gsm7", reference_bits: int = 8
+) -> Measure:
+    """The measure of a text that goes out as SMS; of one too long for any, what it would come to."""
+    try:
+        cut = smpp_text.cut(text, alphabet, reference_bits, smart)
+    except gsm.TooLong as error:
+        room = gsm.PER_PART[reference_bits][error.encoding]
+        return Measure(ceil(error.units / room), error.units, error.encoding, 0)
+    return Measure(len(cut.parts), cut.units, cut.encoding, cut.units_left)
 
 
 # ── writing and reading ──────────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,6 @@ from __future__ import annotations
 import ssl
 from functools import partial
 from hashlib import blake2b
-from math import ceil
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -369,13 +368,13 @@ def _message(settings: Settings, ttl_s: int | None, template: str) -> Message:
 
 
 def measure(settings: Settings, content: Content) -> Measure:
-    """Parts and units as this line sends the text; of one too long for any, what it would come to."""
-    try:
-        cut = _cut(settings, content)
-    except gsm.TooLong as error:
-        room = gsm.PER_PART[settings.reference_bits][error.encoding]
-        return Measure(ceil(error.units / room), error.units, error.encoding, 0)
-    return Measure(len(cut.parts), cut.units, cut.encoding, cut.units_left)
+    """Parts and units as this line sends the text."""
+    return kit.short_messages(
+        content.text,
+        smart=settings.smart,
+        alphabet=settings.alphabet,
+        reference_bits=settings.reference_bits,
+    )
 
 
 def lint(settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
