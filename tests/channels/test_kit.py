@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
@@ -21,6 +22,7 @@ from angarium.core.ports import (
     Capabilities,
     Channel,
     Outcome,
+    Raw,
     Refused,
     Send,
     Submission,
@@ -31,6 +33,7 @@ from angarium.core.problems import Problem
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason
 from angarium.protocols.http import Answer
 from support.http_line import Heard, provider, submission, tools
+from support.still import SeededChance, StillClock
 
 NOW = 1_794_000_000 * MICROS  # 2026-11-06 21:20:00 UTC
 
@@ -398,3 +401,76 @@ async def test_a_form_is_posted_as_one() -> None:
     assert [(each.document, each.headers["content-type"]) for each in asked] == [
         (form, "application/x-www-form-urlencoded")
     ]
+
+
+# ── listening ────────────────────────────────────────────────────────────────────────────────────────
+
+Hear = Callable[[Raw], Awaitable[None]]
+
+
+class Listener(Heard):
+    """Ears that keep what arrived."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.raws: list[Raw] = []
+
+    async def arrived(self, raw: Raw) -> None:
+        self.raws.append(raw)
+        self._news.set()
+
+
+def listening(listen: Any, ears: Listener) -> tuple[kit.SendingConnection, StillClock]:
+    """A line whose channel listens so, on a clock that stands."""
+    clock = StillClock()
+    made = kit.connect(
+        replace(channel(refuse), listen=listen), Tools(clock, SeededChance(1), None), None, 10, ears
+    )
+    assert isinstance(made, kit.SendingConnection)
+    return made, clock
+
+
+async def turns() -> None:
+    """Let what can go on do so, on a clock that stands."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_a_line_listens_again_after_a_failure_until_it_is_closed() -> None:
+    rounds: list[str] = []
+
+    async def listen(_tools: Tools, _settings: Any, hear: Hear) -> None:
+        rounds.append("begun")
+        if len(rounds) == 1:
+            raise ConnectionError("401 from the provider")
+        try:
+            await hear(Raw(b"{}"))
+            await asyncio.Event().wait()
+        finally:
+            rounds.append("ended")
+
+    ears = Listener()
+    live, clock = listening(listen, ears)
+    with capture_logs():
+        await live.open()
+        await turns()  # it fails, and waits
+    assert live.state() == "ready: 0 of 10 under way; cannot listen: 401 from the provider"
+    clock.advance(4)
+    await ears.until(lambda: ears.raws)
+    assert live.state() == "ready: 0 of 10 under way"
+    await live.close(1.0)
+    assert rounds == ["begun", "begun", "ended"]
+
+
+async def test_a_line_whose_provider_posts_does_not_ask() -> None:
+    rounds: list[str] = []
+
+    async def listen(_tools: Tools, _settings: Any, _hear: Hear) -> None:
+        rounds.append("begun")
+
+    live, clock = listening(listen, Listener())
+    await live.open()
+    assert live._listening is not None
+    await live._listening
+    assert (rounds, clock._sleepers) == (["begun"], [])
+    await live.close(1.0)

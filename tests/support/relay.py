@@ -22,7 +22,19 @@ from angarium.content.flows import Deed, TemplateInput
 from angarium.content.rules import Variant
 from angarium.core import ids
 from angarium.core.ids import IdMint
-from angarium.core.ports import Accepted, Inbound, Outcome, Raw, Receipt, Refused, Tools, Unknown
+from angarium.core.ports import (
+    Accepted,
+    Allowance,
+    Event,
+    Inbound,
+    Outcome,
+    Raw,
+    Receipt,
+    Refused,
+    Tools,
+    Unknown,
+    Watermark,
+)
 from angarium.core.problems import Problem
 from angarium.core.values import Content, MessageClass, Reason, ReceiptStatus
 from angarium.fabric.local import LocalFabric
@@ -246,7 +258,16 @@ class Relay:
         said = Inbound(f"in{self._refs}", sender, "Shop", text, **given)
         await self._heard(line, said)
 
-    async def _heard(self, line: str, event: Receipt | Inbound) -> list[Case]:
+    async def watermark(self, line: str, status: ReceiptStatus, until: int, **given: Any) -> list[Case]:
+        """The provider says that all that went to a person until then has come to a status."""
+        return await self._heard(line, Watermark(status, given.get("address", "+380501234567"), until))
+
+    async def switch(self, line: str, allowed: bool, **given: Any) -> list[Case]:
+        """A person allows a line to write, or forbids it."""
+        self._refs += 1
+        return await self._heard(line, Allowance("+380501234567", allowed, f"sw{self._refs}", **given))
+
+    async def _heard(self, line: str, event: Event) -> list[Case]:
         entry = receive.entry(self.world, self.lines[line], Raw(b""))
         await receive.journal(self.world, [entry])
         read = Read(entry, self.lines[line], [event])

@@ -128,6 +128,10 @@ class Running(Relay):
         [found] = await self.ground.db.read(message_store.by_ids, self.workspace_id, [message_id])
         return found
 
+    async def is_in(self, message_id: int, state: str) -> bool:
+        """Whether a message has come to a state."""
+        return (await self.message(message_id)).state.value == state
+
     async def unread(self) -> list[tuple[int, str]]:
         """Callbacks that could not be worked through: (id, why)."""
         return await self.ground.db.read(_unread, self.workspace_id)

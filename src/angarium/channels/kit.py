@@ -25,7 +25,9 @@ from angarium.core.ports import (
     Channel,
     Connection,
     Ears,
+    Listen,
     Outcome,
+    Raw,
     Refused,
     Submission,
     Tools,
@@ -44,6 +46,7 @@ T = TypeVar("T")
 
 RETRY_AFTER_MAX_S = 86_400.0  # a provider that asks for more than a day is asked again tomorrow
 AMOUNT_MAX = 10**12  # of any currency
+LISTEN_AGAIN_S, LISTEN_AGAIN_MAX_S = 1.0, 60.0  # between two attempts to listen, before chance
 UNREADABLE_MAX = 4_000  # characters kept beside the journalled bytes, for the eye
 
 
@@ -67,11 +70,15 @@ class SendingConnection:
         self._window = window
         self._ears = ears
         self._under_way: set[asyncio.Task[Outcome]] = set()
+        self._listening: asyncio.Task[None] | None = None
+        self._deaf = ""  # why nothing can be heard just now
         self._open = False
 
     async def open(self) -> None:
         """Ready at once: each request connects by itself."""
         self._open = True
+        if self._channel.listen is not None:
+            self._listening = asyncio.create_task(self._listen(self._channel.listen))
         self._ears.room()
 
     def up(self) -> bool:
@@ -92,6 +99,9 @@ class SendingConnection:
     async def close(self, grace_s: float) -> None:
         """Wait for answers up to `grace_s`, then give up on the rest: they end as Unknown."""
         self._open = False
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
         if not self._under_way:
             return
         _, late = await asyncio.wait(self._under_way, timeout=grace_s)
@@ -101,7 +111,31 @@ class SendingConnection:
 
     def state(self) -> str:
         """For the console."""
-        return f"ready: {len(self._under_way)} of {self._window} under way" if self._open else "closed"
+        if not self._open:
+            return "closed"
+        deaf = f"; cannot listen: {self._deaf}" if self._deaf else ""
+        return f"ready: {len(self._under_way)} of {self._window} under way{deaf}"
+
+    async def _listen(self, listen: Listen) -> None:
+        """Listen for as long as the line is open; after a failure again, with growing pauses."""
+        pause_s = LISTEN_AGAIN_S
+        while True:
+            began = self._tools.clock.now()
+            try:
+                await listen(self._tools, self._settings, self._hear)
+                return  # the provider posts: there is nothing to ask for
+            except Exception as error:
+                self._deaf = str(error) or type(error).__name__
+                log.warning("cannot listen", channel=self._channel.kind, why=self._deaf)
+            lasted_s = (self._tools.clock.now() - began) / MICROS
+            pause_s = (
+                LISTEN_AGAIN_S if lasted_s > LISTEN_AGAIN_MAX_S else min(2 * pause_s, LISTEN_AGAIN_MAX_S)
+            )
+            await self._tools.clock.sleep(pause_s * (1 + self._tools.chance.roll()))
+
+    async def _hear(self, raw: Raw) -> None:
+        self._deaf = ""
+        await self._ears.arrived(raw)
 
     def _ended(self, attempt_id: int, task: asyncio.Task[Outcome]) -> None:
         self._under_way.discard(task)

@@ -21,6 +21,9 @@ from angarium.core.values import MessageClass
 ALL = "all"
 CLASSES = tuple(one.value for one in MessageClass)
 PURPOSES = (*CLASSES, ALL)
+# How what was said is known, where the person said it by themselves.
+STOP_WORD, START_WORD, LINK, SWITCH = "stop_word", "start_word", "unsubscribe_link", "channel_switch"
+LEAVING = (STOP_WORD, LINK, SWITCH)
 # Classes that an opt-out of everything does not stop.
 ASKED_FOR = frozenset({MessageClass.OTP, MessageClass.TRANSACTIONAL})
 WRITTEN = re.compile(rf"({'|'.join(PURPOSES)})(?:@([a-z][a-z0-9_]{{0,39}}))?")

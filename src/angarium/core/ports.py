@@ -10,6 +10,7 @@ came; it is never blindly retried.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -48,6 +49,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
         ""  # what the operator calls the registered template that the text fits, on a patterned line
     )
     callback_url: str = ""  # where receipts of this line are to be posted; empty when there is no public one
+    heard_at: int | None = None  # when this person last wrote to this line, of channels with a `window_s`
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):
@@ -110,9 +112,29 @@ class Inbound(msgspec.Struct, frozen=True):
     at: int | None = None
     context_ref: str = ""  # the message of ours it answers
     media_url: str = ""
+    payload: str = ""  # what a button that was pressed carries: `text` is then its label
+    name: str = ""  # what the channel calls this person
     part_ref: int = 0
     part_number: int = 1
     part_total: int = 1
+
+
+class Watermark(msgspec.Struct, frozen=True, gc=False):
+    """All that went to a person on this line until a time has become of this status: Messenger's way."""
+
+    status: ReceiptStatus  # DELIVERED or READ
+    address: str
+    until: int  # microseconds
+
+
+class Allowance(msgspec.Struct, frozen=True, gc=False):
+    """A person lets this line write, or forbids it, by a switch of the channel and not by a word."""
+
+    address: str
+    allowed: bool
+    ref: str  # of the event: the same event twice has the same
+    promotional_only: bool = False  # it is about advertising alone
+    at: int | None = None
 
 
 class TemplateNews(msgspec.Struct, frozen=True):
@@ -140,7 +162,17 @@ class Unreadable(msgspec.Struct, frozen=True):
     body: str
 
 
-Event = Receipt | Inbound | TemplateNews | Unreadable
+Event = Receipt | Inbound | Watermark | Allowance | TemplateNews | Unreadable
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What a provider says of the sender behind a line."""
+
+    name: str = ""  # as people see it
+    state: str = ""  # in the provider's own words: "CONNECTED", "PENDING_REVIEW"
+    quality: str = ""  # "GREEN"
+    limit: str = ""  # "TIER_1K"
+    details: dict[str, str] = {}  # what else it says, by the provider's own names
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -224,6 +256,9 @@ class Capabilities(msgspec.Struct, frozen=True):
     registers_templates: bool = False  # wording that names a template must be approved by the provider
     priced_by: str = "message"  # "message" or "part"
     billed_on: str = "accepted"  # "accepted" or "delivered"
+    window_s: int | None = (
+        None  # free wording goes for so long after the person wrote: see Submission.heard_at
+    )
     idempotent: bool = False  # the provider dedupes by our client_ref: a retry cannot double
 
 
@@ -285,8 +320,15 @@ class Tools:
     http: Any  # protocols.http.Http; typed there, so that core imports nothing
 
 
-# What is left on the account; Unknown where the provider has not said.
-AskBalance = Callable[[Tools, Any], Awaitable[Price | Unknown]]
+# Each takes the tools and the settings, and ends as Unknown where the provider has not said.
+AskBalance = Callable[[Tools, Any], Awaitable[Price | Unknown]]  # what is left on the account
+AskProfile = Callable[[Tools, Any], Awaitable[Profile | Unknown]]
+AskTemplates = Callable[[Tools, Any], Awaitable[list[TemplateNews] | Unknown]]  # all, as they stand now
+# Tell the provider where to post: the address of the line. None when it has agreed.
+Attach = Callable[[Tools, Any, str], Awaitable[Refused | Unknown | None]]
+# Ask the provider for what has come in, again and again until cancelled, and hand over each piece; it may
+# forget a piece at the provider only after that returned. It returns at once where the provider posts.
+Listen = Callable[[Tools, Any, Callable[[Raw], Awaitable[None]]], Awaitable[None]]
 Send = Callable[[Tools, Any, Submission], Awaitable[Outcome]]
 Connect = Callable[[Tools, Any, int, Ears], Connection]  # tools, settings, window, ears
 
@@ -336,10 +378,27 @@ class Channel:
     answers_within_s: Callable[[Any], float] = within_a_request  # then a submission is unknown
     sender: Callable[[Any], str] = nobody  # as the person sees it
     balance: AskBalance | None = None  # where the provider has an interface for it
+    profile: AskProfile | None = None
+    templates: AskTemplates | None = None
+    attach: Attach | None = None
+    listen: Listen | None = None  # beside `send`
+    also: tuple[tuple[AddressKind, str], ...] = ()  # other kinds it reaches, each with its whole pattern
 
     def __post_init__(self) -> None:
         if (self.send is None) == (self.connect is None):
             raise ValueError(f"channel {self.kind} needs exactly one of send and connect")
+
+    @property
+    def kinds(self) -> tuple[AddressKind, ...]:
+        """The kinds of address it reaches, the one to use first before the others."""
+        return (self.address_kind, *(kind for kind, _ in self.also))
+
+    def kind_at(self, address: str) -> AddressKind:
+        """Of which of its kinds an address is."""
+        for kind, pattern in self.also:
+            if re.fullmatch(pattern, address):
+                return kind
+        return self.address_kind
 
 
 @cache  # there are as many as there are channels

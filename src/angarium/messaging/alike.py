@@ -91,7 +91,7 @@ class Alike:
         if course is None or contact is None or case.purse is not None:
             return None
         channel, lines, world = course.channel, course.lines, self._world
-        address = contact.address(channel.address_kind, message.to_address)
+        address = contact.place(channel.kinds, message.to_address)
         if address is None or known.is_about(contact.id, address.kind, address.value):
             return None
         content = word(case, channel, contact, world.public_url)

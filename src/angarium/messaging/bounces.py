@@ -44,7 +44,7 @@ def refusals(ended: Iterable[tuple[Attempt, object]]) -> list[Heard]:
 
 
 def _new(world: World, attempt: Attempt, reason: Reason, code: str, now: int) -> New | None:
-    kind = world.channels[attempt.channel].address_kind
+    kind = world.channels[attempt.channel].kind_at(attempt.address)
     why = NOTED.get((kind, reason))
     if why is None:
         return None

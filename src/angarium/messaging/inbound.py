@@ -63,7 +63,7 @@ async def _write(
     tx: Transaction, world: World, line: Line, event: Inbound, missing: int, now: int
 ) -> list[Case]:
     everybody = world.lines.everybody(line.id) or [line.workspace_id]
-    kind = world.channels[line.channel].address_kind
+    kind = world.channels[line.channel].kind_at(event.sender)
     people = {
         workspace_id: (await contacts.ids_by_address(tx, workspace_id, kind, [event.sender])).get(
             event.sender

@@ -16,6 +16,7 @@ from angarium.contacts.flows import AddressGiven, Recipient
 from angarium.contacts.rules import BadAddress, clean_address
 from angarium.core import ids
 from angarium.core.decoding import Shape
+from angarium.core.ports import Profile
 from angarium.core.problems import Problem, invalid
 from angarium.core.values import AddressKind, Content, MessageClass, amount_text
 from angarium.lines import flows as line_flows
@@ -24,7 +25,7 @@ from angarium.lines import tariffs_store
 from angarium.lines.edge import within_reach
 from angarium.lines.store import Line
 from angarium.lines.tallies import Tally
-from angarium.messaging import balances, balances_api, health, health_api, pricing, story
+from angarium.messaging import balances, balances_api, health, health_api, pricing, provider, story
 from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.api import Desk
 from angarium.messaging.balances import Watched
@@ -152,7 +153,13 @@ async def show_line(request: Call) -> Sent:
     return await _page(request, await _line(request), {}, None)
 
 
-async def _page(request: Call, line: Line, typed: dict[str, str], problem: Problem | None) -> HtmlAnswer:
+async def _page(
+    request: Call,
+    line: Line,
+    typed: dict[str, str],
+    problem: Problem | None,
+    profile: Profile | None = None,
+) -> HtmlAnswer:
     asked = request.scope["method"] == "GET"
     query = LINE.read_query(request.scope["query_string"]) if asked else LineQuery()
     world, now = _world(request), _world(request).ground.clock.now()
@@ -168,6 +175,8 @@ async def _page(request: Call, line: Line, typed: dict[str, str], problem: Probl
         "granted": sorted(line.granted(now)),
         "health": told,
         "balance": left,
+        "able": provider.able(world, line),
+        "profile": profile,
         "low_below": _low_below(left),
         "callback_url": world.callback_url(line),
         "callback_path": line.callback_path,
@@ -285,6 +294,54 @@ async def watch_balance(request: Call) -> Sent:
     return redirect(f"/lines/{ids.show('line', line.id)}?done=watched")
 
 
+# ── at the provider ──────────────────────────────────────────────────────────────────────────────────
+
+
+@route(
+    "POST /lines/{line_id}/provider/attach",
+    Operation(summary="Tell the provider where to post", scope="setup:write", page=True),
+)
+async def attach(request: Call) -> Sent:
+    """It posts here from now on; the page says so, or why not."""
+    line = await _line(request)
+    await within_reach(request, line.id)
+    try:
+        await provider.attach(_world(request), line, request.auth.actor)
+    except Problem as problem:
+        return await _page(request, line, {"asked": "attach"}, problem)
+    return redirect(f"/lines/{ids.show('line', line.id)}?done=attached#provider")
+
+
+@route(
+    "POST /lines/{line_id}/provider/profile",
+    Operation(summary="Ask who we are at the provider", scope="setup:read", page=True),
+)
+async def ask_profile(request: Call) -> Sent:
+    """The line's page, with what the provider says just now."""
+    line = await _line(request)
+    await within_reach(request, line.id)
+    try:
+        told = await provider.profile(_world(request), line)
+    except Problem as problem:
+        return await _page(request, line, {"asked": "profile"}, problem)
+    return await _page(request, line, {}, None, told)
+
+
+@route(
+    "POST /lines/{line_id}/provider/templates",
+    Operation(summary="Fetch the provider's templates", scope="templates:write", page=True),
+)
+async def fetch_templates(request: Call) -> Sent:
+    """Hear of each as it stands now."""
+    line = await _line(request)
+    await within_reach(request, line.id)
+    try:
+        await provider.fetch_templates(_world(request), line, request.auth.actor)
+    except Problem as problem:
+        return await _page(request, line, {"asked": "templates"}, problem)
+    return redirect(f"/lines/{ids.show('line', line.id)}?done=fetched#provider")
+
+
 # ── what it costs ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -339,4 +396,13 @@ def _quoted(world: World, line: Line, query: CostQuery, now: int) -> Document:
     }
 
 
-HANDLERS = (list_lines, show_line, try_line, watch_balance, prices)
+HANDLERS = (
+    list_lines,
+    show_line,
+    try_line,
+    watch_balance,
+    attach,
+    ask_profile,
+    fetch_templates,
+    prices,
+)

@@ -14,7 +14,7 @@ import msgspec
 
 from angarium.contacts import consent, consent_ledger, stopwords
 from angarium.contacts import suppression_list as suppression
-from angarium.contacts.consent import Choices, Scope, State
+from angarium.contacts.consent import LINK, START_WORD, STOP_WORD, Choices, Scope, State
 from angarium.contacts.consent_ledger import ADVERTISING, Said
 from angarium.contacts.flows import Recipient
 from angarium.contacts.stopwords import Asked, Wish
@@ -34,7 +34,6 @@ from angarium.messaging.unsubscribe import Left
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
-STOP_WORD, START_WORD, LINK = "stop_word", "start_word", "unsubscribe_link"  # sources
 TEXT_KEPT = 200  # characters of the text that are proof
 EARLIER_MAX = 100  # withdrawals of a contact that are looked through for those of a STOP
 
@@ -67,14 +66,14 @@ async def _stop(
     listed: list[int] | None = None
     if stop.scope != "channel" or not heard.contact_id:
         new = suppression.New(
-            kind=world.channels[line.channel].address_kind,
+            kind=world.channels[line.channel].kind_at(heard.inbound.sender),
             value=heard.inbound.sender,
             why=Why.OPT_OUT,
             source=STOP_WORD,
             line_id=0 if stop.scope == "all" else line.id,
             detail=heard.inbound.text[:TEXT_KEPT],
         )
-        listed = await _list_once(tx, world, workspace_id, new, actor)
+        listed = await list_once(tx, world, workspace_id, new, actor)
     cases = await withdrawal.stop(tx, world, workspace_id, owners | set(listed or ()), now)
     return bool(said) or listed is not None, cases
 
@@ -97,7 +96,7 @@ async def _withdrawn(tx: Transaction, workspace_id: int, line: Line, heard: Hear
 async def _start(
     tx: Transaction, world: World, workspace_id: int, line: Line, heard: Heard, stop: Stop, _now: int
 ) -> tuple[bool, list[Case]]:
-    place = (world.channels[line.channel].address_kind, heard.inbound.sender)
+    place = (world.channels[line.channel].kind_at(heard.inbound.sender), heard.inbound.sender)
     line_id = None if stop.scope == "all" else line.id
     lifted = await suppression.lift_opt_outs(tx, world.ground, workspace_id, [place], (STOP_WORD,), line_id)
     said = await _taken_back(tx, workspace_id, line, heard, stop) if heard.contact_id else []
@@ -220,9 +219,9 @@ async def unsubscribe(
         await consent_ledger.record(tx, world.ground, workspace_id, [said], actor)
     owners = {found.contact_id}
     if scope == ADVERTISING and found.address:
-        kind = world.channels[found.channel].address_kind
+        kind = world.channels[found.channel].kind_at(found.address)
         new = suppression.New(kind=kind, value=found.address, why=Why.OPT_OUT, source=LINK)
-        owners |= set(await _list_once(tx, world, workspace_id, new, actor) or ())
+        owners |= set(await list_once(tx, world, workspace_id, new, actor) or ())
     return found, await withdrawal.stop(tx, world, workspace_id, owners, now)
 
 
@@ -232,7 +231,7 @@ def _left_scope(width: str, found: Leaving) -> Scope:
     return Scope(purpose, found.channel if width == "channel" else "")
 
 
-async def _list_once(
+async def list_once(
     tx: Transaction, world: World, workspace_id: int, new: suppression.New, actor: str
 ) -> list[int] | None:
     """Put an address on the suppression list of those who said no, and return the contacts that have it; None

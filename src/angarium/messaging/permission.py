@@ -101,7 +101,7 @@ async def of_attempts(
     world.suppressing[workspace_id] = listed
     suppressed: Mapping[Place, tuple[Suppressed, ...]] = {}
     if listed:
-        places = {(world.channels[one.channel].address_kind, one.address) for one in found}
+        places = {(world.channels[one.channel].kind_at(one.address), one.address) for one in found}
         suppressed = await _listed(tx, world, workspace_id, places)
     capped = _capped(policies.caps, ((one.contact_id, one.message_class) for one in found))
     had: dict[int, tuple[Touch, ...]] = {}

@@ -22,6 +22,12 @@ STATE_OF = {
     ReceiptStatus.FAILED: AttemptState.FAILED,
 }
 
+# Of which attempts a watermark speaks. One of which nobody knows whether it went out may not be among them.
+BELOW = {
+    ReceiptStatus.DELIVERED: (AttemptState.ACCEPTED,),
+    ReceiptStatus.READ: (AttemptState.ACCEPTED, AttemptState.DELIVERED),
+}
+
 GIVEN_UP = frozenset({AttemptState.FAILED, AttemptState.REFUSED, AttemptState.CANCELLED})
 
 # How far a part is from being delivered; the state of the whole is that of its worst part.

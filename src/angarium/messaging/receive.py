@@ -14,13 +14,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 import structlog
 
+from angarium.contacts import store as contacts
 from angarium.content import registering
 from angarium.core import ids
 from angarium.core.clock import micros
-from angarium.core.ports import Event, Inbound, Raw, Receipt, TemplateNews, Unreadable
+from angarium.core.ports import Allowance, Event, Inbound, Raw, Receipt, TemplateNews, Unreadable, Watermark
 from angarium.core.values import Json, MessageClass, Reason
 from angarium.lines.store import Line
-from angarium.messaging import bounces, inbound, plan, poison, receipts
+from angarium.messaging import allowance, bounces, inbound, plan, poison, receipts
 from angarium.messaging.case import Case, load, seal_callback, wake, write
 from angarium.messaging.receipts import Applied, Contradiction, Same
 from angarium.messaging.states import AttemptState
@@ -137,6 +138,10 @@ async def _apply(
                 by_line[one.entry.line_id].append(event)
             elif isinstance(event, Inbound) and one.line is not None:
                 cases += await inbound.hear(tx, world, one.line, event, now)
+            elif isinstance(event, Allowance) and one.line is not None:
+                cases += await allowance.heed(tx, world, one.line, event, now)
+            elif isinstance(event, Watermark) and one.line is not None:
+                by_line[one.entry.line_id] += await _below(tx, world, one.line, event)
     words: list[Word] = []
     for line_id, found in by_line.items():
         words += await _match(tx, world, workspace_id, line_id, found, now)
@@ -151,6 +156,18 @@ async def _apply(
         [Closed(one.entry.id, _not_understood(one), _is_about(one, about_codes)) for one in read],
     )
     return cases
+
+
+async def _below(tx: Transaction, world: World, line: Line, mark: Watermark) -> list[Receipt]:
+    """A receipt for each attempt that a watermark speaks of: what went to the person until then."""
+    kind = world.channels[line.channel].kind_at(mark.address)
+    found: list[int] = []
+    for workspace_id in world.lines.everybody(line.id) or [line.workspace_id]:
+        people = await contacts.ids_by_address(tx, workspace_id, kind, [mark.address])
+        if people:
+            asked = (line.id, people[mark.address], mark.until, receipts.BELOW[mark.status])
+            found += await attempt_store.sent_until(tx, workspace_id, *asked)
+    return [Receipt(mark.status, client_ref=ids.show("attempt", one), at=mark.until) for one in found]
 
 
 def _is_discreet(case: Case) -> bool:

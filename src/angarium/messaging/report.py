@@ -285,7 +285,7 @@ def _price(world: World, case: Case, lines: list[Line]) -> int | None:
     content = word(case, channel, case.contact, world.public_url)
     if not isinstance(content, Content):
         return None
-    address = case.contact.address(channel.address_kind)
+    address = case.contact.place(channel.kinds)
     fit = [line for line in lines if case.message.message_class in line.classes] or lines
     now, message_class = world.ground.clock.now(), case.message.message_class
     return min(

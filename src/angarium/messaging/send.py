@@ -15,8 +15,8 @@ import structlog
 from angarium.contacts.store import merges as contacts
 from angarium.core import ids
 from angarium.core.clock import MICROS, micros
-from angarium.core.ports import Accepted, Outcome, Refused, Submission, Unknown
-from angarium.core.values import AddressKind, Json, Reason, Standing
+from angarium.core.ports import Accepted, Channel, Outcome, Refused, Submission, Unknown
+from angarium.core.values import Json, Reason, Standing
 from angarium.lines.store import Line
 from angarium.messaging import bounces, budgets, halts, permission, plan, poison, receive, retry
 from angarium.messaging.case import Case, discreet, load, muted, open_content, wake, write
@@ -29,7 +29,7 @@ from angarium.messaging.permission import Permissions
 from angarium.messaging.retry import Action, action, next_try_at
 from angarium.messaging.states import AttemptState, attempt_may_become
 from angarium.messaging.store import attempts as attempt_store
-from angarium.messaging.store import leftovers, owners, queue
+from angarium.messaging.store import inbox, leftovers, owners, queue
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt, Part
 from angarium.messaging.way import line_rules, operator_of, read_hours, wording_facts
@@ -181,14 +181,14 @@ async def _judge(
     seen = world.lines.seen(workspace_id, line.id) or line
     rules = line_rules(seen)
     words = await _words(tx, world, line, workspace_id, found)
-    kind = world.channels[line.channel].address_kind
+    channel = world.channels[line.channel]
     judge = Judge(now)
     good, stopped = [], {}
     for attempt in found:
         # a contact that is gone: its message was planned before
         standing = standings.get(attempt.contact_id, NOBODY)
         said = words.get(attempt.message_id, NO_WORDS)
-        verdict = _verdict(world, seen, rules, attempt, standing, known, kind, said, judge)
+        verdict = _verdict(world, seen, rules, attempt, standing, known, channel, said, judge)
         if isinstance(verdict, Refuse | Defer):
             stopped[attempt.id] = (attempt, verdict)
         else:
@@ -220,7 +220,7 @@ def _verdict(
     attempt: Attempt,
     standing: Standing,
     known: Permissions,
-    kind: AddressKind,
+    channel: Channel,
     words: Wording,
     judge: Judge,
 ) -> Verdict:
@@ -238,7 +238,7 @@ def _verdict(
             patterns,
             wording=words,
             message_id=attempt.message_id,
-            suppressed=known.against(kind, attempt.address),
+            suppressed=known.against(channel.kind_at(attempt.address), attempt.address),
             touches=known.had(attempt.contact_id),
             policies=known.policies,
             step=attempt.step,
@@ -288,7 +288,22 @@ async def _stop(
     return list(cases.values())
 
 
-def submission(world: World, line: Line, attempt: Attempt, now: int) -> Submission:
+async def last_heard(world: World, line: Line, claimed: Sequence[Attempt]) -> Mapping[int, int]:
+    """When the people of claimed attempts last wrote to the line, where its channel's window asks for it."""
+    window_s = world.channels[line.channel].capabilities.window_s
+    if window_s is None:
+        return {}
+    since = ids.earliest(world.ground.clock.now() - micros(window_s))
+    found: dict[int, int] = {}
+    for workspace_id in {attempt.workspace_id for attempt in claimed}:
+        people = {one.contact_id for one in claimed if one.workspace_id == workspace_id}
+        found |= await world.ground.db.read(inbox.last_heard, workspace_id, line.id, sorted(people), since)
+    return found
+
+
+def submission(
+    world: World, line: Line, attempt: Attempt, now: int, heard_at: int | None = None
+) -> Submission:
     """A claimed attempt as its channel sees it."""
     left_s = max(1, (attempt.expires_at - now) // MICROS)
     content = open_content(world, attempt)
@@ -303,6 +318,7 @@ def submission(world: World, line: Line, attempt: Attempt, now: int) -> Submissi
         pattern=fitting.external_id if fitting else "",
         ttl_s=None if attempt.ttl_s is None else int(min(attempt.ttl_s, max(left_s, 1))),
         callback_url=world.callback_url(line),
+        heard_at=heard_at,
     )
 
 

@@ -7,7 +7,7 @@ and calls a flow. Outcomes go to the engine, which writes them in batches.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
@@ -68,6 +68,7 @@ class Sender:
         self._kept = kept(line.window_max, line.classes)
         self._claimed_at = 0  # the instant of the last claim; no two have the same
         self._unsure_since: int | None = None  # a claim failed then, and may have been committed
+        self._wrote: Mapping[int, int] = {}  # contact -> when it last wrote here, of those claimed last
         self._full = False  # there was no place at all when it looked last
         self._connection: Connection | None = None
         self._stopping = False
@@ -173,9 +174,11 @@ class Sender:
         try:
             if self._unsure_since is not None:
                 claimed = await send.claimed_since(self._world, self.line, lease.epoch, self._unsure_since)
-                self._unsure_since = None
-                return claimed
-            return await send.claim(self._world, self.line, lease.epoch, limit, others, retries, at)
+            else:
+                claimed = await send.claim(self._world, self.line, lease.epoch, limit, others, retries, at)
+            self._wrote = await send.last_heard(self._world, self.line, claimed)
+            self._unsure_since = None
+            return claimed
         except Problem as problem:
             self._unsure_since = self._unsure_since or at
             log.warning("cannot claim", line=self.line.name, problem=problem.detail)
@@ -210,7 +213,7 @@ class Sender:
         if not attempt.content:  # a code, forgotten because its message has ended since the claim
             return ENDED
         try:
-            return send.submission(self._world, self.line, attempt, now)
+            return send.submission(self._world, self.line, attempt, now, self._wrote.get(attempt.contact_id))
         except Exception as error:  # words that do not open: this one fails, the others go
             log.exception("could not prepare a submission", attempt=attempt.id)
             return Refused(send.NOT_PREPARED, detail=poison.words(error))

@@ -16,7 +16,7 @@ from angarium.content import rules as wording_rules
 from angarium.content.saying import fit, say
 from angarium.core.clock import MICROS
 from angarium.core.ports import Channel
-from angarium.core.values import AddressKind, Content, Json, MessageClass, Reason, Standing, Window
+from angarium.core.values import Address, AddressKind, Content, Json, MessageClass, Reason, Standing, Window
 from angarium.lines import destinations
 from angarium.lines.requirements import requirements
 from angarium.lines.store import Line
@@ -74,10 +74,10 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Hold | Ref
     if not lines:
         return Refuse(Reason.NO_LINE, f"There is no line {step.line or 'on the channel ' + step.channel}.")
     channel = world.channels[lines[0].channel]
-    kind = channel.address_kind
-    address = contact.address(kind, message.to_address)
+    address = contact.place(channel.kinds, message.to_address)
     if address is None:
-        has = "no longer the address that was named" if contact.address(kind) else f"no {kind.value} address"
+        gone = contact.place(channel.kinds) is not None
+        has = "no longer the address that was named" if gone else f"no {channel.address_kind.value} address"
         return Refuse(Reason.NO_ADDRESS, f"The contact has {has}.")
     content = word(case, channel, contact, world.public_url)
     if isinstance(content, Unworded):
@@ -86,7 +86,7 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Hold | Ref
     said = judge_wording(message.message_class, promotes(world, case, plain), now)
     if isinstance(said, Hold | Refuse):
         return said
-    return _choose_line(world, case, send, lines, channel, standing, address.value, content, now)
+    return _choose_line(world, case, send, lines, channel, standing, address, content, now)
 
 
 def lines_of(world: World, workspace_id: int, step: Step) -> list[Line]:
@@ -186,12 +186,12 @@ def _choose_line(
     lines: list[Line],
     channel: Channel,
     standing: Standing,
-    address: str,
+    place: Address,
     content: Content,
     now: int,
 ) -> Way | Refuse:
     """The best line that may send now; else the one whose hours open first."""
-    message, step = case.message, case.steps[send.step]
+    message, step, address = case.message, case.steps[send.step], place.value
     findings = channel.lint(world.settings(lines[0]), content)
     if findings:
         detail = "; ".join(f"{f.field} {f.problem}" for f in findings)
@@ -213,8 +213,10 @@ def _choose_line(
         if not candidate.fit:
             continue
         line = by_id[candidate.line_id]
-        place, said = (channel.address_kind, address), words[line.id]
-        facts = facts_of(world, case, send.step, standing, line, place, said, recalled=recalled)
+        said = words[line.id]
+        facts = facts_of(
+            world, case, send.step, standing, line, (place.kind, address), said, recalled=recalled
+        )
         verdict = _judged(case, facts, line, quotes[line.id], now)
         way = Way(line, address, said, parts[line.id], now, order, quotes[line.id])
         if isinstance(verdict, Refuse):
@@ -376,7 +378,7 @@ def person_facts(world: World, case: Case, channel_kind: str, lines: Sequence[Li
     kind = lines[0].channel if lines else channel_kind
     rules = msgspec.structs.replace(NO_LINE, channel=kind)
     channel = world.channels.get(kind)
-    address = case.contact.address(channel.address_kind, case.message.to_address) if channel else None
+    address = case.contact.place(channel.kinds, case.message.to_address) if channel else None
     message, known = case.message, case.permissions
     return Facts(
         message.message_class,

@@ -68,7 +68,7 @@ def _stop(world: World, case: Case, now: int) -> bool:
 def _verdict(world: World, case: Case, attempt: Attempt, now: int) -> Refuse | None:
     """Why an attempt that waits may not go to this person any more."""
     facts = person_facts(world, case, attempt.channel, [])
-    kind = world.channels[attempt.channel].address_kind
+    kind = world.channels[attempt.channel].kind_at(attempt.address)
     line = msgspec.structs.replace(facts.line, line_id=attempt.line_id)
     suppressed = case.permissions.against(kind, attempt.address)
     verdict = judge_person(msgspec.structs.replace(facts, line=line, suppressed=suppressed), now)

@@ -29,17 +29,16 @@ import msgspec
 from aiohttp import web
 
 from angarium.simulators.behaviour import Script
+from angarium.simulators.faces import Operator, operators
 from angarium.simulators.handset import GLANCE, Handset, Phone, Wanted, told
 from angarium.simulators.people import Person, Said, phone_key
 from angarium.simulators.stage import Face, Stage, Webhook
 
-FACES = {  # imported when asked for
+FACES: dict[str, str | Operator] = {  # those by their name are imported when asked for
     "smpp": "angarium.simulators.smsc:Smsc",
     "smpp-hex": "angarium.simulators.smsc:smsc_hex",
-    "viber": "angarium.simulators.viber:ViberFace",
-    "vk": "angarium.simulators.vk:VkFace",
-    "whatsapp": "angarium.simulators.whatsapp:WhatsappFace",
     "smtp": "angarium.simulators.mail:MailHost",
+    **{operator.name: operator for operator in operators().values()},
 }
 BODY_MAX = 4 * 1024 * 1024  # a script with a rule for every phone
 ENTRIES = 100  # of a ledger, when no limit is named
@@ -75,8 +74,12 @@ def make_face(
     name: str, stage: Stage, port: int, templates: Mapping[str, str], accounts: Mapping[str, str]
 ) -> Face:
     """A face by its name. For faces that know such: the registered wordings, and who may bind."""
-    module, _, maker = FACES[name].partition(":")
-    made = getattr(import_module(module), maker)
+    named = FACES[name]
+    if isinstance(named, str):
+        module, _, maker = named.partition(":")
+        made = getattr(import_module(module), maker)
+    else:
+        made = named.make
     known = inspect.signature(made).parameters
     given = {"templates": templates, "accounts": accounts}
     face: Face = made(stage, port, **{word: value for word, value in given.items() if word in known})

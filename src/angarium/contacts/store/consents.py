@@ -18,7 +18,7 @@ from sqlalchemy import (
     select,
 )
 
-from angarium.contacts.consent import Choices, Scope, State
+from angarium.contacts.consent import LEAVING, Choices, Scope, State
 from angarium.contacts.store import contact, index
 from angarium.core.ids import earliest
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
@@ -64,7 +64,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     contact_id: int
     scope: Scope
     state: State
-    source: str  # api, stop_word, one_click …
+    source: str  # api, stop_word, unsubscribe_link …
     wording: str = ""  # version of the words that were agreed to
     proof: dict[str, str] = {}  # text, ip, message, url …
     actor: str = ""
@@ -78,7 +78,7 @@ _withdrawn_since = Statement(
         consent.c.workspace_id == bindparam("workspace_id"),
         consent.c.id >= bindparam("from_id"),
         consent.c.state == State.WITHDRAWN.value,
-        consent.c.source.in_(["stop_word", "one_click"]),
+        consent.c.source.in_(LEAVING),
     )
     .order_by(consent.c.id)
     .limit(bindparam("limit"))
@@ -86,7 +86,7 @@ _withdrawn_since = Statement(
 
 
 async def withdrawn_since(tx: Transaction, workspace_id: int, since: int, limit: int) -> list[int]:
-    """Contacts who said STOP or left by the link since an instant."""
+    """Contacts who said STOP, left by the link, or turned a channel off since an instant."""
     asked = {"workspace_id": workspace_id, "from_id": earliest(since), "limit": limit}
     return sorted({row[0] for row in await tx.rows(_withdrawn_since, **asked)})
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, bindparam, case, exists, func, literal_column, select
 
-from angarium.core.clock import MICROS
+from angarium.core import ids
+from angarium.core.clock import MICROS, micros
 from angarium.core.values import MessageClass
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store.tables import attempt, message, part
@@ -67,6 +68,7 @@ class Part(msgspec.Struct, gc=False):
     state: AttemptState
 
 
+MARKED_MAX, MARKED_WITHIN_S = 100, 7 * 86_400.0  # of what a watermark speaks of
 COLUMNS = tuple(attempt.columns.keys())
 # A word of an enum is a str to both drivers; to look one up by its text is ten times quicker than to call it.
 CLASSES = {one.value: one for one in MessageClass}
@@ -167,6 +169,22 @@ _last_to = Statement(
         attempt.c.line_id == bindparam("line_id"),
         attempt.c.submitted_at.is_not(None),
     )
+)
+_sent_until = Statement(
+    select(attempt.c.id)
+    .join(
+        message, (message.c.workspace_id == attempt.c.workspace_id) & (message.c.id == attempt.c.message_id)
+    )
+    .where(
+        message.c.workspace_id == bindparam("workspace_id"),
+        message.c.contact_id == bindparam("contact_id"),
+        message.c.id > bindparam("since_id"),
+        attempt.c.line_id == bindparam("line_id"),
+        attempt.c.submitted_at <= bindparam("until"),
+        among(attempt.c.state, "states"),
+    )
+    .order_by(attempt.c.id.desc())
+    .limit(MARKED_MAX)
 )
 _any_line_ref = Statement(
     select(attempt.c.message_id)
@@ -366,6 +384,28 @@ async def last_to(tx: Transaction, workspace_id: int, line_id: int, contact_id: 
     """The newest attempt to a contact that went out on a line; 0 when there is none."""
     row = await tx.row(_last_to, workspace_id=workspace_id, line_id=line_id, contact_id=contact_id)
     return row[0] or 0 if row else 0
+
+
+async def sent_until(
+    tx: Transaction,
+    workspace_id: int,
+    line_id: int,
+    contact_id: int,
+    until: int,
+    states: Collection[AttemptState],
+) -> list[int]:
+    """Attempts in these states that went to a contact on a line until an instant: of the last week, and of
+    these the newest hundred."""
+    rows = await tx.rows(
+        _sent_until,
+        workspace_id=workspace_id,
+        line_id=line_id,
+        contact_id=contact_id,
+        since_id=ids.earliest(until - micros(MARKED_WITHIN_S)),
+        until=until,
+        states=[state.value for state in states],
+    )
+    return [row[0] for row in rows]
 
 
 class StepTotals(msgspec.Struct, frozen=True):

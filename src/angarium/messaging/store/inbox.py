@@ -135,6 +135,8 @@ _insert_inbound = BulkInsert(
         "text",
         "media_url",
         "context_ref",
+        "payload",
+        "name",
         "contact_id",
         "parts_missing",
         "received_at",
@@ -158,6 +160,16 @@ _inbound_of_contact = Statement(
     )
     .order_by(inbound.c.id.desc())
     .limit(bindparam("limit"))
+)
+_last_heard = Statement(
+    select(inbound.c.contact_id, func.max(inbound.c.received_at))
+    .where(
+        inbound.c.workspace_id == bindparam("workspace_id"),
+        among(inbound.c.contact_id, "contact_ids"),
+        inbound.c.line_id == bindparam("line_id"),
+        inbound.c.id >= bindparam("since_id"),
+    )
+    .group_by(inbound.c.contact_id)
 )
 _known_inbound = Statement(
     select(inbound.c.id)
@@ -372,6 +384,8 @@ async def insert_inbound(tx: Transaction, workspace_id: int, heard: Sequence[Hea
             h.inbound.text,
             h.inbound.media_url,
             h.inbound.context_ref,
+            h.inbound.payload,
+            h.inbound.name,
             h.contact_id,
             h.parts_missing,
             h.received_at,
@@ -379,6 +393,20 @@ async def insert_inbound(tx: Transaction, workspace_id: int, heard: Sequence[Hea
         for h in heard
     ]
     return {row[0] for row in await tx.insert(_insert_inbound, rows)}
+
+
+async def last_heard(
+    tx: Transaction, workspace_id: int, line_id: int, contact_ids: Sequence[int], since_id: int
+) -> dict[int, int]:
+    """When these contacts wrote last to a line, of those who did since an id was minted."""
+    rows = await tx.rows(
+        _last_heard,
+        workspace_id=workspace_id,
+        line_id=line_id,
+        contact_ids=list(contact_ids),
+        since_id=since_id,
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 class Text(msgspec.Struct, frozen=True):

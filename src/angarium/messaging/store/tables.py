@@ -242,6 +242,8 @@ inbound = Table(
     Column("text", Words, nullable=False),
     Column("media_url", Words, nullable=False),
     Column("context_ref", Words, nullable=False),
+    Column("payload", Words, nullable=False, server_default=""),
+    Column("name", Words, nullable=False, server_default=""),
     Column("contact_id", Id),
     Column("parts_missing", Count, nullable=False),
     Column("received_at", Instant, nullable=False),

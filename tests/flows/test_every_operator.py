@@ -1,0 +1,94 @@
+"""Every simulated operator of the folder: a line to it sends, and hears what became of it, over sockets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from angarium import channels
+from angarium.channels import kit
+from angarium.core.ports import Raw
+from angarium.messaging import receive
+from angarium.simulators.faces import Operator, operators
+from angarium.simulators.stage import Face, Stage, Webhook
+from angarium.storage.database import Database
+from support.running import Running, running, until
+
+SENDS = ("service", "otp")  # the first that a channel carries
+
+
+@asynccontextmanager
+async def doorman(
+    shop: Running, kind: str, settings: dict[str, Any]
+) -> AsyncIterator[tuple[str, Counter[int]]]:
+    """Takes callbacks for the one line of a shop as the server does: where, and what it answered."""
+    channel, answered = channels.load()[kind], Counter[int]()
+    decoded = kit.decode_settings(channel, settings)
+
+    async def called(request: web.Request) -> web.Response:
+        names = {name.lower(): value for name, value in request.headers.items()}
+        raw = Raw(await request.read(), names, dict(request.query), str(request.remote))
+        said = channel.challenge(decoded, raw)
+        if said is None:
+            if not channel.genuine(decoded, raw):
+                answered[401] += 1
+                return web.Response(status=401)
+            entry = receive.entry(shop.world, shop.lines["line"], raw)
+            await receive.journal(shop.world, [entry])
+            await receive.work_through(shop.world, [entry])
+            said = channel.reply(decoded, raw)
+        answered[said.status] += 1
+        return web.Response(status=said.status, text=said.body, content_type=said.media_type)
+
+    app = web.Application()
+    app.router.add_route("*", "/callbacks/{path:.*}", called)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", answered
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def connected(
+    shop: Running, stage: Stage, face: Face, kind: str, operator: Operator
+) -> AsyncIterator[Counter[int]]:
+    """A line to an operator, with its callbacks."""
+    settings = operator.settings(face.url())
+    async with doorman(shop, kind, settings) as (url, answered):
+        shop.world.public_url = url
+        classes = tuple(sorted(channels.load()[kind].capabilities.classes))
+        await shop.line("line", kind, classes, settings=settings)
+        stage.webhooks[face.name] = Webhook(shop.world.callback_url(shop.lines["line"]), operator.secret)
+        yield answered
+
+
+@pytest.mark.parametrize("kind", operators())
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_is_sent_arrives_and_is_told(database: Database, kind: str) -> None:
+    operator, stage, channel = operators()[kind], Stage(), channels.load()[kind]
+    face = operator.make(stage, 0)
+    await face.start()
+    try:
+        async with running(database) as shop, connected(shop, stage, face, kind, operator) as answered:
+            await shop.engine.start()
+            described = {
+                "to": {channel.address_kind.value: operator.recipient},
+                "class": next(one for one in SENDS if one in channel.capabilities.classes),
+                "channel": kind,
+                **(operator.content or {}),
+            }
+            message = await shop.send(**described)
+            await until(lambda: shop.is_in(message, operator.ends), 10.0)
+            assert [entry.recipient for entry in face.ledger.entries] == [operator.recipient]
+            assert set(answered) <= {200, 202, 204}
+            assert await shop.unread() == []
+    finally:
+        await face.stop()
