@@ -86,7 +86,9 @@ async def measure(folder: Path, rows: int, runs: int) -> dict[str, Any]:
         done = []
         for number in range(runs):
             click.echo(f"contacts on {name}: {rows:,} rows, run {number + 1}", err=True)
-            done.append(await run(folder / f"contacts-{name}-{number}", name, file, rows))
+            one = await run(folder / f"contacts-{name}-{number}", name, file, rows)
+            click.echo(f"  {one.import_per_s:,.0f} rows/s in, {one.csv_per_s:,.0f} out as CSV", err=True)
+            done.append(one)
         middle = {field: median(getattr(one, field) for one in done) for field in FileRun.__struct_fields__}
         found[name] = {"runs": done, "median": middle}
     return found

@@ -156,6 +156,8 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "robots"): "whether a person followed one",
     ("messaging", "tracking"): "which messages are tracked",
     ("messaging", "visits"): "who followed links, counted",
+    ("messaging", "allowance"): "a line that a person turned off or on",
+    ("messaging", "provider"): "what a line asks of its provider beside sending",
     ("messaging", "answering"): "what a caller is told at once",
     ("messaging", "unsubscribe"): "the signed link by which a person leaves",
     ("messaging", "inbound"): "what customers send",

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,7 @@ CHECKS = (
     "use_after_free",
     "ensure_resource_availability",
 )
+SHARES = 3  # of the routes, one is asked in a week; all of them with ANGARIUM_TEST_DATABASES=all
 EXAMPLES = 2  # requests of the fuzzing phase for each operation
 PATIENCE_S = 280.0
 
@@ -46,10 +49,22 @@ async def test_no_request_is_answered_with_a_5xx_or_as_the_document_does_not_say
     if database == "postgresql":
         where["database"] = await request.getfixturevalue("postgres_server").empty_database()
     async with running(tmp_path, **where) as program:
-        status, said = await schemathesis(program, tmp_path, "--phases", phases)
+        paths = (await program.client.ask("GET", "/openapi.json")).json["paths"]
+        only = "|".join(re.escape(path) for path in share(sorted(paths)))
+        status, said = await schemathesis(
+            program, tmp_path, "--phases", phases, "--include-path-regex", f"^({only})$"
+        )
         assert status == 0, said[-20_000:] + program.said()[-5_000:]
         assert "No issues found" in said
         assert "a request failed" not in program.said()
+
+
+def share(paths: list[str]) -> list[str]:
+    """Whose turn it is: the coverage phase alone asks each route dozens of questions."""
+    if os.environ.get("ANGARIUM_TEST_DATABASES") == "all":
+        return paths
+    week = datetime.now(UTC).isocalendar().week
+    return paths[week % SHARES :: SHARES]
 
 
 async def schemathesis(program: Program, folder: Path, *more: str) -> tuple[int | None, str]:

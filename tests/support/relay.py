@@ -123,7 +123,7 @@ class Relay:
         described = {
             "name": name,
             "channel": channel,
-            "settings": SETTINGS[channel],
+            "settings": SETTINGS.get(channel),
             "classes": classes,
             "registration": "approved",
             "price": "0.01",

@@ -22,7 +22,7 @@ from angarium.messaging.pricing import quote
 from angarium.messaging.routing import By
 from angarium.messaging.states import MessageState
 from angarium.messaging.store.attempts import Attempt
-from angarium.messaging.way import line_facts, lines_of, operator_of, promotes, word
+from angarium.messaging.way import line_facts, lines_of, operator_of, place_of, promotes, word
 from angarium.messaging.world import World
 
 
@@ -91,7 +91,7 @@ class Alike:
         if course is None or contact is None or case.purse is not None:
             return None
         channel, lines, world = course.channel, course.lines, self._world
-        address = contact.place(channel.kinds, message.to_address)
+        address = place_of(contact, channel, message.to_address)
         if address is None or known.is_about(contact.id, address.kind, address.value):
             return None
         content = word(case, channel, contact, world.public_url)

@@ -32,6 +32,7 @@ from angarium.messaging.way import (
     find_way,
     lines_of,
     on_line,
+    place_of,
     promotes,
     recall,
     with_budgets,
@@ -177,7 +178,7 @@ def _facts(world: World, case: Case, step: int, line: Line) -> Facts:
     """A step of a message on a line, whether or not there is an address and wording for it."""
     assert case.contact is not None
     channel = world.channels[line.channel]
-    address = case.contact.place(channel.kinds, case.message.to_address)
+    address = place_of(case.contact, channel, case.message.to_address)
     content = word(case, channel, case.contact, world.public_url)
     worded = isinstance(content, Content)
     said = content if isinstance(content, Content) else Content()
@@ -197,7 +198,7 @@ def _facts(world: World, case: Case, step: int, line: Line) -> Facts:
 def _met(world: World, case: Case, facts: Facts, line: Line, now: int) -> Facts:
     """With the budgets that the message meets on a line, once its words and so its price are known."""
     channel, content = world.channels[line.channel], case.rendered.get(line.channel)
-    address = case.contact.place(channel.kinds) if case.contact else None
+    address = place_of(case.contact, channel) if case.contact else None
     if case.purse is None or address is None or not isinstance(content, Content):
         return facts
     parts = channel.measure(world.settings(line), on_line(world, case, line, content)).parts

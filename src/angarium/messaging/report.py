@@ -24,7 +24,7 @@ from angarium.messaging.store import links as link_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt, StepTotals
 from angarium.messaging.store.messages import Filter, Message
-from angarium.messaging.way import word
+from angarium.messaging.way import place_of, word
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -285,7 +285,7 @@ def _price(world: World, case: Case, lines: list[Line]) -> int | None:
     content = word(case, channel, case.contact, world.public_url)
     if not isinstance(content, Content):
         return None
-    address = case.contact.place(channel.kinds)
+    address = place_of(case.contact, channel)
     fit = [line for line in lines if case.message.message_class in line.classes] or lines
     now, message_class = world.ground.clock.now(), case.message.message_class
     return min(

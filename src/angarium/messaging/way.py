@@ -74,9 +74,9 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Hold | Ref
     if not lines:
         return Refuse(Reason.NO_LINE, f"There is no line {step.line or 'on the channel ' + step.channel}.")
     channel = world.channels[lines[0].channel]
-    address = contact.place(channel.kinds, message.to_address)
+    address = place_of(contact, channel, message.to_address)
     if address is None:
-        gone = contact.place(channel.kinds) is not None
+        gone = place_of(contact, channel) is not None
         has = "no longer the address that was named" if gone else f"no {channel.address_kind.value} address"
         return Refuse(Reason.NO_ADDRESS, f"The contact has {has}.")
     content = word(case, channel, contact, world.public_url)
@@ -87,6 +87,13 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Hold | Ref
     if isinstance(said, Hold | Refuse):
         return said
     return _choose_line(world, case, send, lines, channel, standing, address, content, now)
+
+
+def place_of(contact: Contact, channel: Channel, named: str = "") -> Address | None:
+    """The address of a contact to write to on a channel: the one that was named, else the one that is used
+    first, of the first kind that the channel reaches and the contact has."""
+    found = (contact.address(kind, named) for kind in channel.kinds)
+    return next((one for one in found if one is not None), None)
 
 
 def lines_of(world: World, workspace_id: int, step: Step) -> list[Line]:
@@ -378,7 +385,7 @@ def person_facts(world: World, case: Case, channel_kind: str, lines: Sequence[Li
     kind = lines[0].channel if lines else channel_kind
     rules = msgspec.structs.replace(NO_LINE, channel=kind)
     channel = world.channels.get(kind)
-    address = case.contact.place(channel.kinds, case.message.to_address) if channel else None
+    address = place_of(case.contact, channel, case.message.to_address) if channel else None
     message, known = case.message, case.permissions
     return Facts(
         message.message_class,

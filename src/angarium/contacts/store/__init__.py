@@ -115,11 +115,6 @@ class Contact(msgspec.Struct, frozen=True, gc=False):  # what it holds is JSON: 
             return next((one for one in self.addresses if one.kind is kind and one.value == value), None)
         return first_of(self.addresses, kind)
 
-    def place(self, kinds: Iterable[AddressKind], named: str = "") -> Address | None:
-        """The same for the first of several kinds of which it has one."""
-        found = (self.address(kind, named) for kind in kinds)
-        return next((one for one in found if one is not None), None)
-
     @property
     def known_zone(self) -> str:
         """Its time zone; empty where nothing tells it."""
