@@ -207,6 +207,21 @@ async def test_each_submission_ends_in_one_outcome() -> None:
     assert heard.rooms == 91  # once for opening, once for each place that came free
 
 
+async def test_what_carries_no_key_is_told_so() -> None:
+    async def send(_tools: Tools, _settings: Settings, _sent: Submission) -> Outcome:
+        return Unknown("no answer")
+
+    heard = Heard()
+    given = Tools(clock=None, chance=None, http=None)  # type: ignore[arg-type]  # nothing here uses them
+    by_name = replace(channel(send), keyed=lambda _settings, sent: not sent.pattern)
+    connection = kit.connect(by_name, given, Settings("k"), 10, heard)
+    await connection.open()
+    connection.submit([short(1), short(2, pattern="code")])
+    await heard.until(lambda: len(heard.outcomes) == 2)
+    await connection.close(1)
+    assert dict(heard.outcomes) == {1: Unknown("no answer"), 2: Unknown("no answer", keyed=False)}
+
+
 async def test_closing_waits_for_answers_and_then_gives_up() -> None:
     answers: dict[int, asyncio.Future[Outcome]] = {}
 

@@ -200,6 +200,12 @@ async def test_a_submission_whose_tries_are_used_up_stays_unknown(
     assert await relay.attempts(message) == [("vk", "unknown")], "no second attempt under another key"
 
 
+async def test_what_carried_no_key_is_not_tried_again(relay: Relay) -> None:
+    message = await keyed(relay)
+    await tries(relay, msgspec.structs.replace(NO_ANSWER, keyed=False))
+    assert await relay.attempts(message) == [("vk", "unknown")]
+
+
 async def test_it_is_said_to_be_unknown_while_it_is_tried_again(relay: Relay) -> None:
     message = await keyed(relay)
     await tries(relay, NO_ANSWER)

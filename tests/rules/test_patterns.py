@@ -24,6 +24,7 @@ from angarium.lines.patterns_rules import (
     fits,
     made,
     normal,
+    values,
 )
 
 # ── normal form ──────────────────────────────────────────────────────────────────────────────────────
@@ -310,3 +311,33 @@ def test_kinds_are_those_of_the_data() -> None:
     limits = [limit for one in syntaxes().values() for limit in (one.limit, *one.named.values())]
     assert {limit.kind for limit in limits} == set(Kind)
     assert all(one.source and one.as_of for one in syntaxes().values())
+
+
+@pytest.mark.parametrize(
+    ("syntax", "text", "said", "expected"),
+    [
+        ("percent", "کد %token% است", "کد ۱۲۳۴ است", {"token": "1234"}),
+        (
+            "braces",
+            "{0}, your order {1} is on its way",
+            "Dear Olena, your order 42 is on its way",
+            {"0": "Dear Olena", "1": "42"},
+        ),
+        ("braces", "{1} and {0}", "a b and c and d", {"1": "a b and c", "0": "d"}),
+        ("percent", "Code %token, again %token", "Code 1, again 1", {"token": "1"}),
+        ("percent", "Code %token, again %token", "Code 1, again 2", {}),
+        ("percent", "Bye", "Bye", {}),
+    ],
+)
+def test_what_stands_in_the_places(syntax: str, text: str, said: str, expected: dict[str, str]) -> None:
+    pattern = made(syntaxes()[syntax], text, {})
+    assert fits(pattern, Measured(normal(said)))
+    found = values(pattern, said)
+    assert found == expected
+    if found:
+        filled = [
+            each
+            for place, literal in zip(pattern.places, pattern.literals[1:], strict=True)
+            for each in (found[place.name], literal)
+        ]
+        assert "".join([pattern.literals[0], *filled]) == normal(said)

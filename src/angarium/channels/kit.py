@@ -14,7 +14,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from math import ceil
 from traceback import format_exception
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 import structlog
@@ -46,6 +46,7 @@ T = TypeVar("T")
 
 RETRY_AFTER_MAX_S = 86_400.0  # a provider that asks for more than a day is asked again tomorrow
 AMOUNT_MAX = 10**12  # of any currency
+FIELDS_MAX = 200  # of a form
 LISTEN_AGAIN_S, LISTEN_AGAIN_MAX_S = 1.0, 60.0  # between two attempts to listen, before chance
 UNREADABLE_MAX = 4_000  # characters kept beside the journalled bytes, for the eye
 
@@ -94,7 +95,7 @@ class SendingConnection:
         for submission in batch:
             task = asyncio.create_task(deliver(self._tools, self._channel, self._settings, submission))
             self._under_way.add(task)
-            task.add_done_callback(partial(self._ended, submission.attempt_id))
+            task.add_done_callback(partial(self._ended, submission))
 
     async def close(self, grace_s: float) -> None:
         """Wait for answers up to `grace_s`, then give up on the rest: they end as Unknown."""
@@ -137,9 +138,12 @@ class SendingConnection:
         self._deaf = ""
         await self._ears.arrived(raw)
 
-    def _ended(self, attempt_id: int, task: asyncio.Task[Outcome]) -> None:
+    def _ended(self, submission: Submission, task: asyncio.Task[Outcome]) -> None:
         self._under_way.discard(task)
-        self._ears.outcome(attempt_id, self._outcome(attempt_id, task))
+        outcome = self._outcome(submission.attempt_id, task)
+        if isinstance(outcome, Unknown) and not self._channel.keyed(self._settings, submission):
+            outcome = msgspec.structs.replace(outcome, keyed=False)
+        self._ears.outcome(submission.attempt_id, outcome)
         self._ears.room()
 
     def _outcome(self, attempt_id: int, task: asyncio.Task[Outcome]) -> Outcome:
@@ -291,18 +295,21 @@ async def exchange(
     return outcome
 
 
-async def asked(tools: Tools, url: str, headers: Mapping[str, str]) -> Answer | Unknown:
-    """GET what a provider says of itself; Unknown when it answers with anything but 200."""
+async def asked(
+    tools: Tools, url: str, headers: Mapping[str, str], *, form: Mapping[str, str] | None = None
+) -> Answer | Unknown:
+    """GET what a provider says of itself, or POST a form for it; Unknown when the answer is not a 200."""
     http: Http = tools.http
     try:
-        answer = await http.request("GET", url, headers=headers)
+        answer = await http.request("GET" if form is None else "POST", url, form=form, headers=headers)
     except (NotSent, NoAnswer) as failure:
         return Unknown(str(failure))
     return answer if answer.status == 200 else Unknown(f"the provider answered with HTTP {answer.status}")
 
 
-def money(amount: Decimal, currency: str) -> Price | Unknown:
+def money(amount: Decimal | float, currency: str) -> Price | Unknown:
     """An amount that a provider names, as we keep it; Unknown when it can be none."""
+    amount = amount if isinstance(amount, Decimal) else Decimal(str(amount))
     if not amount.is_finite() or abs(amount) > AMOUNT_MAX:
         return Unknown(f"{shown(str(amount))} is no amount")
     return Price(round(amount * MICROS), currency)
@@ -408,9 +415,14 @@ def digits(phone: str) -> str:
     return phone.removeprefix("+")
 
 
-def e164(text: str) -> str:
-    """A provider's phone as ours: digits get their +, anything else stays as it is."""
-    bare = text.removeprefix("+")
+def e164(text: str, country: str = "") -> str:
+    """A provider's phone as ours: digits get their +, anything else stays as it is.
+
+    With the code of a country, a number as it is dialled there (0…) gets it in place of its 0.
+    """
+    bare = text.removeprefix("+").removeprefix("00" if country else "")
+    if country and bare.startswith("0"):
+        bare = country + bare[1:]
     return f"+{bare}" if bare.isascii() and bare.isdigit() else text
 
 
@@ -425,6 +437,30 @@ def read_json(body: bytes | msgspec.Raw, kind: type[T]) -> T | None:
         return msgspec.json.decode(body, type=kind)
     except (ValueError, RecursionError):
         return None
+
+
+def read_form(body: bytes) -> dict[str, str]:
+    """The fields of a form, of each the first value; {} when it has too many to be one."""
+    try:
+        fields = parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=FIELDS_MAX)
+    except ValueError:
+        return {}
+    return dict(reversed(fields))
+
+
+def fields(raw: Raw) -> list[tuple[dict[str, str], bytes]]:
+    """What a callback says as names and texts, and the bytes of each: JSON or a form, beside the query.
+
+    For providers that do not tell which of them they post, or that let their customers choose.
+    """
+    found = []
+    for piece in pieces(raw.body):
+        document = read_json(piece, dict[str, Any])
+        told_of = (
+            {name: told(document, name) for name in document} if document is not None else read_form(piece)
+        )
+        found.append(({name: clean(text) for name, text in {**raw.query, **told_of}.items()}, piece))
+    return found
 
 
 def pieces(body: bytes) -> list[bytes]:

@@ -50,6 +50,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     )
     callback_url: str = ""  # where receipts of this line are to be posted; empty when there is no public one
     heard_at: int | None = None  # when this person last wrote to this line, of channels with a `window_s`
+    pattern_values: dict[str, str] = {}  # what stands in the places of that pattern, by their names, in order
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):
@@ -73,6 +74,7 @@ class Unknown(msgspec.Struct, frozen=True, gc=False):
     """It may have gone out: written, but no answer, or an answer that says nothing."""
 
     detail: str
+    keyed: bool = True  # whether it carried our key, on a channel that dedupes by one; see Channel.keyed
 
 
 Outcome = Accepted | Refused | Unknown
@@ -343,6 +345,11 @@ def always_genuine(_settings: Any, _raw: Raw) -> bool:
     return True
 
 
+def always_keyed(_settings: Any, _submission: Submission) -> bool:
+    """For channels that give every submission its key, or none any."""
+    return True
+
+
 def plain_ok(_settings: Any, _raw: Raw) -> Reply:
     """The usual answer."""
     return Reply()
@@ -377,6 +384,9 @@ class Channel:
     reply: Callable[[Any, Raw], Reply] = plain_ok
     answers_within_s: Callable[[Any], float] = within_a_request  # then a submission is unknown
     sender: Callable[[Any], str] = nobody  # as the person sees it
+    keyed: Callable[[Any, Submission], bool] = (
+        always_keyed  # of an idempotent channel: whether this one has a key
+    )
     balance: AskBalance | None = None  # where the provider has an interface for it
     profile: AskProfile | None = None
     templates: AskTemplates | None = None

@@ -262,6 +262,36 @@ def fits(pattern: Pattern, measured: Measured) -> bool:
     return bool(begins) and _ends(measured, places[-1].limit, begins, last)
 
 
+def values(pattern: Pattern, text: str) -> dict[str, str]:
+    """What stands in each place of a pattern that a text fits, in normal form and in order.
+
+    Where blanks between places can be told apart in several ways, any of them makes the same text. Nothing
+    when one name stands for two values: then no values make this text.
+    """
+    measured = Measured(normal(text))
+    found: list[tuple[str, str]] = []
+    begins = _all_begins(pattern, measured)
+    end = len(measured.text) - len(pattern.literals[-1])
+    for number in reversed(range(len(pattern.places))):
+        place = pattern.places[number]
+        begin = next(
+            one for one in reversed(begins[number]) if one < end and _ends(measured, place.limit, [one], end)
+        )
+        found.append((place.name, measured.text[begin:end]))
+        end = begin - len(pattern.literals[number])
+    by_name = dict(reversed(found))
+    return by_name if all(by_name[name] == value for name, value in found) else {}
+
+
+def _all_begins(pattern: Pattern, measured: Measured) -> list[list[int]]:
+    """Where each place may begin, the places before it taken into account."""
+    last = len(measured.text) - len(pattern.literals[-1])
+    begins = [[len(pattern.literals[0])]]
+    for place, following in zip(pattern.places[:-1], pattern.literals[1:-1], strict=True):
+        begins.append(_begins(measured, place.limit, begins[-1], following, last))
+    return begins
+
+
 def _begins(measured: Measured, limit: Limit, begins: list[int], literal: str, last: int) -> list[int]:
     """Where the next place may begin: behind each literal at which this one may end."""
     text, found, size = measured.text, [], len(literal)

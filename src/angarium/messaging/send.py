@@ -17,6 +17,7 @@ from angarium.core import ids
 from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Accepted, Channel, Outcome, Refused, Submission, Unknown
 from angarium.core.values import Json, Reason, Standing
+from angarium.lines.patterns_rules import values
 from angarium.lines.store import Line
 from angarium.messaging import bounces, budgets, halts, permission, plan, poison, receive, retry
 from angarium.messaging.case import Case, discreet, load, muted, open_content, wake, write
@@ -316,6 +317,7 @@ def submission(
         message_class=attempt.message_class,
         content=content,
         pattern=fitting.external_id if fitting else "",
+        pattern_values=values(fitting, content.text) if fitting else {},
         ttl_s=None if attempt.ttl_s is None else int(min(attempt.ttl_s, max(left_s, 1))),
         callback_url=world.callback_url(line),
         heard_at=heard_at,
@@ -406,7 +408,7 @@ def settle(world: World, case: Case, attempt: Attempt, outcome: Outcome, roll: f
             case.correct(attempt, told)
         case Refused():
             _settle_refusal(case, attempt, outcome, roll, now)
-        case Unknown(detail) if capabilities.idempotent:
+        case Unknown(detail, keyed) if capabilities.idempotent and keyed:
             attempt.reason = Reason.NO_ANSWER.value
             _settle_refusal(case, attempt, Refused(Reason.TEMPORARY, detail=detail), roll, now)
         case Unknown(detail):
