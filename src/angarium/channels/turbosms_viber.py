@@ -1,0 +1,131 @@
+"""Viber Business Messages through TurboSMS: `message/send.json` with a `viber` part alone, one recipient.
+
+Sources: see protocols/turbosms.py; limits as two public adapters have them (60 s to a day).
+
+Quirks:
+- With an `sms` part beside it TurboSMS falls back by itself. We do not ask for that: the cascade decides.
+- `is_transactional` makes it a transactional message: a text alone (410), from a sender of one's own (415).
+- No word is known for "not on Viber": such a message ends as undelivered or rejected.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from angarium.channels import kit, viber_kit
+from angarium.core.ports import Capabilities, Carries, Channel, Event, Outcome, Raw, Submission, Tools
+from angarium.core.problems import FieldProblem
+from angarium.core.values import AddressKind, Content, MessageClass, ReceiptStatus
+from angarium.protocols import turbosms
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One Viber sender."""
+
+    token: turbosms.Token
+    sender: Annotated[
+        kit.Word,
+        Meta(
+            title="Sender",
+            description="The registered Viber sender, which is not that of SMS.",
+            max_length=28,
+        ),
+    ]
+    transactional: Annotated[
+        bool,
+        Meta(
+            title="Own sender",
+            description="Send what is not promotional as transactional. A sender that several share may not.",
+        ),
+    ] = True
+    rich_service: viber_kit.RichService = False
+    webhook_secret: turbosms.WebhookSecret = ""
+    base_url: Annotated[
+        kit.WebAddress, Meta(title="Address of the API", description="Without a slash at its end.")
+    ] = turbosms.BASE_URL
+    callback_networks: kit.CallbackNetworks = ""
+
+    def __post_init__(self) -> None:
+        kit.check_networks("callback_networks", self.callback_networks)
+
+
+# ── sending ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
+    """One POST to `message/send.json`."""
+    refused = viber_kit.too_rich(submission, settings.rich_service)
+    if refused is not None:
+        return refused
+    document = {"recipients": [kit.digits(submission.address)], "viber": message(settings, submission)}
+    headers = turbosms.headers(settings.token)
+    url = f"{settings.base_url}/message/send.json"
+    return await kit.exchange(tools, url, document, headers, turbosms.judge_viber)
+
+
+def message(settings: Settings, submission: Submission) -> dict[str, Any]:
+    """The `viber` part of a submission."""
+    content = submission.content
+    written: dict[str, Any] = {"sender": settings.sender, "text": content.text}
+    if content.picture:
+        written["image_url"] = content.picture
+    for button in content.buttons:
+        written |= {"caption": button.label, "action": button.url}
+    if submission.ttl_s is not None:
+        written["ttl"] = submission.ttl_s
+    if settings.transactional and viber_kit.is_transactional(submission):
+        written["is_transactional"] = 1
+    return written
+
+
+def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
+    """What Viber takes, and no more."""
+    return viber_kit.lint(CAPABILITIES, content)
+
+
+# ── receiving ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def genuine(settings: Settings, raw: Raw) -> bool:
+    """Whether it is signed with the secret and comes from where the provider posts, as the line says."""
+    listed = kit.listed_peer(settings.callback_networks, raw.peer)
+    return listed and turbosms.genuine(settings.webhook_secret, raw.body)
+
+
+def parse(_settings: Settings, raw: Raw) -> list[Event]:
+    """One event: what has become of a message."""
+    receipt = turbosms.receipt(raw.body)
+    return [receipt or kit.unreadable("no state of a message that is in our table", raw.body)]
+
+
+CAPABILITIES = Capabilities(
+    receipts=frozenset(
+        {ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.READ, ReceiptStatus.FAILED}
+    ),
+    classes=frozenset(MessageClass),
+    native_ttl_s=(60, 86_400),
+    buttons_max=1,
+    images=True,
+    media=(Carries(frozenset({"image/jpeg", "image/png"})),),
+    text_max=viber_kit.TEXT_MAX,
+    billed_on="delivered",
+)
+
+CHANNEL = Channel(
+    kind="turbosms_viber",
+    title="Viber (TurboSMS)",
+    address_kind=AddressKind.PHONE,
+    settings=Settings,
+    capabilities=CAPABILITIES,
+    parse=parse,
+    measure=viber_kit.measure,
+    send=send,
+    lint=lint,
+    genuine=genuine,
+    sender=lambda settings: settings.sender,
+)

@@ -1,0 +1,69 @@
+"""What Viber Business Messages are like at every partner: limits, and what makes a message promotional.
+
+Source: infobip.com/docs/viber/business-messages (message types, compliance guidelines), and the limits of a
+text and a caption as every partner's page has them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from angarium.channels import kit
+from angarium.core.ports import Capabilities, Refused, Submission
+from angarium.core.problems import FieldProblem, shown
+from angarium.core.values import Content, Measure, MessageClass, Reason
+
+TEXT_MAX = 1_000  # characters
+CAPTION_MAX = 30  # characters on the button
+
+RichService = Annotated[
+    bool,
+    Meta(
+        title="Picture and button in service messages",
+        description="Only if your contract allows it: Viber takes such messages for promotional ones.",
+    ),
+]
+
+
+def is_rich(content: Content) -> bool:
+    """Whether there is more than a text."""
+    return bool(content.picture or content.buttons)
+
+
+def is_transactional(submission: Submission) -> bool:
+    """Whether Viber takes it for a transactional message: a text, and no promotion."""
+    return submission.message_class is not MessageClass.PROMOTIONAL and not is_rich(submission.content)
+
+
+def too_rich(submission: Submission, rich_service: bool) -> Refused | None:
+    """The refusal of a service message that Viber would take for a promotional one; None where it may go."""
+    service = submission.message_class is not MessageClass.PROMOTIONAL
+    if not service or rich_service or not is_rich(submission.content):
+        return None
+    detail = "a picture or a button makes it promotional; switch on rich_service if your contract allows it"
+    return Refused(Reason.UNSUPPORTED, detail=detail)
+
+
+def lint(capabilities: Capabilities, content: Content) -> tuple[FieldProblem, ...]:
+    """Texts of 1000 characters, one button of 30, one picture; no templates by name."""
+    found = kit.beyond(capabilities, content)
+    if not content.text:
+        found.append(FieldProblem("text", "is empty", "Viber needs a text, also beside a picture"))
+    found += [
+        kit.too_long(f"buttons.{place}.label", button.label, CAPTION_MAX)
+        for place, button in enumerate(content.buttons)
+        if len(button.label) > CAPTION_MAX
+    ]
+    if content.template:
+        remedy = "write the registered wording as text: the operator matches it by itself"
+        found.append(
+            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
+        )
+    return tuple(found)
+
+
+def measure(_settings: object, content: Content) -> Measure:
+    """One part, counted in characters."""
+    return kit.characters(content, TEXT_MAX)
