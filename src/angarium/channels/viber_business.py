@@ -16,13 +16,12 @@ Quirks:
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, viber_kit
 from angarium.core.ports import (
     Accepted,
     Capabilities,
@@ -32,17 +31,14 @@ from angarium.core.ports import (
     Outcome,
     Raw,
     Receipt,
-    Refused,
     Submission,
     Tools,
-    Unknown,
 )
-from angarium.core.problems import FieldProblem, shown
-from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
+from angarium.core.problems import FieldProblem
+from angarium.core.values import AddressKind, Content, MessageClass, Reason, ReceiptStatus
+from angarium.protocols import decision_telecom
 from angarium.protocols.http import Answer
 
-TEXT_MAX = 1_000  # characters; vendor's page
-CAPTION_MAX = 30  # characters on the button; vendor's page
 REF = "ref"  # our reference in the query of the callback address
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
@@ -60,14 +56,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ]
     base_url: Annotated[
         kit.WebAddress, Meta(title="Address of the API", description="Without a slash at its end.")
-    ] = "https://web.it-decision.com/v1/api"
-    rich_service: Annotated[
-        bool,
-        Meta(
-            title="Picture and button in service messages",
-            description="Only if your contract allows it: Viber takes such messages for promotional ones.",
-        ),
-    ] = False
+    ] = decision_telecom.BASE_URL
+    rich_service: viber_kit.RichService = False
     callback_networks: kit.CallbackNetworks = ""
 
     def __post_init__(self) -> None:
@@ -97,33 +87,9 @@ STATUSES: dict[str, tuple[ReceiptStatus, Reason | None]] = {
     "20": (ReceiptStatus.ACCEPTED, None),  # unknown: the provider knows nothing new
 }
 
-ERRORS = {
-    401: Reason.AUTH,
-    402: Reason.NO_CREDIT,
-    403: Reason.AUTH,
-    429: Reason.THROTTLED,
-}
-
-# An error 400 names its parameter: "Invalid Parameter: source_addr".
-PARAMETERS = {
-    "source_addr": Reason.SENDER_INVALID,
-    "destination_addr": Reason.BAD_ADDRESS,
-    "text": Reason.CONTENT_REJECTED,
-    "image": Reason.MEDIA_INVALID,
-    "button_caption": Reason.CONTENT_REJECTED,
-    "button_action": Reason.CONTENT_REJECTED,
-    "message_type": Reason.UNSUPPORTED,
-}
-
 
 class _Taken(msgspec.Struct, frozen=True):
     message_id: int | str
-
-
-class _Error(msgspec.Struct, frozen=True):
-    name: str
-    status: int
-    message: str = ""
 
 
 # ── sending ──────────────────────────────────────────────────────────────────────────────────────────
@@ -131,18 +97,14 @@ class _Error(msgspec.Struct, frozen=True):
 
 async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
     """One POST to `send-viber`."""
-    rich = bool(submission.content.picture or submission.content.buttons)
-    if rich and SOURCE_TYPES[submission.message_class] == TRANSACTIONAL and not settings.rich_service:
-        detail = (
-            "a picture or a button makes it promotional; switch on rich_service if your contract allows it"
-        )
-        return Refused(Reason.UNSUPPORTED, detail=detail)
-    key = b64encode(settings.api_key.encode()).decode()
+    refused = viber_kit.too_rich(submission, settings.rich_service)
+    if refused is not None:
+        return refused
     return await kit.exchange(
         tools,
         f"{settings.base_url}/send-viber",
         document(settings, submission),
-        {"Authorization": f"Basic {key}", "Accept": "application/json"},
+        decision_telecom.headers(settings.api_key),
         judge,
     )
 
@@ -174,46 +136,18 @@ def document(settings: Settings, submission: Submission) -> dict[str, Any]:
 
 def judge(answer: Answer) -> Outcome | None:
     """The outcome in the body, whatever the HTTP status; None when the body says nothing we know."""
-    error = kit.read_json(answer.body, _Error)
+    error = kit.read_json(answer.body, decision_telecom.Error)
     if error is not None:
-        return _judge_error(error)
+        return decision_telecom.judge(error)
     taken = kit.read_json(answer.body, _Taken)
     if answer.status == 200 and taken is not None and taken.message_id:
         return Accepted((str(taken.message_id),))
     return None
 
 
-def _judge_error(error: _Error) -> Outcome:
-    detail = f"{error.name}: {error.message}"
-    if error.status >= 500:
-        return Unknown(f"{detail} (the message may have been taken before it failed)")
-    if error.status == 400:
-        parameter = error.name.rpartition(":")[2].strip()
-        return Refused(PARAMETERS.get(parameter, Reason.CONFIG), f"400 {parameter}", detail)
-    return Refused(ERRORS.get(error.status, Reason.REJECTED), str(error.status), detail)
-
-
 def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
-    """Texts of 1000 characters, one button of 30, one picture; no templates by name."""
-    found = kit.beyond(CAPABILITIES, content)
-    if not content.text:
-        found.append(FieldProblem("text", "is empty", "Viber needs a text, also beside a picture"))
-    found += [
-        kit.too_long(f"buttons.{place}.label", button.label, CAPTION_MAX)
-        for place, button in enumerate(content.buttons)
-        if len(button.label) > CAPTION_MAX
-    ]
-    if content.template:
-        remedy = "write the registered wording as text: the operator matches it by itself"
-        found.append(
-            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
-        )
-    return tuple(found)
-
-
-def measure(_settings: Settings, content: Content) -> Measure:
-    """One part, counted in characters."""
-    return kit.characters(content, TEXT_MAX)
+    """What Viber takes, and no more."""
+    return viber_kit.lint(CAPABILITIES, content)
 
 
 # ── receiving ────────────────────────────────────────────────────────────────────────────────────────
@@ -260,7 +194,7 @@ CAPABILITIES = Capabilities(
     buttons_max=1,
     images=True,
     media=(Carries(frozenset({"image/jpeg", "image/png"})),),  # vendor's page; it names no size
-    text_max=TEXT_MAX,
+    text_max=viber_kit.TEXT_MAX,
     billed_on="delivered",
 )
 
@@ -271,7 +205,7 @@ CHANNEL = Channel(
     settings=Settings,
     capabilities=CAPABILITIES,
     parse=parse,
-    measure=measure,
+    measure=viber_kit.measure,
     send=send,
     lint=lint,
     genuine=genuine,
