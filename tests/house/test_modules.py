@@ -481,10 +481,9 @@ def test_no_page_and_no_test_is_left_of_a_channel_that_is_gone() -> None:
 
 
 def channel_kinds() -> list[str]:
-    """The kinds of channel, by their files."""
-    return sorted(
-        path.stem for path in (PACKAGE / "channels").glob("*.py") if path.stem not in ("__init__", "kit")
-    )
+    """The kinds of channel, by their files; what several share is a kit."""
+    stems = (path.stem for path in (PACKAGE / "channels").glob("*.py"))
+    return sorted(stem for stem in stems if stem not in ("__init__", "kit") and not stem.endswith("_kit"))
 
 
 def companions(kind: str) -> list[Path]:
