@@ -99,10 +99,11 @@ def fate(behaviour: Behaviour, ttl_s: float, faults: Faults) -> list[Status]:
 
 
 class Office:
-    """One operator's counter and mail room."""
+    """One operator's counter and mail room; a whole face where nobody writes back."""
 
     def __init__(self, stage: Stage, name: str, port: int, routes: list[web.RouteDef], wire: Wire) -> None:
         self.ledger = stage.ledger(name)
+        self.name = name
         self._stage, self._name, self._port = stage, name, port
         self._routes, self._wire = routes, wire
         self._rhythms = {fault: Rhythm() for fault in RHYTHMS}
@@ -362,6 +363,14 @@ def strayed(entry: Entry) -> Entry:
     ref = str(int(entry.ref) + STRAY_AHEAD) if entry.ref.isdigit() else f"{entry.ref}0"
     details = {**entry.details, "callback_url": "", "status_url": "", "callback_data": None}
     return msgspec.structs.replace(entry, ref=ref, recipient=STRANGER, client_ref="", details=details)
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+async def form_of(request: web.Request) -> dict[str, str]:
+    """The fields of the request's form."""
+    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:

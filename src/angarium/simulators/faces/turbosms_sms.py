@@ -1,0 +1,14 @@
+"""TurboSMS, its SMS."""
+
+from __future__ import annotations
+
+from angarium.simulators.faces import Operator
+from angarium.simulators.faces._turbosms import TOKEN, WEBHOOK_WORD, TurboSms
+
+OPERATOR = Operator(
+    "turbosms-sms",
+    lambda stage, port=0: TurboSms(stage, port, "sms").office,
+    lambda url: {"base_url": url, "token": TOKEN, "sender": "Shop", "webhook_secret": WEBHOOK_WORD},
+    recipient="+447700900101",
+    secret=WEBHOOK_WORD,
+)
