@@ -99,6 +99,6 @@ OPERATOR = Operator(
     NAME,
     lambda stage, port=0: DecisionTelecom(stage, port).office,
     lambda url: {"base_url": f"{url}/v1/api", "api_key": API_KEY, "sender": "Shop"},
-    recipient="+447700900101",
-    ends="accepted",
+    recipient="+380501234501",
+    ends="sent",
 )

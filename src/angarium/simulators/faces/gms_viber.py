@@ -117,5 +117,5 @@ OPERATOR = Operator(
     NAME,
     lambda stage, port=0: Gms(stage, port).office,
     lambda url: {"base_url": url, "client_id": CLIENT_ID, "login": LOGIN, "password": PASSWORD},
-    recipient="+447700900101",
+    recipient="+380501234501",
 )

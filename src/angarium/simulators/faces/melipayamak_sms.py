@@ -122,5 +122,5 @@ OPERATOR = Operator(
         "sender": LINE,
     },
     recipient="+989121234501",
-    ends="accepted",
+    ends="sent",
 )

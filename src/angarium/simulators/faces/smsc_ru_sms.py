@@ -140,6 +140,6 @@ OPERATOR = Operator(
     NAME,
     lambda stage, port=0: Smsc(stage, port).office,
     lambda url: {"base_url": url, "api_key": API_KEY, "sender": SENDER, "callback_secret": WEBHOOK_WORD},
-    recipient="+447700900101",
+    recipient="+380501234501",
     secret=WEBHOOK_WORD,
 )

@@ -9,6 +9,6 @@ OPERATOR = Operator(
     "turbosms-sms",
     lambda stage, port=0: TurboSms(stage, port, "sms").office,
     lambda url: {"base_url": url, "token": TOKEN, "sender": "Shop", "webhook_secret": WEBHOOK_WORD},
-    recipient="+447700900101",
+    recipient="+380501234501",
     secret=WEBHOOK_WORD,
 )

@@ -9,6 +9,6 @@ OPERATOR = Operator(
     "turbosms-viber",
     lambda stage, port=0: TurboSms(stage, port, "viber").office,
     lambda url: {"base_url": url, "token": TOKEN, "sender": "Shop", "webhook_secret": WEBHOOK_WORD},
-    recipient="+447700900101",
+    recipient="+380501234501",
     secret=WEBHOOK_WORD,
 )
