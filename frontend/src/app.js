@@ -4,6 +4,7 @@ import "htmx.org/dist/htmx.esm.js";
 import "@tabler/core/dist/js/tabler.esm.min.js";
 import "./live.js";
 import "./keys.js";
+import "./bell.js";
 import "./palette.js";
 import "./confirm.js";
 import "./copy.js";

@@ -1,4 +1,5 @@
-// Keys: "?" shows them, "/" and Ctrl K look for something, "g" and a letter go to a room, "n" makes something new.
+// Keys: "?" shows them, "/" and Ctrl K look for something, "g" and a letter go to a room, "n" makes something new,
+// "b" opens the notifications.
 // By the physical key, so that they are the same on every layout; never while somebody writes.
 const writing = (target) => target.closest?.("input, textarea, select, [contenteditable=true]");
 let going = 0;
@@ -26,6 +27,8 @@ document.addEventListener("keydown", (event) => {
     if (press("[data-open-palette]")) event.preventDefault();
   } else if (letter === "g") {
     going = Date.now();
+  } else if (letter === "b") {
+    if (press("[data-open-bell]")) event.preventDefault();
   } else if (letter === "n") {
     if (press("a[data-new], button[data-new]")) event.preventDefault();
   }

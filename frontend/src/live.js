@@ -1,35 +1,45 @@
 // A part of a page with data-live="message campaign" asks for itself anew (hx-trigger="live") when something of these
-// nouns has changed in the workspace, at most once a second, and not while nobody looks.
+// nouns has changed in the workspace, at most once a second, and not while nobody looks: a page that is hidden does not
+// listen either, because a browser keeps no more than six connections to a host (RFC 9112 §9.4 leaves the number to it).
 import htmx from "htmx.org/dist/htmx.esm.js";
 
 const EVERY_MS = 1000;
 const due = new Set();
 let timer = 0;
+let source = null;
 
 const ask = () => {
   timer = 0;
-  if (document.hidden) return; // asked for when somebody looks again
   for (const part of document.querySelectorAll("[data-live]")) {
     if (part.dataset.live.split(" ").some((noun) => due.has(noun))) htmx.trigger(part, "live");
   }
   due.clear();
 };
 
-const soon = () => {
-  if (!timer && due.size) timer = setTimeout(ask, EVERY_MS);
+// What changed while nobody listened was told to nobody.
+const askAll = () => document.querySelectorAll("[data-live]").forEach((part) => htmx.trigger(part, "live"));
+
+const listen = () => {
+  if (source || document.hidden) return;
+  source = new EventSource("/live");
+  source.addEventListener("open", askAll);
+  source.addEventListener("changed", (event) => {
+    event.data.split(" ").forEach((noun) => due.add(noun));
+    if (!timer) timer = setTimeout(ask, EVERY_MS);
+  });
+};
+
+const leave = () => {
+  source?.close();
+  source = null;
 };
 
 const begin = () => {
   if (!document.querySelector("[data-live]")) return;
-  const source = new EventSource("/live");
-  source.addEventListener("changed", (event) => {
-    event.data.split(" ").forEach((noun) => due.add(noun));
-    soon();
-  });
-  // What changed between the drawing of the page and now was told to nobody.
-  source.addEventListener("open", () => document.querySelectorAll("[data-live]").forEach((part) => htmx.trigger(part, "live")));
-  document.addEventListener("visibilitychange", soon);
-  addEventListener("pagehide", () => source.close());
+  listen();
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : listen()));
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", listen); // one that the browser had kept
 };
 
 document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", begin) : begin();

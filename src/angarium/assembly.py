@@ -118,6 +118,10 @@ from angarium.messaging.store import uses
 from angarium.messaging.surroundings import Outlook
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
+from angarium.notices import api as notices
+from angarium.notices import flows as notice_flows
+from angarium.notices import pages as notice_pages
+from angarium.notices.runner import Teller
 from angarium.protocols.http import Http
 from angarium.sandbox import pages as phones
 from angarium.sandbox import setup_pages as first_steps
@@ -236,6 +240,8 @@ HANDLERS = [
     *patterns_pages.HANDLERS,
     *tariffs_pages.HANDLERS,
     *uses_api.HANDLERS,
+    *notices.HANDLERS,
+    *notice_pages.HANDLERS,
 ]
 
 
@@ -270,6 +276,7 @@ class House:
     campaigns: CampaignRunner
     media: MediaRoom
     tidier: Tidier
+    teller: Teller
     operators: Operators | None  # simulated ones, where the settings name them
 
     async def open(self) -> None:
@@ -329,6 +336,7 @@ def assemble(settings: Settings) -> House:
         CampaignRunner(world, workspace_ids),
         media_room,
         Tidier(media_room, workspace_ids),
+        Teller(world, workspace_ids),
         Operators(settings.sandbox_url) if settings.sandbox_url else None,
     )
 
@@ -392,6 +400,7 @@ def application(house: House) -> Litestar:
             "reception": reception,
             "seekers": SEEKERS,
             "segment_uses": to_segment,
+            "unread": partial(notice_flows.unread, house.ground),
             "sso": sso.Desk(reception, Providers(house.http, house.ground.clock), house.settings.public_url),
         },
     )

@@ -104,6 +104,8 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("campaigns", "sizing"): "how many a draft would be for, before it has words",
     ("campaigns", "draft_form"): "a draft as the fields of its pages",
     ("insight", "home"): "what the first page tells",
+    ("notices", "runner"): "reads on in the log by itself",
+    ("messaging", "outages"): "when people should know that a line has stopped",
     ("insight", "needs"): "what waits for a person",
     ("messaging", "traffic"): "what has gone through, in half hours",
     ("messaging", "alike"): "what is planned once for all that are alike",

@@ -8,6 +8,7 @@ from angarium.contacts.segments.reference import reference as rules_of_segments
 from angarium.content.lifecycle import diagram
 from angarium.content.lint.findings import reference as findings
 from angarium.lines import requirements
+from angarium.notices.rules import reference as notices
 from house.tree import ROOT
 
 
@@ -47,4 +48,11 @@ def test_the_page_of_rules_is_current() -> None:
     assert rules_of_segments() in page, (
         "Print the tables anew: python -c "
         "'from angarium.contacts.segments.reference import reference; print(reference())'"
+    )
+
+
+def test_the_page_of_notices_is_current() -> None:
+    page = (ROOT / "docs/reference/notices.md").read_text(encoding="utf-8")
+    assert notices() in page, (
+        "Print the table anew: python -c 'from angarium.notices.rules import reference; print(reference())'"
     )

@@ -426,5 +426,6 @@ async def note(tx: Transaction, one: Campaign, verb: str, deed: Deed) -> None:
     subject, action = ids.show("campaign", one.id), f"campaign.{verb}"
     if deed.actor:
         await audit.note(tx, one.workspace_id, deed.actor, action, subject, details, deed.now)
-    body = msgspec.json.encode({"by": deed.actor, **details})
+    is_author = deed.actor in one.written_by.split()
+    body = msgspec.json.encode({"by": deed.actor, "by_author": is_author, **details})
     await facts.append(tx, [Fact(one.workspace_id, action, one.id, deed.now, body)])

@@ -300,6 +300,7 @@ async def tell(
         "hash": one.hash,
         "actor": deed.actor,
         "note": deed.note,
+        "review_owed": one.review_owed,
     }
     fact = Fact(
         found.workspace_id, f"template.{action.value}", found.template.id, deed.now, msgspec.json.encode(body)

@@ -53,6 +53,7 @@ PREFIXES = {
     "pattern": "pat",
     "segment": "seg",
     "campaign": "cmp",
+    "notice": "ntc",
     "media": "media",
 }
 

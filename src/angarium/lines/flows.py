@@ -409,8 +409,8 @@ async def _tell(tx: Transaction, owner_id: int, guest: Guest, deciding_id: int, 
     body = {"owner": ids.show("workspace", owner_id), "guest": ids.show("workspace", guest.workspace_id)}
     kind = f"line.loan_{guest.state.value}"
     told = [
-        Fact(workspace_id, kind, guest.line_id, guest.updated_at, msgspec.json.encode(body))
-        for workspace_id in (owner_id, guest.workspace_id)
+        Fact(workspace_id, kind, guest.line_id, guest.updated_at, msgspec.json.encode({**body, "to": to}))
+        for workspace_id, to in ((owner_id, "owner"), (guest.workspace_id, "guest"))
     ]
     await facts.append(tx, told)
     subject = ids.show("line", guest.line_id)

@@ -87,6 +87,12 @@ class Sender:
             return Waiting(self._connection.state())
         return self._condition.waiting(self._world.ground.clock.now())
 
+    def works(self) -> bool | None:
+        """Whether the line is connected and well; None while it is not this machine's."""
+        if self._connection is None:
+            return None
+        return self._connection.up() and self._condition.well()
+
     @property
     def condition(self) -> Condition:
         """What is known of the line's provider."""

@@ -26,6 +26,7 @@ from angarium.messaging.balances import Watch
 from angarium.messaging.case import Case, wake
 from angarium.messaging.chronicle import Chronicler
 from angarium.messaging.condition import Condition
+from angarium.messaging.outages import Heard, Outages
 from angarium.messaging.reconcile import Tidied
 from angarium.messaging.send import Ended
 from angarium.messaging.sender import BATCH_MAX, POLL_S, Sender
@@ -62,6 +63,7 @@ class Engine:
         self.done: Counter[str] = Counter()
         self.visits = Visits(world, self.done)
         self._run_id = world.ground.ids.mint()  # of this run of the server
+        self._outages = Outages(world)
         self._health_at = 0  # when to look next at how lines are doing
         self._chronicler = Chronicler(world.ground, workspaces, lambda: self.done["outcomes"])
         self.tidied: dict[int, Tidied] = {}  # what each workspace had in doubt, a minute ago at most
@@ -143,6 +145,9 @@ class Engine:
             await waiter.wait(LINES_POLL_S)
             await self._refresh()
             await self._write_health()
+            await self._outages.look(
+                {line_id: Heard(one.works(), one.state()) for line_id, one in self._senders.items()}
+            )
 
     async def _refresh(self) -> None:
         workspace_ids = await self._workspaces()

@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    text,
     tuple_,
     update,
 )
@@ -33,6 +34,11 @@ from sqlalchemy import (
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Id, Instant, Serial, Words, metadata
+
+# What is told of single messages and people comes by the million. All other facts have an index of their own,
+# so that whoever reads those need not pass by the many.
+MANY = ("message", "inbound", "consent", "contact", "suppression")
+SELDOM = " AND ".join(f"substr(kind, 1, {len(noun) + 1}) <> '{noun}.'" for noun in MANY)
 
 fact = Table(
     "fact",
@@ -46,6 +52,14 @@ fact = Table(
     Column("body", Words, nullable=False),
     Index("fact_order", "workspace_id", "tx", "seq"),
     Index("fact_subject", "workspace_id", "subject_id", "seq"),
+    Index(
+        "fact_seldom",
+        "workspace_id",
+        "tx",
+        "seq",
+        sqlite_where=text(SELDOM),
+        postgresql_where=text(SELDOM),
+    ),
     sqlite_autoincrement=True,  # a cursor must never meet a number twice, also when the newest rows are gone
 )
 
@@ -96,6 +110,8 @@ _this_transaction = literal_column("pg_current_xact_id()::text::bigint", BigInte
 _append = BulkInsert(fact, ("tx", "workspace_id", "kind", "subject_id", "at", "body"))
 _number = Statement(select(literal_column("0")), postgresql=select(_this_transaction))
 _after = Statement(_later, postgresql=_later.where(fact.c.tx < _oldest_open))
+_seldom = _later.where(text(SELDOM))
+_seldom_after = Statement(_seldom, postgresql=_seldom.where(fact.c.tx < _oldest_open))
 _kinds = select(fact.c.tx, fact.c.seq, fact.c.kind).where(
     _here, tuple_(fact.c.tx, fact.c.seq) > tuple_(bindparam("tx"), bindparam("seq"))
 )
@@ -176,7 +192,20 @@ async def after(
     tx: Transaction, workspace_id: int, position: Position, limit: int
 ) -> tuple[list[Fact], Position]:
     """The next facts in the order of commits, and the position behind the last of them."""
-    rows = await tx.rows(_after, workspace_id=workspace_id, tx=position.tx, seq=position.seq, limit=limit)
+    return await _read(tx, _after, workspace_id, position, limit)
+
+
+async def seldom_after(
+    tx: Transaction, workspace_id: int, position: Position, limit: int
+) -> tuple[list[Fact], Position]:
+    """The same, of facts that are not about single messages and people (`MANY`)."""
+    return await _read(tx, _seldom_after, workspace_id, position, limit)
+
+
+async def _read(
+    tx: Transaction, statement: Statement, workspace_id: int, position: Position, limit: int
+) -> tuple[list[Fact], Position]:
+    rows = await tx.rows(statement, workspace_id=workspace_id, tx=position.tx, seq=position.seq, limit=limit)
     if not rows:
         return [], position
     facts = [Fact(*row[1:]) for row in rows]

@@ -43,6 +43,14 @@ async def admit(request: Request[Any, Any, Any], operation: Operation) -> None:
         raise Problem("not-entered", "Nobody has entered here", status=401, detail="Enter first.")
     scope["auth"] = caller_of(viewer)
     flows.require(scope["auth"], operation.scope)
+    await _ring(scope)
+
+
+async def _ring(scope: dict[str, Any]) -> None:
+    """How many notices whoever looks has not read, for the bell of a whole page."""
+    unread, headers = scope["litestar_app"].state.get("unread"), dict(scope["headers"])
+    if unread is not None and b"hx-request" not in headers and b"text/html" in headers.get(b"accept", b""):
+        scope["bell"] = await unread(scope["auth"])
 
 
 async def calling(request: Request[Any, Any, Any]) -> Caller | None:

@@ -63,6 +63,7 @@ class Shell:
             "now": to_datetime(scope["litestar_app"].state.ground.clock.now()),
             "rail": navigation.seen_by(self._places, viewer),
             "here": scope["path"],
+            "bell": scope.get("bell"),  # how many notices are unread; None: nobody is told here
             "back": "" if scope["method"] == "GET" else "/",  # nobody can look at it again
         }
         taken = facts.keys() & around.keys()

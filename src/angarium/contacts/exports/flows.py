@@ -20,7 +20,9 @@ from angarium.contacts.imports.sniffing import DELIMITERS
 from angarium.contacts.store import Contact
 from angarium.core import ids
 from angarium.core.problems import FieldProblem, Problem, all_invalid, not_found, shown
+from angarium.storage import facts
 from angarium.storage.database import Transaction
+from angarium.storage.facts import Fact
 from angarium.storage.ground import Ground
 from angarium.storage.shelf import Shelf
 
@@ -149,9 +151,17 @@ async def delete(exports: Exports, workspace_id: int, export_id: int) -> None:
 
 
 async def note(tx: Transaction, workspace_id: int, one: Export, now: int) -> None:
-    """Write down who takes contacts out."""
+    """Write down who takes contacts out, for the audit and as a fact."""
     details = msgspec.json.decode(one.wanted)
+    await tell(tx, workspace_id, "asked", one, now)
     await audit.note(tx, workspace_id, one.actor, "export.asked", ids.show("export", one.id), details, now)
+
+
+async def tell(tx: Transaction, workspace_id: int, verb: str, one: Export, now: int, **more: object) -> None:
+    """The fact of what has become of an export; `source` is empty when contacts are in it."""
+    kept = msgspec.json.decode(one.wanted, type=Order)
+    body = msgspec.json.encode({"by": one.actor, "source": kept.source, "format": kept.format, **more})
+    await facts.append(tx, [Fact(workspace_id, f"export.{verb}", one.id, now, body)])
 
 
 # ── who is in it ─────────────────────────────────────────────────────────────────────────────────────

@@ -169,6 +169,10 @@ class Exporter:
                 size_bytes=size,
             ):
                 raise Gone
+            if written.problem:
+                await flows.tell(tx, workspace_id, "failed", one, now, reason=written.problem)
+            else:
+                await flows.tell(tx, workspace_id, "done", one, now, rows=written.rows)
 
         await self._ground.db.run(work)
 

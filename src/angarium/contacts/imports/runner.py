@@ -144,7 +144,7 @@ class Runner:
                 if failed >= most:
                     reason = f"{failed} rows are in error; mend the mapping, or raise errors_max"
                     await self._ground.db.run(
-                        store.move, workspace_id, one.id, (RUNNING,), PAUSED, self._ground.clock.now(), reason
+                        _pause, workspace_id, one, reason, failed, self._ground.clock.now()
                     )
                     return
         await self._end(workspace_id, one, DONE if one.state == RUNNING else CHECKED, "")
@@ -186,9 +186,12 @@ class Runner:
             if ended is not None and one.state == RUNNING:
                 body = {
                     "state": state,
+                    "name": ended.name,
+                    "by": ended.actor,
                     "created": ended.created,
                     "changed": ended.changed,
                     "failed": ended.failed,
+                    "reason": reason,
                 }
                 told = Fact(workspace_id, "contacts.imported", one.id, now, msgspec.json.encode(body))
                 await facts.append(tx, [told])
@@ -249,3 +252,11 @@ class Runner:
             await lists.hold(tx, workspace_id, import_id)
             if not await self._imports.needing(tx, workspace_id, import_id):
                 await lists.forget(tx, workspace_id, import_id)
+
+
+async def _pause(tx: Transaction, workspace_id: int, one: Import, reason: str, failed: int, now: int) -> None:
+    """An import waits for a person: too much of it is in error."""
+    if await store.move(tx, workspace_id, one.id, (RUNNING,), PAUSED, now, reason):
+        body = {"name": one.name, "by": one.actor, "failed": failed, "reason": reason}
+        told = Fact(workspace_id, "contacts.import_paused", one.id, now, msgspec.json.encode(body))
+        await facts.append(tx, [told])

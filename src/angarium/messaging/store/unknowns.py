@@ -10,6 +10,8 @@ from angarium.messaging.store.tables import attempt, message
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
 
+SOME = 10_000  # of a line that are counted
+
 _columns = list(message.columns)
 _silent = select(attempt.c.message_id).where(
     attempt.c.workspace_id == bindparam("workspace_id"),
@@ -56,6 +58,30 @@ _silent_since = Statement(
     .order_by(attempt.c.id.desc())
     .limit(bindparam("limit"))
 )
+
+_silent_lines = Statement(
+    select(attempt.c.line_id)
+    .where(attempt.c.workspace_id == bindparam("workspace_id"), attempt.c.state == "unknown")
+    .distinct()
+)
+_some_for_a_person = (
+    select(attempt.c.message_id)
+    .join(
+        message, (message.c.workspace_id == attempt.c.workspace_id) & (message.c.id == attempt.c.message_id)
+    )
+    .where(
+        attempt.c.workspace_id == bindparam("workspace_id"),
+        attempt.c.state == "unknown",
+        attempt.c.line_id == bindparam("line_id"),
+        attempt.c.ended_at >= bindparam("since"),
+        *_undecided,
+        message.c.finished_at.is_not(None),
+    )
+    .distinct()
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_for_a_person = Statement(select(func.count()).select_from(_some_for_a_person))
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -107,3 +133,16 @@ async def silent_since(tx: Transaction, workspace_id: int, since: int, limit: in
     """Attempts that have been unknown since then or later, the newest first."""
     rows = await tx.rows(_silent_since, workspace_id=workspace_id, since=since, limit=limit)
     return [Silent(*row) for row in rows]
+
+
+async def silent_lines(tx: Transaction, workspace_id: int) -> list[int]:
+    """The lines on which something was never answered."""
+    return [row[0] for row in await tx.rows(_silent_lines, workspace_id=workspace_id)]
+
+
+async def for_a_person(tx: Transaction, workspace_id: int, line_id: int, since: int) -> int:
+    """How many of a line have been unknown since then or later, with nothing that follows by itself; counted
+    up to `SOME`."""
+    asked = {"workspace_id": workspace_id, "line_id": line_id, "since": since}
+    row = await tx.row(_for_a_person, **asked, limit=SOME)
+    return 0 if row is None else int(row[0])
