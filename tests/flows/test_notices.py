@@ -1,4 +1,4 @@
-"""From facts to notices: each is told once, whoever is killed; to whom it matters, until they have read it."""
+"""From facts to notices: each is told once, whoever is killed; to whom it matters, until it is read."""
 
 from __future__ import annotations
 

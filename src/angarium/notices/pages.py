@@ -30,6 +30,7 @@ ICONS = {
     "contacts": "users",
     "messages": "send",
 }
+OWN_ICONS = {"budget_warning": "wallet", "budget_spent": "wallet", "balance_low": "wallet"}
 
 
 class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +79,7 @@ def row_of(one: Shown) -> Row:
         ids.show("notice", told.id),
         kind.name,
         kind.tone,
-        ICONS[kind.group],
+        OWN_ICONS.get(kind.name, ICONS[kind.group]),
         rules.leads_to(kind.name, told.says),
         {**GAPS, **told.says, "count": told.count},
         told.count,
