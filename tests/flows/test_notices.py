@@ -192,6 +192,18 @@ async def test_a_line_that_stops_and_works_again(relay: Relay) -> None:
     assert sorted(one.kind for one in found) == ["line.stopped", "line.works"]
 
 
+async def test_a_line_that_is_switched_off_or_deleted_needs_nobody(relay: Relay) -> None:
+    line, watch = await relay.line("sms", "smpp"), Outages(relay.world)
+    for _ in range(2):
+        await watch.look({line.id: Heard(False, "refused")})
+        relay.clock.advance(STILL_S)
+    await relay.world.lines.reload([])  # as after it was deleted
+    await watch.look({})
+    await tell(relay)
+    (one,) = await shown(relay, person(relay))
+    assert one.notice.settled_at is not None
+
+
 async def test_what_was_kept_long_enough_goes(relay: Relay) -> None:
     async def workspaces() -> list[int]:
         return [relay.workspace_id]

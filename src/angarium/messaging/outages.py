@@ -34,7 +34,7 @@ class Heard(msgspec.Struct, frozen=True):
     """What its sender says of a line. `works` is None while another machine has it."""
 
     works: bool | None
-    state: str = ""
+    trouble: str = ""
 
 
 def judge(before: Standing, works: bool, now: int) -> tuple[Standing, str]:
@@ -53,6 +53,7 @@ class Outages:
     def __init__(self, world: World) -> None:
         self._world = world
         self._standing: dict[int, Standing] = {}
+        self._told_to: dict[int, list[int]] = {}  # which workspaces, of each line
 
     async def look(self, heard: Mapping[int, Heard]) -> None:
         """Judge all lines of this machine."""
@@ -68,7 +69,7 @@ class Outages:
             before = self._standing.get(line_id) or Standing(told=await self._was_told(line_id))
             after, kind = judge(before, one.works, now)
             if kind:
-                await self._tell(line_id, kind, one.state, now)
+                await self._tell(line_id, kind, one.trouble, now)
             self._standing[line_id] = after
 
     async def _was_told(self, line_id: int) -> bool:
@@ -79,16 +80,17 @@ class Outages:
         told = await self._world.ground.db.read(facts.earlier, line.workspace_id, [line_id], kinds, END)
         return bool(told) and max(told, key=lambda one: one.seq).kind == STOPPED
 
-    async def _tell(self, line_id: int, kind: str, state: str, now: int) -> None:
+    async def _tell(self, line_id: int, kind: str, trouble: str, now: int) -> None:
         """A fact for each workspace that sends on it; why it stands still is its owner's to know."""
         world = self._world
         told = []
-        for workspace_id in world.lines.senders(line_id):
-            line = world.lines.seen(workspace_id, line_id)
-            if line is not None:
-                why = state if kind == STOPPED and workspace_id == line.workspace_id else ""
-                body = {"line": ids.show("line", line_id), "name": line.name, "why": why}
-                told.append(Fact(workspace_id, kind, line_id, now, msgspec.json.encode(body)))
+        for workspace_id in world.lines.senders(line_id) or self._told_to.get(line_id, []):
+            line = world.lines.seen(workspace_id, line_id)  # none: it was deleted
+            is_owner = line is not None and workspace_id == line.workspace_id
+            why = trouble if kind == STOPPED and is_owner else ""
+            body = {"line": ids.show("line", line_id), "name": line.name if line else "", "why": why}
+            told.append(Fact(workspace_id, kind, line_id, now, msgspec.json.encode(body)))
+        self._told_to[line_id] = [one.workspace_id for one in told]
 
         async def work(tx: Transaction) -> None:
             await facts.append(tx, told)

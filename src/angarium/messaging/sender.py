@@ -93,6 +93,12 @@ class Sender:
             return None
         return self._connection.up() and self._condition.well()
 
+    def trouble(self) -> str:
+        """Why the line cannot be counted on; empty while it can."""
+        if self._connection is None or self.works():
+            return ""
+        return self._condition.breaker.why if self._connection.up() else self._connection.state()
+
     @property
     def condition(self) -> Condition:
         """What is known of the line's provider."""

@@ -146,7 +146,7 @@ class Engine:
             await self._refresh()
             await self._write_health()
             await self._outages.look(
-                {line_id: Heard(one.works(), one.state()) for line_id, one in self._senders.items()}
+                {line_id: Heard(one.works(), one.trouble()) for line_id, one in self._senders.items()}
             )
 
     async def _refresh(self) -> None:
