@@ -11,7 +11,13 @@ import pytest
 
 from angarium.accounts.flows import Caller
 from angarium.accounts.rules import SCOPES
+from angarium.campaigns import flows as campaigns
+from angarium.content import flows as templates
+from angarium.content import review as wording
+from angarium.content.flows import Deed, TemplateInput
+from angarium.content.rules import Variant
 from angarium.core import ids
+from angarium.core.values import Content
 from angarium.messaging import outages, unknowns
 from angarium.messaging.outages import STILL_S, Heard, Outages
 from angarium.messaging.unknowns import Order, Ruling
@@ -21,6 +27,7 @@ from angarium.notices.store import Shown, Wanted
 from angarium.storage import facts
 from angarium.storage.database import Transaction
 from angarium.storage.facts import Fact
+from support.marketer import Marketer
 from support.relay import NO_ANSWER, Relay
 from support.server import Client, everything_in, key_for, serving
 
@@ -202,6 +209,42 @@ async def test_a_line_that_is_switched_off_or_deleted_needs_nobody(relay: Relay)
     await tell(relay)
     (one,) = await shown(relay, person(relay))
     assert one.notice.settled_at is not None
+
+
+async def test_what_the_rooms_write_is_understood(relay: Relay) -> None:
+    """The facts of deeds as they are really done: a wording reviewed, a campaign that pauses and goes on."""
+    ground, author, reviewer = relay.ground, person(relay, 1), person(relay, 2)
+
+    async def review(tx: Transaction) -> None:
+        given = TemplateInput("shipped", (Variant(Content(text="on its way")),), publish=False)
+        done = [Deed(one.actor, relay.clock.now(), "shorter, please") for one in (author, reviewer)]
+        found = await templates.create(tx, ground, relay.workspace_id, given, done[0])
+        await wording.submit(tx, ground, found, None, [], done[0])
+        await wording.request_changes(tx, ground, found, None, done[1])
+
+    async def campaign(tx: Transaction) -> None:
+        await campaigns.pause(
+            tx, relay.workspace_id, campaign_id, campaigns.Deed("", relay.clock.now()), "failing"
+        )
+
+    marketer = await Marketer(relay).open(people=1)
+    campaign_id = await marketer.write()
+    await ground.db.run(review)
+    await ground.db.run(
+        campaigns.start,
+        relay.world,
+        relay.workspace_id,
+        campaign_id,
+        campaigns.Deed(author.actor, relay.clock.now()),
+    )
+    await ground.db.run(campaign)
+    await tell(relay)
+    told = [
+        (one.notice.kind, one.notice.says.get("note") or one.notice.says.get("reason"))
+        for one in await shown(relay, author, "unread")
+    ]
+    assert told == [("campaign_paused", "failing"), ("template_changes", "shorter, please")]
+    assert await kinds(relay, reviewer, "person") == ["campaign_paused"], "what they decided is settled"
 
 
 async def test_what_was_kept_long_enough_goes(relay: Relay) -> None:
