@@ -297,11 +297,11 @@ INBOUNDS: list[tuple[str, dict[str, Any], Inbound]] = [
     (
         "a template's button",
         message("button", button={"payload": "No-Button-Payload", "text": "No"}, context={"id": "wamid.A"}),
-        heard("No", context_ref="wamid.A"),
+        heard("No", context_ref="wamid.A", payload="No-Button-Payload"),
     ),
-    ("a reply button", reply("button_reply", id="x", title="Yes"), heard("Yes")),
-    ("a list", reply("list_reply", id="x", title="Second"), heard("Second")),
-    ("a form", reply("nfm_reply", name="flow", body="Sent", response_json="{}"), heard("Sent")),
+    ("a reply button", reply("button_reply", id="x", title="Yes"), heard("Yes", payload="x")),
+    ("a list", reply("list_reply", id="x", title="Second"), heard("Second", payload="x")),
+    ("a form", reply("nfm_reply", name="flow", body="Sent", response_json="{}"), heard("Sent", payload="{}")),
     (
         "a picture with words",
         message("image", image={"id": "id_image", "mime_type": "image/jpeg", "caption": "My phone"}),

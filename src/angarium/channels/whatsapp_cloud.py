@@ -13,24 +13,29 @@ Quirks:
   later.
 - Outside the 24 hours after the person's last message only templates go (131047).
 - One webhook address serves every number of a business account: what is for another number is parked.
-- A person with a username may come without a phone, as a business-scoped user id (`US.1234`). It is kept as
-  the sender; sending to one needs `recipient` instead of `to`, which is for later.
+- A person with a username may come without a phone, as a business-scoped user id (`US.1234`): another kind of
+  address (`whatsapp_user`), which is written to by `recipient` instead of `to`.
+- A person may stop marketing from this business (`user_preferences`): that is a no to advertising here.
+- What Meta posts about templates goes to the app's own address only; they can be fetched.
 - Notices about templates arrive at the same webhook, for the whole business account; what they say of a
   template's state, category and quality is heard. Those about the account are parked with their field's name.
 """
 
 from __future__ import annotations
 
-import hmac
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import graph, kit
+from angarium.core.clock import MICROS
 from angarium.core.ports import (
+    LINKS,
     Accepted,
+    Allowance,
     Capabilities,
     Carries,
     Channel,
@@ -40,13 +45,14 @@ from angarium.core.ports import (
     Raw,
     Receipt,
     Refused,
-    Reply,
     Submission,
     Tools,
 )
 from angarium.core.problems import FieldProblem
 from angarium.core.values import (
     AddressKind,
+    Button,
+    ButtonKind,
     Content,
     Measure,
     MediaKind,
@@ -55,15 +61,14 @@ from angarium.core.values import (
     Reason,
     ReceiptStatus,
 )
-from angarium.protocols import cloud_api, cloud_templates, signatures
+from angarium.protocols import cloud_api, cloud_messages, cloud_templates
 from angarium.protocols.http import Answer
 
 TEXT_MAX = 4_096  # characters of a plain text
 BODY_MAX = 1_024  # characters beside a picture or a button, and of a template
-LABEL_MAX = 20  # characters on a button
-CHALLENGE_MAX = 256
-BUTTON_PARAM = "button_"  # `button_0` in params is the variable end of the template's first URL button
 PAIR_WAIT_S = 6.0  # about one message in 6 s to one person
+WINDOW_S = 86_400  # customer service window
+BSUID = r"[A-Z]{2}(\.ENT)?\.[0-9A-Za-z]{1,128}"  # a person who shows no phone
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -121,6 +126,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="positional for {{1}}, {{2}} in the order of params; named for {{first_name}}.",
         ),
     ] = "positional"
+    window_by: Annotated[
+        Literal["meta", "angarium"],
+        Meta(
+            title="Who knows the 24 hours",
+            description="angarium: free wording is refused here unless the person wrote to this line within "
+            "a day; right where nobody else hears what people write. meta: it is tried; Meta refuses.",
+        ),
+    ] = "meta"
+    menu: Annotated[
+        str,
+        Meta(
+            title="Word of a list", description="What opens a list of answers.", min_length=1, max_length=20
+        ),
+    ] = "☰"
 
 
 # ── words of the provider ────────────────────────────────────────────────────────────────────────────
@@ -179,81 +198,36 @@ UNCERTAIN = frozenset({1, 131000})
 
 async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
     """One POST to `{phone_number_id}/messages`."""
+    if _is_late(tools, settings, submission):
+        detail = "this person has not written within 24 hours; only a template may go"
+        return Refused(Reason.WINDOW_CLOSED, detail=detail)
     return await kit.exchange(
         tools,
         f"{settings.base_url}/{settings.version}/{settings.phone_number_id}/messages",
         document(settings, submission),
-        {"Authorization": f"Bearer {settings.access_token}"},
+        graph.authorized(settings),
         judge,
     )
 
 
 def document(settings: Settings, submission: Submission) -> dict[str, Any]:
-    """The body of a submission: a template, a text with a button, a picture, or a text."""
+    """The body of a submission; a person who shows no phone is named by another field."""
+    hidden = CHANNEL.kind_at(submission.address) is AddressKind.WHATSAPP_USER
+    named = settings.template_variables == "named"
     return {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
-        "to": kit.digits(submission.address),
+        "recipient" if hidden else "to": kit.digits(submission.address),
         "biz_opaque_callback_data": submission.client_ref,
-        **_body(settings, submission.content),
+        **cloud_messages.body(submission.content, named=named, menu=settings.menu),
     }
 
 
-def _body(settings: Settings, content: Content) -> dict[str, Any]:
-    if content.template:
-        return {"type": "template", "template": _template(settings, content)}
-    if content.buttons:
-        return {"type": "interactive", "interactive": _with_button(content)}
-    beside = _beside(content)
-    if beside:
-        kind, file = beside
-        return {"type": kind, kind: file | ({"caption": content.text} if content.text else {})}
-    preview = "https://" in content.text or "http://" in content.text
-    return {"type": "text", "text": {"body": content.text, "preview_url": preview}}
-
-
-def _template(settings: Settings, content: Content) -> dict[str, Any]:
-    components: list[dict[str, Any]] = []
-    beside = _beside(content)
-    if beside:
-        components.append({"type": "header", "parameters": [{"type": beside[0], beside[0]: beside[1]}]})
-    buttons = {name: text for name, text in content.params.items() if name.startswith(BUTTON_PARAM)}
-    body = [_variable(settings, *item) for item in content.params.items() if item[0] not in buttons]
-    if body:
-        components.append({"type": "body", "parameters": body})
-    for name, text in buttons.items():
-        place = {"type": "button", "sub_type": "url", "index": name.removeprefix(BUTTON_PARAM)}
-        components.append({**place, "parameters": [{"type": "text", "text": text}]})
-    language = {"policy": "deterministic", "code": content.template_language}
-    return {"name": content.template, "language": language, "components": components}
-
-
-def _beside(content: Content) -> tuple[str, dict[str, str]] | None:
-    """The picture or file beside the words, with its kind; documents show a name."""
-    media = content.media
-    if media is None or content.picture:
-        return ("image", {"link": content.picture}) if content.picture else None
-    named = {"filename": media.name} if media.kind is MediaKind.DOCUMENT else {}
-    return media.kind.value, {"link": media.url, **named}
-
-
-def _variable(settings: Settings, name: str, text: str) -> dict[str, str]:
-    if settings.template_variables == "named":
-        return {"type": "text", "parameter_name": name, "text": text}
-    return {"type": "text", "text": text}
-
-
-def _with_button(content: Content) -> dict[str, Any]:
-    (button,) = content.buttons
-    interactive: dict[str, Any] = {
-        "type": "cta_url",
-        "body": {"text": content.text},
-        "action": {"name": "cta_url", "parameters": {"display_text": button.label, "url": button.url}},
-    }
-    beside = _beside(content)
-    if beside:
-        interactive["header"] = {"type": beside[0], beside[0]: beside[1]}
-    return interactive
+def _is_late(tools: Tools, settings: Settings, submission: Submission) -> bool:
+    """Whether free wording would be refused by Meta, as far as this line hears all that people write."""
+    if settings.window_by != "angarium" or submission.content.template:
+        return False
+    return submission.heard_at is None or submission.heard_at + WINDOW_S * MICROS <= tools.clock.now()
 
 
 def judge(answer: Answer) -> Outcome | None:
@@ -276,20 +250,33 @@ def judge(answer: Answer) -> Outcome | None:
 
 
 def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
-    """4096 characters alone, 1024 beside a picture, a button or in a template; one button of 20."""
+    """4096 characters alone, 1024 beside something or in a template; one link, or ten answers."""
     found = kit.beyond(CAPABILITIES, content)
     short = _is_short(content)
     if short and BODY_MAX < len(content.text) <= TEXT_MAX:
         found.append(kit.too_long("text", content.text, BODY_MAX))
-    found += [
-        kit.too_long(f"buttons.{place}.label", button.label, LABEL_MAX)
-        for place, button in enumerate(content.buttons)
-        if len(button.label) > LABEL_MAX
-    ]
+    found += _lint_buttons(content.buttons)
     if content.media is not None and content.media.kind is MediaKind.AUDIO:
         found += _lint_sound(content)
     found += _lint_template(content) if content.template else _lint_free_form(content)
     return tuple(found)
+
+
+def _lint_buttons(buttons: tuple[Button, ...]) -> list[FieldProblem]:
+    """One button that opens an address, or answers: three as buttons, ten as a list."""
+    replies = [one for one in buttons if one.kind is ButtonKind.REPLY]
+    if len(buttons) > 1 and len(replies) < len(buttons):
+        remedy = "one button with an address, or answers only"
+        return [FieldProblem("buttons", "an address stands alone here", remedy, str(len(buttons)))]
+    most = cloud_messages.ROW_MAX if cloud_messages.is_list(buttons) else cloud_messages.REPLY_MAX
+    found = [
+        kit.too_long(f"buttons.{place}.label", one.label, most)
+        for place, one in enumerate(buttons)
+        if len(one.label) > most
+    ]
+    if len({one.label for one in replies}) < len(replies):
+        found.append(FieldProblem("buttons", "two have one label", "name them differently"))
+    return found
 
 
 def _lint_template(content: Content) -> list[FieldProblem]:
@@ -298,7 +285,9 @@ def _lint_template(content: Content) -> list[FieldProblem]:
         remedy = "name the language it was approved in, such as fa"
         found.append(FieldProblem("template_language", "is required", remedy))
     if content.buttons:
-        remedy = f"buttons live in the template; give the end of a URL as params.{BUTTON_PARAM}0"
+        remedy = (
+            f"buttons live in the template; give the end of a URL as params.{cloud_messages.BUTTON_PARAM}0"
+        )
         found.append(FieldProblem("buttons", "not beside a template", remedy, str(len(content.buttons))))
     return found
 
@@ -329,41 +318,10 @@ def measure(_settings: Settings, content: Content) -> Measure:
 # ── receiving ────────────────────────────────────────────────────────────────────────────────────────
 
 
+MARKETING = "marketing_messages"
 FREE = Price(0, "")  # `billable: false`: within the service window, or of a kind that costs nothing
 
-# Where the words of an inbound message are, by its type; the first that is there.
-SAID_AT: dict[str, tuple[tuple[str, ...], ...]] = {
-    "text": (("text", "body"),),
-    "button": (("button", "text"),),
-    "interactive": (
-        ("interactive", "button_reply", "title"),
-        ("interactive", "list_reply", "title"),
-        ("interactive", "nfm_reply", "body"),
-    ),
-    "reaction": (("reaction", "emoji"),),
-    **{kind: ((kind, "caption"),) for kind in ("image", "audio", "voice", "video", "document", "sticker")},
-    "location": (),
-    "contacts": (),
-    "order": (),
-    "unsupported": (),
-}
 MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-
-
-def genuine(settings: Settings, raw: Raw) -> bool:
-    """Whether `X-Hub-Signature-256` was made with the app secret, or the one before it."""
-    secrets = (settings.app_secret, settings.app_secret_before)
-    return signatures.hub_genuine(raw.headers.get("x-hub-signature-256", ""), secrets, raw.body)
-
-
-def challenge(settings: Settings, raw: Raw) -> Reply | None:
-    """The answer when Meta verifies the webhook's address: its own challenge, if it knows our word."""
-    if raw.query.get("hub.mode") != "subscribe":
-        return None
-    given = raw.query.get("hub.verify_token", "").encode(errors="replace")
-    if not hmac.compare_digest(given, settings.verify_token.encode()):
-        return Reply(403, "the verify token does not fit")
-    return Reply(200, raw.query.get("hub.challenge", "")[:CHALLENGE_MAX])
 
 
 def parse(settings: Settings, raw: Raw) -> list[Event]:
@@ -379,7 +337,7 @@ def parse(settings: Settings, raw: Raw) -> list[Event]:
 def _change(settings: Settings, entry: cloud_api.Entry, change: cloud_api.Change) -> list[Event]:
     if change.field in cloud_templates.FIELDS:
         return [_template_news(settings, entry, change)]
-    if change.field != "messages":
+    if change.field not in ("messages", "user_preferences"):
         return [kit.unreadable(f"a notice about {change.field}", change.value)]
     value = kit.read_json(change.value, cloud_api.Value)
     if value is None:
@@ -389,7 +347,9 @@ def _change(settings: Settings, entry: cloud_api.Entry, change: cloud_api.Change
         return [kit.unreadable(f"for the number {number!r}, not this line's", change.value)]
     recipient = kit.e164(value.metadata.display_phone_number)
     events = [_receipt(piece) for piece in value.statuses]
-    events += [_inbound(settings, recipient, piece) for piece in value.messages]
+    names = {one.wa_id or one.user_id: one.profile.name for one in value.contacts}
+    events += [_inbound(settings, recipient, names, piece) for piece in value.messages]
+    events += [_allowance(piece) for piece in value.user_preferences]
     events += [kit.unreadable("an error of the account", piece) for piece in value.errors]
     return events or [kit.unreadable("a change without statuses, messages or errors", change.value)]
 
@@ -429,11 +389,22 @@ def _receipt(piece: msgspec.Raw) -> Event:
     )
 
 
-def _inbound(settings: Settings, recipient: str, piece: msgspec.Raw) -> Event:
+def _allowance(piece: msgspec.Raw) -> Event:
+    """A person stopped marketing from this business, or has it again."""
+    told = kit.read_json(piece, cloud_api.Preference)
+    person = (told.wa_id or told.user_id) if told else ""
+    if told is None or not person or told.category != MARKETING or told.value not in ("stop", "resume"):
+        return kit.unreadable("a preference of another shape", piece)
+    address, at = kit.clean(kit.e164(person)), cloud_api.instant(told.timestamp)
+    ref = f"{told.value}/{told.timestamp}"
+    return Allowance(address, told.value == "resume", kit.clean(ref), promotional_only=True, at=at)
+
+
+def _inbound(settings: Settings, recipient: str, names: Mapping[str, str], piece: msgspec.Raw) -> Event:
     heard = kit.read_json(piece, dict[str, Any]) or {}
     ref, kind = kit.told(heard, "id"), kit.told(heard, "type")
     sender = kit.told(heard, "from") or kit.told(heard, "from_user_id")
-    if not ref or not sender or kind not in SAID_AT:
+    if not ref or not sender or kind not in cloud_messages.SAID_AT:
         return kit.unreadable(f"a message of type {kind!r}", piece)
     if "group_id" in heard:
         return kit.unreadable("a message in a group", piece)
@@ -441,21 +412,13 @@ def _inbound(settings: Settings, recipient: str, piece: msgspec.Raw) -> Event:
         ref=kit.clean(ref),
         sender=kit.clean(kit.e164(sender)),
         recipient=kit.clean(recipient),
-        text=kit.clean(_text(heard, kind)),
+        text=kit.clean(cloud_messages.said(heard, kind)),
         at=cloud_api.instant(kit.told(heard, "timestamp")),
         context_ref=kit.clean(kit.told(heard, "context", "id") or kit.told(heard, "reaction", "message_id")),
         media_url=_media_url(settings, kit.told(heard, kind, "id")),
+        payload=kit.clean(cloud_messages.carried(heard)),
+        name=kit.clean(names.get(sender, "")),
     )
-
-
-def _text(heard: dict[str, Any], kind: str) -> str:
-    """What the person said; what has no words is named, so that an agent knows it came: `[image]`."""
-    for path in SAID_AT[kind]:
-        text = kit.told(heard, *path)
-        if text:
-            return text
-    about = [kit.told(heard, kind, name) for name in ("latitude", "longitude", "name", "filename")]
-    return " ".join([f"[{kind}]", *filter(None, about)])
 
 
 def _media_url(settings: Settings, media_id: str) -> str:
@@ -471,12 +434,14 @@ CAPABILITIES = Capabilities(
     ),
     classes=frozenset(MessageClass),
     two_way=True,
-    buttons_max=1,
+    buttons_max=cloud_messages.ROWS_MAX,
+    buttons=LINKS | {ButtonKind.REPLY},
     images=True,
     media=MEDIA,
     text_max=TEXT_MAX,
     registers_templates=True,
     billed_on="delivered",
+    window_s=WINDOW_S,
 )
 
 CHANNEL = Channel(
@@ -489,6 +454,10 @@ CHANNEL = Channel(
     measure=measure,
     send=send,
     lint=lint,
-    genuine=genuine,
-    challenge=challenge,
+    genuine=graph.genuine,
+    challenge=graph.challenge,
+    profile=graph.ask_profile,
+    templates=graph.ask_templates,
+    attach=graph.attach,
+    also=((AddressKind.WHATSAPP_USER, BSUID),),
 )

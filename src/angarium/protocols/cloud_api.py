@@ -45,12 +45,38 @@ class Metadata(msgspec.Struct, frozen=True):
     display_phone_number: str = ""
 
 
+class Named(msgspec.Struct, frozen=True):
+    """What a person calls themselves."""
+
+    name: str = ""
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Who wrote: a phone, or a business-scoped id where no phone is shown."""
+
+    wa_id: str = ""
+    user_id: str = ""
+    profile: Named = Named()
+
+
+class Preference(msgspec.Struct, frozen=True):
+    """What a person wishes, of a category of messages."""
+
+    wa_id: str = ""
+    user_id: str = ""
+    category: str = ""
+    value: str = ""
+    timestamp: int | str = ""
+
+
 class Value(msgspec.Struct, frozen=True):
     """What is told of a number."""
 
     metadata: Metadata = Metadata()
     statuses: list[msgspec.Raw] = []
     messages: list[msgspec.Raw] = []
+    contacts: list[Person] = []
+    user_preferences: list[msgspec.Raw] = []
     errors: list[msgspec.Raw] = []
 
 
@@ -123,6 +149,61 @@ class Status(msgspec.Struct, frozen=True):
     biz_opaque_callback_data: str = ""
     errors: list[Error] = []
     pricing: Pricing | None = None
+
+
+class Number(msgspec.Struct, frozen=True):
+    """A business phone number, when it is asked about."""
+
+    verified_name: str = ""
+    display_phone_number: str = ""
+    quality_rating: str = ""
+    messaging_limit_tier: str = ""
+    name_status: str = ""
+    status: str = ""
+
+
+class Score(msgspec.Struct, frozen=True):
+    """The quality of a template."""
+
+    score: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A template as Meta keeps it, when it is asked about."""
+
+    name: str
+    language: str
+    status: str
+    id: int | str = ""
+    category: str = ""
+    rejected_reason: str | None = None
+    quality_score: Score = Score()
+
+
+class Cursors(msgspec.Struct, frozen=True):
+    """Where the next page begins."""
+
+    after: str = ""
+
+
+class Paging(msgspec.Struct, frozen=True):
+    """Whether there is a next page."""
+
+    cursors: Cursors = Cursors()
+    next: str = ""
+
+
+class TemplatePage(msgspec.Struct, frozen=True):
+    """Some of the templates."""
+
+    data: list[Kept]
+    paging: Paging = Paging()
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The answer to what was done."""
+
+    success: bool = False
 
 
 def instant(timestamp: int | str) -> int | None:

@@ -65,6 +65,30 @@ def news(account: str, at: int | str, field: str, told: cloud_api.Template) -> T
     )
 
 
+def standing(account: str, kept: cloud_api.Kept) -> list[TemplateNews]:
+    """What is so of a template now: its state, and its quality; nothing of a word not in our table."""
+    status = REGISTRATIONS.get(kept.status)
+    if status is None or not 1 <= len(kept.name) <= NAME_MAX:
+        return []
+    reason = kept.rejected_reason or ""
+    told = TemplateNews(
+        name=kept.name,
+        language=kept.language[:NAME_MAX],
+        about="status",
+        word=kept.status,
+        status=status,
+        reason="" if reason == NO_REASON else reason[:REASON_MAX],
+        category=kept.category if kept.category in CATEGORIES else "",
+        account=account[:NAME_MAX],
+        external_id=str(kept.id)[:NAME_MAX],
+        registrar=REGISTRAR,
+    )
+    score = kept.quality_score.score
+    if score not in QUALITIES:
+        return [told]
+    return [told, msgspec.structs.replace(told, about="quality", word=score, status=None, reason="")]
+
+
 def _state_news(told: cloud_api.Template) -> TemplateNews | None:
     """What it may do from now on; None when the word is not in our table."""
     status = REGISTRATIONS.get(told.event) or (

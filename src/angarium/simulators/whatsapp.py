@@ -7,6 +7,7 @@ expires is dropped without a word. Webhooks go to `stage.webhooks["whatsapp"]`.
 
 from __future__ import annotations
 
+import re
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from angarium.protocols.signatures import hub_signature
 from angarium.simulators.behaviour import Behaviour
 from angarium.simulators.http_face import Callback, Office, Wire, e164, json_object, json_response
 from angarium.simulators.ledger import Entry
-from angarium.simulators.stage import Stage
+from angarium.simulators.stage import Stage, Webhook
 from angarium.simulators.whatsapp_templates import TemplateDesk
 
 NAME = "whatsapp"
@@ -32,6 +33,7 @@ TEXT_MAX, BODY_MAX, LABEL_MAX, OPAQUE_MAX = 4_096, 1_024, 20, 512
 
 Words = Callable[[str, str], str | None]  # of a template: its name and language
 
+BSUID = re.compile(r"[A-Z]{2}(\.ENT)?\.[0-9A-Za-z]{1,128}")
 FILES = ("image", "audio", "video", "document")
 
 STATUSES = {"sent": "sent", "delivered": "delivered", "read": "read"}
@@ -65,7 +67,13 @@ class WhatsappFace:
         self._templates = dict(templates or {})
         self._ids = count(time.time_ns() // 1_000_000)
         self.desk = TemplateDesk(ACCOUNT_ID, self._auth, self._ids, _error)
-        routes = [web.post("/{version}/{phone_number_id}/messages", self._send), *self.desk.routes()]
+        number = "/{version}/" + self._phone_number_id
+        routes = [
+            web.post("/{version}/{phone_number_id}/messages", self._send),
+            web.get(number, self._profile),
+            web.post(number, self._override),
+            *self.desk.routes(),
+        ]
         wire = Wire(means=_means, refusal=_refusal, callback=self._callback)
         self._office = Office(stage, NAME, port, routes, wire)
         self.ledger = self._office.ledger
@@ -93,9 +101,9 @@ class WhatsappFace:
     # ── people ──
 
     async def send_inbound(self, sender: str, text: str, *, context_ref: str = "") -> str:
-        """A person writes; returns the id of what they wrote once the webhook was taken."""
+        """A person writes, or a business-scoped id does; the id of it, once the webhook was taken."""
         message: dict[str, Any] = {
-            "from": sender.removeprefix("+"),
+            "from_user_id" if _hides(sender) else "from": sender.removeprefix("+"),
             "id": self._wamid(),
             "timestamp": str(int(time.time())),
             "type": "text",
@@ -103,12 +111,26 @@ class WhatsappFace:
         }
         if context_ref:
             message["context"] = {"from": self._display_number, "id": context_ref}
-        contact = {"profile": {"name": "Demo"}, "wa_id": message["from"]}
+        named = "user_id" if _hides(sender) else "wa_id"
+        contact = {"profile": {"name": "Demo"}, named: sender.removeprefix("+")}
         callback = self._webhook({"contacts": [contact], "messages": [message]})
         if callback is None:
             raise ValueError("stage.webhooks has no 'whatsapp': there is nobody to write to")
         await self._office.post(callback)
         return str(message["id"])
+
+    async def prefer(self, person: str, value: str) -> None:
+        """A person turns marketing from this business off ("stop") or on ("resume"); told and taken."""
+        preference = {
+            "wa_id": person.removeprefix("+"),
+            "detail": f"User requested to {value} marketing messages",
+            "category": "marketing_messages",
+            "value": value,
+            "timestamp": int(time.time()),
+        }
+        callback = self._webhook({"user_preferences": [preference]}, "user_preferences")
+        assert callback is not None, "there is nobody to tell"
+        await self._office.post(callback)
 
     async def review(
         self,
@@ -159,12 +181,44 @@ class WhatsappFace:
             return _error(429, 130429, "(#130429) Rate limit hit")
         if admission.refused:
             return _error(400, int(admission.refused), "(#132015) Template is paused")
+        to = _to(document)
         answer = {
             "messaging_product": "whatsapp",
-            "contacts": [{"input": document["to"], "wa_id": document["to"]}],
+            "contacts": [{"input": to, "user_id" if _hides(to) else "wa_id": to}],
             "messages": [{"id": entry.ref, "message_status": "accepted"}],
         }
         return await self._office.answer(request, json_response(answer), [admission])
+
+    async def _profile(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Authorization") != self._auth:
+            return _error(401, 190, "Invalid OAuth access token - Cannot parse access token")
+        known = {
+            "id": self._phone_number_id,
+            "verified_name": "Demo Shop",
+            "display_phone_number": f"+{self._display_number}",
+            "quality_rating": "GREEN",
+            "messaging_limit_tier": "TIER_1K",
+            "name_status": "APPROVED",
+            "status": "CONNECTED",
+        }
+        return json_response({name: known[name] for name in request.query["fields"].split(",")})
+
+    async def _override(self, request: web.Request) -> web.StreamResponse:
+        """Another address for webhooks of this number, once it has shown that it knows the word."""
+        if request.headers.get("Authorization") != self._auth:
+            return _error(401, 190, "Invalid OAuth access token - Cannot parse access token")
+        told = (await json_object(request)).get("webhook_configuration", {})
+        url, before = str(told.get("override_callback_uri", "")), self._stage.webhooks.get(NAME)
+        challenge = str(next(self._ids))
+        query = {
+            "hub.mode": "subscribe",
+            "hub.verify_token": str(told.get("verify_token")),
+            "hub.challenge": challenge,
+        }
+        if await self._office.ask(url, query) != (200, challenge):
+            return _error(400, 2200, "(#2200) Callback verification failed")
+        self._stage.webhooks[NAME] = Webhook(url, before.secret if before else "")
+        return json_response({"success": True})
 
     def _entry(self, document: dict[str, Any]) -> Entry:
         kind = document["type"]
@@ -172,7 +226,7 @@ class WhatsappFace:
         return Entry(
             face=NAME,
             ref=self._wamid(),
-            recipient=e164(document["to"]),
+            recipient=to if _hides(to := _to(document)) else e164(to),
             text=text,
             at=time.time(),
             sender=self._display_number,
@@ -194,7 +248,9 @@ class WhatsappFace:
     def _callback(self, entry: Entry, word: str) -> Callback | None:
         status: dict[str, Any] = {
             "id": entry.ref,
-            "recipient_id": entry.recipient.removeprefix("+"),
+            "recipient_user_id" if _hides(entry.recipient) else "recipient_id": entry.recipient.removeprefix(
+                "+"
+            ),
             "timestamp": str(int(time.time())),
         }
         if entry.client_ref:
@@ -208,10 +264,10 @@ class WhatsappFace:
             return None
         return self._webhook({"statuses": [status]})
 
-    def _webhook(self, value: dict[str, Any]) -> Callback | None:
+    def _webhook(self, value: dict[str, Any], field: str = "messages") -> Callback | None:
         metadata = {"display_phone_number": self._display_number, "phone_number_id": self._phone_number_id}
         change = {
-            "field": "messages",
+            "field": field,
             "value": {"messaging_product": "whatsapp", "metadata": metadata, **value},
         }
         return self._signed([{"id": ACCOUNT_ID, "changes": [change]}])
@@ -241,12 +297,22 @@ def _error(status: int, code: int, message: str) -> web.Response:
     return json_response({"error": error}, status)
 
 
+def _hides(person: str) -> bool:
+    """Whether this is a business-scoped id: of somebody who shows no phone."""
+    return BSUID.fullmatch(person) is not None
+
+
+def _to(document: dict[str, Any]) -> str:
+    return str(document.get("to") or document.get("recipient") or "")
+
+
 def _wrong(document: dict[str, Any]) -> str:
     """The first field that is missing or out of bounds; "" when all are well."""
     recipient, kind = document.get("to"), document.get("type")
+    hidden = "to" not in document and _hides(_to(document))
     if document.get("messaging_product") != "whatsapp":
         return "messaging_product"
-    if not (isinstance(recipient, str) and recipient.isascii() and recipient.isdigit()):
+    if not hidden and not (isinstance(recipient, str) and recipient.isascii() and recipient.isdigit()):
         return "to"
     if len(str(document.get("biz_opaque_callback_data", ""))) > OPAQUE_MAX:
         return "biz_opaque_callback_data"
@@ -266,12 +332,35 @@ def _wrong_part(kind: str, part: dict[str, Any]) -> str:
         case "template":
             return "" if part.get("name") and isinstance(part.get("language"), dict) else "template"
         case _:
-            pressed = part.get("action", {}).get("parameters", {})
-            body, label = part.get("body", {}).get("text", ""), pressed.get("display_text", "")
-            well = part.get("type") == "cta_url" and pressed.get("url")
-            return (
-                "" if well and 1 <= len(body) <= BODY_MAX and 1 <= len(label) <= LABEL_MAX else "interactive"
-            )
+            words, choices = part.get("body", {}).get("text", ""), _choices(part)
+            well = 1 <= len(words) <= BODY_MAX and _fit(part, choices)
+            return "" if well else "interactive"
+
+
+def _choices(part: dict[str, Any]) -> list[dict[str, str]]:
+    """What can be pressed: an address, answers, or the rows of a list."""
+    action = part.get("action", {})
+    match part.get("type"):
+        case "cta_url":
+            pressed = action.get("parameters", {})
+            return [{"label": pressed.get("display_text", ""), "url": pressed.get("url", "")}]
+        case "button":
+            found = [one.get("reply", {}) for one in action.get("buttons", [])]
+        case "list":
+            found = [row for section in action.get("sections", []) for row in section.get("rows", [])]
+        case _:
+            return []
+    return [{"label": one.get("title", ""), "url": "", "id": one.get("id", "")} for one in found]
+
+
+def _fit(part: dict[str, Any], choices: list[dict[str, str]]) -> bool:
+    """Whether there are as many as there may be, each with its label and no two alike."""
+    most, longest = {"cta_url": (1, LABEL_MAX), "button": (3, LABEL_MAX), "list": (10, 24)}[part["type"]]
+    labels = [one["label"] for one in choices]
+    named = all(one["url"] or one.get("id") for one in choices)
+    opens = part["type"] != "list" or 1 <= len(part["action"].get("button", "")) <= LABEL_MAX
+    each = all(1 <= len(label) <= longest for label in labels)
+    return 1 <= len(choices) <= most and each and named and opens and len(set(labels)) == len(labels)
 
 
 def _shown(document: dict[str, Any], words: Words) -> tuple[str, str, list[dict[str, str]]]:
@@ -285,9 +374,8 @@ def _shown(document: dict[str, Any], words: Words) -> tuple[str, str, list[dict[
         case "template":
             return _shown_template(part, words)
         case _:
-            pressed = part["action"]["parameters"]
-            picture = _linked(part.get("header", {}))
-            return part["body"]["text"], picture, [{"label": pressed["display_text"], "url": pressed["url"]}]
+            shown = [{"label": one["label"], "url": one["url"]} for one in _choices(part)]
+            return part["body"]["text"], _linked(part.get("header", {})), shown
 
 
 def _linked(header: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
     POST /{version}/{account}/message_templates   {name, language, category, components}: {id, status}
     POST /{version}/{template}                    {components}: it is handed in again
+    GET  /{version}/{account}/message_templates   all of them; ?limit=&after=
 
 What is decided goes out as `message_template_status_update`, as Meta's page on it says (13 April 2026). A
 template that was handed in here goes only while it is approved. Of one that never was, nothing is known, and
@@ -48,6 +49,7 @@ class TemplateDesk:
         """Where they are handed in."""
         return [
             web.post("/{version}/{account_id}/message_templates", self._hand_in),
+            web.get("/{version}/{account_id}/message_templates", self._list),
             web.post(r"/{version}/{template_id:\d+}", self._hand_in_again),
         ]
 
@@ -99,6 +101,21 @@ class TemplateDesk:
         self._templates[made.name, made.language] = made
         return json_response({"id": str(made.id), "status": made.status, "category": made.category})
 
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Authorization") != self._auth:
+            return self._error(401, 190, "Invalid OAuth access token - Cannot parse access token")
+        if request.match_info["account_id"] != self._account_id:
+            return self._error(400, 100, "Unsupported get request. Object does not exist")
+        limit, after = int(request.query.get("limit", "25")), int(request.query.get("after", "0"))
+        kept = sorted(self._templates.values(), key=lambda one: one.id)
+        page = [one for one in kept if one.id > after][:limit]
+        document: dict[str, Any] = {"data": [_as_kept(one) for one in page]}
+        if page:
+            document["paging"] = {"cursors": {"before": str(page[0].id), "after": str(page[-1].id)}}
+            if page[-1] is not kept[-1]:
+                document["paging"]["next"] = str(request.url)
+        return json_response(document)
+
     async def _hand_in_again(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != self._auth:
             return self._error(401, 190, "Invalid OAuth access token - Cannot parse access token")
@@ -108,6 +125,19 @@ class TemplateDesk:
             return self._error(400, 100, "Invalid parameter")
         found.text, found.status = text, "PENDING"
         return json_response({"success": True})
+
+
+def _as_kept(one: Template) -> dict[str, Any]:
+    """A template when it is asked about."""
+    return {
+        "id": str(one.id),
+        "name": one.name,
+        "language": one.language,
+        "status": one.status,
+        "category": one.category,
+        "rejected_reason": "NONE",
+        "quality_score": {"score": "UNKNOWN"},
+    }
 
 
 def _body_of(given: dict[str, Any]) -> str | None:
