@@ -152,8 +152,15 @@ def _text(value: object) -> str:
 @cache
 def translations() -> Mapping[str, Mapping[str, tuple[str, str]]]:
     """What settings are called in other languages, and what each is for: by language, then `smpp.host`."""
-    text = resources.files("angarium.lines").joinpath("settings_words.toml").read_text("utf-8")
-    return msgspec.convert(tomllib.loads(text), dict[str, dict[str, tuple[str, str]]])
+    found: dict[str, dict[str, tuple[str, str]]] = {}
+    shared = resources.files("angarium.lines").joinpath("settings_words.toml")
+    own = resources.files("angarium.channels").joinpath("words").iterdir()
+    for kind, file in [("*", shared), *((one.name.removesuffix(".toml"), one) for one in own)]:
+        words = msgspec.convert(tomllib.loads(file.read_text("utf-8")), dict[str, dict[str, tuple[str, str]]])
+        for language, said in words.items():
+            named = found.setdefault(language, {})
+            named.update({f"{kind}.{name}": one for name, one in said.items()})
+    return found
 
 
 def said_in(language: str, channel: str, field: SettingField) -> SettingField:
