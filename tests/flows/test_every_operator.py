@@ -80,7 +80,7 @@ async def test_what_is_sent_arrives_and_is_told(database: Database, kind: str) -
         async with running(database) as shop, connected(shop, stage, face, kind, operator) as answered:
             await shop.engine.start()
             described = {
-                "to": {channel.address_kind.value: operator.recipient},
+                "to": {"address": {"kind": channel.address_kind.value, "value": operator.recipient}},
                 "class": next(one for one in SENDS if one in channel.capabilities.classes),
                 "channel": kind,
                 **(operator.content or {}),
