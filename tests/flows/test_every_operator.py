@@ -85,6 +85,9 @@ async def test_what_is_sent_arrives_and_is_told(database: Database, kind: str) -
                 "channel": kind,
                 **(operator.content or {}),
             }
+            if operator.begins:
+                await shop.contact(addresses=[described["to"]["address"]])
+                await face.send_inbound(operator.recipient, "Hello")
             message = await shop.send(**described)
             await until(lambda: shop.is_in(message, operator.ends), 10.0)
             assert [entry.recipient for entry in face.ledger.entries] == [operator.recipient]

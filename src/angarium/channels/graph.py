@@ -12,20 +12,26 @@ import hmac
 import re
 from typing import Protocol
 
+import msgspec
+
 from angarium.channels import kit
+from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
+    Event,
     Outcome,
     Profile,
     Raw,
     Refused,
     Reply,
+    Submission,
     TemplateNews,
     Tools,
     Unknown,
 )
-from angarium.core.values import Reason
-from angarium.protocols import cloud_api, cloud_templates, signatures
+from angarium.core.problems import FieldProblem, shown
+from angarium.core.values import Content, MessageClass, Reason
+from angarium.protocols import cloud_api, cloud_templates, messenger, signatures
 from angarium.protocols.http import Answer
 
 CHALLENGE_MAX = 256
@@ -156,3 +162,90 @@ def _agreed(answer: Answer) -> Outcome | None:
 
 def authorized(settings: Account) -> dict[str, str]:
     return {"Authorization": f"Bearer {settings.access_token}"}
+
+
+# ── conversations ────────────────────────────────────────────────────────────────────────────────────
+# What Messenger and Instagram share; the shapes stand in protocols/messenger.py.
+
+
+def kind_of(late: str, submission: Submission, now: int) -> dict[str, str] | Refused:
+    """As what a message goes, by the hour of the person's last one; or that it may not go."""
+    heard = submission.heard_at
+    if heard is not None and now < heard + messenger.WINDOW_S * MICROS:
+        return {"messaging_type": "RESPONSE"}
+    served = submission.message_class in (MessageClass.SERVICE, MessageClass.TRANSACTIONAL)
+    if late == "human_agent":
+        if served and heard is not None and now < heard + messenger.AGENT_S * MICROS:
+            return {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
+    elif late != "refuse" and served:
+        return {"messaging_type": "MESSAGE_TAG", "tag": late}
+    return Refused(Reason.WINDOW_CLOSED, detail="this person has not written to this line within 24 hours")
+
+
+def judge_sent(answer: Answer) -> Outcome | None:
+    """The outcome by the id of the message or the numbers of the error; None when the body has neither."""
+    taken = kit.read_json(answer.body, messenger.Taken)
+    if answer.status == 200 and taken is not None and taken.message_id:
+        return Accepted((taken.message_id,))
+    refusal = kit.read_json(answer.body, messenger.Refusal)
+    if refusal is None or answer.status >= 500:
+        return None
+    error = refusal.error
+    code = f"{error.code}/{error.error_subcode}" if error.error_subcode else str(error.code)
+    return Refused(messenger.reason_of(error), code, error.message or f"Meta refused it with code {code}")
+
+
+def lint_conversation(content: Content) -> list[FieldProblem]:
+    """What no Page and no account can carry: words beside a file, nothing at all, names of templates."""
+    found = []
+    file = bool(content.picture or content.media)
+    if file and (content.text or content.buttons):
+        found.append(
+            FieldProblem("text", "stands beside a file", "send the file by itself", shown(content.text))
+        )
+    if not file and not content.text:
+        found.append(FieldProblem("text", "is empty", "write a text"))
+    if content.template:
+        remedy = "write the words themselves"
+        found.append(
+            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
+        )
+    most = messenger.QUICK_MAX if messenger.are_answers(content.buttons) else messenger.TEMPLATE_BUTTONS_MAX
+    if most < len(content.buttons) <= messenger.QUICK_MAX:
+        problem = f"{len(content.buttons)} buttons, at most {most} when one opens an address"
+        found.append(FieldProblem("buttons", problem, "take buttons away", str(len(content.buttons))))
+    return found + [
+        kit.too_long(f"buttons.{place}.label", one.label, messenger.LABEL_MAX)
+        for place, one in enumerate(content.buttons)
+        if len(one.label) > messenger.LABEL_MAX
+    ]
+
+
+def parse_items(name: str, account: str, raw: Raw) -> list[Event]:
+    """Every item of a batch, each on its own; what is for another account is parked."""
+    envelope = kit.read_json(raw.body, messenger.Envelope)
+    if envelope is None or envelope.object != name:
+        return [kit.unreadable(f"not a webhook of {name}", raw.body)]
+    events: list[Event] = []
+    for entry in envelope.entry:
+        for piece in (*entry.messaging, *entry.standby):
+            events += _item(entry.id, account, piece)
+    return [_cleaned(one) for one in events] or [kit.unreadable("a webhook without messages", raw.body)]
+
+
+def _item(entry_id: str, account: str, piece: msgspec.Raw) -> list[Event]:
+    if entry_id != account:
+        return [kit.unreadable(f"for {entry_id!r}, not this line's", piece)]
+    item = kit.read_json(piece, messenger.Item)
+    if item is None:
+        return [kit.unreadable("an item of another shape", piece)]
+    return messenger.events(item, account, kit.unreadable("an item that is not heard", piece))
+
+
+def _cleaned(event: Event) -> Event:
+    texts = {
+        name: kit.clean(value)
+        for name, value in msgspec.structs.asdict(event).items()
+        if type(value) is str and "\x00" in value
+    }
+    return msgspec.structs.replace(event, **texts) if texts else event

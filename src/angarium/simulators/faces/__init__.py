@@ -32,6 +32,7 @@ class Operator:
     secret: str = ""
     content: Mapping[str, Any] | None = None
     ends: str = "delivered"  # the state of a message to whom all is well
+    begins: bool = False  # a person writes first, or nothing goes
 
 
 @cache

@@ -1,0 +1,166 @@
+"""Facebook Messenger, by a Page: to people who have written to it.
+
+Sources: developers.facebook.com/docs/messenger-platform (send API, message tags, webhook events; pages of
+2026); nyaruka/courier handlers/meta/messenger (captured payloads, how the window is spoken of).
+
+Quirks:
+- The person begins. Within 24 hours of their last message anything goes; later only what a tag names. We
+  know the hour from what they wrote to this line, and refuse before Meta does: who goes against it often is
+  locked.
+- Delivered and read come as watermarks: all that went until a time.
+- A file stands alone: it has no words beside it.
+- `error.code` and `error_subcode` decide together.
+- No idempotency key, and no reference of ours comes back: a message whose answer was lost stays unknown.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from angarium.channels import graph, kit
+from angarium.core.ports import (
+    ADDRESSES,
+    Capabilities,
+    Carries,
+    Channel,
+    Event,
+    Outcome,
+    Raw,
+    Refused,
+    Submission,
+    Tools,
+)
+from angarium.core.problems import FieldProblem
+from angarium.core.values import (
+    AddressKind,
+    ButtonKind,
+    Content,
+    Measure,
+    MessageClass,
+    ReceiptStatus,
+)
+from angarium.protocols import messenger
+
+TEXT_MAX = 2_000  # characters
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One Page."""
+
+    page_id: Annotated[
+        str, Meta(title="Page ID", description="From the Page's About.", pattern=r"^[0-9]{1,32}$")
+    ]
+    access_token: Annotated[
+        kit.Secret, Meta(title="Page access token", description="With pages_messaging; it does not expire.")
+    ]
+    app_secret: Annotated[
+        kit.Secret,
+        Meta(title="App secret", description="From the app's settings; proves that a webhook is from Meta."),
+    ]
+    verify_token: Annotated[
+        kit.Secret,
+        Meta(title="Verify token", description="Any word of your own; give Meta the same with the webhook."),
+    ]
+    app_secret_before: Annotated[
+        str,
+        Meta(
+            title="Earlier app secret",
+            description="The old secret while you change it; empty otherwise.",
+            extra={"secret": True},
+        ),
+    ] = ""
+    late: Annotated[
+        Literal["refuse", "human_agent", "ACCOUNT_UPDATE", "POST_PURCHASE_UPDATE", "CONFIRMED_EVENT_UPDATE"],
+        Meta(
+            title="After 24 hours",
+            description="refuse; human_agent: up to 7 days, if people write the service messages of this "
+            "line and Meta has allowed it; or the tag that service and transactional messages fit.",
+        ),
+    ] = "refuse"
+    base_url: Annotated[
+        kit.WebAddress, Meta(title="Address of the API", description="Without a slash at its end.")
+    ] = "https://graph.facebook.com"
+    version: Annotated[
+        str,
+        Meta(title="Version of the Graph API", description="Such as v25.0.", pattern=r"^v[0-9]{1,3}\.[0-9]$"),
+    ] = "v25.0"
+
+
+# ── sending ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
+    """One POST to `{page}/messages`."""
+    how = graph.kind_of(settings.late, submission, tools.clock.now())
+    if isinstance(how, Refused):
+        return how
+    document = {
+        "recipient": {"id": submission.address},
+        "message": messenger.message(submission.content),
+        **how,
+    }
+    url = f"{settings.base_url}/{settings.version}/{settings.page_id}/messages"
+    return await kit.exchange(
+        tools, url, document, {"Authorization": f"Bearer {settings.access_token}"}, graph.judge_sent
+    )
+
+
+def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
+    """2000 characters, 640 over buttons; 13 answers, or 3 buttons; a file by itself."""
+    found = kit.beyond(CAPABILITIES, content)
+    found += graph.lint_conversation(content)
+    over_buttons = bool(content.buttons) and not messenger.are_answers(content.buttons)
+    if over_buttons and messenger.TEMPLATE_TEXT_MAX < len(content.text) <= TEXT_MAX:
+        found.append(kit.too_long("text", content.text, messenger.TEMPLATE_TEXT_MAX))
+    return tuple(found)
+
+
+def measure(_settings: Settings, content: Content) -> Measure:
+    """One part, counted in characters."""
+    return kit.characters(content, TEXT_MAX)
+
+
+# ── receiving ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def parse(settings: Settings, raw: Raw) -> list[Event]:
+    """Every item of a batch, each on its own."""
+    return graph.parse_items("page", settings.page_id, raw)
+
+
+MEGABYTE = 1_000_000
+FILES = (  # "attachments up to 25 MB"
+    Carries(frozenset({"image/jpeg", "image/png", "image/gif"}), 25 * MEGABYTE),
+    Carries(frozenset({"audio/mpeg", "audio/mp4", "video/mp4"}), 25 * MEGABYTE),
+    Carries(frozenset({"application/pdf"}), 25 * MEGABYTE),
+)
+CAPABILITIES = Capabilities(
+    receipts=frozenset({ReceiptStatus.DELIVERED, ReceiptStatus.READ}),
+    classes=frozenset(MessageClass),
+    two_way=True,
+    buttons_max=messenger.QUICK_MAX,
+    buttons=ADDRESSES | {ButtonKind.REPLY},
+    images=True,
+    media=FILES,
+    text_max=TEXT_MAX,
+    window_s=messenger.AGENT_S,
+)
+
+CHANNEL = Channel(
+    kind="messenger",
+    title="Messenger",
+    address_kind=AddressKind.MESSENGER,
+    settings=Settings,
+    capabilities=CAPABILITIES,
+    parse=parse,
+    measure=measure,
+    send=send,
+    lint=lint,
+    genuine=graph.genuine,
+    challenge=graph.challenge,
+)
