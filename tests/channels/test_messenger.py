@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from angarium.channels import kit
-from angarium.channels.graph import kind_of
+from angarium.channels.meta_kit import kind_of
 from angarium.channels.messenger import CHANNEL
 from angarium.core.clock import MICROS
 from angarium.core.ports import Accepted, Inbound, Raw, Receipt, Refused, Unreadable, Watermark

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import graph, kit
+from angarium.channels import kit, meta_kit
 from angarium.core.ports import (
     Capabilities,
     Carries,
@@ -91,7 +91,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
     """One POST to `{account}/messages`."""
-    how = graph.kind_of(settings.late, submission, tools.clock.now())
+    how = meta_kit.kind_of(settings.late, submission, tools.clock.now())
     if isinstance(how, Refused):
         return how
     tagged = how if "tag" in how else {}
@@ -99,7 +99,7 @@ async def send(tools: Tools, settings: Settings, submission: Submission) -> Outc
     document = {"recipient": {"id": submission.address}, "message": message, **tagged}
     url = f"{settings.base_url}/{settings.version}/{settings.account_id}/messages"
     headers = {"Authorization": f"Bearer {settings.access_token}"}
-    return await kit.exchange(tools, url, document, headers, graph.judge_sent)
+    return await kit.exchange(tools, url, document, headers, meta_kit.judge_sent)
 
 
 def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
@@ -109,7 +109,7 @@ def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     if len(content.text) <= BYTES_MAX < size:
         remedy = f"shorten it by {size - BYTES_MAX} bytes"
         found.append(FieldProblem("text", f"{size} bytes, at most {BYTES_MAX}", remedy, shown(content.text)))
-    return (*found, *graph.lint_conversation(content))
+    return (*found, *meta_kit.lint_conversation(content))
 
 
 def measure(_settings: Settings, content: Content) -> Measure:
@@ -123,7 +123,7 @@ def measure(_settings: Settings, content: Content) -> Measure:
 
 def parse(settings: Settings, raw: Raw) -> list[Event]:
     """Every item of a batch, each on its own."""
-    return graph.parse_items("instagram", settings.account_id, raw)
+    return meta_kit.parse_items("instagram", settings.account_id, raw)
 
 
 MEGABYTE = 1_000_000
@@ -152,6 +152,6 @@ CHANNEL = Channel(
     measure=measure,
     send=send,
     lint=lint,
-    genuine=graph.genuine,
-    challenge=graph.challenge,
+    genuine=meta_kit.genuine,
+    challenge=meta_kit.challenge,
 )

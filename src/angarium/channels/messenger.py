@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import graph, kit
+from angarium.channels import kit, meta_kit
 from angarium.core.ports import (
     ADDRESSES,
     Capabilities,
@@ -96,7 +96,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
     """One POST to `{page}/messages`."""
-    how = graph.kind_of(settings.late, submission, tools.clock.now())
+    how = meta_kit.kind_of(settings.late, submission, tools.clock.now())
     if isinstance(how, Refused):
         return how
     document = {
@@ -106,14 +106,14 @@ async def send(tools: Tools, settings: Settings, submission: Submission) -> Outc
     }
     url = f"{settings.base_url}/{settings.version}/{settings.page_id}/messages"
     return await kit.exchange(
-        tools, url, document, {"Authorization": f"Bearer {settings.access_token}"}, graph.judge_sent
+        tools, url, document, {"Authorization": f"Bearer {settings.access_token}"}, meta_kit.judge_sent
     )
 
 
 def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     """2000 characters, 640 over buttons; 13 answers, or 3 buttons; a file by itself."""
     found = kit.beyond(CAPABILITIES, content)
-    found += graph.lint_conversation(content)
+    found += meta_kit.lint_conversation(content)
     over_buttons = bool(content.buttons) and not messenger.are_answers(content.buttons)
     if over_buttons and messenger.TEMPLATE_TEXT_MAX < len(content.text) <= TEXT_MAX:
         found.append(kit.too_long("text", content.text, messenger.TEMPLATE_TEXT_MAX))
@@ -130,7 +130,7 @@ def measure(_settings: Settings, content: Content) -> Measure:
 
 def parse(settings: Settings, raw: Raw) -> list[Event]:
     """Every item of a batch, each on its own."""
-    return graph.parse_items("page", settings.page_id, raw)
+    return meta_kit.parse_items("page", settings.page_id, raw)
 
 
 MEGABYTE = 1_000_000
@@ -161,6 +161,6 @@ CHANNEL = Channel(
     measure=measure,
     send=send,
     lint=lint,
-    genuine=graph.genuine,
-    challenge=graph.challenge,
+    genuine=meta_kit.genuine,
+    challenge=meta_kit.challenge,
 )

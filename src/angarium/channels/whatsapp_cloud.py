@@ -30,7 +30,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import graph, kit
+from angarium.channels import kit, meta_kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     LINKS,
@@ -205,7 +205,7 @@ async def send(tools: Tools, settings: Settings, submission: Submission) -> Outc
         tools,
         f"{settings.base_url}/{settings.version}/{settings.phone_number_id}/messages",
         document(settings, submission),
-        graph.authorized(settings),
+        meta_kit.authorized(settings),
         judge,
     )
 
@@ -454,10 +454,10 @@ CHANNEL = Channel(
     measure=measure,
     send=send,
     lint=lint,
-    genuine=graph.genuine,
-    challenge=graph.challenge,
-    profile=graph.ask_profile,
-    templates=graph.ask_templates,
-    attach=graph.attach,
+    genuine=meta_kit.genuine,
+    challenge=meta_kit.challenge,
+    profile=meta_kit.ask_profile,
+    templates=meta_kit.ask_templates,
+    attach=meta_kit.attach,
     also=((AddressKind.WHATSAPP_USER, BSUID),),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from angarium.channels import graph, kit
+from angarium.channels import kit, meta_kit
 from angarium.channels.whatsapp_cloud import CHANNEL, WINDOW_S, document
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
@@ -209,7 +209,7 @@ NUMBER = {
 
 async def test_who_we_are() -> None:
     async with provider(200, NUMBER, {}) as (url, asked), tools("127.0.0.1") as given:
-        told = await graph.ask_profile(given, settings(base_url=url))
+        told = await meta_kit.ask_profile(given, settings(base_url=url))
     details = {"display_phone_number": "+1 555-078-3881", "name_status": "APPROVED"}
     assert told == Profile("Shop", "CONNECTED", "GREEN", "TIER_1K", details)
     assert asked[0].path.startswith("/v25.0/1234567890?fields=verified_name,")
@@ -218,10 +218,10 @@ async def test_who_we_are() -> None:
 
 async def test_what_is_not_told_is_unknown() -> None:
     async with provider(400, {"error": {"code": 100}}, {}) as (url, _), tools("127.0.0.1") as given:
-        assert await graph.ask_profile(given, settings(base_url=url)) == Unknown(
+        assert await meta_kit.ask_profile(given, settings(base_url=url)) == Unknown(
             "the provider answered with HTTP 400"
         )
-        assert isinstance(await graph.ask_templates(given, settings(base_url=url)), Unknown)
+        assert isinstance(await meta_kit.ask_templates(given, settings(base_url=url)), Unknown)
 
 
 async def test_templates_as_they_stand() -> None:
@@ -237,7 +237,7 @@ async def test_templates_as_they_stand() -> None:
         {"id": "7", "name": "odd", "language": "en", "status": "MELTED"},
     ]
     async with provider(200, {"data": kept}, {}) as (url, _), tools("127.0.0.1") as given:
-        told = await graph.ask_templates(given, settings(base_url=url))
+        told = await meta_kit.ask_templates(given, settings(base_url=url))
     one = TemplateNews(
         name="order_ready",
         language="fa",
@@ -264,7 +264,7 @@ async def test_templates_as_they_stand() -> None:
 
 async def test_templates_want_an_account() -> None:
     async with tools() as given:
-        told = await graph.ask_templates(given, settings(business_account_id=""))
+        told = await meta_kit.ask_templates(given, settings(business_account_id=""))
     assert told == Unknown("the line's settings have no business_account_id to ask about")
 
 
@@ -281,7 +281,7 @@ async def test_templates_want_an_account() -> None:
 )
 async def test_where_meta_posts(status: int, answer: Any, outcome: Refused | None) -> None:
     async with provider(status, answer, {}) as (url, asked), tools("127.0.0.1") as given:
-        said = await graph.attach(given, settings(base_url=url), "https://me.example/callbacks/1/x")
+        said = await meta_kit.attach(given, settings(base_url=url), "https://me.example/callbacks/1/x")
     assert said == outcome
     override = {"override_callback_uri": "https://me.example/callbacks/1/x", "verify_token": "our word"}
     assert asked[0].document == {"webhook_configuration": override}
