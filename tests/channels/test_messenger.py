@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from angarium.channels import kit
-from angarium.channels.meta_kit import kind_of
 from angarium.channels.messenger import CHANNEL
+from angarium.channels.meta_kit import kind_of
 from angarium.core.clock import MICROS
 from angarium.core.ports import Accepted, Inbound, Raw, Receipt, Refused, Unreadable, Watermark
 from angarium.core.values import Button, ButtonKind, Content, MessageClass, Reason, ReceiptStatus
