@@ -23,6 +23,7 @@ from angarium.core.ports import (
     Raw,
     Receipt,
     Submission,
+    Tape,
     Tools,
     Unknown,
 )
@@ -156,13 +157,15 @@ class Heard:
 
     def __init__(self) -> None:
         self.outcomes: list[tuple[int, Outcome]] = []
+        self.tapes: list[Tape | None] = []
         self.events: list[Event] = []
         self.rooms = 0
         self.forged = 0  # callbacks that were not genuine
         self._news = asyncio.Event()
 
-    def outcome(self, attempt_id: int, outcome: Outcome) -> None:
+    def outcome(self, attempt_id: int, outcome: Outcome, tape: Tape | None = None) -> None:
         self.outcomes.append((attempt_id, outcome))
+        self.tapes.append(tape)
         self._news.set()
 
     async def arrived(self, raw: Raw) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from angarium.channels import kit
 from angarium.channels.smtp import CHANNEL, Settings, SmtpConnection
 from angarium.core.clock import SystemChance, SystemClock
-from angarium.core.ports import Event, Outcome, Raw, Receipt, Submission, Tools
+from angarium.core.ports import Event, Outcome, Raw, Receipt, Submission, Tape, Tools
 from angarium.core.values import Content, MessageClass, ReceiptStatus
 from support.mail_peers import until
 
@@ -47,13 +47,15 @@ class Heard:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.outcomes: dict[int, Outcome] = {}
+        self.tapes: dict[int, Tape | None] = {}
         self.events: list[Event] = []
         self.rooms = 0
         self.deaf_times = 0  # how often recording is to fail
 
-    def outcome(self, attempt_id: int, outcome: Outcome) -> None:
+    def outcome(self, attempt_id: int, outcome: Outcome, tape: Tape | None = None) -> None:
         assert attempt_id not in self.outcomes, "a submission ended twice"
         self.outcomes[attempt_id] = outcome
+        self.tapes[attempt_id] = tape
 
     async def arrived(self, raw: Raw) -> None:
         if self.deaf_times:

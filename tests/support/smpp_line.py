@@ -12,7 +12,7 @@ from typing import Any
 from angarium.channels import kit
 from angarium.channels.smpp import CHANNEL, Settings, connect
 from angarium.core.clock import SystemChance, SystemClock
-from angarium.core.ports import Accepted, Event, Inbound, Outcome, Raw, Receipt, Submission, Tools
+from angarium.core.ports import Accepted, Event, Inbound, Outcome, Raw, Receipt, Submission, Tape, Tools
 from angarium.core.values import Content, MessageClass
 from angarium.protocols.smpp_line import SmppConnection
 from angarium.protocols.smpp_numbers import BINDS, RESPONSE, Command, Status
@@ -88,6 +88,7 @@ class Heard:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.outcomes: dict[int, Outcome] = {}
+        self.tapes: dict[int, Tape | None] = {}
         self.raws: list[Raw] = []
         self.events: list[Event] = []
         self.rooms = 0
@@ -95,9 +96,10 @@ class Heard:
         self.journal_open = asyncio.Event()
         self.journal_open.set()
 
-    def outcome(self, attempt_id: int, outcome: Outcome) -> None:
+    def outcome(self, attempt_id: int, outcome: Outcome, tape: Tape | None = None) -> None:
         assert attempt_id not in self.outcomes, "a submission ended twice"
         self.outcomes[attempt_id] = outcome
+        self.tapes[attempt_id] = tape
 
     async def arrived(self, raw: Raw) -> None:
         await self.journal_open.wait()

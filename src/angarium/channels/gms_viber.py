@@ -267,5 +267,6 @@ CHANNEL = Channel(
     send=send,
     lint=lint,
     genuine=genuine,
+    pieces=kit.batched,
     sender=lambda settings: settings.sender,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
@@ -39,7 +40,7 @@ from angarium.core.ports import (
 from angarium.core.problems import FieldProblem, Problem, invalid, shown
 from angarium.core.values import Content, Measure, Price, Reason
 from angarium.protocols import gsm, smpp_text
-from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
+from angarium.protocols.http import Answer, Http, HttpTape, NoAnswer, NotSent
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -93,9 +94,11 @@ class SendingConnection:
     def submit(self, batch: Sequence[Submission]) -> None:
         """Send them all at once; each ends in exactly one `ears.outcome`."""
         for submission in batch:
-            task = asyncio.create_task(deliver(self._tools, self._channel, self._settings, submission))
+            tape = HttpTape(self._tools.http, self._tools.clock)
+            tools = replace(self._tools, http=tape)
+            task = asyncio.create_task(deliver(tools, self._channel, self._settings, submission))
             self._under_way.add(task)
-            task.add_done_callback(partial(self._ended, submission))
+            task.add_done_callback(partial(self._ended, submission, tape))
 
     async def close(self, grace_s: float) -> None:
         """Wait for answers up to `grace_s`, then give up on the rest: they end as Unknown."""
@@ -138,12 +141,12 @@ class SendingConnection:
         self._deaf = ""
         await self._ears.arrived(raw)
 
-    def _ended(self, submission: Submission, task: asyncio.Task[Outcome]) -> None:
+    def _ended(self, submission: Submission, tape: HttpTape, task: asyncio.Task[Outcome]) -> None:
         self._under_way.discard(task)
         outcome = self._outcome(submission.attempt_id, task)
         if isinstance(outcome, Unknown) and not self._channel.keyed(self._settings, submission):
             outcome = msgspec.structs.replace(outcome, keyed=False)
-        self._ears.outcome(submission.attempt_id, outcome)
+        self._ears.outcome(submission.attempt_id, outcome, tape)
         self._ears.room()
 
     def _outcome(self, attempt_id: int, task: asyncio.Task[Outcome]) -> Outcome:
@@ -168,12 +171,16 @@ async def deliver(tools: Tools, channel: Channel, settings: Any, submission: Sub
     if submission.message_class not in channel.capabilities.classes:
         detail = f"{channel.title} does not carry {submission.message_class} messages"
         return Refused(Reason.UNSUPPORTED, detail=detail)
-    findings = channel.lint(settings, submission.content)
-    if findings:
-        detail = "; ".join(f"{finding.field}: {finding.problem}" for finding in findings)
-        return Refused(Reason.UNSUPPORTED, detail=detail)
+    if findings := channel.lint(settings, submission.content):
+        return unfit(findings)
     assert channel.send is not None, f"{channel.kind} is a session"
     return await channel.send(tools, settings, submission)
+
+
+def unfit(findings: Sequence[FieldProblem]) -> Refused:
+    """What a channel says of content that it cannot carry."""
+    detail = "; ".join(f"{finding.field}: {finding.problem}" for finding in findings)
+    return Refused(Reason.UNSUPPORTED, detail=detail)
 
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
@@ -281,9 +288,8 @@ async def exchange(
 
     The outcome is what `judge` reads in the answer, else what the status says.
     """
-    http: Http = tools.http
     try:
-        answer = await http.request("POST", url, json=document, form=form, headers=headers)
+        answer: Answer = await tools.http.request("POST", url, json=document, form=form, headers=headers)
     except NotSent as failure:
         reason = Reason.CONFIG if failure.forbidden else Reason.TEMPORARY
         return Refused(reason, code="not_sent", detail=str(failure))
@@ -469,6 +475,11 @@ def pieces(body: bytes) -> list[bytes]:
         return [body]
     elements = read_json(body, list[msgspec.Raw])
     return [bytes(element) for element in elements] if elements else [body]
+
+
+def batched(_settings: Any, raw: Raw) -> list[Raw]:
+    """A callback that may be a JSON array, taken apart."""
+    return [msgspec.structs.replace(raw, body=piece) for piece in pieces(raw.body)]
 
 
 def told(document: object, *path: str) -> str:

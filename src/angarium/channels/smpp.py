@@ -45,7 +45,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem, invalid, shown
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
-from angarium.protocols import gsm, smpp_pdu, smpp_receipt, smpp_text
+from angarium.protocols import gsm, smpp_pdu, smpp_receipt, smpp_text, smpp_told
 from angarium.protocols import smpp_numbers as numbers
 from angarium.protocols.smpp_bodies import Bodies
 from angarium.protocols.smpp_fields import (
@@ -290,10 +290,8 @@ def _reason(settings: Settings, status: int) -> Reason:
 
 def connect(tools: Tools, settings: Settings, window: int, ears: Ears) -> SmppConnection:
     """A live line."""
-    dealings = Dealings(
-        compose=Composer(settings).compose,
-        verdict=lambda frame: verdict(settings, frame),
-    )
+    compose = Composer(settings).compose
+    dealings = Dealings(compose, lambda frame: verdict(settings, frame), settings.alphabet)
     return SmppConnection(tools, logins(settings, window), dealings, ears)
 
 
@@ -494,6 +492,8 @@ CHANNEL = Channel(
     measure=measure,
     connect=connect,
     lint=lint,
+    pieces=smpp_told.pieces,
+    told=smpp_told.callback,
     answers_within_s=lambda settings: settings.response_timeout_s,
     sender=lambda settings: settings.source,
 )

@@ -48,7 +48,7 @@ from angarium.core.problems import FieldProblem, invalid, shown
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
 from angarium.protocols import dsn, mime
 from angarium.protocols.mime import MimeError
-from angarium.protocols.smtp import Arrived, Door, Envelope, Links, NoAnswer, NotTaken, Server
+from angarium.protocols.smtp import Arrived, Dialogue, Door, Envelope, Links, NoAnswer, NotTaken, Server, told
 
 log = structlog.get_logger()
 
@@ -258,7 +258,7 @@ class SmtpConnection:
         self._tools, self._settings, self._window, self._ears = tools, settings, window, ears
         self._links = Links(server(settings), tools.clock)
         self._door = self._new_door()
-        self._under_way: dict[asyncio.Task[Outcome], int] = {}
+        self._under_way: dict[asyncio.Task[Outcome], tuple[int, Dialogue]] = {}
         self._coming_up: asyncio.Task[None] | None = None
         self._up = False
         self._trouble = "closed"
@@ -279,8 +279,9 @@ class SmtpConnection:
     def submit(self, batch: Sequence[Submission]) -> None:
         """A task for each; it ends in one outcome."""
         for submission in batch:
-            task = asyncio.create_task(self._deliver(submission))
-            self._under_way[task] = submission.attempt_id
+            dialogue = Dialogue(self._tools.clock)
+            task = asyncio.create_task(self._deliver(submission, dialogue))
+            self._under_way[task] = submission.attempt_id, dialogue
             task.add_done_callback(self._ended)
 
     async def close(self, grace_s: float) -> None:
@@ -346,14 +347,12 @@ class SmtpConnection:
         self._trouble = f"connecting: {str(error)[:DETAIL_MAX]}; retry in {delay_s:.0f} s"
         await self._tools.clock.sleep(delay_s)
 
-    async def _deliver(self, submission: Submission) -> Outcome:
-        findings = lint(self._settings, submission.content)
-        if findings:
-            detail = "; ".join(f"{finding.field}: {finding.problem}" for finding in findings)
-            return Refused(Reason.UNSUPPORTED, detail=detail)
+    async def _deliver(self, submission: Submission, dialogue: Dialogue) -> Outcome:
+        if findings := lint(self._settings, submission.content):
+            return kit.unfit(findings)
         try:
             letter = envelope(self._settings, submission, self._tools.clock.now())
-            await self._links.hand(letter)
+            await self._links.hand(letter, dialogue)
         except MimeError as error:
             reason = Reason.BAD_ADDRESS if error.field == "recipient" else Reason.UNSUPPORTED
             return Refused(reason, detail=str(error))
@@ -376,7 +375,7 @@ class SmtpConnection:
         return said
 
     def _ended(self, task: asyncio.Task[Outcome]) -> None:
-        attempt_id = self._under_way.pop(task)
+        attempt_id, dialogue = self._under_way.pop(task)
         if task.cancelled():  # before it ran
             outcome: Outcome = NOT_HANDED_OVER
         elif (error := task.exception()) is not None:
@@ -384,7 +383,7 @@ class SmtpConnection:
             outcome = Unknown(f"the channel broke: {type(error).__name__}")
         else:
             outcome = task.result()
-        self._ears.outcome(attempt_id, outcome)
+        self._ears.outcome(attempt_id, outcome, dialogue)
         self._ears.room()
 
 
@@ -495,6 +494,7 @@ CHANNEL = Channel(
     measure=measure,
     connect=SmtpConnection,
     lint=lint,
+    told=told,
     answers_within_s=lambda settings: settings.final_timeout_s,
     sender=lambda settings: settings.sender_name or settings.sender_address,
 )

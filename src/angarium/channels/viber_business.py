@@ -209,5 +209,6 @@ CHANNEL = Channel(
     send=send,
     lint=lint,
     genuine=genuine,
+    pieces=kit.batched,
     sender=lambda settings: settings.sender,
 )

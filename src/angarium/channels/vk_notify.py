@@ -299,6 +299,7 @@ CHANNEL = Channel(
     send=send,
     lint=lint,
     genuine=genuine,
+    pieces=kit.batched,
     sender=lambda settings: settings.service,
     balance=balance,
 )

@@ -79,6 +79,37 @@ class Unknown(msgspec.Struct, frozen=True, gc=False):
 
 Outcome = Accepted | Refused | Unknown
 
+# ── what was said on the wire ────────────────────────────────────────────────────────────────────────
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One side of an exchange, or a callback, as it went over the wire; secrets and all."""
+
+    head: str  # its first line: `POST https://…`, `HTTP 200`, `submit_sm`
+    fields: tuple[tuple[str, str], ...] = ()  # headers, or the fields of a PDU, in their order
+    words: str = ""  # the text in it, where the protocol packs it up
+    body: bytes = b""
+    binary: bool = False  # the body is no text, and is shown in hexadecimal
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """What was asked of a provider about a submission, and what it answered."""
+
+    protocol: str  # "http", "smpp", "smtp"
+    asked: Said
+    answered: Said | None
+    asked_at: float  # by the monotonic clock, seconds
+    answered_at: float | None
+    trouble: str = ""  # why there is no answer
+
+
+class Tape(Protocol):
+    """What a connection remembers of a submission until it has ended."""
+
+    def exchanges(self) -> Sequence[Exchange]:
+        """Made only when somebody wants them; none when nothing was said."""
+
+
 # ── coming in ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -281,8 +312,8 @@ def media_misfit(capabilities: Capabilities, media: Media) -> FieldProblem | Non
 class Ears(Protocol):
     """What a live connection tells the engine."""
 
-    def outcome(self, attempt_id: int, outcome: Outcome) -> None:
-        """One submission has ended; called exactly once for each."""
+    def outcome(self, attempt_id: int, outcome: Outcome, tape: Tape | None = None) -> None:
+        """One submission has ended; called exactly once for each. `tape`: what was said about it."""
 
     async def arrived(self, raw: Raw) -> None:
         """Journal what the provider said; returns after the commit, so that it may then be answered."""
@@ -350,6 +381,17 @@ def always_keyed(_settings: Any, _submission: Submission) -> bool:
     return True
 
 
+def one_piece(_settings: Any, raw: Raw) -> list[Raw]:
+    """For channels whose callbacks cannot be taken apart."""
+    return [raw]
+
+
+def posted(_settings: Any, raw: Raw) -> Said:
+    """A callback over HTTP as people read it."""
+    query = tuple((f"?{name}", value) for name, value in raw.query.items())
+    return Said("POST", (*query, *raw.headers.items()), body=raw.body)
+
+
 def plain_ok(_settings: Any, _raw: Raw) -> Reply:
     """The usual answer."""
     return Reply()
@@ -382,6 +424,8 @@ class Channel:
     genuine: Callable[[Any, Raw], bool] = always_genuine  # signature check over the raw bytes
     challenge: Callable[[Any, Raw], Reply | None] = field(default=lambda _settings, _raw: None)
     reply: Callable[[Any, Raw], Reply] = plain_ok
+    pieces: Callable[[Any, Raw], list[Raw]] = one_piece  # of a callback, each of which `parse` can read
+    told: Callable[[Any, Raw], Said] = posted  # one such piece, for people
     answers_within_s: Callable[[Any], float] = within_a_request  # then a submission is unknown
     sender: Callable[[Any], str] = nobody  # as the person sees it
     keyed: Callable[[Any, Submission], bool] = (

@@ -49,6 +49,7 @@ class LineShown(msgspec.Struct, frozen=True, kw_only=True):
     never_to: list[str]
     state: str  # how its connection is, or why it has none
     callback_path: str  # where its provider posts receipts; whoever knows it can post there
+    recorded_until: str | None  # all that is said on it is kept until then; null: only what goes wrong
     version: int
     created_at: str
     updated_at: str
@@ -122,6 +123,7 @@ SHOWN_EXAMPLE = LineShown(
     never_to=[],
     state="ready: 0 of 10 under way",
     callback_path="/callbacks/2a8e9dd5d00000/0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    recorded_until=None,
     version=1,
     created_at="2026-11-23T08:30:00.000Z",
     updated_at="2026-11-23T08:30:00.000Z",
@@ -405,6 +407,7 @@ def shown(line: Line, states: dict[int, str], now: int) -> LineShown:
         never_to=list(line.never_to),
         state=_state(line, states),
         callback_path=line.callback_path,
+        recorded_until=iso(line.recorded_until) if line.recorded_until > now else None,
         version=line.version,
         created_at=iso(line.created_at),
         updated_at=iso(line.updated_at),

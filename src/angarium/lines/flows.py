@@ -105,7 +105,7 @@ def _told(line: Line) -> dict[str, object]:
         "registration": line.registration,
     }
     unsaid = {"workspace_id", "id", "callback_token", "version", "created_at", "updated_at"}
-    unsaid |= {"rules_version", "patterns_version", "registrations"}
+    unsaid |= {"rules_version", "patterns_version", "recorded_until", "registrations"}
     return {name: value for name, value in told.items() if name not in unsaid}
 
 
@@ -180,6 +180,13 @@ def opened_settings(ground: Ground, line: Line) -> Any:
     """The settings of a line for its channel, secrets opened."""
     channel = channel_of(line.channel)
     return decode_settings(channel, _opened(ground, line, secret_fields(channel.settings)))
+
+
+def secrets_of(line: Line, settings: Any) -> list[str]:
+    """The values of what must not be seen of a line: its secret settings, and the token of its callbacks."""
+    names = secret_fields(channel_of(line.channel).settings)
+    fields = [field.name for field in msgspec.structs.fields(settings) if field.encode_name in names]
+    return [line.callback_token, *(str(getattr(settings, name)) for name in fields)]
 
 
 def shown_settings(line: Line) -> Json:

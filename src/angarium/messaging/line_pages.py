@@ -25,11 +25,12 @@ from angarium.lines import tariffs_store
 from angarium.lines.edge import within_reach
 from angarium.lines.store import Line
 from angarium.lines.tallies import Tally
-from angarium.messaging import balances, balances_api, health, health_api, pricing, provider, story
+from angarium.messaging import balances, balances_api, exchanges, health, health_api, pricing, provider, story
 from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.api import Desk
 from angarium.messaging.balances import Watched
 from angarium.messaging.pages import names_in
+from angarium.messaging.recording import HOURS, LINE_TEST
 from angarium.messaging.states import MessageState
 from angarium.messaging.store import balances as balance_store
 from angarium.messaging.store.balances import Balance
@@ -39,7 +40,6 @@ from angarium.storage.database import Transaction
 
 Document = dict[str, Any]
 TEXT_MAX = 1_600
-LABEL = "line-test"
 
 Text = Annotated[str, msgspec.Meta(max_length=300)]
 
@@ -181,6 +181,8 @@ async def _page(
         "callback_url": world.callback_url(line),
         "callback_path": line.callback_path,
         "price": amount_text(line.price_micros),
+        "recorded_until": line.recorded_until if line.recorded_until > now else 0,
+        "recording_hours": HOURS,
         "test": await _followed(request, query.test) if "messages:read" in request.auth.scopes else None,
         "typed": typed,
         "problem": problem_told(problem),
@@ -217,7 +219,7 @@ async def try_line(request: Call) -> Sent:
             message_class=_class(form.get("class", "")),
             text=_text(form.get("text", "")),
             line=line.name,
-            label=LABEL,
+            label=LINE_TEST,
             track=False,
         )
         answer = await desk.offer(Order(caller.workspace_id, (message,), batch=False, reach=caller.reach))
@@ -342,6 +344,25 @@ async def fetch_templates(request: Call) -> Sent:
     return redirect(f"/lines/{ids.show('line', line.id)}?done=fetched#provider")
 
 
+# ── what is said on it ───────────────────────────────────────────────────────────────────────────────
+
+
+@route("POST /lines/{line_id}/recording", Operation(summary="Record a line", scope="setup:write", page=True))
+async def record_line(request: Call) -> Sent:
+    """All that is said on it is recorded for some hours, or no more."""
+    line, form = await _line(request), form_of(request)
+    await within_reach(request, line.id)
+    hours = form.get("hours", "")
+    try:
+        await exchanges.record(
+            _world(request), line, int(hours) if hours.isdecimal() else -1, request.auth.actor
+        )
+    except Problem as problem:
+        return await _page(request, line, form, problem)
+    done = "recorded" if hours != "0" else "unrecorded"
+    return redirect(f"/lines/{ids.show('line', line.id)}?done={done}#recording")
+
+
 # ── what it costs ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -401,6 +422,7 @@ HANDLERS = (
     show_line,
     try_line,
     watch_balance,
+    record_line,
     attach,
     ask_profile,
     fetch_templates,

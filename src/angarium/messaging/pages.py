@@ -19,9 +19,12 @@ from angarium.core.clock import to_datetime
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid, shown
 from angarium.core.values import MessageClass
-from angarium.messaging import story
+from angarium.messaging import exchanges, story
 from angarium.messaging.api import NEWEST, Desk, waited_for
 from angarium.messaging.case import CODE_MASK, open_content
+from angarium.messaging.exchanges import Told
+from angarium.messaging.exchanges_api import LINES
+from angarium.messaging.masking import visible, written
 from angarium.messaging.states import AttemptState, MessageState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
@@ -207,6 +210,7 @@ async def show_message(request: Call) -> Sent:
     message_id = edge.id_in_path(request, "message")
     found, contact, refs = await world.ground.db.read(_whole, world, workspace_id, message_id)
     told, names = found.told, names_in(world, workspace_id)
+    wire = await _wire(request, message_id)
     facts = {
         "message": told,
         "wait": found.wait,
@@ -219,8 +223,28 @@ async def show_message(request: Call) -> Sent:
         "names": names,
         "line_names": {ids.show("line", line.id): line.name for line in world.lines.of(workspace_id)},
         "at": datetime.fromisoformat,
+        **wire,
     }
     return HtmlAnswer("messaging/message.html", facts)
+
+
+async def _wire(request: Call, message_id: int) -> Document:
+    """What was said to providers about a message, by attempt, for those who may see lines as well."""
+    if LINES not in request.auth.scopes:
+        return {"said": None}
+    world, workspace_id = _world(request), request.auth.workspace_id
+    found = await world.ground.db.read(exchanges.look, world, workspace_id, message_id)
+    said: dict[str, list[Told]] = {}
+    for one in found.told:
+        said.setdefault(ids.show("attempt", one.attempt_id), []).append(one)
+    return {
+        "said": said,
+        "lent": {ids.show("attempt", one) for one in found.lent},
+        "off": {ids.show("line", line.id): line.name for line in found.off.values()},
+        "moment": to_datetime,
+        "text_of": lambda side: visible(written(side)),
+        "visible": visible,
+    }
 
 
 async def _whole(

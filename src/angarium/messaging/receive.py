@@ -47,6 +47,7 @@ class Word(msgspec.Struct, frozen=True):
     receipt: Receipt
     part: Part | None
     inferred: bool = False  # found by evidence, not by reference
+    entry_id: int = 0  # the callback that said it; 0: not known
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -143,8 +144,9 @@ async def _apply(
             elif isinstance(event, Watermark) and one.line is not None:
                 by_line[one.entry.line_id] += await _below(tx, world, one.line, event)
     words: list[Word] = []
+    said_by = {id(event): one.entry.id for one in read for event in one.events}
     for line_id, found in by_line.items():
-        words += await _match(tx, world, workspace_id, line_id, found, now)
+        words += await _match(tx, world, workspace_id, line_id, found, said_by, now)
     for sender_id in sorted({word.workspace_id for word in words}):
         theirs = [word for word in words if word.workspace_id == sender_id]
         cases += await apply_words(tx, world, sender_id, theirs, now)
@@ -194,10 +196,16 @@ async def hold_lines(tx: Transaction, line_ids: Collection[int]) -> None:
 
 
 async def _match(
-    tx: Transaction, world: World, workspace_id: int, line_id: int, found: list[Receipt], now: int
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    line_id: int,
+    found: list[Receipt],
+    said_by: Mapping[int, int],
+    now: int,
 ) -> list[Word]:
     """Find the attempts that receipts speak of, of every workspace that sends on the line or did; park with
-    the line's owner the receipts of which none is known."""
+    the line's owner the receipts of which none is known. `said_by`: callbacks by the `id()` of a receipt."""
     everybody = world.lines.everybody(line_id)
     by_ref = await attempt_store.by_refs(tx, everybody, line_id, [r.ref for r in found if r.ref])
     own = {r.client_ref: _own_id(r.client_ref) for r in found if r.client_ref and r.ref not in by_ref}
@@ -206,14 +214,16 @@ async def _match(
     for receipt in found:
         if receipt.ref in by_ref:
             part, message_id, sender_id = by_ref[receipt.ref]
-            words.append(Word(sender_id, part.attempt_id, message_id, receipt, part))
+            entry_id = said_by[id(receipt)]
+            words.append(Word(sender_id, part.attempt_id, message_id, receipt, part, entry_id=entry_id))
         elif (attempt_id := own.get(receipt.client_ref, 0)) in messages:
             sender_id, message_id = messages[attempt_id]
-            words.append(Word(sender_id, attempt_id, message_id, receipt, None))
+            entry_id = said_by[id(receipt)]
+            words.append(Word(sender_id, attempt_id, message_id, receipt, None, entry_id=entry_id))
         else:
             homeless.append(receipt)
-    inferred, left = await _infer(tx, everybody, line_id, homeless)
-    await inbox.park(tx, workspace_id, [Parked(line_id, receipt, now) for receipt in left])
+    inferred, left = await _infer(tx, everybody, line_id, homeless, said_by)
+    await inbox.park(tx, workspace_id, [Parked(line_id, one, now, said_by[id(one)]) for one in left])
     return words + inferred
 
 
@@ -225,7 +235,11 @@ def _own_id(client_ref: str) -> int:
 
 
 async def _infer(
-    tx: Transaction, everybody: Sequence[int], line_id: int, homeless: list[Receipt]
+    tx: Transaction,
+    everybody: Sequence[int],
+    line_id: int,
+    homeless: list[Receipt],
+    said_by: Mapping[int, int],
 ) -> tuple[list[Word], list[Receipt]]:
     """A receipt to an address with exactly one unanswered attempt on this line is taken to be about it.
 
@@ -239,9 +253,8 @@ async def _infer(
     for receipt in homeless:
         match candidates.get(receipt.address):
             case [Unanswered(state=AttemptState.UNKNOWN) as only]:
-                words.append(
-                    Word(only.workspace_id, only.attempt_id, only.message_id, receipt, None, inferred=True)
-                )
+                about = (only.workspace_id, only.attempt_id, only.message_id)
+                words.append(Word(*about, receipt, None, inferred=True, entry_id=said_by[id(receipt)]))
             case _:
                 left.append(receipt)
     return words, left
@@ -406,6 +419,9 @@ def _note(
         details["reason"] = attempt.reason
     if attempt.late:
         details["late"] = True
+    own = line is not None and line.workspace_id == attempt.workspace_id
+    if word.entry_id and own and attempt.message_class is not MessageClass.OTP:  # of codes no bytes are kept
+        details["callback"] = ids.show("journal", word.entry_id)
     if word.inferred:
         details["evidence"] = "inferred: the only unanswered attempt to this address on this line"
     case.events.append((word.receipt.status.value, now, details))
@@ -434,7 +450,8 @@ async def parked_words(
         parked = await inbox.parked_by_refs(tx, keeper, line_id, list(by_ref))
         for p in parked:
             part = by_ref[p.key]
-            words.append(Word(workspace_id, part.attempt_id, message_of[part.attempt_id], p.receipt, part))
+            about = (workspace_id, part.attempt_id, message_of[part.attempt_id])
+            words.append(Word(*about, p.receipt, part, entry_id=p.entry_id))
         if parked:
             await inbox.unpark(tx, keeper, line_id, list({p.key for p in parked}))
     return words
@@ -464,7 +481,10 @@ async def evidence_words(
         parked = await inbox.parked_for(tx, keeper, line_id, list(addresses), now - micros(EVIDENCE_S))
         fitting = [(p, _only(candidates[p.receipt.address], ended)) for p in parked]
         found = [(p, a) for p, a in fitting if a is not None and p.received_at >= (a.submitted_at or 0)]
-        words += [Word(workspace_id, a.id, a.message_id, p.receipt, None, inferred=True) for p, a in found]
+        words += [
+            Word(workspace_id, a.id, a.message_id, p.receipt, None, inferred=True, entry_id=p.entry_id)
+            for p, a in found
+        ]
         if found:
             await inbox.unpark(tx, keeper, line_id, list({p.key for p, _ in found}))
     return words

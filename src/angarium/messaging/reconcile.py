@@ -12,7 +12,7 @@ from angarium.core.clock import micros
 from angarium.core.ports import Unknown
 from angarium.core.values import Reason
 from angarium.lines.store import Line
-from angarium.messaging import inbound, plan, poison, receive, send
+from angarium.messaging import exchanges, inbound, plan, poison, receive, send
 from angarium.messaging.case import Case, load, open_callback, wake, write
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import inbox, leftovers, links, owners, unknowns
@@ -205,6 +205,7 @@ async def _tidy(tx: Transaction, world: World, workspace_id: int, now: int) -> T
     await inbound.give_up_waiting(tx, world, workspace_id, now)
     forgotten = await inbox.forget_parked(tx, workspace_id, now - micros(PARKED_DAYS * DAY_S))
     await inbox.forget_journal(tx, workspace_id, ids.earliest(now - micros(JOURNAL_DAYS * DAY_S)), PURGE_MAX)
+    await exchanges.forget(tx, workspace_id, now)
     await idempotency.purge(tx, workspace_id, now - micros(IDEMPOTENCY_HOURS * 3600.0), PURGE_MAX)
     await _forget_links(tx, world, workspace_id, now)
     shares = await unknowns.summary(tx, workspace_id)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from angarium.messaging.case import callback_cell, content_cell, wording_cell
+from angarium.messaging.exchanges import cell as exchange_cell
+from angarium.messaging.store.exchanges import exchange
 from angarium.messaging.store.tables import attempt, journal, message
 from angarium.storage.reseal import Cells
 
@@ -10,4 +12,5 @@ CELLS = (
     Cells(message, "id", "words", wording_cell),
     Cells(attempt, "id", "content", content_cell),
     Cells(journal, "id", "body", callback_cell),
+    Cells(exchange, "id", "body", exchange_cell),
 )

@@ -15,11 +15,11 @@ import structlog
 from angarium.contacts.store import merges as contacts
 from angarium.core import ids
 from angarium.core.clock import MICROS, micros
-from angarium.core.ports import Accepted, Channel, Outcome, Refused, Submission, Unknown
+from angarium.core.ports import Accepted, Channel, Outcome, Refused, Submission, Tape, Unknown
 from angarium.core.values import Json, Reason, Standing
 from angarium.lines.patterns_rules import values
 from angarium.lines.store import Line
-from angarium.messaging import bounces, budgets, halts, permission, plan, poison, receive, retry
+from angarium.messaging import bounces, budgets, exchanges, halts, permission, plan, poison, receive, retry
 from angarium.messaging.case import Case, discreet, load, muted, open_content, wake, write
 from angarium.messaging.gate.approval import NO_WORDS, Wording
 from angarium.messaging.gate.facts import NOBODY, Facts, LineRules
@@ -50,6 +50,7 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
     attempt: Attempt
     outcome: Outcome
     roll: float
+    tape: Tape | None = None  # what was said about it
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -392,6 +393,8 @@ async def _record(
     await receive.tell(tx, world, workspace_id, cases, words, now)
     await plan.advance(tx, world, list(cases.values()), now)
     await write(tx, world, list(cases.values()))
+    endings = ((one.attempt, one.outcome, one.tape) for one in ended)
+    await exchanges.keep(tx, world, endings, cases, now)
     return list(cases.values())
 
 

@@ -20,6 +20,7 @@ from angarium.core.ports import (
     Raw,
     Refused,
     Submission,
+    Tape,
     Unknown,
     Waiter,
 )
@@ -244,12 +245,12 @@ class Sender:
 
     # ── the ears ─────────────────────────────────────────────────────────────────────────────────────
 
-    def outcome(self, attempt_id: int, outcome: Outcome) -> None:
+    def outcome(self, attempt_id: int, outcome: Outcome, tape: Tape | None = None) -> None:
         """One submission has ended."""
         attempt = self._under_way.pop(attempt_id)
         roll = 0.0 if isinstance(outcome, Accepted) else self._world.ground.chance.roll()
         self._learn(attempt, outcome, roll)
-        self._record(Ended(attempt, outcome, roll))
+        self._record(Ended(attempt, outcome, roll, tape))
 
     def _learn(self, attempt: Attempt, outcome: Outcome, roll: float) -> None:
         """What the outcome says of the line; a change of heart is told."""

@@ -14,13 +14,15 @@ from angarium.content.store.versions import Worded
 from angarium.core.ports import Channel, Connection, Ears, Tools
 from angarium.core.values import Json
 from angarium.lines.at_hand import Lines
-from angarium.lines.flows import opened_settings
+from angarium.lines.flows import opened_settings, secrets_of
 from angarium.lines.store import Line
 from angarium.messaging.cascade import Step
 from angarium.messaging.condition import Waiting
 from angarium.messaging.health import Ear
 from angarium.messaging.lanes import Turns
+from angarium.messaging.masking import Masks
 from angarium.messaging.policies import AtHand
+from angarium.messaging.recording import Quota
 from angarium.messaging.store import cascades
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
@@ -82,7 +84,9 @@ class World:
     turns: dict[int, Turns] = field(default_factory=dict)  # line id -> whose turn it is on it
     # line id -> what says why its queue waits
     waiting: dict[int, Callable[[], Waiting | None]] = field(default_factory=dict)
+    recorded: Quota = field(default_factory=Quota)  # what was kept of what was said on lines
     _settings: dict[tuple[int, int], Any] = field(default_factory=dict)
+    _masks: dict[tuple[int, int], Masks] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.policies = AtHand(self.ground)
@@ -93,6 +97,13 @@ class World:
         if key not in self._settings:
             self._settings[key] = opened_settings(self.ground, line)
         return self._settings[key]
+
+    def masks(self, line: Line) -> Masks:
+        """What finds the secrets of a line in what is said on it; remembered per version of the line."""
+        key = (line.id, line.version)
+        if key not in self._masks:
+            self._masks[key] = Masks(secrets_of(line, self.settings(line)))
+        return self._masks[key]
 
     def why_waiting(self, line_id: int) -> Waiting | None:
         """Why what is due on a line of this machine is not handed over; None when nothing holds it back."""

@@ -27,6 +27,9 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from angarium.core.clock import Clock
+from angarium.core.ports import Exchange, Said
+
 TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 4.0  # less than the 5 s after which Node.js and uvicorn servers close an idle connection
@@ -73,6 +76,17 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class Heard(msgspec.Struct, frozen=True):
+    """One request as it left, or would have, and what came of it: an answer, or why there is none."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    answer: Answer | None
+    failure: str
+
+
 class Http:
     """The client: one pool of connections, shared by all lines of a process.
 
@@ -115,10 +129,12 @@ class Http:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = TIMEOUT_S,
         answer_max_bytes: int = ANSWER_MAX_BYTES,
+        heard: Callable[[Heard], None] | None = None,
     ) -> Answer:
         """Ask once. The body is `json` encoded, or `form` encoded, or `body` as it is.
 
-        Any status is an Answer, redirects too. Raises NotSent and NoAnswer, nothing else.
+        Any status is an Answer, redirects too. Raises NotSent and NoAnswer, nothing else. `heard` is told
+        what was asked and what came of it, secrets and all.
         """
         if self._session is None:
             raise NotSent("the HTTP client is not started")
@@ -139,9 +155,48 @@ class Http:
                 packed = await _read(response, answer_max_bytes)
                 plain = _unpacked(packed, response.headers.get("Content-Encoding", ""), answer_max_bytes)
                 names = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status, names, plain)
+                answer = Answer(response.status, names, plain)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, zlib.error) as error:
-            raise _failure(error, progress, target, timeout_s) from error
+            failure = _failure(error, progress, target, timeout_s)
+            if heard is not None:
+                heard(Heard(method, url, progress.headers, data, None, str(failure)))
+            raise failure from error
+        if heard is not None:
+            heard(Heard(method, url, progress.headers, data, answer, ""))
+        return answer
+
+
+# ── what was said ────────────────────────────────────────────────────────────────────────────────────
+
+
+class HttpTape:
+    """The HTTP client for one submission: it remembers what was asked through it, and what was answered."""
+
+    def __init__(self, http: Http, clock: Clock) -> None:
+        self._http = http
+        self._clock = clock
+        self._heard: list[tuple[float, float, Heard]] = []
+
+    async def request(self, method: str, url: str, **asked: Any) -> Answer:
+        """As `Http.request`."""
+        since = self._clock.monotonic()
+
+        def heard(one: Heard) -> None:
+            self._heard.append((since, self._clock.monotonic(), one))
+
+        return await self._http.request(method, url, **asked, heard=heard)
+
+    def exchanges(self) -> list[Exchange]:
+        """Every request, in their order."""
+        return [_exchange(*one) for one in self._heard]
+
+
+def _exchange(asked_at: float, answered_at: float, one: Heard) -> Exchange:
+    asked = Said(f"{one.method} {one.url}", one.headers, body=one.body)
+    if one.answer is None:
+        return Exchange("http", asked, None, asked_at, answered_at, one.failure)
+    answered = Said(f"HTTP {one.answer.status}", tuple(one.answer.headers.items()), body=one.answer.body)
+    return Exchange("http", asked, answered, asked_at, answered_at)
 
 
 # ── the address ──────────────────────────────────────────────────────────────────────────────────────
@@ -226,7 +281,12 @@ class _Progress:
 
     def __init__(self) -> None:
         self.connected = False  # from here on, bytes may have left
-        self._asked = False
+        self._request: aiohttp.ClientRequest | None = None
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Those of the request, as they leave; none when it was not made."""
+        return () if self._request is None else tuple(self._request.headers.items())
 
     async def once(
         self,
@@ -234,9 +294,9 @@ class _Progress:
         handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
     ) -> aiohttp.ClientResponse:
         """Rule 2, as aiohttp middleware: a repeated attempt comes through here a second time."""
-        if self._asked:
+        if self._request is not None:
             raise aiohttp.ClientError("the server closed a kept-alive connection")
-        self._asked = True
+        self._request = request
         return await handler(request)
 
 

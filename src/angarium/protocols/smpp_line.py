@@ -28,6 +28,7 @@ from angarium.protocols.smpp_link import BindLink, Login
 from angarium.protocols.smpp_numbers import Command, Status
 from angarium.protocols.smpp_pdu import Frame
 from angarium.protocols.smpp_session import Event, Request, Response, Session, Timeout
+from angarium.protocols.smpp_text import Alphabet
 from angarium.protocols.smpp_traffic import Attempt, Easing, Part, Repeats
 
 log = structlog.get_logger()
@@ -52,6 +53,7 @@ class Dealings:
         [Submission, int], list[bytes] | Refused
     ]  # bodies of submit_sm; the int joins the parts
     verdict: Callable[[Frame], Outcome]  # of the answer to one
+    alphabet: Alphabet = "gsm7"  # of data_coding 0
 
 
 class SmppConnection:
@@ -97,7 +99,8 @@ class SmppConnection:
             if isinstance(composed, Refused):
                 self._ears.outcome(submission.attempt_id, composed)
                 continue
-            attempt = Attempt(submission.attempt_id, submission.client_ref, composed)
+            alphabet = self._dealings.alphabet
+            attempt = Attempt(submission.attempt_id, submission.client_ref, composed, alphabet)
             self._attempts[attempt.attempt_id] = attempt
             self._queue.extend(attempt.parts)
             self._idle.clear()
@@ -186,7 +189,8 @@ class SmppConnection:
                 continue
             part.written_at = now
             part.tries += 1
-            session.request(Command.SUBMIT_SM, part.body, part, now)
+            part.sequence = session.request(Command.SUBMIT_SM, part.body, part, now)
+            part.heard = part.heard_at = None
             room -= 1
         self._sender.flush_soon()
 
@@ -195,6 +199,7 @@ class SmppConnection:
         if event.late:
             self._journal.evidence(part, event.frame)
             return
+        part.heard, part.heard_at = event.frame, now
         verdict = self._dealings.verdict(event.frame)
         written_at = part.written_at if part.written_at is not None else now
         if isinstance(verdict, Accepted):
@@ -226,7 +231,7 @@ class SmppConnection:
         del self._attempts[attempt.attempt_id]
         if not self._attempts:
             self._idle.set()
-        self._ears.outcome(attempt.attempt_id, outcome)
+        self._ears.outcome(attempt.attempt_id, outcome, attempt)
         if isinstance(outcome, Unknown):
             for accepted in attempt.parts:
                 if accepted.answer is not None:

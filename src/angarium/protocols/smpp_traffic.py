@@ -7,9 +7,12 @@ from hashlib import blake2b
 
 import msgspec
 
-from angarium.core.ports import Accepted, Outcome, Refused, Unknown
+from angarium.core.ports import Accepted, Exchange, Outcome, Refused, Unknown
 from angarium.core.values import Reason
-from angarium.protocols.smpp_pdu import HEADER_SIZE, Frame
+from angarium.protocols.smpp_numbers import Command
+from angarium.protocols.smpp_pdu import HEADER_SIZE, Frame, pack
+from angarium.protocols.smpp_text import Alphabet
+from angarium.protocols.smpp_told import told
 
 PAUSE_FIRST_S, PAUSE_MAX_S = 1.0, 60.0
 # Operators repeat a deliver_sm without an answer after half a minute and for a day (Rakuten's documentation).
@@ -24,7 +27,18 @@ NOT_WRITTEN = Refused(Reason.TEMPORARY, detail="not sent: another part of the te
 class Part:
     """One submit_sm of an attempt."""
 
-    __slots__ = ("answer", "attempt", "body", "end", "number", "tries", "written_at")
+    __slots__ = (
+        "answer",
+        "attempt",
+        "body",
+        "end",
+        "heard",
+        "heard_at",
+        "number",
+        "sequence",
+        "tries",
+        "written_at",
+    )
 
     def __init__(self, attempt: Attempt, number: int, body: bytes) -> None:
         self.attempt = attempt
@@ -34,21 +48,42 @@ class Part:
         self.written_at: float | None = None
         self.end: Outcome | None = None
         self.answer: Frame | None = None  # that accepted it
+        self.sequence = 0  # under which it was written last; 0: never
+        self.heard: Frame | None = None  # whatever was answered last
+        self.heard_at: float | None = None
 
     def place(self) -> str:
         """`2/3`: the second of three."""
         return f"{self.number}/{len(self.attempt.parts)}"
 
+    def exchange(self, alphabet: Alphabet) -> Exchange:
+        """What was written last of it, and what was answered."""
+        data = pack(Command.SUBMIT_SM, self.sequence, self.body)
+        asked = told(Frame(Command.SUBMIT_SM, 0, self.sequence, data), alphabet)
+        if len(self.attempt.parts) > 1:
+            asked = msgspec.structs.replace(asked, head=f"{asked.head} {self.place()}")
+        trouble = self.end.detail if isinstance(self.end, Unknown) and self.heard is None else ""
+        written_at = self.written_at if self.written_at is not None else self.heard_at or 0.0
+        answered = None if self.heard is None else told(self.heard, alphabet)
+        return Exchange("smpp", asked, answered, written_at, self.heard_at, trouble)
+
 
 class Attempt:
     """One submission on its way: its parts, and what became of each."""
 
-    __slots__ = ("attempt_id", "client_ref", "parts")
+    __slots__ = ("alphabet", "attempt_id", "client_ref", "parts")
 
-    def __init__(self, attempt_id: int, client_ref: str, bodies: Sequence[bytes]) -> None:
+    def __init__(
+        self, attempt_id: int, client_ref: str, bodies: Sequence[bytes], alphabet: Alphabet = "gsm7"
+    ) -> None:
         self.attempt_id = attempt_id
         self.client_ref = client_ref
+        self.alphabet: Alphabet = alphabet
         self.parts = [Part(self, number, body) for number, body in enumerate(bodies, 1)]
+
+    def exchanges(self) -> list[Exchange]:
+        """Of each part that was written, in their order."""
+        return [part.exchange(self.alphabet) for part in self.parts if part.sequence]
 
     def wants_the_rest(self) -> bool:
         """Whether a part that was turned away is still needed: others are out, and none has failed."""

@@ -26,6 +26,7 @@ from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPRespons
 from aiosmtplib import SMTPServerDisconnected as Disconnected
 
 from angarium.core.clock import Clock
+from angarium.core.ports import Exchange, Raw, Said
 from angarium.protocols.mime import SIZE_MAX
 
 log = structlog.get_logger()
@@ -81,6 +82,38 @@ class Envelope(msgspec.Struct, frozen=True):
     envelope_id: str = ""  # when given, delivery reports are asked for in its name where the server offers
 
 
+class Dialogue:
+    """What was said to the server about one mail, command by command, and what it answered: a Tape."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._said: list[tuple[str, str, str]] = []  # verb, what follows it, the answer
+        self._server = ""
+        self._mail = b""
+        self._asked_at = self._answered_at = clock.monotonic()
+        self.trouble = ""
+
+    def begins(self, server: Server, mail: bytes) -> None:
+        """About this mail, with this server."""
+        self._server, self._mail = f"{server.host}:{server.port} ({server.security})", mail
+
+    def heard(self, verb: str, rest: str, code: int, text: str) -> None:
+        """A command, and the answer to it; code 0 when none came."""
+        self._answered_at = self._clock.monotonic()
+        self._said.append((verb, rest, f"{code} {text}" if code else ""))
+
+    def exchanges(self) -> list[Exchange]:
+        """The whole dialogue as one; of the mail itself its headers. None when nothing was tried."""
+        if not self._server:
+            return []
+        asked = tuple((verb, rest) for verb, rest, _ in self._said)
+        answers = tuple((verb, answer) for verb, _, answer in self._said if answer)
+        head = self._mail.partition(b"\r\n\r\n")[0]
+        answered = Said(answers[-1][1].splitlines()[0], answers) if answers else None
+        said = Said(self._server, asked, body=head)
+        return [Exchange("smtp", said, answered, self._asked_at, self._answered_at, self.trouble)]
+
+
 class Link:
     """One open connection to the server."""
 
@@ -104,13 +137,19 @@ class Links:
         """Make a link, so that it is known that the server can be reached; NotTaken when it cannot."""
         self._idle.append(await self._dial())
 
-    async def hand(self, envelope: Envelope) -> None:
-        """Returns when the server has the mail; raises NotTaken or NoAnswer."""
-        link = await self._take_idle()
-        if link is not None and await self._over(link, envelope):
-            return
-        if not await self._over(await self._dial(), envelope):
-            raise NotTaken("MAIL", 0, "the server hung up")
+    async def hand(self, envelope: Envelope, dialogue: Dialogue | None = None) -> None:
+        """Returns when the server has the mail; raises NotTaken or NoAnswer. `dialogue` remembers it."""
+        dialogue = dialogue or Dialogue(self._clock)
+        dialogue.begins(self._server, envelope.mail)
+        try:
+            link = await self._take_idle()
+            if link is not None and await self._over(link, envelope, dialogue):
+                return
+            if not await self._over(await self._dial(), envelope, dialogue):
+                raise NotTaken("MAIL", 0, "the server hung up")
+        except (NotTaken, NoAnswer) as error:
+            dialogue.trouble = str(error)
+            raise
 
     async def close(self) -> None:
         """Say QUIT on every idle link."""
@@ -161,10 +200,10 @@ class Links:
         self.open += 1
         return Link(client, self._clock.monotonic())
 
-    async def _over(self, link: Link, envelope: Envelope) -> bool:
+    async def _over(self, link: Link, envelope: Envelope, dialogue: Dialogue) -> bool:
         """One mail over one link, which is then kept or dropped; False when it was dead from the start."""
         try:
-            return await _transfer(link.client, envelope, self._server.final_timeout_s)
+            return await _transfer(link.client, envelope, self._server.final_timeout_s, dialogue)
         finally:  # without an await: what was handed over must not be cancelled here
             link.mails += 1
             link.used_at = self._clock.monotonic()
@@ -193,22 +232,26 @@ def _tls_context(verify: bool) -> ssl.SSLContext:
     return context
 
 
-async def _transfer(client: SMTP, envelope: Envelope, final_timeout_s: float) -> bool:
+async def _transfer(client: SMTP, envelope: Envelope, final_timeout_s: float, dialogue: Dialogue) -> bool:
     """MAIL, RCPT, DATA, the mail. False when the link was dead before MAIL was answered."""
     mail_options, rcpt_options = _report_options(client, envelope)
     stage: Stage = "MAIL"
+    rest = " ".join((f"FROM:<{envelope.sender.strip('<>')}>", *mail_options))
     try:
-        await client.mail(envelope.sender, options=mail_options)
-        stage = "RCPT"
-        await client.rcpt(envelope.recipient, options=rcpt_options)
-        stage = "DATA"
+        dialogue.heard(stage, rest, *await client.mail(envelope.sender, options=mail_options))
+        stage, rest = "RCPT", " ".join((f"TO:<{envelope.recipient}>", *rcpt_options))
+        dialogue.heard(stage, rest, *await client.rcpt(envelope.recipient, options=rcpt_options))
+        stage, rest = "DATA", ""
         code, text = await client.execute_command(b"DATA")
         if code != 354:
             raise SMTPResponseException(code, text)
+        dialogue.heard(stage, rest, code, text)
     except SMTPResponseException as error:
+        dialogue.heard(stage, rest, error.code, error.message)
         await _start_over(client)
         raise NotTaken(stage, error.code, error.message) from error
     except TROUBLE as error:
+        dialogue.heard(stage, rest, 0, "")
         client.close()
         if stage == "MAIL" and isinstance(error, Disconnected):
             return False
@@ -216,7 +259,7 @@ async def _transfer(client: SMTP, envelope: Envelope, final_timeout_s: float) ->
     except asyncio.CancelledError:
         client.close()
         raise
-    await _hand_over(client, envelope.mail, final_timeout_s)
+    await _hand_over(client, envelope.mail, final_timeout_s, dialogue)
     return True
 
 
@@ -241,7 +284,7 @@ async def _start_over(client: SMTP) -> None:
         client.close()
 
 
-async def _hand_over(client: SMTP, mail: bytes, final_timeout_s: float) -> None:
+async def _hand_over(client: SMTP, mail: bytes, final_timeout_s: float, dialogue: Dialogue) -> None:
     """The mail and its final dot; from the first byte on a lost answer is NoAnswer, a cancelled wait too."""
     protocol = client.protocol
     if protocol is None or not protocol.is_connected:
@@ -251,12 +294,19 @@ async def _hand_over(client: SMTP, mail: bytes, final_timeout_s: float) -> None:
         code, text = await protocol.read_response(timeout=final_timeout_s)
     except (Exception, asyncio.CancelledError) as error:  # whatever it is, the mail may be there
         client.close()
+        dialogue.heard(".", f"{len(mail)} octets", 0, "")
         raise NoAnswer(f"the mail was handed over: {str(error) or type(error).__name__}") from error
+    dialogue.heard(".", f"{len(mail)} octets", code, text)
     if 400 <= code < 600:
         raise NotTaken("DATA", code, text)
     if code != 250:
         client.close()
         raise NoAnswer(f"the mail was handed over and the answer was {code} {text}")
+
+
+def told(_settings: Any, raw: Raw) -> Said:
+    """A mail that was taken in, as people read it."""
+    return Said("mail", tuple(raw.headers.items()), body=raw.body)
 
 
 # ── coming in ────────────────────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,7 @@ from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.api import Desk
 from angarium.messaging.cascades import CascadeInput
 from angarium.messaging.pages import names_in
+from angarium.messaging.recording import FIRST_MESSAGE
 from angarium.messaging.states import MessageState
 from angarium.messaging.timeline import MESSAGE_TONES, timeline
 from angarium.sandbox import lines
@@ -32,7 +33,6 @@ from angarium.storage.database import Transaction
 
 NUMBER = "+380501234567"  # of nobody: its digits make every operator deliver
 TEXT_MAX = 700
-LABEL = "first-message"
 LINE, CASCADE = Shape(LineInput), Shape(CascadeInput)
 
 
@@ -140,7 +140,7 @@ async def send(request: Call) -> Sent:
             message_class=MessageClass.SERVICE,
             text=text,
             cascade=lines.CASCADE,
-            label=LABEL,
+            label=FIRST_MESSAGE,
             track=False,
         )
         order = Order(caller.workspace_id, (message,), batch=False, reach=caller.reach)

@@ -50,6 +50,7 @@ line = Table(
     Column("patterns_version", Count, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("recorded_until", Instant, nullable=False),
     PrimaryKeyConstraint("workspace_id", "id"),
     Index("line_name", "workspace_id", "name", unique=True),
     sqlite_with_rowid=False,
@@ -71,7 +72,15 @@ line_guest = Table(
 
 COLUMNS = tuple(line.columns.keys())
 # columns that a description of the line does not change
-KEPT = ("workspace_id", "id", "created_at", "callback_token", "rules_version", "patterns_version")
+KEPT = (
+    "workspace_id",
+    "id",
+    "created_at",
+    "callback_token",
+    "rules_version",
+    "patterns_version",
+    "recorded_until",
+)
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -102,6 +111,7 @@ class Line(msgspec.Struct, frozen=True):
     patterns_version: int
     created_at: int
     updated_at: int
+    recorded_until: int = 0  # all that is said on it is kept until then
     registrations: tuple[Standing, ...] = ()  # of its kind, oldest first
 
     @property
@@ -213,6 +223,7 @@ _patterns_changed = Statement(
     .where(*_this)
     .values(rules_version=line.c.rules_version + 1, patterns_version=line.c.patterns_version + 1)
 )
+_record = Statement(update(line).where(*_this).values(recorded_until=bindparam("until")))
 _rules_version = Statement(select(line.c.rules_version).where(*_this))
 
 
@@ -227,6 +238,11 @@ async def rules_changed(tx: Transaction, workspace_id: int, line_id: int, *, pat
     await tx.execute(
         _patterns_changed if patterns else _rules_changed, workspace_id=workspace_id, line_id=line_id
     )
+
+
+async def record(tx: Transaction, workspace_id: int, line_id: int, until: int) -> bool:
+    """Have all that is said on a line kept until then; False when there is no such line."""
+    return await tx.execute(_record, workspace_id=workspace_id, line_id=line_id, until=until) > 0
 
 
 async def rules_version(tx: Transaction, workspace_id: int, line_id: int) -> int | None:

@@ -29,11 +29,22 @@ class Parked(msgspec.Struct, frozen=True):
     line_id: int
     receipt: Receipt
     received_at: int
+    entry_id: int = 0  # the callback that said it; 0: not known
 
     @property
     def key(self) -> str:
         """The name it is kept under; our own reference when the provider gave none."""
         return self.receipt.ref or self.receipt.client_ref
+
+
+class _Said(Receipt, frozen=True, gc=False, omit_defaults=True):
+    """A receipt as it is parked: with the callback that said it."""
+
+    entry_id: int = 0
+
+
+def _said(one: Parked) -> _Said:
+    return _Said(**msgspec.structs.asdict(one.receipt), entry_id=one.entry_id)
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -57,16 +68,22 @@ _forget_bodies = Statement(
     .where(journal.c.workspace_id == bindparam("workspace_id"), among(journal.c.id, "ids"))
     .values(body=b"")
 )
+_entry = (
+    journal.c.workspace_id,
+    journal.c.id,
+    journal.c.line_id,
+    journal.c.body,
+    journal.c.headers,
+    journal.c.query,
+    journal.c.received_at,
+)
+_journal_by_ids = Statement(
+    select(*_entry)
+    .where(journal.c.workspace_id == bindparam("workspace_id"), among(journal.c.id, "ids"))
+    .order_by(journal.c.id)
+)
 _new_journal = Statement(
-    select(
-        journal.c.workspace_id,
-        journal.c.id,
-        journal.c.line_id,
-        journal.c.body,
-        journal.c.headers,
-        journal.c.query,
-        journal.c.received_at,
-    )
+    select(*_entry)
     .where(
         journal.c.workspace_id == bindparam("workspace_id"),
         journal.c.state == "new",
@@ -259,6 +276,12 @@ def as_entry(row: Row) -> Entry:
     return Entry(row[0], row[1], row[2], raw, row[6])
 
 
+async def by_ids(tx: Transaction, workspace_id: int, entry_ids: Sequence[int]) -> list[Entry]:
+    """Some callbacks, as they are kept, those that are still there."""
+    rows = await tx.rows(_journal_by_ids, workspace_id=workspace_id, ids=list(entry_ids))
+    return [as_entry(row) for row in rows]
+
+
 class Closed(msgspec.Struct, frozen=True):
     """A callback that was worked through: what was not understood of it, and whether it tells of a code."""
 
@@ -292,7 +315,7 @@ async def park(tx: Transaction, workspace_id: int, receipts: Sequence[Parked]) -
                 p.key,
                 p.receipt.status.value,
                 p.receipt.address,
-                msgspec.json.encode(p.receipt).decode(),
+                msgspec.json.encode(_said(p)).decode(),
                 p.received_at,
             )
             for p in receipts
@@ -455,4 +478,5 @@ async def stale_texts(tx: Transaction, workspace_id: int, before: int) -> list[T
 
 
 def _parked(line_id: int, body: str, received_at: int) -> Parked:
-    return Parked(line_id, msgspec.json.decode(body, type=Receipt), received_at)
+    entry_id = msgspec.json.decode(body, type=_Said).entry_id
+    return Parked(line_id, msgspec.json.decode(body, type=Receipt), received_at, entry_id)

@@ -25,6 +25,7 @@ from angarium.contacts.store.index import contact_index, contact_value
 from angarium.contacts.store.merges import contact_apart, contact_merge
 from angarium.contacts.store.reachability import reachability
 from angarium.lines.tariffs_store import tariff_session
+from angarium.messaging.store.exchanges import exchange
 from angarium.messaging.store.links import FORGOTTEN, link, link_visit
 from angarium.messaging.store.messages import NOBODY_ID
 from angarium.messaging.store.tables import (
@@ -120,6 +121,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     ),
     "cost": Kept.NOTHING,  # sums
     "traffic": Kept.NOTHING,  # the same
+    "exchange": (Rows(exchange, "attempt_id", "attempts"),),
     "fact": Kept.BY_HAND,  # what happened stays, and says no more than that
     "fact_cursor": Kept.NOTHING,
     "import_contact": (Rows(import_contact, "contact_id", "contacts"),),
