@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 import pytest
 
 from angarium.web.languages import LANGUAGES, Language, Sentence, catalogue, words_of
-from angarium.web.voice import COUNT, GAP
+from house.forms import forms, forms_wrong, gaps, is_words
 from house.tree import PACKAGE, none_of
 
 # Rooms that are not in all languages yet. It only ever gets shorter.
@@ -17,27 +16,7 @@ UNFINISHED: set[str] = set()
 ROOMS = sorted(path.parents[1].name for path in PACKAGE.glob("*/templates/words.en.toml"))
 OTHERS = [language for language in LANGUAGES.values() if language.code != "en"]
 
-# What is written alike everywhere: brands, formats, units, and what machines read.
-ALIKE = re.compile(
-    r"\b(Angarium|API|BCP|CSV|Ctrl|DLR|Esc|GSM-7|HTML|HTTP|ID|IP|JSON|MMS|OIDC|OpenAPI|OTP|Python|RCS|SHA-256|SMPP|SMS|"
-    r"SMTP|Telegram|UCS-2|URL|UTC|Viber|VK|WhatsApp|XLSX|angarium|ang_|curl|kB|MB|ms)\b"
-)
 ALIKE_NAMES = {"direction", "enter.command", "language"}
-COUNTS = range(1_000)  # the plural forms of all languages here show themselves below a hundred (CLDR)
-SAID_OTHERWISE = {"zero", "one", "two"}  # forms that may name their number in a word: "one message"
-
-
-def _forms(sentence: Sentence) -> dict[str, str]:
-    return {"": sentence} if isinstance(sentence, str) else sentence
-
-
-def _gaps(sentence: Sentence) -> set[str]:
-    return {gap for form in _forms(sentence).values() for gap in GAP.findall(form)}
-
-
-def _categories(language: Language) -> set[str]:
-    """The plural forms that whole numbers take, and the one that stands for all else."""
-    return {language.locale.plural_form(count) for count in COUNTS} | {"other"}
 
 
 def _faults(room: str, language: Language) -> Iterator[str]:
@@ -49,29 +28,15 @@ def _faults(room: str, language: Language) -> Iterator[str]:
 
 
 def _unlike(name: str, english: Sentence, own: Sentence, language: Language) -> Iterator[str]:
-    if _gaps(english) != _gaps(own):
-        yield f"has the gaps {sorted(_gaps(own))}, English has {sorted(_gaps(english))}"
+    if gaps(english) != gaps(own):
+        yield f"has the gaps {sorted(gaps(own))}, English has {sorted(gaps(english))}"
     if isinstance(english, dict) != isinstance(own, dict):
         yield "has plural forms in one of both languages only"
     if isinstance(own, dict):
-        yield from _forms_wrong(own, language)
+        yield from forms_wrong(own, language)
     if name not in ALIKE_NAMES:
-        same = [form for form in _forms(own).values() if form in _forms(english).values() and _is_words(form)]
+        same = [form for form in forms(own).values() if form in forms(english).values() and is_words(form)]
         yield from (f"is English: {form!r}" for form in same)
-
-
-def _forms_wrong(own: dict[str, str], language: Language) -> Iterator[str]:
-    if own.keys() != _categories(language):
-        yield f"has the forms {sorted(own)}, the language has {sorted(_categories(language))}"
-    whole = _gaps(own)
-    for category, form in own.items():
-        lacking = whole - set(GAP.findall(form)) - ({COUNT} if category in SAID_OTHERWISE else set())
-        if lacking:
-            yield f"lacks {sorted(lacking)} in the form {category}"
-
-
-def _is_words(form: str) -> bool:
-    return any(letter.isalpha() for letter in ALIKE.sub("", GAP.sub("", form)))
 
 
 @pytest.mark.parametrize("language", OTHERS, ids=lambda language: language.code)
@@ -95,7 +60,7 @@ def test_plural_forms_of_english_are_whole() -> None:
             for room in ROOMS
             for name, sentence in words_of(room, "en").items()
             if isinstance(sentence, dict)
-            for fault in _forms_wrong(sentence, english)
+            for fault in forms_wrong(sentence, english)
         ),
         "Give English one and other:",
     )

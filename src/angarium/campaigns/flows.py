@@ -407,9 +407,8 @@ def _move(one: Campaign, following: CampaignState, now: int) -> None:
 
 
 def _wrong_state(one: Campaign, deed: str, remedy: str = "") -> Problem:
-    told = f"It is {one.state.value.replace('_', ' ')}"
-    if one.started_by:
-        told += f", started by {one.started_by}"
+    state = one.state.value.replace("_", " ")
+    told = f"It is {state}, started by {one.started_by}" if one.started_by else f"It is {state}"
     return Problem(
         "campaign-state",
         f"The campaign cannot be {deed} now",

@@ -304,8 +304,8 @@ class SmtpConnection:
         """For the console."""
         if not self._up:
             return self._trouble
-        bounces = f"; bounces on {self._door.address()}" if self._door is not None else ""
-        return f"connected: {self._links.open} links, {len(self._under_way)} mails under way{bounces}"
+        told = f"connected: {self._links.open} links, {len(self._under_way)} mails under way"
+        return f"{told}; bounces on {self._door.address()}" if self._door is not None else told
 
     def _new_door(self) -> Door | None:
         where = _host_and_port(self._settings.bounce_listen)

@@ -179,9 +179,9 @@ def _may_go(found: Whole, one: Version, deed: Deed, *, emergency: bool) -> bool:
         return True
     detail = f"{asked.approvals} of others are asked for and {len(given)} given: submit it for review."
     if emergency:
-        detail += " The policy allows no emergency for this class and these channels."
+        detail = f"{detail} The policy allows no emergency for this class and these channels."
     elif asked.emergency:
-        detail += " In an emergency, publish with emergency: true; it is reviewed later."
+        detail = f"{detail} In an emergency, publish with emergency: true; it is reviewed later."
     raise Problem("not-approved", "The version is not approved", status=409, detail=detail)
 
 
@@ -305,7 +305,8 @@ def what_next(found: Whole, one: Version, now: int) -> str:
             return "Publish it."
         case S.IN_REVIEW:
             left = max(asked, 1) - len(found.approvers(one))
-            return f"It waits for the approval of {left} other{'s' if left > 1 else ''}."
+            others = f"{left} others" if left > 1 else f"{left} other"
+            return f"It waits for the approval of {others}."
         case S.PUBLISHED if one.term.begins > now:
             return f"It takes over at {iso(one.term.begins)}."
         case _:

@@ -124,9 +124,11 @@ class Condition:
         return None
 
     def _slowly(self, now: int) -> str:
-        most = f" of {self.pace.most:g}" if self.pace.most else ""
+        speed = f"{self.pace.speed(now):.3g}"
+        if self.pace.most:
+            speed = f"{speed} of {self.pace.most:g}"
         why = "the provider asks to slow down" if self.pace.asked else "coming back after an outage"
-        return f"{why}: {self.pace.speed(now):.3g}{most} a second"
+        return f"{why}: {speed} a second"
 
 
 def _seconds(span: int) -> float:

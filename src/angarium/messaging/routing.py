@@ -149,10 +149,14 @@ def _why(line: LineFacts, order: Sequence[LineFacts], avoid: Collection[int], by
         return "Already tried; used again only because there is no other."
     if not line.healthy:
         return "Not connected now; used only because there is no other."
-    health = "" if line.taken is None else f"; {line.taken / 10:g} % of the last hour taken"
-    if number or len(order) == 1:
-        return f"Connected; {line.price_micros / 1_000_000:.4f} a message{health}."
-    return f"Connected; {_chosen(line, order, by)}{health}."
+    alone = number or len(order) == 1
+    told = [
+        "Connected",
+        f"{line.price_micros / 1_000_000:.4f} a message" if alone else _chosen(line, order, by),
+    ]
+    if line.taken is not None:
+        told.append(f"{line.taken / 10:g} % of the last hour taken")
+    return f"{'; '.join(told)}."
 
 
 def _chosen(line: LineFacts, order: Sequence[LineFacts], by: By) -> str:

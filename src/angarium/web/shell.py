@@ -113,6 +113,11 @@ def _of_the_page(voice: Voice, language: Language) -> dict[str, Any]:
         return voice.say(said, since, zone(context), **given)
 
     @pass_context
+    def heard(context: Context, text: str) -> str:
+        """What was said in English below the console, as whoever looks would say it."""
+        return voice.heard(text, zone(context)) if text else ""
+
+    @pass_context
     def when(
         context: Context, at: datetime | int, *, since: datetime | None = None, seconds: bool = False
     ) -> Markup:
@@ -135,7 +140,7 @@ def _of_the_page(voice: Voice, language: Language) -> dict[str, Any]:
         now = cast("datetime", context.resolve("now"))
         return _element(_time(at), figures.ago(language, _time(at), now))
 
-    return {"say": say, "when": when, "day": day, "clock": clock, "ago": ago}
+    return {"say": say, "heard": heard, "when": when, "day": day, "clock": clock, "ago": ago}
 
 
 def _time(at: datetime | int) -> datetime:

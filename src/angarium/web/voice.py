@@ -8,11 +8,26 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from markupsafe import Markup, escape
 
-from angarium.web import figures
+from angarium.web import figures, sentences
 from angarium.web.languages import ENGLISH, Language, Sentence, catalogue
 
 GAP = re.compile(r"\{(\w+)\}")
 COUNT = "count"  # the gap whose filling decides between plural forms
+WHY = "why"  # the gap that is filled with what was said below the console
+STATES = (  # where a state may have its name
+    "state",
+    "campaign.state",
+    "templates.state_of",
+    "import_state",
+    "export_state",
+    "registration_state",
+    "pattern_state",
+)
+SIGNS = {  # after a sentence that another one follows
+    "fa": {";": "؛ "},
+    "ar": {";": "؛ "},
+    "zh": {";": "；", ":": "：", ".": "。"},
+}
 
 Said = str | tuple[str, Mapping[str, object]]  # a sentence: its name, or that and what fills its gaps
 
@@ -25,6 +40,7 @@ class Voice:
         self._language = language
         self.words: dict[str, Sentence] = {**catalogue(named, ENGLISH), **catalogue(named, language)}
         self._plural = language.locale.plural_form
+        self._signs = {"": " ", ".": ". ", ";": "; ", ":": ": ", **SIGNS.get(language.code, {})}
 
     def has(self, name: str) -> bool:
         """Whether there is a sentence of this name."""
@@ -36,18 +52,63 @@ class Voice:
         """A sentence, its gaps filled: with text, numbers, other sentences, or with times, which tell their
         date when it is not that of `since`."""
         name, values = (said, given) if isinstance(said, str) else said
+        return self._filled(self.words[name], values, since, zone)
 
+    def heard(self, text: str, zone: tzinfo = UTC) -> str:
+        """What was said in English below the console (`web/sentences.py`), in this language: one sentence or
+        several; as it is when they are none of ours."""
+        if self._language == ENGLISH or isinstance(text, Markup):
+            return text
+        said = sentences.catalogue().hear(text)
+        return text if said is None else self._again(said, zone)
+
+    def _again(self, said: sentences.Said, zone: tzinfo) -> Markup:
+        if isinstance(said, sentences.Row):
+            signed = Markup("").join(self._again(one, zone) + self._signs[sign] for one, sign in said.parts)
+            return Markup(signed.rstrip())  # noqa: S704  of sentences that are escaped
+        sentence = sentences.catalogue().said[said.key][self._language.code]
+        values = {gap.name: self._filling(gap.kind, filling, zone) for gap, filling in said.fillings}
+        return self._filled(sentence, values, None, zone)
+
+    def _filling(self, kind: str, filling: str | sentences.Said, zone: tzinfo) -> object:
+        """What fills a gap, as `_shown` takes it."""
+        if not isinstance(filling, str):
+            return self._again(filling, zone)
+        match kind:
+            case "number":
+                return float(filling) if "." in filling else int(filling)
+            case "money":
+                amount, _, currency = filling.partition(" ")
+                return escape(figures.money(self._language, amount, currency)) if currency else float(amount)
+            case "time":
+                return sentences.time_of(filling)
+            case "field":
+                return Markup('<bdi dir="ltr">{}</bdi>').format(filling)
+        return self._named(kind, filling) or filling
+
+    def _named(self, kind: str, text: str) -> Said | None:
+        """What the words of the pages call it."""
+        for prefix in STATES if kind == "state" else (kind,):
+            name = f"{prefix}.{text.replace(' ', '_')}"
+            if name in self.words:
+                return name, {}
+        return None
+
+    def _filled(
+        self, sentence: Sentence, values: Mapping[str, object], since: datetime | None, zone: tzinfo
+    ) -> Markup:
         def fill(gap: re.Match[str]) -> str:
-            return self._shown(values[gap[1]], since, zone)
+            value = values[gap[1]]
+            told = self.heard(value, zone) if gap[1] == WHY and isinstance(value, str) else value
+            return self._shown(told, since, zone)
 
-        return Markup(GAP.sub(fill, str(escape(self._form(name, values)))))  # noqa: S704  escaped, and so is each filling
+        return Markup(GAP.sub(fill, str(escape(self._form(sentence, values)))))  # noqa: S704  escaped, and so is each filling
 
-    def _form(self, name: str, values: Mapping[str, object]) -> str:
-        sentence = self.words[name]
+    def _form(self, sentence: Sentence, values: Mapping[str, object]) -> str:
         if isinstance(sentence, str):
             return sentence
         count = values[COUNT]
-        assert isinstance(count, int | float), f"{name} wants a number for its count"
+        assert isinstance(count, int | float), f"{sentence['other']!r} wants a number for its count"
         return sentence.get(self._plural(count), sentence["other"])
 
     def time(

@@ -105,7 +105,7 @@ def _cost(before: int, after: int) -> str:
 
 
 def _count(parts: int) -> str:
-    return f"{parts} part{'s' if parts > 1 else ''}"
+    return f"{parts} parts" if parts > 1 else f"{parts} part"
 
 
 def _instead(character: str) -> str:
@@ -183,10 +183,10 @@ def _invisible(wording: Wording, name: str, source: str) -> Iterator[Finding]:
         f.start() for f in BLANKS.finditer(source) if not (f[0] == "\u3000" and IDEOGRAPH.search(source))
     ]
     for place in sorted(places)[:SHOWN_MAX]:
-        is_blank = BLANKS.match(source[place]) is not None
+        is_blank, shown = BLANKS.match(source[place]) is not None, named(source[place])
         yield wording.finding(
             "character-invisible",
-            f"{named(source[place])} {'looks like a blank' if is_blank else 'cannot be seen'}",
+            f"{shown} looks like a blank" if is_blank else f"{shown} cannot be seen",
             "write a plain blank" if is_blank else "take it out",
             field=name,
             position=place + 1,

@@ -99,13 +99,12 @@ def _parts(message_class: MessageClass, wording: Wording, carrier: Carrier) -> I
     counts = [_count(carrier, one) for one in rendered]
     least, most = min(counts), max(counts)
     longest = rendered[counts.index(most)].sample.name
-    span = f"{least}" if least == most else f"{least} to {most}"
+    span = _parts_in_all(least, most)
     prices = [carrier.price(message_class, "", parts) for parts in dict.fromkeys((least, most))]
-    amounts = " to ".join(_amount(price) for price in prices)
+    amounts = f"{' to '.join(_amount(price) for price in prices)} {prices[0].currency}"
     yield wording.finding(
         "parts",
-        f"on {carrier.line}: {span} part{'s' if most > 1 else ''}, {amounts} {prices[0].currency}; "
-        f"the longest is the sample {longest}",
+        f"on {carrier.line}: {span}, {amounts}; the longest is the sample {longest}",
         field="text",
         value=str(most),
     )
@@ -117,6 +116,12 @@ def _parts(message_class: MessageClass, wording: Wording, carrier: Carrier) -> I
             field="text",
             value=str(most),
         )
+
+
+def _parts_in_all(least: int, most: int) -> str:
+    if least < most:
+        return f"{least} to {most} parts"
+    return f"{most} parts" if most > 1 else f"{most} part"
 
 
 def _count(carrier: Carrier, one: Rendered) -> int:

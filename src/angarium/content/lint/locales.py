@@ -36,7 +36,11 @@ def _channels(subject: Subject) -> list[Channel]:
 
 def _served(subject: Subject, channel: Channel, locale: str, count: int) -> Iterator[Finding]:
     taken = subject.taken(channel, locale)
-    told = f"{count} contact{'s' if count > 1 else ''} with the locale {locale}"
+    told = (
+        f"{count} contacts with the locale {locale}"
+        if count > 1
+        else f"{count} contact with the locale {locale}"
+    )
     way = " → ".join(rules.chain(locale, subject.default_locale))
     if taken is None:
         yield Finding(

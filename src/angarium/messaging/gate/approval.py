@@ -42,7 +42,7 @@ def approved(words: Wording) -> Allow | Refuse:
         detail = "The version of the template was taken back before it could be sent."
         return Refuse(Reason.NOT_APPROVED, detail, RULE, "/v1/templates")
     if words.approvals and not words.from_template:
-        others = "somebody else" if words.approvals == 1 else f"{words.approvals} others"
-        detail = f"{others.capitalize()} must approve such words: use an approved template."
+        others = "Somebody else" if words.approvals == 1 else f"{words.approvals} others"
+        detail = f"{others} must approve such words: use an approved template."
         return Refuse(Reason.NOT_APPROVED, detail, RULE, "/v1/policies/approvals")
     return ALLOW

@@ -22,11 +22,14 @@ def within_budgets(facts: Facts, _now: int) -> Verdict:
 
 def _beyond(one: Spending, expires_at: int) -> Refuse | Defer:
     budget = one.budget
-    left = f"{amount_text(max(0, one.left_micros))} of {budget.amount} {budget.currency} is left"
-    detail = f"The budget {budget.name} has no room for {amount_text(one.price_micros)}: {left}"
+    room = f"The budget {budget.name} has no room for {amount_text(one.price_micros)}"
+    whole = f"{budget.amount} {budget.currency}"
+    left = f"{amount_text(max(0, one.left_micros))} of {whole}"
     if budget.then == "refuse" or one.until >= expires_at:
-        return Refuse(Reason.BUDGET, f"{detail} this {budget.every}.", "budget", SET_AT)
-    return Defer(one.until, Reason.BUDGET, f"{detail} until {iso(one.until)}.", "budget", SET_AT)
+        return Refuse(Reason.BUDGET, f"{room}: {left} is left this {budget.every}.", "budget", SET_AT)
+    return Defer(
+        one.until, Reason.BUDGET, f"{room}: {left} is left until {iso(one.until)}.", "budget", SET_AT
+    )
 
 
 RULES = (("budget", within_budgets),)

@@ -96,7 +96,9 @@ def _midnight(zone: str, now: int, days: int) -> int:
 
 def _says(cap: Cap) -> str:
     classes = " or ".join(one.value for one in cap.classes)
-    channels = f" by {', '.join(cap.channels)}" if cap.channels else ""
     span = f"{cap.window} {cap.unit}" if cap.window > 1 else cap.unit.removesuffix("s")
-    had = f"The contact has had {cap.most} {classes} messages{channels} within {span}"
+    had = f"The contact has had {cap.most} {classes} messages within {span}"
+    if cap.channels:
+        by = ", ".join(cap.channels)
+        had = f"The contact has had {cap.most} {classes} messages by {by} within {span}"
     return f"{had}, as many as the cap allows."

@@ -31,8 +31,10 @@ def _within(hours: Window, zone: str, who: str, rule: tuple[str, str], facts: Fa
     opens_at = next_open(hours, zone, now)
     if opens_at == now:
         return ALLOW
-    days = "" if len({*hours.days}) == len(WEEK) else f" on days {', '.join(map(str, hours.days))}"
-    detail = f"{who} from {hours.from_} to {hours.until}{days} ({zone})."
+    span = f"{hours.from_} to {hours.until}"
+    if len({*hours.days}) != len(WEEK):
+        span = f"{span} on days {', '.join(map(str, hours.days))}"
+    detail = f"{who} from {span} ({zone})."
     if opens_at is None or opens_at >= facts.expires_at:
         return Refuse(Reason.HOURS, f"{detail} It does not open again before the deadline.", *rule)
     return Defer(opens_at, Reason.HOURS, detail, *rule)

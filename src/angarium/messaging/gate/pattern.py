@@ -21,6 +21,6 @@ def pattern(facts: Facts, _now: int) -> Allow | Refuse:
         said = f"The line {line.name} has no approved pattern for {facts.message_class.value} messages."
     else:
         mask = CODE_MASK if facts.message_class is MessageClass.OTP else ""
-        said = f"The text fits no approved pattern of the line {line.name}. "
-        said += f"The nearest is {near.pattern.name}: {near.told(mask) or OTHERWISE}."
+        said = f"The text fits no approved pattern of the line {line.name}."
+        said = f"{said} The nearest is {near.pattern.name}: {near.told(mask) or OTHERWISE}."
     return Refuse(Reason.TEMPLATE_INVALID, said, "pattern", f"{line.set_at}/patterns")
