@@ -54,7 +54,7 @@ COMPOSED = (
     "The server stopped between handing it over and hearing the answer. And a fault.",
     # lint
     "— (em dash) is not in the GSM alphabet: with it 2 parts, without such signs 1 part",
-    "a value of the sample a brings —; it leaves 70 characters for a part, and costs nothing yet: 1 part either way",  # noqa: E501
+    "a value of the sample x1 brings —; it leaves 70 characters for a part, and costs nothing yet: 1 part either way",  # noqa: E501
     "a value of the sample first brings — (em dash): with it 2 parts, without such signs 1 part",
     "on main: 1 to 2 parts, 0.04 to 0.08 EUR; the longest is the sample first",
     "3 contacts with the locale fa would get nothing by SMS: looked for fa, *",

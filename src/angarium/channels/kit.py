@@ -117,8 +117,8 @@ class SendingConnection:
         """For the console."""
         if not self._open:
             return "closed"
-        deaf = f"; cannot listen: {self._deaf}" if self._deaf else ""
-        return f"ready: {len(self._under_way)} of {self._window} under way{deaf}"
+        told = f"ready: {len(self._under_way)} of {self._window} under way"
+        return f"{told}; cannot listen: {self._deaf}" if self._deaf else told
 
     async def _listen(self, listen: Listen) -> None:
         """Listen for as long as the line is open; after a failure again, with growing pauses."""

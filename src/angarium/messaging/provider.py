@@ -21,7 +21,7 @@ from angarium.storage.database import Transaction
 
 async def attach(world: World, line: Line, actor: str) -> str:
     """Tell the provider where to post; the address. A Problem when it does not agree."""
-    asked: Attach = _able(world, line, "attach", "takes no address by its interface")
+    asked: Attach = _able(world, line, "attach", "{channel} takes no address by its interface")
     url = world.callback_url(line)
     if not url:
         raise Problem("public-url-wanted", "The provider has to reach us, and has no address to", status=409)
@@ -34,7 +34,7 @@ async def attach(world: World, line: Line, actor: str) -> str:
 
 async def profile(world: World, line: Line) -> Profile:
     """What the provider says of the sender behind a line. A Problem when it says nothing."""
-    asked: AskProfile = _able(world, line, "profile", "tells nothing of a sender")
+    asked: AskProfile = _able(world, line, "profile", "{channel} tells nothing of a sender")
     said = await asked(world.tools, world.settings(line))
     if isinstance(said, Unknown):
         raise _not_done(said)
@@ -43,7 +43,7 @@ async def profile(world: World, line: Line) -> Profile:
 
 async def fetch_templates(world: World, line: Line, actor: str) -> list[TemplateNews]:
     """Hear of every template that the provider keeps, as it stands now. A Problem when it says nothing."""
-    asked: AskTemplates = _able(world, line, "templates", "tells of no templates when it is asked")
+    asked: AskTemplates = _able(world, line, "templates", "{channel} tells of no templates when it is asked")
     said = await asked(world.tools, world.settings(line))
     if isinstance(said, Unknown):
         raise _not_done(said)
@@ -81,8 +81,8 @@ def _able(world: World, line: Line, what: str, lacks: str) -> Any:
     channel = world.channels.get(line.channel)
     found = getattr(channel, what, None)
     if found is None:
-        title = channel.title if channel else line.channel
-        raise invalid("line_id", f"{title} {lacks}", value=line.name, remedy="see docs/channels")
+        told = lacks.format(channel=channel.title if channel else line.channel)
+        raise invalid("line_id", told, value=line.name, remedy="see docs/channels")
     return found
 
 

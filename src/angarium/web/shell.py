@@ -30,9 +30,11 @@ from angarium.web import figures, navigation
 from angarium.web.assets import asset_url
 from angarium.web.languages import LANGUAGES, Language
 from angarium.web.look import THEMES, look_of
-from angarium.web.voice import Said, Voice, exact
+from angarium.web.session import TOKEN_HEADER
+from angarium.web.voice import Said, Voice, exact, plain
 
 OURS = "web"  # the folder of templates that belongs to no room
+SHOWN = ("title", "detail", "problem", "remedy")  # of a problem and its errors
 KEPT = {b"allow", b"connection", b"retry-after"}  # headers of a problem that its page has too
 
 Answering = Callable[[Request[Any, Any, Any], Any], Sent]
@@ -165,8 +167,10 @@ def for_people(answered: Answering) -> Answering:
 
     def answer(request: Request[Any, Any, Any], error: Any) -> Sent:
         problem = answered(request, error)
-        if not isinstance(problem, JsonAnswer) or not is_for_people(request):
+        if not isinstance(problem, JsonAnswer):
             return problem
+        if not is_for_people(request):
+            return _reworded(request, problem) if _is_our_script(request) else problem
         if isinstance(error, Problem) and error.slug == "proof-wanted":
             return _asked_for_proof(request)
         if problem.status == 401:
@@ -174,6 +178,20 @@ def for_people(answered: Answering) -> Answering:
         return _page_of(problem, in_place=b"hx-request" in dict(request.scope["headers"]))
 
     return answer
+
+
+def _is_our_script(request: Request[Any, Any, Any]) -> bool:
+    """Whether a script of a page asks, which shows what it is told: it brings the token of the page's forms."""
+    return TOKEN_HEADER in dict(request.scope["headers"])
+
+
+def _reworded(request: Request[Any, Any, Any], problem: JsonAnswer) -> JsonAnswer:
+    """The same problem in the language of who looks at the page."""
+    voice = request.app.state.shell.voice(look_of(request.scope).language)
+    document = msgspec.json.decode(problem.body)
+    for told in (document, *document.get("errors", ())):
+        told |= {name: plain(voice.heard(told[name])) for name in SHOWN if name in told}
+    return JsonAnswer(problem.status, msgspec.json.encode(document), problem.headers)
 
 
 def is_for_people(request: Request[Any, Any, Any]) -> bool:

@@ -23,6 +23,7 @@ STATES = (  # where a state may have its name
     "registration_state",
     "pattern_state",
 )
+ISOLATED = re.compile(r"<bdi[^>]*>(.*?)</bdi>", re.DOTALL)
 SIGNS = {  # after a sentence that another one follows
     "fa": {";": "؛ "},
     "ar": {";": "؛ "},
@@ -143,3 +144,8 @@ class Voice:
 def exact(at: datetime) -> str:
     """As machines read it: RFC 3339, in UTC, to the millisecond."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def plain(text: str) -> str:
+    """A sentence without markup, what is quoted in it isolated all the same (Unicode, UAX #9: FSI, PDI)."""
+    return Markup(ISOLATED.sub("\u2068\\1\u2069", text)).striptags() if isinstance(text, Markup) else text  # noqa: S704  stripped
