@@ -181,7 +181,7 @@ def for_people(answered: Answering) -> Answering:
 
 
 def _is_our_script(request: Request[Any, Any, Any]) -> bool:
-    """Whether a script of a page asks, which shows what it is told: it brings the token of the page's forms."""
+    """Whether a script of a page asks: it brings the token of the page and shows what it is told."""
     return TOKEN_HEADER in dict(request.scope["headers"])
 
 
