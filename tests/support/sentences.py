@@ -24,6 +24,14 @@ COMPOSED = (
     "No contact 'con_1' in this workspace.",
     "No message 'msg_1' in this workspace.",
     "not template id: 'x' (out of range)",
+    # what msgspec says itself (channels/kit.py)
+    "Expected `int`, got `str`",
+    "Expected `str` of length >= 1",
+    "Expected `str` of length <= 9",
+    "Expected `int` >= 1",
+    "Expected `int` <= 9",
+    "Expected `str` matching regex '^x'",
+    "Invalid enum value 'x'",
     # the gate
     "The budget daily has no room for 0.04: 0.01 of 5.00 EUR is left this day.",
     "The budget daily has no room for 0.04: 0.01 of 5.00 EUR is left this month.",

@@ -137,6 +137,7 @@ async def _form(
         there = {name: flows.MASK for name, value in (kept or {}).items() if value == flows.MASK}
         kept = {**typed, **there}
     fields = forms.fields_of(channel, kept)
+    problem = _without_help(problem, {one.hint for one in fields})
     need = requirements.requirements()
     tariffs = await ground_of(request).db.read(tariffs_flows.everything, request.auth.workspace_id)
     facts = {
@@ -158,6 +159,16 @@ async def _form(
         "done": _done(request),
     }
     return HtmlAnswer("lines/form.html", facts, status=problem.status if problem else 200)
+
+
+def _without_help(problem: Problem | None, helps: set[str]) -> Problem | None:
+    """The same without what a channel says of its settings: that stands at each field, in every language."""
+    if problem is None:
+        return None
+    wrong = tuple(
+        msgspec.structs.replace(one, remedy="") if one.remedy in helps else one for one in problem.fields
+    )
+    return Problem(problem.slug, problem.title, status=problem.status, detail=problem.detail, fields=wrong)
 
 
 def _wrong(problem: Problem | None) -> dict[str, str]:

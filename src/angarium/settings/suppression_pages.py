@@ -166,8 +166,9 @@ def _new(request: Call, form: dict[str, str]) -> New:
         raise all_invalid("The suppression is not valid", tuple(wrong))
     try:
         kind, why = AddressKind(form.get("kind", "")), Why(form.get("reason", ""))
-    except ValueError as error:
-        raise invalid("reason", str(error), remedy="choose one of the list") from None
+    except ValueError:
+        remedy = "choose one of the list"
+        raise invalid("reason", "is not one of the allowed values", remedy=remedy) from None
     try:
         value = clean_address(kind, form.get("value", "")[:400])
     except BadAddress as bad:
