@@ -21,7 +21,7 @@ from support.sentences import COMPOSED
 ROOMS = (
     *("accounts", "campaigns", "contacts", "content", "core", "insight", "lines"),
     *("messaging", "sandbox", "settings", "web"),
-    "channels/kit.py",  # a channel of its own brings what it can: people read it beside what its provider says
+    "channels/kit.py",  # a single channel brings what it can: it stands beside what its provider says
 )
 CATALOGUE = sentences.catalogue()
 ALIKE_KEYS = {"angarium people list", "null"}
