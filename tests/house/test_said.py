@@ -20,7 +20,7 @@ from support.sentences import COMPOSED
 
 ROOMS = (
     *("accounts", "campaigns", "contacts", "content", "core", "insight", "lines"),
-    *("messaging", "sandbox", "settings", "web"),
+    *("messaging", "notices", "sandbox", "settings", "web"),
     "channels/kit.py",  # a single channel brings what it can: it stands beside what its provider says
 )
 CATALOGUE = sentences.catalogue()
@@ -37,6 +37,7 @@ ELSEWHERE = {
     "messaging/store/owners.py": "logged where another server took over",
     "messaging/store/tables.py": "SQL",
     "messaging/story.py": "the same story for the command line",
+    "notices/rules.py": "names of events, and a table of the docs",
     "settings/reference.py": "examples of code",
     "web/openapi.py": "the description of the API, which is English",
     "web/health.py": "for probes of machines",
