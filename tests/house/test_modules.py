@@ -475,10 +475,8 @@ def test_every_channel_has_its_test_and_its_page() -> None:
 
 def test_no_page_and_no_test_is_left_of_a_channel_that_is_gone() -> None:
     kinds = {*channel_kinds(), "README", "kit", "contract"}
-    pages = {path: path.stem for path in (ROOT / "docs" / "channels").glob("*.md")}
-    tests = {
-        path: path.stem.removeprefix("test_") for path in (ROOT / "tests" / "channels").glob("test_*.py")
-    }
+    pages = {path: path.stem for path in (ROOT / "docs/channels").glob("*.md")}
+    tests = {path: path.stem.removeprefix("test_") for path in (ROOT / "tests/channels").glob("test_*.py")}
     none_of(
         (short(path) for path, kind in (pages | tests).items() if kind not in kinds and not _is_kit(kind)),
         "There is no channel of that name; take the file away or name it after its channel:",
@@ -497,7 +495,5 @@ def _is_kit(stem: str) -> bool:
 
 def companions(kind: str) -> list[Path]:
     """The two files that come with a channel's own."""
-    return [
-        ROOT / PurePosixPath(f"tests/channels/test_{kind}.py"),
-        ROOT / PurePosixPath(f"docs/channels/{kind}.md"),
-    ]
+    named = f"tests/channels/test_{kind}.py", f"docs/channels/{kind}.md"
+    return [ROOT / PurePosixPath(one) for one in named]
