@@ -15,7 +15,7 @@ import pytest
 
 from angarium.assembly import House
 from angarium.core import ids
-from angarium.core.ports import Accepted, Refused, Unknown
+from angarium.core.ports import Accepted, Exchange, Refused, Said, Unknown
 from angarium.core.values import Reason
 from angarium.messaging import reconcile, send
 from angarium.messaging.resealing import CELLS
@@ -181,12 +181,24 @@ async def messages(house: House, mine: Client, being: Being) -> Attempt:
         Unknown(f"no answer about {being.mark}"),
         Accepted((refs[3],)),
     ]
-    await send.record(house.world, [Ended(*pair, 0.0) for pair in zip(claimed, outcomes, strict=False)])
+    tape = Tape(being)
+    await send.record(house.world, [Ended(*pair, 0.0, tape) for pair in zip(claimed, outcomes, strict=False)])
     assert (await mine.ask("POST", "/v1/messages", told[0])).status == 202  # nobody sends it
     await hear(house, mine, statuses=[receipt(being, refs[0]), receipt(being, refs[3])])
     early = receipt(being, f"wamid.early-{being.mark}") | {"recipient_id": phones[1][1:]}
     await hear(house, mine, statuses=[early])  # parked until the one that is on its way is answered
     return claimed[4]
+
+
+class Tape:
+    """What was said to the provider about somebody, and answered."""
+
+    def __init__(self, being: Being) -> None:
+        self._being = being
+
+    def exchanges(self) -> list[Exchange]:
+        body = msgspec.json.encode([*self._being.words.values(), *self._being.phones])
+        return [Exchange("http", Said("POST", body=body), Said("HTTP 400", body=body), 1.0, 1.5)]
 
 
 def receipt(being: Being, ref: str) -> dict[str, Any]:
@@ -269,6 +281,7 @@ PLANTED_IN = {  # where they are before: a search that finds nothing anywhere pr
     "import_error": {"raw"},
     "import_member": {"variables"},
     "contact_merge": {"before", "old_external_id", "why"},
+    "exchange": {"body"},
     "fact": {"body"},
     "idempotency": {"key", "response"},
     "inbound": {"text", "sender", "ref"},
@@ -323,7 +336,7 @@ async def test_what_comes_later_is_not_written_down(planted: Planted) -> None:
     house, mine, person, _, under_way = planted
     await mine.ask("POST", f"/v1/contacts/{person}/erase")
     outcome = Refused(Reason.BAD_ADDRESS, PERSON.mark, f"nobody at {PERSON.phones[0]}")
-    await send.record(house.world, [Ended(under_way, outcome, 0.0)])
+    await send.record(house.world, [Ended(under_way, outcome, 0.0, Tape(PERSON))])
     own = {"biz_opaque_callback_data": ids.show("attempt", under_way.id)}
     await hear(house, mine, statuses=[receipt(PERSON, f"wamid.late-{PERSON.mark}") | own])
     assert await traces(house, PERSON) == {}

@@ -172,7 +172,7 @@ async def _erase(
     )
     gone["contact_import"] = await traces.see_anew(tx, workspace_id, found.imports)
     gone["import_error"] = await traces.drop_errors(tx, workspace_id, found.errors)
-    gone["fact"] = await _plain_facts(tx, workspace_id, one)
+    gone["fact"] = await _plain_facts(tx, workspace_id, one, found)
     gone["audit"] = await audit.erase_details(tx, workspace_id, _subjects(one, found))
     everywhere = msgspec.structs.replace(one.contact, addresses=one.addresses)
     await consent_ledger.outlive(tx, world.ground, workspace_id, everywhere)
@@ -349,9 +349,11 @@ def _written(word: str) -> list[bytes]:
     return [msgspec.json.encode(word)[1:-1], word.encode()]
 
 
-async def _plain_facts(tx: Transaction, workspace_id: int, one: Person) -> int:
-    """Facts about the person, their messages and what they sent say what happened, and nothing more."""
-    subjects = [*one.contact_ids, *one.sent.messages, *one.sent.inbound]
+async def _plain_facts(tx: Transaction, workspace_id: int, one: Person, found: Found) -> int:
+    """Facts about the person, their messages, what they sent and files that name them say what happened, and
+    nothing more."""
+    files = [import_id for import_id, _, _ in found.imports]
+    subjects = [*one.contact_ids, *one.sent.messages, *one.sent.inbound, *files]
     return await facts.reduce(tx, workspace_id, subjects, PLAIN)
 
 
