@@ -211,6 +211,7 @@ async def test_nobody_at_all(desk: Desk) -> None:
     one, data = await exported(desk)
     assert (one["state"], one["rows"]) == ("done", 0)
     assert data.decode("utf-8-sig").startswith("external_id,name,phone,email")
+    assert await desk.told() == [("export_ready", None)], "whoever asked for it is told, and of no asking"
 
 
 @pytest.mark.parametrize(

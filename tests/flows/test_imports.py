@@ -205,6 +205,7 @@ async def test_too_many_errors_pause_it(desk: Desk) -> None:
     paused = await desk.do(one, "start")
     assert paused["state"] == "paused"
     assert "999 rows are in error" in paused["reason"]
+    assert await desk.told() == [("import_paused", "people.csv")]
 
 
 # ── how files are ────────────────────────────────────────────────────────────────────────────────────

@@ -45,6 +45,12 @@ class Desk:
         found: dict[str, Any] = (await self.mine.ask("GET", f"/v1/imports/{one['id']}")).json
         return found
 
+    async def told(self) -> list[tuple[str, str | None]]:
+        """The notices for us: their kinds, and the name of what each is about."""
+        await self.house.teller.work()
+        found = (await self.mine.ask("GET", "/v1/notices")).json["items"]
+        return [(one["kind"], one["says"].get("name")) for one in found]
+
     async def contacts(self) -> dict[str, dict[str, Any]]:
         """Everybody, by external id."""
         found = (await self.mine.ask("GET", "/v1/contacts?limit=1000")).json["items"]
