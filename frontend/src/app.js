@@ -1,10 +1,11 @@
 // The console's scripts. Pages work as forms and links; these make them quick: parts of pages exchanged in place
-// (htmx), menus and dialogs (Tabler), what changes elsewhere shown at once (live), keys, order by dragging, charts.
+// (htmx), menus and dialogs (Tabler), what changes elsewhere shown at once (live), keys, focus, order by dragging, charts.
 import "htmx.org/dist/htmx.esm.js";
 import "@tabler/core/dist/js/tabler.esm.min.js";
 import "./live.js";
 import "./keys.js";
 import "./bell.js";
+import "./focus.js";
 import "./palette.js";
 import "./confirm.js";
 import "./copy.js";

@@ -43,6 +43,7 @@ document.addEventListener("submit", async (event) => {
     wrong.textContent = problem.message;
     wrong.hidden = false;
     button.disabled = false;
+    button.focus(); // a button that was disabled has lost it
     if (progress) progress.hidden = true;
   }
 });

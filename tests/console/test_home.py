@@ -13,10 +13,7 @@ from angarium.messaging import chronicle
 from angarium.storage.database import open_database
 from support.browsing import HANDLERS, Browser, browsing, story
 from support.databases import create_schema
-from support.relay import NO_ANSWER, Relay
-from support.screen import Look, chromium, screen
-
-pytestmark = pytest.mark.browser
+from support.relay import Relay
 
 
 @pytest.fixture
@@ -70,18 +67,3 @@ async def newest(relay: Relay) -> int:
 
     found = await relay.ground.db.read(page, relay.workspace_id, Filter(), NEWEST, 1)
     return found[0].id
-
-
-async def test_everybody_can_read_it(relay: Relay, inside: Browser) -> None:
-    await story(relay)
-    await relay.line("news", "viber_business", classes=("promotional",))
-    await relay.send(**{"class": "promotional"}, line="news")
-    await relay.take("news", NO_ANSWER)
-    await chronicled(relay)
-    found: list[str] = []
-    async with chromium() as opened:
-        for look in (Look(), Look("fa", "dark", 360), Look("ar", "light", 2560)):
-            async with screen(opened, inside.url, inside.cookie, look) as window:
-                assert await window.open("/home") == 200
-                found += [f"{look}: {fault}" for fault in await window.faults()]
-    assert found == []

@@ -14,7 +14,7 @@ from angarium.assembly import House
 from angarium.core import ids
 from angarium.lines import flows, registration_flows, tariffs_flows
 from angarium.lines.store import Line
-from angarium.storage.migrate import migrate
+from support.databases import bring_up
 from support.people import Surfer, joined, surfer_of
 from support.screen import Look, Screen, chromium, screen
 from support.server import Client, whole_house
@@ -51,7 +51,7 @@ class Shop:
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     """A server without lines."""
     url = f"sqlite:///{tmp_path}/angarium.db"
-    await migrate(url)
+    await bring_up(url)
     async with whole_house(url, tmp_path, public_url="http://127.0.0.1:8080") as (house, client):
         workspace = await create_workspace(house.ground, "shop")
         made = Shop(house, client, workspace.id)
@@ -261,22 +261,3 @@ async def test_a_test_message_is_followed_and_who_may_only_look_changes_nothing(
     tokenless = await shop.owner.post(f"/lines/{line_id}/switch", {})
     assert tokenless.status == 403
     assert (await shop.line("viber")).enabled
-
-
-async def test_every_page_of_lines_can_be_read(shop: Shop) -> None:
-    line_id = await shop.make("viber")
-    begun = await shop.owner.do(f"/lines/{line_id}/registrations")
-    tariff = await shop.owner.do("/lines/tariffs", name="gms", currency="EUR", zone="UTC", counts="line")
-    drafted = await shop.owner.do(f"{tariff.location}/lists", csv="price\n0.01\n")
-    parts = ("", "/settings", "/registrations", "/patterns", "/prices", "/lending")
-    paths = ["/lines", "/lines/new", "/lines/new/smpp", "/lines/tariffs", tariff.location, drafted.location]
-    paths += [f"/lines/{line_id}{part}" for part in parts] + [begun.location]
-    found: list[str] = []
-    async with chromium() as browser:
-        for look in (Look(), Look("fa", "dark", 360)):
-            async with screen(browser, shop.client.url, cookie_of(shop.owner), look) as window:
-                for path in paths:
-                    assert await window.open(path) == 200, path
-                    found += [f"{look} {path}: {fault}" for fault in await window.faults()]
-                    window.said.clear()
-    assert found == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from angarium.simulators.hub import Hub, make_face
 from angarium.simulators.stage import Face, Stage
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
-from angarium.storage.migrate import migrate
+from support.databases import bring_up
 from support.server import Client, whole_house
 
 NUMBER = "+380501234567"
@@ -37,15 +38,22 @@ class Fresh:
 @pytest.fixture
 async def fresh(tmp_path: Path) -> AsyncIterator[Fresh]:
     """The operators, the server, and nobody."""
+    async with fresh_house(tmp_path) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def fresh_house(folder: Path) -> AsyncIterator[Fresh]:
+    """The same, where no fixture serves."""
     stage = Stage()
     faces = {name: make_face(name, stage, 0, {}, {}) for name in SEEN}
     hub = Hub(stage, faces)
     await hub.start()
-    url = f"sqlite:///{tmp_path}/angarium.db"
-    await migrate(url)
+    url = f"sqlite:///{folder}/angarium.db"
+    await bring_up(url)
     called = tuple(urlsplit(where).netloc for where in hub.faces().values() if where.startswith("http"))
     settings: dict[str, Any] = {"sandbox_url": hub.url(), "allow_private": called}
-    async with whole_house(url, tmp_path, **settings) as (house, client):
+    async with whole_house(url, folder, **settings) as (house, client):
         loops = (house.engine, house.importer, house.campaigns)
         for loop in loops:
             await loop.start()

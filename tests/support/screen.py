@@ -31,9 +31,17 @@ OPTIONS = (
 PICTURES = Path(__file__).parents[2] / ".pictures"  # git does not keep it
 AXE = Path(__file__).parents[1] / "peers/node_modules/axe-core/axe.min.js"
 # What stands in frames is no page of ours: a mail may not run anything, so cannot answer axe either.
-GRAVE = """async () => (await axe.run(document, {resultTypes: ["violations"], iframes: false})).violations
-  .filter((found) => ["serious", "critical"].includes(found.impact))
-  .map(({id, nodes}) => `${id}: ${nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ")}`)"""
+GRAVE = """async () => {
+  const grave = (one) => ["serious", "critical"].includes(one.impact);
+  const usual = (one) => one.enabled && !one.tags.some((tag) => ["experimental", "deprecated"].includes(tag));
+  const rules = axe._audit.rules.filter((one) => grave(one) && (usual(one) || one.id === "target-size"));
+  const runOnly = {type: "rule", values: rules.map((one) => one.id)};
+  const why = (node) => (node.any[0] ?? node.none[0] ?? node.all[0])?.message ?? "";
+  const told = (node) => `${node.target.join(" ")} ${why(node)}`;
+  const found = await axe.run(document, {runOnly, resultTypes: ["violations"], iframes: false});
+  return found.violations.filter(grave)
+    .map(({id, nodes}) => `${id}: ${nodes.slice(0, 3).map(told).join(", ")}`);
+}"""
 # What may be wider than the window scrolls by itself: tables, tabs, code.
 WIDE = """() => {
   const width = document.documentElement.clientWidth;
@@ -122,7 +130,10 @@ async def screen(
 ) -> AsyncIterator[Screen]:
     """A window of its own. `cookie` is `name=value`, as the server gave it."""
     look = look or Look()
-    context = await browser.new_context(viewport={"width": look.width_px, "height": 900})
+    context = await browser.new_context(
+        viewport={"width": look.width_px, "height": 900},
+        reduced_motion="reduce",  # nothing is on its way when it is looked at
+    )
     given = {LANGUAGE: look.language, THEME: look.theme}
     if cookie:
         name, _, value = cookie.partition("=")
