@@ -79,6 +79,14 @@ window.examine = (() => {
     return far ? `“${far.data.trim().slice(0, 40)}” stands out of ${called(box)}` : "";
   };
 
+  // A sign or a button that stands out of the card or the cell that it stands in.
+  const apart = (one) => {
+    const around = one.parentElement.closest(".card, td, th, dialog");
+    if (!around || one.closest(SCROLLS) || getComputedStyle(around).overflowX !== "visible") return "";
+    const [inner, outer] = [one.getBoundingClientRect(), around.getBoundingClientRect()];
+    return inner.right > outer.right - 1 || inner.left < outer.left + 1 ? `${called(one)} stands out of ${called(around)}` : "";
+  };
+
   // A button, a link or a field that cannot be clicked in its middle.
   const covered = (one) => {
     const box = one.getBoundingClientRect();
@@ -97,6 +105,7 @@ window.examine = (() => {
       ...wide(all),
       ...worded.filter(cut).map((one) => `cut off: ${called(one)}`),
       ...worded.map(out).filter(Boolean),
+      ...all.filter((one) => one.matches(".tone, .badge, .btn:not(.w-100)")).map(apart).filter(Boolean),
       ...all.filter((one) => one.matches(CONTROLS)).map(covered).filter(Boolean),
     ]);
   };
