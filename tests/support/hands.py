@@ -91,6 +91,7 @@ class Keys:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        page.on("filechooser", lambda _: None)  # from now on they are told of, and do not open
 
     async def to(self, what: str) -> Locator:
         """Go there: over the skip link from the top of a page, then from one to the next."""
