@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from house.tree import NAMES_THAT_SAY_NOTHING, PACKAGE, ROOT, imports, modules, none_of, short, texts
+from house.tree import NAMES_THAT_SAY_NOTHING, PACKAGE, ROOT, imports, is_kit, modules, none_of, short, texts
 
 GROUND = {"channels", "core", "demo", "drill", "fabric", "protocols", "simulators", "storage", "web"}
 FURNITURE = {"__init__", "api", "flows", "pages", "rules", "store", "templates"}
@@ -478,7 +478,7 @@ def test_no_page_and_no_test_is_left_of_a_channel_that_is_gone() -> None:
     pages = {path: path.stem for path in (ROOT / "docs/channels").glob("*.md")}
     tests = {path: path.stem.removeprefix("test_") for path in (ROOT / "tests/channels").glob("test_*.py")}
     none_of(
-        (short(path) for path, kind in (pages | tests).items() if kind not in kinds and not _is_kit(kind)),
+        (short(path) for path, kind in (pages | tests).items() if kind not in kinds and not is_kit(kind)),
         "There is no channel of that name; take the file away or name it after its channel:",
     )
 
@@ -486,11 +486,7 @@ def test_no_page_and_no_test_is_left_of_a_channel_that_is_gone() -> None:
 def channel_kinds() -> list[str]:
     """The kinds of channel, by their files; what several share is a kit."""
     stems = (path.stem for path in (PACKAGE / "channels").glob("*.py"))
-    return sorted(stem for stem in stems if stem not in ("__init__", "kit") and not _is_kit(stem))
-
-
-def _is_kit(stem: str) -> bool:
-    return stem.endswith("_kit") and (PACKAGE / "channels" / f"{stem}.py").is_file()
+    return sorted(stem for stem in stems if stem not in ("__init__", "kit") and not is_kit(stem))
 
 
 def companions(kind: str) -> list[Path]:

@@ -111,6 +111,11 @@ def short(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def is_kit(stem: str) -> bool:
+    """Whether a file among the channels is what several of them share."""
+    return stem.endswith("_kit") and (PACKAGE / "channels" / f"{stem}.py").is_file()
+
+
 def none_of(found: Iterable[str], remedy: str) -> None:
     """Fail with the list of what was found and the sentence that says what to do."""
     listed = sorted(found)
