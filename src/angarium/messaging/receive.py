@@ -14,14 +14,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 import structlog
 
-from angarium.contacts import store as contacts
 from angarium.content import registering
 from angarium.core import ids
 from angarium.core.clock import micros
 from angarium.core.ports import Allowance, Event, Inbound, Raw, Receipt, TemplateNews, Unreadable, Watermark
 from angarium.core.values import Json, MessageClass, Reason
 from angarium.lines.store import Line
-from angarium.messaging import allowance, bounces, inbound, plan, poison, receipts
+from angarium.messaging import allowance, bounces, inbound, plan, poison, receipts, watermark
 from angarium.messaging.case import Case, load, seal_callback, wake, write
 from angarium.messaging.receipts import Applied, Contradiction, Same
 from angarium.messaging.states import AttemptState
@@ -132,19 +131,20 @@ async def _apply(
         if news and one.line is not None:
             await registering.hear(tx, world.ground, workspace_id, one.line.channel, one.line.id, news, now)
     by_line: dict[int, list[Receipt]] = defaultdict(list)
+    said_by: dict[int, int] = {}
     cases: list[Case] = []
     for one in read:
         for event in one.events:
-            if isinstance(event, Receipt):
-                by_line[one.entry.line_id].append(event)
-            elif isinstance(event, Inbound) and one.line is not None:
+            told = [event] if isinstance(event, Receipt) else []
+            if isinstance(event, Inbound) and one.line is not None:
                 cases += await inbound.hear(tx, world, one.line, event, now)
             elif isinstance(event, Allowance) and one.line is not None:
                 cases += await allowance.heed(tx, world, one.line, event, now)
             elif isinstance(event, Watermark) and one.line is not None:
-                by_line[one.entry.line_id] += await _below(tx, world, one.line, event)
+                told = await watermark.receipts_below(tx, world, one.line, event)
+            by_line[one.entry.line_id] += told
+            said_by |= {id(receipt): one.entry.id for receipt in told}
     words: list[Word] = []
-    said_by = {id(event): one.entry.id for one in read for event in one.events}
     for line_id, found in by_line.items():
         words += await _match(tx, world, workspace_id, line_id, found, said_by, now)
     for sender_id in sorted({word.workspace_id for word in words}):
@@ -158,18 +158,6 @@ async def _apply(
         [Closed(one.entry.id, _not_understood(one), _is_about(one, about_codes)) for one in read],
     )
     return cases
-
-
-async def _below(tx: Transaction, world: World, line: Line, mark: Watermark) -> list[Receipt]:
-    """A receipt for each attempt that a watermark speaks of: what went to the person until then."""
-    kind = world.channels[line.channel].kind_at(mark.address)
-    found: list[int] = []
-    for workspace_id in world.lines.everybody(line.id) or [line.workspace_id]:
-        people = await contacts.ids_by_address(tx, workspace_id, kind, [mark.address])
-        if people:
-            asked = (line.id, people[mark.address], mark.until, receipts.BELOW[mark.status])
-            found += await attempt_store.sent_until(tx, workspace_id, *asked)
-    return [Receipt(mark.status, client_ref=ids.show("attempt", one), at=mark.until) for one in found]
 
 
 def _is_discreet(case: Case) -> bool:
