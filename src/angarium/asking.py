@@ -289,4 +289,70 @@ async def _decide_unknowns(api: Api, body: Document, query: str, *, sure: bool, 
         sys.exit(1)
 
 
-COMMANDS = (send, messages, unknowns)
+# ── accounts of the SMPP door ────────────────────────────────────────────────────────────────────────
+
+
+@click.group("smpp-accounts")
+def smpp_accounts() -> None:
+    """Accounts that SMPP clients bind to a server with."""
+
+
+@smpp_accounts.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As the API answers.")
+@of_a_server
+def list_smpp_accounts(url: str, key: str, as_json: bool) -> None:
+    """All of them, who is bound, and how many receipts nobody has fetched."""
+    asked(url, key, partial(_list_smpp_accounts, as_json=as_json))
+
+
+async def _list_smpp_accounts(api: Api, *, as_json: bool) -> None:
+    found = await api.call("GET", "/v1/smpp-accounts?limit=1000")
+    if as_json:
+        out.print_json(data=found)
+        return
+    table = Table("id", "name", "system_id", "bound", "waiting", "state")
+    for one in found["items"]:
+        bound = " ".join(f"{bind['kind']}@{bind['address']}" for bind in one["bound"])
+        state = "enabled" if one["enabled"] else "disabled"
+        table.add_row(one["id"], escape(one["name"]), one["system_id"], bound, str(one["waiting"]), state)
+    out.print(table)
+
+
+@smpp_accounts.command("create")
+@click.argument("name")
+@click.option("--source", default="*", show_default=True, help="A sender; Shop* is whatever begins so.")
+@click.option("--class", "message_class", default="service", show_default=True, help="What its messages are.")
+@click.option("--cascade", default="", help="Name of the cascade they go by.")
+@click.option("--channel", default="", help="Or one channel.")
+@click.option("--line", default="", help="Or one line.")
+@click.option("--inbound", "inbound_lines", multiple=True, help="A line of which it hears; several times.")
+@click.option("--network", "networks", multiple=True, help="Where it may come from; several times.")
+@click.option("--window", default=100, show_default=True, help="Submissions of a bind without an answer.")
+@click.option("--speed", "speed_per_s", default=0, show_default=True, help="Submissions a second; 0: any.")
+@of_a_server
+def create_smpp_account(url: str, key: str, **given: Any) -> None:
+    """Make one. Its password is shown once."""
+    way = {name: given.pop(name) for name in ("source", "cascade", "channel", "line")}
+    route = {"class": given.pop("message_class")} | {name: value for name, value in way.items() if value}
+    asked(url, key, partial(_create_smpp_account, body={**given, "routes": [route]}))
+
+
+async def _create_smpp_account(api: Api, body: Document) -> None:
+    made = await api.call("POST", "/v1/smpp-accounts", body)
+    out.print(f"{made['id']}  system_id {made['system_id']}  password {made['password']}", highlight=False)
+
+
+@smpp_accounts.command("delete")
+@click.argument("account_id")
+@of_a_server
+def delete_smpp_account(url: str, key: str, account_id: str) -> None:
+    """Delete one; who is bound with it is cut off."""
+    asked(url, key, partial(_delete_smpp_account, account_id=account_id))
+
+
+async def _delete_smpp_account(api: Api, account_id: str) -> None:
+    await api.call("DELETE", f"/v1/smpp-accounts/{account_id}")
+    out.print("Deleted.")
+
+
+COMMANDS = (send, messages, unknowns, smpp_accounts)

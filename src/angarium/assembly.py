@@ -73,6 +73,8 @@ from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
 from angarium.core.problems import Problem
 from angarium.core.values import MessageClass
+from angarium.doors.smpp import api as smpp_accounts
+from angarium.doors.smpp.door import Listening, SmppDoor
 from angarium.fabric.local import LocalFabric
 from angarium.insight import pages as insight
 from angarium.insight.needs import NEEDS, Need
@@ -244,6 +246,7 @@ HANDLERS = [
     *uses_api.HANDLERS,
     *notices.HANDLERS,
     *notice_pages.HANDLERS,
+    *smpp_accounts.HANDLERS,
 ]
 
 
@@ -280,6 +283,7 @@ class House:
     tidier: Tidier
     teller: Teller
     operators: Operators | None  # simulated ones, where the settings name them
+    smpp_door: SmppDoor | None  # where the settings open it
 
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
@@ -340,6 +344,18 @@ def assemble(settings: Settings) -> House:
         Tidier(media_room, workspace_ids),
         Teller(world, workspace_ids),
         Operators(settings.sandbox_url) if settings.sandbox_url else None,
+        SmppDoor(world, workspace_ids, listening(settings)) if settings.smpp_port else None,
+    )
+
+
+def listening(settings: Settings) -> Listening:
+    """Where SMPP clients are let in."""
+    return Listening(
+        settings.smpp_host,
+        settings.smpp_port,
+        settings.smpp_tls_certificate,
+        settings.smpp_tls_key,
+        settings.failed_keys_per_min,
     )
 
 
@@ -398,6 +414,7 @@ def application(house: House) -> Litestar:
             "media": house.media,
             "public_url": house.settings.public_url,
             "operators": house.operators,
+            "smpp_door": house.smpp_door,
             "lines_known": partial(lines_known, house.ground),
             "reception": reception,
             "seekers": SEEKERS,

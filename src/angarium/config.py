@@ -96,6 +96,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             "phones. Empty: there are none. Never on a server with real customers.",
         ),
     ] = ""
+    smpp_host: Annotated[
+        str, Meta(description="Address on which SMPP clients are let in. 0.0.0.0 is every interface.")
+    ] = "127.0.0.1"
+    smpp_port: Annotated[
+        int,
+        Meta(ge=0, le=65535, description="Port on which SMPP clients are let in, such as 2775. 0: none are."),
+    ] = 0
+    smpp_tls_certificate: Annotated[
+        str,
+        Meta(description="File with the certificate chain, PEM, of that port. Empty: it speaks no TLS."),
+    ] = ""
+    smpp_tls_key: Annotated[
+        str, Meta(description="File with its key, PEM. Empty: the key is in the file of the certificate.")
+    ] = ""
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     ] = "info"

@@ -20,6 +20,7 @@ from angarium.assembly import MEDIA, House, assemble, files_folder, prepare
 from angarium.config import Settings
 from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
+from angarium.doors.smpp import resealing as smpp_door
 from angarium.lines import flows as lines
 from angarium.lines import store as line_store
 from angarium.lines.registration_papers import document_cell
@@ -155,6 +156,7 @@ async def _in(url: str, work: Callable[..., Awaitable[T]], *args: object) -> T:
 DOCUMENTS_AT_ONCE = 4  # each may have some megabytes
 CELLS = (
     *messages.CELLS,
+    *smpp_door.CELLS,
     Cells(registration_document, "id", "body", document_cell, DOCUMENTS_AT_ONCE),
     Cells(audit_seal, "number", "seal", seal_cell),
     Cells(identity_provider, "id", "client_secret", secret_cell),

@@ -89,6 +89,8 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
         await house.tidier.start()
         await house.teller.start()
         await server.start()
+        if house.smpp_door is not None:
+            await house.smpp_door.start()
         _collect_seldom()
         await _tell_how_to_begin(house, server.port)
         log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
@@ -99,6 +101,8 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
             os._exit(os.EX_IOERR)  # the loops are not heard out: nothing could write down what they heard
     finally:
         await server.stop()
+        if house.smpp_door is not None:
+            await house.smpp_door.stop()
         await house.campaigns.stop()
         await house.importer.stop()
         await house.exporter.stop()

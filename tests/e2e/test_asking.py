@@ -81,3 +81,21 @@ async def test_what_nobody_knows_is_listed_and_decided(tmp_path: Path) -> None:
         again = ("unknowns", "decide", "--decision", "resend", "--reason", "x", "--yes")
         status, printed = await typed(mine, *again, message)
         assert (status, printed) == (1, f"{message}  Nothing is to be decided: The message is sent.\n")
+
+
+async def test_an_account_of_the_smpp_door_is_made_listed_and_deleted(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    await bring_up(url)
+    async with whole_house(url, tmp_path) as (house, nobody):
+        mine, _ = await shop(house, nobody)
+        make = ("smpp-accounts", "create", "billing", "--line", "viber", "--inbound", "viber")
+        status, printed = await typed(mine, *make)
+        account_id, _, system_id, _, password = printed.split()
+        assert (status, len(password)) == (0, 8)
+        status, printed = await typed(mine, "smpp-accounts", "list", "--json")
+        [listed] = msgspec.json.decode(printed)["items"]
+        assert (listed["id"], listed["system_id"], listed["bound"]) == (account_id, system_id, [])
+        status, printed = await typed(mine, "smpp-accounts", "create", "x", "--line", "nowhere")
+        assert (status, "no such line" in printed) == (1, True)
+        assert (await typed(mine, "smpp-accounts", "delete", account_id)) == (0, "Deleted.\n")
+        assert (await typed(mine, "smpp-accounts", "delete", account_id))[0] == 1

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from support import trace
-from support.process import Shop
+from support.esme import connected
+from support.process import Shop, free_port
 from support.trace import Call
 
 pytestmark = pytest.mark.peers("strace")
@@ -28,6 +29,9 @@ VIBER = {
 }
 SEALED = b"v1."  # how a callback in the journal begins; nothing else that is sealed is written here
 SUBMIT_SM, DELIVER_SM, DELIVER_SM_RESP = b"\0\0\0\x04", b"\0\0\0\x05", b"\x80\0\0\x05"
+SUBMIT_SM_RESP = b"\x80\0\0\x04"
+TOMORROW = "000001000000000R"
+CLIENT = {"name": "client", "routes": [{"class": "service", "line": "sms"}]}  # of the SMPP door
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> list[Call]:
 async def play(folder: Path) -> None:
     """A little of everything, some of it at once."""
     async with Shop(folder) as shop:
+        shop.door_port = free_port()
         await shop.start_operator()
         await shop.start(*trace.COMMAND, "-o", str(folder / "trace"))
         line = (await shop.client.ask("POST", "/v1/lines", VIBER)).json
@@ -52,12 +57,27 @@ async def play(folder: Path) -> None:
             told = await shop.client.ask("POST", line["callback_path"], report)
             assert told.status == 200, told
 
+        await submit(shop)
+
         async def all_delivered() -> bool:
             states = [(await shop.message(one.json["id"]))["state"] for one in heard]
             return set(states) == {"delivered"}
 
         await shop.until(all_delivered)
         await shop.stop_traced()
+
+
+async def submit(shop: Shop) -> None:
+    """The same by a client of the SMPP door, for tomorrow, so that they stay."""
+    account = (await shop.client.ask("POST", "/v1/smpp-accounts", CLIENT)).json
+    async with connected(shop.door_port) as esme:
+        assert await esme.bind(account["system_id"], account["password"]) == 0
+        for number in range(MESSAGES):
+            esme.submit(
+                number, dest=f"3806712345{number:02}", short_message=b"Door %d" % number, schedule=TOMORROW
+            )
+        answers = await esme.answered(*range(MESSAGES))
+        assert {status for status, _ in answers} == {0}
 
 
 def pdus(data: bytes) -> list[bytes]:
@@ -93,7 +113,9 @@ def text_of(traced: list[Call], answer: Call) -> bytes:
 
 
 def test_no_byte_of_a_submission_before_its_intent_is_kept(traced: list[Call]) -> None:
-    submissions = [found for found in carrying(traced, SUBMIT_SM) if found[0].result > 0]
+    submissions = [
+        found for found in carrying(traced, SUBMIT_SM) if found[0].result > 0 and b"Door" not in found[1]
+    ]
     assert len(submissions) == MESSAGES
     for call, pdu in submissions:
         (phone,) = re.findall(rb"38050\d{7}", pdu)
@@ -105,6 +127,20 @@ def intents(traced: list[Call], phone: bytes) -> list[bytes]:
     row = re.compile(rb"\+" + phone + rb"(?:(?!\+38050).)*?submitting", re.DOTALL)
     pages = (call.data for call in traced if call.name == "pwrite64")
     return [found for page in pages for found in row.findall(page)]
+
+
+def test_no_submit_sm_resp_before_its_message_is_kept(traced: list[Call]) -> None:
+    said = {pdu[12:16]: (call, pdu) for call, pdu in carrying(traced, SUBMIT_SM) if b"Door" in pdu}
+    assert len(said) == MESSAGES
+    answers = [
+        (call, pdu)
+        for call, pdu in carrying(traced, SUBMIT_SM_RESP)
+        if call.fd == next(iter(said.values()))[0].fd
+    ]
+    assert len(answers) == MESSAGES
+    for call, answer in answers:
+        (text,) = re.findall(rb"Door \d+", said[answer[12:16]][1])
+        assert trace.kept_before(traced, b'"' + text + b'"', call)
 
 
 def test_no_deliver_sm_resp_before_what_it_answers_is_kept(traced: list[Call]) -> None:

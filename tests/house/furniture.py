@@ -111,6 +111,8 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("content", "saying"): "what a person reads of a variant on a channel",
     ("content", "parts"): "flows of layouts and partials",
     ("content", "promotional"): "which words of a text promote",
+    ("doors", "routes"): "which way a sender's messages go; pure",
+    ("doors", "smpp"): "an SMPP server",
     ("content", "phrases"): "phrases of lists, and where they stand in a text",
     ("content", "shapes"): "texts that differ in values only, and say the same",
     ("content", "tokens"): "a text as the words in which it is compared",

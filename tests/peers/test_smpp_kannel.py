@@ -8,7 +8,7 @@ import shutil
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -43,10 +43,10 @@ smsc = smpp
 host = 127.0.0.1
 port = {smpp}
 transceiver-mode = true
-smsc-username = "angarium"
-smsc-password = "secret"
+smsc-username = "{system_id}"
+smsc-password = "{password}"
 system-type = ""
-max-pending-submits = 10
+max-pending-submits = {window}
 
 group = smsbox
 bearerbox-host = 127.0.0.1
@@ -74,8 +74,8 @@ class Shop:
         self.receipts: list[tuple[str, int]] = []  # what we called the message, and what became of it
         self.messages: list[dict[str, str]] = []
 
-    async def send(self, to: str, text: str, name: str) -> None:
-        """Send a text; its receipts come under that name."""
+    async def send(self, to: str, text: str, name: str, mask: int = DLR_MASK) -> None:
+        """Send a text; its receipts come under that name, those that the mask wants."""
         unicode = any(ord(character) > 0x7F for character in text)
         callback = f"http://127.0.0.1:{self.heard_port}/receipt?name={name}&status=%d"
         query = {
@@ -86,7 +86,7 @@ class Shop:
             "text": text,
             "charset": "UTF-8",
             "coding": "2" if unicode else "0",
-            "dlr-mask": str(DLR_MASK),
+            "dlr-mask": str(mask),
             "dlr-url": callback,
         }
         answer = await asyncio.to_thread(
@@ -158,19 +158,29 @@ def listens(port: int) -> bool:
 @asynccontextmanager
 async def kannel(folder: Path, smsc: Smsc) -> AsyncIterator[Shop]:
     """Kannel, bound to the message centre."""
+    port = int(smsc.url().rpartition(":")[2])
+    async with kannel_at(folder, port, "angarium", "secret", lambda: smsc.binds) as shop:
+        yield shop
+
+
+@asynccontextmanager
+async def kannel_at(
+    folder: Path, port: int, system_id: str, password: str, bound: Callable[[], object], window: int = 10
+) -> AsyncIterator[Shop]:
+    """Kannel, bound to whatever listens at a port."""
     shop = Shop()
     admin, box, shop.send_port = free_ports(3)
     server = await asyncio.start_server(shop.hear, "127.0.0.1", 0)
     shop.heard_port = server.sockets[0].getsockname()[1]
-    smpp = int(smsc.url().rpartition(":")[2])
+    account = {"system_id": system_id, "password": password, "window": window}
     config = folder / "kannel.conf"
     config.write_text(
-        CONFIG.format(admin=admin, box=box, smpp=smpp, send=shop.send_port, heard=shop.heard_port)
+        CONFIG.format(admin=admin, box=box, smpp=port, send=shop.send_port, heard=shop.heard_port, **account)
     )
     async with server, running("bearerbox", config):
         await until(lambda: listens(box))
         async with running("smsbox", config):
-            await until(lambda: listens(shop.send_port) and smsc.binds)
+            await until(lambda: listens(shop.send_port) and bound())
             yield shop
 
 

@@ -22,6 +22,7 @@ from support.smpp_line import a_line, submission, until
 pytestmark = pytest.mark.peers("node", "npm")
 
 HERE = Path(__file__).parent
+LINE_MAX_BYTES = 1 << 20
 LATIN = "Your order [1234] has left the shop; it costs 20 € and comes tomorrow. " * 4
 PERSIAN = "سفارش شما ارسال شد و فردا می‌رسد. 🚚 " * 5
 
@@ -60,7 +61,7 @@ async def node(script: str, **options: Any) -> AsyncIterator[Peer]:
     """A running script."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        "node", script, json.dumps(options), cwd=HERE, stdin=pipe, stdout=pipe
+        "node", script, json.dumps(options), cwd=HERE, stdin=pipe, stdout=pipe, limit=LINE_MAX_BYTES
     )
     peer = Peer(process)
     listening = asyncio.create_task(peer.listen())

@@ -45,7 +45,8 @@ class Shop:
         self.database = database or f"sqlite:///{folder}/angarium.db"
         self.file = Path(self.database.removeprefix("sqlite:///"))
         self.port = free_port()
-        self.smpp_port = free_port()
+        self.smpp_port = free_port()  # of the operator
+        self.door_port = 0  # on which the server lets SMPP clients in; 0: it does not
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = ""
         self.server: Process | Born | None = None
@@ -81,6 +82,7 @@ class Shop:
     def environment(self) -> dict[str, str]:
         """The same as variables, for any command."""
         given = {"DATABASE": self.database, "PORT": str(self.port), "KEY_FILE": self.settings.key_file}
+        given |= {"SMPP_PORT": str(self.door_port)}
         return {**os.environ, **{f"ANGARIUM_{name}": value for name, value in given.items()}}
 
     async def start(self, *before: str, ready: bool = True) -> Process | Born:

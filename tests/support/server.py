@@ -175,6 +175,8 @@ CAMPAIGN = {"name": "Sale", "audience": {"everybody": True}, "template": "order-
 PDF = b"%PDF-1.7\n1 0 obj << /Type /Catalog >> endobj\n%%EOF\n"
 PATTERN = {"name": "shipped", "class": "service", "syntax": "braces", "text": "{0} is on its way"}
 
+SMPP_ACCOUNT = {"name": "client", "routes": [{"class": "service", "channel": "viber_business"}]}
+
 MADE_BY_POST: dict[
     str, tuple[str, Any]
 ] = {  # the name of an id in an address: where such things are made, and of what
@@ -196,6 +198,7 @@ MADE_BY_POST: dict[
     "message_id": ("/v1/messages", MESSAGE),
     "suppression_id": ("/v1/suppressions", SUPPRESSION),
     "media_id": ("/v1/media?file_name=letter.pdf", PDF),
+    "smpp_account_id": ("/v1/smpp-accounts", SMPP_ACCOUNT),
 }
 
 

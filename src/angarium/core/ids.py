@@ -55,6 +55,7 @@ PREFIXES = {
     "campaign": "cmp",
     "notice": "ntc",
     "media": "media",
+    "smpp_account": "smp",
 }
 
 

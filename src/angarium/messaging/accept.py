@@ -143,10 +143,24 @@ async def take(
     tx: Transaction, world: World, workspace_id: int, asked: Sequence[MessageInput], now: int
 ) -> list[Case]:
     """Accept messages within another transaction, after which the lines are woken; those that could be."""
+    return [one for one in await take_each(tx, world, workspace_id, asked, now) if isinstance(one, Case)]
+
+
+async def take_each(
+    tx: Transaction,
+    world: World,
+    workspace_id: int,
+    asked: Sequence[MessageInput],
+    now: int,
+    reaches: Sequence[Reach] = (),
+) -> list[Case | Problem]:
+    """The same; each of them, or what is wrong with it, in order. `reaches`: how far who asks for each may
+    go; none: as far as they like."""
     made = await prepare(tx, world, workspace_id, asked, now, {})
-    cases = [one for one in made if isinstance(one, Case)]
-    await _write(tx, world, workspace_id, cases, now)
-    return cases
+    if reaches:
+        made = [bounded(world, reach, one) for reach, one in zip(reaches, made, strict=True)]
+    await _write(tx, world, workspace_id, [one for one in made if isinstance(one, Case)], now)
+    return made
 
 
 async def _claims(

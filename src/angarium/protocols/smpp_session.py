@@ -285,9 +285,11 @@ class Session:
         if frame.command not in COMMAND_NAMES:
             self._outgoing.append(pack(Command.GENERIC_NACK, frame.sequence, status=Status.RINVCMDID))
             return Violation(frame, Status.RINVCMDID)
+        again = frame.command in BINDS and self.role is Role.SMSC
+        status = Status.RALYBND if again else Status.RINVBNDSTS
         if frame.command not in UNANSWERED:
-            self.answer(frame, Status.RINVBNDSTS)
-        return Violation(frame, Status.RINVBNDSTS)
+            self.answer(frame, status)
+        return Violation(frame, status)
 
     # ── time ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -52,6 +52,15 @@ class TextError(Exception):
     """What was received is no text that can be shown; the message says why."""
 
 
+class Octets(msgspec.Struct, frozen=True):
+    """A received text, or one part of one, as it came."""
+
+    data: bytes
+    reference: int = 0
+    number: int = 1
+    total: int = 1
+
+
 class Piece(msgspec.Struct, frozen=True):
     """A received text, or one part of one."""
 
@@ -147,6 +156,14 @@ def _sar(reference: int, total: int, number: int) -> tuple[tuple[int, bytes], ..
 
 def read_piece(message: Message, alphabet: Alphabet) -> Piece:
     """The text of a deliver_sm or data_sm, and which part of what it is. Raises TextError."""
+    got = read_octets(message)
+    text = decode_text(got.data, message.data_coding, alphabet)
+    return Piece(text, got.reference, got.number, got.total)
+
+
+def read_octets(message: Message) -> Octets:
+    """What a message carries before it is read as text: a letter may be cut in two by the end of a part, so
+    whoever puts parts together joins their octets. Raises TextError."""
     data = message.short_message or tlv(message.tlvs, Tlv.MESSAGE_PAYLOAD) or b""
     joined = _by_parameters(message)
     if message.esm_class & ESM_UDHI:
@@ -155,7 +172,7 @@ def read_piece(message: Message, alphabet: Alphabet) -> Piece:
     reference, number, total = joined or (0, 1, 1)
     if not 1 <= number <= total:
         raise TextError(f"part {number} of {total}")
-    return Piece(decode_text(data, message.data_coding, alphabet), reference, number, total)
+    return Octets(data, reference, number, total)
 
 
 def decode_text(data: bytes, coding: int, alphabet: Alphabet) -> str:

@@ -97,7 +97,7 @@ def put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shel
     """
     routes = [*HEALTH, *handlers, *OURS]
     operations = operations_of(routes)
-    told = document([one for one in operations if not one[2].page])
+    told = document([one for one in operations if not (one[2].page or one[2].shape_of)])
     made = Litestar(
         route_handlers=[*routes, publish(told)],
         before_request=_arriving,

@@ -187,6 +187,10 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "recovery_code": Kept.NOTHING,
     "reset_link": Kept.NOTHING,
     "session": Kept.NOTHING,
+    # of the room above: whom something is told, and not who was told; parts of texts are sealed, for minutes
+    "smpp_account": Kept.NOTHING,
+    "smpp_letter": Kept.NOTHING,
+    "smpp_submission": Kept.NOTHING,
 }
 
 
