@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import ipaddress
 import os
 import shutil
@@ -64,13 +65,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     programs = [program for mark in item.iter_markers("peers") for program in mark.args]
     if item.get_closest_marker("browser"):
         programs.append("chromium")
-    missing = [program for program in programs if shutil.which(program, path=PROGRAM_FOLDERS) is None]
+    missing = [program for program in programs if not is_there(program)]
     if not missing:
         return
     say = f"{', '.join(missing)} not found: apt-get install {' '.join(PACKAGES.get(p, p) for p in missing)}"
     if os.environ.get("ANGARIUM_TEST_PEERS") == "required":
         pytest.fail(say, pytrace=False)
     pytest.skip(say)
+
+
+def is_there(peer: str) -> bool:
+    """Whether a program, or what Python imports (`python:twilio`), is installed."""
+    if peer.startswith("python:"):
+        return importlib.util.find_spec(peer.removeprefix("python:")) is not None
+    return shutil.which(peer, path=PROGRAM_FOLDERS) is not None
 
 
 def stay_home(event: str, args: tuple[Any, ...]) -> None:

@@ -75,6 +75,10 @@ from angarium.core.problems import Problem
 from angarium.core.values import MessageClass
 from angarium.doors.smpp import api as smpp_accounts
 from angarium.doors.smpp.door import Listening, SmppDoor
+from angarium.doors.twilio import accounts_api as twilio_accounts
+from angarium.doors.twilio import api as twilio
+from angarium.doors.twilio.desk import TwilioDesk
+from angarium.doors.twilio.door import TwilioDoor
 from angarium.fabric.local import LocalFabric
 from angarium.insight import pages as insight
 from angarium.insight.needs import NEEDS, Need
@@ -247,6 +251,8 @@ HANDLERS = [
     *notices.HANDLERS,
     *notice_pages.HANDLERS,
     *smpp_accounts.HANDLERS,
+    *twilio.HANDLERS,
+    *twilio_accounts.HANDLERS,
 ]
 
 
@@ -284,6 +290,7 @@ class House:
     teller: Teller
     operators: Operators | None  # simulated ones, where the settings name them
     smpp_door: SmppDoor | None  # where the settings open it
+    twilio_door: TwilioDoor
 
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
@@ -345,6 +352,7 @@ def assemble(settings: Settings) -> House:
         Teller(world, workspace_ids),
         Operators(settings.sandbox_url) if settings.sandbox_url else None,
         SmppDoor(world, workspace_ids, listening(settings)) if settings.smpp_port else None,
+        TwilioDoor(world, workspace_ids),
     )
 
 
@@ -415,6 +423,7 @@ def application(house: House) -> Litestar:
             "public_url": house.settings.public_url,
             "operators": house.operators,
             "smpp_door": house.smpp_door,
+            "twilio": TwilioDesk(house.world),
             "lines_known": partial(lines_known, house.ground),
             "reception": reception,
             "seekers": SEEKERS,

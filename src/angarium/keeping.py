@@ -21,6 +21,7 @@ from angarium.config import Settings
 from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
 from angarium.doors.smpp import resealing as smpp_door
+from angarium.doors.twilio import resealing as twilio_door
 from angarium.lines import flows as lines
 from angarium.lines import store as line_store
 from angarium.lines.registration_papers import document_cell
@@ -157,6 +158,7 @@ DOCUMENTS_AT_ONCE = 4  # each may have some megabytes
 CELLS = (
     *messages.CELLS,
     *smpp_door.CELLS,
+    *twilio_door.CELLS,
     Cells(registration_document, "id", "body", document_cell, DOCUMENTS_AT_ONCE),
     Cells(audit_seal, "number", "seal", seal_cell),
     Cells(identity_provider, "id", "client_secret", secret_cell),

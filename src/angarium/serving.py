@@ -88,6 +88,7 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
         await house.campaigns.start()
         await house.tidier.start()
         await house.teller.start()
+        await house.twilio_door.start()
         await server.start()
         if house.smpp_door is not None:
             await house.smpp_door.start()
@@ -108,6 +109,7 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
         await house.exporter.stop()
         await house.tidier.stop()
         await house.teller.stop()
+        await house.twilio_door.stop()
         await _hear_out(house)
         await house.close()
         log.info("stopped")

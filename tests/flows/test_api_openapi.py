@@ -20,7 +20,7 @@ from support.server import Client, whole_house
 
 METHODS = {"get", "post", "put", "patch", "delete", "head"}
 PLACE = re.compile(r"\{(\w+)\}")
-OPERATIONS = [one for one in operations_of(HANDLERS) if not one[2].page]
+OPERATIONS = [one for one in operations_of(HANDLERS) if not (one[2].page or one[2].shape_of)]
 DOCUMENT = document(OPERATIONS)
 
 
@@ -162,4 +162,8 @@ def test_every_handler_is_told_of() -> None:
         operation: Operation = handler.opt["operation"]
         for path in handler.paths:
             shown = re.sub(r":str\}", "}", path)
-            assert {(str(method), shown) for method in handler.http_methods} <= told or operation.page, path
+            assert (
+                {(str(method), shown) for method in handler.http_methods} <= told
+                or operation.page
+                or operation.shape_of
+            ), path

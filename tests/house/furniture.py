@@ -113,6 +113,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("content", "promotional"): "which words of a text promote",
     ("doors", "routes"): "which way a sender's messages go; pure",
     ("doors", "smpp"): "an SMPP server",
+    ("doors", "twilio"): "Twilio's Messages resource",
     ("content", "phrases"): "phrases of lists, and where they stand in a text",
     ("content", "shapes"): "texts that differ in values only, and say the same",
     ("content", "tokens"): "a text as the words in which it is compared",

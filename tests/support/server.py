@@ -177,6 +177,8 @@ PATTERN = {"name": "shipped", "class": "service", "syntax": "braces", "text": "{
 
 SMPP_ACCOUNT = {"name": "client", "routes": [{"class": "service", "channel": "viber_business"}]}
 
+TWILIO_ACCOUNT = {"name": "client", "routes": [{"class": "service", "channel": "viber_business"}]}
+
 MADE_BY_POST: dict[
     str, tuple[str, Any]
 ] = {  # the name of an id in an address: where such things are made, and of what
@@ -199,6 +201,7 @@ MADE_BY_POST: dict[
     "suppression_id": ("/v1/suppressions", SUPPRESSION),
     "media_id": ("/v1/media?file_name=letter.pdf", PDF),
     "smpp_account_id": ("/v1/smpp-accounts", SMPP_ACCOUNT),
+    "twilio_account_id": ("/v1/twilio-accounts", TWILIO_ACCOUNT),
 }
 
 

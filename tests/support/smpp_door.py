@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from angarium.accounts.passwords import Passwords
 from angarium.doors.smpp import flows
 from angarium.doors.smpp.door import ACCOUNTS_TOPIC, Listening, SmppDoor
-from angarium.doors.smpp.rules import AccountInput
+from angarium.doors.smpp.rules import SmppAccountInput
 from angarium.doors.smpp.store import Account
 from angarium.simulators.behaviour import Script
 from angarium.simulators.smsc import Smsc
@@ -48,7 +48,7 @@ class Doorway:
             "routes": ROUTES,
             **given,
         }
-        asked = msgspec.convert(described, AccountInput)
+        asked = msgspec.convert(described, SmppAccountInput)
         world, workspace_id = self.shop.world, self.shop.workspace_id
         prepared = await flows.prepare(world, QUICK, workspace_id, asked, new=True)
         made = await world.ground.db.run(flows.create, world.ground, workspace_id, prepared, "key_test")
@@ -58,7 +58,7 @@ class Doorway:
     async def change(self, account: Account, **given: Any) -> Account:
         """The account as it is described now."""
         described = {"name": account.name, "routes": ROUTES, **given}
-        asked = msgspec.convert(described, AccountInput)
+        asked = msgspec.convert(described, SmppAccountInput)
         world, workspace_id = self.shop.world, self.shop.workspace_id
         prepared = await flows.prepare(world, QUICK, workspace_id, asked, new=False)
         changed = await world.ground.db.run(

@@ -56,6 +56,7 @@ PREFIXES = {
     "notice": "ntc",
     "media": "media",
     "smpp_account": "smp",
+    "twilio_account": "twa",
 }
 
 

@@ -18,13 +18,13 @@ from angarium.core.values import MessageClass
 from angarium.doors.routes import Route
 from angarium.doors.smpp import flows, store
 from angarium.doors.smpp.door import ACCOUNTS_TOPIC, BindSeen, SmppDoor
-from angarium.doors.smpp.rules import AccountInput, AccountSettings
+from angarium.doors.smpp.rules import AccountSettings, SmppAccountInput
 from angarium.doors.smpp.store import Account
 from angarium.messaging.api import Desk
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
-ACCOUNT = Shape(AccountInput, secret=("password",))
+ACCOUNT = Shape(SmppAccountInput, secret=("password",))
 
 
 class BindShown(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class BindShown(msgspec.Struct, frozen=True):
     unanswered: int  # submissions that are being taken
 
 
-class AccountShown(AccountSettings, frozen=True, kw_only=True):
+class SmppAccountShown(AccountSettings, frozen=True, kw_only=True):
     """An account without its password, which nobody can see again."""
 
     id: str
@@ -51,7 +51,7 @@ class AccountShown(AccountSettings, frozen=True, kw_only=True):
     updated_at: str
 
 
-class AccountMade(AccountShown, frozen=True, kw_only=True):
+class SmppAccountMade(SmppAccountShown, frozen=True, kw_only=True):
     """A new account; `password` is shown now and never again, and null where you have chosen it."""
 
     password: str | None
@@ -67,7 +67,7 @@ EXAMPLE = {
     "window": 50,
     "speed_per_s": 100,
 }
-SHOWN_EXAMPLE = AccountShown(
+SHOWN_EXAMPLE = SmppAccountShown(
     id="smp_05a58xarj0000",
     name="shop",
     system_id="angk7Qm2xWd",
@@ -81,7 +81,9 @@ SHOWN_EXAMPLE = AccountShown(
     created_at="2026-11-23T08:30:00.000Z",
     updated_at="2026-11-23T08:30:00.000Z",
 )
-MADE_EXAMPLE = AccountMade(**msgspec.structs.asdict(SHOWN_EXAMPLE) | {"bound": [], "password": "kX7mQ2wd"})
+MADE_EXAMPLE = SmppAccountMade(
+    **msgspec.structs.asdict(SHOWN_EXAMPLE) | {"bound": [], "password": "kX7mQ2wd"}
+)
 
 
 def _world(request: Call) -> World:
@@ -99,7 +101,7 @@ def _passwords(request: Call) -> Passwords:
         detail="Those that clients bind to this server with. `bound` tells who is.",
         scope="setup:read",
         asks=edge.PAGE,
-        gives=Page[AccountShown],
+        gives=Page[SmppAccountShown],
         answer_example=Page([SHOWN_EXAMPLE]),
     ),
 )
@@ -122,7 +124,7 @@ async def list_accounts(request: Call) -> JsonAnswer:
         scope="setup:write",
         careful=True,
         takes=ACCOUNT,
-        gives=AccountMade,
+        gives=SmppAccountMade,
         status=201,
         once=True,
         example=EXAMPLE,
@@ -136,10 +138,10 @@ async def create_account(request: Call) -> JsonAnswer:
     ground, caller = edge.ground_of(request), request.auth
     prepared = await flows.prepare(_world(request), _passwords(request), caller.workspace_id, given, new=True)
 
-    async def work(tx: Transaction) -> AccountMade:
+    async def work(tx: Transaction) -> SmppAccountMade:
         made = await flows.create(tx, ground, caller.workspace_id, prepared, caller.actor)
         seen = msgspec.structs.asdict(_shown(request, made, 0))
-        return AccountMade(**seen, password=prepared.made or None)
+        return SmppAccountMade(**seen, password=prepared.made or None)
 
     answer = await edge.once(request, body, work, taken=flows.taken(prepared.given.system_id), sealed=True)
     await _let_know(request)
@@ -151,7 +153,7 @@ async def create_account(request: Call) -> JsonAnswer:
     Operation(
         summary="Look at an SMPP account",
         scope="setup:read",
-        gives=AccountShown,
+        gives=SmppAccountShown,
         problems=(404,),
         answer_example=SHOWN_EXAMPLE,
     ),
@@ -173,7 +175,7 @@ async def get_account(request: Call) -> JsonAnswer:
         scope="setup:write",
         careful=True,
         takes=ACCOUNT,
-        gives=AccountShown,
+        gives=SmppAccountShown,
         problems=(404,),
         example=EXAMPLE,
         answer_example=SHOWN_EXAMPLE,
@@ -190,7 +192,7 @@ async def change_account(request: Call) -> JsonAnswer:
         _world(request), _passwords(request), caller.workspace_id, given, new=False
     )
 
-    async def work(tx: Transaction) -> AccountShown:
+    async def work(tx: Transaction) -> SmppAccountShown:
         changed = await flows.change(tx, ground, caller.workspace_id, account_id, prepared, caller.actor)
         waiting = await store.letters_waiting(tx, caller.workspace_id)
         return _shown(request, changed, waiting.get(changed.id, 0))
@@ -231,17 +233,17 @@ def _door(request: Call) -> SmppDoor | None:
     return cast("SmppDoor | None", request.scope["litestar_app"].state.get("smpp_door"))
 
 
-def _within_reach(request: Call, given: AccountInput) -> AccountInput:
+def _within_reach(request: Call, given: SmppAccountInput) -> SmppAccountInput:
     require_every_line(request.auth.reach, "an SMPP account")
     require_classes(request.auth.reach, [one.message_class for one in given.routes])
     return given
 
 
-def _shown(request: Call, account: Account, waiting: int) -> AccountShown:
+def _shown(request: Call, account: Account, waiting: int) -> SmppAccountShown:
     door = _door(request)
     bound = door.binds_of(account.id) if door is not None else []
     settings = {name: getattr(account.settings, name) for name in AccountSettings.__struct_fields__}
-    return AccountShown(
+    return SmppAccountShown(
         **settings,
         id=ids.show("smpp_account", account.id),
         name=account.name,

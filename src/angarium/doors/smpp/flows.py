@@ -12,7 +12,7 @@ from angarium.core import ids
 from angarium.core.problems import FieldProblem, Problem, all_invalid, invalid, not_found
 from angarium.doors.routes import no_line, unknown_names
 from angarium.doors.smpp import following, rules, store
-from angarium.doors.smpp.rules import AccountInput, AccountSettings
+from angarium.doors.smpp.rules import AccountSettings, SmppAccountInput
 from angarium.doors.smpp.store import Account
 from angarium.messaging.store import cascades
 from angarium.messaging.world import World
@@ -27,13 +27,13 @@ SYSTEM_ID_SIGNS = 8
 class Prepared(msgspec.Struct, frozen=True):
     """What is to be written, and the password that was made for it; empty when none was."""
 
-    given: AccountInput
+    given: SmppAccountInput
     password_hash: str  # empty: as it is
     made: str
 
 
 async def prepare(
-    world: World, passwords: Passwords, workspace_id: int, given: AccountInput, *, new: bool
+    world: World, passwords: Passwords, workspace_id: int, given: SmppAccountInput, *, new: bool
 ) -> Prepared:
     """A description that is good, with its password hashed. A Problem names all that is wrong."""
     named = {one.cascade for one in given.routes} - {""}
@@ -135,7 +135,7 @@ async def one(tx: Transaction, workspace_id: int, account_id: int) -> Account:
     return found
 
 
-def settings_of(given: AccountInput) -> AccountSettings:
+def settings_of(given: SmppAccountInput) -> AccountSettings:
     """Of a description what is kept together."""
     names = AccountSettings.__struct_fields__
     return AccountSettings(**{name: getattr(given, name) for name in names})

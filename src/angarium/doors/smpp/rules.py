@@ -41,7 +41,7 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     long_inbound: Way = "udh"  # how a long text of a customer is told
 
 
-class AccountInput(AccountSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SmppAccountInput(AccountSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An account as a person or a system describes it."""
 
     name: str
@@ -61,12 +61,12 @@ def may_come_from(settings: AccountSettings, address: str) -> bool:
     return not known or any(ip_address(address) in one for one in known)
 
 
-def check(given: AccountInput) -> tuple[FieldProblem, ...]:
+def check(given: SmppAccountInput) -> tuple[FieldProblem, ...]:
     """What is wrong with a description, each with its remedy."""
     return tuple(_wrong(given))
 
 
-def _wrong(given: AccountInput) -> Iterator[FieldProblem]:
+def _wrong(given: SmppAccountInput) -> Iterator[FieldProblem]:
     if not 1 <= len(given.name.strip()) <= NAME_MAX:
         yield _flaw("name", "is empty or too long", given.name, f"1 to {NAME_MAX} characters")
     if given.system_id and not SYSTEM_ID.fullmatch(given.system_id):
@@ -98,7 +98,7 @@ def _wrong(given: AccountInput) -> Iterator[FieldProblem]:
         yield _flaw("region", "is no country", given.region, "two letters of ISO 3166, such as IR")
 
 
-def _wrong_networks(given: AccountInput) -> Iterator[FieldProblem]:
+def _wrong_networks(given: SmppAccountInput) -> Iterator[FieldProblem]:
     if len(given.networks) > NETWORKS_MAX:
         yield _flaw("networks", "are too many", len(given.networks), f"at most {NETWORKS_MAX}")
     for place, one in enumerate(given.networks[:NETWORKS_MAX]):

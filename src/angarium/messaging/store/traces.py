@@ -191,6 +191,9 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "smpp_account": Kept.NOTHING,
     "smpp_letter": Kept.NOTHING,
     "smpp_submission": Kept.NOTHING,
+    "twilio_account": Kept.NOTHING,
+    "twilio_letter": Kept.NOTHING,
+    "twilio_message": Kept.NOTHING,  # who it is from; whom it is to stands in the message
 }
 
 
