@@ -402,7 +402,7 @@ BOUNDED = {
 
 @pytest.mark.parametrize("name", BOUNDED)
 def test_hostile_reports_take_bounded_time(name: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with suppress(MimeError):
         read(BOUNDED[name])
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

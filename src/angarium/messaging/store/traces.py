@@ -164,6 +164,10 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "segment": Kept.NOTHING,  # rules are about many
     "segment_version": Kept.NOTHING,
     "suppression": Kept.BY_HAND,  # a hash stays, so that an objection outlives the person
+    "notice": Kept.NOTHING,  # names of campaigns, templates, lines and files
+    "notice_muted": Kept.NOTHING,
+    "notice_read": Kept.NOTHING,
+    "notice_reader": Kept.NOTHING,
     "provider_template": Kept.NOTHING,
     "registration": Kept.NOTHING,  # of the company
     "registration_document": Kept.NOTHING,
