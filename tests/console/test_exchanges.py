@@ -134,6 +134,20 @@ async def test_the_page_of_a_message_shows_it_as_text_in_every_look(shop: Shop) 
                     assert await window.faults() == []
 
 
+async def test_what_is_unfolded_stays_so_when_the_page_renews_itself(shop: Shop) -> None:
+    path = await shop.end(Accepted(("4292",)), label="line-test")
+    async with (
+        chromium() as browser,
+        screen(browser, shop.client.url, cookie_of(shop.owner), Look()) as window,
+    ):
+        await window.open(path)
+        await opened(window)
+        await shop.hear("4292")
+        await window.page.locator(".wires details").nth(1).wait_for()
+        assert await window.page.locator(".wires details[open]").count() == 1
+        assert await window.faults() == []
+
+
 async def test_a_code_is_never_among_it_and_what_is_not_recorded_says_how(shop: Shop) -> None:
     code = await shop.owner.get(
         await shop.end(Unknown("?"), **{"class": "otp", "text": "Your code is 493021"})
