@@ -73,6 +73,7 @@ from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
 from angarium.core.problems import Problem
 from angarium.core.values import MessageClass
+from angarium.doors import pages as client_pages
 from angarium.doors.smpp import api as smpp_accounts
 from angarium.doors.smpp.door import Listening, SmppDoor
 from angarium.doors.twilio import accounts_api as twilio_accounts
@@ -253,6 +254,7 @@ HANDLERS = [
     *smpp_accounts.HANDLERS,
     *twilio.HANDLERS,
     *twilio_accounts.HANDLERS,
+    *client_pages.HANDLERS,
 ]
 
 

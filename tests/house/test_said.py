@@ -19,8 +19,8 @@ from house.tree import PACKAGE, modules, none_of, parsed
 from support.sentences import COMPOSED
 
 ROOMS = (
-    *("accounts", "campaigns", "contacts", "content", "core", "insight", "lines"),
-    *("messaging", "notices", "sandbox", "settings", "web"),
+    *("accounts", "campaigns", "contacts", "content", "core", "doors", "insight"),
+    *("lines", "messaging", "notices", "sandbox", "settings", "web"),
     "channels/kit.py",  # a single channel brings what it can: it stands beside what its provider says
 )
 CATALOGUE = sentences.catalogue()
@@ -30,6 +30,12 @@ OTHERS = [language for language in LANGUAGES.values() if language.code != "en"]
 # Files in which no sentence is for a page.
 ELSEWHERE = {
     "accounts/session.py": "names of browsers, and cookies",
+    "doors/smpp/admission.py": "what an event is called",
+    "doors/smpp/bind.py": "logged, where an error of SMPP is the answer",
+    "doors/smpp/reading.py": "logged, where an error of SMPP is the answer",
+    "doors/smpp/receipts.py": "the text of a receipt",
+    "doors/twilio/asking.py": "Twilio's own sentences, to its clients",
+    "doors/twilio/desk.py": "logged",
     "contacts/segments/reference.py": "printed into docs/reference/segments.md",
     "contacts/segments/store/sql.py": "SQL",
     "content/phrases.py": "read at the start, from files of ours",
@@ -73,6 +79,11 @@ NOT_SAID = {
         " like ",
     ),
     "core/ports.py": ("channel ",),
+    "doors/twilio/flows.py": ("The account is not good",),
+    "doors/twilio/rules.py": (  # what Twilio says of its codes of errors
+        "Attempt to send", "Message blocked", "Message filtered", "Message price", "Unknown destination",
+        "Unknown error", "Unreachable destination", "Validity Period",
+    ),
     "lines/requirements.py": (  # printed into docs/reference/registrations.md
         "- `", "; if any", "any without a kind", "approval holds", "classes that it", "declared by its owner",
         "no: papers", "registered at", "usual duration", "without end", "\x01 days unless", "\x01; read ",

@@ -242,6 +242,10 @@ async def _campaigns(full: FullHouse) -> None:
 
 
 async def _settings(full: FullHouse) -> None:
+    for shape in ("smpp", "twilio"):
+        routes = [{"class": "service", "channel": "smpp"}]
+        body = {"name": evil(f"{shape}-account", 100), "routes": routes}
+        await full.new(f"{shape}_account_id", f"/v1/{shape}-accounts", body)
     await full.new("api_key_id", "/v1/keys", {"name": evil("key", 60), "scopes": ["messages:write"]})
     suppressed = {"kind": "phone", "value": "+380441234569", "reason": "regulator"}
     await full.make("POST", "/v1/suppressions", {**suppressed, "detail": evil("suppressed", 200)})

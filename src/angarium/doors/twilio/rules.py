@@ -83,7 +83,9 @@ def _wrong(given: TwilioAccountInput) -> Iterator[FieldProblem]:
         many = str(len(given.inbound_lines))
         yield FieldProblem("inbound_lines", "are too many", f"at most {LINES_MAX}", many)
     if given.region and given.region not in regions():
-        yield FieldProblem("region", "is no country", "two letters of ISO 3166", shown(given.region))
+        yield FieldProblem(
+            "region", "is no country", "two letters of ISO 3166, such as IR", shown(given.region)
+        )
 
 
 def is_url(text: str) -> bool:
