@@ -94,6 +94,7 @@ class Shop:
             self.server = await self.nursery.start(["serve"], log, self.folder, self.environment)
         if ready:
             await self.until(self.is_ready)
+            await self.until(self._is_open)
         return self.server
 
     async def _execute(self, log: Path, command: Sequence[str]) -> Process:
@@ -226,6 +227,11 @@ class Shop:
             return (await self.readiness()).status == 200
         except aiohttp.ClientConnectionError:
             return False
+
+    def _is_open(self) -> bool:
+        """Whether it lets SMPP clients in, where it is to: a moment after it is ready."""
+        with socket.socket() as probe:
+            return not self.door_port or probe.connect_ex(("127.0.0.1", self.door_port)) == 0
 
     def ledger(self) -> list[dict[str, Any]]:
         """What the operator took."""
