@@ -13,6 +13,7 @@ import pytest
 
 from angarium.assembly import House
 from angarium.messaging.accept import MESSAGES_MAX
+from angarium.protocols.signatures import twilio_signature
 from support.relay import SETTINGS
 from support.server import Client, Heard, member, whole_house
 
@@ -246,6 +247,33 @@ async def test_callbacks_need_the_token_of_the_line(shop: tuple[House, Client]) 
         assert answer.status == 404, path
     good = await nobody.ask("POST", f"/callbacks/{line.id:x}/{line.callback_token}", data=b"nonsense")
     assert good.status == 200
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_signature_over_the_address_is_checked_over_the_public_one(
+    shop: tuple[House, Client],
+) -> None:
+    house, client = shop
+    account = "AC" + "0" * 32
+    settings = {"account_sid": account, "auth_token": "token", "sender": "+15005550006"}
+    given = {"name": "twilio", "channel": "twilio_sms", "classes": ["service"], "settings": settings}
+    made = await client.ask("POST", "/v1/lines", {**given, "registration": "approved"})
+    assert made.status == 201, made.body
+    await house.world.lines.reload([client.workspace_id])
+    body, nobody = b"MessageSid=SM1&MessageStatus=delivered", client.with_key("")
+    path = made.json["callback_path"] + "?ref=att_1"
+
+    async def posted(signed: str) -> int:
+        answer = await nobody.ask(
+            "POST", path, data=body, X_Twilio_Signature=twilio_signature("token", signed, body)
+        )
+        return answer.status
+
+    assert await posted(client.url + path) == 401, "nobody knows the public address yet"
+    house.world.public_url = "https://msg.example.com"
+    assert await posted(f"https://msg.example.com{path}") == 200
+    assert await posted(client.url + path) == 401, "a proxy's own address was not what Twilio was told"
+    assert await posted(f"https://msg.example.com{path}&x=1") == 401
 
 
 async def test_the_report_and_the_export_of_a_label(shop: tuple[House, Client]) -> None:

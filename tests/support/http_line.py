@@ -241,7 +241,7 @@ async def line(
 
     async def called(request: web.Request) -> web.Response:
         names = {name.lower(): value for name, value in request.headers.items()}
-        raw = Raw(await request.read(), names, dict(request.query))
+        raw = Raw(await request.read(), names, dict(request.query), url=str(request.url))
         challenge = channel.challenge(decoded, raw)
         if challenge is not None:
             return web.Response(status=challenge.status, text=challenge.body)

@@ -120,6 +120,7 @@ class Raw(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
     peer: str = ""  # the address it came from, for `Channel.genuine`; not journalled
+    url: str = ""  # the public address it was posted to, with its query, likewise
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):

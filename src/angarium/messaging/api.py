@@ -393,7 +393,7 @@ async def heard(request: Call) -> JsonAnswer:
     desk = _desk(request)
     found = _line_of(desk, request)
     channel, settings = desk.world.channels[found.channel], desk.world.settings(found)
-    raw = await _raw(request)
+    raw = await _raw(desk, found, request)
     if not channel.genuine(settings, raw):
         detail = "It has not the signature that its line expects, or comes from an address not listed there."
         raise Problem("not-genuine", "The callback is not genuine", status=401, detail=detail)
@@ -409,7 +409,8 @@ async def challenged(request: Call) -> JsonAnswer:
     """Answer a provider's challenge."""
     desk = _desk(request)
     found = _line_of(desk, request)
-    reply = desk.world.channels[found.channel].challenge(desk.world.settings(found), await _raw(request))
+    channel, settings = desk.world.channels[found.channel], desk.world.settings(found)
+    reply = channel.challenge(settings, await _raw(desk, found, request))
     if reply is None:
         raise Problem("not-genuine", "There is nothing to confirm here", status=404)
     return _reply(reply)
@@ -425,12 +426,15 @@ def _line_of(desk: Desk, request: Call) -> Line:
     return found
 
 
-async def _raw(request: Call) -> Raw:
+async def _raw(desk: Desk, line: Line, request: Call) -> Raw:
     scope = request.scope
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
     peer = scope["client"][0] if scope["client"] else ""
-    return Raw(await edge.read_raw(request, CALLBACK_MAX_BYTES), headers, query, peer)
+    url = desk.world.callback_url(line)  # as the provider was told it, whatever a proxy made of it
+    if url and scope["query_string"]:
+        url += "?" + scope["query_string"].decode("latin-1")
+    return Raw(await edge.read_raw(request, CALLBACK_MAX_BYTES), headers, query, peer, url)
 
 
 def _reply(reply: Reply) -> JsonAnswer:
