@@ -32,7 +32,8 @@ async def doorman(
 
     async def called(request: web.Request) -> web.Response:
         names = {name.lower(): value for name, value in request.headers.items()}
-        raw = Raw(await request.read(), names, dict(request.query), str(request.remote))
+        body, query = await request.read(), dict(request.query)
+        raw = Raw(body, names, query, str(request.remote), str(request.url))
         said = channel.challenge(decoded, raw)
         if said is None:
             if not channel.genuine(decoded, raw):

@@ -20,6 +20,7 @@ import aiohttp
 import pytest
 
 from angarium.simulators.behaviour import Behaviour, Rule, Script
+from angarium.simulators.faces import operators
 from angarium.simulators.handset import reads_from_the_right
 from angarium.simulators.hub import Hub
 from angarium.simulators.ledger import Entry, Ledger
@@ -415,7 +416,7 @@ async def test_the_process_from_start_to_stop(
     process: tuple[subprocess.Popen[str], dict[str, Any]], tmp_path: Path
 ) -> None:
     running, where = process
-    assert set(where["faces"]) == {"smpp", "smtp", "viber", "vk", "whatsapp"}
+    assert set(where["faces"]) == {"smpp", "smtp", *(one.name for one in operators().values())}
     mail = where["faces"]["smtp"]
     await asyncio.to_thread(die_in_the_middle, mail)
     assert await asyncio.to_thread(says, mail, "anna.01@example.org") == 250

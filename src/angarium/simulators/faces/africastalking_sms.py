@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from angarium.protocols import gsm
-from angarium.simulators.faces import _sms
+from angarium.simulators.faces import Operator, _sms
 from angarium.simulators.http_face import Admission, Callback, Office, Wire, json_response
 from angarium.simulators.ledger import Entry
 from angarium.simulators.stage import Stage
@@ -115,9 +115,14 @@ class AfricasTalkingFace:
         return Callback(url, urlencode({**fields, "retryCount": "0"}).encode(), FORM)
 
 
-FACE = AfricasTalkingFace
-
-
 def _told(code: int, status: str, number: str, ref: str) -> dict[str, Any]:
     cost = f"KES {COST:.4f}" if code < 200 else "0"
     return {"statusCode": code, "number": number, "status": status, "cost": cost, "messageId": ref}
+
+
+OPERATOR = Operator(
+    NAME,
+    AfricasTalkingFace,
+    lambda url: {"base_url": url, "username": USERNAME, "api_key": API_KEY, "sender": "Shop"},
+    recipient="+254711000100",
+)

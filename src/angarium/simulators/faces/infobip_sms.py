@@ -16,7 +16,7 @@ from aiohttp import web
 
 from angarium.protocols import gsm
 from angarium.simulators.behaviour import Behaviour
-from angarium.simulators.faces import _sms
+from angarium.simulators.faces import Operator, _sms
 from angarium.simulators.http_face import Callback, Office, Wire, e164, json_object, json_response
 from angarium.simulators.ledger import Entry
 from angarium.simulators.stage import Stage
@@ -205,9 +205,6 @@ class InfobipFace:
         return Callback(url, msgspec.json.encode({"results": [report]}))
 
 
-FACE = InfobipFace
-
-
 def _when() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
 
@@ -245,3 +242,11 @@ def _wrong(messages: object) -> str:
         "messages[0].content.text": message.content.text,
     }
     return next((name for name, well in checks.items() if not well), "")
+
+
+OPERATOR = Operator(
+    NAME,
+    InfobipFace,
+    lambda url: {"base_url": url, "api_key": API_KEY, "sender": "Shop"},
+    recipient="+380501234567",
+)

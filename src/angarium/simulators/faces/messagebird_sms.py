@@ -17,7 +17,7 @@ from aiohttp import web
 
 from angarium.protocols import gsm
 from angarium.protocols.signatures import standard_signature
-from angarium.simulators.faces import _sms
+from angarium.simulators.faces import Operator, _sms
 from angarium.simulators.http_face import Callback, Office, Wire, json_object, json_response
 from angarium.simulators.ledger import Entry
 from angarium.simulators.stage import Stage
@@ -212,9 +212,6 @@ class BirdFace:
         return Callback(url, body, headers)
 
 
-FACE = BirdFace
-
-
 def _when() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -236,3 +233,16 @@ def _error(wrong: str) -> web.Response:
     if status == 422:
         error["details"] = [{"param": wrong, "message": "is missing or out of bounds"}]
     return json_response({"error": {**error, "request_id": "simulated"}}, status)
+
+
+OPERATOR = Operator(
+    NAME,
+    BirdFace,
+    lambda url: {
+        "base_url": url,
+        "api_key": API_KEY,
+        "webhook_secret": WEBHOOK_SECRET,
+        "sender": "+15557654321",
+    },
+    recipient="+380501234567",
+)

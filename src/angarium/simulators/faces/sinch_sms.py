@@ -16,7 +16,7 @@ from aiohttp import web
 
 from angarium.protocols import gsm
 from angarium.protocols.signatures import sinch_signature
-from angarium.simulators.faces import _sms
+from angarium.simulators.faces import Operator, _sms
 from angarium.simulators.http_face import Callback, Office, Wire, e164, json_object, json_response
 from angarium.simulators.ledger import Entry
 from angarium.simulators.stage import Stage
@@ -148,9 +148,6 @@ class SinchFace:
         return Callback(url, body, headers)
 
 
-FACE = SinchFace
-
-
 def _when() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -180,3 +177,17 @@ def _is_instant(text: str) -> bool:
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
+
+
+OPERATOR = Operator(
+    NAME,
+    SinchFace,
+    lambda url: {
+        "base_url": url,
+        "service_plan_id": SERVICE_PLAN_ID,
+        "api_token": API_TOKEN,
+        "webhook_secret": WEBHOOK_SECRET,
+        "sender": "Shop",
+    },
+    recipient="+380501234567",
+)

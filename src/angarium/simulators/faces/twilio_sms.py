@@ -20,7 +20,7 @@ from aiohttp import web
 from angarium.protocols import gsm
 from angarium.protocols.signatures import twilio_signature
 from angarium.simulators.behaviour import Behaviour
-from angarium.simulators.faces import _sms
+from angarium.simulators.faces import Operator, _sms
 from angarium.simulators.http_face import Callback, Office, Wire, json_response
 from angarium.simulators.ledger import Entry
 from angarium.simulators.stage import Stage
@@ -209,9 +209,6 @@ class TwilioFace:
         return Callback(url, body, {**FORM, "X-Twilio-Signature": twilio_signature(self._token, url, body)})
 
 
-FACE = TwilioFace
-
-
 def _spoken(word: str) -> tuple[str, int | None, str | None]:
     """A status in Twilio's words, with the error of one that failed."""
     return FAILURES[word] if word in FAILURES else (STATUSES[word], None, None)
@@ -246,3 +243,16 @@ def _is_object(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+OPERATOR = Operator(
+    NAME,
+    TwilioFace,
+    lambda url: {
+        "base_url": url,
+        "account_sid": ACCOUNT_SID,
+        "auth_token": AUTH_TOKEN,
+        "sender": SENDER,
+    },
+    recipient="+380501234567",
+)

@@ -10,16 +10,18 @@ from __future__ import annotations
 import time
 from base64 import urlsafe_b64decode
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from itertools import count
 from typing import Any
 
 import msgspec
 from aiohttp import web
+from joserfc.jwk import RSAKey
 
 from angarium.protocols import gsm
 from angarium.protocols.signatures import jwt_signed
-from angarium.simulators.faces import _sms
+from angarium.simulators.faces import Operator, _sms
 from angarium.simulators.http_face import Callback, Office, Wire, e164, json_object, json_response
 from angarium.simulators.ledger import Entry
 from angarium.simulators.stage import Stage
@@ -149,9 +151,6 @@ class VonageFace:
         return Callback(url, body, {"Authorization": f"Bearer {jwt_signed(self._secret, claims)}"})
 
 
-FACE = VonageFace
-
-
 def _application(header: str) -> str:
     """The application that a token names; "" when it is none."""
     claims = header.removeprefix("Bearer ").split(".")[1:2]
@@ -189,3 +188,23 @@ def _wrong(document: dict[str, Any]) -> str:
         "webhook_version": document.get("webhook_version", "v1") in ("v0.1", "v1"),
     }
     return next((name for name, well in checks.items() if not well), "")
+
+
+@cache
+def _key() -> str:
+    """A private key for lines to it: any will do (see above)."""
+    return RSAKey.generate_key(2048).as_pem(private=True).decode()
+
+
+OPERATOR = Operator(
+    NAME,
+    VonageFace,
+    lambda url: {
+        "base_url": url,
+        "application_id": APPLICATION_ID,
+        "private_key": _key(),
+        "signature_secret": SIGNATURE_SECRET,
+        "sender": "Shop",
+    },
+    recipient="+380501234567",
+)
