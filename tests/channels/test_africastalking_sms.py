@@ -10,7 +10,7 @@ import pytest
 from angarium.channels import kit
 from angarium.channels.africastalking_sms import CHANNEL
 from angarium.core.clock import MICROS
-from angarium.core.ports import Accepted, Inbound, Raw, Receipt, Refused, Unknown, Unreadable
+from angarium.core.ports import Accepted, Allowance, Inbound, Raw, Receipt, Refused, Unknown, Unreadable
 from angarium.core.values import Content, Price, Reason, ReceiptStatus
 from support.http_line import CallbackCase, SendCase, provider, run_send_case, submission, tools, unsure
 
@@ -136,7 +136,7 @@ HEARD = (
 SAID = Inbound(
     "ec9adc86-51d5-4bc8-8eb0-d8ab0bb53dc3", "+254791541111", "21512", "Msg", 1_493_791_485 * MICROS
 )
-OPTED_OUT = b"senderId=SHOP&phoneNumber=%2B254711000000"
+OPTED_OUT = b"senderId=2020&phoneNumber=%2B254711000000"
 FAILED = ReceiptStatus.FAILED
 
 CALLBACK_CASES = [
@@ -173,7 +173,17 @@ CALLBACK_CASES = [
     CallbackCase(
         "an opt-out of a name",
         Raw(OPTED_OUT),
-        [Unreadable("neither a report nor a message", OPTED_OUT.decode())],
+        [Allowance("+254711000000", allowed=False, ref="2020/+254711000000")],
+    ),
+    CallbackCase(
+        "an opt-out of another name",
+        Raw(ANOTHER := OPTED_OUT.replace(b"2020", b"SHOP")),
+        [Unreadable("an opt-out of 'SHOP', not this line's sender", ANOTHER.decode())],
+    ),
+    CallbackCase(
+        "nothing that we know",
+        Raw(b"id=1"),
+        [Unreadable("neither a report, a message nor an opt-out", "id=1")],
     ),
 ]
 

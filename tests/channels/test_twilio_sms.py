@@ -9,7 +9,7 @@ import pytest
 
 from angarium.channels import kit
 from angarium.channels.twilio_sms import CHANNEL, ERRORS
-from angarium.core.ports import Accepted, Inbound, Raw, Receipt, Refused, Unreadable
+from angarium.core.ports import Accepted, Allowance, Inbound, Raw, Receipt, Refused, Unreadable
 from angarium.core.values import Content, Media, MessageClass, Reason, ReceiptStatus
 from angarium.protocols.signatures import twilio_signature
 from support.http_line import CallbackCase, SendCase, run_send_case, submission, unsure
@@ -233,6 +233,17 @@ CALLBACK_CASES = [
             Inbound(f"{HEARD.ref}/1", HEARD.sender, HEARD.recipient, "", media_url=DOG),
         ],
     ),
+    CallbackCase(
+        "a keyword that stops",
+        Raw(CAPTURED + b"&OptOutType=STOP"),
+        [HEARD, Allowance(HEARD.sender, allowed=False, ref=HEARD.ref)],
+    ),
+    CallbackCase(
+        "a keyword that starts",
+        Raw(CAPTURED + b"&OptOutType=START"),
+        [HEARD, Allowance(HEARD.sender, allowed=True, ref=HEARD.ref)],
+    ),
+    CallbackCase("a keyword that asks", Raw(CAPTURED + b"&OptOutType=HELP"), [HEARD]),
     CallbackCase(
         "another channel's",
         Raw(b"MessageSid=SM1&From=whatsapp%3A%2B1&Body=x"),

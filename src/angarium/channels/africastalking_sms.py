@@ -14,7 +14,7 @@ Quirks:
 - No time to live, and no idempotency key.
 - Callbacks are forms and are not signed: they are believed for the secret path, and the provider's addresses
   if listed.
-- That a person opted out of a name is told by a callback of its own, which is parked.
+- That a person opted out of a name is told by a callback of its own, which has no id.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from msgspec import Meta
 from angarium.channels import kit
 from angarium.core.ports import (
     Accepted,
+    Allowance,
     Capabilities,
     Channel,
     Event,
@@ -252,14 +253,16 @@ def genuine(settings: Settings, raw: Raw) -> bool:
     return kit.listed_peer(settings.callback_networks, raw.peer)
 
 
-def parse(_settings: Settings, raw: Raw) -> list[Event]:
-    """A report, or what a person wrote."""
+def parse(settings: Settings, raw: Raw) -> list[Event]:
+    """A report, what a person wrote, or that they opted out."""
     fields = kit.read_form(raw.body)
     if fields.get("id") and "status" in fields:
         return [_receipt(fields, raw)]
     if fields.get("id") and fields.get("from") and "text" in fields:
         return [_inbound(fields)]
-    return [kit.unreadable("neither a report nor a message", raw.body)]
+    if fields.get("senderId") and fields.get("phoneNumber"):
+        return [_opted_out(settings, fields, raw)]
+    return [kit.unreadable("neither a report, a message nor an opt-out", raw.body)]
 
 
 def _receipt(fields: dict[str, str], raw: Raw) -> Event:
@@ -276,6 +279,13 @@ def _receipt(fields: dict[str, str], raw: Raw) -> Event:
         reason=FAILURES.get(said, reason) if reason else None,
         code=kit.clean(said or word),
     )
+
+
+def _opted_out(settings: Settings, fields: dict[str, str], raw: Raw) -> Event:
+    name, phone = kit.clean(fields["senderId"]), kit.clean(fields["phoneNumber"])
+    if settings.sender and name.casefold() != settings.sender.casefold():
+        return kit.unreadable(f"an opt-out of {name!r}, not this line's sender", raw.body)
+    return Allowance("+" + phone.strip().removeprefix("+"), allowed=False, ref=f"{name}/{phone}")
 
 
 def _inbound(fields: dict[str, str]) -> Event:

@@ -4,7 +4,7 @@ Sources: twilio/twilio-oai spec/json/twilio_api_v2010.json (14 April 2026: field
 balance); nyaruka/courier handlers/twiml (errors.json: what the codes are called); twilio-python
 request_validator.py (the signature); twilio.com/docs, stored pages of 2026: webhooks-security,
 webhook-shared-keys, outbound-message-status-in-status-callbacks, webhook-request, accepted-mime-types,
-errors/30036.
+errors/30036; support.twilio.com, "How to track … using the OptOutType parameter".
 
 Quirks:
 - No idempotency key. Our own reference rides in the query of the status callback, so a submission whose
@@ -13,6 +13,8 @@ Quirks:
 - `ValidityPeriod` counts the time in Twilio's own queue only: what was handed to a carrier may come later.
 - The signature covers the address as Twilio was told it, so it is checked against the public one.
 - A callback is answered with an empty TwiML document: any other text would be sent to the person as an SMS.
+- With Advanced Opt-Out a message that is a keyword, in any language, comes with `OptOutType`: a switch,
+  besides what was written. Twilio itself refuses to send from STOP until START.
 - `partially_delivered` is in the list of statuses and explained nowhere; it is parked.
 """
 
@@ -29,6 +31,7 @@ from msgspec import Meta
 from angarium.channels import kit
 from angarium.core.ports import (
     Accepted,
+    Allowance,
     Capabilities,
     Carries,
     Channel,
@@ -53,6 +56,8 @@ MEDIA_MAX_BYTES = 5_000_000  # of a picture; the smaller of what "5 MB" may mean
 MEDIA_HEARD = 10  # files that may come with one message
 REF = "ref"  # our reference in the query of the callback address
 CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}")
+
+SWITCHES = {"STOP": False, "START": True}  # HELP is neither
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -368,7 +373,7 @@ def parse(settings: Settings, raw: Raw) -> list[Event]:
         return [_receipt(fields, raw)]
     if ":" in fields.get("From", ":"):  # whatsapp:+…, rcs:…, messenger:…
         return [kit.unreadable("a message of another channel, or of nobody", raw.body)]
-    return _inbound(fields)
+    return _inbound(fields) + _switched(fields)
 
 
 def _receipt(fields: dict[str, str], raw: Raw) -> Event:
@@ -386,6 +391,14 @@ def _receipt(fields: dict[str, str], raw: Raw) -> Event:
         reason=(known or Reason.UNDELIVERED) if failed else None,
         code=kit.clean((failed and code) or word),
     )
+
+
+def _switched(fields: dict[str, str]) -> list[Event]:
+    """What Twilio understood a keyword to say, where a messaging service looks for them."""
+    allowed = SWITCHES.get(fields.get("OptOutType", ""))
+    if allowed is None:
+        return []
+    return [Allowance(kit.clean(fields["From"]), allowed, kit.clean(fields["MessageSid"]))]
 
 
 def _inbound(fields: dict[str, str]) -> list[Event]:
