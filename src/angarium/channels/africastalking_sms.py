@@ -27,7 +27,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, sms_kit
 from angarium.core.ports import (
     Accepted,
     Allowance,
@@ -234,7 +234,7 @@ async def balance(tools: Tools, settings: Settings) -> Price | Unknown:
 def lint(settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     """Ten parts; no pictures, buttons or templates."""
     found = kit.beyond(CAPABILITIES, content)
-    found += kit.beyond_parts(content.text, measure(settings, content), PARTS_MAX)
+    found += sms_kit.beyond_parts(content.text, measure(settings, content), PARTS_MAX)
     if content.template:
         found.append(FieldProblem("template", "no templates here", "leave it empty", content.template[:80]))
     return tuple(found)
@@ -295,7 +295,7 @@ def _inbound(fields: dict[str, str]) -> Event:
         sender=kit.clean(fields["from"]),
         recipient=kit.clean(fields.get("to", "")),
         text=kit.clean(fields["text"]),
-        at=kit.moment(when),
+        at=sms_kit.moment(when),
     )
 
 

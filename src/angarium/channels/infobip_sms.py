@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, sms_kit
 from angarium.core.ports import (
     Accepted,
     Capabilities,
@@ -312,7 +312,7 @@ async def balance(tools: Tools, settings: Settings) -> Price | Unknown:
 def lint(settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     """25 parts; a template is the id of India's registry, where the line has an entity there."""
     found = kit.beyond(CAPABILITIES, content)
-    found += kit.beyond_parts(content.text, measure(settings, content), PARTS_MAX)
+    found += sms_kit.beyond_parts(content.text, measure(settings, content), PARTS_MAX)
     if content.template and not settings.india_entity_id:
         remedy = "set india_entity_id, or leave the template empty"
         found.append(FieldProblem("template", "no template ids here", remedy, shown(content.template)))
@@ -380,7 +380,7 @@ def _event(piece: msgspec.Raw) -> Event:
         sender=kit.clean(kit.e164(heard.sender)),
         recipient=kit.clean(kit.e164(heard.to)),
         text=kit.clean(heard.text),
-        at=kit.moment(heard.receivedAt),
+        at=sms_kit.moment(heard.receivedAt),
     )
 
 
@@ -402,7 +402,7 @@ def _receipt(report: _Report, piece: msgspec.Raw) -> Event:
         address=kit.clean(kit.e164(report.to)),
         reason=reason,
         code=kit.clean(told or str(word.id)),
-        at=kit.moment(report.doneAt or ""),
+        at=sms_kit.moment(report.doneAt or ""),
         price=_cost(report),
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
@@ -414,13 +413,6 @@ def short_messages(
     return Measure(len(cut.parts), cut.units, cut.encoding, cut.units_left)
 
 
-def beyond_parts(text: str, measure: Measure, most: int) -> list[FieldProblem]:
-    """Whether a text goes out in more parts than a provider takes, or is empty."""
-    if measure.parts > most:
-        return [FieldProblem("text", f"{measure.parts} parts, at most {most}", "shorten it", shown(text))]
-    return [] if text else [FieldProblem("text", "is empty", "write a text")]
-
-
 # ── writing and reading ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -443,15 +435,6 @@ def e164(text: str, country: str = "") -> str:
 def with_query(url: str, **parameters: str) -> str:
     """The URL with more parameters in its query."""
     return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
-
-
-def moment(text: str) -> int | None:
-    """An instant as providers write it, ISO 8601 with its offset, in microseconds; None when it is none."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return from_datetime(found) if found.tzinfo else None
 
 
 def read_json(body: bytes | msgspec.Raw, kind: type[T]) -> T | None:

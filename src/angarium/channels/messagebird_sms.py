@@ -30,7 +30,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, sms_kit
 from angarium.core.ports import (
     Accepted,
     Capabilities,
@@ -265,7 +265,7 @@ def lint(settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     """12 parts; no pictures."""
     found = kit.beyond(CAPABILITIES, content)
     if not content.template or content.text:
-        found += kit.beyond_parts(content.text, measure(settings, content), PARTS_MAX)
+        found += sms_kit.beyond_parts(content.text, measure(settings, content), PARTS_MAX)
     return tuple(found)
 
 
@@ -333,7 +333,7 @@ def _receipt(told: _Event, word: str, raw: Raw) -> Event:
         address=kit.clean(told.data.to),
         reason=ERRORS.get(code, reason) if reason else None,
         code=kit.clean((code if reason else "") or word),
-        at=kit.moment(told.timestamp),
+        at=sms_kit.moment(told.timestamp),
         price=price if isinstance(price, Price) else None,
     )
 
@@ -345,7 +345,7 @@ def _inbound(told: _Event) -> Event:
         sender=kit.clean(told.data.sender),
         recipient=kit.clean(told.data.to),
         text=kit.clean(told.data.text or ""),
-        at=kit.moment(told.timestamp),
+        at=sms_kit.moment(told.timestamp),
         context_ref=kit.clean(answered.id if answered else ""),
     )
 

@@ -23,7 +23,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, sms_kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
@@ -254,7 +254,7 @@ def _receipt(raw: Raw) -> Event:
         address=kit.clean(kit.e164(report.recipient)),
         reason=ERRORS.get(report.code, reason) if reason else None,
         code=str(report.code) if reason else kit.clean(report.status),
-        at=kit.moment(report.operator_status_at or report.at),
+        at=sms_kit.moment(report.operator_status_at or report.at),
     )
 
 
@@ -271,7 +271,7 @@ def _inbound(heard: _Heard, kind: str, raw: Raw) -> list[Event]:
             sender=kit.clean(kit.e164(heard.sender)),
             recipient=kit.clean(kit.e164(heard.to)),
             text="" if place else kit.clean(said or ""),
-            at=kit.moment(heard.received_at),
+            at=sms_kit.moment(heard.received_at),
             media_url=kit.clean(url),
         )
         for place, url in enumerate(files or [""])

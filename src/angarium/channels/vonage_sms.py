@@ -33,7 +33,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, sms_kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
@@ -305,7 +305,7 @@ def parse(_settings: Settings, raw: Raw) -> list[Event]:
             sender=kit.clean(kit.e164(heard.sender)),
             recipient=kit.clean(kit.e164(heard.to)),
             text=kit.clean(heard.text),
-            at=kit.moment(heard.timestamp),
+            at=sms_kit.moment(heard.timestamp),
         )
     ]
 
@@ -324,7 +324,7 @@ def _receipt(told: _Status, raw: Raw) -> Event:
         address=kit.clean(kit.e164(told.to)),
         reason=ERRORS.get(code, reason) if reason else None,
         code=(code if reason else "") or told.status,
-        at=kit.moment(told.timestamp),
+        at=sms_kit.moment(told.timestamp),
         price=cost if isinstance(cost, Price) else None,
     )
 

@@ -1,0 +1,25 @@
+"""What providers of SMS over HTTP share: how many parts they take, and how they write instants."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from angarium.core.clock import from_datetime
+from angarium.core.problems import FieldProblem, shown
+from angarium.core.values import Measure
+
+
+def beyond_parts(text: str, measure: Measure, most: int) -> list[FieldProblem]:
+    """Whether a text goes out in more parts than a provider takes, or is empty."""
+    if measure.parts > most:
+        return [FieldProblem("text", f"{measure.parts} parts, at most {most}", "shorten it", shown(text))]
+    return [] if text else [FieldProblem("text", "is empty", "write a text")]
+
+
+def moment(text: str) -> int | None:
+    """An instant as providers write it, ISO 8601 with its offset, in microseconds; None when it is none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return from_datetime(found) if found.tzinfo else None
