@@ -13,6 +13,7 @@ from angarium import channels
 from angarium.channels import kit
 from angarium.core.ports import (
     Accepted,
+    Allowance,
     Channel,
     Event,
     Inbound,
@@ -29,7 +30,17 @@ from fuzz.harness import Target, simple
 from fuzz.mutations import either, octets, tree
 from support.http_line import encoded
 
-HTTP_KINDS = ("viber_business", "vk_notify", "whatsapp_cloud")
+HTTP_KINDS = (
+    "africastalking_sms",
+    "infobip_sms",
+    "messagebird_sms",
+    "sinch_sms",
+    "twilio_sms",
+    "viber_business",
+    "vk_notify",
+    "vonage_sms",
+    "whatsapp_cloud",
+)
 SECRETS = ("current", "before")
 NOW = 1_795_000_000_000_000
 
@@ -38,7 +49,7 @@ def check_events(events: Sequence[Event]) -> None:
     """What a parser says: something, in the words of the port, and nothing a database refuses."""
     assert events, "said nothing at all"
     for event in events:
-        assert isinstance(event, Receipt | Inbound | TemplateNews | Unreadable), event
+        assert isinstance(event, Receipt | Inbound | Allowance | TemplateNews | Unreadable), event
         for value in msgspec.structs.astuple(event):
             if isinstance(value, str):
                 assert "\0" not in value, event
