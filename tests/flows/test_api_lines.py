@@ -62,7 +62,8 @@ async def test_there_and_back(shop: tuple[Ground, Client]) -> None:
         "version": 1,
     }
     assert {name: line[name] for name in shown} == shown
-    assert line.keys() - shown.keys() == {"id", "callback_path", "created_at", "updated_at"} | CHOICE
+    ours = {"id", "callback_path", "created_at", "updated_at", "recorded_until"} | CHOICE
+    assert line.keys() - shown.keys() == ours
     assert line["callback_path"].startswith("/callbacks/")
     assert (await mine.ask("GET", path)).json == line
     assert (await mine.ask("GET", "/v1/lines")).json == {"items": [line], "next": None}
