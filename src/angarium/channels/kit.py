@@ -283,13 +283,11 @@ async def exchange(
     judge: Callable[[Answer], Outcome | None],
     *,
     form: Mapping[str, str] | None = None,
+    method: str = "POST",
 ) -> Outcome:
-    """POST a JSON document, or a form where the document is None.
-
-    The outcome is what `judge` reads in the answer, else what the status says.
-    """
+    """Ask with a JSON document or a form; the outcome is what `judge` reads, else what the status says."""
     try:
-        answer: Answer = await tools.http.request("POST", url, json=document, form=form, headers=headers)
+        answer: Answer = await tools.http.request(method, url, json=document, form=form, headers=headers)
     except NotSent as failure:
         reason = Reason.CONFIG if failure.forbidden else Reason.TEMPORARY
         return Refused(reason, code="not_sent", detail=str(failure))
