@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 
 import structlog
 
@@ -47,7 +48,7 @@ async def serve(settings: Settings) -> None:
 
 async def _serve_in_turn(settings: Settings, asked: Asked) -> None:
     """Run where others may: one at a time is on duty. Problem when another took it over from this one."""
-    duty = Duty(settings.database, SystemClock())
+    duty = Duty(settings.database, SystemClock(), f"{socket.gethostname()}:{settings.port}")
     try:
         if await duty.take() or await _stood_by(settings, asked, duty):
             await begin_on(settings, look=True)
@@ -58,7 +59,8 @@ async def _serve_in_turn(settings: Settings, asked: Asked) -> None:
 
 async def _stood_by(settings: Settings, asked: Asked, duty: Duty) -> bool:
     """Wait for the duty; False when asked to stop meanwhile."""
-    server, clock = Server(StandingBy(), settings.host, settings.port), SystemClock()
+    told, clock = StandingBy(), SystemClock()
+    server = Server(told, settings.host, settings.port)
     await server.start()
     log.info("standing by", url=f"http://{settings.host}:{server.port}", why=WHY)
     try:
@@ -68,6 +70,7 @@ async def _stood_by(settings: Settings, asked: Asked, duty: Duty) -> bool:
                 if await duty.take():
                     log.info("on duty")
                     return True
+                told.on_duty = await duty.holder()
             except Problem as problem:
                 log.warning("cannot ask for the duty", problem=problem.detail)
         return False

@@ -92,6 +92,23 @@ async def test_who_says_nothing_more_has_it_no_longer(
     await until(is_taken)
 
 
+async def test_those_who_stand_by_know_which_server_has_it(url: str) -> None:
+    first, second, third = (Duty(url, SystemClock(), name) for name in ("mercury:8080", "зірка", "x" * 99))
+    assert await first.holder() == ""  # it has asked for nothing yet
+    assert await first.take()
+    assert not await second.take()
+    assert await second.holder() == "mercury:8080"
+    await first.leave()
+    assert await third.take()
+    assert await second.holder() == "x" * duty.NAME_MAX  # another one, in the same transaction that asks
+    await third.leave()
+    assert await second.take()
+    assert not await third.take()
+    assert await third.holder() == "?????"
+    await second.leave()
+    await third.leave()
+
+
 async def test_a_postgresql_that_is_away_is_said_to_be() -> None:
     with pytest.raises(Problem) as caught:
         await Duty("postgresql://nobody@127.0.0.1:1/none", SystemClock()).take()

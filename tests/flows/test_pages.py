@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -217,6 +218,28 @@ async def test_nobody_is_led_elsewhere(relay: Relay, browser: Browser, elsewhere
         assert len(page.cookies) == 1
     form = await browser.get(f"/enter?next={quote(elsewhere, safe='')}")
     assert form.hidden("next") == "/"
+    by_language = await browser.post("/look", {"language": "fa", "next": elsewhere})
+    assert (by_language.status, by_language.location) == (303, "/")
+
+
+@pytest.mark.parametrize("path", ["/messages?state=sent&done=x%2Fy", "/enter?next=%2Fmessages", "/nothing"])
+async def test_a_language_is_chosen_where_one_is(inside: Browser, path: str) -> None:
+    page = await inside.get(path)
+    (menu,) = re.findall(r'<form[^>]* action="/look".*?</form>', page.text, re.DOTALL)
+    there = unescape(re.findall(r'name="next" value="([^"]*)"', menu)[0])
+    assert there == path
+    chosen = await inside.post("/look", {"language": "fa", "next": there})  # no Referer comes with it
+    assert (chosen.status, chosen.location) == (303, path)
+    inside.cookie += f"; {chosen.cookies[0].partition(';')[0]}"
+    assert (await inside.get(path)).values("lang")[0] == "fa"
+
+
+async def test_after_a_form_the_language_is_chosen_where_it_can_be_looked_at(inside: Browser) -> None:
+    refused = await inside.post("/unknowns/decide", {})  # there is nothing to be got at this address
+    assert refused.status == 403
+    assert 'name="next" value="/"' in refused.text
+    wrong = await inside.post("/enter", {"key": "none"})
+    assert 'name="next" value="/enter"' in wrong.text
 
 
 # ── with a key ───────────────────────────────────────────────────────────────────────────────────────

@@ -53,6 +53,8 @@ class Viewer(msgspec.Struct, frozen=True):
     person: str = ""  # what they are called
     session_id: int = 0
     time_zone: str = "UTC"  # of the workspace
+    language: str = ""  # that the person has chosen
+    fresh_at: int = 0
 
     @property
     def zone(self) -> tzinfo:
@@ -61,8 +63,6 @@ class Viewer(msgspec.Struct, frozen=True):
             return ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError):
             return UTC
-
-    fresh_at: int = 0
 
 
 def cookie_name(scheme: str, name: str = COOKIE) -> str:

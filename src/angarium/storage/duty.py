@@ -6,6 +6,9 @@ nothing more (it asks every second). A transaction, and not a session, because a
 keeps its connection for it. It holds no snapshot and no row, so vacuum goes on beside it
 (https://www.postgresql.org/docs/current/explicit-locking.html, "Advisory Locks").
 
+The connection of the one on duty is called after its server (`application_name`), so those that stand by can
+tell people where it is.
+
 Whoever was on duty and was cut off from PostgreSQL does not know at once that another is. What keeps the two
 from sending the same is the number of the owner of each line (messaging/store/owners.py), not this.
 """
@@ -13,6 +16,7 @@ from sending the same is the number of the owner of each line (messaging/store/o
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 
 import asyncpg
@@ -34,14 +38,27 @@ SETTINGS = {  # for this transaction alone
     "tcp_keepalives_count": "3",
 }
 _SET = "SELECT set_config(name, $2, true) FROM pg_settings WHERE name = $1"
+SIGN = "angarium "  # before the name of a server, in what its connection is called
+NAME_MAX = 63 - len(SIGN)  # bytes: PostgreSQL cuts off the rest (NAMEDATALEN)
+# What is known of connections is looked up once in a transaction, unless it is let go of
+# (https://www.postgresql.org/docs/current/monitoring-stats.html, "Viewing Statistics").
+_LOOK = "SELECT pg_stat_clear_snapshot()"
+_HOLDER = """
+SELECT application_name FROM pg_stat_activity WHERE pid = (
+    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objid = $2 AND objsubid = 2
+    AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+"""
 _TAKE = "SELECT pg_try_advisory_xact_lock($1, $2)"
 
 
 class Duty:
-    """The duty of one database. `take` it, watch that it is `kept`, and `leave`."""
+    """The duty of one database. `take` it, watch that it is `kept`, and `leave`. `server` is what people know
+    this server by."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, server: str = "") -> None:
         self._dsn, _ = split_url(url)
+        self._called = {"application_name": SIGN + cut(server)}
         self._clock = clock
         self._connection: asyncpg.Connection | None = None
 
@@ -51,6 +68,17 @@ class Duty:
             return await self._take()
         except Exception as error:
             raise translated(error) from error
+
+    async def holder(self) -> str:
+        """The name of the server that has it; empty when it is not known, or nobody has it."""
+        if self._connection is None:
+            return ""
+        try:
+            await self._connection.execute(_LOOK)
+            found = await self._connection.fetchval(_HOLDER, *NAME)
+        except Exception as error:
+            raise translated(error) from error
+        return found.removeprefix(SIGN).strip() if found and found.startswith(SIGN) else ""
 
     async def lost(self) -> None:
         """Return when another server has it. It may be ours no more for a while before."""
@@ -84,7 +112,7 @@ class Duty:
             )
             try:
                 await self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-                for name, value in SETTINGS.items():
+                for name, value in {**SETTINGS, **self._called}.items():
                     await self._connection.execute(_SET, name, value)
             except BaseException:
                 await self.leave()
@@ -108,3 +136,8 @@ class Duty:
                 raise
             return False
         return True
+
+
+def cut(name: str) -> str:
+    """As much of a name as PostgreSQL keeps; what is no printable ASCII it would put a question mark for."""
+    return re.sub(r"[^!-~]", "?", name)[:NAME_MAX]

@@ -108,7 +108,8 @@ def put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shel
         debug=False,
         request_max_body_size=None,  # bodies are read by accounts.edge.read_body, which counts
     )
-    return made, Shell(rooms_of(routes), [path for _, path, _ in operations]), told
+    seen = [path for method, path, operation in operations if operation.page and method == "GET"]
+    return made, Shell(rooms_of(routes), seen), told
 
 
 async def _arriving(request: Request[Any, Any, Any]) -> None:

@@ -1,18 +1,23 @@
-"""How somebody likes to see the console: language and theme, kept by their browser."""
+"""How somebody likes to see the console: language and theme, kept by their browser.
+
+The language that somebody has chosen while signed in is kept with their account as well, and is that of every
+browser in which they sign in; a theme belongs to a screen.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from angarium.accounts import session
-from angarium.accounts.edge import Call, Operation, Sent, route
+from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
 from angarium.accounts.pages import form_of, redirect
+from angarium.accounts.store import people
 from angarium.web.languages import ENGLISH, LANGUAGES, Language, chosen
+from angarium.web.session import viewer_of
 
 LANGUAGE, THEME = "angarium_language", "angarium_theme"  # cookies
 THEMES = ("auto", "light", "dark")
@@ -27,12 +32,14 @@ class Look(msgspec.Struct, frozen=True):
 
 
 def look_of(scope: Mapping[str, Any]) -> Look:
-    """What the browser remembers, else what it says it likes."""
+    """What whoever has signed in chose, else what the browser remembers, else what it says it likes."""
     headers = dict(scope["headers"])
     cookies = _cookies(headers.get(b"cookie", b"").decode("latin-1"))
     accepted = headers.get(b"accept-language", b"").decode("latin-1")
     theme = cookies.get(THEME, "")
-    return Look(chosen(cookies.get(LANGUAGE, ""), accepted), theme if theme in THEMES else THEMES[0])
+    viewer = scope.get("user")
+    own = viewer.language if viewer is not None else ""
+    return Look(chosen(own or cookies.get(LANGUAGE, ""), accepted), theme if theme in THEMES else THEMES[0])
 
 
 def _cookies(header: str) -> dict[str, str]:
@@ -44,23 +51,22 @@ def _cookies(header: str) -> dict[str, str]:
 
 @route("POST /look", Operation(summary="Language and theme", scope=None, page=True))
 async def choose(request: Call) -> Sent:
-    """Remember what was chosen, and go back."""
+    """Remember what was chosen, and go back to the page on which it was, which the form names."""
     form = form_of(request)
     given = []
     if form.get("language") in LANGUAGES:
         given.append(_cookie(request, LANGUAGE, form["language"]))
+        await _keep(request, form["language"])
     if form.get("theme") in THEMES:
         given.append(_cookie(request, THEME, form["theme"]))
-    return redirect(session.local_path(form.get("next") or _came_from(request)), *given)
+    return redirect(session.local_path(form.get("next", "")), *given)
 
 
-def _came_from(request: Call) -> str:
-    """The page on which it was chosen, by the referrer, which our pages send to one another in full."""
-    headers = dict(request.scope["headers"])
-    found = urlsplit(headers.get(b"referer", b"").decode("latin-1"))
-    if found.netloc.encode("latin-1") != headers.get(b"host", b""):
-        return "/"
-    return found.path + (f"?{found.query}" if found.query else "")
+async def _keep(request: Call, language: str) -> None:
+    """With the account of whoever has signed in; a key and a link have none."""
+    viewer = await viewer_of(request)
+    if viewer is not None and viewer.person_id:
+        await ground_of(request).db.run(people.speaks, viewer.person_id, language)
 
 
 def _cookie(request: Call, name: str, value: str) -> tuple[bytes, bytes]:

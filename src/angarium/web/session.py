@@ -123,6 +123,7 @@ def _signed_in(signed: Signed, text: str) -> Viewer | None:
         reach=member.reach if member else WHOLE,
         person_id=person.id,
         person=person.name or person.email,
+        language=person.language,
         session_id=signed.session.id,
         fresh_at=signed.session.fresh_at,
     )

@@ -22,14 +22,14 @@ from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup
 
 from angarium.accounts import session
-from angarium.accounts.edge import JsonAnswer, Operation, Sent
+from angarium.accounts.edge import NAME_IN_PATH, JsonAnswer, Operation, Sent
 from angarium.accounts.pages import HtmlAnswer, redirect
 from angarium.core.clock import to_datetime
 from angarium.core.problems import Problem
 from angarium.web import figures, navigation
 from angarium.web.assets import asset_url
 from angarium.web.languages import LANGUAGES, Language
-from angarium.web.look import THEMES, look_of
+from angarium.web.look import THEMES, Look, look_of
 from angarium.web.session import TOKEN_HEADER
 from angarium.web.voice import Said, Voice, exact, plain
 
@@ -41,11 +41,12 @@ Answering = Callable[[Request[Any, Any, Any], Any], Sent]
 
 
 class Shell:
-    """Draws pages, in each language. `rooms` are the rooms that have some, `paths` all addresses."""
+    """Draws pages, in each language. `rooms` are the rooms that have some, `paths` where one looks at them."""
 
-    def __init__(self, rooms: Iterable[str], paths: Iterable[str] = ()) -> None:
+    def __init__(self, rooms: Iterable[str] = (), paths: Iterable[str] = ()) -> None:
         self._rooms = sorted({OURS, *rooms})
-        self._places = navigation.among(set(paths))
+        self._paths = {NAME_IN_PATH.sub(r"{\1}", path) for path in paths}
+        self._places = navigation.among(self._paths)
         self._voices: dict[str, Voice] = {}
         self._pages: dict[str, Environment] = {}
 
@@ -66,11 +67,22 @@ class Shell:
             "rail": navigation.seen_by(self._places, viewer),
             "here": scope["path"],
             "bell": scope.get("bell"),  # how many notices are unread; None: nobody is told here
-            "back": "" if scope["method"] == "GET" else "/",  # nobody can look at it again
+            "back": self._back(scope),
         }
         taken = facts.keys() & around.keys()
         assert not taken, f"{template}: these are facts of the frame: {taken}"
         return self._drawn_in(look.language).get_template(template).render({**facts, **around})
+
+    def draw_alone(self, template: str, facts: Mapping[str, Any], look: Look) -> str:
+        """A page of a server that has nothing but its words."""
+        around = {"look": look, "zone": UTC}
+        return self._drawn_in(look.language).get_template(template).render({**facts, **around})
+
+    def _back(self, scope: Mapping[str, Any]) -> str:
+        """Where a page can be looked at again; the first page, if it answers a form and cannot."""
+        if scope["method"] == "GET" or scope.get("path_template", "") in self._paths:
+            return session.local_path(asked(scope))
+        return "/"
 
     def _drawn_in(self, language: Language) -> Environment:
         if language.code not in self._pages:
@@ -208,16 +220,20 @@ def _shown_the_door(request: Request[Any, Any, Any]) -> Sent:
     scope = request.scope
     if scope["method"] != "GET":
         return redirect(session.ENTRANCE)
+    return redirect(f"{session.ENTRANCE}?next={quote(asked(scope), safe='')}")
+
+
+def asked(scope: Mapping[str, Any]) -> str:
+    """The address that was asked for on this host, with its query."""
     query = scope["query_string"].decode("latin-1")
-    asked = quote(scope["path"]) + (f"?{query}" if query else "")
-    return redirect(f"{session.ENTRANCE}?next={quote(asked, safe='')}")
+    return quote(scope["path"]) + (f"?{query}" if query else "")
 
 
 def _asked_for_proof(request: Request[Any, Any, Any]) -> Sent:
     """Prove first that it is you, and then be led on, or back to where the form was."""
     scope = request.scope
-    asked = scope["path"] if scope["method"] == "GET" else _page_before(request)
-    return redirect(f"/account/proof?next={quote(asked, safe='')}")
+    place = scope["path"] if scope["method"] == "GET" else _page_before(request)
+    return redirect(f"/account/proof?next={quote(place, safe='')}")
 
 
 def _page_before(request: Request[Any, Any, Any]) -> str:

@@ -40,6 +40,7 @@ person = Table(
     Column("totp_step", Id, nullable=False),  # of the last code that was used
     Column("created_at", Instant, nullable=False),
     Column("disabled_at", Instant),
+    Column("language", Words, nullable=False),  # of the pages; none chosen: empty
     Index("person_email", "email", unique=True),
     sqlite_with_rowid=False,
 )
@@ -110,6 +111,7 @@ class Person(msgspec.Struct, frozen=True):
     totp_step: int
     created_at: int
     disabled_at: int | None
+    language: str = ""
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -152,6 +154,9 @@ _save_person = Statement(
         totp_asked=bindparam("totp_asked"),
         disabled_at=bindparam("disabled_at"),
     )
+)
+_speaks = Statement(
+    update(person).where(person.c.id == bindparam("person_id")).values(language=bindparam("language"))
 )
 _use_step = Statement(
     update(person)
@@ -260,10 +265,15 @@ async def with_app(tx: Transaction) -> list[Person]:
 
 
 async def save(tx: Transaction, changed: Person) -> None:
-    """Write a person as they are now, but for the code that was used last."""
+    """Write a person as they are now, but for the code that was used last and their language."""
     values = msgspec.structs.asdict(changed)
-    del values["created_at"], values["totp_step"]
+    del values["created_at"], values["totp_step"], values["language"]
     await tx.execute(_save_person, person_id=values.pop("id"), **values)
+
+
+async def speaks(tx: Transaction, person_id: int, language: str) -> None:
+    """Keep the language of somebody's pages; pages that save a person meanwhile leave it alone."""
+    await tx.execute(_speaks, person_id=person_id, language=language)
 
 
 async def use_step(tx: Transaction, person_id: int, step: int) -> bool:
