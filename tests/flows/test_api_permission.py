@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from angarium.assembly import House
+from angarium.contacts import suppression_list
 from angarium.core import ids
 from angarium.messaging import unsubscribe
 from angarium.messaging.unsubscribe import Left
 from angarium.storage.database import Database
-from support.server import Client, member, whole_house
+from support.server import Client, everything_in, member, whole_house
 
 PHONE, OTHER = "+380501234567", "+380507654321"
 LINE = {
@@ -133,9 +134,41 @@ async def test_an_address_is_put_on_the_list_and_taken_off(shop: tuple[House, Cl
     asked = {"addresses": [{"kind": "phone", "value": PHONE}, {"kind": "phone", "value": OTHER}]}
     results = (await mine.ask("POST", "/v1/suppressions/check", asked)).json["results"]
     assert [one["suppressed"] for one in results] == [[again], []]
-    assert (await mine.ask("DELETE", path)).status == 204
-    assert (await mine.ask("DELETE", path)).status == 404
+    for unsaid in ("", "?because=", "?because=%20", f"?because={'x' * 301}", "?because=a%0Ab"):
+        refused = await mine.ask("DELETE", path + unsaid)
+        assert (refused.status, list(refused.fields)) == (422, ["because"]), unsaid
+    assert (await mine.ask("GET", path)).json == again
+    assert (await mine.ask("DELETE", f"{path}?because=Off%20the%20register,%20letter%2012")).status == 204
+    assert (await mine.ask("DELETE", f"{path}?because=again")).status == 404
     assert (await state(mine, await send(mine)))[0] == "queued"
+
+
+async def test_why_an_entry_was_taken_off_is_kept_with_its_contact_until_that_is_erased(
+    shop: tuple[House, Client],
+) -> None:
+    house, mine = shop
+    who = await contact(mine)
+    body = {"kind": "phone", "value": PHONE, "reason": "complaint"}
+    entry = (await mine.ask("POST", "/v1/suppressions", body)).json
+    said = "She asked for it in chat 4711"
+    await mine.ask("DELETE", f"/v1/suppressions/{entry['id']}?because={said.replace(' ', '+')}")
+    contact_id = ids.read("contact", who)
+
+    async def remembered() -> list[suppression_list.Lifted]:
+        return await house.ground.db.read(suppression_list.lifted, mine.workspace_id, [contact_id])
+
+    async def noted() -> Any:
+        (row,) = (await mine.ask("GET", "/v1/audit?action=suppression.removed")).json["items"]
+        return row["details"]
+
+    (told,) = await remembered()
+    assert (told.reason, told.because, told.suppression) == ("complaint", said, entry["id"])
+    assert told.by.startswith("key_")
+    assert (await noted())["because"] == said
+    assert (await mine.ask("POST", f"/v1/contacts/{who}/erase", {})).status == 200
+    assert [(one.reason, one.because) for one in await remembered()] == [("complaint", "")]
+    assert said not in repr(await noted())
+    assert said not in repr(await everything_in(house.ground.db))
 
 
 async def test_the_flag_of_an_address_shows_the_list(shop: tuple[House, Client]) -> None:

@@ -50,6 +50,11 @@ SAYS: dict[Why, str] = {
 }
 
 
+# Somebody's own word, or that of a public register: whoever takes such an entry off the list says why, and
+# that is kept. What a provider said is taken off without a word, as it is put on.
+WANTS_A_WORD = frozenset({Why.OPT_OUT, Why.COMPLAINT, Why.REGULATOR})
+
+
 class Suppressed(msgspec.Struct, frozen=True):
     """An entry as the gate sees it. `line_id` 0: on every line. `expires_at` 0: for good."""
 

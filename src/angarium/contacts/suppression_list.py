@@ -16,8 +16,9 @@ from angarium.contacts import store
 from angarium.contacts.rules import BadAddress, clean_address
 from angarium.contacts.store import Contact, suppressions
 from angarium.contacts.store.suppressions import Entry
-from angarium.contacts.suppression import Suppressed, Why
-from angarium.core.problems import FieldProblem
+from angarium.contacts.suppression import WANTS_A_WORD, Suppressed, Why
+from angarium.core import ids
+from angarium.core.problems import FieldProblem, invalid
 from angarium.core.values import AddressKind
 from angarium.storage import facts
 from angarium.storage.database import Transaction
@@ -30,7 +31,8 @@ Place = tuple[AddressKind, str]  # an address in the form in which contacts keep
 BLACKLISTED = Suppressed(Why.OPERATOR_BLACKLIST)  # on every line, for good: what the flag of an address shows
 HASH_BYTES = 16
 HASH_PURPOSE = "suppression"
-SOURCE_MAX, DETAIL_MAX = 80, 300  # characters
+SOURCE_MAX, DETAIL_MAX, BECAUSE_MAX = 80, 300, 300  # characters
+LIFTED = "contact.suppression_lifted"  # the fact by which a contact remembers that its address was taken off
 NOT_IN_A_WORD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -108,6 +110,34 @@ async def add(
             tx, [_fact(workspace_id, "suppression.added", one, now) for one in entries.values()]
         )
     return await owners(tx, workspace_id, [(one.kind, one.value) for one in entries.values()])
+
+
+class Lifted(msgspec.Struct, frozen=True):
+    """An entry that was taken off the list by hand, as the contact remembers it; once that is erased, no more
+    than its reason."""
+
+    reason: str = ""
+    source: str = ""
+    because: str = ""
+    by: str = ""
+    suppression: str = ""  # the id that the entry had
+    at: int = 0
+
+
+async def tell_owners(
+    tx: Transaction, workspace_id: int, entry: Entry, because: str, actor: str, now: int
+) -> None:
+    """Have the contacts that have an address remember that it was taken off the list, why and by whom."""
+    told = Lifted(entry.why.value, entry.source, because, actor, ids.show("suppression", entry.id), now)
+    body = msgspec.json.encode(told)
+    found = await owners(tx, workspace_id, [(entry.kind, entry.value)]) if entry.value else []
+    await facts.append(tx, [Fact(workspace_id, LIFTED, contact_id, now, body) for contact_id in found])
+
+
+async def lifted(tx: Transaction, workspace_id: int, contact_ids: Collection[int]) -> list[Lifted]:
+    """What was taken off the list by hand of the addresses that contacts had, the newest first."""
+    found = await facts.earlier(tx, workspace_id, list(contact_ids), [LIFTED], facts.END)
+    return [msgspec.json.decode(one.body, type=Lifted) for one in sorted(found, key=lambda one: -one.seq)]
 
 
 async def remove(tx: Transaction, ground: Ground, workspace_id: int, entries: Collection[Entry]) -> None:
@@ -268,6 +298,16 @@ def read_lines(lines: Iterable[tuple[int, str]], kind: AddressKind) -> tuple[lis
         except BadAddress as bad:
             wrong.append(Wrong(number, text[:80], bad.problem))
     return list(good), wrong
+
+
+def check_because(why: Why, because: str) -> None:
+    """A Problem when it is not said, or not in few words, why an entry is taken off the list."""
+    if why in WANTS_A_WORD and not because:
+        remedy = f"say in a few words why an entry of the reason {why.value} goes, such as who asked for it"
+        raise invalid("because", "is missing", remedy=remedy)
+    if len(because) > BECAUSE_MAX or NOT_IN_A_WORD.search(because):
+        remedy = f"at most {BECAUSE_MAX} characters in one line"
+        raise invalid("because", "is too long or has control characters", value=because, remedy=remedy)
 
 
 def check_words(source: str, detail: str = "") -> list[FieldProblem]:

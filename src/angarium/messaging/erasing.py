@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from angarium.accounts import audit
-from angarium.contacts import consent_ledger
+from angarium.contacts import consent_ledger, suppression_list
 from angarium.contacts.phones import E164
 from angarium.contacts.store import Contact, merges
 from angarium.core import ids
@@ -172,8 +172,9 @@ async def _erase(
     )
     gone["contact_import"] = await traces.see_anew(tx, workspace_id, found.imports)
     gone["import_error"] = await traces.drop_errors(tx, workspace_id, found.errors)
+    lifted = [told.suppression for told in await suppression_list.lifted(tx, workspace_id, one.contact_ids)]
     gone["fact"] = await _plain_facts(tx, workspace_id, one, found)
-    gone["audit"] = await audit.erase_details(tx, workspace_id, _subjects(one, found))
+    gone["audit"] = await audit.erase_details(tx, workspace_id, [*_subjects(one, found), *lifted])
     everywhere = msgspec.structs.replace(one.contact, addresses=one.addresses)
     await consent_ledger.outlive(tx, world.ground, workspace_id, everywhere)
     for name, count in (await _let_go(tx, world, workspace_id, one)).items():

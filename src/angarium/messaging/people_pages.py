@@ -35,6 +35,7 @@ from angarium.storage.database import Transaction
 
 PAGE = 30  # of the history
 ENTRIES = 50  # of the ledger on a page
+LIFTED_SHOWN = 20  # entries of the suppression list that were taken off
 DOUBLES = 3  # that are suggested beside a profile
 NEWEST = (1 << 63) - 1
 ERASE_WORD = "erase"
@@ -102,6 +103,7 @@ async def _around(tx: Transaction, world: World, workspace_id: int, one: Contact
     defined = await fields.definitions(tx, workspace_id)
     listed = await suppression_list.entries_of(tx, world.ground.vault, workspace_id, places)
     joined = await merges.page(tx, workspace_id, one.id, 0, ENTRIES)
+    own = {one.id, *(each.merged_id for each in joined if each.survivor_id == one.id and not each.undone_at)}
     doubles = await merge_flows.doubles_of(tx, workspace_id, one)
     return {
         "standing": (await membership.standings(tx, workspace_id, [one], now))[one.id],
@@ -109,6 +111,8 @@ async def _around(tx: Transaction, world: World, workspace_id: int, one: Contact
             value: [each for each in entries if not each.expires_at or each.expires_at > now]
             for (_, value), entries in listed.items()
         },
+        "lifted": (await suppression_list.lifted(tx, workspace_id, own))[:LIFTED_SHOWN],
+        "shown_suppression": partial(ids.show, "suppression"),
         "values": [(defined.get(name), name, value) for name, value in one.fields.items()],
         "merges": [each for each in joined if not each.undone_at and each.survivor_id == one.id],
         "doubles": doubles[:DOUBLES],

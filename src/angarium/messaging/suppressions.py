@@ -63,14 +63,23 @@ async def put(
     return entry, stopped
 
 
-async def remove(tx: Transaction, world: World, workspace_id: int, entry_id: int, actor: str) -> None:
-    """Take one entry off the list; a Problem when there is none."""
+async def existing(tx: Transaction, workspace_id: int, entry_id: int) -> Entry:
+    """One entry; a Problem when there is none."""
     entry = await store.by_id(tx, workspace_id, entry_id)
     if entry is None:
         raise not_found("suppression", ids.show("suppression", entry_id))
+    return entry
+
+
+async def remove(
+    tx: Transaction, world: World, workspace_id: int, entry_id: int, actor: str, because: str
+) -> None:
+    """Take one entry off the list, and keep why; a Problem when there is none, or it is to be said why."""
+    entry, now = await existing(tx, workspace_id, entry_id), world.ground.clock.now()
+    suppression_list.check_because(entry.why, because)
     await suppression_list.remove(tx, world.ground, workspace_id, [entry])
-    told = {"reason": entry.why.value, "source": entry.source}
-    now = world.ground.clock.now()
+    await suppression_list.tell_owners(tx, workspace_id, entry, because, actor, now)
+    told = {"reason": entry.why.value, "source": entry.source, "because": because}
     await audit.note(tx, workspace_id, actor, "suppression.removed", _subject(entry), told, now)
 
 

@@ -135,11 +135,18 @@ class ImportShown(msgspec.Struct, frozen=True):
     wrong: list[WrongLine]
 
 
-GIVEN, QUERY, CHECK, IMPORT = (
+class RemovalQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why an entry goes; must be said of `opt_out`, `complaint` and `regulator`."""
+
+    because: str = ""
+
+
+GIVEN, QUERY, CHECK, IMPORT, REMOVAL = (
     Shape(SuppressionInput),
     Shape(SuppressionQuery),
     Shape(CheckInput),
     Shape(ImportQuery),
+    Shape(RemovalQuery),
 )
 EXAMPLE = SuppressionInput(
     kind=AddressKind.PHONE, value="+989121234567", reason=Why.REGULATOR, source="register 2026-11"
@@ -288,8 +295,11 @@ async def get_suppression(request: Call) -> JsonAnswer:
     "DELETE /v1/suppressions/{suppression_id}",
     Operation(
         summary="Take an entry off the suppression list",
-        detail="What was stopped stays so.",
+        detail="What was stopped stays so. `because` says in a few words why; of an opt-out, a complaint and "
+        "a regulator's entry it must be said. It is kept in the audit log, and with the contacts that have "
+        "the address.",
         scope="contacts:write",
+        asks=REMOVAL,
         status=204,
         problems=(404,),
     ),
@@ -297,7 +307,10 @@ async def get_suppression(request: Call) -> JsonAnswer:
 async def remove_suppression(request: Call) -> JsonAnswer:
     """No entry any more."""
     entry_id, world, caller = edge.id_in_path(request, "suppression"), _world(request), request.auth
-    await world.ground.db.run(suppressions.remove, world, caller.workspace_id, entry_id, caller.actor)
+    because = REMOVAL.read_query(request.scope["query_string"]).because.strip()
+    await world.ground.db.run(
+        suppressions.remove, world, caller.workspace_id, entry_id, caller.actor, because
+    )
     return edge.nothing(request)
 
 

@@ -21,7 +21,7 @@ from angarium.contacts import suppression_list
 from angarium.contacts.rules import BadAddress, clean_address
 from angarium.contacts.store import suppressions as store
 from angarium.contacts.store.suppressions import Entry, Filter
-from angarium.contacts.suppression import Why
+from angarium.contacts.suppression import WANTS_A_WORD, Why
 from angarium.contacts.suppression_list import New, check_words
 from angarium.core import ids
 from angarium.core.decoding import Shape
@@ -185,14 +185,49 @@ def _new(request: Call, form: dict[str, str]) -> New:
 
 
 @route(
+    "GET /settings/suppressions/{suppression_id}/remove",
+    Operation(summary="Why an address is taken off the list", scope="contacts:write", page=True),
+)
+async def removing(request: Call) -> Sent:
+    """What the entry says, and a form for why it goes."""
+    return await _removal(request, {}, None)
+
+
+async def _removal(request: Call, typed: dict[str, str], problem: Problem | None) -> HtmlAnswer:
+    entry_id, workspace_id = id_in_path(request, "suppression"), request.auth.workspace_id
+
+    async def look(tx: Transaction) -> tuple[Entry, dict[str, str]]:
+        return await suppressions.existing(tx, workspace_id, entry_id), await names(tx, workspace_id)
+
+    entry, known = await ground_of(request).db.read(look)
+    line_names = {one["id"]: one["name"] for one in lines_of(request)}
+    facts = {
+        **form_facts(typed, problem),
+        "one": _shown(entry, known, line_names),
+        "wanted": entry.why in WANTS_A_WORD,
+        "most": suppression_list.BECAUSE_MAX,
+    }
+    return HtmlAnswer("settings/suppression_remove.html", facts, status=problem.status if problem else 200)
+
+
+@route(
     "POST /settings/suppressions/{suppression_id}/remove",
     Operation(summary="Take an address off the suppression list", scope="contacts:write", page=True),
 )
 async def remove_suppression(request: Call) -> Sent:
     """It may be written to again; what was stopped stays so."""
     entry_id, world, caller = id_in_path(request, "suppression"), world_of(request), request.auth
-    await world.ground.db.run(suppressions.remove, world, caller.workspace_id, entry_id, caller.actor)
+    form = form_of(request)
+    because = " ".join(form.get("because", "").split())
+    try:
+        await world.ground.db.run(
+            suppressions.remove, world, caller.workspace_id, entry_id, caller.actor, because
+        )
+    except Problem as problem:
+        if problem.status != 422:
+            raise
+        return await _removal(request, form, problem)
     return redirect(f"{LIST}?done=removed")
 
 
-HANDLERS = (list_suppressions, new_suppression, put_suppression, remove_suppression)
+HANDLERS = (list_suppressions, new_suppression, put_suppression, removing, remove_suppression)

@@ -94,7 +94,7 @@ class Position(msgspec.Struct, frozen=True):
 
 RENUMBERING = 0x66616374  # "fact": the advisory lock of whoever renumbers
 SUBJECTS_AT_ONCE = 2_000  # subjects in one statement
-START = Position(-(2**63), 0)
+START, END = Position(-(2**63), 0), Position(2**63 - 1, 0)
 
 _columns = [fact.c[name] for name in Fact.__struct_fields__]
 _here = fact.c.workspace_id == bindparam("workspace_id")

@@ -41,7 +41,7 @@ Answering = Callable[[Request[Any, Any, Any], Any], Sent]
 
 
 class Shell:
-    """Draws pages, in each language. `rooms` are the rooms that have some, `paths` where one looks at them."""
+    """Draws pages, in each language. `rooms` are the rooms that have some, `paths` where one sees them."""
 
     def __init__(self, rooms: Iterable[str] = (), paths: Iterable[str] = ()) -> None:
         self._rooms = sorted({OURS, *rooms})
