@@ -13,8 +13,9 @@ from angarium.core.problems import FieldProblem, Problem
 from angarium.messaging.policies import KINDS
 from angarium.settings import policy_forms, reference
 from angarium.settings.policy_forms import Field
+from angarium.web import figures
 from angarium.web.app import put_together
-from angarium.web.languages import words_of
+from angarium.web.languages import LANGUAGES, Language, words_of
 
 WORDS = words_of("settings", "en")
 FULL: dict[str, dict[str, Any]] = {
@@ -102,6 +103,64 @@ def test_rows_come_and_go_and_nothing_typed_is_lost() -> None:
     assert [one.value for one in leaves(shrunk) if one.name == "from"] == ["nonsense", ""]
     for strange in ("", "nothing", "rules.99", "rules.x", "a.b.c"):
         policy_forms.resized(kind, told, strange, strange)
+
+
+@pytest.mark.parametrize(
+    ("typed", "decimals", "kept"),
+    [
+        ("99.50", ".", "99.50"),
+        ("۱٬۵۰۰٫۲۵", ".", "1500.25"),
+        ("۱۵۰۰", ".", "1500"),
+        ("٢٥٠", ".", "250"),
+        ("1,500", ".", "1500"),
+        ("1 500,25", ",", "1500.25"),
+        ("1\u00a0500\u202f000", ",", "1500000"),
+        ("12,125", ",", "12.125"),
+        ("99.50", ",", "99.50"),  # the dot of a keyboard, in a language of commas
+        ("99,50", ".", "99.50"),
+        (" 7 ", ".", "7"),
+        ("0", ".", "0"),
+        ("free", ".", "free"),
+        ("1,50,0", ".", "1,50,0"),
+        ("--", ".", "--"),
+    ],
+)
+def test_money_is_read_as_people_write_it(typed: str, decimals: str, kept: str) -> None:
+    sent = {"budgets.0.amount": [typed], "decimals": [decimals], "confirm_cost.0.key": ["IRR"]}
+    (budget,) = policy_forms.read(KINDS["budgets"].type, sent)["budgets"]
+    assert budget["amount"] == kept
+    told = policy_forms.read(KINDS["campaigns"].type, {**sent, "confirm_cost.0.value": [typed]})
+    is_money = kept.replace(".", "").isdigit()
+    assert told["confirm_cost"] == {"IRR": int(float(kept) * 1_000_000) if is_money else kept}
+
+
+@pytest.mark.parametrize("language", LANGUAGES.values(), ids=lambda one: one.code)
+@pytest.mark.parametrize("amount", ["0", "7", "99.50", "1500", "1500.125", "12.125", "999999999.123456"])
+def test_money_is_shown_as_it_is_read(language: Language, amount: str) -> None:
+    shown = figures.as_typed(language, amount)
+    sent = {"budgets.0.amount": [shown], "decimals": [figures.decimal_sign(language)]}
+    assert policy_forms.read(KINDS["budgets"].type, sent)["budgets"] == [{"amount": amount, "line": ""}]
+    assert (shown != amount) == (language.code == "fa" or float(amount) >= 1_000 or "," in shown)
+
+
+def test_money_that_is_none_stands_at_its_field_and_stays_as_it_was_typed() -> None:
+    kind = KINDS["campaigns"]
+    sent = {"confirm_cost.0.key": ["IRR"], "confirm_cost.0.value": ["free"]}
+    told = policy_forms.read(kind.type, sent)
+    with pytest.raises(Problem) as caught:
+        kind.read(msgspec.json.encode(told))
+    fields = policy_forms.resized(kind.type, told, "", "")
+    assert list(policy_forms.placed(caught.value.fields, fields)) == ["confirm_cost.0.value"]
+    (money,) = [one for one in leaves(fields) if one.kind == "money"]
+    assert (money.value, money.currency) == ("free", "IRR")
+    assert figures.as_typed(LANGUAGES["fa"], money.value) == "free"
+
+
+def test_a_new_row_has_the_currency_that_lines_have() -> None:
+    kind = KINDS["budgets"].type
+    told = policy_forms.read(kind, {"budgets.0.currency": ["USD"]})
+    grown = policy_forms.suggesting(policy_forms.resized(kind, told, "budgets", ""), {"currency": "IRR"})
+    assert [one.value for one in leaves(grown) if one.name == "currency"] == ["USD", "IRR"]
 
 
 def test_what_is_wrong_stands_at_its_field() -> None:

@@ -275,6 +275,10 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
     units_left: int
 
 
+# Of a field that holds money, as decimal text or as micro-units: forms take and show it as money.
+MONEY = {"holds": "money"}
+
+
 @lru_cache(maxsize=AMOUNTS_KEPT)
 def amount_text(micros: int) -> str:
     """Micro-units as a decimal number without needless zeros: 12500000 is 12.5."""

@@ -20,7 +20,7 @@ from angarium.content.approval import Approvals
 from angarium.content.store import versions
 from angarium.content.surroundings import WordingPolicy
 from angarium.core.decoding import Shape
-from angarium.core.values import MessageClass
+from angarium.core.values import MONEY, MessageClass
 from angarium.messaging.gate.documents import NONE as NO_PEOPLE_POLICIES
 from angarium.messaging.gate.documents import (
     Caps,
@@ -59,7 +59,7 @@ class CampaignPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     approve: tuple[MessageClass, ...] = ()  # of these classes somebody else approves it
     confirm_members: Annotated[int, msgspec.Meta(ge=0)] | None = None  # above it, its size is typed
     confirm_cost: dict[
-        Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")], Annotated[int, msgspec.Meta(ge=0)]
+        Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")], Annotated[int, msgspec.Meta(ge=0, extra=MONEY)]
     ] = {}  # by currency, in micro-units: what it may cost at the most before its size is typed
 
 

@@ -4,6 +4,10 @@ A field of a form is named by its path in the document, `rules.0.classes`. What 
 as a document and read by the same decoder as the API's, so both take the same and say the same of what is
 wrong. Lists of rules grow and shrink by buttons of the form itself, `add` and `drop`, which change nothing
 but the form.
+
+Money (`core.values.MONEY`) is a decimal number in a form, in whatever digits somebody writes; `DECIMALS` says
+which sign stands before fractions in the language of the form, and the other one is understood where it can
+mean nothing else.
 """
 
 from __future__ import annotations
@@ -15,17 +19,22 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from angarium.contacts.imports import cells
 from angarium.core.problems import FieldProblem
+from angarium.core.values import MONEY, amount_text
 
 FIELDS_MAX = 900
+MICROS = 1_000_000
 STEP = re.compile(r"[^.\[\]]+")
+DECIMALS = "decimals"
 WEEK = [str(day) for day in range(1, 8)]
 
 Sent = Mapping[str, Sequence[str]]  # all values of each name of a form
 
 
 class Field(msgspec.Struct, frozen=True):
-    """One field as a form shows it. `kind`: check, number, text, lines, choice, choices, group, list, map."""
+    """One field as a form shows it. `kind`: check, number, money, text, lines, choice, choices, group, list,
+    map."""
 
     path: str
     name: str  # its words are policy_field.<inside>_<name> or policy_field.<name>
@@ -36,6 +45,7 @@ class Field(msgspec.Struct, frozen=True):
     step: str = "1"
     inside: str = ""  # the name of the group it stands in
     parts: tuple[Field, ...] = ()  # of a group; of a list and a map the groups of their rows
+    currency: str = ""  # of money, where it is known
 
 
 def fields_of(document: Any) -> tuple[Field, ...]:
@@ -74,7 +84,11 @@ def _struct(kind: Any, values: Mapping[str, Any], path: str, inside: str = "") -
         _field(field.type, values.get(field.encode_name), _under(path, field.encode_name), field.encode_name)
         for field in kind.fields
     )
-    return tuple(msgspec.structs.replace(one, inside=inside) for one in found)
+    currency = str(values.get("currency") or "")
+    return tuple(
+        msgspec.structs.replace(one, inside=inside, currency=currency if one.kind == "money" else "")
+        for one in found
+    )
 
 
 def _under(path: str, step: object) -> str:
@@ -91,6 +105,10 @@ def _plain(kind: Any) -> tuple[Any, bool]:
     return kind, False
 
 
+def _is_money(kind: Any) -> bool:
+    return isinstance(kind, inspect.Metadata) and kind.extra == MONEY
+
+
 def _options(kind: Any) -> tuple[str, ...]:
     """The words that a type allows; none when it allows more than words."""
     if isinstance(kind, inspect.EnumType):
@@ -103,7 +121,10 @@ def _items(kind: Any) -> Any:
 
 
 def _field(kind: Any, value: Any, path: str, name: str) -> Field:
-    kind, optional = _plain(kind)
+    is_money, (kind, optional) = _is_money(kind), _plain(kind)
+    if is_money:
+        shown = amount_text(value) if isinstance(value, int) else str(value or "")
+        return Field(path, name, "money", shown, optional=optional)
     options = _options(kind)
     if options:
         return Field(path, name, "choice", value if value is not None else "", options, optional)
@@ -137,7 +158,7 @@ def _sequence(item: Any, values: Sequence[Any], path: str, name: str) -> Field:
 
 def _map(kind: Any, values: Mapping[str, Any], path: str, name: str) -> Field:
     """By words there are a field for each; by any text rows of a key and what stands under it."""
-    key, under = _plain(kind.key_type)[0], _plain(kind.value_type)[0]
+    key, under = _plain(kind.key_type)[0], kind.value_type
     if options := _options(key):
         parts = tuple(
             msgspec.structs.replace(_field(under, values.get(one), _under(path, one), one), optional=True)
@@ -151,12 +172,27 @@ def _map(kind: Any, values: Mapping[str, Any], path: str, name: str) -> Field:
             "group",
             parts=(
                 Field(f"{path}.{at}.key", f"{name}_key", "text", one),
-                _field(under, value, f"{path}.{at}.value", f"{name}_value"),
+                _under_key(_field(under, value, f"{path}.{at}.value", f"{name}_value"), one),
             ),
         )
         for at, (one, value) in enumerate(values.items())
     )
     return Field(path, name, "map", parts=rows)
+
+
+def _under_key(field: Field, key: str) -> Field:
+    """What stands under a key; money under its currency."""
+    return msgspec.structs.replace(field, currency=key) if field.kind == "money" else field
+
+
+def suggesting(fields: Iterable[Field], words: Mapping[str, str]) -> tuple[Field, ...]:
+    """The same fields; those of these names that are empty, with what somebody most likely writes there."""
+    return tuple(
+        msgspec.structs.replace(
+            one, value=one.value or words.get(one.name, one.value), parts=suggesting(one.parts, words)
+        )
+        for one in fields
+    )
 
 
 # ── what a form sends ────────────────────────────────────────────────────────────────────────────────
@@ -178,9 +214,11 @@ def _read_struct(kind: Any, sent: Sent, path: str) -> dict[str, Any]:
 
 
 def _read(kind: Any, sent: Sent, path: str) -> Any:
-    kind, optional = _plain(kind)
+    is_money, (kind, optional) = _is_money(kind), _plain(kind)
     given = sent.get(path, ())
     text = given[0].strip() if given else ""
+    if is_money:
+        return _money(text, sent, in_micros=isinstance(kind, inspect.IntType)) if text else None
     match kind:
         case inspect.BoolType():
             return bool(given)
@@ -193,6 +231,24 @@ def _read(kind: Any, sent: Sent, path: str) -> Any:
         case inspect.DictType():
             return _read_map(kind, sent, path)
     return None if not text and (optional or _options(kind)) else text
+
+
+def _money(text: str, sent: Sent, *, in_micros: bool) -> Any:
+    """An amount as the document keeps it; what is none stays text, and the decoder says so."""
+    own: cells.Decimals = "," if sent.get(DECIMALS) == [","] else "."
+    for decimals in (own, *_other(own)):
+        try:
+            amount = cells.exact(text, decimals)
+        except cells.BadCell:
+            continue
+        if in_micros and amount * MICROS == int(amount * MICROS):
+            return int(amount * MICROS)
+        return text if in_micros else f"{amount:f}"
+    return text
+
+
+def _other(decimals: cells.Decimals) -> tuple[cells.Decimals, ...]:
+    return (".",) if decimals == "," else (",",)
 
 
 def _number(text: str) -> Any:
@@ -282,9 +338,12 @@ def placed(errors: Iterable[FieldProblem], fields: Iterable[Field]) -> dict[str,
     """What is wrong, by the paths of fields. What a document says of one of its rules names the field alone:
     it is found by its name and its value."""
     leaves, found = list(_leaves(fields)), {}
+    rows = [row for one in leaves if one.kind == "map" for row in one.parts]
+    under = {f"{row.path.rpartition('.')[0]}.{row.parts[0].value}": row.parts[1].path for row in rows}
     for error in errors:
         path, words = path_of(error.field), ": ".join(filter(None, (error.problem, error.remedy)))
         name = path.rpartition(".")[2]
+        path = under.get(path, path)
         same = [one.path for one in leaves if one.name == name and _holds(one.value, error.value)]
         for place in [path] if any(one.path == path for one in leaves) else same:
             found[place] = words

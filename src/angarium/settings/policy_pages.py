@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from angarium.storage.database import Conflict, Transaction
 
 PATH = "/settings/policies"
 SHOWN_VERSIONS = 20
+CURRENCY_FIELDS = ("currency", "confirm_cost_key")
 ICONS = {
     "approvals": "clipboard-check",
     "sign-in": "shield-lock",
@@ -99,10 +101,19 @@ async def _page(
         "at": policy_forms.placed(problem.fields if problem else (), fields),
         "versions": _versions(history, known),
         "lines": [line.name for line in world_of(request).lines.of(workspace_id)],
+        "currencies": _currencies(request),
         "may_write": "policies:write" in request.auth.scopes,
         "done": said,
     }
     return HtmlAnswer("settings/policy.html", facts, status=problem.status if problem else 200)
+
+
+def _currencies(request: Call) -> list[str]:
+    """Those in which the lines of the workspace cost something, that of most of them first."""
+    lines = world_of(request).lines.of(request.auth.workspace_id)
+    return [
+        currency for currency, _ in Counter(line.currency for line in lines if line.currency).most_common()
+    ]
 
 
 def _versions(history: Sequence[Policy], known: dict[str, str]) -> list[dict[str, Any]]:
@@ -144,6 +155,8 @@ async def put_policy(request: Call) -> Sent:
     told = policy_forms.read(document_type, _sent(request))
     if "add" in form or "drop" in form:
         fields = policy_forms.resized(document_type, told, form.get("add", ""), form.get("drop", ""))
+        if "add" in form and (known := _currencies(request)):
+            fields = policy_forms.suggesting(fields, dict.fromkeys(CURRENCY_FIELDS, known[0]))
         return await _page(request, kind, fields, None)
     try:
         document = KINDS[kind].read(msgspec.json.encode(told))

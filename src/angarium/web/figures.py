@@ -6,17 +6,25 @@ Persian has its own digits and the Jalali calendar; all by the Unicode CLDR (Bab
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from babel.dates import format_date, format_timedelta
-from babel.numbers import format_compact_decimal, format_currency, format_decimal, format_percent
+from babel.numbers import (
+    format_compact_decimal,
+    format_currency,
+    format_decimal,
+    format_percent,
+    get_decimal_symbol,
+)
 from babel.units import format_unit
 from persiantools.jdatetime import JalaliDateTime
 
 from angarium.web.languages import Language
 
 OWN = "default"  # the numbering system of the locale: how it groups, and its point
+PLAIN = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 FINE = 4  # further digits after the point, of a price that needs them
 MINUTE_S = 60
 UNITS = ((86_400, "day"), (3_600, "hour"), (MINUTE_S, "minute"), (1, "second"))
@@ -33,6 +41,19 @@ def number(language: Language, value: float | Decimal, digits: int | None = None
     """1234.5 -> 1,234.5; with `digits` after the point, or as many as it has."""
     pattern = None if digits is None else "#,##0" + ("." + "0" * digits if digits else "")
     return own_digits(language, format_decimal(value, pattern, locale=language.locale, numbering_system=OWN))
+
+
+def as_typed(language: Language, text: str) -> str:
+    """A plain decimal number as readers of the language write it in a form: 1500.25 -> ۱٬۵۰۰٫۲۵, with all its
+    digits; what is none stays as it was typed."""
+    if PLAIN.fullmatch(text) is None:
+        return text
+    return number(language, Decimal(text), len(text.partition(".")[2]))
+
+
+def decimal_sign(language: Language) -> str:
+    """What those who write the language on a keyboard put before a fraction: a comma or a dot."""
+    return "," if get_decimal_symbol(language.locale) == "," else "."
 
 
 def compact(language: Language, value: int) -> str:

@@ -105,6 +105,8 @@ class Shell:
             "languages": LANGUAGES,
             "themes": THEMES,
             "number": partial(figures.number, language),
+            "as_typed": partial(figures.as_typed, language),
+            "decimal_sign": figures.decimal_sign(language),
             "compact": partial(figures.compact, language),
             "percent": partial(figures.percent, language),
             "money": partial(figures.money, language),

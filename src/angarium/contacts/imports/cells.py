@@ -84,6 +84,12 @@ def yes_no(text: str) -> bool:
 
 def number(text: str, decimals: Decimals = ".") -> int | float:
     """A number as people group it; `decimals` is the sign before its fraction."""
+    value = exact(text, decimals)
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def exact(text: str, decimals: Decimals = ".") -> Decimal:
+    """The same to its last digit, with the zeros at its end."""
     bare = western(text).strip()
     if len(bare) > NUMBER_MAX or GROUPED[decimals].fullmatch(bare) is None:
         raise BadCell("is not a number", f"digits, with {decimals!r} before the fraction")
@@ -93,7 +99,7 @@ def number(text: str, decimals: Decimals = ".") -> int | float:
         raise BadCell("is not a number", "digits") from None
     if abs(value) >= INTEGER_EXACT_MAX * 1000:
         raise BadCell("is too large", "at most 18 digits")
-    return int(value) if value == value.to_integral_value() else float(value)
+    return value
 
 
 def _decimal(bare: str, decimals: Decimals) -> Decimal:

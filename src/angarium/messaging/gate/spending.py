@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from angarium.core.clock import is_zone
-from angarium.core.values import MessageClass
+from angarium.core.values import MONEY, MessageClass
 from angarium.lines.rules import price_micros
 
 SET_AT = "/v1/policies/budgets"
@@ -23,7 +23,7 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """A sum that may be spent in a day or a month, on everything or on one class or line."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]  # what is counted under it goes by it
-    amount: Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")]
+    amount: Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$", extra=MONEY)]
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]  # what costs another one does not count
     every: Literal["day", "month"] = "month"
     message_class: MessageClass | None = msgspec.field(name="class", default=None)  # None: any
