@@ -417,6 +417,7 @@ def application(house: House) -> Litestar:
             "channels": house.world.channels,
             "surroundings": Outlook(house.world),
             "template_uses": uses.of_versions,
+            "template_names": template_pages.named,
             "line_states": house.engine.states,
             "imports": house.imports,
             "exports": house.exports,

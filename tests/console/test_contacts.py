@@ -20,7 +20,7 @@ from angarium.core import ids
 from support.databases import bring_up
 from support.people import Surfer, joined, surfer_of
 from support.screen import Look, Screen, chromium, screen
-from support.server import Client, member, whole_house
+from support.server import TEMPLATE, Client, member, whole_house
 
 pytestmark = pytest.mark.browser
 
@@ -176,6 +176,7 @@ async def test_a_segment_is_built_by_keyboard_in_persian(shop: Shop) -> None:
     for number in range(3):
         tags = ["vip"] if number else []
         await shop.put(external_id=f"c{number}", name=f"نرگس {number}", tags=tags)
+    template = (await shop.client.ask("POST", "/v1/templates", TEMPLATE)).json["id"]
     async with shop.window(Look("fa")) as window:
         page, keys = window.page, window.page.keyboard
         await window.open("/segments")
@@ -197,11 +198,23 @@ async def test_a_segment_is_built_by_keyboard_in_persian(shop: Shop) -> None:
         await page.focus("button[value='drop:r.1']")
         await keys.press("Enter")
         await page.wait_for_selector("#count .figure-value:has-text('۲')")
+        await page.focus("button[value='add:r']")
+        await keys.press("Enter")
+        await page.wait_for_selector("[name='r.1:kind']")
+        await page.select_option("[name='r.1:kind']", "history")
+        await page.wait_for_selector("[name='r.1:template']")
+        await page.select_option("[name='r.1:never']", "yes")
+        await page.focus("[name='r.1:template']")
+        await keys.type("ship")
+        await page.wait_for_selector("#templates-r-1 option[value=shipped]", state="attached")
+        await keys.type("ped")
+        await page.wait_for_selector("#count .figure-value:has-text('۲')")
         await page.focus("[name=name]")
         await keys.press("Enter")
         await page.wait_for_url("**/segments/seg_*")
         made = (await shop.client.ask("GET", "/v1/segments")).json["items"]
-        assert [(one["name"], one["rules"]) for one in made] == [("ویژه", {"all": [{"tag": "vip"}]})]
+        rules = {"all": [{"tag": "vip"}, {"history": "sent", "never": True, "template": template}]}
+        assert [(one["name"], one["rules"]) for one in made] == [("ویژه", rules)]
         assert window.said == []
 
 

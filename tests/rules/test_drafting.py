@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from angarium.contacts.activity import Event
 from angarium.contacts.fields import FieldDefinition, FieldKind
 from angarium.contacts.segments.check import check
 from angarium.contacts.segments.drafting import Node, done, fresh, meant, read, tree_of, walk
@@ -52,6 +53,23 @@ def test_rules_come_back_from_the_form(rules: str, again: str) -> None:
     given, wanted = (msgspec.json.decode(one, type=Rule) for one in (rules, again))
     assert meant(read(sent(tree_of(given))), DEFINED) == wanted
     assert check(wanted, DEFINED, {"seg_05a58xarj0000"}) == ()
+
+
+def test_a_template_is_named_and_its_id_is_meant() -> None:
+    named = {"tpl_05a58xarj0000": "order-shipped"}
+    root = tree_of(Rule(history=Event.SENT))
+    for typed, kept in (
+        (" Order-Shipped ", "tpl_05a58xarj0000"),
+        ("tpl_05a58xarj0000", "tpl_05a58xarj0000"),
+        ("order", "order"),
+        ("", ""),
+    ):
+        form = {**sent(root), "r.0:template": typed}
+        (rule,) = meant(read(form), DEFINED, named).all or ()
+        assert rule.template == kept
+    assert [one.field for one in check(Rule(history=Event.SENT, template="order"), DEFINED)] == [
+        "rules.template"
+    ]
 
 
 def test_each_node_knows_the_place_of_its_rule() -> None:

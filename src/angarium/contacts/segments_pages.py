@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, cast
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -31,6 +32,8 @@ from angarium.storage.database import Conflict, Transaction
 
 # Ids, as they are shown, and names of what a room above makes of a segment.
 Uses = Callable[[Transaction, int, int], Awaitable[Sequence[tuple[str, str]]]]
+Named = Callable[[Transaction, int], Awaitable[Mapping[str, str]]]  # names of things by their ids, as shown
+SUGGESTED = 20  # templates at once
 Text = Annotated[str, msgspec.Meta(max_length=300)]
 
 
@@ -74,7 +77,8 @@ async def show_segment(request: Call) -> Sent:
     there = await flows.everything(ground, workspace_id)
     root = drafting.tree_of(one.rules)
     around = await ground.db.read(_around, request, one.id)
-    counted = await flows.count(ground, workspace_id, drafting.meant(root, around["defined"]))
+    meant = drafting.meant(root, around["defined"], around["template_names"])
+    counted = await flows.count(ground, workspace_id, meant)
     facts = {
         **around,
         "one": one,
@@ -179,8 +183,34 @@ async def change_segment(request: Call) -> Sent:
 
 
 async def _given(request: Call, form: Mapping[str, str], root: Node) -> SegmentInput:
-    defined = await ground_of(request).db.read(fields.definitions, request.auth.workspace_id)
-    return SegmentInput(form.get("name", "").strip(), drafting.meant(root, defined))
+    workspace_id = request.auth.workspace_id
+
+    async def look(tx: Transaction) -> tuple[dict[str, FieldDefinition], Mapping[str, str]]:
+        return await fields.definitions(tx, workspace_id), await _templates(tx, request)
+
+    defined, templates = await ground_of(request).db.read(look)
+    return SegmentInput(form.get("name", "").strip(), drafting.meant(root, defined, templates))
+
+
+async def _templates(tx: Transaction, request: Call) -> Mapping[str, str]:
+    """The templates that rules about messages name, for whoever may see them: another room knows them."""
+    named = cast("Named | None", request.scope["litestar_app"].state.get("template_names"))
+    if named is None or "setup:read" not in request.auth.scopes:
+        return {}
+    return await named(tx, request.auth.workspace_id)
+
+
+@route(
+    "GET /segments/templates",
+    Operation(summary="Templates by a piece of their name", scope="contacts:read", page=True),
+)
+async def suggest_templates(request: Call) -> Sent:
+    """What a field of the builder may be meant to name; it sends itself under whichever name it has."""
+    query = parse_qsl(request.scope["query_string"].decode("latin-1"))
+    text = next((value for name, value in query if name.endswith(":template")), "").strip().casefold()
+    known = await ground_of(request).db.read(_templates, request)
+    fitting = sorted(name for name in known.values() if text in name.casefold())
+    return HtmlAnswer("contacts/template_options.html", {"fitting": fitting[:SUGGESTED]})
 
 
 @route(
@@ -198,7 +228,7 @@ async def _builder(
 ) -> Sent:
     ground, workspace_id = ground_of(request), request.auth.workspace_id
     around = await ground.db.read(_around, request, one.id if one else 0)
-    rules = drafting.meant(root, around["defined"])
+    rules = drafting.meant(root, around["defined"], around["template_names"])
     counted, unready = None, problem
     try:
         counted = await flows.count(ground, workspace_id, rules)
@@ -248,6 +278,7 @@ async def _around(tx: Transaction, request: Call, own_id: int) -> dict[str, Any]
     return {
         "defined": defined,
         "field_names": _labelled(defined, had),
+        "template_names": await _templates(tx, request),
         "properties": [one.value for one in Property],
         "address_kinds": [kind.value for kind in AddressKind],
         "purposes": PURPOSES,
@@ -270,6 +301,7 @@ def _labelled(defined: Mapping[str, FieldDefinition], had: Mapping[str, int]) ->
 
 
 HANDLERS = (
+    suggest_templates,
     list_segments,
     new_segment,
     draft_segment,

@@ -463,6 +463,11 @@ async def seek(tx: Transaction, workspace_id: int, text: str, few: int) -> list[
     ][:few]
 
 
+async def named(tx: Transaction, workspace_id: int) -> dict[str, str]:
+    """The names of all templates by their ids, as they are shown, for rooms that name some."""
+    return {ids.show("template", one.id): one.name for one in await versions.all_of(tx, workspace_id)}
+
+
 def channels_that_fit(channel: str) -> list[Channel]:
     """The channels that a wording is for: itself, those of its group, or all."""
     return [one for one in load().values() if channel in (one.kind, one.address_kind.value, ANY)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -195,8 +196,16 @@ def _text(value: Any) -> str:
 # ── to rules ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def meant(root: Node, defined: Mapping[str, FieldDefinition]) -> Rule:
-    """The rules that a tree means; each node is told the place of its rule."""
+def meant(
+    root: Node, defined: Mapping[str, FieldDefinition], templates: Mapping[str, str] = MappingProxyType({})
+) -> Rule:
+    """The rules that a tree means; each node is told the place of its rule. `templates`: their names by their
+    ids, for people name them."""
+    ids_of = {name.casefold(): shown_id for shown_id, name in templates.items()}
+    for node in walk(root):
+        named = node.says.get("template", "").strip()
+        if named:
+            node.says["template"] = ids_of.get(named.casefold(), named)
     return _rule(root, "rules", defined)
 
 
