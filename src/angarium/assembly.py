@@ -35,7 +35,7 @@ from angarium.campaigns import (
 )
 from angarium.campaigns import pages as campaign_pages
 from angarium.campaigns import report_api as campaign_reports
-from angarium.campaigns.flows import needing_list, to_segment
+from angarium.campaigns.flows import by_cascade, needing_list, to_segment
 from angarium.campaigns.report import Reports
 from angarium.campaigns.runner import CampaignRunner
 from angarium.campaigns.states import CampaignState
@@ -432,6 +432,7 @@ def application(house: House) -> Litestar:
             "seekers": SEEKERS,
             "segment_uses": to_segment,
             "unread": partial(notice_flows.unread, house.ground),
+            "cascade_uses": (by_cascade,),
             "sso": sso.Desk(reception, Providers(house.http, house.ground.clock), house.settings.public_url),
         },
     )

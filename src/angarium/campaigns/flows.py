@@ -11,7 +11,7 @@ from angarium.accounts import audit
 from angarium.accounts.reach import WHOLE, Reach
 from angarium.campaigns import confirmation, people, schedule
 from angarium.campaigns.people import OfCampaign, Outcome
-from angarium.campaigns.states import EDITABLE, CampaignState, may_become
+from angarium.campaigns.states import EDITABLE, OVER, CampaignState, may_become
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.wanted import CLASSES, NAME_MAX, CampaignInput, Frozen, flaws, lacks, templates_of
@@ -23,6 +23,7 @@ from angarium.messaging import course, halts, steps, tracking, wording
 from angarium.messaging.accept import DEADLINE_S
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
+from angarium.messaging.cascade_uses import User
 from angarium.messaging.store import cascades
 from angarium.messaging.wording import Taken
 from angarium.messaging.world import World
@@ -34,7 +35,8 @@ TOPIC = "campaigns"  # woken when one may have something to do
 BUILD_AHEAD_S = 120.0  # members are written down so long before the first of them is due
 S = CampaignState
 
-USES_MAX = 20  # campaigns that are told where a segment is used
+USES_MAX = 20  # campaigns that are told where a segment or a cascade is used
+NEEDING_MAX = 200  # those that need a cascade
 
 
 class Deed(msgspec.Struct, frozen=True):
@@ -194,6 +196,26 @@ async def to_segment(tx: Transaction, workspace_id: int, segment_id: int) -> lis
     """The newest campaigns to a segment, or that leave one out: id, as it is shown, and name."""
     found = await store.saying(tx, workspace_id, ids.show("segment", segment_id), USES_MAX)
     return [(label(one.id), one.name) for one in found]
+
+
+async def by_cascade(tx: Transaction, workspace_id: int, cascade: str) -> list[User]:
+    """The newest campaigns that go by a cascade, and those that are not over, which need it; one that is over
+    keeps the steps that it went by."""
+    word = f'"cascade":{msgspec.json.encode(cascade).decode()}'
+    needing = await store.saying(tx, workspace_id, word, NEEDING_MAX, is_open=True)
+    newest = await store.saying(tx, workspace_id, word, USES_MAX)
+    found = {one.id: one for one in [*needing, *newest] if wanted(one).cascade == cascade}
+    return [
+        User(
+            kind="campaign",
+            id=label(one.id),
+            name=one.name,
+            path=f"/campaigns/{label(one.id)}",
+            state=one.state.value,
+            holds=one.state not in OVER,
+        )
+        for _, one in sorted(found.items(), reverse=True)
+    ]
 
 
 # ── start ────────────────────────────────────────────────────────────────────────────────────────────

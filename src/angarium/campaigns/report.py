@@ -17,7 +17,7 @@ import msgspec
 from angarium.accounts import flows as accounts
 from angarium.campaigns import flows, schedule
 from angarium.campaigns.experiment import Arm, Tally, compare, interval
-from angarium.campaigns.states import CampaignState, MemberState
+from angarium.campaigns.states import OVER, CampaignState, MemberState
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store import recipients as recipient_store
@@ -39,7 +39,6 @@ KEPT_MAX = 200  # counts at hand
 OUTLINES_MAX = 5_000
 SMS = "smpp"  # the channel that all of it is compared with
 REACHED = ("delivered", "read")
-OVER = (CampaignState.DONE, CampaignState.STOPPED)
 
 
 class Kept(msgspec.Struct, frozen=True):

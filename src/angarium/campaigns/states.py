@@ -42,6 +42,7 @@ TRANSITIONS: dict[CampaignState, frozenset[CampaignState]] = {
 # In these something is to be done by itself.
 UNDER_WAY = (S.SCHEDULED, S.BUILDING, S.RUNNING)
 EDITABLE = frozenset({S.DRAFT})
+OVER = (S.DONE, S.STOPPED)  # nothing follows
 
 
 @direct

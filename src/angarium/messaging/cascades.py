@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -12,8 +12,9 @@ from angarium.core import ids
 from angarium.core.ports import Channel
 from angarium.core.problems import FieldProblem, Problem, all_invalid, invalid, not_found, shown
 from angarium.lines import store as lines
-from angarium.messaging import steps
+from angarium.messaging import cascade_uses, steps
 from angarium.messaging.cascade import Step
+from angarium.messaging.cascade_uses import Users
 from angarium.messaging.store import cascades as store
 from angarium.messaging.store.cascades import Cascade
 from angarium.storage.database import Conflict, Transaction
@@ -127,14 +128,40 @@ async def everything(ground: Ground, channels: Channels, workspace_id: int) -> l
     return await ground.db.read(_advised, channels, workspace_id)
 
 
-async def delete(ground: Ground, workspace_id: int, cascade_id: int, actor: str = audit.CLI) -> None:
-    """Delete a cascade; messages under way keep the steps they began with."""
-    await ground.db.run(_delete, workspace_id, cascade_id, actor, ground.clock.now())
+class Deletion(msgspec.Struct, frozen=True):
+    """Whose uses are asked for before a cascade is deleted, whether they may be told, and whether it goes
+    though systems have named it lately."""
+
+    asked: Sequence[Users] = ()
+    may_see: bool = True
+    even_if_called: bool = False
 
 
-async def _delete(tx: Transaction, workspace_id: int, cascade_id: int, actor: str, now: int) -> None:
-    before = await store.by_id(tx, workspace_id, cascade_id)
-    if before is None or not await store.remove(tx, workspace_id, cascade_id):
+LOOKED = Deletion(even_if_called=True)  # by whoever deletes without asking
+
+
+async def delete(
+    ground: Ground, workspace_id: int, cascade_id: int, actor: str = audit.CLI, how: Deletion = LOOKED
+) -> None:
+    """Delete a cascade that nothing needs; messages under way keep the steps they began with."""
+    await ground.db.run(_delete, workspace_id, cascade_id, actor, how, ground.clock.now())
+
+
+async def existing(tx: Transaction, workspace_id: int, cascade_id: int) -> Cascade:
+    """One cascade, within a transaction; a Problem when there is none."""
+    found = await store.by_id(tx, workspace_id, cascade_id)
+    if found is None:
+        raise _no_such(cascade_id)
+    return found
+
+
+async def _delete(
+    tx: Transaction, workspace_id: int, cascade_id: int, actor: str, how: Deletion, now: int
+) -> None:
+    before = await existing(tx, workspace_id, cascade_id)
+    used = await cascade_uses.of(tx, workspace_id, before, how.asked, now)
+    cascade_uses.refuse_deletion(used, may_see=how.may_see, even_if_called=how.even_if_called)
+    if not await store.remove(tx, workspace_id, cascade_id):
         raise _no_such(cascade_id)
     subject, details = ids.show("cascade", cascade_id), {"name": before.name}
     await audit.note(tx, workspace_id, actor, "cascade.deleted", subject, details, now)

@@ -13,13 +13,20 @@ from angarium.core.clock import iso
 from angarium.core.decoding import Shape
 from angarium.core.problems import FieldProblem
 from angarium.core.values import Window
+from angarium.messaging import cascade_uses, steps
 from angarium.messaging import cascades as flows
-from angarium.messaging import steps
 from angarium.messaging.cascade import Step
-from angarium.messaging.cascades import Advised, CascadeInput, Channels
+from angarium.messaging.cascades import Advised, CascadeInput, Channels, Deletion
 from angarium.storage.database import Transaction
 
-CASCADE = Shape(CascadeInput)
+
+class DeletionQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a cascade goes though systems have named it lately."""
+
+    even_if_called: bool = False
+
+
+CASCADE, DELETION = Shape(CascadeInput), Shape(DeletionQuery)
 
 
 class CascadeShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,16 +170,24 @@ async def change_cascade(request: Call) -> JsonAnswer:
     "DELETE /v1/cascades/{cascade_id}",
     Operation(
         summary="Delete a cascade",
-        detail="Messages that are under way keep the steps they began with.",
+        detail="Messages that are under way keep the steps they began with. 409 `in-use` names the campaigns "
+        "that are not over and go by it; also when systems have named it within 30 days, unless "
+        "`even_if_called` says that you have looked.",
         scope="setup:write",
+        asks=DELETION,
         status=204,
-        problems=(404,),
+        problems=(404, 409),
     ),
 )
 async def delete_cascade(request: Call) -> JsonAnswer:
     """No cascade any more."""
     cascade_id = edge.id_in_path(request, "cascade")
-    await flows.delete(edge.ground_of(request), request.auth.workspace_id, cascade_id, request.auth.actor)
+    query = DELETION.read_query(request.scope["query_string"])
+    how = Deletion(
+        cascade_uses.asked_by(request), cascade_uses.may_see(request), even_if_called=query.even_if_called
+    )
+    caller = request.auth
+    await flows.delete(edge.ground_of(request), caller.workspace_id, cascade_id, caller.actor, how)
     return edge.nothing(request)
 
 

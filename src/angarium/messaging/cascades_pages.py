@@ -20,12 +20,12 @@ from angarium.core.problems import Problem, invalid
 from angarium.core.values import Json, MessageClass, Reason, ReceiptStatus, amount_text
 from angarium.lines.store import Line
 from angarium.lines.tallies import ENOUGH
-from angarium.messaging import building, cascades, health, preview, steps
+from angarium.messaging import building, cascade_uses, cascades, health, preview, steps
 from angarium.messaging.accept import MessageInput
 from angarium.messaging.api import Desk
 from angarium.messaging.building import Cost, DraftCascade
 from angarium.messaging.cascade import Step
-from angarium.messaging.cascades import Advised, CascadeInput
+from angarium.messaging.cascades import Advised, CascadeInput, Deletion
 from angarium.messaging.pricing import quote
 from angarium.messaging.retry import ACTIONS, Action
 from angarium.messaging.store import cascades as store
@@ -216,6 +216,11 @@ async def _builder(
     """The form with a draft, and what was wrong with saving it."""
     world, workspace_id = _world(request), request.auth.workspace_id
     rates, templates = await world.ground.db.read(_around, world, workspace_id)
+    asked = cascade_uses.asked_by(request) if cascade_uses.may_see(request) else ()
+    used = None
+    if found is not None:
+        now = world.ground.clock.now()
+        used = await world.ground.db.read(cascade_uses.of, workspace_id, found.cascade, asked, now)
     lines = [line for line in world.lines.of(workspace_id) if line.enabled]
     kinds = {line.channel for line in lines}
     facts = {
@@ -223,6 +228,7 @@ async def _builder(
         "draft": draft,
         "cascade_id": ids.show("cascade", found.cascade.id) if found else "",
         "updated_at": found.cascade.updated_at if found else 0,
+        "used": used,
         "problem": problem_told(problem),
         "wrong": {one.field: f"{one.problem}. {one.remedy}" for one in problem.fields} if problem else {},
         "at_hand": [kind for kind in world.channels if kind in kinds],
@@ -384,7 +390,12 @@ async def _save(request: Call, draft: DraftCascade, found: Advised | None) -> No
 async def delete_cascade(request: Call) -> Sent:
     """Messages under way keep the steps they began with."""
     cascade_id, caller = id_in_path(request, "cascade"), request.auth
-    await cascades.delete(ground_of(request), caller.workspace_id, cascade_id, caller.actor)
+    how = Deletion(
+        cascade_uses.asked_by(request),
+        cascade_uses.may_see(request),
+        even_if_called="even_if_called" in dict(_fields(request)),
+    )
+    await cascades.delete(ground_of(request), caller.workspace_id, cascade_id, caller.actor, how)
     return redirect("/cascades?done=deleted")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import bindparam, delete, func, literal_column, select
 
-from angarium.campaigns.states import UNDER_WAY, CampaignState
+from angarium.campaigns.states import OVER, UNDER_WAY, CampaignState
 from angarium.campaigns.store.tables import campaign
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
@@ -99,12 +99,14 @@ _unbuilt = Statement(
     )
     .order_by(campaign.c.id)
 )
-_saying = Statement(
+_who_say = (
     select(*_columns)
     .where(_here, campaign.c.wanted.like(bindparam("like")))
     .order_by(campaign.c.id.desc())
     .limit(bindparam("limit"))
 )
+_saying = Statement(_who_say)
+_open_saying = Statement(_who_say.where(campaign.c.state.not_in([state.value for state in OVER])))
 _in_state = Statement(select(func.count()).where(_here, campaign.c.state == bindparam("state")))
 _remove = Statement(delete(campaign).where(*_this, campaign.c.state == "draft"))
 
@@ -165,10 +167,12 @@ async def unbuilt(tx: Transaction, workspace_id: int, saying: str) -> list[Campa
     return [_read(row) for row in await tx.rows(_unbuilt, workspace_id=workspace_id, like=f"%{saying}%")]
 
 
-async def saying(tx: Transaction, workspace_id: int, word: str, limit: int) -> list[Campaign]:
-    """The newest campaigns that say a word anywhere in what is wanted."""
-    asked = {"like": f"%{word}%", "limit": limit}
-    return [_read(row) for row in await tx.rows(_saying, workspace_id=workspace_id, **asked)]
+async def saying(
+    tx: Transaction, workspace_id: int, word: str, limit: int, *, is_open: bool = False
+) -> list[Campaign]:
+    """The newest campaigns that say a word anywhere in what is wanted; or of those that are not over."""
+    asked = {"workspace_id": workspace_id, "like": f"%{word}%", "limit": limit}
+    return [_read(row) for row in await tx.rows(_open_saying if is_open else _saying, **asked)]
 
 
 async def remove(tx: Transaction, workspace_id: int, campaign_id: int) -> bool:

@@ -69,6 +69,9 @@ _steps_of = Statement(
         _version_here, among(cascade_version.c.id, "ids")
     )
 )
+_versions_of = Statement(
+    select(cascade_version.c.id).where(_version_here, cascade_version.c.cascade_id == bindparam("cascade_id"))
+)
 _drop = Statement(delete(cascade).where(_here, cascade.c.id == bindparam("cascade_id")))
 
 
@@ -121,6 +124,12 @@ async def steps(tx: Transaction, workspace_id: int, version_ids: set[int]) -> di
         return {}
     rows = await tx.rows(_steps_of, workspace_id=workspace_id, ids=sorted(version_ids))
     return {row[0]: _steps(row[1]) for row in rows}
+
+
+async def versions_of(tx: Transaction, workspace_id: int, cascade_id: int) -> list[int]:
+    """The ids of all versions that a cascade has had."""
+    rows = await tx.rows(_versions_of, workspace_id=workspace_id, cascade_id=cascade_id)
+    return [row[0] for row in rows]
 
 
 async def remove(tx: Transaction, workspace_id: int, cascade_id: int) -> bool:

@@ -1,4 +1,4 @@
-"""Which messages use which versions of a template."""
+"""Which messages use which versions of a template, and of a cascade."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from angarium.storage.database import Transaction
 NEWEST = (
     10_000  # messages that are looked at: there is no index by template, which every message would pay for
 )
+
+CAMPAIGNS = "cmp_"  # how labels begin that are campaigns' own
 
 _here = message.c.workspace_id == bindparam("workspace_id")
 _waiting = Statement(
@@ -33,6 +35,33 @@ _recent = Statement(
     .where(among(_newest.c.template_version_id, "version_ids"))
     .group_by(_newest.c.template_version_id)
 )
+
+
+_called = (
+    select(
+        message.c.cascade_version_id.label("version_id"),
+        message.c.created_at.label("created_at"),
+        message.c.label.label("label"),
+    )
+    .where(_here)
+    .order_by(message.c.id.desc())
+    .limit(NEWEST)
+    .subquery()
+)
+_recent_calls = Statement(
+    select(func.count(), func.max(_called.c.created_at)).where(
+        among(_called.c.version_id, "version_ids"),
+        _called.c.created_at >= bindparam("since"),
+        _called.c.label.not_like(f"{CAMPAIGNS}%"),
+    )
+)
+
+
+class Calls(msgspec.Struct, frozen=True):
+    """How many messages of systems took something, and when the newest of them was accepted."""
+
+    count: int = 0
+    last_at: int | None = None
 
 
 class Use(msgspec.Struct):
@@ -55,3 +84,14 @@ async def of_versions(tx: Transaction, workspace_id: int, version_ids: Sequence[
         use = found.setdefault(version_id, Use())
         use.recent, use.last_at = count, last_at
     return found
+
+
+async def of_cascade(tx: Transaction, workspace_id: int, version_ids: Sequence[int], since: int) -> Calls:
+    """How many of the newest messages, since an instant, took these versions of a cascade; campaigns' own are
+    not counted."""
+    if not version_ids:
+        return Calls()
+    asked = {"workspace_id": workspace_id, "version_ids": list(version_ids), "since": since}
+    row = await tx.row(_recent_calls, **asked)
+    assert row is not None
+    return Calls(row[0], row[1])
