@@ -83,6 +83,7 @@ from angarium.doors.twilio.door import TwilioDoor
 from angarium.fabric.local import LocalFabric
 from angarium.insight import pages as insight
 from angarium.insight.needs import NEEDS, Need
+from angarium.insight.savings import Savings
 from angarium.lines import api as lines
 from angarium.lines import flows as line_flows
 from angarium.lines import pages as line_form_pages
@@ -422,6 +423,7 @@ def application(house: House) -> Litestar:
             "imports": house.imports,
             "exports": house.exports,
             "campaign_reports": Reports(house.world),
+            "savings": Savings(house.world),
             "media": house.media,
             "public_url": house.settings.public_url,
             "operators": house.operators,

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from angarium.core import ids
 from angarium.insight import home, pages
+from angarium.insight.savings import SHOWN_S, Savings
 from angarium.messaging import chronicle
 from angarium.storage.database import open_database
 from support.browsing import HANDLERS, Browser, browsing, story
@@ -58,6 +60,30 @@ async def test_what_has_gone_through(relay: Relay, inside: Browser) -> None:
     page = await inside.get("/home")
     for words in ("Asked for today 1", "Reached 100%", "SMS 1 100%", "service 1 100% 0"):
         assert page.says(words), words
+
+
+async def test_what_cascades_saved_comes_after_the_page(relay: Relay) -> None:
+    await story(relay)
+    await chronicled(relay)
+    services = {"savings": Savings(relay.world)}
+    async with browsing(relay, *pages.HANDLERS, handlers=HANDLERS, services=services) as browser:
+        inside = await browser.enter(relay)
+        assert (await inside.get("/home/saved")).location == "/home"
+        async with chromium() as opened, screen(opened, inside.url, inside.cookie) as window:
+            await window.open("/home")
+            await window.page.wait_for_selector("#saved .figure-value")
+            said = await window.page.inner_text("#saved")
+            assert "instead of €0.01 by SMS alone" in said
+            assert "price set for the lines" in said
+            assert await window.faults() == []
+        again = await inside.get("/home")  # it is at hand
+        assert again.says("What cascades saved Today")
+        await relay.change_line("sms", price="0")
+        await relay.world.lines.reload([relay.workspace_id])
+        relay.clock.advance(SHOWN_S)
+        piece = await inside.get("/home/saved", HX_Request="true")
+        assert piece.says("No tariff is known")
+        assert piece.values("href") == [f"/lines/{ids.show('line', relay.lines['sms'].id)}/prices"]
 
 
 async def newest(relay: Relay) -> int:

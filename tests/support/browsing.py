@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -139,7 +139,11 @@ def _named(headers: dict[str, str]) -> dict[str, str]:
 
 @asynccontextmanager
 async def browsing(
-    relay: Relay, *more: Any, trusted_proxies: Sequence[str] = (), handlers: Sequence[Any] = HANDLERS
+    relay: Relay,
+    *more: Any,
+    trusted_proxies: Sequence[str] = (),
+    handlers: Sequence[Any] = HANDLERS,
+    services: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Browser]:
     """The pages on loopback, and a browser that has not entered."""
     app = make_app(
@@ -147,7 +151,7 @@ async def browsing(
         relay.ground,
         ready={},
         registry=CollectorRegistry(),
-        services={"messages": Desk(relay.world, None)},  # type: ignore[arg-type]  nothing is sent from here
+        services={"messages": Desk(relay.world, None), **(services or {})},  # type: ignore[arg-type]  nothing is sent from here
     )
     server = Server(app, "127.0.0.1", 0, trusted_proxies)
     await server.start()

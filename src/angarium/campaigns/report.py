@@ -25,6 +25,7 @@ from angarium.campaigns.store.campaigns import Campaign
 from angarium.core.clock import MICROS, iso, micros, to_datetime
 from angarium.core.values import amount_text
 from angarium.messaging import report as messages
+from angarium.messaging import savings
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.world import World
@@ -37,7 +38,6 @@ SHOWN_S = 1.0  # a count is shown at least so long
 TIMES = 20  # and so many times as long as it took: looking never takes more than a twentieth of a core
 KEPT_MAX = 200  # counts at hand
 OUTLINES_MAX = 5_000
-SMS = "smpp"  # the channel that all of it is compared with
 REACHED = ("delivered", "read")
 
 
@@ -124,7 +124,8 @@ class Reports:
 
     async def instead(self, workspace_id: int, campaign_id: int) -> Document:
         """What it had cost by SMS alone, from a sample."""
-        return await messages.instead(self._world, workspace_id, flows.label(campaign_id), SMS, sample=True)
+        label = flows.label(campaign_id)
+        return await savings.instead(self._world, workspace_id, label, savings.SMS, sample=True)
 
 
 async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: int, now: int) -> Document:

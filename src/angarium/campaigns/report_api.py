@@ -119,6 +119,9 @@ async def report_campaign(request: Call) -> JsonAnswer:
             "messages": 41_000,
             "estimated": True,
             "cost": {"amount": "1890", "currency": "EUR"},
+            "price_known": True,
+            "lines": ["sms-main"],
+            "tariffs": ["sms-2026"],
         },
     ),
 )

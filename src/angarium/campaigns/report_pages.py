@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -37,8 +38,10 @@ from angarium.contacts.exports import flows as exports
 from angarium.contacts.exports import store as export_store
 from angarium.contacts.exports.store import Export
 from angarium.core import ids
+from angarium.core.clock import MICROS
 from angarium.core.decoding import Shape
-from angarium.core.values import Reason
+from angarium.core.values import Reason, amount_text
+from angarium.messaging import savings
 from angarium.messaging.states import MessageState
 from angarium.messaging.timeline import MESSAGE_TONES
 from angarium.storage.database import Transaction
@@ -141,8 +144,14 @@ async def show_instead(request: Call) -> Sent:
     reports = reports_of(request)
     told = await reports.instead(workspace_id, one.id)
     report = await reports.of(workspace_id, one.id)
-    cost = next((c["amount"] for c in report["cost"] if c["currency"] == told["cost"]["currency"]), "0")
-    return HtmlAnswer("campaigns/instead.html", {"told": told, "cost": cost})
+    costs = {each["currency"]: _micros(each) for each in report["cost"]}
+    other = {told["cost"]["currency"]: _micros(told["cost"])}
+    facts = {"told": told, "saved": savings.compare(costs, other), "amount": amount_text}
+    return HtmlAnswer("campaigns/instead.html", facts)
+
+
+def _micros(told: Mapping[str, str]) -> int:
+    return int(Decimal(told["amount"]) * MICROS)
 
 
 # ── who got what ─────────────────────────────────────────────────────────────────────────────────────

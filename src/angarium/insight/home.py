@@ -81,19 +81,24 @@ def _line_now(world: World, line: Line, windows: Mapping[str, Tally]) -> LineNow
 
 async def through(tx: Transaction, workspace_id: int, at: int, zone: tzinfo) -> Through:
     """What has gone through in four weeks of days in this zone."""
-    midnight = to_datetime(at).astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    begins = [midnight - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
+    begins = days_until(at, zone)
     sums = await store.since(tx, workspace_id, slot_of(begins[0]))
-    today = {key: one for key, one in sums.items() if key.slot >= slot_of(midnight)}
+    today = {key: one for key, one in sums.items() if key.slot >= slot_of(begins[-1])}
     return Through(
         together(today),
         cost_of(today),
         together(sums),
         cost_of(sums),
-        _by_day(sums, begins),
+        by_day(sums, begins),
         _parts(sums, "channel"),
         _parts(sums, "message_class"),
     )
+
+
+def days_until(at: int, zone: tzinfo) -> list[datetime]:
+    """The midnights with which the days begin that are told of; today's is the last."""
+    midnight = to_datetime(at).astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    return [midnight - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
 
 
 def slot_of(at: datetime) -> int:
@@ -111,11 +116,17 @@ def together(sums: Mapping[Key, Traffic]) -> Traffic:
 
 def cost_of(sums: Mapping[Key, Traffic]) -> dict[str, str]:
     """What was billed, by currency."""
-    spent = by({key: one for key, one in sums.items() if key.currency}, "currency")
-    return {str(currency): amount_text(one.cost_micros) for currency, one in sorted(spent.items(), key=str)}
+    return {currency: amount_text(micros) for currency, micros in spent(sums).items()}
 
 
-def _by_day(sums: Mapping[Key, Traffic], begins: Sequence[datetime]) -> list[tuple[datetime, Traffic]]:
+def spent(sums: Mapping[Key, Traffic]) -> dict[str, int]:
+    """The same in micro-units."""
+    found = by({key: one for key, one in sums.items() if key.currency}, "currency")
+    return {str(currency): one.cost_micros for currency, one in sorted(found.items(), key=str)}
+
+
+def by_day(sums: Mapping[Key, Traffic], begins: Sequence[datetime]) -> list[tuple[datetime, Traffic]]:
+    """What has gone through on each day."""
     days = [Traffic() for _ in begins]
     firsts = [slot_of(begin) for begin in begins]
     for key, one in sums.items():

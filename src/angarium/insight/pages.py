@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 from angarium.accounts.edge import Call, Operation, Sent, route
-from angarium.accounts.pages import HtmlAnswer
+from angarium.accounts.pages import HtmlAnswer, in_place, redirect
+from angarium.core import ids
+from angarium.core.values import amount_text
 from angarium.insight import home as figures
 from angarium.insight.needs import Need, wanted
+from angarium.insight.savings import Savings
 from angarium.messaging.pages import names_in
 from angarium.messaging.unknowns_api import world_of
 from angarium.storage.database import Transaction
+
+# What the card of savings says things by.
+SAYING = {
+    "amount": amount_text,
+    "line_id": partial(ids.show, "line"),
+}
 
 
 @route("GET /home", Operation(summary="The first page", scope="messages:read", page=True))
@@ -28,12 +38,33 @@ async def home(request: Call) -> Sent:
             "through": await figures.through(tx, workspace_id, world.ground.clock.now(), zone),
         }
 
-    facts = await world.ground.db.read(look)
+    facts, kept = await world.ground.db.read(look), _savings(request)
     through: figures.Through = facts["through"]
     return HtmlAnswer(
         "insight/home.html",
-        {**facts, "names": names_in(world, workspace_id), "days": _chart(through)},
+        {
+            **facts,
+            "names": names_in(world, workspace_id),
+            "days": _chart(through),
+            "told": kept.at_hand(workspace_id, zone) if kept is not None else None,
+            "counts": kept is not None,
+            **SAYING,
+        },
     )
+
+
+@route("GET /home/saved", Operation(summary="What cascades saved", scope="messages:read", page=True))
+async def saved(request: Call) -> Sent:
+    """A piece of the first page, which takes its time; by itself it leads there."""
+    kept = _savings(request)
+    if kept is None or not in_place(request):
+        return redirect("/home")
+    told = await kept.of(request.auth.workspace_id, request.user.zone)
+    return HtmlAnswer("insight/saved.html", {"told": told, **SAYING})
+
+
+def _savings(request: Call) -> Savings | None:
+    return cast("Savings | None", request.scope["litestar_app"].state.get("savings"))
 
 
 def _chart(through: figures.Through) -> dict[str, Any]:
@@ -45,4 +76,4 @@ def _chart(through: figures.Through) -> dict[str, Any]:
     }
 
 
-HANDLERS = (home,)
+HANDLERS = (home, saved)

@@ -21,7 +21,7 @@ from angarium.core.decoding import Items, Shape
 from angarium.core.ports import Raw, Reply
 from angarium.core.problems import Problem, invalid, not_found
 from angarium.lines.store import Line
-from angarium.messaging import accept, cancel, poison, preview, report, story
+from angarium.messaging import accept, cancel, poison, preview, report, savings, story
 from angarium.messaging.accept import MESSAGES_MAX, MessageInput, Order
 from angarium.messaging.answering import Answer
 from angarium.messaging.files import attached
@@ -361,7 +361,7 @@ async def report_messages(request: Call) -> JsonAnswer:
 async def report_instead(request: Call) -> JsonAnswer:
     """The same messages, priced by one channel."""
     world, query = _desk(request).world, INSTEAD.read_query(request.scope["query_string"])
-    found = await report.instead(world, request.auth.workspace_id, query.label, query.channel)
+    found = await savings.instead(world, request.auth.workspace_id, query.label, query.channel)
     return edge.answer(request, found)
 
 

@@ -1,4 +1,4 @@
-"""Sum up the messages of a label: where they stand, what each line did, who got what, what SMS would cost."""
+"""Sum up the messages of a label: where they stand, what each line did, who got what."""
 
 from __future__ import annotations
 
@@ -13,25 +13,19 @@ from angarium.contacts import store as contacts
 from angarium.contacts.store import Contact
 from angarium.core import ids
 from angarium.core.clock import iso
-from angarium.core.values import Content, amount_text
-from angarium.lines.store import Line
-from angarium.messaging import plan
-from angarium.messaging.case import Case
-from angarium.messaging.pricing import quote
-from angarium.messaging.states import ATTEMPT_SUCCESS, MessageState
+from angarium.core.values import amount_text
+from angarium.messaging.states import ATTEMPT_SUCCESS
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import links as link_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt, StepTotals
 from angarium.messaging.store.messages import Filter, Message
-from angarium.messaging.way import place_of, word
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
 Document = dict[str, Any]
 
 PAGE = 500
-SAMPLE = 2_000  # messages that are priced one by one, where an estimate will do
 NEWEST = (1 << 63) - 1
 EXPORTED = (
     "message",
@@ -55,7 +49,6 @@ EXPORTED = (
     "cost",
     "currency",
 )
-WENT_OUT = frozenset({MessageState.SENT, MessageState.DELIVERED, MessageState.READ, MessageState.UNKNOWN})
 
 
 async def report(tx: Transaction, world: World, workspace_id: int, label: str) -> Document:
@@ -224,78 +217,3 @@ def csv_text(rows: list[tuple[object, ...]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer).writerows(rows)  # RFC 4180: CRLF
     return buffer.getvalue()
-
-
-# ── had it all gone one way ──────────────────────────────────────────────────────────────────────────
-
-
-async def instead(
-    world: World, workspace_id: int, label: str, channel: str, *, sample: bool = False
-) -> Document:
-    """What it had cost, if every message that went out had gone over the cheapest line of one channel.
-
-    `sample`: from the newest of them, for very many.
-    """
-    lines = [line for line in world.lines.of(workspace_id) if line.channel == channel]
-    total, count, currency = 0, 0, lines[0].currency if lines else ""
-    before: int | None = NEWEST if lines else None
-    sampled = False
-    while before is not None:
-        page = await world.ground.db.read(_priced_page, world, workspace_id, label, lines, before)
-        total, count, before = total + page.micros, count + page.messages, page.before
-        if sample and count >= SAMPLE and before is not None:
-            went = await _went_out(world, workspace_id, label)
-            total, count, before = round(total * went / count), went, None
-            sampled = True
-    return {
-        "channel": channel,
-        "messages": count,
-        "estimated": sampled,
-        "cost": {"amount": amount_text(total), "currency": currency},
-    }
-
-
-async def _went_out(world: World, workspace_id: int, label: str) -> int:
-    shares = await world.ground.db.read(message_store.summary, workspace_id, label)
-    return sum(share.total for share in shares if share.state in WENT_OUT)
-
-
-class Priced(msgspec.Struct, frozen=True):
-    """What a page of messages would have cost."""
-
-    micros: int
-    messages: int
-    before: int | None
-
-
-async def _priced_page(
-    tx: Transaction, world: World, workspace_id: int, label: str, lines: list[Line], before: int
-) -> Priced:
-    found = await message_store.page(tx, workspace_id, Filter(label=label), before, PAGE)
-    cases = [Case(message, [], ()) for message in found if message.state in WENT_OUT]
-    await plan.furnish(tx, world, cases, world.ground.clock.now())
-    prices = [price for case in cases if (price := _price(world, case, lines)) is not None]
-    return Priced(sum(prices), len(prices), found[-1].id if len(found) == PAGE else None)
-
-
-def _price(world: World, case: Case, lines: list[Line]) -> int | None:
-    channel = world.channels[lines[0].channel]
-    if case.contact is None:
-        return None
-    content = word(case, channel, case.contact, world.public_url)
-    if not isinstance(content, Content):
-        return None
-    address = place_of(case.contact, channel)
-    fit = [line for line in lines if case.message.message_class in line.classes] or lines
-    now, message_class = world.ground.clock.now(), case.message.message_class
-    return min(
-        quote(
-            world,
-            line,
-            message_class,
-            address.value if address else "",
-            channel.measure(world.settings(line), content).parts,
-            now,
-        ).micros
-        for line in fit
-    )

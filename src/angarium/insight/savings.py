@@ -1,0 +1,104 @@
+"""What cascades saved, today and in four weeks: what was spent, beside what SMS alone had cost.
+
+What was spent is what was billed, as the rest of the first page tells it. What SMS had cost is counted day by
+day from messages of that day (`messaging/savings.py`, as campaigns count it). That takes seconds, so it is
+shown for a while before it is counted anew; it says of when it is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+
+import msgspec
+
+from angarium.core.clock import MICROS
+from angarium.insight import home
+from angarium.messaging import savings
+from angarium.messaging.savings import SMS, Estimate, Saved, Yardstick
+from angarium.messaging.store import traffic as store
+from angarium.messaging.world import World
+
+OF_A_DAY, OF_TODAY = 60, 240  # messages that are priced one by one
+SHOWN_S = 60.0  # a count is shown at least so long
+TIMES = 50  # and so many times as long as it took: looking never takes more than a fiftieth of a core
+KEPT_MAX = 1_000  # workspaces at hand
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What was saved, with what it was compared, and of when it is."""
+
+    yard: Yardstick
+    today: Saved
+    weeks: Saved
+    messages: int  # that went out in these weeks
+    estimated: bool
+    counted_at: int
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A count, and until when it is shown."""
+
+    told: Told
+    until: float  # by the monotonic clock
+
+
+class Savings:
+    """Counts of workspaces, each kept for a while."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._kept: dict[tuple[int, str], Kept] = {}
+
+    def at_hand(self, workspace_id: int, zone: tzinfo) -> Told | None:
+        """The last count, while it is shown."""
+        kept = self._kept.get((workspace_id, str(zone)))
+        is_good = kept is not None and self._world.ground.clock.monotonic() < kept.until
+        return kept.told if kept is not None and is_good else None
+
+    async def of(self, workspace_id: int, zone: tzinfo) -> Told:
+        """That one, or a new count."""
+        known = self.at_hand(workspace_id, zone)
+        if known is not None:
+            return known
+        clock = self._world.ground.clock
+        began = clock.monotonic()
+        told = await count(self._world, workspace_id, zone)
+        now = clock.monotonic()
+        if len(self._kept) >= KEPT_MAX:
+            self._kept.clear()
+        until = now + max(SHOWN_S, TIMES * (now - began))
+        self._kept[workspace_id, str(zone)] = Kept(told, until)
+        return told
+
+
+async def count(world: World, workspace_id: int, zone: tzinfo) -> Told:
+    """What was saved, from messages of each day."""
+    now = world.ground.clock.now()
+    begins = home.days_until(now, zone)
+    sums = await world.ground.db.read(store.since, workspace_id, home.slot_of(begins[0]))
+    yard = savings.yardstick(world, workspace_id, SMS)
+    each = [
+        await _of_day(
+            world, workspace_id, begin, one.asked, yard, OF_TODAY if begin == begins[-1] else OF_A_DAY
+        )
+        for begin, one in home.by_day(sums, begins)
+    ]
+    today = {key: one for key, one in sums.items() if key.slot >= home.slot_of(begins[-1])}
+    return Told(
+        yard,
+        savings.compare(home.spent(today), {yard.currency: each[-1].micros}),
+        savings.compare(home.spent(sums), {yard.currency: sum(one.micros for one in each)}),
+        sum(one.messages for one in each),
+        any(one.estimated for one in each),
+        now,
+    )
+
+
+async def _of_day(
+    world: World, workspace_id: int, begin: datetime, asked: int, yard: Yardstick, most: int
+) -> Estimate:
+    """Of the messages that were asked for on one day of the clocks there, which may have 23 hours or 25."""
+    if not yard.priced:
+        return Estimate()
+    first, following = (int(at.timestamp()) * MICROS for at in (begin, begin + timedelta(days=1)))
+    return await savings.of_span(world, workspace_id, first, following, asked, yard, most)

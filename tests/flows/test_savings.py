@@ -1,0 +1,133 @@
+"""What cascades saved: the first page and a campaign's report count by one logic, by what SMS lines cost."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+import pytest
+
+from angarium.core.values import Reason, ReceiptStatus
+from angarium.insight import savings as home_savings
+from angarium.insight.savings import Savings, count
+from angarium.messaging import chronicle, savings
+from angarium.messaging.savings import SMS
+from support.relay import Relay, refused
+
+E = 1_000_000
+STEPS = [{"line": "viber", "wait_s": 60}, {"line": "sms"}]
+DAY_S = 86_400
+
+
+async def lines(relay: Relay, **sms: Any) -> None:
+    """Viber for a cent, SMS for four."""
+    await relay.line("viber", "viber_business", price="0.01")
+    await relay.line("sms", "smpp", **{"price": "0.04", **sms})
+
+
+async def reached(relay: Relay, *, on_viber: bool, **given: Any) -> None:
+    """A message that Viber delivers, or SMS after it."""
+    await relay.send(steps=STEPS, label="sale", **given)
+    if on_viber:
+        await relay.take("viber")
+        await relay.receipt("viber", ReceiptStatus.DELIVERED)
+    else:
+        await relay.take("viber", refused(Reason.NOT_A_USER))
+        await relay.take("sms")
+        await relay.receipt("sms", ReceiptStatus.DELIVERED)
+    relay.clock.advance(1)
+
+
+async def told(relay: Relay) -> home_savings.Told:
+    """What the first page tells, of all that has happened."""
+    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 1_000))[0]:
+        pass
+    return await count(relay.world, relay.workspace_id, UTC)
+
+
+def money(saved: savings.Saved) -> dict[str, tuple[int, int]]:
+    """What was spent and what SMS had cost, by currency."""
+    return {one.currency: (one.cost_micros, one.instead_micros) for one in saved.savings}
+
+
+async def test_what_was_spent_stands_beside_what_sms_had_cost(relay: Relay) -> None:
+    await lines(relay)
+    await reached(relay, on_viber=True)
+    await reached(relay, on_viber=False)
+    await reached(relay, on_viber=True, text="ж" * 71)  # two parts by SMS
+    await relay.send(steps=STEPS, label="sale", to={"phone": "+380501234568"})
+    await relay.take("viber", refused(Reason.NOT_A_USER))
+    await relay.take("sms", refused(Reason.BAD_ADDRESS))  # it has not gone out
+    found = await told(relay)
+    assert (found.messages, found.estimated, found.yard.priced) == (3, False, True)
+    spent, otherwise = 60_000, 160_000
+    assert money(found.today) == money(found.weeks) == {"EUR": (spent, otherwise)}
+    by_label = await savings.instead(relay.world, relay.workspace_id, "sale", SMS)
+    assert (by_label["messages"], by_label["cost"]) == (3, {"amount": "0.16", "currency": "EUR"})
+    relay.clock.advance(DAY_S)
+    await reached(relay, on_viber=True)
+    later = await told(relay)
+    assert money(later.today) == {"EUR": (10_000, 40_000)}
+    assert money(later.weeks) == {"EUR": (spent + 10_000, otherwise + 40_000)}
+    relay.clock.advance(28 * DAY_S)
+    assert money((await told(relay)).weeks) == {}
+
+
+async def test_of_very_many_some_are_priced_and_the_others_are_like_them(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lines(relay)
+    for _ in range(8):
+        await reached(relay, on_viber=True)
+    monkeypatch.setattr(home_savings, "OF_TODAY", 4)
+    found = await told(relay)
+    assert (found.messages, found.estimated) == (8, True)
+    assert money(found.today) == {"EUR": (8 * 10_000, 8 * 40_000)}
+
+
+async def test_the_tariff_decides_where_there_is_one(relay: Relay) -> None:
+    rows = [{"price": "900", "destination": "IR"}]
+    await relay.tariff("mci", rows, currency="IRR")
+    await lines(relay, price="0", tariff="mci", currency="IRR")
+    await reached(relay, on_viber=True, to={"phone": "+989121234567"})
+    await reached(relay, on_viber=True)  # of whose destination nothing is known: it is not counted as free
+    found = await told(relay)
+    assert (found.yard.tariffs, found.yard.currency, found.messages) == (["mci"], "IRR", 1)
+    assert money(found.today) == {"IRR": (0, 900 * E)}
+    assert dict(found.today.beside) == {"EUR": 20_000}
+
+
+async def test_lines_of_another_currency_are_not_measured_against(relay: Relay) -> None:
+    await lines(relay)
+    await relay.line("rials", "smpp", price="0.000001", currency="IRR")
+    await reached(relay, on_viber=True)
+    found = await told(relay)
+    assert [line.name for line in found.yard.lines] == ["sms"]
+    assert money(found.today) == {"EUR": (10_000, 40_000)}
+
+
+@pytest.mark.parametrize("sms", [True, False])
+async def test_without_a_price_nothing_is_compared(relay: Relay, sms: bool) -> None:
+    await relay.line("viber", "viber_business", price="0.01")
+    if sms:
+        await relay.line("sms", "smpp", price="0")
+    await relay.send(line="viber")
+    await relay.take("viber")
+    await relay.receipt("viber", ReceiptStatus.DELIVERED)
+    found = await told(relay)
+    assert (found.yard.priced, len(found.yard.lines), money(found.weeks)) == (False, int(sms), {})
+    assert dict(found.weeks.beside) == {"EUR": 10_000}
+    by_label = await savings.instead(relay.world, relay.workspace_id, "sale", SMS)
+    assert (by_label["price_known"], by_label["messages"]) == (False, 0)
+
+
+async def test_a_count_is_shown_for_a_while(relay: Relay) -> None:
+    await lines(relay)
+    kept = Savings(relay.world)
+    first = await kept.of(relay.workspace_id, UTC)
+    await reached(relay, on_viber=True)
+    await told(relay)
+    assert await kept.of(relay.workspace_id, UTC) is first is kept.at_hand(relay.workspace_id, UTC)
+    relay.clock.advance(home_savings.SHOWN_S)
+    assert kept.at_hand(relay.workspace_id, UTC) is None
+    assert money((await kept.of(relay.workspace_id, UTC)).today) == {"EUR": (10_000, 40_000)}
