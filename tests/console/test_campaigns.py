@@ -164,7 +164,7 @@ async def write_by_mouse(window: Screen) -> None:
     await expect(page.locator("#look")).to_contain_text("what")
     await page.fill("[name='variable.what']", "tea")
     await expect(page.locator("#look .phone-text")).to_have_text("N1: tea half price. STOP to unsubscribe")
-    await expect(page.locator("#look .phone footer")).to_contain_text("€0.04")
+    await expect(page.locator("#look .campaign-phone footer")).to_contain_text("€0.04")
     assert await window.faults() == []
     await page.click("button[value=next]")
     await page.wait_for_url("**/schedule")
