@@ -89,12 +89,12 @@ async def test_a_contact_is_made_tagged_and_asked_for_by_mouse(shop: Shop) -> No
         await page.click("a[data-new]")
         await page.fill("[name=name]", HOSTILE)
         await page.fill("[name=value-0]", "12")
-        await page.click("form.person-form .form-end button.btn-primary")
+        await page.click("#person-form .form-end button.btn-primary")
         assert "such as" in await page.inner_text("#value-0-says")  # said at the field, and nothing is lost
         assert await page.input_value("[name=name]") == HOSTILE
         await page.fill("[name=value-0]", "+380 44 123 45 67")
         await page.fill("[name=tags]", "vip, new")
-        await page.click("form.person-form .form-end button.btn-primary")
+        await page.click("#person-form .form-end button.btn-primary")
         await page.wait_for_url("**/contacts/con_*")
         assert HOSTILE in await page.inner_text("h1")
         (one,) = await shop.people()

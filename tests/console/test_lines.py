@@ -73,7 +73,7 @@ async def connect(window: Screen, name: str) -> None:
     await page.check("[name=classes][value=service]", force=True)
     await page.fill("[name='settings.api_key']", SECRET)
     await page.fill("[name='settings.sender']", "Shop")
-    await page.click(".line-form .btn-primary")
+    await page.click("main form[action^='/lines/'] .btn-primary")
     await page.wait_for_load_state()
 
 

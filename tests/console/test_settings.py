@@ -184,7 +184,8 @@ async def test_addresses_come_and_go_and_the_log_tells(place: Place, tmp_path: P
         await page.wait_for_selector(".toast.good")
         await window.open("/settings/audit?action=suppression.removed")
         assert "Mina" in await window.words()
-        assert HOSTILE in await window.words()
+        await page.click(".details-cell summary")
+        assert f"They called {HOSTILE}" in await window.words()
         await page.click("text=Check the chain")
         await page.wait_for_selector("#check .notice.good")
         assert window.said == []

@@ -22,7 +22,7 @@ DAY_S = 86_400
 async def lines(relay: Relay, **sms: Any) -> None:
     """Viber for a cent, SMS for four."""
     await relay.line("viber", "viber_business", price="0.01")
-    await relay.line("sms", "smpp", **{"price": "0.04", **sms})
+    await relay.line("sms", "smpp", **{"price": "0.04", "price_per": "part", **sms})
 
 
 async def reached(relay: Relay, *, on_viber: bool, **given: Any) -> None:
@@ -127,7 +127,8 @@ async def test_a_count_is_shown_for_a_while(relay: Relay) -> None:
     first = await kept.of(relay.workspace_id, UTC)
     await reached(relay, on_viber=True)
     await told(relay)
-    assert await kept.of(relay.workspace_id, UTC) is first is kept.at_hand(relay.workspace_id, UTC)
+    assert await kept.of(relay.workspace_id, UTC) is first
+    assert kept.at_hand(relay.workspace_id, UTC) == (first, False)
     relay.clock.advance(home_savings.SHOWN_S)
-    assert kept.at_hand(relay.workspace_id, UTC) is None
+    assert kept.at_hand(relay.workspace_id, UTC) == (first, True)  # shown until another is there
     assert money((await kept.of(relay.workspace_id, UTC)).today) == {"EUR": (10_000, 40_000)}

@@ -105,33 +105,6 @@ async def test_in_and_out_again(place: Place) -> None:
     assert began[-1]["actor"] == ids.show("person", place.owner_id)
 
 
-async def test_a_language_follows_its_person_to_another_browser(place: Place) -> None:
-    before = place.stranger()
-    await before.follow(await before.sign_in(EMAIL))
-    assert (await before.get("/messages")).values("lang")[0] == "en"
-    chosen = await place.owner.post("/look", {"language": "fa", "next": "/messages"})
-    assert (chosen.status, chosen.location) == (303, "/messages")
-    assert (await before.get("/messages")).values("lang")[0] == "fa"  # also where they are in already
-    await place.owner.do("/account/password", old=PASSWORD, password=OTHER)  # what saves a person leaves it
-    elsewhere = place.stranger()
-    elsewhere.cookies["angarium_language"] = "ru"  # of whoever sat here before
-    await elsewhere.follow(await elsewhere.sign_in(EMAIL, OTHER))
-    assert (await elsewhere.get("/messages")).values("lang")[0] == "fa"
-    await elsewhere.do("/leave")
-    assert (await elsewhere.get("/enter")).values("lang")[0] == "ru"
-    for strange in ("xx", "", "../en"):
-        await place.owner.post("/look", {"language": strange, "next": "/messages"})
-    assert (await place.owner.get("/messages")).values("lang")[0] == "fa"
-
-
-async def test_a_language_is_not_chosen_from_elsewhere(place: Place) -> None:
-    forged = await place.owner.post(
-        "/look", {"language": "fa", "next": "/messages"}, Sec_Fetch_Site="cross-site"
-    )
-    assert forged.status == 403
-    assert (await place.owner.get("/messages")).values("lang")[0] == "en"
-
-
 async def test_nothing_secret_is_kept_in_clear(place: Place) -> None:
     secret, codes = await place.owner.set_up_app()
     token = await place.house.ground.db.run(

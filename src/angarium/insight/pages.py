@@ -39,6 +39,7 @@ async def home(request: Call) -> Sent:
         }
 
     facts, kept = await world.ground.db.read(look), _savings(request)
+    told, is_due = kept.at_hand(workspace_id, zone) if kept is not None else (None, False)
     through: figures.Through = facts["through"]
     return HtmlAnswer(
         "insight/home.html",
@@ -46,8 +47,8 @@ async def home(request: Call) -> Sent:
             **facts,
             "names": names_in(world, workspace_id),
             "days": _chart(through),
-            "told": kept.at_hand(workspace_id, zone) if kept is not None else None,
-            "counts": kept is not None,
+            "told": told,
+            "due": is_due,
             **SAYING,
         },
     )
@@ -60,7 +61,7 @@ async def saved(request: Call) -> Sent:
     if kept is None or not in_place(request):
         return redirect("/home")
     told = await kept.of(request.auth.workspace_id, request.user.zone)
-    return HtmlAnswer("insight/saved.html", {"told": told, **SAYING})
+    return HtmlAnswer("insight/saved.html", {"told": told, "due": False, **SAYING})
 
 
 def _savings(request: Call) -> Savings | None:

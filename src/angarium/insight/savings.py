@@ -49,16 +49,17 @@ class Savings:
         self._world = world
         self._kept: dict[tuple[int, str], Kept] = {}
 
-    def at_hand(self, workspace_id: int, zone: tzinfo) -> Told | None:
-        """The last count, while it is shown."""
+    def at_hand(self, workspace_id: int, zone: tzinfo) -> tuple[Told | None, bool]:
+        """The last count, and whether it is time for another."""
         kept = self._kept.get((workspace_id, str(zone)))
-        is_good = kept is not None and self._world.ground.clock.monotonic() < kept.until
-        return kept.told if kept is not None and is_good else None
+        if kept is None:
+            return None, True
+        return kept.told, self._world.ground.clock.monotonic() >= kept.until
 
     async def of(self, workspace_id: int, zone: tzinfo) -> Told:
         """That one, or a new count."""
-        known = self.at_hand(workspace_id, zone)
-        if known is not None:
+        known, is_due = self.at_hand(workspace_id, zone)
+        if known is not None and not is_due:
             return known
         clock = self._world.ground.clock
         began = clock.monotonic()

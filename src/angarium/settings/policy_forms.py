@@ -25,6 +25,7 @@ from angarium.core.values import MONEY, amount_text
 
 FIELDS_MAX = 900
 MICROS = 1_000_000
+AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
 STEP = re.compile(r"[^.\[\]]+")
 DECIMALS = "decimals"
 WEEK = [str(day) for day in range(1, 8)]
@@ -339,7 +340,8 @@ def placed(errors: Iterable[FieldProblem], fields: Iterable[Field]) -> dict[str,
     it is found by its name and its value."""
     leaves, found = list(_leaves(fields)), {}
     rows = [row for one in leaves if one.kind == "map" for row in one.parts]
-    under = {f"{row.path.rpartition('.')[0]}.{row.parts[0].value}": row.parts[1].path for row in rows}
+    # the decoder names no key: it is the row whose amount is none
+    under = {f"{row.path.rpartition('.')[0]}.*": row.parts[1].path for row in rows if _is_none(row.parts[1])}
     for error in errors:
         path, words = path_of(error.field), ": ".join(filter(None, (error.problem, error.remedy)))
         name = path.rpartition(".")[2]
@@ -348,6 +350,11 @@ def placed(errors: Iterable[FieldProblem], fields: Iterable[Field]) -> dict[str,
         for place in [path] if any(one.path == path for one in leaves) else same:
             found[place] = words
     return found
+
+
+def _is_none(field: Field) -> bool:
+    """Whether money is no amount."""
+    return field.kind == "money" and AMOUNT.fullmatch(field.value) is None
 
 
 def _leaves(fields: Iterable[Field]) -> Iterator[Field]:

@@ -8,6 +8,7 @@ and isolated (`<bdi>`), so that a Persian name does not turn an English sentence
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import partial
@@ -35,6 +36,7 @@ from angarium.web.voice import Said, Voice, exact, plain
 
 OURS = "web"  # the folder of templates that belongs to no room
 SHOWN = ("title", "detail", "problem", "remedy")  # of a problem and its errors
+ONCE = re.compile(r"(?<=[?&])ticket=[^&]*&?")  # what is good for one entrance alone is not shown again
 KEPT = {b"allow", b"connection", b"retry-after"}  # headers of a problem that its page has too
 
 Answering = Callable[[Request[Any, Any, Any], Any], Sent]
@@ -81,7 +83,7 @@ class Shell:
     def _back(self, scope: Mapping[str, Any]) -> str:
         """Where a page can be looked at again; the first page, if it answers a form and cannot."""
         if scope["method"] == "GET" or scope.get("path_template", "") in self._paths:
-            return session.local_path(asked(scope))
+            return session.local_path(ONCE.sub("", asked(scope)))
         return "/"
 
     def _drawn_in(self, language: Language) -> Environment:
