@@ -116,13 +116,8 @@ def together(sums: Mapping[Key, Traffic]) -> Traffic:
 
 def cost_of(sums: Mapping[Key, Traffic]) -> dict[str, str]:
     """What was billed, by currency."""
-    return {currency: amount_text(micros) for currency, micros in spent(sums).items()}
-
-
-def spent(sums: Mapping[Key, Traffic]) -> dict[str, int]:
-    """The same in micro-units."""
-    found = by({key: one for key, one in sums.items() if key.currency}, "currency")
-    return {str(currency): one.cost_micros for currency, one in sorted(found.items(), key=str)}
+    spent = by({key: one for key, one in sums.items() if key.currency}, "currency")
+    return {str(currency): amount_text(one.cost_micros) for currency, one in sorted(spent.items(), key=str)}
 
 
 def by_day(sums: Mapping[Key, Traffic], begins: Sequence[datetime]) -> list[tuple[datetime, Traffic]]:

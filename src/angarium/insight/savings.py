@@ -1,12 +1,14 @@
 """What cascades saved, today and in four weeks: what was spent, beside what SMS alone had cost.
 
-What was spent is what was billed, as the rest of the first page tells it. What SMS had cost is counted day by
-day from messages of that day (`messaging/savings.py`, as campaigns count it). That takes seconds, so it is
-shown for a while before it is counted anew; it says of when it is.
+Both are counted day by day from messages of that day (`messaging/savings.py`, as campaigns count it), for the
+days of which the rest of the first page tells. That takes seconds, so it is shown for a while before it is
+counted anew; it says of when it is.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
 import msgspec
@@ -84,22 +86,28 @@ async def count(world: World, workspace_id: int, zone: tzinfo) -> Told:
         )
         for begin, one in home.by_day(sums, begins)
     ]
-    today = {key: one for key, one in sums.items() if key.slot >= home.slot_of(begins[-1])}
     return Told(
         yard,
-        savings.compare(home.spent(today), {yard.currency: each[-1].micros}),
-        savings.compare(home.spent(sums), {yard.currency: sum(one.micros for one in each)}),
+        _saved(yard, each[-1:]),
+        _saved(yard, each),
         sum(one.messages for one in each),
         any(one.estimated for one in each),
         now,
     )
 
 
+def _saved(yard: Yardstick, days: Sequence[Estimate]) -> Saved:
+    cost: Counter[str] = Counter()
+    for one in days:
+        cost.update(one.cost)
+    return savings.compare(cost, {yard.currency: sum(one.micros for one in days)})
+
+
 async def _of_day(
     world: World, workspace_id: int, begin: datetime, asked: int, yard: Yardstick, most: int
 ) -> Estimate:
     """Of the messages that were asked for on one day of the clocks there, which may have 23 hours or 25."""
-    if not yard.priced:
+    if not yard.priced or not asked:
         return Estimate()
     first, following = (int(at.timestamp()) * MICROS for at in (begin, begin + timedelta(days=1)))
     return await savings.of_span(world, workspace_id, first, following, asked, yard, most)

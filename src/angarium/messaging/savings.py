@@ -8,6 +8,7 @@ compared.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -113,11 +114,13 @@ def _priced_in(world: World, line: Line, now: int) -> str:
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """What messages that went out had cost; `estimated` from some of them."""
+    """What messages that went out had cost; `estimated` from some of them. `cost`: what was billed of the
+    same, by currency, so that both stand on the same ground."""
 
     micros: int = 0
     messages: int = 0
     estimated: bool = False
+    cost: dict[str, int] = {}
 
 
 async def of_label(
@@ -147,9 +150,10 @@ async def of_span(
     between = (ids.earliest(ends), ids.earliest(begins))
     page = await world.ground.db.read(_priced_page, world, workspace_id, Filter(), yard, between, most)
     if page.before is None:
-        return Estimate(page.micros, page.messages)
+        return Estimate(page.micros, page.messages, estimated=False, cost=page.cost)
     times = max(asked / page.looked, 1.0)
-    return Estimate(round(page.micros * times), round(page.messages * times), estimated=True)
+    cost = {currency: round(micros * times) for currency, micros in page.cost.items()}
+    return Estimate(round(page.micros * times), round(page.messages * times), estimated=True, cost=cost)
 
 
 async def instead(
@@ -175,12 +179,14 @@ async def _went_out(world: World, workspace_id: int, label: str) -> int:
 
 
 class Priced(msgspec.Struct, frozen=True):
-    """What a page of messages would have cost: those of it that went out; and where it goes on."""
+    """What a page of messages would have cost: those of it that went out; what all of it did cost; and where
+    it goes on."""
 
     micros: int
     messages: int
     looked: int
     before: int | None
+    cost: dict[str, int]
 
 
 async def _priced_page(
@@ -198,7 +204,11 @@ async def _priced_page(
     cases = [Case(message, [], ()) for message in found if message.state in WENT_OUT]
     await plan.furnish(tx, world, cases, world.ground.clock.now())
     prices = [price for case in cases if (price := _price(world, case, yard)) is not None]
-    return Priced(sum(prices), len(prices), len(found), found[-1].id if len(found) == most else None)
+    cost: Counter[str] = Counter()
+    for message in found:
+        cost[message.currency] += message.cost_micros
+    following = found[-1].id if len(found) == most else None
+    return Priced(sum(prices), len(prices), len(found), following, dict(cost))
 
 
 def _price(world: World, case: Case, yard: Yardstick) -> int | None:
