@@ -152,6 +152,8 @@ def test_money_that_is_none_stands_at_its_field_and_stays_as_it_was_typed() -> N
         kind.read(msgspec.json.encode(told))
     fields = policy_forms.resized(kind.type, told, "", "")
     assert list(policy_forms.placed(caught.value.fields, fields)) == ["confirm_cost.0.value"]
+    (said,) = policy_forms.plainly(caught.value.fields, fields)
+    assert said.problem == "is no amount of money"
     (money,) = [one for one in leaves(fields) if one.kind == "money"]
     assert (money.value, money.currency) == ("free", "IRR")
     assert figures.as_typed(LANGUAGES["fa"], money.value) == "free"

@@ -352,6 +352,17 @@ def placed(errors: Iterable[FieldProblem], fields: Iterable[Field]) -> dict[str,
     return found
 
 
+def plainly(errors: Iterable[FieldProblem], fields: Iterable[Field]) -> tuple[FieldProblem, ...]:
+    """The same; what the decoder says of an amount that is none, in words for people."""
+    money = {one.path for one in _leaves(fields) if one.kind == "money"}
+    return tuple(
+        msgspec.structs.replace(error, problem="is no amount of money", remedy="such as 250 or 99.50")
+        if placed([error], fields).keys() & money
+        else error
+        for error in errors
+    )
+
+
 def _is_none(field: Field) -> bool:
     """Whether money is no amount."""
     return field.kind == "money" and AMOUNT.fullmatch(field.value) is None

@@ -164,7 +164,9 @@ async def put_policy(request: Call) -> Sent:
     except Problem as problem:
         if problem.status not in {409, 422}:
             raise
-        return await _page(request, kind, policy_forms.resized(document_type, told, "", ""), problem)
+        fields = policy_forms.resized(document_type, told, "", "")
+        problem.fields = policy_forms.plainly(problem.fields, fields)
+        return await _page(request, kind, fields, problem)
 
 
 async def _written(request: Call, kind: str, document: Any) -> Sent:
