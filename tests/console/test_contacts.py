@@ -182,10 +182,11 @@ async def test_a_segment_is_built_by_keyboard_in_persian(shop: Shop) -> None:
         await window.open("/segments")
         await keys.press("n")
         await page.wait_for_url("**/segments/new")
-        await keys.type("ویژه")
         await page.focus("[name='r.0:kind']")
-        await page.select_option("[name='r.0:kind']", "tag")
+        await page.select_option("[name='r.0:kind']", "tag")  # before it has a name
         await page.wait_for_selector("[name='r.0:tag']")
+        await page.focus("[name=name]")
+        await keys.type("ویژه")
         await page.focus("[name='r.0:tag']")
         await keys.type("vip")
         await page.wait_for_selector("#count .figure-value:has-text('۲')")  # while it is written
