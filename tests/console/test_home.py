@@ -15,6 +15,7 @@ from angarium.storage.database import open_database
 from support.browsing import HANDLERS, Browser, browsing, story
 from support.databases import create_schema
 from support.relay import Relay
+from support.screen import chromium, screen
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ async def test_what_has_gone_through(relay: Relay, inside: Browser) -> None:
         assert page.says(words), words
 
 
+@pytest.mark.browser
 async def test_what_cascades_saved_comes_after_the_page(relay: Relay) -> None:
     await story(relay)
     await chronicled(relay)
