@@ -93,7 +93,7 @@ async def test_a_campaign_that_is_not_over_holds_its_cascade(shop: Shop) -> None
         if state not in OVER:
             refused = await shop.client.ask("DELETE", f"/v1{path}?even_if_called=true")
             assert (refused.status, refused.json["type"].rpartition("/")[2]) == (409, "in-use")
-            assert f"campaign Winter ({state.value})" in refused.json["detail"]
+            assert f"Winter ({state.value})" in refused.json["detail"]
             assert "Autumn" not in refused.json["detail"]
     page = await shop.owner.get(path)
     assert f"/campaigns/{winter}" in page.values("href")

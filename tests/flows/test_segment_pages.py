@@ -63,5 +63,5 @@ async def test_a_rule_about_messages_names_a_template(database_url: str, tmp_pat
         wrong = await owner.do(
             "/segments/new", name="Of others", **{**rule, "r.0:template": "order-of-others"}
         )
-        assert (wrong.status, wrong.says("is no template")) == (422, True)
+        assert (wrong.status, wrong.says("is not the id of a template")) == (422, True)
         assert "order-of-others" in wrong.values("value")

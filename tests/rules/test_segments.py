@@ -95,7 +95,7 @@ WRONG: list[tuple[Any, str, str]] = [
     ({"not": TEXT, "zone": "UTC"}, "rules.zone", "does not go with not"),
     ({"address": "phone", "starts_with": ["+7", ""]}, "rules.starts_with[1]", "is empty"),
     ({"opted_out": "spam"}, "rules.opted_out", "is no class"),
-    ({"history": "sent", "template": "tpl_x"}, "rules.template", "is no template"),
+    ({"history": "sent", "template": "tpl_x"}, "rules.template", "is not the id of a template"),
     ({"history": "sent", "days": 5_000}, "rules.days", "is out of range"),
     ({"history": "sent", "times": 0}, "rules.times", "is out of range"),
     ({"history": "sent", "times": 11, "days": 5}, "rules.times", "is out of range"),

@@ -303,8 +303,7 @@ def read_lines(lines: Iterable[tuple[int, str]], kind: AddressKind) -> tuple[lis
 def check_because(why: Why, because: str) -> None:
     """A Problem when it is not said, or not in few words, why an entry is taken off the list."""
     if why in WANTS_A_WORD and not because:
-        remedy = f"say in a few words why an entry of the reason {why.value} goes, such as who asked for it"
-        raise invalid("because", "is missing", remedy=remedy)
+        raise invalid("because", "is missing", remedy="say in a few words why, such as who asked for it")
     if len(because) > BECAUSE_MAX or NOT_IN_A_WORD.search(because):
         remedy = f"at most {BECAUSE_MAX} characters in one line"
         raise invalid("because", "is too long or has control characters", value=because, remedy=remedy)

@@ -64,18 +64,16 @@ def refuse_deletion(used: Used, *, may_see: bool, even_if_called: bool) -> None:
     """
     holding = used.holding
     if holding:
-        names = ", ".join(f"{one.kind} {shown(one.name)} ({one.state})" for one in holding[:NAMED_MAX])
-        more = f" and {len(holding) - NAMED_MAX} more" if len(holding) > NAMED_MAX else ""
-        told = (
-            f"It is used by {names}{more}."
-            if may_see
-            else f"Campaigns that you may not see use it: {len(holding)}."
-        )
-        detail = f"{told} Give them another one, or end them, first."
+        named = [f"{shown(one.name)} ({one.state})" for one in holding[:NAMED_MAX]]
+        names = ", ".join([*named, "…"] if len(holding) > NAMED_MAX else named)
+        detail = f"It is used by {names}. Give them another cascade, or end them, first."
+        if not may_see:
+            number = len(holding)
+            detail = f"Campaigns that you may not see use it: {number}. They want another cascade first."
         raise Problem("in-use", "The cascade is used", status=409, detail=detail)
-    if used.lately.count and not even_if_called:
+    if (count := used.lately.count) and not even_if_called:
         detail = (
-            f"Systems named it in {used.lately.count} of the newest messages, within 30 days; what they send "
+            f"Systems named it in {count} of the newest messages, within 30 days; what they send "
             "with its name would be refused. Look whether they still do; then delete it with "
             "even_if_called=true."
         )

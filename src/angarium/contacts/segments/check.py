@@ -144,7 +144,7 @@ def _history(rule: Rule, place: str) -> Wrong:
             ids.read("template", rule.template)
         except ValueError:
             yield FieldProblem(
-                f"{place}.template", "is no template", "its id, such as tpl_…", shown(rule.template)
+                f"{place}.template", "is not the id of a template", "such as tpl_…", shown(rule.template)
             )
     if rule.days is not None:
         try:
