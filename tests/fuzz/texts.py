@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import count
 from random import Random
 
-from angarium.channels import smtp
+from angarium.channels import mail_kit
 from angarium.content.liquid import OUTPUT_MAX, RenderError, TemplateSyntax, compile_template
 from angarium.core.ports import Raw
 from angarium.messaging import links
@@ -98,8 +98,8 @@ def try_mail(data: bytes) -> None:
     except MimeError:
         found = None
     if not isinstance(found, dsn.AutoReply):
-        check_events(smtp.parse(None, Raw(data, {"rcpt-to": VERP, "mail-from": "<>"})))  # type: ignore[arg-type]
-    events = smtp.parse(None, Raw(data))  # type: ignore[arg-type]
+        check_events(mail_kit.events(Raw(data, {"rcpt-to": VERP, "mail-from": "<>"})))
+    events = mail_kit.events(Raw(data))
     if events:  # nothing is said of a machine's answer
         check_events(events)
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from angarium import channels
-from angarium.channels import kit, smpp, smtp
+from angarium.channels import kit, mail_kit, smpp, smtp
 from angarium.core.ports import Refused
 from angarium.core.problems import Problem
 from angarium.core.values import Button, Content
@@ -41,7 +41,7 @@ def mail_settings(**changes: Any) -> Any:
 def letter(content: Content, address: str = "anna@example.org", **settings: Any) -> bytes:
     """The mail as it would go over the wire; MimeError or a lint's words when it does not."""
     given = mail_settings(**settings)
-    findings = smtp.lint(given, content)
+    findings = mail_kit.lint(given, content)
     if findings:
         raise MimeError(findings[0].field, findings[0].problem)
     return smtp.envelope(given, submission(address=address, content=content), 0).mail

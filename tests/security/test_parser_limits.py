@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from angarium.channels import smtp
+from angarium.channels import mail_kit
 from angarium.core.ports import Raw, Unreadable
 from angarium.protocols import dsn
 from angarium.protocols.dsn import MimeError
@@ -307,7 +307,7 @@ STEPS_MAX = 3_000_000  # lines of Python, whatever the mail: some seconds of a s
 def test_a_hostile_mail_is_read_or_refused_within_bounds(name: str) -> None:
     watch = Watch()
     with alarmed(), watch.over(STEPS_MAX):
-        events = smtp.parse(None, Raw(MAILS[name]))  # type: ignore[arg-type]
+        events = mail_kit.events(Raw(MAILS[name]))
         with suppress(MimeError):
             dsn.read(MAILS[name], "b+att_1@x.example", "<>")
     assert all(len(event.body) <= 4_000 for event in events if isinstance(event, Unreadable))

@@ -10,13 +10,16 @@ Quirks:
 - Hard bounces often come minutes later, to the envelope sender. It names the attempt (VERP:
   `b+<client_ref>@<bounce domain>`), and `bounce_listen` takes them in; 250 is said after they are recorded.
 - `params["unsubscribe_url"]` of a content becomes List-Unsubscribe with one click, which Gmail and Yahoo
-  require of advertising. DKIM is left to the mail server.
+  require of advertising.
+- DKIM signs here when the line has a key, with RSA and Ed25519 side by side when it has both; else the mail
+  server may. What is to stand in the DNS is in `profile`.
+- With a `bounce_secret` the name of an attempt carries a tag that only we can make, wherever a stranger sees
+  it (VERP, envelope id, Message-ID); a report is believed only when it names one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import ipaddress
 from collections.abc import Sequence
 from itertools import count
@@ -26,37 +29,28 @@ import msgspec
 import structlog
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, mail_kit
 from angarium.core.ports import (
-    ADDRESSES,
     Accepted,
-    Capabilities,
-    Carries,
     Channel,
     Ears,
     Event,
-    Inbound,
     Outcome,
+    Profile,
     Raw,
-    Receipt,
     Refused,
     Submission,
     Tools,
     Unknown,
 )
-from angarium.core.problems import FieldProblem, invalid, shown
-from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
-from angarium.protocols import dsn, mime
+from angarium.core.problems import invalid
+from angarium.core.values import AddressKind, Reason
+from angarium.protocols import dkim, dsn, mime
 from angarium.protocols.mime import MimeError
 from angarium.protocols.smtp import Arrived, Dialogue, Door, Envelope, Links, NoAnswer, NotTaken, Server, told
 
 log = structlog.get_logger()
 
-CONTENT_MAX = 1_048_576  # bytes of text and HTML; ours: pictures are linked and not attached
-DETAIL_MAX = 300  # characters of what the server said
-IMAGE_SCHEMES = ("https://", "http://")
-BUTTON_SCHEMES = (*IMAGE_SCHEMES, "mailto:", "tel:", "sms:")
-UNSUBSCRIBE = "unsubscribe_url"
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 60.0  # a wrong password waits the longest at once: accounts get locked
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
@@ -105,6 +99,44 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "put it behind your mail server. Empty: no listener.",
         ),
     ] = ""
+    bounce_secret: Annotated[
+        str,
+        Meta(
+            title="Secret of bounces",
+            description="Any long text. Then only reports that name a mail of ours by its secret tag are "
+            "believed; those of mails sent before it was set are not. Empty: whoever guesses a name is.",
+            extra={"secret": True},
+        ),
+    ] = ""
+    dkim_domain: Annotated[
+        str, Meta(title="DKIM domain", description="Who signs. Empty: the domain of the sender.")
+    ] = ""
+    dkim_selector: Annotated[
+        str,
+        Meta(
+            title="DKIM selector",
+            description="Under which name the key is published: selector._domainkey.example.com.",
+        ),
+    ] = ""
+    dkim_key: Annotated[
+        str,
+        Meta(
+            title="DKIM key",
+            description="The private key in PEM, RSA of 2048 bits or Ed25519. Empty: no signature here.",
+            extra={"secret": True},
+        ),
+    ] = ""
+    dkim_second_selector: Annotated[
+        str, Meta(title="Second DKIM selector", description="Of the second key.")
+    ] = ""
+    dkim_second_key: Annotated[
+        str,
+        Meta(
+            title="Second DKIM key",
+            description="Of the other kind: mails are then signed with both, for hosts that know only RSA.",
+            extra={"secret": True},
+        ),
+    ] = ""
     timeout_s: Annotated[
         float,
         Meta(title="Time to answer", description="Seconds for each step before the mail.", ge=1, le=600),
@@ -127,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             mime.address(self.sender_address, "sender_address")
             mime.domain_name(self.bounce_domain or "unset", "bounce_domain")
+            mime.domain_name(self.dkim_domain or "unset", "dkim_domain")
             mime.domain_name("unset" if _is_number(self.host) else self.host, "host")
         except MimeError as error:
             raise invalid(error.field, error.problem, value=getattr(self, error.field)) from error
@@ -136,10 +169,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         if self.username and self.security == "none" and not _is_here(self.host):
             raise invalid("security", "would send the password in clear", remedy="starttls or tls")
+        signers(self)
 
     def domain(self) -> str:
         """The domain of the sender, in ASCII: the right side of our Message-IDs."""
         return mime.address(self.sender_address).rpartition("@")[2].lower()
+
+
+def signers(settings: Settings) -> tuple[dkim.Signer, ...]:
+    """Who signs the mails of a line; a Problem names the setting that is wrong."""
+    keys = {
+        "dkim": (settings.dkim_selector, settings.dkim_key),
+        "dkim_second": (settings.dkim_second_selector, settings.dkim_second_key),
+    }
+    domain = mime.domain_name(settings.dkim_domain) if settings.dkim_domain else settings.domain()
+    return mail_kit.signers(domain.lower(), keys)
 
 
 def _host_and_port(text: str) -> tuple[str, int] | None:
@@ -158,45 +202,6 @@ def _is_number(host: str) -> bool:
         return bool(ipaddress.ip_address(host))
     except ValueError:
         return False
-
-
-# ── words of the server ──────────────────────────────────────────────────────────────────────────────
-
-AUTH_CODES = {530, 534, 535, 538}  # RFC 4954 §6
-SPOKE_WRONGLY = {500, 501, 502, 503, 504, 555}  # RFC 5321 §4.2.2
-
-# "Slow down": Gmail (4.7.28), Yahoo (4.7.0 [TSS04]), Exchange Online (4.7.500, 4.3.2), Postfix (4.7.0).
-SLOW_DOWN = {"4.3.2", "4.7.0", "4.7.28", "4.7.500"}
-
-# Where an enhanced code is missing or says nothing. RFC 5321 §4.2.2 and §4.5.3.1.10.
-BY_STAGE = {
-    ("MAIL", 550): Reason.SENDER_INVALID,
-    ("MAIL", 553): Reason.SENDER_INVALID,
-    ("RCPT", 550): Reason.BAD_ADDRESS,
-    ("RCPT", 551): Reason.BAD_ADDRESS,
-    ("RCPT", 552): Reason.TEMPORARY,
-    ("RCPT", 553): Reason.BAD_ADDRESS,
-    ("DATA", 552): Reason.TOO_LONG,
-}
-
-
-def refusal(failure: NotTaken) -> Refused:
-    """Why a mail was not taken, from the stage and the server's answer."""
-    enhanced = dsn.enhanced_code(failure.text)
-    code = enhanced or (str(failure.code) if failure.code else "not_connected")
-    detail = kit.clean(str(failure)[:DETAIL_MAX])
-    return Refused(_reason(failure.stage, failure.code, enhanced), code, detail)
-
-
-def _reason(stage: str, code: int, enhanced: str) -> Reason:
-    if not 500 <= code < 600 or stage == "CONNECT":  # 4xx, no answer, or an answer that is none
-        return Reason.THROTTLED if enhanced in SLOW_DOWN else Reason.TEMPORARY
-    if code in AUTH_CODES or stage == "AUTH":
-        return Reason.AUTH
-    if code in SPOKE_WRONGLY:
-        return dsn.reason_of(enhanced, Reason.CONFIG)
-    unsaid = Reason.REJECTED if enhanced.startswith("5.7.") else BY_STAGE.get((stage, code), Reason.REJECTED)
-    return dsn.reason_of(enhanced, unsaid)
 
 
 # ── what is sent ─────────────────────────────────────────────────────────────────────────────────────
@@ -220,13 +225,15 @@ def server(settings: Settings) -> Server:
 
 def message_id(settings: Settings, submission: Submission) -> str:
     """Made of our reference alone: a retry is the same mail to whoever compares."""
-    return f"{submission.client_ref}@{settings.domain()}".lower()
+    return f"{mail_kit.tagged(settings.bounce_secret, submission.client_ref)}@{settings.domain()}".lower()
 
 
-def envelope(settings: Settings, submission: Submission, now: int) -> Envelope:
+def envelope(
+    settings: Settings, submission: Submission, now: int, signed_by: Sequence[dkim.Signer] = ()
+) -> Envelope:
     """The mail of an attempt and where it goes; MimeError when a field cannot be written."""
     content = submission.content
-    unsubscribe = content.params.get(UNSUBSCRIBE, "")
+    unsubscribe = content.params.get(mail_kit.UNSUBSCRIBE, "")
     mail = mime.Mail(
         message_id=message_id(settings, submission),
         sender=settings.sender_address,
@@ -242,10 +249,12 @@ def envelope(settings: Settings, submission: Submission, now: int) -> Envelope:
         one_click=unsubscribe.startswith("https://"),
     )
     recipient = mime.address(submission.address, "recipient")
+    written = dkim.sign(mime.build(mail), signed_by, now) if signed_by else mime.build(mail)
     if not settings.bounce_domain:  # reports would flood a person's mailbox
-        return Envelope(mime.address(settings.sender_address), recipient, mime.build(mail))
-    sender = dsn.verp(submission.client_ref, mime.domain_name(settings.bounce_domain))
-    return Envelope(sender, recipient, mime.build(mail), envelope_id=submission.client_ref)
+        return Envelope(mime.address(settings.sender_address), recipient, written)
+    name = mail_kit.tagged(settings.bounce_secret, submission.client_ref)
+    sender = dsn.verp(name, mime.domain_name(settings.bounce_domain))
+    return Envelope(sender, recipient, written, envelope_id=name)
 
 
 # ── the live line ────────────────────────────────────────────────────────────────────────────────────
@@ -257,6 +266,7 @@ class SmtpConnection:
     def __init__(self, tools: Tools, settings: Settings, window: int, ears: Ears) -> None:
         self._tools, self._settings, self._window, self._ears = tools, settings, window, ears
         self._links = Links(server(settings), tools.clock)
+        self._signers = signers(settings)
         self._door = self._new_door()
         self._under_way: dict[asyncio.Task[Outcome], tuple[int, Dialogue]] = {}
         self._coming_up: asyncio.Task[None] | None = None
@@ -344,29 +354,29 @@ class SmtpConnection:
         wrong_password = isinstance(error, NotTaken) and error.stage == "AUTH"
         delay_s = RETRY_MAX_S if wrong_password else min(RETRY_FIRST_S * 2 ** min(tries, 10), RETRY_MAX_S)
         delay_s *= 1 + self._tools.chance.roll() / 5
-        self._trouble = f"connecting: {str(error)[:DETAIL_MAX]}; retry in {delay_s:.0f} s"
+        self._trouble = f"connecting: {str(error)[: mail_kit.DETAIL_MAX]}; retry in {delay_s:.0f} s"
         await self._tools.clock.sleep(delay_s)
 
     async def _deliver(self, submission: Submission, dialogue: Dialogue) -> Outcome:
-        if findings := lint(self._settings, submission.content):
+        if findings := mail_kit.lint(self._settings, submission.content):
             return kit.unfit(findings)
         try:
-            letter = envelope(self._settings, submission, self._tools.clock.now())
+            letter = envelope(self._settings, submission, self._tools.clock.now(), self._signers)
             await self._links.hand(letter, dialogue)
         except MimeError as error:
             reason = Reason.BAD_ADDRESS if error.field == "recipient" else Reason.UNSUPPORTED
             return Refused(reason, detail=str(error))
         except NotTaken as error:
-            return self._unreachable(error) if error.stage in ("CONNECT", "AUTH") else refusal(error)
+            return self._unreachable(error) if error.stage in ("CONNECT", "AUTH") else mail_kit.refusal(error)
         except NoAnswer as error:
-            return Unknown(kit.clean(str(error)[:DETAIL_MAX]))
+            return Unknown(kit.clean(str(error)[: mail_kit.DETAIL_MAX]))
         except asyncio.CancelledError:  # by close(), before the dot
             return NOT_HANDED_OVER
         return Accepted((message_id(self._settings, submission),))
 
     def _unreachable(self, error: NotTaken) -> Refused:
         """Take nothing more until it can be reached; while links live, it only takes no more of them."""
-        said = refusal(error)
+        said = mail_kit.refusal(error)
         if self._links.open and said.reason is Reason.TEMPORARY:
             return msgspec.structs.replace(said, reason=Reason.THROTTLED)
         if self._up:
@@ -395,106 +405,30 @@ NOT_HANDED_OVER = Refused(
 # ── receiving ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def parse(_settings: Settings, raw: Raw) -> list[Event]:
+def parse(settings: Settings, raw: Raw) -> list[Event]:
     """A whole mail as it arrived; `rcpt-to` and `mail-from` are its envelope where the listener took it."""
-    try:
-        mail = dsn.read(raw.body, raw.headers.get("rcpt-to", ""), raw.headers.get("mail-from", ""))
-    except MimeError as error:
-        return [kit.unreadable(f"{error.field} {error.problem}", raw.body)]
-    match mail:
-        case dsn.Bounce(fates):
-            return [_receipt(fate, raw.body) for fate in fates]
-        case dsn.Complaint(fate):
-            return [_receipt(fate, raw.body)]
-        case dsn.Letter():
-            lost = [kit.unreadable(f"attachment not taken over: {name}", b"") for name in mail.attachments]
-            return [_inbound(mail, raw.body), *lost]
-        case dsn.AutoReply():
-            return []
+    return mail_kit.events(raw, settings.bounce_secret)
 
 
-def _receipt(fate: dsn.Fate, body: bytes) -> Event:
-    if not fate.client_ref and not fate.message_id:
-        return kit.unreadable("a report that names no mail of ours", body)
-    return Receipt(
-        status=fate.status,
-        ref=kit.clean(fate.message_id.lower()),
-        client_ref=fate.client_ref.lower(),
-        address=kit.clean(fate.recipient),
-        reason=fate.reason,
-        code=kit.clean(fate.code),
-        at=fate.at,
+async def profile(_tools: Tools, settings: Settings) -> Profile:
+    """What is to stand in the DNS, so that the signatures of this line can be verified."""
+    return Profile(
+        name=settings.sender_address, details=dict(signer.record() for signer in signers(settings))
     )
 
-
-def _inbound(letter: dsn.Letter, body: bytes) -> Event:
-    if not letter.sender:
-        return kit.unreadable("a mail without a sender", body)
-    words = [letter.text] if letter.in_reply_to and letter.text else [letter.subject, letter.text]
-    return Inbound(
-        ref=kit.clean(letter.message_id) or hashlib.sha256(body).hexdigest(),
-        sender=kit.clean(letter.sender.lower()),
-        recipient=kit.clean(letter.recipient),
-        text=kit.clean("\n\n".join(word for word in words if word)),
-        at=letter.at,
-        context_ref=kit.clean(letter.in_reply_to.lower()),
-    )
-
-
-# ── content ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-def measure(_settings: Settings, content: Content) -> Measure:
-    """One mail; units are bytes of its words."""
-    units = len(content.text.encode()) + len(content.html.encode())
-    return Measure(parts=1, units=units, encoding="UTF-8", units_left=CONTENT_MAX - units)
-
-
-def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
-    """A subject, words, and links that a mail program will follow."""
-    found = kit.beyond(CAPABILITIES, content)
-    if not content.subject.strip():
-        found.append(FieldProblem("subject", "is empty", "a mail needs a subject"))
-    elif mime.CONTROLS.search(content.subject) or len(content.subject) > mime.WORDS_MAX:
-        problem = f"has a line break, or more than {mime.WORDS_MAX} characters"
-        found.append(FieldProblem("subject", problem, "write one short line", shown(content.subject)))
-    if not content.text and not content.html:
-        found.append(FieldProblem("text", "and html are both empty", "write at least one of them"))
-    if content.template or set(content.params) - {UNSUBSCRIBE}:
-        found.append(FieldProblem("template", "no registered templates here", "write the words out"))
-    links = [("buttons", button.url) for button in content.buttons]
-    links += [("image_url", content.picture)] if content.picture else []
-    for name, url in links:
-        if not url.lower().startswith(IMAGE_SCHEMES if name == "image_url" else BUTTON_SCHEMES):
-            found.append(FieldProblem(name, "is not a link a mail can carry", "https://…", shown(url)))
-    if measure(_settings, content).units_left < 0:
-        problem = f"and text are more than {CONTENT_MAX} bytes"
-        found.append(FieldProblem("html", problem, "link, do not embed"))
-    return tuple(found)
-
-
-CAPABILITIES = Capabilities(
-    receipts=frozenset({ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
-    classes=frozenset(MessageClass),
-    two_way=True,
-    buttons_max=10,
-    buttons=ADDRESSES,
-    images=True,
-    media=(Carries(frozenset({"image/jpeg", "image/png", "image/gif"})),),  # as a link in its HTML
-    html=True,
-)
 
 CHANNEL = Channel(
     kind="smtp",
     title="E-mail (SMTP)",
     address_kind=AddressKind.EMAIL,
     settings=Settings,
-    capabilities=CAPABILITIES,
+    capabilities=mail_kit.CAPABILITIES,
     parse=parse,
-    measure=measure,
+    measure=mail_kit.measure,
     connect=SmtpConnection,
-    lint=lint,
+    lint=mail_kit.lint,
     told=told,
+    profile=profile,
     answers_within_s=lambda settings: settings.final_timeout_s,
     sender=lambda settings: settings.sender_name or settings.sender_address,
 )
