@@ -9,6 +9,7 @@ Quirks:
   knowing (RFC 1047): the server may have taken the mail, so it is Unknown and never sent again blindly.
 - Hard bounces often come minutes later, to the envelope sender. It names the attempt (VERP:
   `b+<client_ref>@<bounce domain>`), and `bounce_listen` takes them in; 250 is said after they are recorded.
+- Who answers may also be heard by IMAP: a mailbox of the line is looked into every minute.
 - `params["unsubscribe_url"]` of a content becomes List-Unsubscribe with one click, which Gmail and Yahoo
   require of advertising.
 - DKIM signs here when the line has a key, with RSA and Ed25519 side by side when it has both; else the mail
@@ -45,7 +46,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import invalid
 from angarium.core.values import AddressKind, Reason
-from angarium.protocols import dkim, dsn, mime
+from angarium.protocols import dkim, dsn, imap, mime
 from angarium.protocols.mime import MimeError
 from angarium.protocols.smtp import Arrived, Dialogue, Door, Envelope, Links, NoAnswer, NotTaken, Server, told
 
@@ -137,6 +138,36 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra={"secret": True},
         ),
     ] = ""
+    imap_host: Annotated[
+        str,
+        Meta(
+            title="Mailbox",
+            description="IMAP server where answers and bounces arrive: what is unread is read each minute. "
+            "Empty: no mailbox.",
+        ),
+    ] = ""
+    imap_port: Annotated[
+        int, Meta(title="Port of the mailbox", description="993 with TLS, 143 else.", ge=1, le=65_535)
+    ] = 993
+    imap_security: Annotated[
+        Literal["tls", "starttls", "none"],
+        Meta(title="Encryption of the mailbox", description="none is for a server on this machine."),
+    ] = "tls"
+    imap_username: Annotated[str, Meta(title="User name of the mailbox", description="Often an address.")] = (
+        ""
+    )
+    imap_password: Annotated[
+        str,
+        Meta(
+            title="Password of the mailbox",
+            description="Of the account, or an app password.",
+            extra={"secret": True},
+        ),
+    ] = ""
+    imap_folder: Annotated[
+        str,
+        Meta(title="Folder of the mailbox", description="For this line alone."),
+    ] = "INBOX"
     timeout_s: Annotated[
         float,
         Meta(title="Time to answer", description="Seconds for each step before the mail.", ge=1, le=600),
@@ -161,6 +192,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             mime.domain_name(self.bounce_domain or "unset", "bounce_domain")
             mime.domain_name(self.dkim_domain or "unset", "dkim_domain")
             mime.domain_name("unset" if _is_number(self.host) else self.host, "host")
+            mime.domain_name(
+                "unset" if _is_number(self.imap_host) else self.imap_host or "unset", "imap_host"
+            )
         except MimeError as error:
             raise invalid(error.field, error.problem, value=getattr(self, error.field)) from error
         if self.bounce_listen and _host_and_port(self.bounce_listen) is None:
@@ -170,10 +204,33 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.username and self.security == "none" and not _is_here(self.host):
             raise invalid("security", "would send the password in clear", remedy="starttls or tls")
         signers(self)
+        if self.imap_host:
+            _check_mailbox(self)
 
     def domain(self) -> str:
         """The domain of the sender, in ASCII: the right side of our Message-IDs."""
         return mime.address(self.sender_address).rpartition("@")[2].lower()
+
+
+def _check_mailbox(settings: Settings) -> None:
+    for field in ("imap_username", "imap_password", "imap_folder"):
+        if not imap.WORD.fullmatch(getattr(settings, field)):
+            raise invalid(field, "is empty or not of printable ASCII", remedy="an app password, a plain name")
+    if settings.imap_security == "none" and not _is_here(settings.imap_host):
+        raise invalid("imap_security", "would send the password in clear", remedy="starttls or tls")
+
+
+def account(settings: Settings) -> imap.Account:
+    """The mailbox of a line as the wire needs it."""
+    return imap.Account(
+        host=settings.imap_host,
+        port=settings.imap_port,
+        security=settings.imap_security,
+        username=settings.imap_username,
+        password=settings.imap_password,
+        folder=settings.imap_folder,
+        verify_tls=settings.verify_tls,
+    )
 
 
 def signers(settings: Settings) -> tuple[dkim.Signer, ...]:
@@ -268,6 +325,8 @@ class SmtpConnection:
         self._links = Links(server(settings), tools.clock)
         self._signers = signers(settings)
         self._door = self._new_door()
+        self._mailbox = imap.Mailbox(account(settings), tools.clock, self._found)
+        self._reading: asyncio.Task[None] | None = None
         self._under_way: dict[asyncio.Task[Outcome], tuple[int, Dialogue]] = {}
         self._coming_up: asyncio.Task[None] | None = None
         self._up = False
@@ -277,6 +336,8 @@ class SmtpConnection:
         """Connect in the background, and listen for bounces."""
         self._trouble = "connecting"
         self._coming_up = asyncio.create_task(self._come_up())
+        if self._settings.imap_host:
+            self._reading = asyncio.create_task(self._mailbox.watch())
 
     def up(self) -> bool:
         """Whether the server was there when it was looked for last."""
@@ -297,9 +358,9 @@ class SmtpConnection:
     async def close(self, grace_s: float) -> None:
         """Wait for answers, leave. A mail not handed over ends as Refused, one without answer as Unknown."""
         self._up, self._trouble = False, "closed"
-        if self._coming_up is not None:
-            self._coming_up.cancel()
-            await asyncio.wait([self._coming_up])
+        for coming_in in filter(None, (self._coming_up, self._reading)):
+            coming_in.cancel()
+            await asyncio.wait([coming_in])
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=grace_s)
         for task in self._under_way:
@@ -315,6 +376,8 @@ class SmtpConnection:
         if not self._up:
             return self._trouble
         told = f"connected: {self._links.open} links, {len(self._under_way)} mails under way"
+        if self._mailbox.trouble:
+            told = f"{told}; cannot read the mailbox: {self._mailbox.trouble}"
         return f"{told}; bounces on {self._door.address()}" if self._door is not None else told
 
     def _new_door(self) -> Door | None:
@@ -326,6 +389,9 @@ class SmtpConnection:
             mime.domain_name(self._settings.bounce_domain or self._settings.domain()),
         }
         return Door(*where, domains, self._record)
+
+    async def _found(self, mail: bytes) -> None:
+        await self._ears.arrived(Raw(body=mail))
 
     async def _record(self, arrived: Arrived) -> None:
         headers = {"rcpt-to": ", ".join(arrived.rcpt_to), "mail-from": arrived.mail_from}
