@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,6 +26,7 @@ from angarium.core.problems import Problem
 from angarium.core.values import Button, Content, ReceiptStatus
 
 ROOT = Path(__file__).parents[2]
+TIMES = 4 if os.environ.get("ANGARIUM_TEST_DATABASES") == "all" else 1  # as many examples, of each channel
 CHANNELS = channels.load()
 SECTIONS = ("Credentials", "Limits", "Quirks", "Errors", "Source and date")
 SECRET_NAMES = re.compile(r"secret|password|token|(^|_)key($|_)")
@@ -217,14 +219,14 @@ def texts(found: Any) -> Iterator[str]:
 
 @every_channel
 @given(body=st.binary(max_size=200))
-@settings(max_examples=50)
+@settings(max_examples=12 * TIMES)
 def test_any_bytes_are_heard_without_harm(channel: Channel, body: bytes) -> None:
     examined(channel, Raw(body))
 
 
 @every_channel
 @given(data=st.data())
-@settings(max_examples=100)
+@settings(max_examples=25 * TIMES)
 def test_a_damaged_callback_is_heard_without_harm(channel: Channel, data: st.DataObject) -> None:
     captured = list(raws(tables_of(channel).CALLBACK_CASES))
     raw = data.draw(st.sampled_from(captured))
@@ -269,7 +271,7 @@ def documents(channel: Channel) -> list[tuple[Raw, Any]]:
 
 @every_channel
 @given(data=st.data())
-@settings(max_examples=150)
+@settings(max_examples=40 * TIMES)
 def test_a_callback_of_another_shape_is_heard_without_harm(channel: Channel, data: st.DataObject) -> None:
     raw, document = data.draw(st.sampled_from(documents(channel)))
     path = data.draw(st.sampled_from(list(paths(document))))
