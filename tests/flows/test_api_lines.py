@@ -160,7 +160,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"name": "x" * 65}, "name", "x" * 65, "lower-case letters"),
     ({"name": "x" * 1_000}, "name", "x" * 79 + "…", "lower-case letters"),
     ({"name": None}, "name", "null", "text"),
-    ({"channel": "fax"}, "channel", "fax", "one of africastalking_sms, "),
+    ({"channel": "fax"}, "channel", "fax", "one of "),
     ({"settings": {}}, "settings.api_key", "", "The access key"),
     ({"settings": {"api_key": "k", "sender": "x" * 21}}, "settings.sender", "x" * 21, "The registered name"),
     (

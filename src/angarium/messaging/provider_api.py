@@ -34,7 +34,7 @@ class Fetched(msgspec.Struct, frozen=True):
         "own. `public_url` has to be set.",
         scope="setup:write",
         gives=Attached,
-        problems=(404, 409, 502),
+        problems=(404, 409, 422, 502),
         answer_example=Attached("https://angarium.example/callbacks/1f/Zm9v"),
     ),
 )
@@ -52,7 +52,7 @@ async def attach(request: Call) -> JsonAnswer:
         detail="Asked while you wait: its name, state, quality and limit, in the provider's own words.",
         scope="setup:read",
         gives=Profile,
-        problems=(404, 502),
+        problems=(404, 422, 502),
         answer_example=Profile("Shop", "CONNECTED", "GREEN", "TIER_1K", {}),
     ),
 )
@@ -71,7 +71,7 @@ async def show_profile(request: Call) -> JsonAnswer:
         "wordings that ask for one of them are approved or refused accordingly.",
         scope="templates:write",
         gives=Fetched,
-        problems=(404, 502),
+        problems=(404, 422, 502),
         answer_example=Fetched(12, 11),
     ),
 )
