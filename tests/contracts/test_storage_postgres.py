@@ -43,7 +43,7 @@ async def test_the_loser_of_a_deadlock_is_run_again(database: Database) -> None:
 
     await database.run(put, 1, 2)
     await asyncio.gather(database.run(work, 1, 2), database.run(work, 2, 1))
-    assert len(tries) == 3
+    assert len(tries) >= 3  # the loser may meet the other once more
     assert await database.read(states) in ({1: "by 1", 2: "by 1"}, {1: "by 2", 2: "by 2"})
 
 
