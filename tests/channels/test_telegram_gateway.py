@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from angarium.channels import kit
-from angarium.channels.telegram_gateway import CHANNEL, ERRORS, code_of
+from angarium.channels import code_kit, kit
+from angarium.channels.telegram_gateway import CHANNEL, DIGITS, ERRORS
 from angarium.core.ports import Accepted, Raw, Receipt, Refused, Unreadable
 from angarium.core.values import Content, MessageClass, Price, Reason, ReceiptStatus
 from angarium.protocols.signatures import gateway_signature
@@ -104,7 +104,7 @@ async def test_sending(case: SendCase) -> None:
 )
 def test_where_the_code_is(text: str, params: dict[str, str], code: str) -> None:
     content = Content(text=text, params=params)
-    assert code_of(content) == code
+    assert code_kit.code_of(content, *DIGITS) == code
     assert (CHANNEL.lint(kit.decode_settings(CHANNEL, SETTINGS), content) == ()) is bool(code)
 
 

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import code_kit, kit
 from angarium.core.clock import MICROS, SystemClock
 from angarium.core.ports import (
     Accepted,
@@ -35,13 +35,12 @@ from angarium.core.ports import (
     Submission,
     Tools,
 )
-from angarium.core.problems import FieldProblem, shown
+from angarium.core.problems import FieldProblem
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
 from angarium.protocols.http import Answer
 from angarium.protocols.signatures import gateway_signature
 
-CODE = re.compile(r"[0-9]{4,8}")
-RUN = re.compile(r"(?<![0-9])[0-9]{4,8}(?![0-9])")
+DIGITS = (4, 8)  # of a code
 FLOOD = re.compile(r"FLOOD_WAIT_?([0-9]{1,6})?")
 TEXT_MAX = 1_000  # characters of ours, which nobody sees
 AGE_MAX_S = 86_400  # of a report: it is repeated ten times, with growing pauses
@@ -152,7 +151,7 @@ def request(settings: Settings, submission: Submission) -> dict[str, Any]:
     """The body of a submission."""
     document: dict[str, Any] = {
         "phone_number": submission.address,
-        "code": code_of(submission.content),
+        "code": code_kit.code_of(submission.content, *DIGITS),
         "payload": submission.client_ref,
     }
     if settings.sender_username:
@@ -162,15 +161,6 @@ def request(settings: Settings, submission: Submission) -> dict[str, Any]:
     if submission.callback_url:
         document["callback_url"] = submission.callback_url
     return document
-
-
-def code_of(content: Content) -> str:
-    """The code among the values, else the only run of 4 to 8 digits in the text; "" when there is none."""
-    if "code" in content.params:
-        given = content.params["code"]
-        return given if CODE.fullmatch(given) else ""
-    found = RUN.findall(content.text)
-    return found[0] if len(found) == 1 else ""
 
 
 def judge(settings: Settings, answer: Answer) -> Outcome | None:
@@ -200,14 +190,7 @@ def _accepted(settings: Settings, status: _Status) -> Accepted | None:
 
 def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     """One code of 4 to 8 digits, and nothing beside it."""
-    found = kit.beyond(CAPABILITIES, content)
-    if not code_of(content):
-        field, value = (
-            ("params.code", content.params["code"]) if "code" in content.params else ("text", content.text)
-        )
-        remedy = "one run of 4 to 8 digits, or the value named code"
-        found.append(FieldProblem(field, "has no code that is certain", remedy, shown(value)))
-    return tuple(found)
+    return (*kit.beyond(CAPABILITIES, content), *code_kit.missing(content, *DIGITS))
 
 
 def measure(_settings: Settings, content: Content) -> Measure:
