@@ -116,6 +116,11 @@ def build(mail: Mail) -> bytes:
     return "\r\n".join(head).encode("ascii") + b"\r\n" + _body(mail)
 
 
+def bodies(mail: Mail) -> tuple[str, str]:
+    """What `build` says of a mail as text and as HTML, for whoever writes it in another way."""
+    return _with_lines(mail), _with_buttons(mail)
+
+
 def address(value: str, field: str = "address") -> str:
     """An address that is safe on a command line and in a field; a domain in letters becomes its A-label.
 
