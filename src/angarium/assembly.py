@@ -88,7 +88,7 @@ from angarium.lines import api as lines
 from angarium.lines import flows as line_flows
 from angarium.lines import pages as line_form_pages
 from angarium.lines import patterns_api as patterns
-from angarium.lines import patterns_pages, registration_pages, tariffs_pages
+from angarium.lines import patterns_pages, registration_pages, rehearsal_pages, tariffs_pages
 from angarium.lines import registration_api as registrations
 from angarium.lines import tariffs_api as tariffs
 from angarium.lines.at_hand import Lines
@@ -246,6 +246,7 @@ HANDLERS = [
     *exports_pages.HANDLERS,
     *line_pages.HANDLERS,
     *line_form_pages.HANDLERS,
+    *rehearsal_pages.HANDLERS,
     *registration_pages.HANDLERS,
     *patterns_pages.HANDLERS,
     *tariffs_pages.HANDLERS,

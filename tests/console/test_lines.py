@@ -14,6 +14,7 @@ from angarium.assembly import House
 from angarium.core import ids
 from angarium.lines import flows, registration_flows, tariffs_flows
 from angarium.lines.store import Line
+from angarium.simulators.faces import generic_http
 from support.databases import bring_up
 from support.people import Surfer, joined, surfer_of
 from support.screen import Look, Screen, chromium, screen
@@ -261,3 +262,55 @@ async def test_a_test_message_is_followed_and_who_may_only_look_changes_nothing(
     tokenless = await shop.owner.post(f"/lines/{line_id}/switch", {})
     assert tokenless.status == 403
     assert (await shop.line("viber")).enabled
+
+
+# ── rehearsed ────────────────────────────────────────────────────────────────────────────────────────
+
+DESCRIBED = {
+    f"settings.{name}": value
+    for name, value in generic_http.settings("https://api.example.com").items()
+    if name not in ("secret_1", "callback_secret")
+}
+SAMPLES = {
+    "rehearsal_to": "+380501234567",
+    "rehearsal_text": 'Say "hi"',
+    "rehearsal_status": "400",
+    "rehearsal_answer": '{"error": {"code": 107, "text": "he blocked you"}}',
+    "rehearsal_callback": '{"events": [{"ref": "att_1", "status": "DELIVRD"}, {"status": "LOST", "id": 1}]}',
+}
+
+
+async def test_a_described_provider_is_rehearsed_and_nothing_is_secret_in_it(shop: Shop) -> None:
+    path = "/lines/rehearsal/generic_http"
+    page = await shop.owner.do(path, **DESCRIBED, **SAMPLES, **{"settings.secret_1": SECRET})
+    assert page.status == 200
+    for words in (
+        "POST https://api.example.com/v1/messages?from=Shop%20%26%20Co",
+        "Authorization: Bearer ••••••",
+        r'"text":"Say \"hi\""',
+        "the person has blocked this sender",
+        "he blocked you",
+        "delivered",
+        "a status that is not in the table: LOST",
+    ):
+        assert page.says(words), words
+    assert SECRET not in page.text
+    wrong = await shop.owner.do(path, **{**DESCRIBED, "settings.errors": "105 = bad_adress"}, **SAMPLES)
+    assert wrong.says("'bad_adress' is no reason")
+    assert (await shop.owner.do("/lines/rehearsal/viber_business", **SAMPLES)).status == 404
+    assert (await shop.reader.do(path, **DESCRIBED, **SAMPLES)).status == 403
+
+
+async def test_the_form_shows_what_its_settings_come_to(shop: Shop) -> None:
+    async with (
+        chromium() as browser,
+        screen(browser, shop.client.url, cookie_of(shop.owner), Look("fa", "light")) as window,
+    ):
+        await window.open("/lines/new/generic_http")
+        await window.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        await window.page.fill("[name='settings.base_url']", "https://api.example.com")
+        await window.page.fill("[name='settings.body']", '{"to": "{to}", "text": "{text}"}')
+        await window.page.click("#rehearse")
+        await window.page.wait_for_selector("#rehearsed pre")
+        assert '"to":"+447700900100"' in await window.words()
+        assert await window.faults() == []

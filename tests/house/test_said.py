@@ -84,6 +84,7 @@ NOT_SAID = {
         "Attempt to send", "Message blocked", "Message filtered", "Message price", "Unknown destination",
         "Unknown error", "Unreachable destination", "Validity Period",
     ),
+    "lines/rehearsal_pages.py": ("HTTP ",),  # the head of an answer, as the wire has it
     "lines/requirements.py": (  # printed into docs/reference/registrations.md
         "- `", "; if any", "any without a kind", "approval holds", "classes that it", "declared by its owner",
         "no: papers", "registered at", "usual duration", "without end", "\x01 days unless", "\x01; read ",

@@ -17,6 +17,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -33,6 +34,7 @@ from angarium.core.ports import (
     Receipt,
     Refused,
     Reply,
+    Said,
     Submission,
     Tools,
 )
@@ -85,6 +87,21 @@ def request(settings: Settings, submission: Submission) -> Request:
     fields = ((name, mapping.filled(one, values)) for name, one in mapping.lines_of(settings.body, "="))
     form = {name: text for name, text in fields if text is not None}
     return Request(settings.method, url, headers, form=form)
+
+
+def rehearse(
+    settings: Settings, submission: Submission, answered: Said | None
+) -> tuple[Said, Outcome | None]:
+    """The request as it would be written, and what an answer to it means: its head is `HTTP 200`."""
+    made = request(settings, submission)
+    body = b"" if made.document is None else msgspec.json.encode(made.document)
+    if made.form is not None:
+        body = urlencode(made.form, errors="replace").encode()
+    asked = Said(f"{made.method} {made.url}", tuple(made.headers.items()), body=body)
+    if answered is None:
+        return asked, None
+    answer = Answer(int(answered.head.rpartition(" ")[2]), {}, answered.body)
+    return asked, judge(settings, answer) or kit.by_status(answer)
 
 
 def _values(settings: Settings, submission: Submission) -> dict[str, str]:
@@ -247,4 +264,5 @@ CHANNEL = Channel(
     lint=lint,
     genuine=genuine,
     reply=reply,
+    rehearse=rehearse,
 )

@@ -165,7 +165,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="Headers",
             description="One a line: Authorization: Bearer {secret_1}. {basic}: both secrets as "
             "name and password.",
-            extra_json_schema={"lines": 3},
+            extra={"lines": 3},
         ),
     ] = ""
     body_kind: Annotated[
@@ -179,7 +179,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "Form: to={to}, one field a line. Names: to, to_digits, text, sender, ref, class, ttl_s, "
             "callback_url, template, template_language, pattern, params.NAME, secret_1, secret_2, basic. "
             "With ? it is left out when empty.",
-            extra_json_schema={"lines": 10},
+            extra={"lines": 10},
         ),
     ] = ""
     secret_1: Annotated[
@@ -233,7 +233,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="What codes mean",
             description="One a line: 105 = bad_address. The reason decides what is done next; a code that "
             "is not here is rejected.",
-            extra_json_schema={"lines": 6},
+            extra={"lines": 6},
         ),
     ] = ""
     callback_events: Annotated[
@@ -263,7 +263,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             title="What statuses mean",
             description="One a line: DELIVRD = delivered. Of accepted, sent, delivered, read, failed, or the "
             "reason of a failure: EXPIRED = expired.",
-            extra_json_schema={"lines": 6},
+            extra={"lines": 6},
         ),
     ] = ""
     inbound_text: Annotated[

@@ -364,6 +364,8 @@ Attach = Callable[[Tools, Any, str], Awaitable[Refused | Unknown | None]]
 # forget a piece at the provider only after that returned. It returns at once where the provider posts.
 Listen = Callable[[Tools, Any, Callable[[Raw], Awaitable[None]]], Awaitable[None]]
 Send = Callable[[Tools, Any, Submission], Awaitable[Outcome]]
+# What would be asked for a submission, and what an answer to that would come to. Pure: nothing leaves.
+Rehearse = Callable[[Any, Submission, Said | None], tuple[Said, Outcome | None]]
 Connect = Callable[[Tools, Any, int, Ears], Connection]  # tools, settings, window, ears
 
 
@@ -437,6 +439,7 @@ class Channel:
     templates: AskTemplates | None = None
     attach: Attach | None = None
     listen: Listen | None = None  # beside `send`
+    rehearse: Rehearse | None = None  # for people who describe a provider by settings
     also: tuple[tuple[AddressKind, str], ...] = ()  # other kinds it reaches, each with its whole pattern
 
     def __post_init__(self) -> None:

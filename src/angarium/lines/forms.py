@@ -51,6 +51,7 @@ class SettingField(msgspec.Struct, frozen=True, kw_only=True):
     most: float | None = None
     whole: bool = False  # a number without a fraction
     max_chars: int = 2_000
+    lines: int = 0  # of a long one that is written as code is
     value: str = ""
     is_set: bool = False  # a secret that is there
 
@@ -97,7 +98,7 @@ def _field(one: inspect.Field, secret: bool, kept: Mapping[str, object] | None) 
         name=one.encode_name,
         title=str(notes.get("title") or one.encode_name),
         hint=str(notes.get("description") or ""),
-        kind=Kind.SECRET if secret else _kind(plain, one.encode_name),
+        kind=Kind.SECRET if secret else Kind.LONG if "lines" in notes else _kind(plain, one.encode_name),
         required=one.required,
         usual=usual,
         choices=tuple(_text(value) for value in getattr(plain, "values", ())),
@@ -105,6 +106,7 @@ def _field(one: inspect.Field, secret: bool, kept: Mapping[str, object] | None) 
         most=getattr(plain, "le", None),
         whole=isinstance(plain, inspect.IntType),
         max_chars=getattr(plain, "max_length", None) or 2_000,
+        lines=int(notes.get("lines", 0)),
         value="" if secret else value,
         is_set=secret and bool(value),
     )
@@ -115,7 +117,7 @@ def _unwrapped(kind: inspect.Type) -> tuple[inspect.Type, Mapping[str, Any]]:
     notes: Mapping[str, Any] = {}
     while isinstance(kind, inspect.Metadata | inspect.UnionType):
         if isinstance(kind, inspect.Metadata):
-            notes = {**(kind.extra_json_schema or {}), **notes}
+            notes = {**(kind.extra_json_schema or {}), **(kind.extra or {}), **notes}
             kind = kind.type
         else:
             kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
