@@ -28,9 +28,8 @@ from angarium.contacts.rules import (
 from angarium.core.values import Address, AddressKind
 
 PHONE, EMAIL, VK = AddressKind.PHONE, AddressKind.EMAIL, AddressKind.VK
-BUSINESS = AddressKind.WHATSAPP_USER
-OTHER_KINDS = [kind for kind in AddressKind if kind not in (PHONE, EMAIL, BUSINESS)]
-PUSHES = (AddressKind.WEB_PUSH, AddressKind.APP_PUSH)
+BUSINESS, BROWSER, PUSHES = AddressKind.WHATSAPP_USER, AddressKind.WEB_PUSH, (AddressKind.APP_PUSH,)
+OTHER_KINDS = [kind for kind in AddressKind if kind not in (PHONE, EMAIL, BUSINESS, BROWSER)]
 GOOD = ContactInput(external_id="crm-7", addresses=(AddressInput(PHONE, "+98 912 345 6789"),))
 
 
@@ -127,6 +126,7 @@ DIRTY = [
         for value in ("", "anna", "@x", "a@", "a b@x", "a@b@c", "<a@x>", "a@x\nBcc: b@y", "a\x00@x")
     ],
     *[(EMAIL, value) for value in ("l" * 65 + "@x", "a@" + "d" * 254, "a@x,b@y", "a;b@x", '"a"@x')],
+    *[(BROWSER, value) for value in ("", "Id-7:x", "https://push.example/x", '{"endpoint":"https://a.b"}')],
     *[(kind, value) for kind in OTHER_KINDS for value in ("", "a b", "я", "a\n", "a\x00", "i" * 2_049)],
     *[(kind, "i" * 257) for kind in OTHER_KINDS if kind not in PUSHES],
     *[

@@ -284,10 +284,13 @@ async def exchange(
     *,
     form: Mapping[str, str] | None = None,
     method: str = "POST",
+    body: bytes = b"",
 ) -> Outcome:
-    """Ask with a JSON document or a form; the outcome is what `judge` reads, else what the status says."""
+    """Ask with JSON, a form or octets; the outcome is what `judge` reads, else what the status says."""
     try:
-        answer: Answer = await tools.http.request(method, url, json=document, form=form, headers=headers)
+        answer: Answer = await tools.http.request(
+            method, url, json=document, form=form, body=body, headers=headers
+        )
     except NotSent as failure:
         reason = Reason.CONFIG if failure.forbidden else Reason.TEMPORARY
         return Refused(reason, code="not_sent", detail=str(failure))
@@ -394,9 +397,7 @@ def too_long(field: str, value: str, most: int) -> FieldProblem:
 
 def characters(content: Content, most: int) -> Measure:
     """The measure of a channel that sends any text as one part and counts characters."""
-    return Measure(
-        parts=1, units=len(content.text), encoding="characters", units_left=most - len(content.text)
-    )
+    return Measure(1, len(content.text), "characters", most - len(content.text))
 
 
 def short_messages(

@@ -15,6 +15,7 @@ from angarium.contacts.phones import BadPhone, normalise
 from angarium.core.clock import from_datetime, is_zone
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Address, AddressKind, Json, MessageClass
+from angarium.protocols import webpush
 
 LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}")  # RFC 5646 §4.4.1: 35 characters hold any in use
 # RFC 5321 §4.5.3.1 bounds the length; what is inside is the receiving host's business.
@@ -39,7 +40,6 @@ IDS = {  # what an id of a kind looks like, where it is not visible ASCII of at 
         BUSINESS_SCOPED,
         "a country and the id, such as US.13491208655302741918",
     ),
-    AddressKind.WEB_PUSH: (PUSH, "visible ASCII characters, at most 2048"),
     AddressKind.APP_PUSH: (PUSH, "visible ASCII characters, at most 2048"),
 }
 
@@ -106,6 +106,12 @@ def clean_address(kind: AddressKind, value: str) -> str:
             raise BadAddress(value, "is not an e-mail address", "such as anna@example.com")
         local, _, domain = value.rpartition("@")
         return f"{local}@{domain.lower()}"
+    if kind is AddressKind.WEB_PUSH:
+        one = webpush.subscription(value) if len(value) <= 2 * webpush.ADDRESS_MAX else None
+        if one is None or not PUSH.fullmatch(webpush.kept(one)):
+            remedy = "the JSON of PushSubscription: endpoint, keys.p256dh and keys.auth; at most 2048"
+            raise BadAddress(value, "is not a subscription of a browser", remedy)
+        return webpush.kept(one)
     pattern, remedy = IDS.get(kind, (ID, "visible ASCII characters, at most 256"))
     if not pattern.fullmatch(value):
         raise BadAddress(value, f"is not a {kind.value} id", remedy)
