@@ -19,7 +19,7 @@ from angarium.simulators.stage import Face, Stage
 from support.http_line import Line, line
 
 ALL = ["kavenegar_sms", "melipayamak_sms", "smsc_ru_sms", "turbosms_sms", "decision_telecom_sms"]
-VIBER = ["turbosms_viber", "gms_viber"]
+VIBER = ["turbosms_viber", "gms_viber", "infobip_viber"]
 OPERATORS = {kind: operator for kind, operator in operators().items() if kind in (*ALL, *VIBER)}
 
 Told = Reason | list[str]
@@ -54,6 +54,11 @@ FATES: dict[str, dict[str, Told]] = {
         "00": [*DONE, "read"],
         "02": ["failed:rejected"],
         "03": Reason.BLOCKED_BY_USER,
+        "04": ["sent", "failed:expired"],
+    },
+    "infobip_viber": {
+        "00": [*DONE, "read"],
+        "02": ["failed:undelivered"],
         "04": ["sent", "failed:expired"],
     },
     "gms_viber": {

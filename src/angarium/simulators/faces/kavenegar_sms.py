@@ -70,7 +70,7 @@ class Kavenegar:
             )
         ]
         self.office = Office(
-            stage, NAME, port, [*routes, web.get("/v1/{key}/account/info.json", _info)], wire
+            stage, NAME, port, [*routes, web.route("*", "/v1/{key}/account/info.json", _info)], wire
         )
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
@@ -99,7 +99,7 @@ class Kavenegar:
         entry = Entry(
             face=NAME,
             ref=str(next(self._ids)),
-            recipient=e164(form["receptor"].removeprefix("00")),
+            recipient=_international(form["receptor"]),
             text=text,
             at=time.time(),
             sender=form.get("sender", LINE),
@@ -172,6 +172,14 @@ def _means(behaviour: Behaviour, entry: Entry) -> Behaviour:
 
 def _refusal(behaviour: Behaviour, _entry: Entry) -> str:
     return REFUSALS.get(behaviour, "")
+
+
+def _international(receptor: str) -> str:
+    """A phone in any of the four forms that the vendor's page names."""
+    bare = receptor.removeprefix("+").removeprefix("00")
+    if len(bare) == 11 and bare.startswith("09"):
+        bare = bare[1:]
+    return e164(f"98{bare}" if len(bare) == 10 and bare.startswith("9") else bare)
 
 
 def _wrong_number(form: dict[str, str]) -> int:

@@ -49,15 +49,15 @@ class SmsIr:
             callback=lambda _entry, _word: None,
         )
         routes = [
-            web.post("/v1/send/bulk", self._bulk),
-            web.post("/v1/send/verify", self._verify),
-            web.get("/v1/send/live", self._live),
-            web.get("/v1/receive/live", _nobody),
+            web.post("/v1/send/bulk{slash:/?}", self._bulk),
+            web.post("/v1/send/verify{slash:/?}", self._verify),
+            web.get("/v1/send/live{slash:/?}", self._live),
+            web.get("/v1/receive/live{slash:/?}", _nobody),
         ]
         self.office = Office(stage, NAME, port, routes, wire)
 
     async def _bulk(self, request: web.Request) -> web.StreamResponse:
-        asked = await json_object(request)
+        asked = await _asked(request)
         mobiles, text = asked.get("mobiles"), asked.get("messageText")
         wrong = 0
         if asked.get("lineNumber") != LINE:
@@ -69,7 +69,7 @@ class SmsIr:
         return await self._take(request, (mobiles or [""])[0], str(text), wrong, bulk=True)
 
     async def _verify(self, request: web.Request) -> web.StreamResponse:
-        asked = await json_object(request)
+        asked = await _asked(request)
         given = asked.get("parameters")
         values = {each["name"]: each["value"] for each in given} if isinstance(given, list) else {}
         template = str(asked.get("templateId", ""))
@@ -112,6 +112,11 @@ class SmsIr:
         page, size = int(request.query["pageNumber"]), min(int(request.query["pageSize"]), PAGE_MAX)
         newest = self.office.ledger.entries[::-1][(page - 1) * size : page * size]
         return _said([_report(entry) for entry in newest])
+
+
+async def _asked(request: web.Request) -> dict[str, Any]:
+    """What is asked; the vendor's SDKs write its names with a capital or without."""
+    return {name[:1].lower() + name[1:]: value for name, value in (await json_object(request)).items()}
 
 
 def _report(entry: Entry) -> dict[str, Any]:

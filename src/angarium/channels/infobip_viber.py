@@ -1,0 +1,246 @@
+"""Viber Business Messages through Infobip: `/viber/2/messages`, one request a message.
+
+Sources: infobip/infobip-api-java-client, ViberApi and its tests (31 March 2026, made of Infobip's OpenAPI:
+fields of a request, answers, reports, seen reports, what people write); infobip.com/docs/viber/
+business-messages, stored pages of 2026 (what each category may carry); protocols/infobip.py.
+
+Quirks:
+- A message may have `smsFailover`. We do not ask for that: the cascade decides.
+- Delivery and reading are told by two webhooks; both are given the address of the line. Our reference is
+  the `messageId` and rides as `callbackData` too; a report that it was seen has the `messageId` alone.
+  Nothing says that a `messageId` that comes twice is noticed here.
+- "Not on Viber" and "blocked" have no statuses of their own in the pages seen: such a message is
+  undeliverable or rejected, with an error that is told as the code.
+- Russia, Belarus and Ukraine want the wording of transactional messages registered; Viber matches the text.
+- Callbacks are not signed: they are believed for the secret path, and the provider's addresses if listed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from angarium.channels import kit, viber_kit
+from angarium.core.ports import (
+    Capabilities,
+    Carries,
+    Channel,
+    Event,
+    Inbound,
+    Outcome,
+    Raw,
+    Receipt,
+    Submission,
+    Tools,
+)
+from angarium.core.problems import FieldProblem
+from angarium.core.values import AddressKind, Content, MessageClass, Price, ReceiptStatus
+from angarium.protocols import infobip
+from angarium.protocols.http import Answer
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One Viber sender of one account."""
+
+    api_key: Annotated[
+        kit.Secret, Meta(title="API key", description="From the portal, with the scope viber:message:send.")
+    ]
+    sender: Annotated[
+        kit.Word, Meta(title="Sender", description="The registered Viber sender.", max_length=50)
+    ]
+    base_url: Annotated[
+        kit.WebAddress,
+        Meta(
+            title="Address of the API",
+            description="Your account's own, from the portal, without a slash at its end.",
+        ),
+    ] = "https://api.infobip.com"
+    phones_only: Annotated[
+        bool, Meta(title="Phones only", description="Deliver to the person's primary device alone.")
+    ] = False
+    rich_service: viber_kit.RichService = False
+    callback_networks: kit.CallbackNetworks = ""
+
+    def __post_init__(self) -> None:
+        kit.check_networks("callback_networks", self.callback_networks)
+
+
+# ── sending ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
+    """One POST to `viber/2/messages` with one message to one person."""
+    refused = viber_kit.too_rich(submission, settings.rich_service)
+    if refused is not None:
+        return refused
+    document = {"messages": [message(settings, submission)]}
+    headers = infobip.headers(settings.api_key)
+    return await kit.exchange(tools, f"{settings.base_url}/viber/2/messages", document, headers, judge)
+
+
+def message(settings: Settings, submission: Submission) -> dict[str, Any]:
+    """The one element of `messages`."""
+    label = "TRANSACTIONAL" if viber_kit.is_transactional(submission) else "PROMOTIONAL"
+    options: dict[str, Any] = {"label": label}
+    if settings.phones_only:
+        options["toPrimaryDeviceOnly"] = True
+    if submission.ttl_s is not None:
+        options["validityPeriod"] = {"amount": submission.ttl_s, "timeUnit": "SECONDS"}
+    webhooks: dict[str, Any] = {"callbackData": submission.client_ref}
+    if submission.callback_url:
+        webhooks["delivery"] = {"url": submission.callback_url, "intermediateReport": True}
+        webhooks["seen"] = {"url": submission.callback_url}
+        webhooks["contentType"] = "application/json"
+    return {
+        "sender": settings.sender,
+        "destinations": [{"to": kit.digits(submission.address), "messageId": submission.client_ref}],
+        "content": words(submission.content),
+        "options": options,
+        "webhooks": webhooks,
+    }
+
+
+def words(content: Content) -> dict[str, Any]:
+    """The content of a message: a text or a picture, with a button beside it."""
+    written: dict[str, Any] = {"type": "TEXT", "text": content.text}
+    if content.picture:
+        written |= {"type": "IMAGE", "mediaUrl": content.picture}
+    for button in content.buttons:
+        written["button"] = {"title": button.label, "action": button.url}
+    return written
+
+
+def judge(answer: Answer) -> Outcome | None:
+    """The outcome in the answer; None when it says nothing we know."""
+    if answer.status == 200:
+        told = kit.read_json(answer.body, infobip.Answer)
+        return None if told is None else infobip.outcome(told)
+    error = kit.read_json(answer.body, infobip.Error) if answer.status == 400 else None
+    return None if error is None else infobip.refusal(error)
+
+
+def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
+    """What Viber takes, and no more."""
+    return viber_kit.lint(CAPABILITIES, content)
+
+
+# ── receiving ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    messageId: str  # noqa: N815 - the provider's spelling
+    seenAt: str  # noqa: N815 - the provider's spelling
+    to: str = ""
+
+
+class _Said(msgspec.Struct, frozen=True):
+    type: str
+    text: str = ""
+    url: str = ""
+
+
+class _Heard(msgspec.Struct, frozen=True):
+    messageId: str  # noqa: N815 - the provider's spelling
+    sender: str
+    message: _Said
+    to: str = ""
+    receivedAt: str = ""  # noqa: N815 - the provider's spelling
+    pairedMessageId: str | None = None  # noqa: N815 - the provider's spelling
+
+
+class _Results(msgspec.Struct, frozen=True):
+    results: list[msgspec.Raw]
+
+
+def genuine(settings: Settings, raw: Raw) -> bool:
+    """Whether it comes from where the provider posts, if the line says where that is."""
+    return kit.listed_peer(settings.callback_networks, raw.peer)
+
+
+def parse(_settings: Settings, raw: Raw) -> list[Event]:
+    """Every report, and everything a person wrote, of a batch."""
+    told = kit.read_json(raw.body, _Results)
+    if told is None or not told.results:
+        return [kit.unreadable("a callback without results", raw.body)]
+    return [_event(piece) for piece in told.results]
+
+
+def _event(piece: msgspec.Raw) -> Event:
+    report = kit.read_json(piece, infobip.Report)
+    if report is not None:
+        return _receipt(report, piece)
+    seen = kit.read_json(piece, _Seen)
+    if seen is not None and seen.messageId:
+        return Receipt(
+            status=ReceiptStatus.READ,
+            ref=kit.clean(seen.messageId),
+            address=kit.clean(kit.e164(seen.to)),
+            code="SEEN",
+            at=infobip.instant(seen.seenAt),
+        )
+    heard = kit.read_json(piece, _Heard)
+    if heard is None or not heard.messageId or not heard.sender:
+        return kit.unreadable("neither a report nor a message", piece)
+    return Inbound(
+        ref=kit.clean(heard.messageId),
+        sender=kit.clean(kit.e164(heard.sender)),
+        recipient=kit.clean(heard.to),
+        text=kit.clean(heard.message.text),
+        at=infobip.instant(heard.receivedAt),
+        context_ref=kit.clean(heard.pairedMessageId or ""),
+        media_url=kit.clean(heard.message.url),
+    )
+
+
+def _receipt(report: infobip.Report, piece: msgspec.Raw) -> Event:
+    became = infobip.became(report)
+    if became is None:
+        return kit.unreadable(f"status {report.status.id} {report.status.name} is not in our table", piece)
+    status, reason, word = became
+    cost = report.price and kit.money(report.price.pricePerMessage, kit.clean(report.price.currency))
+    return Receipt(
+        status=status,
+        ref=kit.clean(report.messageId),
+        client_ref=kit.clean(report.callbackData or ""),
+        address=kit.clean(kit.e164(report.to)),
+        reason=reason,
+        code=kit.clean(word),
+        at=infobip.instant(report.doneAt or ""),
+        price=cost if isinstance(cost, Price) else None,
+    )
+
+
+CAPABILITIES = Capabilities(
+    receipts=frozenset(
+        {ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.READ, ReceiptStatus.FAILED}
+    ),
+    classes=frozenset(MessageClass),
+    native_ttl_s=(
+        30,
+        259_200,
+    ),  # Viber's own least; the most as another partner has it: no page seen names one
+    two_way=True,
+    buttons_max=1,
+    images=True,
+    media=(Carries(frozenset({"image/jpeg", "image/png"})),),
+    text_max=viber_kit.TEXT_MAX,
+    billed_on="delivered",
+)
+
+CHANNEL = Channel(
+    kind="infobip_viber",
+    title="Viber (Infobip)",
+    address_kind=AddressKind.PHONE,
+    settings=Settings,
+    capabilities=CAPABILITIES,
+    parse=parse,
+    measure=viber_kit.measure,
+    send=send,
+    lint=lint,
+    genuine=genuine,
+    sender=lambda settings: settings.sender,
+)
