@@ -92,6 +92,7 @@ def _callback(entry: Entry, word: str) -> Callback | None:
     if not url or word not in (*STATES, "read"):
         return None
     phone = entry.recipient.removeprefix("+")
+    told: dict[str, Any]
     if word == "read":
         told = {"messageId": entry.ref, "from": entry.sender, "to": phone, "sentAt": _now(), "seenAt": _now()}
     else:
