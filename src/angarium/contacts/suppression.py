@@ -74,6 +74,7 @@ class Suppressed(msgspec.Struct, frozen=True):
 NOTED: dict[tuple[AddressKind, Reason], Why] = {
     (AddressKind.EMAIL, Reason.BAD_ADDRESS): Why.HARD_BOUNCE,
     (AddressKind.EMAIL, Reason.OPTED_OUT): Why.COMPLAINT,
+    (AddressKind.WEB_PUSH, Reason.BAD_ADDRESS): Why.HARD_BOUNCE,  # it is gone for good: RFC 8030 §7.3
     (AddressKind.PHONE, Reason.OPERATOR_BLACKLIST): Why.OPERATOR_BLACKLIST,
 }
 # How long that is believed: who is on an operator's list may take themselves off, and nobody tells us.
