@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from angarium.accounts import roles
+from angarium.channels import reference as channels
 from angarium.config import reference
 from angarium.contacts.segments.reference import reference as rules_of_segments
 from angarium.content.lifecycle import diagram
@@ -55,4 +56,11 @@ def test_the_page_of_notices_is_current() -> None:
     page = (ROOT / "docs/reference/notices.md").read_text(encoding="utf-8")
     assert notices() in page, (
         "Print the table anew: python -c 'from angarium.notices.rules import reference; print(reference())'"
+    )
+
+
+def test_the_table_of_channels() -> None:
+    page = (ROOT / "docs/channels/README.md").read_text(encoding="utf-8")
+    assert channels() in page, (
+        "Print the table anew: python -c 'from angarium.channels import reference; print(reference())'"
     )
