@@ -60,6 +60,7 @@ PIECES = {  # which pages put in themselves: only what strangers wrote is looked
     "/campaigns/{campaign_id:str}/words/look",
     "/campaigns/{campaign_id:str}/forecast",
     "/campaigns/{campaign_id:str}/instead",
+    "/segments/templates",
     "/segments/{segment_id:str}/count",
     "/search",
     "/notices/bell",

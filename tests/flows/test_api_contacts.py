@@ -10,6 +10,7 @@ import pytest
 
 from angarium.contacts.api import HANDLERS, ContactShown
 from angarium.core.values import AddressKind
+from angarium.simulators.faces import web_push
 from angarium.storage.database import Database
 from angarium.storage.ground import Ground
 from support.server import Client, everything_in, ground_on, member, serving
@@ -157,7 +158,12 @@ async def test_what_is_known_of_an_address_stays_until_it_is_said_otherwise(
 
 async def test_every_kind_of_address_is_a_contact(shop: tuple[Ground, Client]) -> None:
     _, mine = shop
-    values = {"phone": PHONE_NUMBER, "email": MAILBOX, "whatsapp_user": "UA.1349"}
+    values = {
+        "phone": PHONE_NUMBER,
+        "email": MAILBOX,
+        "whatsapp_user": "UA.1349",
+        "web_push": web_push.address("anna"),
+    }
     for kind in AddressKind:
         address = {"kind": kind.value, "value": values.get(kind.value, f"id-{kind.value}")}
         made = await mine.ask("POST", "/v1/contacts", {"addresses": [address]})

@@ -112,6 +112,7 @@ def try_session(data: bytes) -> None:
                 if isinstance(event, Request):
                     session.answer(event.frame)
                 assert not isinstance(event, Violation) or event.status in (
+                    Status.RALYBND,
                     Status.RINVBNDSTS,
                     Status.RINVCMDID,
                 )

@@ -56,10 +56,12 @@ def settings_of(kind: str) -> dict[str, Any]:
 
 
 def sent_by(channel: Channel) -> Submission:
-    """What it would send at once: a code, to somebody who has just written."""
-    first = MessageClass.SERVICE if MessageClass.SERVICE in channel.capabilities.classes else MessageClass.OTP
-    words = Content(text="Hello 12345")
-    return submission(message_class=first, content=words, heard_at=SystemClock().now())
+    """What it would send at once: a code, to somebody whom it reaches and who has just written."""
+    able, known = channel.capabilities, operators().get(channel.kind)
+    first = MessageClass.SERVICE if MessageClass.SERVICE in able.classes else MessageClass.OTP
+    words = Content(text="Hello 12345", subject="Hello" if able.html else "")
+    usual = submission(message_class=first, content=words, heard_at=SystemClock().now())
+    return usual if known is None else msgspec.structs.replace(usual, address=known.recipient)
 
 
 def test_every_channel_that_asks_over_http_has_an_address_to_guard() -> None:
@@ -262,6 +264,7 @@ async def test_a_public_address_is_asked_at_the_ports_of_the_web_only(port: int)
 
 DOORS = ("open_connection", "create_connection", "open_unix_connection", "urlopen", "HTTPConnection")
 THEIR_HOMES = {  # what else connects by itself, and to what
+    "protocols/imap.py": "to the mailbox of a mail line, which is no URL and often in a private network",
     "protocols/smpp_link.py": "to the host of an SMPP line, which is no URL and often in a private network",
     "storage/migrations/dbapi.py": "to the database that the operator names",
 }

@@ -248,7 +248,7 @@ async def _settings(full: FullHouse) -> None:
         await full.new(f"{shape}_account_id", f"/v1/{shape}-accounts", body)
     await full.new("api_key_id", "/v1/keys", {"name": evil("key", 60), "scopes": ["messages:write"]})
     suppressed = {"kind": "phone", "value": "+380441234569", "reason": "regulator"}
-    await full.make("POST", "/v1/suppressions", {**suppressed, "detail": evil("suppressed", 200)})
+    await full.new("suppression_id", "/v1/suppressions", {**suppressed, "detail": evil("suppressed", 200)})
     provider = {**PROVIDER, "name": evil("provider", 60)}
     await full.new("identity_provider_id", "/v1/identity-providers", provider)
     await full.make("PUT", "/v1/policies/quiet-hours", {"rules": [{"from": "21:00", "until": "08:00"}]})

@@ -25,6 +25,7 @@ from markupsafe import Markup
 from angarium.accounts import session
 from angarium.accounts.edge import NAME_IN_PATH, JsonAnswer, Operation, Sent
 from angarium.accounts.pages import HtmlAnswer, redirect
+from angarium.accounts.rules import holds_key
 from angarium.core.clock import to_datetime
 from angarium.core.problems import Problem
 from angarium.web import figures, navigation
@@ -81,7 +82,12 @@ class Shell:
         return self._drawn_in(look.language).get_template(template).render({**facts, **around})
 
     def _back(self, scope: Mapping[str, Any]) -> str:
-        """Where a page can be looked at again; the first page, if it answers a form and cannot."""
+        """Where a page can be looked at again; the first page, if it answers a form and cannot.
+
+        Nor is an address said again in which an API key stands.
+        """
+        if holds_key(asked(scope)):
+            return "/"
         if scope["method"] == "GET" or scope.get("path_template", "") in self._paths:
             return session.local_path(ONCE.sub("", asked(scope)))
         return "/"
