@@ -87,8 +87,8 @@ def test_settings_have_words_in(language: str) -> None:
     assert words.keys() == forms.translations()["fa"].keys()
     english = [
         f"{kind}.{name}"
-        for kind in ("smpp", "smtp", "viber_business", "vk_notify", "whatsapp_cloud")
-        for name, one in FIELDS[kind].items()
+        for kind, fields in FIELDS.items()
+        for name, one in fields.items()
         if forms.said_in(language, kind, one).title == one.title
     ]
     assert english == []
