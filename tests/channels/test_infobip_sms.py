@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from angarium.channels import kit
-from angarium.channels.infobip_sms import CHANNEL, ERRORS
+from angarium.channels.infobip_kit import ERRORS
+from angarium.channels.infobip_sms import CHANNEL
 from angarium.core.clock import MICROS
 from angarium.core.ports import Accepted, Inbound, Raw, Receipt, Refused, Unreadable
 from angarium.core.values import Content, Price, Reason, ReceiptStatus

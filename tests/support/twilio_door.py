@@ -36,8 +36,13 @@ class Heard:
     """A callback as the client's server had it."""
 
     path: str
-    form: dict[str, str]
+    posted: bytes
     signature: str
+
+    @property
+    def form(self) -> dict[str, str]:
+        """Its fields."""
+        return dict(parse_qsl(self.posted.decode(), keep_blank_values=True))
 
 
 @dataclass
@@ -144,8 +149,8 @@ class Place:
 
     async def hear(self, request: web.Request) -> web.Response:
         """The client's own server."""
-        form = dict(parse_qsl(await request.text(), keep_blank_values=True))
-        self.heard.append(Heard(request.path, form, request.headers.get("X-Twilio-Signature", "")))
+        signature = request.headers.get("X-Twilio-Signature", "")
+        self.heard.append(Heard(request.path, await request.read(), signature))
         return web.Response(status=self.answers)
 
 

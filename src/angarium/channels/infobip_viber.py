@@ -2,7 +2,7 @@
 
 Sources: infobip/infobip-api-java-client, ViberApi and its tests (31 March 2026, made of Infobip's OpenAPI:
 fields of a request, answers, reports, seen reports, what people write); infobip.com/docs/viber/
-business-messages, stored pages of 2026 (what each category may carry); protocols/infobip.py.
+business-messages, stored pages of 2026 (what each category may carry); infobip_kit.py.
 
 Quirks:
 - A message may have `smsFailover`. We do not ask for that: the cascade decides.
@@ -22,7 +22,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit, viber_kit
+from angarium.channels import infobip_kit, kit, sms_kit, viber_kit
 from angarium.core.ports import (
     Capabilities,
     Carries,
@@ -36,9 +36,7 @@ from angarium.core.ports import (
     Tools,
 )
 from angarium.core.problems import FieldProblem
-from angarium.core.values import AddressKind, Content, MessageClass, Price, ReceiptStatus
-from angarium.protocols import infobip
-from angarium.protocols.http import Answer
+from angarium.core.values import AddressKind, Content, MessageClass, ReceiptStatus
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -78,8 +76,10 @@ async def send(tools: Tools, settings: Settings, submission: Submission) -> Outc
     if refused is not None:
         return refused
     document = {"messages": [message(settings, submission)]}
-    headers = infobip.headers(settings.api_key)
-    return await kit.exchange(tools, f"{settings.base_url}/viber/2/messages", document, headers, judge)
+    headers = infobip_kit.headers(settings.api_key)
+    return await kit.exchange(
+        tools, f"{settings.base_url}/viber/2/messages", document, headers, infobip_kit.judge
+    )
 
 
 def message(settings: Settings, submission: Submission) -> dict[str, Any]:
@@ -114,15 +114,6 @@ def words(content: Content) -> dict[str, Any]:
     return written
 
 
-def judge(answer: Answer) -> Outcome | None:
-    """The outcome in the answer; None when it says nothing we know."""
-    if answer.status == 200:
-        told = kit.read_json(answer.body, infobip.Answer)
-        return None if told is None else infobip.outcome(told)
-    error = kit.read_json(answer.body, infobip.Error) if answer.status == 400 else None
-    return None if error is None else infobip.refusal(error)
-
-
 def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     """What Viber takes, and no more."""
     return viber_kit.lint(CAPABILITIES, content)
@@ -152,10 +143,6 @@ class _Heard(msgspec.Struct, frozen=True):
     pairedMessageId: str | None = None  # noqa: N815 - the provider's spelling
 
 
-class _Results(msgspec.Struct, frozen=True):
-    results: list[msgspec.Raw]
-
-
 def genuine(settings: Settings, raw: Raw) -> bool:
     """Whether it comes from where the provider posts, if the line says where that is."""
     return kit.listed_peer(settings.callback_networks, raw.peer)
@@ -163,16 +150,13 @@ def genuine(settings: Settings, raw: Raw) -> bool:
 
 def parse(_settings: Settings, raw: Raw) -> list[Event]:
     """Every report, and everything a person wrote, of a batch."""
-    told = kit.read_json(raw.body, _Results)
-    if told is None or not told.results:
-        return [kit.unreadable("a callback without results", raw.body)]
-    return [_event(piece) for piece in told.results]
+    return infobip_kit.parse(raw, _event)
 
 
 def _event(piece: msgspec.Raw) -> Event:
-    report = kit.read_json(piece, infobip.Report)
+    report = kit.read_json(piece, infobip_kit.Report)
     if report is not None:
-        return _receipt(report, piece)
+        return infobip_kit.receipt(report, piece, infobip_kit.price(report.price, 1))
     seen = kit.read_json(piece, _Seen)
     if seen is not None and seen.messageId:
         return Receipt(
@@ -180,7 +164,7 @@ def _event(piece: msgspec.Raw) -> Event:
             ref=kit.clean(seen.messageId),
             address=kit.clean(kit.e164(seen.to)),
             code="SEEN",
-            at=infobip.instant(seen.seenAt),
+            at=sms_kit.moment(seen.seenAt),
         )
     heard = kit.read_json(piece, _Heard)
     if heard is None or not heard.messageId or not heard.sender:
@@ -190,27 +174,9 @@ def _event(piece: msgspec.Raw) -> Event:
         sender=kit.clean(kit.e164(heard.sender)),
         recipient=kit.clean(heard.to),
         text=kit.clean(heard.message.text),
-        at=infobip.instant(heard.receivedAt),
+        at=sms_kit.moment(heard.receivedAt),
         context_ref=kit.clean(heard.pairedMessageId or ""),
         media_url=kit.clean(heard.message.url),
-    )
-
-
-def _receipt(report: infobip.Report, piece: msgspec.Raw) -> Event:
-    became = infobip.became(report)
-    if became is None:
-        return kit.unreadable(f"status {report.status.id} {report.status.name} is not in our table", piece)
-    status, reason, word = became
-    cost = report.price and kit.money(report.price.pricePerMessage, kit.clean(report.price.currency))
-    return Receipt(
-        status=status,
-        ref=kit.clean(report.messageId),
-        client_ref=kit.clean(report.callbackData or ""),
-        address=kit.clean(kit.e164(report.to)),
-        reason=reason,
-        code=kit.clean(word),
-        at=infobip.instant(report.doneAt or ""),
-        price=cost if isinstance(cost, Price) else None,
     )
 
 

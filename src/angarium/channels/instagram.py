@@ -49,22 +49,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         kit.Secret,
         Meta(title="Access token", description="Of the account, or of the Page that it is linked to."),
     ]
-    app_secret: Annotated[
-        kit.Secret,
-        Meta(title="App secret", description="From the app's settings; proves that a webhook is from Meta."),
-    ]
-    verify_token: Annotated[
-        kit.Secret,
-        Meta(title="Verify token", description="Any word of your own; give Meta the same with the webhook."),
-    ]
-    app_secret_before: Annotated[
-        str,
-        Meta(
-            title="Earlier app secret",
-            description="The old secret while you change it; empty otherwise.",
-            extra={"secret": True},
-        ),
-    ] = ""
+    app_secret: meta_kit.AppSecret
+    verify_token: meta_kit.VerifyToken
+    app_secret_before: meta_kit.AppSecretBefore = ""
     late: Annotated[
         Literal["refuse", "human_agent"],
         Meta(
@@ -80,10 +67,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="https://graph.facebook.com where the account is reached by its Page.",
         ),
     ] = "https://graph.instagram.com"
-    version: Annotated[
-        str,
-        Meta(title="Version of the Graph API", description="Such as v25.0.", pattern=r"^v[0-9]{1,3}\.[0-9]$"),
-    ] = "v25.0"
+    version: meta_kit.Version = meta_kit.VERSION
 
 
 # ── sending ──────────────────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, sms_kit
 from angarium.core.ports import (
     Accepted,
     Capabilities,
@@ -182,11 +182,7 @@ def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
 
 
 def _template_findings(template: str, values: dict[str, str]) -> list[FieldProblem]:
-    found = []
-    if not (template.isascii() and template.isdigit() and len(template) < 10):
-        found.append(
-            FieldProblem("template", "is no number", "name it by its number in the panel", shown(template))
-        )
+    found = sms_kit.no_number(template)
     return found + [
         FieldProblem(f"params.{name}", "has a semicolon", "semicolons stand between values", shown(value))
         for name, value in values.items()

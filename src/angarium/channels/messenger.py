@@ -58,22 +58,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access_token: Annotated[
         kit.Secret, Meta(title="Page access token", description="With pages_messaging; it does not expire.")
     ]
-    app_secret: Annotated[
-        kit.Secret,
-        Meta(title="App secret", description="From the app's settings; proves that a webhook is from Meta."),
-    ]
-    verify_token: Annotated[
-        kit.Secret,
-        Meta(title="Verify token", description="Any word of your own; give Meta the same with the webhook."),
-    ]
-    app_secret_before: Annotated[
-        str,
-        Meta(
-            title="Earlier app secret",
-            description="The old secret while you change it; empty otherwise.",
-            extra={"secret": True},
-        ),
-    ] = ""
+    app_secret: meta_kit.AppSecret
+    verify_token: meta_kit.VerifyToken
+    app_secret_before: meta_kit.AppSecretBefore = ""
     late: Annotated[
         Literal["refuse", "human_agent", "ACCOUNT_UPDATE", "POST_PURCHASE_UPDATE", "CONFIRMED_EVENT_UPDATE"],
         Meta(
@@ -85,10 +72,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base_url: Annotated[
         kit.WebAddress, Meta(title="Address of the API", description="Without a slash at its end.")
     ] = "https://graph.facebook.com"
-    version: Annotated[
-        str,
-        Meta(title="Version of the Graph API", description="Such as v25.0.", pattern=r"^v[0-9]{1,3}\.[0-9]$"),
-    ] = "v25.0"
+    version: meta_kit.Version = meta_kit.VERSION
 
 
 # ── sending ──────────────────────────────────────────────────────────────────────────────────────────

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hmac
 import re
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from angarium.channels import kit
 from angarium.core.clock import MICROS
@@ -36,6 +37,31 @@ from angarium.protocols.http import Answer
 
 CHALLENGE_MAX = 256
 CURSOR = re.compile(r"[A-Za-z0-9_=-]{1,1000}")
+
+
+# ── settings they share ──────────────────────────────────────────────────────────────────────────────
+
+AppSecret = Annotated[
+    kit.Secret,
+    Meta(title="App secret", description="From the app's settings; proves that a webhook is from Meta."),
+]
+AppSecretBefore = Annotated[
+    str,
+    Meta(
+        title="Earlier app secret",
+        description="The old secret while you change it; empty otherwise.",
+        extra={"secret": True},
+    ),
+]
+VerifyToken = Annotated[
+    kit.Secret,
+    Meta(title="Verify token", description="Any word of your own; give Meta the same with the webhook."),
+]
+Version = Annotated[
+    str,
+    Meta(title="Version of the Graph API", description="Such as v25.0.", pattern=r"^v[0-9]{1,3}\.[0-9]$"),
+]
+VERSION = "v25.0"
 
 
 class App(Protocol):

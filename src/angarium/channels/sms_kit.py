@@ -16,6 +16,13 @@ def beyond_parts(text: str, measure: Measure, most: int) -> list[FieldProblem]:
     return [] if text else [FieldProblem("text", "is empty", "write a text")]
 
 
+def no_number(template: str) -> list[FieldProblem]:
+    """Whether a template is named by something else than its number, where the panel gives it one."""
+    if template.isascii() and template.isdigit() and len(template) < 10:
+        return []
+    return [FieldProblem("template", "is no number", "name it by its number in the panel", shown(template))]
+
+
 def moment(text: str) -> int | None:
     """An instant as providers write it, ISO 8601 with its offset, in microseconds; None when it is none."""
     try:

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, sms_kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
@@ -37,7 +37,7 @@ from angarium.core.ports import (
     Tools,
     Unknown,
 )
-from angarium.core.problems import FieldProblem, shown
+from angarium.core.problems import FieldProblem
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
 from angarium.protocols.http import Answer
 
@@ -205,11 +205,7 @@ def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
 
 
 def _template_findings(template: str, values: dict[str, str]) -> list[FieldProblem]:
-    found = []
-    if not (template.isascii() and template.isdigit() and len(template) < 10):
-        found.append(
-            FieldProblem("template", "is no number", "name it by its number in the panel", shown(template))
-        )
+    found = sms_kit.no_number(template)
     if not values:
         found.append(FieldProblem("params", "are missing", "a template has at least one parameter"))
     return found + [

@@ -244,6 +244,19 @@ async def known_position(tx: Transaction, workspace_id: int, reader: str) -> Pos
     return None if row is None else _as_position(row)
 
 
+async def begin_at_end(tx: Transaction, workspace_id: int, reader: str) -> None:
+    """Have a reader read from now on: of what happened before it hears nothing."""
+    await position_of(tx, workspace_id, reader)
+    await save_position(tx, workspace_id, reader, await end_of(tx, workspace_id))
+
+
+async def has_news(tx: Transaction, workspace_id: int, reader: str) -> bool:
+    """Whether there are facts that a reader has not read; nothing is held."""
+    position = await known_position(tx, workspace_id, reader)
+    found, _ = await after(tx, workspace_id, position or START, 1)
+    return bool(found)
+
+
 async def earlier(
     tx: Transaction, workspace_id: int, subject_ids: Sequence[int], kinds: Sequence[str], until: Position
 ) -> list[Fact]:

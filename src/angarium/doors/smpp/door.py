@@ -26,6 +26,7 @@ from angarium.messaging.world import World
 from angarium.protocols import smpp_pdu
 from angarium.protocols.smpp_numbers import Command, Status
 from angarium.protocols.smpp_pdu import Frame, PduError
+from angarium.storage import facts
 
 log = structlog.get_logger()
 
@@ -329,7 +330,7 @@ class SmppDoor:
     async def _follow_one(self, workspace_id: int, accounts: Sequence[Account]) -> int:
         """One batch of facts. Nothing is written, nor held, where there is nothing new."""
         db = self._world.ground.db
-        if not await db.read(following.has_news, workspace_id):
+        if not await db.read(facts.has_news, workspace_id, following.READER):
             return 0
         count, account_ids = await db.run(following.follow, self._world, workspace_id, accounts)
         for account_id in account_ids & self._mailboxes.keys():

@@ -16,6 +16,7 @@ from angarium.doors.smpp.rules import AccountSettings, SmppAccountInput
 from angarium.doors.smpp.store import Account
 from angarium.messaging.store import cascades
 from angarium.messaging.world import World
+from angarium.storage import facts
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 
@@ -71,7 +72,7 @@ async def create(
 ) -> Account:
     """A new account, within a transaction. Its Conflict means `taken`."""
     if not await store.accounts(tx, workspace_id):
-        await following.begin(tx, workspace_id)
+        await facts.begin_at_end(tx, workspace_id, following.READER)
     now, given = ground.clock.now(), prepared.given
     new = Account(
         workspace_id=workspace_id,

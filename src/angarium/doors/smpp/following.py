@@ -41,19 +41,6 @@ class Ended(msgspec.Struct, frozen=True):
     parts: tuple[int, ...] = ()
 
 
-async def begin(tx: Transaction, workspace_id: int) -> None:
-    """Read from now on: what happened while there was no account is told to none."""
-    await facts.position_of(tx, workspace_id, READER)
-    await facts.save_position(tx, workspace_id, READER, await facts.end_of(tx, workspace_id))
-
-
-async def has_news(tx: Transaction, workspace_id: int) -> bool:
-    """Whether there are facts that have not been read."""
-    position = await facts.known_position(tx, workspace_id, READER)
-    found, _ = await facts.after(tx, workspace_id, position or facts.START, 1)
-    return bool(found)
-
-
 async def follow(
     tx: Transaction, world: World, workspace_id: int, accounts: Sequence[Account]
 ) -> tuple[int, set[int]]:

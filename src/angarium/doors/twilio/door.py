@@ -9,6 +9,7 @@ from angarium.core.service import Supervisor
 from angarium.doors.twilio import following, posting, store
 from angarium.doors.twilio.store import Account
 from angarium.messaging.world import World
+from angarium.storage import facts
 
 LOOK_S = 0.5  # how often the log of facts, and what is due, are looked at
 ACCOUNTS_S = 5.0
@@ -69,7 +70,7 @@ class TwilioDoor:
     async def _follow_one(self, workspace_id: int, accounts: list[Account]) -> int:
         """One batch of facts. Nothing is written, nor held, where there is nothing new."""
         db = self._world.ground.db
-        if not await db.read(following.has_news, workspace_id):
+        if not await db.read(facts.has_news, workspace_id, following.READER):
             return 0
         return await db.run(following.follow, self._world, workspace_id, accounts)
 

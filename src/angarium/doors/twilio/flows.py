@@ -21,6 +21,7 @@ from angarium.doors.twilio.rules import TOKEN_BYTES, AccountSettings, TwilioAcco
 from angarium.doors.twilio.store import Account
 from angarium.messaging.store import cascades
 from angarium.messaging.world import World
+from angarium.storage import facts
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 
@@ -80,7 +81,7 @@ async def create(
     ground, workspace_id = world.ground, caller.workspace_id
     await check(tx, world, workspace_id, given)
     if not await store.accounts(tx, workspace_id):
-        await following.begin(tx, workspace_id)
+        await facts.begin_at_end(tx, workspace_id, following.READER)
     key_id = ids.read("api_key", given.key) if given.key else await _new_key(tx, ground, caller, given.name)
     now, account_id = ground.clock.now(), ground.ids.mint()
     new = Account(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 import msgspec
 import structlog
@@ -15,6 +16,7 @@ from angarium.doors.twilio.rules import API_VERSION
 from angarium.doors.twilio.store import Account, Letter
 from angarium.messaging.world import World
 from angarium.protocols.http import NoAnswer, NotSent
+from angarium.protocols.signatures import twilio_signature
 from angarium.storage.database import Transaction
 from angarium.storage.vault import NotOpened
 
@@ -113,12 +115,12 @@ async def _post(world: World, account: Account, call: Call) -> bool:
     """Whether it was taken."""
     try:
         token = flows.opened(world.ground, account)
-        headers = {"X-Twilio-Signature": rules.signature(token, call.url, call.form)}
+        signature = twilio_signature(token, call.url, urlencode(call.form).encode())
         answer = await world.tools.http.request(
             "POST",
             call.url,
             form=call.form,
-            headers=headers,
+            headers={"X-Twilio-Signature": signature},
             timeout_s=TIMEOUT_S,
             answer_max_bytes=ANSWER_MAX_BYTES,
         )

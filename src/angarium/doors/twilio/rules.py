@@ -1,16 +1,13 @@
 """Accounts of the Twilio door, and the names and words of Twilio's API for what is ours. Pure.
 
 Sources, read 2026-11: twilio.com/docs/messaging/api/message-resource (properties, statuses),
-twilio.com/docs/api/errors (codes), twilio.com/docs/usage/webhooks/webhooks-security (signature), and the SDK
-twilio-python, which the tests run.
+twilio.com/docs/api/errors (codes), and the SDK twilio-python, which the tests run.
 """
 
 from __future__ import annotations
 
-import hmac
 import re
-from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import msgspec
@@ -125,13 +122,6 @@ def read_message_sid(text: str) -> tuple[int, int] | None:
 def _ids(found: re.Match[str]) -> tuple[int, int] | None:
     first, second = int(found[1], 16), int(found[2], 16)
     return (first, second) if max(first, second) < 1 << 63 else None
-
-
-def signature(token: str, url: str, params: Mapping[str, str]) -> str:
-    """X-Twilio-Signature: HMAC-SHA1 of the address and the parameters, sorted by name, without anything
-    between them."""
-    said = url + "".join(name + value for name, value in sorted(params.items()))
-    return b64encode(hmac.digest(token.encode(), said.encode(), "sha1")).decode()
 
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,14 +6,15 @@ channels/infobip_sms.py and channels/infobip_viber.py.
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
 
-from angarium.core.clock import from_datetime
-from angarium.core.ports import Accepted, Outcome, Refused
-from angarium.core.values import Reason, ReceiptStatus
+from angarium.channels import kit, sms_kit
+from angarium.core.ports import Accepted, Event, Outcome, Raw, Receipt, Refused
+from angarium.core.values import Price, Reason, ReceiptStatus
+from angarium.protocols.http import Answer
 
 PENDING, DELIVERED = 1, 3  # groups of statuses: taken
 DUPLICATE = 23  # the name was used before: an earlier try was taken
@@ -87,7 +88,7 @@ PROPERTIES = (
 )
 
 
-class Word(msgspec.Struct, frozen=True):
+class _Word(msgspec.Struct, frozen=True):
     """A status, or what the network said."""
 
     id: int
@@ -97,32 +98,24 @@ class Word(msgspec.Struct, frozen=True):
     description: str = ""
 
 
-class Taken(msgspec.Struct, frozen=True):
-    """A message that was taken, or not, as its status says."""
-
+class _Taken(msgspec.Struct, frozen=True):
     messageId: str  # noqa: N815 - the provider's spelling
-    status: Word
+    status: _Word
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """The answer to a request."""
-
-    messages: list[Taken]
+class _Told(msgspec.Struct, frozen=True):
+    messages: list[_Taken]
 
 
-class Violation(msgspec.Struct, frozen=True):
-    """What is wrong with a property of a request."""
-
+class _Violation(msgspec.Struct, frozen=True):
     property: str = ""
     violation: str = ""
 
 
-class Error(msgspec.Struct, frozen=True):
-    """A request that was refused as a whole."""
-
+class _Error(msgspec.Struct, frozen=True):
     errorCode: str  # noqa: N815 - the provider's spelling
     description: str = ""
-    violations: list[Violation] = []
+    violations: list[_Violation] = []
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -135,9 +128,9 @@ class Cost(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """What has become of a message."""
 
-    status: Word
+    status: _Word
     messageId: str  # noqa: N815 - the provider's spelling
-    error: Word | None = None
+    error: _Word | None = None
     to: str = ""
     doneAt: str | None = None  # noqa: N815 - the provider's spelling
     messageCount: int = 1  # noqa: N815 - the provider's spelling
@@ -145,14 +138,22 @@ class Report(msgspec.Struct, frozen=True):
     price: Cost | None = None
 
 
+class _Results(msgspec.Struct, frozen=True):
+    results: list[msgspec.Raw]
+
+
 def headers(api_key: str) -> dict[str, str]:
     """Of every request."""
     return {"Authorization": f"App {api_key}", "Accept": "application/json"}
 
 
-def outcome(told: Answer) -> Outcome | None:
-    """The outcome by the status of the one message; None when it says nothing we know."""
-    if len(told.messages) != 1:
+def judge(answer: Answer) -> Outcome | None:
+    """The outcome by the status of the one message; None when the body says nothing we know."""
+    if answer.status != 200:
+        error = kit.read_json(answer.body, _Error) if answer.status == 400 else None
+        return None if error is None else _refusal(error)
+    told = kit.read_json(answer.body, _Told)
+    if told is None or len(told.messages) != 1:
         return None
     (taken,) = told.messages
     status = taken.status
@@ -166,7 +167,7 @@ def outcome(told: Answer) -> Outcome | None:
     return Refused(reason, str(status.id), f"{status.name}: {status.description}")
 
 
-def refusal(error: Error) -> Refused:
+def _refusal(error: _Error) -> Refused:
     """What a request that was refused as a whole comes to, by the property that is wrong."""
     told = [f"{one.property}: {one.violation}" for one in error.violations]
     for one in error.violations:
@@ -176,23 +177,39 @@ def refusal(error: Error) -> Refused:
     return Refused(Reason.CONFIG, error.errorCode, "; ".join(told) or error.description)
 
 
-def became(report: Report) -> tuple[ReceiptStatus, Reason | None, str] | None:
-    """What has become of a message, why, and in which word; None when the word is not in our table."""
+def parse(raw: Raw, event: Callable[[msgspec.Raw], Event]) -> list[Event]:
+    """Every piece of a batch, as the channel reads it."""
+    told = kit.read_json(raw.body, _Results)
+    if told is None or not told.results:
+        return [kit.unreadable("a callback without results", raw.body)]
+    return [event(piece) for piece in told.results]
+
+
+def receipt(report: Report, piece: msgspec.Raw, price: Price | None) -> Event:
+    """What has become of a message; unreadable when the word is not in our table."""
     word, error = report.status, report.error
     known = STATUSES.get(word.id) or GROUPS.get(word.groupName)
     if known is None or not report.messageId:
-        return None
+        return kit.unreadable(f"status {word.id} {word.name} is not in our table", piece)
     status, reason = known
     if reason in (Reason.UNDELIVERED, Reason.REJECTED, Reason.EXPIRED) and error is not None:
         reason = ERRORS.get(error.id) or reason
     told = error.name if error is not None and error.id and reason else word.name
-    return status, reason, told or str(word.id)
+    return Receipt(
+        status=status,
+        ref=kit.clean(report.messageId),
+        client_ref=kit.clean(report.callbackData or ""),
+        address=kit.clean(kit.e164(report.to)),
+        reason=reason,
+        code=kit.clean(told or str(word.id)),
+        at=sms_kit.moment(report.doneAt or ""),
+        price=price,
+    )
 
 
-def instant(text: str) -> int | None:
-    """A time of a report, ISO 8601 with its offset, in microseconds; None when it is none."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
+def price(cost: Cost | None, parts: int) -> Price | None:
+    """What so many parts cost; None when it does not say, or says no sum of money."""
+    if cost is None:
         return None
-    return from_datetime(found) if found.tzinfo else None
+    told = kit.money(cost.pricePerMessage * parts, kit.clean(cost.currency))
+    return told if isinstance(told, Price) else None
