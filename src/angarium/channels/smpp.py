@@ -248,7 +248,7 @@ STATUSES: dict[int, Reason] = {
     Status.RTHROTTLED: Reason.THROTTLED,
     Status.RX_T_APPN: Reason.TEMPORARY,
     Status.RX_P_APPN: Reason.REJECTED,
-    Status.RX_R_APPN: Reason.REJECTED,
+    Status.RX_R_APPN: Reason.TEMPORARY,  # not now: it may be queued once more
     Status.RDELIVERYFAILURE: Reason.UNDELIVERED,
     Status.RUNKNOWNERR: Reason.TEMPORARY,
     Status.RPROHIBITED: Reason.REJECTED,

@@ -112,7 +112,7 @@ ERRORS = {
     18: Reason.UNSUPPORTED,  # noPublicChat
     19: Reason.UNSUPPORTED,  # cannotSendBroadcast
     20: Reason.UNSUPPORTED,  # broadcastNotAllowed
-    21: Reason.UNSUPPORTED,  # unsupportedCountry
+    21: Reason.NOT_A_USER,  # unsupportedCountry: nobody there is reached by a bot
     22: Reason.UNSUPPORTED,  # paymentUnsupported
     23: Reason.NO_CREDIT,  # freeMessagesExceeded
     24: Reason.NO_CREDIT,  # noBalance

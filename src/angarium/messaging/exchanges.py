@@ -44,7 +44,6 @@ log = structlog.get_logger()
 
 SHOWN_MAX = 100  # exchanges of a message, and as many callbacks
 PIECES_MAX = 20  # of a callback
-PURGE_MAX = 5_000
 DAY_S = 86_400.0
 Ending = tuple[Attempt, Outcome, Tape | None]  # how a submission ended, and what was said about it
 _encode = msgspec.json.Encoder().encode
@@ -99,10 +98,10 @@ def _row(world: World, attempt: Attempt, kept: Kept) -> Row:
     return Row(attempt.workspace_id, row_id, attempt.id, sealed)
 
 
-async def forget(tx: Transaction, workspace_id: int, now: int) -> int:
-    """Let go of what has had its time; how many."""
+async def forget(tx: Transaction, workspace_id: int, now: int, most: int) -> int:
+    """Let go of up to `most` that have had their time; how many."""
     before = ids.earliest(now - micros(KEPT_DAYS * DAY_S))
-    return await store.forget(tx, workspace_id, before, PURGE_MAX)
+    return await store.forget(tx, workspace_id, before, most)
 
 
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────

@@ -12,23 +12,19 @@ from angarium.core.clock import micros
 from angarium.core.ports import Unknown
 from angarium.core.values import Reason
 from angarium.lines.store import Line
-from angarium.messaging import exchanges, inbound, plan, poison, receive, send
+from angarium.messaging import forgetting, inbound, plan, poison, receive, send
 from angarium.messaging.case import Case, load, open_callback, wake, write
 from angarium.messaging.states import AttemptState
-from angarium.messaging.store import inbox, leftovers, links, owners, unknowns
+from angarium.messaging.store import inbox, leftovers, owners, unknowns
 from angarium.messaging.world import World
-from angarium.storage import idempotency
 from angarium.storage.database import Transaction
 
 log = structlog.get_logger()
 
 ORPHANS_MAX = 500  # intents taken over in one transaction
 PARKED_DAYS = 7  # Meta repeats callbacks for so long; an SMSC three days
-JOURNAL_DAYS = 7  # raw callbacks that were understood; the others stay until somebody has looked at them
 LEFT_BEHIND_S = 60.0  # a callback that is not worked through by then was journalled by a server that is gone
-IDEMPOTENCY_HOURS = 48
 ANY_ID = (1 << 63) - 1
-PURGE_MAX = 1_000
 SILENT_MAX = 500  # unanswered attempts that parked receipts are held against in one transaction
 DAY_S = 86_400.0
 FORGOTTEN_S = 900.0  # longer than any line waits for an answer
@@ -167,17 +163,12 @@ async def tidy(world: World, workspace_id: int) -> Tidied:
     await work_through_journal(world, workspace_id, ids.earliest(now - micros(LEFT_BEHIND_S)))
     wake(world, await world.ground.db.run(_match_parked, world, workspace_id, now))
     tidied = await world.ground.db.run(_tidy, world, workspace_id, now)
+    await forgetting.let_go(world, workspace_id)
     if tidied.forgotten:
         log.warning(
             "receipts that fitted nothing were let go of", receipts=tidied.forgotten, days=PARKED_DAYS
         )
     return tidied
-
-
-async def _forget_links(tx: Transaction, world: World, workspace_id: int, now: int) -> None:
-    """Links that have had their time lead nowhere, and addresses that none leads to are let go of."""
-    kept = micros(world.policies.of(workspace_id).links.keep_days * DAY_S)
-    await links.forget(tx, workspace_id, now - kept, PURGE_MAX)
 
 
 async def _match_parked(tx: Transaction, world: World, workspace_id: int, now: int) -> list[Case]:
@@ -204,9 +195,5 @@ async def _match_parked(tx: Transaction, world: World, workspace_id: int, now: i
 async def _tidy(tx: Transaction, world: World, workspace_id: int, now: int) -> Tidied:
     await inbound.give_up_waiting(tx, world, workspace_id, now)
     forgotten = await inbox.forget_parked(tx, workspace_id, now - micros(PARKED_DAYS * DAY_S))
-    await inbox.forget_journal(tx, workspace_id, ids.earliest(now - micros(JOURNAL_DAYS * DAY_S)), PURGE_MAX)
-    await exchanges.forget(tx, workspace_id, now)
-    await idempotency.purge(tx, workspace_id, now - micros(IDEMPOTENCY_HOURS * 3600.0), PURGE_MAX)
-    await _forget_links(tx, world, workspace_id, now)
     shares = await unknowns.summary(tx, workspace_id)
     return Tidied(tuple(shares), await inbox.parked_count(tx, workspace_id), forgotten)
