@@ -26,7 +26,7 @@ from angarium.web.standing_by import WHY, StandingBy
 
 log = structlog.get_logger()
 
-COLLECT_AFTER = (10_000, 20, 100)  # new objects, then young and middle collections, before the next
+COLLECT_AFTER = (100_000, 20, 100)  # new objects, then young and middle collections, before the next
 STOP_WITHIN_S = 30.0  # for what is under way when the process is asked to stop
 Asked = asyncio.Future[None]  # done on SIGTERM or SIGINT
 AFTER_BROKEN = "Look at the disk, then start again. If it is damaged: docs/howto/back-up-and-restore.md"
