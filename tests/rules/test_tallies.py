@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from angarium.lines import tallies
-from angarium.lines.tallies import ENOUGH, Tally, bucket_of, count, percentile, together
+from angarium.lines.tallies import ENOUGH, Tally, bucket_of, percentile, together
 
 seconds = st.floats(0.001, 100_000, allow_nan=False)
 some_tallies = st.builds(
@@ -30,9 +31,7 @@ some_tallies = st.builds(
 
 @given(st.lists(seconds, min_size=1, max_size=300), st.sampled_from([0.5, 0.95, 0.99]))
 def test_a_percentile_is_within_an_eighth(heard: list[float], share: float) -> None:
-    buckets: dict[int, int] = {}
-    for one in heard:
-        count(buckets, one)
+    buckets = Counter(map(bucket_of, heard))
     truth = sorted(heard)[math.ceil(len(heard) * share) - 1]
     found = percentile(buckets, share)
     assert found is not None

@@ -32,7 +32,7 @@ from angarium.messaging.way import lines_of
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
-BATCH = 500  # members in one transaction: a code waits behind no more of them
+BATCH = 300  # members in one transaction: a code waits behind no more of them
 AHEAD = 2_000  # messages that may wait on the lines of a campaign
 AHEAD_S = 5.0  # and no more than they take in this time, where their speed is limited
 AHEAD_MIN = 20

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -446,7 +446,7 @@ class Channel:
         if (self.send is None) == (self.connect is None):
             raise ValueError(f"channel {self.kind} needs exactly one of send and connect")
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[AddressKind, ...]:
         """The kinds of address it reaches, the one to use first before the others."""
         return (self.address_kind, *(kind for kind, _ in self.also))

@@ -75,7 +75,8 @@ class Lines:
 
     def seen(self, workspace_id: int, line_id: int) -> Line | None:
         """One line as a workspace knows it that sends on it, or did."""
-        return self._known_to.get(line_id, {}).get(workspace_id)
+        known = self._known_to.get(line_id)
+        return known.get(workspace_id) if known else None
 
     def senders(self, line_id: int) -> list[int]:
         """The workspaces that send on a line, its owner first."""

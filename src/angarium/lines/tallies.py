@@ -78,12 +78,6 @@ def bucket_of(seconds: float) -> int:
     return bisect_left(BOUNDS, seconds)
 
 
-def count(buckets: Buckets, seconds: float) -> None:
-    """Count a latency."""
-    bucket = bucket_of(seconds)
-    buckets[bucket] = buckets.get(bucket, 0) + 1
-
-
 def percentile(buckets: Buckets, share: float) -> float | None:
     """The latency in seconds that this share stayed within; None when nothing was counted."""
     total = sum(buckets.values())

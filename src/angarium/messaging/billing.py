@@ -188,7 +188,7 @@ def _kind(world: World, bill: Bill, month: str | None) -> Kind:
     return Kind(
         month,
         attempt.line_id,
-        attempt.message_class.value,
+        attempt.message_class,
         (row.destination if row else "") or destinations.country(attempt.address),
         attempt.currency,
         attempt.channel,

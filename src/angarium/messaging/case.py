@@ -127,15 +127,14 @@ class Case(msgspec.Struct):
         """What was heard, as facts; the last one carries the decisions and the state that they led to."""
         if not self.events:
             return []
-        found = [self._fact(kind, at, body) for kind, at, body in self.events[:-1]]
-        kind, at, heard = self.events[-1]
+        *before, (kind, at, heard) = self.events
         message = self.message
         body = {**heard, "state": message.state, "finished": message.finished_at is not None}
         if self.bills:
             body["billed"] = [_told_bill(bill) for bill in self.bills]
         body["decisions"] = self.decisions
-        found.append(self._fact(kind, at, body))
-        return found
+        last = self._fact(kind, at, body)
+        return [*[self._fact(*event) for event in before], last] if before else [last]
 
     def _fact(self, kind: str, at: int, body: Json) -> Fact:
         message = self.message
@@ -220,7 +219,7 @@ async def write_new(tx: Transaction, cases: Sequence[Case]) -> None:
     await attempt_store.insert(tx, [attempt for case in cases for attempt in case.created])
     await _keep_links(tx, cases)
     told = await _spend(tx, cases)
-    await facts.append(tx, [*(fact for case in cases for fact in case.facts()), *told])
+    await facts.append(tx, [fact for case in cases for fact in case.facts()] + told)
 
 
 async def _keep_links(tx: Transaction, cases: Sequence[Case]) -> None:

@@ -62,7 +62,7 @@ async def keep(
     tx: Transaction, world: World, ended: Iterable[Ending], cases: Mapping[int, Case], now: int
 ) -> None:
     """Write down what was said about those submissions of which it is to be kept; mostly none."""
-    rows = [row for ending in ended for row in _rows(world, *ending, cases, now)]
+    rows = [row for ending in ended if ending[2] for row in _rows(world, *ending, cases, now)]
     if rows:
         await store.insert(tx, rows)
 

@@ -42,6 +42,7 @@ class Ear:
         sign = breaker.sign(outcome)
         if sign is Sign.NONE:
             return
+        bucket = tallies.bucket_of(took_s) if isinstance(outcome, Accepted) else None
         for tally in self._of(line.workspace_id, line.id, now):
             tally.taken += sign is Sign.GOOD
             if sign is Sign.BAD:
@@ -49,16 +50,17 @@ class Ear:
                 tally.unanswered += isinstance(outcome, Unknown)
                 tally.error_reason, tally.error = error_of(outcome)
                 tally.error_at = now
-            if isinstance(outcome, Accepted):
+            if bucket is not None:
                 tally.accepted += 1
-                tallies.count(tally.accept_s, took_s)
+                tally.accept_s[bucket] = tally.accept_s.get(bucket, 0) + 1
 
     def receipt(self, line: Line, attempt: Attempt, now: int) -> None:
         """The verdict on an attempt, if it came at this instant."""
         if attempt.delivered_at == now:
+            bucket = tallies.bucket_of((now - (attempt.accepted_at or now)) / MICROS)
             for tally in self._of(line.workspace_id, line.id, now):
                 tally.delivered += 1
-                tallies.count(tally.deliver_s, (now - (attempt.accepted_at or now)) / MICROS)
+                tally.deliver_s[bucket] = tally.deliver_s.get(bucket, 0) + 1
         elif attempt.state is AttemptState.FAILED and attempt.ended_at == now:
             for tally in self._of(line.workspace_id, line.id, now):
                 tally.undelivered += 1

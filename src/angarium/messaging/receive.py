@@ -412,7 +412,7 @@ def _note(
         details["callback"] = ids.show("journal", word.entry_id)
     if word.inferred:
         details["evidence"] = "inferred: the only unanswered attempt to this address on this line"
-    case.events.append((word.receipt.status.value, now, details))
+    case.events.append((word.receipt.status, now, details))
 
 
 # ── parked receipts ──────────────────────────────────────────────────────────────────────────────────

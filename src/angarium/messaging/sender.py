@@ -37,7 +37,7 @@ from angarium.messaging.world import World, topic
 
 log = structlog.get_logger()
 
-BATCH_MAX = 400  # attempts claimed, outcomes recorded, callbacks applied in one transaction
+BATCH_MAX = 300  # attempts claimed, outcomes recorded, callbacks applied in one transaction
 POLL_S = 1.0  # how long a lost wake-up can go unnoticed
 AGAIN_S = 0.5  # after the database could not take it
 BREATH_S = 0.001

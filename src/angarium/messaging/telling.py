@@ -116,12 +116,12 @@ async def consider(
     common = _Common(steps, words, wording, msgspec.json.encode(wording), message)
     alike = Alike(world, now)
     made: list[Case | Gone] = []
-    for person in people:
+    for person, message_id in zip(people, world.ground.ids.mint_many(len(people)), strict=True):
         contact = found.get(person.contact_id)
         if contact is None or contact.id != person.contact_id:
             made.append(Gone(contact.id if contact else 0))
             continue
-        case = _case(world, workspace_id, telling, person, contact, common, known, now)
+        case = _case(world, telling, person, contact, message_id, common, known, now)
         case.purse = purse
         alike.plan(case)
         made.append(case)
@@ -167,19 +167,19 @@ def _message(workspace_id: int, telling: Telling, now: int) -> Message:
 
 def _case(
     world: World,
-    workspace_id: int,
     telling: Telling,
     person: Person,
     contact: Contact,
+    message_id: int,
     common: _Common,
     known: Permissions,
     now: int,
 ) -> Case:
     wording, sealed = common.wording, common.sealed
-    message_id = world.ground.ids.mint()
     if person.variables:
         wording = Wording({**telling.variables, **person.variables}, track=telling.track)
     if person.variables or telling.message_class is MessageClass.OTP:
+        workspace_id = common.message.workspace_id
         sealed = seal_wording(world, workspace_id, telling.message_class, message_id, wording)
     message: Message = common.message.__copy__()  # type: ignore[attr-defined]  # a method that the stubs forgot
     message.id, message.contact_id = message_id, contact.id
@@ -188,7 +188,7 @@ def _case(
     case = Case(message, [], common.steps, contact, wording, words.variants, words.default_locale, known)
     case.unsubscribe_url = unsubscribe.url(world, message)
     case.tracking = tracking.of(world, message, telling.track)
-    case.record("accepted", now, **{"class": telling.message_class.value, "contact": contact.id})
+    case.events.append(("accepted", now, {"class": telling.message_class, "contact": contact.id}))
     return case
 
 

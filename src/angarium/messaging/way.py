@@ -92,8 +92,11 @@ def find_way(world: World, case: Case, send: Send, now: int) -> Way | Hold | Ref
 def place_of(contact: Contact, channel: Channel, named: str = "") -> Address | None:
     """The address of a contact to write to on a channel: the one that was named, else the one that is used
     first, of the first kind that the channel reaches and the contact has."""
-    found = (contact.address(kind, named) for kind in channel.kinds)
-    return next((one for one in found if one is not None), None)
+    for kind in channel.kinds:
+        found = contact.address(kind, named)
+        if found is not None:
+            return found
+    return None
 
 
 def lines_of(world: World, workspace_id: int, step: Step) -> list[Line]:
