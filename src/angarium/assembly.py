@@ -66,6 +66,7 @@ from angarium.content import proof_api as proofs
 from angarium.content import registrations_api as template_registrations
 from angarium.content import review_api as template_reviews
 from angarium.content.media import api as media
+from angarium.content.media import flows as media_flows
 from angarium.content.media.flows import MediaRoom
 from angarium.content.media.tidying import Tidier
 from angarium.core.clock import SystemChance, SystemClock
@@ -316,11 +317,12 @@ def assemble(settings: Settings) -> House:
     """Put the makes together; touches the key file and nothing else."""
     ground = make_ground(settings)
     http = Http(settings.allow_private)
+    media_shelf = Shelf(files_folder(settings) / MEDIA, settings.media_max_bytes)
     world = World(
         ground=ground,
         channels=channels.load(),
         lines=Lines(ground),
-        tools=Tools(ground.clock, ground.chance, http),
+        tools=Tools(ground.clock, ground.chance, http, partial(media_flows.octets, media_shelf)),
         connect=kit.connect,
         public_url=settings.public_url.rstrip("/"),
     )
@@ -333,7 +335,7 @@ def assemble(settings: Settings) -> House:
     exports = Exports(ground, Shelf(files_folder(settings) / "exports", settings.file_max_bytes), sources)
     media_room = MediaRoom(
         ground,
-        Shelf(files_folder(settings) / MEDIA, settings.media_max_bytes),
+        media_shelf,
         settings.media_workspace_max_bytes,
         world.public_url,
     )

@@ -15,6 +15,7 @@ from angarium.channels import (
     infobip_kit,
     kavenegar_sms,
     mail_kit,
+    max_bot,
     melipayamak_sms,
     smpp,
     smsc_ru_sms,
@@ -115,6 +116,14 @@ TELEGRAM = {
     "400 Bad Request: Wrong HTTP URL specified": NEXT,
     "401 Unauthorized": LINE,
 }
+MAX = {
+    "404 dialog.not.found": NEXT,
+    "403 error.dialog.suspended": STOP,
+    "400 Unknown recipient": NEXT,
+    "400 attachment.not.ready": RETRY,
+    "401 verify.token": LINE,
+    "429 too.many.requests": RETRY,
+}
 VK = {
     NEXT: (901, 18, 936, 113, 911, 914),
     STOP: (902, 900),
@@ -177,6 +186,7 @@ ROWS: list[Row] = [
         ("telegram_bot", said, telegram_bot.reason_of(int(said[:3]), said[4:]), does)
         for said, does in TELEGRAM.items()
     ),
+    *(("max_bot", said, max_bot.reason_of(int(said[:3]), said[4:], ""), does) for said, does in MAX.items()),
     *many("vk_community", vk_community.ERRORS, VK),
     *(("smpp", name, of_submit(Status[name]), does) for does, names in SMPP.items() for name in names),
     *(("smpp", str(status), of_submit(status), NEXT) for status in range(0x400, 0x500)),

@@ -345,6 +345,11 @@ class Connection(Protocol):
         """One word and a sentence for the console: "bound", "connecting: refused, retry in 10 s"."""
 
 
+# What is in a file of the workspace, for providers that want it itself and not its address; None when it is
+# gone.
+ReadMedia = Callable[[Media], Awaitable[bytes | None]]
+
+
 @dataclass(frozen=True)
 class Tools:
     """What the engine hands a channel to work with."""
@@ -352,6 +357,7 @@ class Tools:
     clock: Clock
     chance: Chance
     http: Any  # protocols.http.Http; typed there, so that core imports nothing
+    read: ReadMedia | None = None
 
 
 # Each takes the tools and the settings, and ends as Unknown where the provider has not said.

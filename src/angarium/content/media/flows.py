@@ -6,6 +6,7 @@ wording; its address goes on for a week, for messages that are under way with it
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -102,6 +103,17 @@ async def fetched(tx: Transaction, token: str) -> Kept | None:
     """What lies at an address; None when it is none of ours. Whoever calls it compares the whole of it."""
     named = fetching.read(token)
     return None if named is None else await store.by_id(tx, named.workspace_id, named.media_id)
+
+
+async def octets(shelf: Shelf, one: Media) -> bytes | None:
+    """What is in a file that stands beside words; None when it lies there no more."""
+    media_id = _read(one.id)
+    if media_id is None:
+        return None
+    try:
+        return await asyncio.to_thread(shelf.path(media_id).read_bytes)
+    except FileNotFoundError:
+        return None
 
 
 async def uses(tx: Transaction, workspace_id: int, one: Kept) -> list[Place]:
