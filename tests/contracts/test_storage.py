@@ -353,6 +353,27 @@ async def test_update_counts_what_it_changed(database: Database) -> None:
         await database.run(work, CLOSE, 3, 3)
 
 
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 64, 100])
+async def test_however_many_rows_there_are_each_is_written_once(database: Database, count: int) -> None:
+    upsert = BulkInsert(
+        sample, ("workspace_id", "id", "state", "number"), conflict=("workspace_id", "id"), add=("number",)
+    )
+    numbers = range(1, count + 1)
+
+    async def work(tx: Transaction) -> tuple[int, int]:
+        await tx.insert(upsert, [(1, n, "open", n) for n in numbers])
+        await tx.insert(upsert, [(1, n, "open", 1000) for n in numbers])
+        shut = await tx.update(CLOSE, [(1, n, "shut") for n in numbers if n % 2])
+        return shut, await tx.update(SET_STATE, [(1, n, f"state {n}") for n in (*numbers, count + 1)])
+
+    assert await database.run(work) == ((count + 1) // 2, count)
+    assert await database.read(states) == {n: f"state {n}" for n in numbers}
+    found = await rows(
+        database, Statement(select(sample.c.number).where(here).order_by(sample.c.id)), workspace_id=1
+    )
+    assert found == [(n + 1000,) for n in numbers]
+
+
 async def test_nothing_to_do_does_nothing(database: Database) -> None:
     async def work(tx: Transaction) -> tuple[object, ...]:
         return (

@@ -10,7 +10,7 @@ import apsw.ext
 import asyncpg
 from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text
 
-from angarium.storage.bulk import all_statements
+from angarium.storage.bulk import BulkInsert, BulkUpdate, all_statements
 from angarium.storage.revise import load_tables
 from angarium.storage.schema import metadata
 from angarium.storage.sqlite import SqliteDatabase
@@ -39,6 +39,23 @@ async def test_sqlite_knows_every_statement() -> None:
             apsw.ext.query_info(database._connections[0], statement.text("sqlite"))
         except apsw.Error as error:
             wrong.append(f"{error}: {statement.text('sqlite')}")
+    await database.stop()
+    assert not wrong
+
+
+async def test_many_rows_at_once_find_theirs_by_its_key() -> None:
+    database = SqliteDatabase("")
+    await database.start()
+    await create_schema(database)
+    wrong = []
+    for bulk in of_the_rooms():
+        if not isinstance(bulk, BulkInsert | BulkUpdate):
+            continue
+        info = apsw.ext.query_info(database._connections[0], bulk.of(3), explain_query_plan=True)
+        plan = [step.detail for step in (info.query_plan.sub or [])] if info.query_plan else []
+        scanned = [detail for detail in plan if detail.startswith("SCAN") and "VALUES" not in detail]
+        if scanned or (isinstance(bulk, BulkUpdate) and not any(one.startswith("SEARCH") for one in plan)):
+            wrong.append(f"{bulk.of(3)}: {plan}")
     await database.stop()
     assert not wrong
 

@@ -176,17 +176,25 @@ class BulkInsert:
             raise ValueError("conflict=(key columns) and update or add=(columns) go together")
         self.returning = returning
         self._once = _once(columns, key) if key else None
-        self._texts = {
-            dialect: _insert_text(dialect, table, columns)
-            + _on_conflict(dialect, table, conflict, update, add)
+        self._begins = {dialect: _insert_text(dialect, table, columns) for dialect in DIALECTS}
+        self._row = f", ({_marks(columns)})"
+        self._of: dict[int, str] = {}
+        self._ends = {
+            dialect: _on_conflict(dialect, table, conflict, update, add)
             + _returning(_names(dialect, returning))
             for dialect in DIALECTS
         }
         _declared.add(self)
 
     def text(self, dialect: str) -> str:
-        """Its text on one database."""
-        return self._texts[dialect]
+        """Its text on one database: on SQLite for one row, on PostgreSQL for as many as there are."""
+        return self._begins[dialect] + self._ends[dialect]
+
+    def of(self, count: int) -> str:
+        """Its text for so many rows at once, on SQLite; their values come one row after another."""
+        if count not in self._of:
+            self._of[count] = self._begins["sqlite"] + self._row * (count - 1) + self._ends["sqlite"]
+        return self._of[count]
 
     def check(self, rows: Sequence[Values]) -> None:
         """ValueError when an upsert names a row twice."""
@@ -210,6 +218,8 @@ class BulkUpdate:
     ) -> None:
         _check_columns(table, match, set)
         self._once = _once(match + set, match)
+        self._of: dict[int, str] = {}
+        self._many = _update_of_many(table, match, set, where)
         self._texts = {dialect: _update_text(dialect, table, match, set, where) for dialect in DIALECTS}
         self._returning = {
             dialect: _returning([f"{table.name}.{name}" for name in _names(dialect, match)])
@@ -220,6 +230,13 @@ class BulkUpdate:
     def text(self, dialect: str) -> str:
         """Its text on one database."""
         return self._texts[dialect]
+
+    def of(self, count: int) -> str:
+        """Its text for so many rows at once, on SQLite; their values come one row after another."""
+        if count not in self._of:
+            begin, row, end = self._many
+            self._of[count] = begin + ", ".join([row] * count) + end
+        return self._of[count]
 
     def text_returning(self, dialect: str) -> str:
         """Its text when the keys of the changed rows are wanted."""
@@ -258,7 +275,11 @@ def _insert_text(dialect: str, table: Table, columns: tuple[str, ...]) -> str:
     into = f"INSERT INTO {table.name} ({', '.join(_names(dialect, columns))})"
     if dialect == "postgresql":
         return f"{into} SELECT * FROM unnest({_arrays(table, columns)})"  # noqa: S608  our own names
-    return f"{into} VALUES ({', '.join('?' * len(columns))})"
+    return f"{into} VALUES ({_marks(columns)})"
+
+
+def _marks(columns: tuple[str, ...]) -> str:
+    return ", ".join("?" * len(columns))
 
 
 def _on_conflict(
@@ -299,6 +320,20 @@ def _update_text(
         conditions.append(_condition(dialect, where))
     where_text = " AND ".join(conditions)
     return f"UPDATE {table.name} SET {changes}{source} WHERE {where_text}"  # noqa: S608  our own names
+
+
+def _update_of_many(
+    table: Table, match: tuple[str, ...], changed: tuple[str, ...], where: ColumnElement[bool] | None
+) -> tuple[str, str, str]:
+    """What stands before, between and behind the rows; SQLite calls the columns of VALUES so."""
+    names = _names("sqlite", match + changed)
+    pairs = [(name, f"given.column{place}") for place, name in enumerate(names, start=1)]
+    changes = ", ".join(f"{name} = {value}" for name, value in pairs[len(match) :])
+    conditions = [f"{table.name}.{name} = {value}" for name, value in pairs[: len(match)]]
+    if where is not None:
+        conditions.append(_condition("sqlite", where))
+    begin = f"UPDATE {table.name} SET {changes} FROM (VALUES "  # noqa: S608  our own names
+    return begin, f"({_marks(match + changed)})", f") AS given WHERE {' AND '.join(conditions)}"
 
 
 def _condition(dialect: str, where: ColumnElement[bool]) -> str:

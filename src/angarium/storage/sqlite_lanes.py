@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 5_000  # how long somebody else may hold the file before callers are told to come back
 BUSY_AGAIN_MS = 250  # the same once that has happened, until it is over
+AT_ONCE = 32  # rows to a statement
 AWAITED_ELSEWHERE = "a transaction may not await anything but the database"
 
 # ── a transaction ────────────────────────────────────────────────────────────────────────────────────
@@ -67,14 +69,28 @@ class SqliteTransaction:
     async def insert(self, bulk: BulkInsert, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
         """Insert them all."""
         bulk.check(rows)
-        return list(self._cursor.executemany(bulk.text("sqlite"), rows))
+        if bulk.returning:  # one by one: of several at once SQLite does not say in which order they come
+            return list(self._cursor.executemany(bulk.text("sqlite"), rows))
+        self._at_once(bulk, rows)
+        return []
 
     async def update(self, bulk: BulkUpdate, rows: Sequence[tuple[Any, ...]]) -> int:
         """Change them all."""
         bulk.check(rows)
         before = self._connection.total_changes()
-        self._cursor.executemany(bulk.text("sqlite"), rows).fetchall()
+        self._at_once(bulk, rows)
         return self._connection.total_changes() - before
+
+    def _at_once(self, bulk: BulkInsert | BulkUpdate, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Many rows to a statement. Each step of a statement lets go of the interpreter and must get it back:
+        with a row to a step, whoever else works in Python takes it away a hundred times in a batch."""
+        whole = len(rows) - len(rows) % AT_ONCE
+        for begin in range(0, whole, AT_ONCE):
+            self._cursor.execute(
+                bulk.of(AT_ONCE), tuple(chain.from_iterable(rows[begin : begin + AT_ONCE]))
+            ).fetchall()
+        if whole < len(rows):
+            self._cursor.executemany(bulk.text("sqlite"), rows[whole:]).fetchall()
 
     async def update_returning(self, bulk: BulkUpdate, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
         """Change them all; returns the keys of those that were changed."""
