@@ -12,7 +12,7 @@ from aiohttp import web
 
 from angarium import channels
 from angarium.channels import kit
-from angarium.core.ports import Raw
+from angarium.core.ports import Raw, Unknown
 from angarium.messaging import receive
 from angarium.simulators.faces import Operator, operators
 from angarium.simulators.stage import Face, Stage, Webhook
@@ -36,9 +36,11 @@ async def doorman(
         raw = Raw(body, names, query, str(request.remote), str(request.url))
         said = channel.challenge(decoded, raw)
         if said is None:
-            if not channel.genuine(decoded, raw):
-                answered[401] += 1
-                return web.Response(status=401)
+            believed = await channel.believes(shop.world.tools, decoded, raw)
+            if believed is not True:
+                refusal = 503 if isinstance(believed, Unknown) else 401
+                answered[refusal] += 1
+                return web.Response(status=refusal)
             entry = receive.entry(shop.world, shop.lines["line"], raw)
             await receive.journal(shop.world, [entry])
             await receive.work_through(shop.world, [entry])

@@ -103,6 +103,10 @@ def form_of(sent: bytes) -> dict[str, str]:
     return dict(fields)
 
 
+def _field(value: Any) -> Any:
+    return value.file.read() if isinstance(value, web.FileField) else value
+
+
 @asynccontextmanager
 async def provider(
     status: int, answer: Any, headers: dict[str, str]
@@ -112,6 +116,13 @@ async def provider(
 
     async def answering(request: web.Request) -> web.Response:
         names = {name.lower(): value for name, value in request.headers.items()}
+        if request.content_type == "multipart/form-data":
+            fields = await request.post()
+            read: Any = {name: _field(value) for name, value in fields.items()}
+            asked.append(Asked(request.path_qs, names, read))
+            return web.Response(
+                status=status, body=encoded(answer), headers=headers, content_type="application/json"
+            )
         sent = await request.read()
         is_form = request.content_type == "application/x-www-form-urlencoded"
         read = form_of(sent) if is_form else msgspec.json.decode(sent) if sent else None
@@ -248,7 +259,7 @@ async def line(
         if kept[0].refuse_callbacks > 0:
             kept[0].refuse_callbacks -= 1
             return web.Response(status=503)
-        if not channel.genuine(decoded, raw):
+        if await channel.believes(given, decoded, raw) is not True:
             heard.refused()
             return web.Response(status=401)
         heard.happened(channel.parse(decoded, raw))

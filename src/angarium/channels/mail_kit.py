@@ -16,6 +16,7 @@ from angarium.core.ports import (
     Raw,
     Receipt,
     Refused,
+    Submission,
 )
 from angarium.core.problems import FieldProblem, invalid, shown
 from angarium.core.values import Content, Measure, MessageClass, Reason, ReceiptStatus
@@ -72,6 +73,45 @@ def untagged(secret: str, name: str) -> str:
     client_ref = name.rpartition("-")[0]
     ours = client_ref and hmac.compare_digest(tagged(secret, client_ref).encode(), name.encode())
     return client_ref if ours else ""
+
+
+# ── what is written ──────────────────────────────────────────────────────────────────────────────────
+
+
+def letter(submission: Submission, sender: tuple[str, str], message_id: str = "", now: int = 0) -> mime.Mail:
+    """The mail of a submission, from a name and an address."""
+    content = submission.content
+    unsubscribe = content.params.get(UNSUBSCRIBE, "")
+    return mime.Mail(
+        message_id=message_id,
+        sender_name=sender[0],
+        sender=sender[1],
+        recipient=submission.address,
+        subject=content.subject,
+        at=now,
+        text=content.text,
+        html=content.html,
+        image_url=content.picture,
+        links=tuple((button.label, button.url) for button in content.buttons),
+        list_unsubscribe=(unsubscribe,) if unsubscribe else (),
+        one_click=unsubscribe.startswith("https://"),
+    )
+
+
+def unwritten(error: MimeError) -> Refused:
+    """Of a mail that cannot be written."""
+    reason = Reason.BAD_ADDRESS if error.field == "recipient" else Reason.UNSUPPORTED
+    return Refused(reason, detail=str(error))
+
+
+def check_sender(address: str, name: str) -> None:
+    """A Problem that names the setting, when mail cannot be from there."""
+    try:
+        mime.address(address, "sender_address")
+    except MimeError as error:
+        raise invalid(error.field, error.problem, value=address) from error
+    if mime.CONTROLS.search(name):
+        raise invalid("sender_name", "has a line break or another control character", remedy="a name")
 
 
 # ── words of the server ──────────────────────────────────────────────────────────────────────────────

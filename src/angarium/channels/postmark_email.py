@@ -38,7 +38,6 @@ from angarium.core.ports import (
     Submission,
     Tools,
 )
-from angarium.core.problems import invalid
 from angarium.core.values import AddressKind, MessageClass, Reason, ReceiptStatus
 from angarium.protocols import mime
 from angarium.protocols.http import Answer
@@ -79,12 +78,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "https://api.postmarkapp.com"
 
     def __post_init__(self) -> None:
-        try:
-            mime.address(self.sender_address, "sender_address")
-        except MimeError as error:
-            raise invalid(error.field, error.problem, value=self.sender_address) from error
-        if mime.CONTROLS.search(self.sender_name):
-            raise invalid("sender_name", "has a line break or another control character", remedy="a name")
+        mail_kit.check_sender(self.sender_address, self.sender_name)
 
 
 # ── words of the provider ────────────────────────────────────────────────────────────────────────────
@@ -145,8 +139,7 @@ async def send(tools: Tools, settings: Settings, submission: Submission) -> Outc
     try:
         written = document(settings, submission)
     except MimeError as error:
-        reason = Reason.BAD_ADDRESS if error.field == "recipient" else Reason.UNSUPPORTED
-        return Refused(reason, detail=str(error))
+        return mail_kit.unwritten(error)
     headers = {"X-Postmark-Server-Token": settings.server_token, "Accept": "application/json"}
     return await kit.exchange(tools, f"{settings.base_url}/email", written, headers, judge)
 
@@ -155,21 +148,11 @@ def document(settings: Settings, submission: Submission) -> dict[str, Any]:
     """The body of a submission; MimeError when a field cannot be written."""
     content = submission.content
     promotional = submission.message_class is MessageClass.PROMOTIONAL
-    mail = mime.Mail(
-        message_id="",
-        sender=settings.sender_address,
-        recipient=mime.address(submission.address, "recipient"),
-        subject=content.subject,
-        at=0,
-        text=content.text,
-        html=content.html,
-        image_url=content.picture,
-        links=tuple((button.label, button.url) for button in content.buttons),
-    )
+    mail = mail_kit.letter(submission, (settings.sender_name, settings.sender_address))
     text, html = mime.bodies(mail)
     written = {
         "From": _sender(settings),
-        "To": mail.recipient,
+        "To": mime.address(submission.address, "recipient"),
         "Subject": content.subject,
         "TextBody": text,
         "HtmlBody": html,

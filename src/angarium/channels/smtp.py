@@ -289,29 +289,15 @@ def envelope(
     settings: Settings, submission: Submission, now: int, signed_by: Sequence[dkim.Signer] = ()
 ) -> Envelope:
     """The mail of an attempt and where it goes; MimeError when a field cannot be written."""
-    content = submission.content
-    unsubscribe = content.params.get(mail_kit.UNSUBSCRIBE, "")
-    mail = mime.Mail(
-        message_id=message_id(settings, submission),
-        sender=settings.sender_address,
-        sender_name=settings.sender_name,
-        recipient=submission.address,
-        subject=content.subject,
-        at=now,
-        text=content.text,
-        html=content.html,
-        image_url=content.picture,
-        links=tuple((button.label, button.url) for button in content.buttons),
-        list_unsubscribe=(unsubscribe,) if unsubscribe else (),
-        one_click=unsubscribe.startswith("https://"),
-    )
+    sender = settings.sender_name, settings.sender_address
+    mail = mail_kit.letter(submission, sender, message_id(settings, submission), now)
     recipient = mime.address(submission.address, "recipient")
     written = dkim.sign(mime.build(mail), signed_by, now) if signed_by else mime.build(mail)
     if not settings.bounce_domain:  # reports would flood a person's mailbox
         return Envelope(mime.address(settings.sender_address), recipient, written)
     name = mail_kit.tagged(settings.bounce_secret, submission.client_ref)
-    sender = dsn.verp(name, mime.domain_name(settings.bounce_domain))
-    return Envelope(sender, recipient, written, envelope_id=name)
+    bounces = dsn.verp(name, mime.domain_name(settings.bounce_domain))
+    return Envelope(bounces, recipient, written, envelope_id=name)
 
 
 # ── the live line ────────────────────────────────────────────────────────────────────────────────────
@@ -430,8 +416,7 @@ class SmtpConnection:
             letter = envelope(self._settings, submission, self._tools.clock.now(), self._signers)
             await self._links.hand(letter, dialogue)
         except MimeError as error:
-            reason = Reason.BAD_ADDRESS if error.field == "recipient" else Reason.UNSUPPORTED
-            return Refused(reason, detail=str(error))
+            return mail_kit.unwritten(error)
         except NotTaken as error:
             return self._unreachable(error) if error.stage in ("CONNECT", "AUTH") else mail_kit.refusal(error)
         except NoAnswer as error:

@@ -366,6 +366,9 @@ AskProfile = Callable[[Tools, Any], Awaitable[Profile | Unknown]]
 AskTemplates = Callable[[Tools, Any], Awaitable[list[TemplateNews] | Unknown]]  # all, as they stand now
 # Tell the provider where to post: the address of the line. None when it has agreed.
 Attach = Callable[[Tools, Any, str], Awaitable[Refused | Unknown | None]]
+# Whether a callback that `genuine` let through is believed, where that takes the time or the network, and the
+# handshake that some providers want first. Unknown: it cannot be told now, and is to be posted again.
+Admit = Callable[[Tools, Any, Raw], Awaitable[bool | Unknown]]
 # Ask the provider for what has come in, again and again until cancelled, and hand over each piece; it may
 # forget a piece at the provider only after that returned. It returns at once where the provider posts.
 Listen = Callable[[Tools, Any, Callable[[Raw], Awaitable[None]]], Awaitable[None]]
@@ -431,6 +434,7 @@ class Channel:
     connect: Connect | None = None
     lint: Callable[[Any, Content], tuple[FieldProblem, ...]] = no_findings  # what it cannot carry, loudly
     genuine: Callable[[Any, Raw], bool] = always_genuine  # signature check over the raw bytes
+    admit: Admit | None = None  # after it
     challenge: Callable[[Any, Raw], Reply | None] = field(default=lambda _settings, _raw: None)
     reply: Callable[[Any, Raw], Reply] = plain_ok
     pieces: Callable[[Any, Raw], list[Raw]] = one_piece  # of a callback, each of which `parse` can read
@@ -456,6 +460,12 @@ class Channel:
     def kinds(self) -> tuple[AddressKind, ...]:
         """The kinds of address it reaches, the one to use first before the others."""
         return (self.address_kind, *(kind for kind, _ in self.also))
+
+    async def believes(self, tools: Tools, settings: Any, raw: Raw) -> bool | Unknown:
+        """Whether a callback is the provider's own, and of now; Unknown when that cannot be told yet."""
+        if not self.genuine(settings, raw):
+            return False
+        return True if self.admit is None else await self.admit(tools, settings, raw)
 
     def kind_at(self, address: str) -> AddressKind:
         """Of which of its kinds an address is."""

@@ -18,7 +18,7 @@ from angarium.core import ids
 from angarium.core.batches import Batcher
 from angarium.core.clock import from_datetime
 from angarium.core.decoding import Items, Shape
-from angarium.core.ports import Raw, Reply
+from angarium.core.ports import Raw, Reply, Unknown
 from angarium.core.problems import Problem, invalid, not_found
 from angarium.lines.store import Line
 from angarium.messaging import accept, cancel, poison, preview, report, savings, story
@@ -386,7 +386,7 @@ async def export_messages(request: Call) -> edge.Streamed:
 
 @route(
     "POST /callbacks/{line}/{token}",
-    Operation(summary="A provider's callback", scope=None, problems=(400, 401, 404, 408, 413)),
+    Operation(summary="A provider's callback", scope=None, problems=(400, 401, 404, 408, 413, 503)),
 )
 async def heard(request: Call) -> JsonAnswer:
     """Journal what a provider says, then answer it."""
@@ -394,7 +394,11 @@ async def heard(request: Call) -> JsonAnswer:
     found = _line_of(desk, request)
     channel, settings = desk.world.channels[found.channel], desk.world.settings(found)
     raw = await _raw(desk, found, request)
-    if not channel.genuine(settings, raw):
+    believed = await channel.believes(desk.world.tools, settings, raw)
+    if isinstance(believed, Unknown):
+        detail = f"{believed.detail}. Post it again."
+        raise Problem("not-told-yet", "Whether it is genuine cannot be told yet", status=503, detail=detail)
+    if not believed:
         detail = "It has not the signature that its line expects, or comes from an address not listed there."
         raise Problem("not-genuine", "The callback is not genuine", status=401, detail=detail)
     await desk.engine.heard(found, raw)

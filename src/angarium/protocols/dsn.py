@@ -29,7 +29,18 @@ from angarium.protocols.mime import MimeError
 
 logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # what it raises is told as MimeError
 
-__all__ = ["AutoReply", "Bounce", "Complaint", "Fate", "Letter", "MimeError", "read", "reason_of", "verp"]
+__all__ = [
+    "AutoReply",
+    "Bounce",
+    "Complaint",
+    "Fate",
+    "Letter",
+    "MimeError",
+    "failure",
+    "read",
+    "reason_of",
+    "verp",
+]
 
 VERP = re.compile(r"<?b\+([A-Za-z0-9_-]{1,64})@")
 ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")  # RFC 3463 §2
@@ -266,7 +277,7 @@ def _fate(block: Message, client_ref: str, message_id: str, reported_at: int | N
     original = mime.field(block, "Original-Recipient") or mime.field(block, "Final-Recipient")
     return Fate(
         status=status,
-        reason=_failure(code, diagnostic) if status is ReceiptStatus.FAILED else None,
+        reason=failure(code, diagnostic) if status is ReceiptStatus.FAILED else None,
         code=code,
         diagnostic=diagnostic[:DIAGNOSTIC_MAX],
         recipient=_typed(original).strip("<>"),
@@ -276,7 +287,7 @@ def _fate(block: Message, client_ref: str, message_id: str, reported_at: int | N
     )
 
 
-def _failure(code: str, diagnostic: str) -> Reason:
+def failure(code: str, diagnostic: str) -> Reason:
     """Why it failed for good. A temporary code that became final means that a host gave up waiting."""
     if code.startswith("4"):
         return Reason.EXPIRED
@@ -313,7 +324,7 @@ def _guessed(body: bytes, client_ref: str, reported_at: int | None) -> tuple[Fat
     return tuple(
         Fate(
             status=ReceiptStatus.FAILED if recipient in failed else ReceiptStatus.ACCEPTED,
-            reason=_failure(code, "") if recipient in failed else None,
+            reason=failure(code, "") if recipient in failed else None,
             code=code,
             recipient=recipient.decode("ascii", "replace"),
             client_ref=client_ref,

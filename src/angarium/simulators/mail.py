@@ -30,7 +30,7 @@ import structlog
 from aiosmtpd import smtp as smtpd
 
 from angarium.simulators.behaviour import Behaviour, Faults, Rhythm
-from angarium.simulators.ledger import Entry
+from angarium.simulators.ledger import Entry, Ledger
 from angarium.simulators.stage import Stage
 
 log = structlog.get_logger()
@@ -163,14 +163,7 @@ class MailHost:
         """A person writes, in answer to the last mail they got; returns when it was taken."""
         if NAME not in self._stage.webhooks:
             raise ValueError("stage.webhooks has no 'smtp': there is nobody to write to")
-        mail = EmailMessage()
-        mail["From"], mail["To"] = sender, recipient
-        mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain=sender.rpartition("@")[2])
-        answered = next((entry for entry in reversed(self.ledger.entries) if entry.recipient == sender), None)
-        mail["Subject"] = f"Re: {answered.subject}" if answered else text.partition("\n")[0][:60]
-        if answered:
-            mail["In-Reply-To"] = f"<{answered.ref}>"
-        mail.set_content(text)
+        mail = letter(self.ledger, sender, recipient, text)
         await self._bring(sender, recipient, mail.as_bytes(policy=SMTP))
 
     # ── the counter: aiosmtpd finds these by their names ──
@@ -326,10 +319,10 @@ def read(message: EmailMessage, address: str, envelope: Wrapper) -> Entry:
         face=NAME,
         ref=str(message["Message-ID"] or "").strip().strip("<>"),
         recipient=address,
-        text=_words(plain),
-        html=_words(rich),
+        text=words(plain),
+        html=words(rich),
         subject=str(message["Subject"] or ""),
-        sender=_sender(message),
+        sender=sender(message),
         client_ref=envelope.envelope_id,
         at=time.time(),
         details={
@@ -342,11 +335,25 @@ def read(message: EmailMessage, address: str, envelope: Wrapper) -> Entry:
     )
 
 
-def _words(part: Any) -> str:
+def letter(ledger: Ledger, sender: str, recipient: str, text: str) -> EmailMessage:
+    """A person writes, in answer to the last mail they got."""
+    mail = EmailMessage()
+    mail["From"], mail["To"] = sender, recipient
+    mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain=sender.rpartition("@")[2])
+    answered = next((entry for entry in reversed(ledger.entries) if entry.recipient == sender), None)
+    mail["Subject"] = f"Re: {answered.subject}" if answered else text.partition("\n")[0][:60]
+    if answered:
+        mail["In-Reply-To"] = f"<{answered.ref}>"
+    mail.set_content(text)
+    return mail
+
+
+def words(part: Any) -> str:
+    """The text of a part; empty when there is none."""
     return "" if part is None else part.get_content().replace("\r\n", "\n").rstrip("\n")
 
 
-def _sender(message: EmailMessage) -> str:
+def sender(message: EmailMessage) -> str:
     """The sender in letters, from the raw field: Python < 3.13 puts spaces between the words of a name."""
     raw = next((value for name, value in message.raw_items() if name.lower() == "from"), "")
     return str(make_header(decode_header(_unfolded(raw))))
@@ -372,8 +379,8 @@ def report(taken: Taken, happened: Report) -> bytes:
     fields = MIMEBase("message", "delivery-status")
     fields.set_payload([about, person])
     returned = MIMEText(taken.fields, "rfc822-headers")
-    words = MIMEText(f"Your mail to {taken.entry.recipient} was {happened.word}.\n")
-    whole = MIMEMultipart("report", report_type="delivery-status", _subparts=[words, fields, returned])
+    told = MIMEText(f"Your mail to {taken.entry.recipient} was {happened.word}.\n")
+    whole = MIMEMultipart("report", report_type="delivery-status", _subparts=[told, fields, returned])
     whole["From"], whole["To"] = f"MAILER-DAEMON@{HOST}", taken.envelope_from
     whole["Subject"] = f"Delivery status: {happened.word}"
     whole["Date"], whole["Message-ID"] = formatdate(), make_msgid(domain=HOST)

@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import web
 
 from angarium.simulators.behaviour import Behaviour
-from angarium.simulators.faces import Operator
+from angarium.simulators.faces import Operator, _mail
 from angarium.simulators.http_face import Callback, Office, Wire, json_object, json_response
 from angarium.simulators.ledger import Entry
 from angarium.simulators.stage import Stage
@@ -79,9 +79,7 @@ class Postmark:
         return await self.office.answer(request, answer, [admission])
 
     def _means(self, _behaviour: Behaviour, entry: Entry) -> Behaviour:
-        behaviour = self._stage.behaviour(NAME, entry.recipient.rpartition("@")[0])
-        nothing_here = (Behaviour.READ, Behaviour.WINDOW_CLOSED)
-        return Behaviour.DELIVERED if behaviour in nothing_here else behaviour
+        return _mail.means(self._stage, NAME, entry)
 
     def _callback(self, entry: Entry, word: str) -> Callback | None:
         webhook = self._stage.webhooks.get(NAME)
@@ -136,10 +134,5 @@ OPERATOR = Operator(
     },
     recipient="anna.01@example.org",
     secret=PASSWORD,
-    content={
-        "text": "",
-        "variants": [
-            {"channel": "postmark_email", "content": {"subject": "Order 1234", "text": "Your order is ready"}}
-        ],
-    },
+    content=_mail.content("postmark_email"),
 )
