@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from angarium.channels.smpp import STATUSES, Composer, Settings, lint, logins, measure, parse, verdict
+from angarium.channels import smpp_kit
+from angarium.channels.smpp import Composer, Settings, lint, logins, measure, parse, verdict
 from angarium.core.ports import (
     Accepted,
     Event,
@@ -30,7 +31,9 @@ from angarium.protocols.smpp_pdu import Frame, Message, MessageResp, decode, enc
 from angarium.protocols.smpp_text import read_piece
 from support import smpp_line
 from support.smpp_line import answer, delivered, settings_of, submission
+from support.still import StillClock
 
+STATUSES = smpp_kit.profiles()["standard"].reasons
 SETTINGS = smpp_line.SETTINGS  # for the exam of every channel
 LONG = "Your order has left the shop and comes tomorrow. " * 8  # 392 letters: three parts
 PERSIAN = "سفارش شما ارسال شد"
@@ -38,7 +41,7 @@ PERSIAN = "سفارش شما ارسال شد"
 
 def composed(settings: Settings, one: Submission, reference: int = 0x1234) -> list[Message]:
     """The messages of a submission, as the operator reads them."""
-    bodies = Composer(settings).compose(one, reference)
+    bodies = Composer(settings, StillClock()).compose(one, reference)
     assert isinstance(bodies, list)
     messages = [decode(Frame(Command.SUBMIT_SM, 0, 1, pack(Command.SUBMIT_SM, 1, body))) for body in bodies]
     return [message for message in messages if isinstance(message, Message)]
@@ -171,7 +174,7 @@ REFUSALS = [
     ("one", "settings", "reason"), [case[1:] for case in REFUSALS], ids=[c[0] for c in REFUSALS]
 )
 def test_what_cannot_be_carried_is_refused(one: Submission, settings: dict[str, Any], reason: Reason) -> None:
-    refused = Composer(settings_of(**settings)).compose(one, 1)
+    refused = Composer(settings_of(**settings), StillClock()).compose(one, 1)
     assert isinstance(refused, Refused)
     assert refused.reason is reason
     assert refused.detail

@@ -224,3 +224,34 @@ def test_whatever_comes_is_a_piece_or_no_text(data: bytes, coding: int, udhi: bo
     except TextError:
         return
     assert 1 <= piece.number <= piece.total
+
+
+# ── packed septets ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "fill_bits", "packed"),
+    [
+        ("hellohello", 0, "e8329bfd4697d9ec37"),  # the example that every description of TS 23.040 gives
+        ("hello", 1, "d065 36fb0d"),  # after a header of six octets, one bit stays empty
+        ("1234567", 0, "31d98c56b3dd1a"),  # seven bits are left over: a CR, which no phone shows
+        ("", 0, ""),
+    ],
+)
+def test_septets_are_packed_into_octets_and_out_again(text: str, fill_bits: int, packed: str) -> None:
+    septets = gsm.encode_gsm7(text)
+    assert gsm.pack(septets, fill_bits) == bytes.fromhex(packed)
+    assert gsm.unpack(bytes.fromhex(packed), fill_bits) == septets
+
+
+@pytest.mark.parametrize("length", range(24))
+@pytest.mark.parametrize("fill_bits", [0, 1])
+def test_texts_of_every_length_come_out_as_they_went_in(length: int, fill_bits: int) -> None:
+    for end in ("x", "@"):
+        septets = gsm.encode_gsm7("abcdefghijklmnopqrstuvwx"[:length] + end)
+        assert gsm.unpack(gsm.pack(septets, fill_bits), fill_bits) == septets
+
+
+def test_an_end_of_line_at_the_end_of_an_octet_is_doubled_and_never_lost() -> None:
+    septets = gsm.encode_gsm7("1234567\r")
+    assert gsm.unpack(gsm.pack(septets)) == septets + b"\r"

@@ -14,6 +14,7 @@ import pytest
 
 from angarium import channels
 from angarium.channels import kit, mail_kit, smpp, smtp
+from angarium.core.clock import SystemClock
 from angarium.core.ports import Refused
 from angarium.core.problems import Problem
 from angarium.core.values import Button, Content
@@ -105,9 +106,9 @@ def test_no_setting_of_an_smpp_line_carries_one(end: str) -> None:
 @every_break
 def test_a_short_message_keeps_its_fields(end: str) -> None:
     settings = kit.decode_settings(smpp.CHANNEL, SMPP)
-    refused = smpp.Composer(settings).compose(submission(address=f"+4477{end}00900100"), 1)
+    refused = smpp.Composer(settings, SystemClock()).compose(submission(address=f"+4477{end}00900100"), 1)
     assert isinstance(refused, Refused)
-    bodies = smpp.Composer(settings).compose(submission(content=Content(text=f"a{end}b")), 1)
+    bodies = smpp.Composer(settings, SystemClock()).compose(submission(content=Content(text=f"a{end}b")), 1)
     assert isinstance(bodies, list)
     (body,) = bodies
     read = smpp_pdu.decode(Frame(Command.SUBMIT_SM, 0, 1, pack(Command.SUBMIT_SM, 1, body)))

@@ -18,16 +18,15 @@ Quirks:
 from __future__ import annotations
 
 import ssl
-from functools import partial
+from functools import cached_property, partial
 from hashlib import blake2b
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
-from angarium.core.clock import is_zone
+from angarium.channels import kit, smpp_kit
+from angarium.core.clock import Clock, micros
 from angarium.core.ports import (
     Accepted,
     Capabilities,
@@ -50,26 +49,23 @@ from angarium.protocols import smpp_numbers as numbers
 from angarium.protocols.smpp_bodies import Bodies
 from angarium.protocols.smpp_fields import (
     DAY_S,
+    absolute_time,
     is_number,
-    is_printable,
     is_sender,
     phone,
     relative_time,
-    sender_kind,
 )
 from angarium.protocols.smpp_line import BIND, CLIENT_REF, ORIGIN, Dealings, SmppConnection
 from angarium.protocols.smpp_link import Login, tls_context
 from angarium.protocols.smpp_numbers import Command, Status
 from angarium.protocols.smpp_pdu import Bind, Frame, Message, PduError
-from angarium.protocols.smpp_receipt import Dialect, Unread, Verdict
+from angarium.protocols.smpp_receipt import Dialect, Unread
 from angarium.protocols.smpp_text import TextError
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
 
-Octet = Annotated[int, Meta(ge=0, le=255)]
 
-
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """One account at one message centre."""
 
     host: Annotated[
@@ -86,16 +82,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(title="Sender", description="A name of up to 11 characters, or a number, as registered."),
     ]
+    profile: Annotated[
+        str,
+        Meta(
+            title="Operator",
+            description="How this operator speaks SMPP, as it has written. What is set below wins over it.",
+            extra={"choices": tuple(smpp_kit.profiles()), "told": smpp_kit.in_words()},
+        ),
+    ] = smpp_kit.STANDARD
     port: Annotated[
-        int, Meta(title="Port", description="2775, or with TLS 3550 by custom.", ge=1, le=65_535)
-    ] = 2775
+        smpp_kit.Port | None, Meta(title="Port", description="Empty: the operator's; 2775 by custom.")
+    ] = None
     system_type: Annotated[
         str, Meta(title="System type", description="Only if the operator asks for one.", max_length=12)
     ] = ""
     bind_mode: Annotated[
-        Literal["transceiver", "pair"],
+        Literal["", "transceiver", "pair"],
         Meta(title="Bind", description="transceiver, or a pair: a transmitter and a receiver."),
-    ] = "transceiver"
+    ] = ""
     tls: Annotated[bool, Meta(title="TLS", description="Whether the connection is encrypted.")] = False
     tls_verify: Annotated[
         bool, Meta(title="Check the certificate", description="Switch off only inside a private network.")
@@ -105,42 +109,50 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(title="Certificate authority", description="PEM of the operator's own. Empty: the usual ones."),
     ] = ""
     source_ton: Annotated[
-        Octet | None, Meta(title="Sender's TON", description="Type of number. Empty: by what the sender is.")
+        smpp_kit.Octet | None,
+        Meta(title="Sender's TON", description="Type of number. Empty: by what the sender is."),
     ] = None
     source_npi: Annotated[
-        Octet | None, Meta(title="Sender's NPI", description="Numbering plan. Empty: by what the sender is.")
+        smpp_kit.Octet | None,
+        Meta(title="Sender's NPI", description="Numbering plan. Empty: by what the sender is."),
     ] = None
-    dest_ton: Annotated[int, Meta(title="Recipient's TON", description="1: international.", ge=0, le=255)] = 1
-    dest_npi: Annotated[int, Meta(title="Recipient's NPI", description="1: E.164.", ge=0, le=255)] = 1
+    dest_ton: Annotated[
+        smpp_kit.Octet | None, Meta(title="Recipient's TON", description="1: international.")
+    ] = None
+    dest_npi: Annotated[smpp_kit.Octet | None, Meta(title="Recipient's NPI", description="1: E.164.")] = None
     alphabet: Annotated[
-        smpp_text.Alphabet,
+        Literal["", "gsm7", "gsm7_packed", "latin1", "ucs2"],
         Meta(title="Default alphabet", description="What this operator reads in data_coding 0."),
-    ] = "gsm7"
+    ] = ""
     data_coding: Annotated[
-        int, Meta(title="data_coding", description="Of texts in the default alphabet.", ge=0, le=255)
-    ] = 0
+        smpp_kit.Octet | None, Meta(title="data_coding", description="Of texts in the default alphabet.")
+    ] = None
     smart: Annotated[
         bool,
         Meta(title="Plain punctuation", description="Make quotes and dashes plain if that saves UCS-2."),
     ] = False
     long_messages: Annotated[
-        smpp_text.Way,
+        Literal["", "udh", "sar", "payload"],
         Meta(title="Long texts", description="udh: headers; sar: parameters; payload: the operator cuts."),
-    ] = "udh"
+    ] = ""
     reference_bits: Annotated[
-        Literal[8, 16],
+        Literal[8, 16] | None,
         Meta(title="Reference bits", description="16 confuses fewer texts; a part is shorter by one."),
-    ] = 8
+    ] = None
     parts_max: Annotated[
-        int, Meta(title="Most parts", description="A longer text is refused.", ge=1, le=255)
-    ] = 10
+        smpp_kit.Parts | None, Meta(title="Most parts", description="A longer text is refused.")
+    ] = None
+    validity: Annotated[
+        Literal["", "relative", "absolute", "none"],
+        Meta(title="Time to live", description="Written from now on, as an instant, or not at all."),
+    ] = ""
     service_type: Annotated[
         str, Meta(title="Service type", description="Only if the operator asks for one.", max_length=5)
     ] = ""
     registered_delivery: Annotated[
-        int,
-        Meta(title="Receipts", description="1: always, 2: failures, 0: never; +16: on the way.", ge=0, le=31),
-    ] = 1
+        smpp_kit.Wanted | None,
+        Meta(title="Receipts", description="1: always, 2: failures, 0: never; +16: on the way."),
+    ] = None
     tlvs: Annotated[
         dict[str, str],
         Meta(title="Parameters", description='Sent with each message, in hexadecimal: {"1400": "313130"}.'),
@@ -150,27 +162,29 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(title="Template parameter", description="Hexadecimal tag of template ids (India DLT: 1401)."),
     ] = ""
     enquire_link_s: Annotated[
-        float,
-        Meta(title="Ask after", description="Seconds of silence; after twice as many it is dead.", gt=0),
-    ] = 30
+        smpp_kit.Seconds | None,
+        Meta(title="Ask after", description="Seconds of silence; after twice as many it is dead."),
+    ] = None
     response_timeout_s: Annotated[
-        float, Meta(title="Wait for an answer", description="Seconds; then the message is unknown.", gt=0)
-    ] = 60
+        smpp_kit.Seconds | None,
+        Meta(title="Wait for an answer", description="Seconds; then the message is unknown."),
+    ] = None
     reconnect_s: Annotated[
-        float, Meta(title="Reconnect after", description="Seconds; after a refused bind it is longer.", gt=0)
-    ] = 10
+        smpp_kit.Seconds | None,
+        Meta(title="Reconnect after", description="Seconds; after a refused bind it is longer."),
+    ] = None
     statuses: Annotated[
         dict[str, Reason],
         Meta(title="Own statuses", description='Error statuses of this operator: {"0x40b": "no_credit"}.'),
     ] = {}
     system_error: Annotated[
-        Literal["refused", "unknown"],
+        Literal["", "refused", "unknown"],
         Meta(title="RSYSERR", description="What it says of a message: surely refused, or perhaps taken."),
-    ] = "refused"
+    ] = ""
     receipt_id_base: Annotated[
-        Literal["same", "hex_to_dec", "dec_to_hex"],
+        Literal["", "same", "hex_to_dec", "dec_to_hex"],
         Meta(title="Ids in receipts", description="Whether answer and receipt write an id in the same base."),
-    ] = "same"
+    ] = ""
     receipt_words: Annotated[
         dict[str, str],
         Meta(title="Own words", description='In stat: {"GONE": "bad_address"}; a status or a reason.'),
@@ -178,6 +192,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     receipt_errors: Annotated[
         dict[str, Reason],
         Meta(title="Own errors", description='Error codes of this operator in err: {"27": "unreachable"}.'),
+    ] = {}
+    receipt_fields: Annotated[
+        dict[str, str],
+        Meta(title="Own fields", description='Names in receipts: {"msgid": "id", "state": "stat"}.'),
     ] = {}
     receipt_zone: Annotated[
         str,
@@ -191,23 +209,23 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         checks = {
             "source": is_sender(self.source),
-            "service_type": is_printable(self.service_type),
             "tls_ca": not self.tls_ca or _is_authority(self.tls_ca),
             "tlvs": all(_is_tag(tag) and _octets(value) is not None for tag, value in self.tlvs.items()),
             "template_tag": not self.template_tag or _is_tag(self.template_tag),
-            "statuses": all(_octets(status.removeprefix("0x").zfill(8)) for status in self.statuses),
-            "receipt_words": all(word in VERDICTS for word in self.receipt_words.values()),
-            "receipt_zone": not self.receipt_zone or is_zone(self.receipt_zone),
         }
         for name, good in checks.items():
             if not good:
                 raise invalid(name, "is not as its help says", value=getattr(self, name))
+        assert self.wire  # what it sets of the operator's ways is checked there
+
+    @cached_property
+    def wire(self) -> smpp_kit.Profile:
+        """The operator's ways, with what this line sets by itself."""
+        own = {name: getattr(self, name) for name in OWN}
+        return smpp_kit.settled(self.profile, own)
 
 
-# A line's own word of a receipt may be a status or, when it failed, a reason.
-VERDICTS: dict[str, Verdict] = {reason.value: (ReceiptStatus.FAILED, reason) for reason in Reason} | {
-    status.value: (status, None) for status in ReceiptStatus if status is not ReceiptStatus.FAILED
-}
+OWN = tuple(sorted(set(Settings.__struct_fields__) & set(smpp_kit.Profile.__struct_fields__)))
 
 
 def _is_tag(text: str) -> bool:
@@ -232,29 +250,6 @@ def _octets(text: str) -> bytes | None:
 
 # ── statuses ─────────────────────────────────────────────────────────────────────────────────────────
 
-# What a status in the answer to submit_sm means. Any other of the standard says that we spoke wrongly, and
-# one that is not of the standard refuses the message for good, unless the line knows better.
-STATUSES: dict[int, Reason] = {
-    Status.RINVMSGLEN: Reason.TOO_LONG,
-    Status.RSYSERR: Reason.TEMPORARY,
-    Status.RINVSRCADR: Reason.SENDER_INVALID,
-    Status.RINVDSTADR: Reason.BAD_ADDRESS,
-    Status.RINVPASWD: Reason.AUTH,
-    Status.RINVSYSID: Reason.AUTH,
-    Status.RMSGQFUL: Reason.THROTTLED,
-    Status.RSUBMITFAIL: Reason.TEMPORARY,
-    Status.RINVSRCTON: Reason.SENDER_INVALID,
-    Status.RINVSRCNPI: Reason.SENDER_INVALID,
-    Status.RTHROTTLED: Reason.THROTTLED,
-    Status.RX_T_APPN: Reason.TEMPORARY,
-    Status.RX_P_APPN: Reason.REJECTED,
-    Status.RX_R_APPN: Reason.TEMPORARY,  # not now: it may be queued once more
-    Status.RDELIVERYFAILURE: Reason.UNDELIVERED,
-    Status.RUNKNOWNERR: Reason.TEMPORARY,
-    Status.RPROHIBITED: Reason.REJECTED,
-    Status.RSERTYPUNAVAIL: Reason.TEMPORARY,
-}
-
 
 def verdict(settings: Settings, frame: Frame) -> Outcome:
     """What the answer to a submit_sm says; a generic_nack refuses."""
@@ -262,27 +257,19 @@ def verdict(settings: Settings, frame: Frame) -> Outcome:
     if status == Status.ROK:
         return _accepted(settings, frame)
     detail = f"the operator says: {numbers.status_description(status)}"
-    if status == Status.RSYSERR and settings.system_error == "unknown":
+    if status == Status.RSYSERR and settings.wire.system_error == "unknown":
         return Unknown(detail)
-    return Refused(_reason(settings, status), numbers.status_name(status), detail)
+    return Refused(smpp_kit.reason_of(settings.wire, status), numbers.status_name(status), detail)
 
 
 def _accepted(settings: Settings, frame: Frame) -> Outcome:
     if frame.command == Command.GENERIC_NACK:
         return Unknown("the operator's answer says nothing certain: a nack without an error")
     try:
-        ref = smpp_receipt.response_ref(smpp_pdu.decode_message_id(frame), settings.receipt_id_base)
+        ref = smpp_receipt.response_ref(smpp_pdu.decode_message_id(frame), settings.wire.receipt_id_base)
     except PduError as error:
         return Unknown(f"the operator's answer says nothing certain: {error.detail}")
     return Accepted((ref,) if ref else ())
-
-
-def _reason(settings: Settings, status: int) -> Reason:
-    for own, reason in settings.statuses.items():
-        if int(own, 16) == status:
-            return reason
-    spoke_wrongly = status in numbers.STATUS_NAMES
-    return STATUSES.get(status, Reason.CONFIG if spoke_wrongly else Reason.REJECTED)
 
 
 # ── send ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -290,13 +277,15 @@ def _reason(settings: Settings, status: int) -> Reason:
 
 def connect(tools: Tools, settings: Settings, window: int, ears: Ears) -> SmppConnection:
     """A live line."""
-    compose = Composer(settings).compose
-    dealings = Dealings(compose, lambda frame: verdict(settings, frame), settings.alphabet)
-    return SmppConnection(tools, logins(settings, window), dealings, ears)
+    compose = Composer(settings, tools.clock).compose
+    dealings = Dealings(compose, lambda frame: verdict(settings, frame), settings.wire.alphabet)
+    most = window if settings.wire.window is None else min(window, settings.wire.window)
+    return SmppConnection(tools, logins(settings, most), dealings, ears)
 
 
 def logins(settings: Settings, window: int) -> list[Login]:
     """The binds of a line; the first submits."""
+    wire = settings.wire
     kinds = {
         "transceiver": (Command.BIND_TRANSCEIVER,),
         "pair": (Command.BIND_TRANSMITTER, Command.BIND_RECEIVER),
@@ -304,25 +293,28 @@ def logins(settings: Settings, window: int) -> list[Login]:
     return [
         Login(
             host=settings.host,
-            port=settings.port,
+            port=settings.port or (settings.tls and wire.tls_port) or wire.port,
             bind_as=kind,
-            bind=Bind(settings.system_id, settings.password, settings.system_type),
+            bind=Bind(settings.system_id, settings.password, wire.system_type),
             window=window,
-            response_timeout_s=settings.response_timeout_s,
-            enquire_link_s=settings.enquire_link_s,
-            reconnect_s=settings.reconnect_s,
+            response_timeout_s=wire.response_timeout_s,
+            enquire_link_s=wire.enquire_link_s,
+            reconnect_s=wire.reconnect_s,
             tls=tls_context(settings.tls_ca, verify=settings.tls_verify) if settings.tls else None,
         )
-        for kind in kinds[settings.bind_mode]
+        for kind in kinds[wire.bind_mode]
     ]
 
 
 class Composer:
     """Writes submissions as the bodies of submit_sm."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._bodies = Bodies(partial(_message, settings), settings.long_messages, settings.reference_bits)
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        wire = settings.wire
+        self._settings, self._clock = settings, clock
+        self._bodies = Bodies(
+            partial(_message, settings), wire.long_messages, wire.reference_bits, wire.ucs2_coding
+        )
 
     def compose(self, submission: Submission, reference: int) -> list[bytes] | Refused:
         """The bodies that carry a submission; Refused when this line cannot carry it whole."""
@@ -333,31 +325,42 @@ class Composer:
             cut = _cut(settings, content)
             findings = _findings(settings, content, len(cut.parts))
             if findings:
-                reason = Reason.TOO_LONG if len(cut.parts) > settings.parts_max else Reason.UNSUPPORTED
+                reason = Reason.TOO_LONG if len(cut.parts) > settings.wire.parts_max else Reason.UNSUPPORTED
                 return Refused(reason, detail="; ".join(f"{one.field}: {one.problem}" for one in findings))
-            return self._bodies.of(number, cut, submission.ttl_s, content.template, reference)
+            validity = self._validity(submission.ttl_s)
+            return self._bodies.of(number, cut, validity, content.template, reference)
         except gsm.TooLong as error:
             return Refused(Reason.TOO_LONG, detail=str(error))
         except PduError as error:
             return Refused(Reason.CONFIG, error.status.name, error.detail)
 
+    def _validity(self, ttl_s: int | None) -> str:
+        match self._settings.wire.validity:
+            case "relative" if ttl_s is not None:
+                return relative_time(ttl_s)
+            case "absolute" if ttl_s is not None:
+                return absolute_time(self._clock.now() + micros(ttl_s))
+            case _:
+                return ""
 
-def _message(settings: Settings, ttl_s: int | None, template: str) -> Message:
+
+def _message(settings: Settings, validity: str, template: str) -> Message:
     """What a line's messages share, but for recipient and text."""
-    ton, npi = sender_kind(settings.source)
+    wire = settings.wire
+    ton, npi = wire.sender(settings.source)
     tlvs = [(int(tag, 16), bytes.fromhex(value)) for tag, value in settings.tlvs.items()]
     if settings.template_tag and template:
         tlvs.append((int(settings.template_tag, 16), template.encode()))
     return Message(
-        service_type=settings.service_type,
-        source_ton=ton if settings.source_ton is None else settings.source_ton,
-        source_npi=npi if settings.source_npi is None else settings.source_npi,
+        service_type=wire.service_type,
+        source_ton=ton,
+        source_npi=npi,
         source=kit.digits(settings.source),
-        dest_ton=settings.dest_ton,
-        dest_npi=settings.dest_npi,
-        validity="" if ttl_s is None else relative_time(ttl_s),
-        registered_delivery=settings.registered_delivery,
-        data_coding=settings.data_coding,
+        dest_ton=wire.dest_ton,
+        dest_npi=wire.dest_npi,
+        validity=validity,
+        registered_delivery=wire.registered_delivery,
+        data_coding=wire.data_coding,
         tlvs=tuple(tlvs),
     )
 
@@ -370,8 +373,8 @@ def measure(settings: Settings, content: Content) -> Measure:
     return kit.short_messages(
         content.text,
         smart=settings.smart,
-        alphabet=settings.alphabet,
-        reference_bits=settings.reference_bits,
+        alphabet=settings.wire.alphabet,
+        reference_bits=settings.wire.reference_bits,
     )
 
 
@@ -384,8 +387,9 @@ def _findings(settings: Settings, content: Content, parts: int) -> list[FieldPro
     found = kit.beyond(CAPABILITIES, content)
     if content.template and not settings.template_tag:
         found.append(FieldProblem("template", "this line sends no template id", "set its template parameter"))
-    if parts > settings.parts_max:
-        problem = f"{parts} parts, at most {settings.parts_max}"
+    most = settings.wire.parts_max
+    if parts > most:
+        problem = f"{parts} parts, at most {most}"
         found.append(FieldProblem("text", problem, "shorten it", shown(content.text)))
     if not content.text.strip():
         found.append(FieldProblem("text", "is empty", "write something"))
@@ -393,7 +397,7 @@ def _findings(settings: Settings, content: Content, parts: int) -> list[FieldPro
 
 
 def _cut(settings: Settings, content: Content) -> gsm.Segments:
-    return smpp_text.cut(content.text, settings.alphabet, settings.reference_bits, settings.smart)
+    return smpp_text.cut(content.text, settings.wire.alphabet, settings.wire.reference_bits, settings.smart)
 
 
 # ── parse ────────────────────────────────────────────────────────────────────────────────────────────
@@ -401,7 +405,7 @@ def _cut(settings: Settings, content: Content) -> gsm.Segments:
 
 def parse(settings: Settings, raw: Raw) -> list[Event]:
     """What a piece of the journal says: PDUs one after another, or an answer that came as evidence."""
-    splitter, dialect = smpp_pdu.Splitter(), _dialect(settings)
+    splitter, dialect = smpp_pdu.Splitter(), settings.wire.dialect
     events: list[Event] = []
     try:
         for frame in splitter.feed(raw.body):
@@ -441,7 +445,7 @@ def _evidence(settings: Settings, frame: Frame, client_ref: str) -> list[Event]:
 
 def _receipt(settings: Settings, message: Message, dialect: Dialect) -> Receipt:
     report = smpp_receipt.read_receipt(message, dialect)
-    ref = smpp_receipt.receipt_ref(report.message_id, settings.receipt_id_base)
+    ref = smpp_receipt.receipt_ref(report.message_id, settings.wire.receipt_id_base)
     address = phone(message.source, message.source_ton)
     if not ref and not address:
         raise Unread("a receipt that names neither message nor recipient")
@@ -449,7 +453,7 @@ def _receipt(settings: Settings, message: Message, dialect: Dialect) -> Receipt:
 
 
 def _inbound(settings: Settings, message: Message, frame: Frame, headers: dict[str, str]) -> Inbound:
-    piece = smpp_text.read_piece(message, settings.alphabet)
+    piece = smpp_text.read_piece(message, settings.wire.alphabet)
     origin = headers.get(ORIGIN) or f"{headers.get(BIND, '')}.{frame.sequence}"
     name = blake2b(frame.data[smpp_pdu.HEADER_SIZE :], key=origin.encode()[:64], digest_size=16)
     return Inbound(
@@ -460,15 +464,6 @@ def _inbound(settings: Settings, message: Message, frame: Frame, headers: dict[s
         part_ref=piece.reference,
         part_number=piece.number,
         part_total=piece.total,
-    )
-
-
-def _dialect(settings: Settings) -> Dialect:
-    return Dialect(
-        words={word.upper(): VERDICTS[meaning] for word, meaning in settings.receipt_words.items()},
-        errors={error.lstrip("0"): reason for error, reason in settings.receipt_errors.items()},
-        zone=ZoneInfo(settings.receipt_zone) if settings.receipt_zone else None,
-        unmarked=settings.receipts_unmarked,
     )
 
 
@@ -494,6 +489,6 @@ CHANNEL = Channel(
     lint=lint,
     pieces=smpp_told.pieces,
     told=smpp_told.callback,
-    answers_within_s=lambda settings: settings.response_timeout_s,
+    answers_within_s=lambda settings: settings.wire.response_timeout_s,
     sender=lambda settings: settings.source,
 )

@@ -51,6 +51,7 @@ class SettingField(msgspec.Struct, frozen=True, kw_only=True):
     most: float | None = None
     whole: bool = False  # a number without a fraction
     max_chars: int = 2_000
+    told: tuple[tuple[str, str], ...] = ()  # what each choice comes to, where its name does not say it
     lines: int = 0  # of a long one that is written as code is
     value: str = ""
     is_set: bool = False  # a secret that is there
@@ -98,10 +99,11 @@ def _field(one: inspect.Field, secret: bool, kept: Mapping[str, object] | None) 
         name=one.encode_name,
         title=str(notes.get("title") or one.encode_name),
         hint=str(notes.get("description") or ""),
-        kind=Kind.SECRET if secret else Kind.LONG if "lines" in notes else _kind(plain, one.encode_name),
+        kind=Kind.SECRET if secret else _asked_as(plain, notes, one.encode_name),
         required=one.required,
         usual=usual,
-        choices=tuple(_text(value) for value in getattr(plain, "values", ())),
+        choices=tuple(_text(value) for value in notes.get("choices") or _choices(one, plain)),
+        told=tuple(notes.get("told", {}).items()),
         least=getattr(plain, "ge", None),
         most=getattr(plain, "le", None),
         whole=isinstance(plain, inspect.IntType),
@@ -122,6 +124,18 @@ def _unwrapped(kind: inspect.Type) -> tuple[inspect.Type, Mapping[str, Any]]:
         else:
             kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
     return kind, notes
+
+
+def _choices(one: inspect.Field, plain: inspect.Type) -> tuple[object, ...]:
+    """The values there are; first none, where nothing need be chosen."""
+    values = tuple(getattr(plain, "values", ()))
+    return (None, *values) if values and one.default is None else values
+
+
+def _asked_as(plain: inspect.Type, notes: Mapping[str, Any], name: str) -> Kind:
+    if "choices" in notes:
+        return Kind.CHOICE
+    return Kind.LONG if "lines" in notes else _kind(plain, name)
 
 
 def _kind(plain: inspect.Type, name: str) -> Kind:

@@ -145,8 +145,8 @@ async def _form(
         "line_id": ids.show("line", line.id) if line else "",
         "channel": channel,
         "said_in": forms.said_in,
-        "main": [one for one in fields if one.required or one.name == "port"],
-        "others": [one for one in fields if not one.required and one.name != "port"],
+        "main": [one for one in fields if _comes_first(one)],
+        "others": [one for one in fields if not _comes_first(one)],
         "form": form,
         "ticked": lists,
         "kinds": [one for one in need.values() if requirements.fits(one, channel.kind)],
@@ -159,6 +159,11 @@ async def _form(
         "done": _done(request),
     }
     return HtmlAnswer("lines/form.html", facts, status=problem.status if problem else 200)
+
+
+def _comes_first(field: forms.SettingField) -> bool:
+    """Whether a setting is shown before one asks for more: what must be said, and what decides the others."""
+    return field.required or field.name == "port" or bool(field.told)
 
 
 def _without_help(problem: Problem | None, helps: set[str]) -> Problem | None:

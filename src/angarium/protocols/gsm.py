@@ -70,6 +70,7 @@ EXTENDED = re.compile(f"[{_extension_class}]")
 NOT_LATIN1 = re.compile("[^\x00-\xff]")
 NOT_ASCII = re.compile("[^\x00-\x7f]")
 FOREIGN = {"gsm7": NOT_GSM7, "latin1": NOT_LATIN1, "ascii": NOT_ASCII}
+CR = b"\r"  # 0x0D in the GSM alphabet too
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 ESCAPED = re.compile("(\x1b.?)", re.DOTALL)
 
@@ -154,6 +155,29 @@ def encode_gsm7(text: str) -> bytes:
     """GSM alphabet, one septet to the octet. Raises NotEncodable."""
     _suits(text, "gsm7")
     return text.translate(TO_OCTETS).encode("latin-1")
+
+
+def pack(septets: bytes, fill_bits: int = 0) -> bytes:
+    """Septets packed into octets, after so many bits that belong to a header (3GPP TS 23.038 §6.1.2.1).
+
+    Seven bits that are left over would read as "@": they are a CR, and a CR that ends a text where none is
+    left over is doubled (§6.1.2.3.1).
+    """
+    if septets.endswith(CR) and (fill_bits + 7 * len(septets)) % 8 == 0:
+        septets += CR
+    used = fill_bits + 7 * len(septets)
+    value = sum(septet << (fill_bits + 7 * place) for place, septet in enumerate(septets))
+    size = -(-used // 8)
+    if size * 8 - used == 7:
+        value |= CR[0] << used
+    return value.to_bytes(size, "little")
+
+
+def unpack(octets: bytes, fill_bits: int = 0) -> bytes:
+    """Septets out of the octets into which they were packed."""
+    value, room = int.from_bytes(octets, "little") >> fill_bits, len(octets) * 8 - fill_bits
+    septets = bytes(value >> 7 * place & 0x7F for place in range(max(room, 0) // 7))
+    return septets[:-1] if room % 7 == 0 and septets.endswith(CR) else septets
 
 
 def decode_gsm7(data: bytes) -> str:

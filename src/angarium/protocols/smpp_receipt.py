@@ -6,6 +6,8 @@ Rules:
 - The parameters receipted_message_id and message_state win over the text (SMPP 3.4 §5.3.2.12, §5.3.2.35).
 - An intermediate notification (esm_class 0x20) never fails a message: the operator still tries.
 - UNKNOWN says that the operator does not know. It is no failure: a fallback on it would double what arrived.
+- Operators differ in the names of the fields, the form of dates, the numbers in err and in
+  network_error_code, and in how a receipt is marked: a line may bring its own of each.
 - A word that is in no table is refused with Unread, for a person to look at; a line may bring its own words.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from functools import cache
 
 import msgspec
 
@@ -113,7 +116,11 @@ class Dialect(msgspec.Struct, frozen=True):
     """What a line says about its operator's receipts."""
 
     words: Mapping[str, Verdict] = {}  # upper case; before the table
-    errors: Mapping[str, Reason] = {}  # by `err:` without leading zeros
+    errors: Mapping[str, Reason] = {}  # by `err:`, in upper case and without leading zeros
+    network: Mapping[int, Reason] = {}  # by network_error_code; none: those of a GSM network
+    names: Mapping[str, str] = {}  # the operator's names of fields, lower case: {"msgid": "id"}
+    dates: tuple[str, ...] = ()  # forms of dates as strptime has them, before the usual ones
+    marks: frozenset[int] = frozenset()  # values of esm_class that mark receipts, beside the standard's
     zone: tzinfo | None = None  # of the dates in the text; None: they are not used
     unmarked: bool = False  # receipts come without esm_class, and are known by their text alone
 
@@ -132,23 +139,23 @@ def is_receipt(message: Message, dialect: Dialect) -> bool:
     """Whether a deliver_sm or data_sm is a receipt; else a person wrote it."""
     if message.esm_class & ESM_TYPE_MASK in (ESM_RECEIPT, ESM_INTERMEDIATE):
         return True
-    if tlv(message.tlvs, Tlv.RECEIPTED_MESSAGE_ID) is not None:
+    if tlv(message.tlvs, Tlv.RECEIPTED_MESSAGE_ID) is not None or message.esm_class in dialect.marks:
         return True
-    return dialect.unmarked and {"id", "stat"} <= set(fields(text_of(message)))
+    return dialect.unmarked and {"id", "stat"} <= set(fields(text_of(message), dialect.names))
 
 
 def read_receipt(message: Message, dialect: Dialect) -> Report:
     """What it says. Raises Unread."""
     text = text_of(message)
-    found = fields(text)
+    found = fields(text, dialect.names)
     word = _word(message, found, text)
     verdict = dialect.words.get(word) or WORDS.get(word)
     if verdict is None:
         raise Unread(f"no meaning is known for stat:{word}")
     status, reason = verdict
-    error = found.get("err", "").lstrip("0")
+    error = found.get("err", "").upper().lstrip("0")
     if status is ReceiptStatus.FAILED:
-        reason = _closer(message, dialect.errors.get(error), reason)
+        reason = _closer(message, dialect, dialect.errors.get(error), reason)
         if message.esm_class & ESM_TYPE_MASK == ESM_INTERMEDIATE:
             status, reason = ReceiptStatus.ACCEPTED, None
     return Report(
@@ -156,7 +163,7 @@ def read_receipt(message: Message, dialect: Dialect) -> Report:
         status=status,
         reason=reason,
         code=f"{word}/{error}" if error else word,
-        at=instant(found.get("donedate", ""), dialect.zone),
+        at=instant(found.get("donedate", ""), dialect.zone, dialect.dates),
     )
 
 
@@ -166,20 +173,34 @@ def text_of(message: Message) -> str:
     return text.replace(b"\0", b"").decode("latin-1")
 
 
-def fields(text: str) -> dict[str, str]:
-    """`id:1 stat:DELIVRD …` as a dictionary; what follows `text:` is a person's and is not looked at."""
+def fields(text: str, names: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`id:1 stat:DELIVRD …` as a dictionary; what follows `text:` is a person's and is not looked at.
+
+    `names`: what the operator calls a field, to what the standard calls it.
+    """
+    if names:
+        return _sought(text, _pattern(tuple(sorted(names))), names)
     usual = _USUAL.fullmatch(text)
     if usual is not None:
         return dict(zip(_USUAL_FIELDS, usual.groups(), strict=True))
     return _sought(text)
 
 
-def _sought(text: str) -> dict[str, str]:
+@cache  # there are as many as there are profiles with names of their own
+def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
+    own = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.compile(_FIELD.pattern.replace("(id|", f"({own}|id|"), re.IGNORECASE)
+
+
+def _sought(
+    text: str, pattern: re.Pattern[str] = _FIELD, names: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """The same of a text in another order, with blanks or signs between, or without some of them."""
     found: dict[str, str] = {}
-    marks = list(_FIELD.finditer(text))
+    marks = list(pattern.finditer(text))
     for index, mark in enumerate(marks):
-        name = mark[1].lower().replace(" ", "").replace("_", "")
+        said = (names or {}).get(mark[1].lower(), mark[1].lower())
+        name = said.replace(" ", "").replace("_", "")
         if name == "text":
             break
         end = marks[index + 1].start() if index + 1 < len(marks) else len(text)
@@ -206,15 +227,16 @@ def receipt_ref(message_id: str, id_base: str) -> str:
     return _based(message_id, 10 if id_base == "hex_to_dec" else 16, id_base)
 
 
-def instant(text: str, zone: tzinfo | None) -> int | None:
-    """A receipt's date in microseconds; None without a zone, and for what is no date.
+def instant(text: str, zone: tzinfo | None, forms: tuple[str, ...] = ()) -> int | None:
+    """A receipt's date in microseconds; None without a zone, and for what is no date. `forms` come first.
 
     YYMMDDhhmm is the standard's (appendix B); YYMMDDhhmmss, YYYYMMDDhhmm and YYYYMMDDhhmmss are met too. Of
     twelve digits the first reading that is a date holds: since 2013 there is only one.
     """
-    if zone is None or not _DECIMAL.fullmatch(text):
+    if zone is None:
         return None
-    for pattern in _PATTERNS.get(len(text), ()):
+    usual = _PATTERNS.get(len(text), ()) if _DECIMAL.fullmatch(text) else ()
+    for pattern in (*forms, *usual):
         try:
             return from_datetime(datetime.strptime(text, pattern).replace(tzinfo=zone))
         except ValueError:
@@ -236,14 +258,19 @@ def _word(message: Message, found: dict[str, str], text: str) -> str:
     return found["stat"].split()[0].upper()
 
 
-def _closer(message: Message, by_line: Reason | None, reason: Reason | None) -> Reason | None:
+def _closer(
+    message: Message, dialect: Dialect, by_line: Reason | None, reason: Reason | None
+) -> Reason | None:
     """The reason as exactly as it is known: by the line's own table, then by the network's error."""
-    if by_line is not None:
-        return by_line
     network_error = tlv(message.tlvs, Tlv.NETWORK_ERROR_CODE)
-    if reason is not Reason.UNDELIVERED or not network_error or network_error[0] != NETWORK_GSM:
+    if by_line is not None or not network_error:
+        return by_line or reason
+    number = int.from_bytes(network_error[1:], "big")
+    if dialect.network:
+        return dialect.network.get(number, reason)
+    if reason is not Reason.UNDELIVERED or network_error[0] != NETWORK_GSM:
         return reason
-    return MAP_ERRORS.get(int.from_bytes(network_error[1:], "big"), reason)
+    return MAP_ERRORS.get(number, reason)
 
 
 def _message_id(message: Message, found: dict[str, str]) -> str:

@@ -1,8 +1,8 @@
 """How a text travels in short messages: its coding, its parts, and what joins them.
 
 Rules:
-- data_coding 0 is whatever the message centre makes of it: the GSM alphabet, one septet to the octet, or
-  Latin-1. The line has to say which.
+- data_coding 0 is whatever the message centre makes of it: the GSM alphabet, one septet to the octet or
+  packed, Latin-1 or UCS-2. The line has to say which.
 - The parts of a long text are joined by a user data header (3GPP TS 23.040 §9.2.3.24), by the sar_ parameters
   (SMPP 3.4 §5.3.2.22 to .24), or not cut at all: message_payload (§5.3.2.32) leaves that to the centre.
 - What is received is read in each of the three ways, whatever the line sends.
@@ -19,8 +19,11 @@ from angarium.protocols import gsm
 from angarium.protocols.smpp_numbers import CODING_UCS2, ESM_UDHI, Tlv
 from angarium.protocols.smpp_pdu import Message, tlv, tlv_number
 
-Alphabet = Literal["gsm7", "latin1"]
+Alphabet = Literal["gsm7", "gsm7_packed", "latin1", "ucs2"]
+PACKED = "gsm7_packed"  # of gsm.Segments too: septets in 140 octets
 Way = Literal["udh", "sar", "payload"]
+
+HEADER_SIZES = {8: 6, 16: 7}  # octets, by the bits of the reference
 
 # Information elements of a user data header (3GPP TS 23.040 §9.2.3.24).
 CONCATENATED_8, CONCATENATED_16 = 0x00, 0x08
@@ -59,6 +62,7 @@ class Octets(msgspec.Struct, frozen=True):
     reference: int = 0
     number: int = 1
     total: int = 1
+    fill_bits: int = 0  # between a header and the first septet, where septets are packed
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -81,8 +85,12 @@ def cut(text: str, alphabet: Alphabet, reference_bits: int, smart: bool) -> gsm.
 
 def segments(text: str, alphabet: Alphabet, reference_bits: int) -> gsm.Segments:
     """The text as it is cut where data_coding 0 is `alphabet`. Raises gsm.TooLong."""
-    if alphabet == "gsm7":
-        return gsm.segment(text, reference_bits=reference_bits)
+    if alphabet == "ucs2":
+        return gsm.segment(text, reference_bits=reference_bits, encoding="ucs2")
+    if alphabet != "latin1":
+        cut = gsm.segment(text, reference_bits=reference_bits)
+        packed = alphabet == PACKED and cut.encoding == "gsm7"
+        return msgspec.structs.replace(cut, encoding=PACKED) if packed else cut
     try:
         return gsm.segment(text, reference_bits=reference_bits, encoding="latin1")
     except gsm.NotEncodable:
@@ -90,19 +98,27 @@ def segments(text: str, alphabet: Alphabet, reference_bits: int) -> gsm.Segments
 
 
 def short_messages(
-    like: Message, cut: gsm.Segments, *, way: Way, reference: int, reference_bits: int
+    like: Message,
+    cut: gsm.Segments,
+    *,
+    way: Way,
+    reference: int,
+    reference_bits: int,
+    ucs2_coding: int = CODING_UCS2,
 ) -> list[Message]:
     """The messages that carry a text: `like` with coding, text and what joins the parts.
 
     `like.data_coding` is kept where the text is in the default alphabet; `reference` has `reference_bits`.
     """
-    coding = coding_of(cut.encoding, like.data_coding)
-    texts = [octets(part.text, cut.encoding) for part in cut.parts]
+    coding = coding_of(cut.encoding, like.data_coding, ucs2_coding)
+    fill_bits = -8 * HEADER_SIZES[reference_bits] % 7 if way == "udh" and len(cut.parts) > 1 else 0
+    texts = [octets(part.text, cut.encoding, fill_bits) for part in cut.parts]
     total = len(texts)
     if total == 1:
         return [msgspec.structs.replace(like, data_coding=coding, short_message=texts[0])]
     if way == "payload":
-        payload = (Tlv.MESSAGE_PAYLOAD, b"".join(texts))
+        whole = octets("".join(part.text for part in cut.parts), cut.encoding)
+        payload = (Tlv.MESSAGE_PAYLOAD, whole)
         return [msgspec.structs.replace(like, data_coding=coding, tlvs=(*like.tlvs, payload))]
     if way == "sar":
         return [
@@ -125,13 +141,15 @@ def short_messages(
     ]
 
 
-def coding_of(encoding: str, default: int) -> int:
+def coding_of(encoding: str, default: int, ucs2: int = CODING_UCS2) -> int:
     """The data_coding of a text; `default`: that of the default alphabet."""
-    return CODING_UCS2 if encoding == "ucs2" else default
+    return ucs2 if encoding == "ucs2" else default
 
 
-def octets(text: str, encoding: str) -> bytes:
-    """A text as the octets of a short message, in an encoding of gsm.Segments."""
+def octets(text: str, encoding: str, fill_bits: int = 0) -> bytes:
+    """A text as the octets of a short message, in an encoding of gsm.Segments; packed after so many bits."""
+    if encoding == PACKED:
+        return gsm.pack(gsm.encode_gsm7(text), fill_bits)
     if encoding == "gsm7":
         return gsm.encode_gsm7(text)
     return gsm.encode_ucs2(text) if encoding == "ucs2" else text.encode("latin-1")
@@ -157,7 +175,7 @@ def _sar(reference: int, total: int, number: int) -> tuple[tuple[int, bytes], ..
 def read_piece(message: Message, alphabet: Alphabet) -> Piece:
     """The text of a deliver_sm or data_sm, and which part of what it is. Raises TextError."""
     got = read_octets(message)
-    text = decode_text(got.data, message.data_coding, alphabet)
+    text = decode_text(got.data, message.data_coding, alphabet, got.fill_bits)
     return Piece(text, got.reference, got.number, got.total)
 
 
@@ -165,21 +183,24 @@ def read_octets(message: Message) -> Octets:
     """What a message carries before it is read as text: a letter may be cut in two by the end of a part, so
     whoever puts parts together joins their octets. Raises TextError."""
     data = message.short_message or tlv(message.tlvs, Tlv.MESSAGE_PAYLOAD) or b""
-    joined = _by_parameters(message)
+    joined, fill_bits = _by_parameters(message), 0
     if message.esm_class & ESM_UDHI:
+        fill_bits = -8 * (data[0] + 1) % 7 if data else 0
         header, data = _cut_header(data)
         joined = _by_header(header) or joined
     reference, number, total = joined or (0, 1, 1)
     if not 1 <= number <= total:
         raise TextError(f"part {number} of {total}")
-    return Octets(data, reference, number, total)
+    return Octets(data, reference, number, total, fill_bits)
 
 
-def decode_text(data: bytes, coding: int, alphabet: Alphabet) -> str:
+def decode_text(data: bytes, coding: int, alphabet: Alphabet, fill_bits: int = 0) -> str:
     """Octets as text; what has no meaning becomes U+FFFD. Raises TextError for binary and unknown codings."""
     codec = codec_of(coding)
+    if codec == DEFAULT and alphabet in ("gsm7", PACKED):
+        return gsm.decode_gsm7(gsm.unpack(data, fill_bits) if alphabet == PACKED else data)
     if codec == DEFAULT:
-        return gsm.decode_gsm7(data) if alphabet == "gsm7" else data.decode("latin-1")
+        return data.decode("latin-1" if alphabet == "latin1" else "utf-16-be", "replace")
     if codec in (BINARY, ""):
         raise TextError(f"data_coding 0x{coding:02x} is {codec or 'not known'}")
     return data.decode(codec, "replace")

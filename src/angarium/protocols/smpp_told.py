@@ -108,7 +108,7 @@ def callback(settings: Any, raw: Raw) -> Said:
     """The PDU that such a piece holds; its octets, when it is none."""
     try:
         for frame in Splitter().feed(raw.body):
-            return told(frame, settings.alphabet)
+            return told(frame, settings.wire.alphabet)
     except PduError:
         pass
     return Said("PDU", body=raw.body, binary=True)

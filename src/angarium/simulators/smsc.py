@@ -18,7 +18,6 @@ import msgspec
 
 from angarium.protocols import smpp_pdu
 from angarium.protocols.smpp_numbers import (
-    ESM_RECEIPT,
     RECEIPT_ALWAYS,
     RECEIPT_MASK,
     RECEIPT_ON_FAILURE,
@@ -246,6 +245,7 @@ class Smsc:
             return
         behaviour = self._stage.behaviour(self.name, message.dest)
         refused = self._refusal(message, piece, behaviour, faults)
+        refused = self.knobs.refused_as.get(refused, refused)
         if refused:
             self.ledger.refused[status_name(refused)] += 1
             bind.answer(frame, refused)
@@ -374,13 +374,10 @@ class Smsc:
                 mailbox.add(self._receipt(stray(sms), word))
 
     def _receipt(self, sms: Sms, word: str) -> Message:
-        message_id = self.shown_id(sms.number, self.knobs.receipt_id_base)
-        state, _ = WORDS[word]
-        parameters = (
-            (Tlv.RECEIPTED_MESSAGE_ID, message_id.encode() + b"\0"),
-            (Tlv.MESSAGE_STATE, bytes((state,))),
-        )
-        message = sms.message
+        knobs, message = self.knobs, sms.message
+        message_id = self.shown_id(sms.number, knobs.receipt_id_base)
+        message_id = message_id.lower() if knobs.id_letters == "lower" else message_id
+        text = receipt_text(message_id, word, message, knobs) if knobs.dialect != "tlv" else b""
         return Message(
             source_ton=message.dest_ton,
             source_npi=message.dest_npi,
@@ -388,9 +385,9 @@ class Smsc:
             dest_ton=message.source_ton,
             dest_npi=message.source_npi,
             dest=message.source,
-            esm_class=ESM_RECEIPT,
-            short_message=receipt_text(message_id, word, message) if self.knobs.dialect != "tlv" else b"",
-            tlvs=parameters if self.knobs.dialect != "text" else (),
+            esm_class=knobs.receipt_class,
+            short_message=b"" if knobs.receipt_in_payload else text,
+            tlvs=receipt_parameters(message_id, word, text, knobs),
         )
 
 
@@ -402,11 +399,33 @@ def smsc_hex(stage: Stage, port: int = 0, accounts: Mapping[str, str] | None = N
     return Smsc(stage, port, accounts, Knobs(id_base="hex"), "smpp-hex")
 
 
-def receipt_text(message_id: str, word: str, message: Message) -> bytes:
+def receipt_text(message_id: str, word: str, message: Message, knobs: Knobs) -> bytes:
     """A receipt as the standard shows it (SMPP 3.4 appendix B), with the first 20 bytes of the message."""
-    at = time.strftime("%y%m%d%H%M", time.gmtime())
-    delivered, error = int(word == "DELIVRD"), int(word in FAILURES)
-    return (
-        f"id:{message_id} sub:001 dlvrd:{delivered:03} submit date:{at} done date:{at} "
-        f"stat:{word} err:{error:03} text:"
-    ).encode() + message.short_message[:20]
+    at = time.strftime(knobs.receipt_date, time.gmtime())
+    fields = {
+        "id": message_id,
+        "sub": "001",
+        "dlvrd": f"{int(word == 'DELIVRD'):03}",
+        "submit date": at,
+        "done date": at,
+        "stat": knobs.receipt_words.get(word, word),
+        "err": knobs.receipt_errors.get(word, f"{int(word in FAILURES):03}"),
+        "text": "",
+    }
+    told = [f"{knobs.receipt_fields.get(name, name)}:{value}" for name, value in fields.items()]
+    return " ".join(told).encode() + message.short_message[:20]
+
+
+def receipt_parameters(
+    message_id: str, word: str, text: bytes, knobs: Knobs
+) -> tuple[tuple[int, bytes], ...]:
+    """What a receipt says beside its text."""
+    found: list[tuple[int, bytes]] = []
+    if knobs.dialect != "text":
+        found.append((Tlv.RECEIPTED_MESSAGE_ID, message_id.encode() + b"\0"))
+        found.append((Tlv.MESSAGE_STATE, bytes((WORDS[word][0],))))
+    if word in knobs.network_errors:
+        found.append((Tlv.NETWORK_ERROR_CODE, b"\3" + knobs.network_errors[word].to_bytes(2, "big")))
+    if knobs.receipt_in_payload and text:
+        found.append((Tlv.MESSAGE_PAYLOAD, text))
+    return tuple(found)

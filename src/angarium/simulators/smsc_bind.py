@@ -11,8 +11,16 @@ from typing import Any, Literal, Protocol, cast
 import msgspec
 
 from angarium.protocols import smpp_pdu
-from angarium.protocols.smpp_numbers import BINDS, COMMAND_NAMES, RESPONSE, Command, Status
+from angarium.protocols.smpp_numbers import (
+    BINDS,
+    COMMAND_NAMES,
+    ESM_RECEIPT,
+    RESPONSE,
+    Command,
+    Status,
+)
 from angarium.protocols.smpp_pdu import SEQUENCE_MAX, Frame, Message, PduError, Splitter, pack
+from angarium.protocols.smpp_text import Alphabet
 
 MAY_SUBMIT = {Command.BIND_TRANSMITTER, Command.BIND_TRANSCEIVER}
 MAY_HEAR = {Command.BIND_RECEIVER, Command.BIND_TRANSCEIVER}
@@ -25,8 +33,17 @@ class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id_base: Literal["dec", "hex"] = "dec"  # of ids in answers
     receipt_id_base: Literal["dec", "hex"] = "dec"
+    id_letters: Literal["upper", "lower"] = "upper"  # of hexadecimal ids in receipts
     dialect: Literal["text", "tlv", "both"] = "text"  # of receipts
-    alphabet: Literal["gsm7", "latin1"] = "gsm7"  # data_coding 0
+    receipt_class: int = ESM_RECEIPT  # esm_class of receipts; 0: they are not marked
+    receipt_in_payload: bool = False  # the text of a receipt comes in message_payload
+    receipt_fields: dict[str, str] = {}  # the standard's name of a field, to the one it has here
+    receipt_date: str = "%y%m%d%H%M"
+    receipt_words: dict[str, str] = {}  # what `stat:` says instead: {"UNDELIV": "BLIST"}
+    receipt_errors: dict[str, str] = {}  # what `err:` says of a word: {"UNDELIV": "015"}
+    network_errors: dict[str, int] = {}  # the same in network_error_code, of a GSM network
+    alphabet: Alphabet = "gsm7"  # data_coding 0
+    refused_as: dict[int, int] = {}  # its own statuses for those of the standard
     no_ids: bool = False  # answers carry no id
     backwards: bool = False  # the answers of one read come in reverse
     bind_status: int = Status.ROK  # every bind is answered so

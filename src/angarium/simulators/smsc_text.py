@@ -8,6 +8,7 @@ from typing import NamedTuple
 from angarium.protocols import gsm
 from angarium.protocols.smpp_numbers import CODING_UCS2, ESM_UDHI, Status, Tlv
 from angarium.protocols.smpp_pdu import Message, PduError, tlv, tlv_number
+from angarium.protocols.smpp_text import PACKED
 
 ENCODINGS = {0: "gsm7", 1: "ascii", 3: "latin1", 8: "ucs2"}
 CODECS = {"ascii": "ascii", "latin1": "latin-1", "ucs2": "utf-16-be"}
@@ -29,9 +30,10 @@ def read_piece(message: Message, alphabet: str) -> Piece:
     data, payload = message.short_message, tlv(message.tlvs, Tlv.MESSAGE_PAYLOAD)
     if data and payload:
         raise PduError(Status.ROPTPARNOTALLWD, "both short_message and message_payload")
-    way, joined = ("payload" if payload is not None else "single"), (0, 1, 1)
+    way, joined, fill_bits = ("payload" if payload is not None else "single"), (0, 1, 1), 0
     data = payload or data
     if message.esm_class & ESM_UDHI:
+        fill_bits = -8 * (data[0] + 1) % 7 if data else 0
         joined, data = _by_header(data)
         way = "udh" if joined[2] > 1 else way
     elif (total := tlv_number(message.tlvs, Tlv.SAR_TOTAL_SEGMENTS)) is not None:
@@ -40,9 +42,9 @@ def read_piece(message: Message, alphabet: str) -> Piece:
     if not 1 <= joined[1] <= joined[2]:
         raise PduError(Status.RINVESMCLASS, f"part {joined[1]} of {joined[2]}")
     encoding = ENCODINGS.get(message.data_coding, "binary")
-    if encoding == "gsm7" and alphabet == "latin1":
-        encoding = "latin1"
-    return Piece(_text(data, encoding), encoding, way, *joined)
+    if encoding == "gsm7":
+        encoding = alphabet
+    return Piece(_text(data, encoding, fill_bits), encoding, way, *joined)
 
 
 def seconds_of(validity: str, now: float) -> float:
@@ -91,7 +93,9 @@ def _by_header(data: bytes) -> tuple[tuple[int, int, int], bytes]:
     return (0, 1, 1), data[end:]
 
 
-def _text(data: bytes, encoding: str) -> str:
+def _text(data: bytes, encoding: str, fill_bits: int) -> str:
+    if encoding == PACKED:
+        data, encoding = gsm.unpack(data, fill_bits), "gsm7"
     if encoding == "gsm7":
         return gsm.decode_gsm7(data)
     return data.hex() if encoding == "binary" else data.decode(CODECS[encoding], "replace")
