@@ -16,6 +16,7 @@ from angarium.contacts.imports.blocks import LENGTH_BYTES, Reserved
 from angarium.contacts.imports.mapping import Mapping, Reading, reading
 from angarium.contacts.imports.sniffing import Dialect
 from angarium.contacts.imports.worker import Batch, End, Found, Frame, Job, Refusal
+from angarium.contacts.newcomers import NOBODY
 from angarium.core.problems import Problem
 
 HEAD = "id,phone,email"
@@ -116,9 +117,9 @@ SIZES = [(0, 5_000), (20_000, 5_000), (40_000, 10_000), (200_000, 50_000), (10_0
 @pytest.mark.parametrize(("before", "rows"), SIZES)
 def test_a_block_is_a_part_of_what_was_before_it(tmp_path: Path, before: int, rows: int) -> None:
     block = blocks.Block(tmp_path)
-    block.add(rows - 1, b"", [])
+    block.add(rows - 1, b"", NOBODY)
     assert not block.is_whole(before)
-    block.add(1, b"", [])
+    block.add(1, b"", NOBODY)
     assert block.is_whole(before)
     block.close().send(io.BytesIO())
 

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from struct import Struct
 from typing import Protocol
@@ -80,6 +80,17 @@ def fold(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text[:VALUE_MAX].strip().lower()
     return CONTROL.sub(" ", normalize("NFC", text[: 2 * VALUE_MAX].casefold()))[:VALUE_MAX].strip()
+
+
+def fold_each(texts: Sequence[str]) -> list[str]:
+    """`fold` of each text; most are folded as one, where no letter changes beside a line feed."""
+    whole = "\n".join(texts)
+    folded = whole.lower() if whole.isascii() else normalize("NFC", whole.casefold())
+    found = list(map(str.strip, folded.split("\n")))
+    short = max(map(len, texts), default=0) <= VALUE_MAX and max(map(len, found)) <= VALUE_MAX
+    if short and len(found) == len(texts) and not CONTROL.search(whole.replace("\n", "")):
+        return found
+    return list(map(fold, texts))
 
 
 usual = lru_cache(10_000)(fold)  # for what many contacts have: a tag, a locale, a time zone

@@ -103,6 +103,22 @@ def as_sought(name: str) -> str:
     return " ".join(normalize("NFKC", name).casefold().translate(SAME_LETTERS).split())
 
 
+def as_sought_each(names: Sequence[str]) -> list[str]:
+    """`as_sought` of each name; they are written in one way as one text, where no letter changes beside a
+    line feed."""
+    whole = "\n".join(names)
+    if whole.isascii():
+        lines = whole.lower().split("\n")
+    else:
+        whole = normalize("NFKC", whole).casefold()
+        for sign, same in SAME_LETTERS.items():  # quicker than to translate: mostly there is none
+            whole = whole.replace(chr(sign), chr(same))
+        lines = whole.split("\n")
+    if len(lines) != len(names):  # one has a line feed, or there are none
+        return list(map(as_sought, names))
+    return [" ".join(line.split()) for line in lines]
+
+
 def likeness(one: Traits, other: Traits) -> Likeness:
     """How likely these are one person."""
     hints = [

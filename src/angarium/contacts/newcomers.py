@@ -7,19 +7,20 @@ columns without a step of Python for each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import compress
 from typing import Any, Self
 
 import msgspec
 
-from angarium.contacts.comparable import address_cell, compared, encoded
-from angarium.contacts.likeness import BEGINS, as_sought
+from angarium.contacts.comparable import address_cell, fold_each, listed, usual
+from angarium.contacts.likeness import BEGINS, as_sought, as_sought_each
 
 Cells = list[Any]
 Place = tuple[str, str, str, bool, bool]  # country, locale, time zone, whether the last two are guesses
 NONE = "[]"  # of scopes refused or granted
+KEPT = 10_000  # tags and places: many have the same
 
 _encode = msgspec.json.Encoder().encode
 
@@ -48,55 +49,118 @@ class Newcomers(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-class Gathering:
-    """Takes newcomers one by one."""
+Part = tuple[str, str | None]  # a field as a part of its JSON, and its value as segments compare it
+UNSAID: Part = ("", None)
 
-    def __init__(self) -> None:
-        self._contacts: list[tuple[Any, ...]] = []
-        self._compared: list[tuple[Any, ...]] = []
-        self._told: Cells = []
-        self._values: dict[str, Cells] = {}
-        self._addressed: Cells = []
 
-    def add(
-        self,
-        external_id: str | None,
-        name: str,
-        place: Place,
-        fields: Mapping[str, Any],
-        tags: tuple[str, ...],
-        addresses: Sequence[tuple[str, str]],
-    ) -> None:
-        """Somebody of whom nothing but this is known; addresses as kind and value, no one's but theirs."""
-        at = len(self._told)
-        country, locale, time_zone, locale_is_guess, time_zone_is_guess = place
-        guesses = int(locale_is_guess), int(time_zone_is_guess)
-        self._contacts.append(
-            contact_cells(external_id, name, locale, time_zone, *guesses, country, fields, tags)
+class People(msgspec.Struct, frozen=True, gc=False):
+    """People of whom no more is known than this, a column each with a cell for everybody."""
+
+    external_ids: list[str | None]
+    names: list[str]
+    places: list[Place]
+    tags: list[tuple[str, ...]]
+    fields: dict[str, list[Part]]
+    addresses: list[tuple[str, list[str | None]]]  # a kind comes as often as somebody has one of it
+
+    def only(self, those: Sequence[int]) -> People:
+        """Those at these places."""
+        if len(those) == len(self.names):
+            return self
+        return People(
+            at_each(self.external_ids, those),
+            at_each(self.names, those),
+            at_each(self.places, those),
+            at_each(self.tags, those),
+            {name: at_each(parts, those) for name, parts in self.fields.items()},
+            [(kind, at_each(values, those)) for kind, values in self.addresses],
         )
-        self._compared.append(compared(external_id, name, locale, time_zone, country, tags))
-        self._told.append("".join([address_cell(kind, value) for kind, value in addresses]))
-        for field, value in fields.items():
-            cells = self._values.get(field)
-            if cells is None:
-                cells = self._values[field] = []
-            cells.extend([None] * (at - len(cells)))  # those before them who have nothing there
-            cells.append(encoded(value))
-        self._addressed.append(len(addresses))
 
-    def gathered(self) -> Newcomers | None:
-        """All of them, None when there are none."""
-        if not self._told:
+    def newcomers(self) -> Newcomers | None:
+        """What is written of them; None when there is nobody."""
+        if not self.names:
             return None
-        for cells in self._values.values():
-            cells.extend([None] * (len(self._told) - len(cells)))
+        sought = as_sought_each(self.names)
+        begins = [name[:BEGINS] for name in sought]
+        *placed, locales, zones, countries = map(list, zip(*map(_placed, self.places), strict=True))
+        tags, compared_tags = map(list, zip(*map(_tagged, self.tags), strict=True))
+        fields = as_objects(list(self.fields.values()), len(sought))
+        names = [name or None for name in fold_each(self.names)]
+        ids = [one or None for one in fold_each([one or "" for one in self.external_ids])]
+        told, addressed = self._told()
         return Newcomers(
-            tuple(map(list, zip(*self._contacts, strict=True))),
-            tuple(map(list, zip(*self._compared, strict=True))),
-            self._told,
-            self._values,
-            self._addressed,
+            (self.external_ids, self.names, sought, begins, *placed, fields, tags),
+            (ids, names, locales, zones, countries, compared_tags),
+            told,
+            {name: [value for _, value in parts] for name, parts in self.fields.items() if has_any(parts)},
+            addressed,
         )
+
+    def _told(self) -> tuple[Cells, Cells]:
+        """Their addresses, as segments look at them, and how many each has."""
+        told, addressed = [""] * len(self.names), [0] * len(self.names)
+        for kind, values in self.addresses:
+            begins = address_cell(kind, "")
+            folded = fold_each([value or "" for value in values])
+            told = [
+                before + begins + cell if value else before
+                for before, value, cell in zip(told, values, folded, strict=True)
+            ]
+            addressed = [
+                count + 1 if value else count for count, value in zip(addressed, values, strict=True)
+            ]
+        return told, addressed
+
+    def owned(self) -> Iterator[tuple[str, Cells, Cells, Cells]]:
+        """Of each kind: addresses, whose each is, and its place among theirs."""
+        places = [0] * len(self.names)
+        for kind, values in self.addresses:
+            owners = [owner for owner, value in enumerate(values) if value]
+            yield kind, at_each(values, owners), owners, at_each(places, owners)
+            for owner in owners:
+                places[owner] += 1
+
+
+NOBODY = People([], [], [], [], {}, [])
+
+
+def at_each(cells: Sequence[Any], those: Sequence[int]) -> Cells:
+    """The cells at these places."""
+    return [cells[at] for at in those]
+
+
+def part(name: str, value: Any) -> str:
+    """A field with its value as a part of an object of JSON."""
+    return _encode({name: value})[1:-1].decode()
+
+
+def has_any(parts: Sequence[Part]) -> bool:
+    """Whether anybody has something there."""
+    return any(text for text, _ in parts)
+
+
+def as_objects(fields: Sequence[Sequence[Part]], count: int) -> list[str]:
+    """The parts of each of so many as an object of JSON."""
+    if not fields:
+        return ["{}"] * count
+    columns = [[text for text, _ in parts] for parts in fields]
+    if all(map(all, columns)):
+        return ["{" + text + "}" for text in map(",".join, zip(*columns, strict=True))]
+    return ["{" + ",".join(filter(None, texts)) + "}" for texts in zip(*columns, strict=True)]
+
+
+@lru_cache(KEPT)
+def _placed(place: Place) -> tuple[Any, ...]:
+    """A place as it stands in the contact, and its parts as segments compare them."""
+    country, locale, time_zone, *guesses = place
+    stands = locale, time_zone, *map(int, guesses), country
+    return *stands, usual(locale) or None, usual(time_zone), usual(country) or None
+
+
+@lru_cache(KEPT)
+def _tagged(tags: tuple[str, ...]) -> tuple[str, str]:
+    """Tags as they stand in the contact, and as segments compare them."""
+    return _tags_cell(tags), listed(tags)
 
 
 def contact_cells(
@@ -127,6 +191,6 @@ def contact_cells(
     )
 
 
-@lru_cache(10_000)  # many have the same
+@lru_cache(KEPT)
 def _tags_cell(tags: tuple[str, ...]) -> str:
     return _encode(tags).decode()

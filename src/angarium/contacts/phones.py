@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache, lru_cache
 from importlib import import_module, resources
 from typing import Any
@@ -61,6 +62,12 @@ def normalise(text: str, region: str | None = None) -> str:
     if written.startswith("+") and _pattern_of(written[:4]).fullmatch(written) is not None:
         return written
     return _asked(text, written, region)
+
+
+@lru_cache(maxsize=PREFIXES_KEPT)
+def matcher(first: str) -> Callable[[str], re.Match[str] | None]:
+    """What finds a number that begins with these four characters to be valid, and to be kept as it is."""
+    return _pattern_of(first).fullmatch
 
 
 def region_of(e164: str) -> str | None:

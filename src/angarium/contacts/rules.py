@@ -20,6 +20,7 @@ from angarium.protocols import webpush
 LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}")  # RFC 5646 §4.4.1: 35 characters hold any in use
 # RFC 5321 §4.5.3.1 bounds the length; what is inside is the receiving host's business.
 EMAIL = re.compile(r"[^\s@<>,;:\"\\\x00-\x1f]{1,64}@[^\s@<>,;:\"\\\x00-\x1f]{1,253}")
+EMAILS = re.compile(rf"(?:{EMAIL.pattern}\n)*+")  # many, a line each
 ID = re.compile(r"[!-~]{1,256}")
 PUSH = re.compile(r"[!-~]{1,2048}")
 # <country>.<id>, <country>.ENT.<id> for the id of a whole enterprise: Meta, business-scoped user ids, 2026.
@@ -125,16 +126,16 @@ def check(given: ContactInput) -> tuple[tuple[Address, ...], tuple[FieldProblem,
 
 
 def _check_words(given: ContactInput) -> Iterator[FieldProblem]:
-    if given.name and not _is_name(given.name, NAME_MAX):
+    if given.name and not is_name(given.name, NAME_MAX):
         remedy = f"at most {NAME_MAX} characters in one line"
         yield FieldProblem("name", "is too long or has control characters", remedy, given.name[:80])
-    if given.external_id is not None and not _is_name(given.external_id, EXTERNAL_ID_MAX):
+    if given.external_id is not None and not is_name(given.external_id, EXTERNAL_ID_MAX):
         problem, remedy = (
             "is empty, too long or has control characters",
             f"1 to {EXTERNAL_ID_MAX} characters in one line",
         )
         yield FieldProblem("external_id", problem, remedy, given.external_id[:80])
-    if given.locale and not _is_locale(given.locale):
+    if given.locale and not is_locale(given.locale):
         yield FieldProblem("locale", "is not a locale", "such as fa, uk or en-GB", given.locale[:80])
     if given.time_zone and not is_zone(given.time_zone):
         remedy = "an IANA name such as Asia/Tehran"
@@ -144,7 +145,7 @@ def _check_words(given: ContactInput) -> Iterator[FieldProblem]:
         remedy = f"one of {', '.join(PURPOSES)}, or one of them on a channel: promotional@smpp"
         yield FieldProblem("opted_out", "unknown class", remedy, " ".join(unknown)[:80])
     for tag in given.tags:
-        if not _is_name(tag, TAG_MAX):
+        if not is_name(tag, TAG_MAX):
             remedy = f"1 to {TAG_MAX} characters in one line"
             yield FieldProblem("tags", "one is not a tag", remedy, tag[:80])
             break
@@ -162,13 +163,15 @@ def _check_amounts(given: ContactInput) -> Iterator[FieldProblem]:
         yield FieldProblem("addresses", "are too many", f"at most {ADDRESSES_MAX}", str(count))
 
 
-def _is_name(text: str, length_max: int) -> bool:
+def is_name(text: str, length_max: int) -> bool:
+    """Whether it is one line of so many characters that people can see."""
     # Python's words for it are quicker than the expression, and stricter: nothing invisible is in them.
     return 0 < len(text) <= length_max and (text.isprintable() or not NOT_IN_A_NAME.search(text))
 
 
 @lru_cache(LOCALES_KEPT)
-def _is_locale(text: str) -> bool:
+def is_locale(text: str) -> bool:
+    """Whether it is written as a locale is."""
     return LOCALE.fullmatch(text) is not None
 
 
@@ -192,7 +195,7 @@ def _check_addresses(given: ContactInput, report: Callable[[FieldProblem], None]
 
 
 def _check_verified(one: AddressInput, place: str) -> Iterator[FieldProblem]:
-    if one.verified_how and not _is_name(one.verified_how, HOW_MAX):
+    if one.verified_how and not is_name(one.verified_how, HOW_MAX):
         remedy = f"at most {HOW_MAX} characters in one line"
         yield FieldProblem(f"{place}.verified_how", "is too long", remedy, shown(one.verified_how))
     if not one.verified and (one.verified_at or one.verified_how):

@@ -12,7 +12,7 @@ addresses alone. The first blocks are small, so that the server begins at once.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from queue import Queue
@@ -23,7 +23,7 @@ from typing import BinaryIO, Self
 
 import msgspec
 
-from angarium.contacts.newcomers import Cells
+from angarium.contacts.newcomers import Cells, People
 
 SHARE = 4  # a block is that part of the rows before it
 ROWS_MIN, ROWS_MAX = 5_000, 64_000
@@ -55,20 +55,19 @@ class Block:
         self._front = b""
         self._batches = TemporaryFile(dir=folder)  # noqa: SIM115  it is closed when it has been sent
 
-    def add(self, rows: int, body: bytes, addresses: Sequence[Sequence[tuple[str, str]]]) -> None:
-        """Take a batch of so many rows as it is to be sent, with the addresses of each of its newcomers."""
+    def add(self, rows: int, body: bytes, newcomers: People) -> None:
+        """Take a batch of so many rows as it is to be sent, with its newcomers."""
         self._batches.write(framed(body))
         self.rows += rows
         self.bytes += len(body)
-        for owner, own in enumerate(addresses, start=self.newcomers):
-            for place, (kind, value) in enumerate(own):
-                kept = self._addresses.get(kind)
-                if kept is None:
-                    kept = self._addresses[kind] = [], array("I"), array("B")
-                kept[0].append(value)
-                kept[1].append(owner)
-                kept[2].append(place)
-        self.newcomers += len(addresses)
+        for kind, values, owners, places in newcomers.owned():
+            kept = self._addresses.get(kind)
+            if kept is None:
+                kept = self._addresses[kind] = [], array("I"), array("B")
+            kept[0].extend(values)
+            kept[1].extend([self.newcomers + owner for owner in owners])
+            kept[2].extend(places)
+        self.newcomers += len(newcomers.names)
 
     def is_whole(self, rows_before: int) -> bool:
         """Whether it is as large as one should be after so many rows."""

@@ -9,7 +9,7 @@ of one that it is not.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -70,6 +70,23 @@ class Doubles:
         ]
         return Person(first, tuple(others))
 
+    def claim(self, keys: Iterable[int | None], row: int) -> bool:
+        """Whether nobody has named any of these before: the hashes of an external id, None for none, and of
+        addresses. Then this row has, as `person` has it; else, and when there are none, nothing is done."""
+        first, *others = keys
+        named = [full for full in (first, *others) if full is not None]
+        for table in self._tables:
+            mask = len(table) - 1
+            for full in named:
+                place = full & mask
+                while slot := table[place]:
+                    if not (slot ^ full) & MARK:
+                        return False
+                    place = (place + 1) & mask
+        for full in named:
+            self._put(full, row << 1 | (first is not None))
+        return bool(named)
+
     def seen(self, key: str) -> int:
         """What was added for a key; 0 when nothing was."""
         full = hash(key)
@@ -97,10 +114,12 @@ class Doubles:
 
     def add(self, key: str, value: int) -> None:
         """A key that is not here, and a number of at most 24 bits."""
+        self._put(hash(key), value)
+
+    def _put(self, full: int, value: int) -> None:
         if not self._room:
             self._grow()
         table = self._tables[-1]
-        full = hash(key)
         mask = len(table) - 1
         place = full & mask
         while table[place]:

@@ -6,21 +6,22 @@ of `contacts/rules.py`, as it is of a contact that comes by the API.
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from angarium.contacts import fields, rules
+from angarium.contacts import rules
 from angarium.contacts.fields import FieldDefinition
 from angarium.contacts.imports import cells
 from angarium.contacts.imports.cells import BadCell
 from angarium.contacts.imports.doubles import Doubles
-from angarium.contacts.imports.mapping import Column, Mapping, definition_of, keeps_list, position
+from angarium.contacts.imports.layout import Convert, Layout
+from angarium.contacts.imports.mapping import Mapping, keeps_list
+from angarium.contacts.newcomers import Newcomers, Place
 from angarium.contacts.phones import SCIENTIFIC, BadPhone, normalise
 from angarium.contacts.places import place
 from angarium.contacts.rules import AddressInput, ContactInput
@@ -32,12 +33,7 @@ DEFUSED = re.compile(r"'+[=+\-@\t\r]")
 UNREADABLE = "\ufffd"
 BLOCK_DIGITS = 4  # numbers that differ in the last digits alone were given out together, in one place
 PLACES_MAX = 100_000
-CELLS_KEPT = 10_000  # of each field: dates and words come again and again
-
 VARIABLES_MAX = 16_384  # characters of the variables of a row
-
-Split = Callable[[str], tuple[str, ...]]
-Convert = Callable[[str], Any]
 
 
 class Draft(msgspec.Struct, frozen=True, array_like=True, tag="draft", gc=False):
@@ -49,7 +45,7 @@ class Draft(msgspec.Struct, frozen=True, array_like=True, tag="draft", gc=False)
     name: str | None
     locale: str | None
     time_zone: str | None
-    place: tuple[str, str, str, bool, bool]  # of somebody new: `contacts/places.py: Place`
+    place: Place  # of somebody new
     fields: dict[str, Any]  # None takes a field away
     tags: tuple[str, ...] | None
     opted_out: tuple[str, ...]  # refused from now on; a file takes no refusal back
@@ -86,6 +82,58 @@ class Skipped(msgspec.Struct, frozen=True, array_like=True, tag="skipped"):
 Read = Draft | Failed | Skipped
 
 
+class Unsaid(msgspec.Struct, frozen=True, array_like=True):
+    """What a draft has where its row says nothing: nothing, or that what is there is to go."""
+
+    name: str | None = None
+    locale: str | None = None
+    time_zone: str | None = None
+    fields: dict[str, None] = {}
+    tags: tuple[str, ...] | None = None
+    cleared: tuple[str, ...] = ()
+
+
+class Rest(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the rows of newcomers say besides what is written of them, a column each: with it they are drafts
+    again, for those who turn out to be there."""
+
+    rows: list[int]
+    raws: list[str]
+    addresses: list[tuple[str, list[str | None]]]
+    unsaid: Unsaid
+
+    def drafts(self, new: Newcomers, variables: Sequence[str]) -> list[Draft]:
+        """What each row says."""
+        external_ids, names, _, _, locales, zones, *guesses, countries, fields, tags = new.contacts
+        kinds = [kind for kind, _ in self.addresses]
+        addresses = list(zip(*(values for _, values in self.addresses), strict=True)) or [()] * len(new)
+        places = zip(countries, locales, zones, *map(partial(map, bool), guesses), strict=True)
+        return [
+            Draft(
+                row,
+                False,
+                external_id,
+                name or self.unsaid.name,
+                self.unsaid.locale if place[3] else place[1],
+                self.unsaid.time_zone if place[4] else place[2],
+                place,
+                {**self.unsaid.fields, **msgspec.json.decode(said)},
+                tuple(msgspec.json.decode(tagged)) or self.unsaid.tags,
+                (),
+                tuple([(kind, value, False) for kind, value in zip(kinds, own, strict=True) if value]),
+                self.unsaid.cleared,
+                raw,
+                True,
+                of_the_row,
+            )
+            for row, external_id, name, place, said, tagged, own, raw, of_the_row in zip(
+                *(self.rows, external_ids, names, places, fields, tags, addresses, self.raws),
+                variables or [""] * len(new),
+                strict=True,
+            )
+        ]
+
+
 class Reader:
     """Reads rows under a mapping."""
 
@@ -96,42 +144,15 @@ class Reader:
         defined: Sequence[FieldDefinition] = (),
         rows_expected: int = 0,
     ) -> None:
-        by_name = {one.name: one for one in defined}
         self._mapping = mapping
         self._heads = heads
-        self._places: dict[tuple[str, ...], tuple[str, str, str, bool, bool]] = {}
-        placed = [
-            (place, one) for one in mapping.columns if (place := position(heads, one.column)) is not None
-        ]
-        self._single: dict[str, int] = {
-            one.to: at for at, one in placed if one.to in ("external_id", "locale", "time_zone")
-        }
-        self._width = len(heads)
-        self._nowhere = max(self._width, 1)  # an empty cell behind the last: what is not mapped stands there
-        self._external_id = self._single.get("external_id", self._nowhere)
-        self._locale = self._single.get("locale", self._nowhere)
-        self._time_zone = self._single.get("time_zone", self._nowhere)
-        self._names = [at for at, one in placed if one.to == "name"]
-        self._tags = [(at, splitter(one)) for at, one in placed if one.to == "tags"]
-        self._fields = [
-            (at, one.name, converter(one, by_name.get(one.name))) for at, one in placed if one.to == "field"
-        ]
-        self._variables = [
-            (at, one.name, converter(one, definition_of(one))) for at, one in placed if one.to == "variable"
-        ]
+        self.layout = layout = Layout(mapping, heads, defined)
+        self._places: dict[tuple[str, ...], Place] = {}
+        self.add_tags = mapping.add_tags
         self._keeps_list = keeps_list(mapping)
-        self._addresses = [
-            (at, AddressKind(one.kind), splitter(one)) for at, one in placed if one.to == "address"
-        ]
-        self._kinds = tuple({kind.value: None for _, kind, _ in self._addresses})
-        self._refusals = [
-            (at, one, splitter(one)) for at, one in placed if one.to in ("opted_out", "opt_out")
-        ]
-        self._shielded = next((at for at, one in placed if one.to == "operator_blacklist"), self._nowhere)
-        self._clear = mapping.empty == "clear"
-        self._untold = {name: None for _, name, _ in self._fields} if self._clear else {}
-        keys = len(self._addresses) + ("external_id" in self._single)
-        self._doubles = Doubles(keys * rows_expected)
+        self.unsaid = Unsaid() if mapping.empty == "keep" else cleared(layout)
+        keys = len(layout.addresses) + ("external_id" in layout.single)
+        self.doubles = Doubles(keys * rows_expected)
 
     def read(self, row: int, given: Sequence[str]) -> Read | None:
         """A row; None when nothing stands in it."""
@@ -142,19 +163,19 @@ class Reader:
         if "'" in raw:
             row_cells = [undefused(cell) if cell[:1] == "'" else cell for cell in row_cells]
         wrong: list[CellProblem] = []
-        if len(row_cells) > self._width and any(row_cells[self._width :]):
-            over = row_cells[self._width]
+        if len(row_cells) > self.layout.width and any(row_cells[self.layout.width :]):
+            over = row_cells[self.layout.width]
             remedy = "put a cell that holds the delimiter in quotes"
             wrong.append(CellProblem("", shown(over), "has more cells than there are columns", remedy))
-        row_cells = row_cells[: self._width]
-        row_cells += [""] * (self._nowhere + 1 - len(row_cells))
+        row_cells = row_cells[: self.layout.width]
+        row_cells += [""] * (self.layout.nowhere + 1 - len(row_cells))
         if UNREADABLE in raw:
             at = next((at for at, cell in enumerate(row_cells) if UNREADABLE in cell), 0)
             self._report(
                 wrong, at, row_cells, "cannot be read in this encoding", "name another, or mend the cell"
             )
         given_contact = self._contact(row_cells, wrong)
-        variables = self._of_the_row(row_cells, wrong) if self._variables else ""
+        variables = self._of_the_row(row_cells, wrong) if self.layout.variables else ""
         addresses, problems = rules.check(given_contact)
         if wrong or problems:
             places = self._places_of(row_cells) if problems else {}
@@ -167,39 +188,39 @@ class Reader:
     def _contact(self, row: list[str], wrong: list[CellProblem]) -> ContactInput:
         """What the cells say."""
         addresses: list[AddressInput] = []
-        shielded = bool(row[self._shielded]) and self._yes(row, self._shielded, wrong)
-        for at, kind, split in self._addresses:
+        shielded = bool(row[self.layout.shielded]) and self._yes(row, self.layout.shielded, wrong)
+        for at, kind, split in self.layout.addresses:
             text = row[at]
             if text:
                 addresses += [
-                    AddressInput(kind, self._address(kind, one), shielded and kind is AddressKind.PHONE)
+                    AddressInput(kind, self.address(kind, one), shielded and kind is AddressKind.PHONE)
                     for one in split(text)
                 ]
-        locale = row[self._locale]
+        locale = row[self.layout.locale]
         return ContactInput(
-            external_id=row[self._external_id] or None,
-            name=" ".join([row[at] for at in self._names if row[at]]),
+            external_id=row[self.layout.external_id] or None,
+            name=" ".join([row[at] for at in self.layout.names if row[at]]),
             locale=cells.locale(locale) if locale else "",
-            time_zone=row[self._time_zone],
-            fields=self._filled(self._fields, row, wrong),
+            time_zone=row[self.layout.time_zone],
+            fields=self._filled(self.layout.fields, row, wrong),
             tags=self._tagged(row),
-            opted_out=self._refused(row, wrong) if self._refusals else (),
+            opted_out=self._refused(row, wrong) if self.layout.refusals else (),
             addresses=tuple(addresses),
         )
 
     def _places_of(self, row: list[str]) -> dict[str, int]:
         """Which column said each part of a contact."""
-        places = dict(self._single)
-        if self._names:
-            places["name"] = self._names[0]
-        if self._tags:
-            places["tags"] = self._tags[0][0]
-        said = [at for at, _, split in self._addresses if row[at] for _ in split(row[at])]
+        places = dict(self.layout.single)
+        if self.layout.names:
+            places["name"] = self.layout.names[0]
+        if self.layout.tags:
+            places["tags"] = self.layout.tags[0][0]
+        said = [at for at, _, split in self.layout.addresses if row[at] for _ in split(row[at])]
         return places | {f"addresses[{index}].value": at for index, at in enumerate(said)}
 
     def _of_the_row(self, row: list[str], wrong: list[CellProblem]) -> str:
         """Its variables; those whose cells are empty are not there."""
-        found = self._filled(self._variables, row, wrong)
+        found = self._filled(self.layout.variables, row, wrong)
         text = msgspec.json.encode(found).decode() if found else ""
         if len(text) > VARIABLES_MAX:
             remedy = f"at most {VARIABLES_MAX} characters"
@@ -222,12 +243,12 @@ class Reader:
         return found
 
     def _tagged(self, row: list[str]) -> tuple[str, ...]:
-        found = [tag for at, split in self._tags if row[at] for tag in split(row[at])]
-        return tuple(dict.fromkeys((*found, *self._mapping.add_tags)))
+        found = [tag for at, split in self.layout.tags if row[at] for tag in split(row[at])]
+        return tuple(dict.fromkeys((*found, *self.add_tags)))
 
     def _refused(self, row: list[str], wrong: list[CellProblem]) -> tuple[str, ...]:
         found: list[str] = []
-        for at, column, split in self._refusals:
+        for at, column, split in self.layout.refusals:
             if not row[at]:
                 continue
             if column.to == "opted_out":
@@ -243,7 +264,7 @@ class Reader:
             self._report(wrong, at, row, bad.problem, bad.remedy)
             return False
 
-    def _address(self, kind: AddressKind, text: str) -> str:
+    def address(self, kind: AddressKind, text: str) -> str:
         """An address as the rules take it; a phone with its country, where the mapping says which."""
         if kind is not AddressKind.PHONE or text[:1] == "+":
             return text
@@ -259,7 +280,7 @@ class Reader:
     def _drafted(
         self, row: int, given: ContactInput, addresses: tuple[Address, ...], raw: str, variables: str
     ) -> Read:
-        person = self._doubles.person(given.external_id, [a.kind + " " + a.value for a in addresses], row)
+        person = self.doubles.person(given.external_id, [a.kind + " " + a.value for a in addresses], row)
         listed = False
         if person.row != row and self._mapping.duplicates != "update":
             listed = self._keeps_list and self._mapping.duplicates == "skip"  # what it says is for the list
@@ -277,20 +298,20 @@ class Reader:
                 )
             left = dict(person.others)
             addresses = tuple(one for at, one in enumerate(addresses) if at not in left)
-        clear = self._clear
+        unsaid = self.unsaid
         return Draft(
             row,
             person.row != row,
             given.external_id,
-            given.name or ("" if clear and self._names else None),
-            given.locale or ("" if clear and "locale" in self._single else None),
-            given.time_zone or ("" if clear and "time_zone" in self._single else None),
-            self._place(given, addresses),
-            {**self._untold, **given.fields} if clear else given.fields,
-            given.tags if given.tags or (clear and self._tags) else None,
+            given.name or unsaid.name,
+            given.locale or unsaid.locale,
+            given.time_zone or unsaid.time_zone,
+            self._placed(given, addresses),
+            {**unsaid.fields, **given.fields},
+            given.tags or unsaid.tags,
             given.opted_out or (),
             tuple([(str(one.kind), one.value, one.operator_blacklist) for one in addresses]),
-            self._kinds if clear else (),
+            unsaid.cleared,
             raw,
             person.row == row and not person.others,
             variables,
@@ -302,7 +323,7 @@ class Reader:
             "", shown(address.value), f"is an address of the person in row {other} too", remedy
         )
 
-    def _place(self, given: ContactInput, addresses: tuple[Address, ...]) -> tuple[str, str, str, bool, bool]:
+    def _placed(self, given: ContactInput, addresses: tuple[Address, ...]) -> Place:
         """Where somebody new is: asked once for each block of numbers."""
         blocks = [one.value[:-BLOCK_DIGITS] for one in addresses if one.kind is AddressKind.PHONE]
         key = (given.locale, given.time_zone, *blocks)
@@ -310,9 +331,12 @@ class Reader:
         if found is None:
             if len(self._places) >= PLACES_MAX:
                 self._places.clear()
-            found = self._places[key] = msgspec.structs.astuple(
-                place(given.locale, given.time_zone, addresses)
-            )
+            found = self._places[key] = self.place(given.locale, given.time_zone, addresses)
+        return found
+
+    def place(self, locale: str, time_zone: str, addresses: Sequence[Address]) -> Place:
+        """Where somebody is, by what is said and by their phones."""
+        found: Place = msgspec.structs.astuple(place(locale, time_zone, addresses))
         return found
 
     # ── what is wrong ────────────────────────────────────────────────────────────────────────────────
@@ -331,6 +355,18 @@ class Reader:
         return (self._heads[at] if at < len(self._heads) else "") or f"column {at + 1}"
 
 
+def cleared(layout: Layout) -> Unsaid:
+    """Whatever is mapped and has an empty cell is taken away."""
+    return Unsaid(
+        "" if layout.names else None,
+        "" if "locale" in layout.single else None,
+        "" if "time_zone" in layout.single else None,
+        {name: None for _, name, _ in layout.fields},
+        () if layout.tags else None,
+        layout.kinds,
+    )
+
+
 def undefused(cell: str) -> str:
     """The cell before our export put an apostrophe in front of what a spreadsheet takes for a formula."""
     return cell[1:] if DEFUSED.match(cell) else cell
@@ -343,43 +379,3 @@ def _exact(text: str) -> str:
         return text
     sign, _, exponent = Decimal(bare).as_tuple()
     return text if sign or not isinstance(exponent, int) or exponent > 0 else str(int(Decimal(bare)))
-
-
-def splitter(column: Column) -> Split:
-    """What takes the values of a cell apart."""
-    sign = column.split or (";" if column.to in ("tags", "opted_out") else "")
-    if not sign:
-        return lambda text: (text,)
-
-    @lru_cache(CELLS_KEPT)
-    def split(text: str) -> tuple[str, ...]:
-        if sign not in text and '"' not in text:
-            return (text,)
-        parts = next(csv.reader([text], delimiter=sign)) if '"' in text else text.split(sign)
-        return tuple([part for one in parts if (part := one.strip())])
-
-    return split
-
-
-def converter(column: Column, definition: FieldDefinition | None) -> Convert:
-    """What makes the value of a field of a cell; the same text again is not worked out again."""
-    kind = definition.kind.value if definition else column.kind
-    currency = (definition.currency if definition else "") or column.currency
-    kinds: dict[str, Convert] = {
-        "number": lambda text: cells.number(text, column.decimals),
-        "money": lambda text: cells.money(text, currency, column.decimals),
-        "date": lambda text: cells.day(text, column.order, column.calendar),
-        "date_time": lambda text: cells.moment(text, column.order, column.calendar),
-        "yes_no": cells.yes_no,
-    }
-    read = kinds.get(kind, str)
-
-    @lru_cache(CELLS_KEPT)
-    def convert(text: str) -> Any:
-        value = read(text)
-        found = fields.clean(definition, value) if definition else value
-        if isinstance(found, FieldProblem):
-            raise BadCell(found.problem, found.remedy)
-        return found
-
-    return convert

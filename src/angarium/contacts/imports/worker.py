@@ -12,8 +12,9 @@ import errno
 import gc
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,14 +25,16 @@ from angarium.contacts.imports.blocks import Block, Outlet, Reserved
 from angarium.contacts.imports.doubles import ROWS_MAX
 from angarium.contacts.imports.looking import Seen, look_at
 from angarium.contacts.imports.mapping import Mapping, Reading
-from angarium.contacts.imports.rows import Draft, Failed, Read, Reader
+from angarium.contacts.imports.plain import Plain, Sheet
+from angarium.contacts.imports.rows import Draft, Failed, Read, Reader, Rest, Skipped
 from angarium.contacts.imports.tables import Table, Unreadable, opened
-from angarium.contacts.newcomers import Gathering, Newcomers
+from angarium.contacts.newcomers import NOBODY, Newcomers, People, at_each
 
 MEMORY_MAX_BYTES = 2 << 30  # of addresses; a workbook that needs more is refused
 # Some hundredths of a second of the database, for which a message waits. With twice as many rows it writes a
 # tenth faster, and a message waits twice as long (measured by bench/contacts.py).
 BATCH_ROWS = 1_000
+EMPTY: list[str] = []  # a row
 FULL = (errno.ENOSPC, errno.EDQUOT)  # no room for a block: it is tried again, as where the database has none
 NO_ROOM = 75  # the status to end with then (sysexits.h: EX_TEMPFAIL)
 BATCH_CHARACTERS = 4 << 20  # and no more than this of text, so that it fits in a frame
@@ -63,12 +66,14 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
     rows_known: int
     newcomers_from: int  # how many newcomers of its block stand before those of this batch
     newcomers: Newcomers | None  # people whom no row named before, and of whom there is no more to be known
-    newcomer_drafts: msgspec.Raw  # the same as drafts, for those who turn out to be there: seldom unpacked
+    newcomer_rest: msgspec.Raw  # with which they are drafts, for who turns out to be there: seldom unpacked
     newcomer_variables: tuple[str, ...]  # of their rows, for a list; empty: none has any
 
-    def drafts_of_newcomers(self) -> tuple[Draft, ...]:
+    def drafts_of_newcomers(self) -> list[Draft]:
         """What their rows say, in the same order."""
-        return _drafts.decode(self.newcomer_drafts) if self.newcomers else ()
+        if self.newcomers is None:
+            return []
+        return _rest.decode(self.newcomer_rest).drafts(self.newcomers, self.newcomer_variables)
 
 
 class End(msgspec.Struct, frozen=True, array_like=True, tag="end"):
@@ -90,7 +95,7 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True, tag="refusal"):
     remedy: str
 
 
-_drafts = msgspec.msgpack.Decoder(tuple[Draft, ...])
+_rest = msgspec.msgpack.Decoder(Rest)
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -110,9 +115,6 @@ def frames(job: Job) -> Iterator[Frame | Block]:
         yield Refusal("needs more memory than it is given", "save it as CSV")
 
 
-Addresses = list[tuple[str, str]]  # of a newcomer: kind and value
-
-
 def batches(job: Job, reading: Reading) -> Iterator[Frame | Block]:
     """The rows after `after_row`."""
     with closing(opened(Path(job.path), reading)) as table:
@@ -123,16 +125,16 @@ def batches(job: Job, reading: Reading) -> Iterator[Frame | Block]:
             yield from (frame for frame, _ in found)
 
 
-def _in_blocks(found: Iterator[tuple[Batch | End, list[Addresses]]], folder: Path) -> Iterator[End | Block]:
+def _in_blocks(found: Iterator[tuple[Batch | End, People]], folder: Path) -> Iterator[End | Block]:
     block = Block(folder)
     try:
-        for frame, addresses in found:
+        for frame, newcomers in found:
             if isinstance(frame, End):
                 yield block.close()
                 yield frame
                 return
             whole = msgspec.structs.replace(frame, newcomers_from=block.newcomers)
-            block.add(frame.rows, _encode(whole), addresses)
+            block.add(frame.rows, _encode(whole), newcomers)
             if block.is_whole(frame.until_row):
                 yield block.close()
                 block = Block(folder)
@@ -144,70 +146,86 @@ def _in_blocks(found: Iterator[tuple[Batch | End, list[Addresses]]], folder: Pat
         raise
 
 
-def _batches(job: Job, reading: Reading, table: Table) -> Iterator[tuple[Batch | End, list[Addresses]]]:
+def _batches(job: Job, reading: Reading, table: Table) -> Iterator[tuple[Batch | End, People]]:
     reader = Reader(job.mapping, job.heads, job.fields, min(job.rows_expected, ROWS_MAX))
-    taken, row = Taken(), 0
-    heads_due = reading.header  # the first row that holds anything
+    plain, row = Plain(reader), 0
+    for before, rows in _sheaves(table, reading.header, job.after_row):
+        row = before + len(rows)
+        taken = Taken(reader, before, plain.sheet(rows), rows)
+        if row > job.after_row:
+            yield taken.batch(row, table.done_bytes, table.rows_known), taken.newcomers
+    yield End(row), NOBODY
+
+
+def _sheaves(table: Table, heads_due: bool, after_row: int) -> Iterator[tuple[int, list[list[str]]]]:
+    """Rows that become a batch, with how many came before them. A row of heads is an empty one."""
+    before, rows, characters = 0, list[list[str]](), 0
     for row, cells in enumerate(table, start=1):
-        if heads_due:
-            heads_due = not any(cells)
-            continue
         if row > ROWS_MAX:
             raise Unreadable(f"has more than {ROWS_MAX} rows", "cut it into several files")
-        found = reader.read(row, cells)
-        if row <= job.after_row:
+        if heads_due:  # the first row that holds anything
+            heads_due = not any(cells)
+            rows.append(EMPTY)
             continue
-        if found is not None:
-            taken.add(found, sum(map(len, cells)))
-        if row % BATCH_ROWS == 0 or taken.characters > BATCH_CHARACTERS:
-            yield taken.batch(row, table.done_bytes, table.rows_known), taken.addresses
-            taken = Taken()
-    if row > job.after_row:
-        yield taken.batch(row, table.size, table.rows_known), taken.addresses
-    yield End(row), []
+        rows.append(cells)
+        characters += sum(map(len, cells))
+        if row % BATCH_ROWS == 0 or row == after_row or characters > BATCH_CHARACTERS:
+            yield before, rows
+            before, rows, characters = row, [], 0
+    if rows:
+        yield before, rows
 
 
 class Taken:
-    """Rows that are to go as one batch."""
+    """Rows that are to go as one batch, read in their order: who comes first is new."""
 
-    def __init__(self) -> None:
-        self.characters = self._rows = self._skipped = 0
+    def __init__(self, reader: Reader, before: int, sheet: Sheet, rows: Sequence[Sequence[str]]) -> None:
+        self._rows = self._skipped = 0
         self._drafts: list[Draft] = []
         self._failed: list[Failed] = []
-        self._newcomers: list[Draft] = []
-        self.addresses: list[Addresses] = []  # of newcomers
+        new: list[int] = []
+        claim, odd, put = reader.doubles.claim, sheet.odd, sheet.put
+        names = list(zip(*sheet.keys, strict=True)) or repeat(())
+        for at, (cells, keys) in enumerate(zip(rows, names, strict=False)):
+            row = before + at + 1
+            if at not in odd and claim(keys, row):
+                new.append(at)
+            elif isinstance(found := reader.read(row, cells), Draft) and is_newcomer(found):
+                put(at, found)
+                new.append(at)
+            else:
+                self._add(found)
+        self.newcomers = sheet.people.only(new)
+        self._variables = tuple(at_each(sheet.variables, new))
+        self._rest = Rest(
+            [before + at + 1 for at in new],
+            at_each(sheet.raws, new),
+            self.newcomers.addresses,
+            reader.unsaid,
+        )
 
-    def add(self, found: Read, characters: int) -> None:
-        """Take a row."""
-        self._rows += 1
-        self.characters += characters
+    def _add(self, found: Read | None) -> None:
+        self._rows += found is not None
+        self._skipped += isinstance(found, Skipped)
         if isinstance(found, Draft):
-            (self._newcomers if is_newcomer(found) else self._drafts).append(found)
+            self._drafts.append(found)
         elif isinstance(found, Failed):
             self._failed.append(found)
-        else:
-            self._skipped += 1
 
     def batch(self, until_row: int, done_bytes: int, rows_known: int) -> Batch:
         """All that was taken, but for the addresses of newcomers."""
-        gathering = Gathering()
-        for one in self._newcomers:
-            fields = {name: value for name, value in one.fields.items() if value is not None}
-            addresses = [(kind, value) for kind, value, _ in one.addresses]
-            gathering.add(one.external_id, one.name or "", one.place, fields, one.tags or (), addresses)
-            self.addresses.append(addresses)
         return Batch(
             until_row,
-            self._rows,
+            self._rows + len(self._rest.rows),
             tuple(self._drafts),
             tuple(self._failed),
             self._skipped,
             done_bytes,
             rows_known,
             0,
-            gathering.gathered(),
-            msgspec.Raw(_encode(self._newcomers)),
-            variables if any(variables := tuple([one.variables for one in self._newcomers])) else (),
+            self.newcomers.newcomers(),
+            msgspec.Raw(_encode(self._rest)),
+            self._variables if any(self._variables) else (),
         )
 
 
