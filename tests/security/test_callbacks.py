@@ -232,6 +232,50 @@ async def test_the_answer_comes_after_the_commit_and_not_without_it(
 # ── forged ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:mail"
+SES = {
+    "access_key_id": "k",
+    "secret_access_key": "s",
+    "region": "eu-west-1",
+    "sender_address": "shop@a.example",
+}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_cannot_be_told_yet_is_to_be_posted_again_and_leaves_no_trace(shop: Shop) -> None:
+    """SNS signs with a certificate that cannot be fetched now; of a strange topic nothing is fetched."""
+    url, asked = await shop.stack.enter_async_context(provider(503, {}, {}))
+    given = {
+        "name": "line",
+        "channel": "amazon_ses_email",
+        "classes": ["service"],
+        "registration": "approved",
+    }
+    settings = {**SES, "topic_arns": TOPIC, "sns_url": url}
+    line = (await shop.client.ask("POST", "/v1/lines", {**given, "settings": settings})).json
+    posted = {
+        "Type": "Notification",
+        "MessageId": "1",
+        "Message": "{}",
+        "Timestamp": "2026-11-28T12:00:00.000Z",
+    }
+    posted |= {
+        "SignatureVersion": "2",
+        "Signature": "AAAA",
+        "SigningCertURL": f"{url}/a.pem",
+        "TopicArn": TOPIC,
+    }
+    before = await shop.said()
+    strange = {**posted, "TopicArn": f"{TOPIC}2"}
+    assert (await shop.post(line["callback_path"], encoded(strange))).status == 401
+    assert asked == []
+    told = await shop.post(line["callback_path"], encoded(posted))
+    assert (told.status, told.json["type"].rpartition("/")[2]) == (503, "not-told-yet")
+    assert "SNS answered with HTTP 503" in told.json["detail"]
+    assert [one.path for one in asked] == ["/a.pem"]
+    assert await shop.said() == before
+
+
 async def test_each_changed_byte_of_a_signed_callback_is_refused_and_leaves_no_trace(shop: Shop) -> None:
     line = await shop.line("whatsapp_cloud")
     _, ref = await shop.sent(line)

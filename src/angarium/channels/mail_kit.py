@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from angarium.channels import kit
+from angarium.core.clock import from_datetime
 from angarium.core.ports import (
     ADDRESSES,
     Capabilities,
@@ -175,6 +177,15 @@ def events(raw: Raw, secret: str = "") -> list[Event]:
             return [_inbound(mail, raw.body), *lost]
         case dsn.AutoReply():
             return []
+
+
+def when(text: str) -> int | None:
+    """A time in ISO 8601, without a zone in UTC; None when it is none."""
+    try:
+        at = datetime.fromisoformat(text)
+        return from_datetime(at if at.tzinfo else at.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _receipt(secret: str, fate: dsn.Fate, body: bytes) -> Event:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -24,7 +23,6 @@ import msgspec
 from msgspec import Meta
 
 from angarium.channels import kit, mail_kit
-from angarium.core.clock import from_datetime
 from angarium.core.ports import (
     Accepted,
     Allowance,
@@ -249,7 +247,7 @@ def _receipt(told: _Told, status: ReceiptStatus, reason: Reason | None, code: st
         address=kit.clean(told.recipient or told.email),
         reason=reason,
         code=code,
-        at=_when(at),
+        at=mail_kit.when(at),
     )
 
 
@@ -259,15 +257,7 @@ def _change(told: _Told, body: bytes) -> list[Event]:
         return []
     allowed, ref = not told.suppress_sending, sha256(body).hexdigest()[:32]
     address = kit.clean(told.recipient)
-    return [Allowance(address, allowed, ref, promotional_only=True, at=_when(told.changed_at))]
-
-
-def _when(text: str) -> int | None:
-    try:
-        at = datetime.fromisoformat(text)
-        return from_datetime(at if at.tzinfo else at.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
-        return None
+    return [Allowance(address, allowed, ref, promotional_only=True, at=mail_kit.when(told.changed_at))]
 
 
 CAPABILITIES = Capabilities(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -108,10 +108,15 @@ class Signer:
         return self._key.sign(sha256(data).digest())  # RFC 8463 §3: over the digest
 
 
-def sign(mail: bytes, signers: Iterable[Signer], at: int) -> bytes:
-    """The mail with one signature before it for each signer; its lines end in CRLF. `at`: microseconds."""
+def sign(
+    mail: bytes, signers: Iterable[Signer], at: int, written_anew: Collection[str] = frozenset()
+) -> bytes:
+    """The mail with one signature before it for each signer; its lines end in CRLF. `at`: microseconds.
+
+    `written_anew`: names of fields that the next host writes itself, so that they are not signed.
+    """
     head, _, body = mail.partition(b"\r\n\r\n")
-    names, fields = _signed_fields(head)
+    names, fields = _signed_fields(head, written_anew)
     body_hash = b64encode(sha256(canonical_body(body)).digest()).decode()
     return b"".join([*(signer.signature(names, fields, body_hash, at) for signer in signers), mail])
 
@@ -125,14 +130,14 @@ def canonical_body(body: bytes) -> bytes:
     return b"" if body == b"\r\n" else body
 
 
-def _signed_fields(head: bytes) -> tuple[list[str], bytes]:
+def _signed_fields(head: bytes, written_anew: Collection[str]) -> tuple[list[str], bytes]:
     """The names for `h=`, and those fields in canonical form: of several of a name the last first, §5.4.2."""
     found: dict[str, list[bytes]] = {}
     for field in re.split(rb"\r\n(?![ \t])", head):
         name = field.partition(b":")[0].strip().lower().decode("ascii", "replace")
         found.setdefault(name, []).insert(0, field)
     names, fields = [], []
-    for name in OVERSIGNED:
+    for name in (name for name in OVERSIGNED if name not in written_anew):
         occurring = found.get(name, [])
         names += [name] * (len(occurring) + 1)
         fields += [_canonical_field(field) for field in occurring]
