@@ -74,13 +74,12 @@ from angarium.core.ids import IdMint
 from angarium.core.ports import Tools
 from angarium.core.problems import Problem
 from angarium.core.values import MessageClass
-from angarium.doors import pages as client_pages
-from angarium.doors.smpp import api as smpp_accounts
+from angarium.doors import handlers as door_handlers
 from angarium.doors.smpp.door import Listening, SmppDoor
-from angarium.doors.twilio import accounts_api as twilio_accounts
-from angarium.doors.twilio import api as twilio
 from angarium.doors.twilio.desk import TwilioDesk
 from angarium.doors.twilio.door import TwilioDoor
+from angarium.doors.webchat.flows import Outbox
+from angarium.doors.webchat.room import WebChatRoom
 from angarium.fabric.local import LocalFabric
 from angarium.insight import pages as insight
 from angarium.insight.needs import NEEDS, Need
@@ -254,10 +253,7 @@ HANDLERS = [
     *uses_api.HANDLERS,
     *notices.HANDLERS,
     *notice_pages.HANDLERS,
-    *smpp_accounts.HANDLERS,
-    *twilio.HANDLERS,
-    *twilio_accounts.HANDLERS,
-    *client_pages.HANDLERS,
+    *door_handlers.HANDLERS,
 ]
 
 
@@ -296,6 +292,7 @@ class House:
     operators: Operators | None  # simulated ones, where the settings name them
     smpp_door: SmppDoor | None  # where the settings open it
     twilio_door: TwilioDoor
+    web_chat: WebChatRoom
 
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
@@ -324,6 +321,7 @@ def assemble(settings: Settings) -> House:
         lines=Lines(ground),
         tools=Tools(ground.clock, ground.chance, http, partial(media_flows.octets, media_shelf)),
         connect=kit.connect,
+        keeper=Outbox(ground).of,
         public_url=settings.public_url.rstrip("/"),
     )
 
@@ -359,6 +357,7 @@ def assemble(settings: Settings) -> House:
         Operators(settings.sandbox_url) if settings.sandbox_url else None,
         SmppDoor(world, workspace_ids, listening(settings)) if settings.smpp_port else None,
         TwilioDoor(world, workspace_ids),
+        WebChatRoom(world, engine.heard, workspace_ids),
     )
 
 
@@ -432,6 +431,7 @@ def application(house: House) -> Litestar:
             "operators": house.operators,
             "smpp_door": house.smpp_door,
             "twilio": TwilioDesk(house.world),
+            "web_chat": house.web_chat,
             "lines_known": partial(lines_known, house.ground),
             "reception": reception,
             "seekers": SEEKERS,

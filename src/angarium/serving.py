@@ -92,6 +92,7 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
         await house.tidier.start()
         await house.teller.start()
         await house.twilio_door.start()
+        await house.web_chat.start()
         await server.start()
         if house.smpp_door is not None:
             await house.smpp_door.start()
@@ -104,6 +105,7 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
             await server.stop()
             os._exit(os.EX_IOERR)  # the loops are not heard out: nothing could write down what they heard
     finally:
+        await house.web_chat.stop()  # whose streams would never end by themselves
         await server.stop()
         if house.smpp_door is not None:
             await house.smpp_door.stop()

@@ -134,6 +134,9 @@ def test_every_wrong_setting_is_named(channel: Channel) -> None:
 @every_channel
 def test_a_setting_that_is_missing_is_named(channel: Channel) -> None:
     required = {field.encode_name for field in msgspec.structs.fields(channel.settings) if field.required}
+    if not required:
+        assert kit.decode_settings(channel, {}) == channel.settings()
+        return
     with pytest.raises(Problem) as problem:
         kit.decode_settings(channel, {})
     assert {field.field for field in problem.value.fields} == required

@@ -13,11 +13,15 @@ from aiohttp import web
 from angarium import channels
 from angarium.channels import kit
 from angarium.core.ports import Raw, Unknown
+from angarium.doors.webchat import api as web_chat
+from angarium.doors.webchat.flows import Outbox
+from angarium.doors.webchat.room import WebChatRoom
 from angarium.messaging import receive
 from angarium.simulators.faces import Operator, operators
 from angarium.simulators.stage import Face, Stage, Webhook
 from angarium.storage.database import Database
 from support.running import Running, running, until
+from support.server import serving
 
 SENDS = ("service", "otp")  # the first that a channel carries
 
@@ -60,12 +64,23 @@ async def doorman(
 
 
 @asynccontextmanager
+async def own_door(shop: Running) -> AsyncIterator[tuple[str, Counter[int]]]:
+    """The door of visitors: of the web chat there is no operator but this server."""
+    shop.world.keeper = Outbox(shop.ground).of
+    room = WebChatRoom(shop.world, shop.engine.heard, shop._workspaces)
+    async with serving(shop.ground, web_chat.HANDLERS, services={"web_chat": room}) as client:
+        yield client.url, Counter()
+        await room.stop()
+
+
+@asynccontextmanager
 async def connected(
     shop: Running, stage: Stage, face: Face, kind: str, operator: Operator
 ) -> AsyncIterator[Counter[int]]:
     """A line to an operator, with its callbacks."""
     settings = operator.settings(face.url())
-    async with doorman(shop, kind, settings) as (url, answered):
+    door = own_door(shop) if kind == "web_chat" else doorman(shop, kind, settings)
+    async with door as (url, answered):
         shop.world.public_url = url
         classes = tuple(sorted(channels.load()[kind].capabilities.classes))
         await shop.line("line", kind, classes, settings=settings)

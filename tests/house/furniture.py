@@ -115,6 +115,8 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("doors", "routes"): "which way a sender's messages go; pure",
     ("doors", "smpp"): "an SMPP server",
     ("doors", "twilio"): "Twilio's Messages resource",
+    ("doors", "handlers"): "the routes of them all",
+    ("doors", "webchat"): "visitors of one's own site",
     ("content", "phrases"): "phrases of lists, and where they stand in a text",
     ("content", "shapes"): "texts that differ in values only, and say the same",
     ("content", "tokens"): "a text as the words in which it is compared",

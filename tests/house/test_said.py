@@ -36,6 +36,8 @@ ELSEWHERE = {
     "doors/smpp/receipts.py": "the text of a receipt",
     "doors/twilio/asking.py": "Twilio's own sentences, to its clients",
     "doors/twilio/desk.py": "logged",
+    "doors/webchat/room.py": "for the pages of visitors' sites",
+    "doors/webchat/rules.py": "for the pages of visitors' sites",
     "contacts/segments/reference.py": "printed into docs/reference/segments.md",
     "contacts/segments/store/sql.py": "SQL",
     "content/phrases.py": "read at the start, from files of ours",

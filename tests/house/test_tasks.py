@@ -21,6 +21,8 @@ KEPT = {  # where tasks are begun, and who holds them and hears what they raise
     "web/server.py": "uvicorn's own loop, which keeps the Date header",
     "serving.py": "waits for the database to break, to the end of the process",
     "drill/client.py": "a command of its own: no part of the server",
+    "doors/webchat/api.py": "two by each answer that goes on, held by it until it ends",
+    "simulators/faces/web_chat.py": "one for each browser, held by the face",
     "web/live.py": "held by Pulse, which catches what is raised; one more by each answer, until it ends",
 }
 

@@ -80,7 +80,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body_max_bytes: int | None = BODY_MAX_BYTES  # None: the server's own limit, for batches
     careful: bool = False  # somebody who has signed in must have proved lately that it is they
     page: bool = False  # HTML for people: they bring a session and no key, and OpenAPI does not tell of it
-    shape_of: str = ""  # another system, whose API this is: OpenAPI does not tell of it either
+    shape_of: str = ""  # whose API this is, if not ours for systems: OpenAPI does not tell of it either
 
 
 class Sent(Protocol):

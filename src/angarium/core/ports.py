@@ -348,6 +348,9 @@ class Connection(Protocol):
 # What is in a file of the workspace, for providers that want it itself and not its address; None when it is
 # gone.
 ReadMedia = Callable[[Media], Awaitable[bytes | None]]
+# Keeps a submission until the person's own program asks for it, of a channel that has no provider but us; it
+# returns after the commit. The same attempt twice is kept once.
+Keep = Callable[[Submission], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -358,6 +361,7 @@ class Tools:
     chance: Chance
     http: Any  # protocols.http.Http; typed there, so that core imports nothing
     read: ReadMedia | None = None
+    keep: Keep | None = None
 
 
 # Each takes the tools and the settings, and ends as Unknown where the provider has not said.

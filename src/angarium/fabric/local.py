@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 
 from angarium.core.clock import Clock
 from angarium.core.ports import Lease, Waiter
@@ -30,21 +31,27 @@ class LocalFabric:
         """Nobody else is there to take it."""
 
     def wake(self, topic: str) -> None:
-        for ear in self._ears[topic]:
+        for ear in self._ears.get(topic, ()):
             ear.event.set()
 
     def listen(self, topic: str) -> Waiter:
-        ear = LocalWaiter(self._ears[topic])
+        ear = LocalWaiter(lambda: self._leave(topic, ear))
         self._ears[topic].add(ear)
         return ear
+
+    def _leave(self, topic: str, ear: LocalWaiter) -> None:
+        ears = self._ears.get(topic, set())
+        ears.discard(ear)
+        if not ears:  # there may be a topic for each of very many people
+            self._ears.pop(topic, None)
 
 
 class LocalWaiter:
     """One listener; remembers a wake-up that came while it was not waiting."""
 
-    def __init__(self, ears: set[LocalWaiter]) -> None:
+    def __init__(self, leave: Callable[[], None]) -> None:
         self.event = asyncio.Event()
-        self._ears = ears
+        self._leave = leave
 
     async def wait(self, timeout_s: float) -> bool:
         """True when woken; several wake-ups before one wait are one."""
@@ -58,4 +65,4 @@ class LocalWaiter:
 
     def close(self) -> None:
         """Stop listening."""
-        self._ears.discard(self)
+        self._leave()

@@ -128,7 +128,7 @@ class Sender:
         world, line = self._world, self.line
         await reconcile.take_over(world, line, lease.epoch)
         channel, settings = world.channels[line.channel], world.settings(line)
-        connection = world.connect(channel, world.tools, settings, line.window_max, self)
+        connection = world.connect(channel, world.tools_for(line), settings, line.window_max, self)
         self._connection = connection
         world.waiting[line.id] = self.waiting
         await connection.open()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from angarium.content.rules import Variant
 from angarium.content.store import versions as wordings
 from angarium.content.store.versions import Worded
-from angarium.core.ports import Channel, Connection, Ears, Tools
+from angarium.core.ports import Channel, Connection, Ears, Keep, Tools
 from angarium.core.values import Json
 from angarium.lines.at_hand import Lines
 from angarium.lines.flows import opened_settings, secrets_of
@@ -73,6 +73,7 @@ class World:
     lines: Lines
     tools: Tools  # what a channel works with
     connect: Connect
+    keeper: Callable[[Line], Keep] | None = None  # of lines that have no provider but us
     public_url: str = ""  # where providers reach us; empty when they cannot
     versions: Versions = field(default_factory=Versions)
     policies: AtHand = field(init=False)
@@ -97,6 +98,10 @@ class World:
         if key not in self._settings:
             self._settings[key] = opened_settings(self.ground, line)
         return self._settings[key]
+
+    def tools_for(self, line: Line) -> Tools:
+        """What a line's channel works with."""
+        return self.tools if self.keeper is None else replace(self.tools, keep=self.keeper(line))
 
     def masks(self, line: Line) -> Masks:
         """What finds the secrets of a line in what is said on it; remembered per version of the line."""

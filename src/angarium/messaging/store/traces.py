@@ -39,13 +39,23 @@ from angarium.messaging.store.tables import (
 )
 from angarium.storage.bulk import BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
-from angarium.storage.schema import Id
+from angarium.storage.schema import Count, Id, Words
 
 AT_ONCE = 2_000  # values in one statement
 
 
 # Of the room above, which is not imported.
 campaign_member = table("campaign_member", column("workspace_id", Id), column("contact_id", Id))
+web_chat_visitor = table("web_chat_visitor", column("workspace_id", Id), column("address", Words))
+web_chat_entry = table(
+    "web_chat_entry",
+    column("workspace_id", Id),
+    column("address", Words),
+    column("number", Id),
+    column("own", Count),
+    column("words", Words),
+    column("at", Id),
+)
 
 
 class Kept(Enum):
@@ -180,6 +190,8 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "template_step": Kept.NOTHING,
     "template_version": Kept.NOTHING,
     "withdrawal": (Rows(withdrawal, "contact_id", "contacts"),),
+    "web_chat_entry": (Rows(web_chat_entry, "address", "addresses"),),
+    "web_chat_visitor": (Rows(web_chat_visitor, "address", "addresses"),),
     "workspace": Kept.NOTHING,
     # the people who work here are no contacts: they leave by way of /v1/people
     "identity": Kept.NOTHING,

@@ -1,0 +1,88 @@
+"""The example page of the web chat in a real browser, on a site of another origin than the server's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from angarium.storage.database import Database
+from support.running import until
+from support.screen import chromium
+from support.web_chat import chat_place
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "web-chat.html"
+PLACEHOLDER = "https://angarium.example/chat/LINE/KEY"
+PATIENCE_MS = 20_000
+
+pytestmark = pytest.mark.browser
+
+
+@asynccontextmanager
+async def site(chat: list[str]) -> AsyncIterator[str]:
+    """A site with the example page, with whatever address of the chat stands in the list by then."""
+
+    async def shown(_request: web.Request) -> web.Response:
+        text = EXAMPLE.read_text(encoding="utf-8")
+        assert PLACEHOLDER in text
+        return web.Response(text=text.replace(PLACEHOLDER, chat[0]), content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", shown)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_visitor_writes_reads_leaves_and_comes_back(database: Database) -> None:
+    chat: list[str] = []
+    async with (
+        site(chat) as shop_site,
+        site(chat) as strange_site,
+        chat_place(database, origins=shop_site) as place,
+        chromium() as browser,
+    ):
+        chat.append(place.client.url + place.page().path)
+        context = await browser.new_context()
+        page = await context.new_page()
+        await page.goto(shop_site)
+        await page.fill("#text", "Де моє замовлення?")
+        await page.click("form button")
+        await page.get_by_text("Де моє замовлення?").wait_for(timeout=PATIENCE_MS)
+        await until(place.heard)
+        [(visitor, text, _)] = await place.heard()
+        assert (visitor.startswith("visitor:"), text) == (True, "Де моє замовлення?")
+
+        first = await place.send(visitor, "It is on its way")
+        await page.get_by_text("It is on its way").wait_for(timeout=PATIENCE_MS)
+        await until(lambda: place.shop.is_in(first, "read"))
+
+        await page.close()
+        await until(lambda: not place.room._waiting)
+        second = await place.send(visitor, "It has come")
+        await until(lambda: place.shop.is_in(second, "sent"))
+        assert (await place.shop.message(second)).state.value == "sent", "nobody has seen it"
+
+        page = await context.new_page()
+        await page.goto(shop_site)
+        await page.get_by_text("It has come").wait_for(timeout=PATIENCE_MS)
+        assert await page.locator("#said li").all_inner_texts() == [
+            "Де моє замовлення?",
+            "It is on its way",
+            "It has come",
+        ]
+        await until(lambda: place.shop.is_in(second, "read"))
+
+        stranger = await context.new_page()
+        await stranger.goto(strange_site)
+        asked = "url => fetch(url, {method: 'POST', body: '{}'}).then(() => 'let in', () => 'kept out')"
+        assert await stranger.evaluate(asked, f"{chat[0]}/session") == "kept out"
+        assert await place.shop.unread() == []
