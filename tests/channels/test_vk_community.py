@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -22,10 +23,10 @@ from angarium.core.ports import (
     Unknown,
     Unreadable,
 )
-from angarium.core.values import Button, ButtonKind, Content, Reason, ReceiptStatus
+from angarium.core.values import Button, ButtonKind, Content, Media, Reason, ReceiptStatus
 from angarium.simulators.faces.vk_community import OPERATOR, VkCommunityFace
 from angarium.simulators.stage import Stage
-from support.http_line import CallbackCase, SendCase, run_send_case, submission, tools, unsure
+from support.http_line import CallbackCase, SendCase, provider, run_send_case, submission, tools, unsure
 
 SETTINGS = {"group_id": "77", "access_token": "token", "callback_secret": "our word", "confirmation": "4f1d"}
 TO = "5550001"
@@ -85,6 +86,49 @@ async def test_sending(case: SendCase) -> None:
         assert request.path == "/method/messages.send"
 
 
+PNG, PDF = b"\x89PNG\r\n\x1a\n-picture", b"%PDF-1.7 paper"
+
+
+@pytest.mark.parametrize(
+    ("content", "attachment", "file"),
+    [
+        (Content("Look", media=Media("media_1", "image/png", 9, "a.png")), "photo-211234567_1_k", PNG),
+        (Content(media=Media("media_2", "application/pdf", 9, "bill.pdf")), "doc1_1", PDF),
+    ],
+)
+async def test_a_file_is_put_up_first(content: Content, attachment: str, file: bytes) -> None:
+    async def read(media: Media) -> bytes | None:
+        return {"media_1": PNG, "media_2": PDF}.get(media.id)
+
+    face = VkCommunityFace(Stage(), 0)
+    await face.start()
+    try:
+        async with tools("127.0.0.1") as given:
+            handed = replace(given, read=read)
+            settings = kit.decode_settings(CHANNEL, OPERATOR.settings(face.url()))
+            outcome = await kit.deliver(handed, CHANNEL, settings, submission(address=TO, content=content))
+            gone = Content(media=Media("media_3", "image/png", 9, "b.png"))
+            refused = await kit.deliver(handed, CHANNEL, settings, submission(address=TO, content=gone))
+    finally:
+        await face.stop()
+    [entry] = face.ledger.entries
+    assert outcome == Accepted((entry.ref,))
+    assert (entry.text, entry.details, face.files) == (content.text, {"attachment": attachment}, [file])
+    assert isinstance(refused, Refused)
+    assert refused.reason is Reason.MEDIA_INVALID
+
+
+async def test_a_picture_that_vk_cannot_read_is_refused_before_anything_is_sent() -> None:
+    answers = {"response": {"upload_url": "http://127.0.0.1:1/put"}}
+    async with provider(200, answers, {}) as (url, asked), tools("127.0.0.1") as given:
+        settings = kit.decode_settings(CHANNEL, {**SETTINGS, "base_url": url})
+        content = Content(image_url=f"{url}/a.png")
+        outcome = await kit.deliver(given, CHANNEL, settings, submission(address=TO, content=content))
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.MEDIA_INVALID
+    assert [one.path for one in asked] == ["/a.png"], "what lies there is no picture"
+
+
 def test_buttons_are_an_inline_keyboard() -> None:
     buttons = (Button("Open", "https://shop.example"), Button("Yes", kind=ButtonKind.REPLY))
     given = form(
@@ -117,6 +161,7 @@ def test_the_same_attempt_has_the_same_number_in_31_bits() -> None:
         (Reason.TOO_LONG, [914]),
         (Reason.CONTENT_REJECTED, [911]),
         (Reason.CONFIG, [100]),
+        (Reason.MEDIA_INVALID, [22, 105, 121, 129]),
     ],
 )
 def test_what_the_numbers_mean(reason: Reason, codes: list[int]) -> None:

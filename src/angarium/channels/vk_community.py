@@ -9,7 +9,7 @@ Quirks:
 - Errors come with HTTP 200.
 - No receipt says that a message was delivered. `message_read` names the last message that was read.
 - Every callback wants the answer `ok`, and the first one the community's confirmation.
-- A picture has to be uploaded first, which this version does not do; its address can stand in the text.
+- A picture or a paper has to be put up at VK first (`vk_kit`): three requests before the one that sends.
 - Events come by callback, or are asked for (`receive`: long_poll), which works behind any wall.
 """
 
@@ -22,12 +22,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, vk_kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
     Allowance,
     Capabilities,
+    Carries,
     Channel,
     Event,
     Inbound,
@@ -52,7 +53,7 @@ from angarium.core.values import (
     Reason,
     ReceiptStatus,
 )
-from angarium.protocols.http import Answer, Http
+from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
 
 VERSION = "5.199"
 TEXT_MAX = 4_096  # characters
@@ -107,6 +108,7 @@ REASONS: dict[Reason, tuple[int, ...]] = {
     Reason.CONTENT_REJECTED: (911, 925),
     Reason.SENDER_INVALID: (203, 912, 943, 945, 946, 1012),
     Reason.CONFIG: (3, 8, 100),
+    Reason.MEDIA_INVALID: (22, 105, 118, 121, 129),  # of what is put up: not taken, not saved, not its own
 }
 ERRORS = {code: reason for reason, codes in REASONS.items() for code in codes}
 UNCERTAIN = frozenset({1, 10, 950})  # "unknown error", "internal server error", "reply timed out"
@@ -125,24 +127,51 @@ class _Taken(msgspec.Struct, frozen=True):
     response: int
 
 
+class _Response(msgspec.Struct, frozen=True):
+    response: msgspec.Raw
+
+
 # ── sending ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
-    """One POST to `messages.send`."""
-    return await kit.exchange(
-        tools, _method(settings, "messages.send"), None, {}, judge, form=form(settings, submission)
-    )
+    """One POST to `messages.send`, after the file beside the words was put up."""
+
+    async def ask(name: str, **given: str) -> msgspec.Raw | Refused:
+        return await _ask(tools, settings, name, given)
+
+    attached = await vk_kit.attachment(tools, ask, submission.address, submission.content)
+    if isinstance(attached, Refused):
+        return attached
+    given = form(settings, submission, attached)
+    return await kit.exchange(tools, _method(settings, "messages.send"), None, {}, judge, form=given)
 
 
-def form(settings: Settings, submission: Submission) -> dict[str, str]:
-    """The body of a submission."""
+async def _ask(tools: Tools, settings: Settings, name: str, given: dict[str, str]) -> msgspec.Raw | Refused:
+    """What a method answers that sends nothing; Refused when it does not, or says that it cannot."""
+    http: Http = tools.http
+    try:
+        answer = await http.request("POST", _method(settings, name), form=_known(settings, **given))
+    except (NotSent, NoAnswer) as failure:
+        return Refused(Reason.TEMPORARY, "upload", f"VK does not answer {name}: {failure}")
+    told = kit.read_json(answer.body, _Response)
+    if told is not None and answer.status == 200:
+        return told.response
+    refusal = judge(answer) or kit.by_status(answer)
+    if isinstance(refusal, Refused):
+        return refusal
+    return Refused(Reason.TEMPORARY, "upload", f"VK says nothing certain to {name}")
+
+
+def form(settings: Settings, submission: Submission, attachment: str = "") -> dict[str, str]:
+    """The body of a submission; `attachment` is what VK calls the file beside the words."""
     content = submission.content
     given = _known(
         settings,
         peer_id=submission.address,
         random_id=str(submission.attempt_id & 0x7FFF_FFFF),
         message=content.text,
+        **({"attachment": attachment} if attachment else {}),
     )
     if content.buttons:
         keyboard = {"inline": True, "buttons": [[_key(one)] for one in content.buttons]}
@@ -181,7 +210,7 @@ def judge(answer: Answer) -> Outcome | None:
 def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     """4096 characters; ten buttons of 40; no templates by name."""
     found = kit.beyond(CAPABILITIES, content)
-    if not content.text:
+    if not content.text and not content.picture and content.media is None:
         found.append(FieldProblem("text", "is empty", "write a text"))
     found += [
         kit.too_long(f"buttons.{place}.label", one.label, LABEL_MAX)
@@ -391,6 +420,11 @@ CAPABILITIES = Capabilities(
     two_way=True,
     buttons_max=BUTTONS_MAX,
     buttons=frozenset({ButtonKind.LINK, ButtonKind.REPLY}),
+    images=True,
+    media=(
+        Carries(frozenset({"image/jpeg", "image/png", "image/gif"}), vk_kit.PICTURE_MAX_BYTES),
+        Carries(frozenset({"application/pdf"}), vk_kit.PAPER_MAX_BYTES),
+    ),
     text_max=TEXT_MAX,
     idempotent=True,
 )

@@ -41,12 +41,18 @@ class VkCommunityFace:
         self._stage, self._ids = stage, count(1)
         self._taken: dict[tuple[str, str], Entry] = {}  # by recipient and random_id
         self._events: list[dict[str, Any]] = []
+        self.files: list[bytes] = []  # as they were put up; a message names one by its place
         self._news, self.polled = asyncio.Event(), asyncio.Event()  # something came; somebody asks
         routes = [
             web.post("/method/messages.send", self._send),
             web.post("/method/groups.getById", self._group),
             web.post("/method/groups.getLongPollServer", self._server),
             web.get("/poll", self._poll),
+            web.post("/method/photos.getMessagesUploadServer", self._place),
+            web.post("/method/photos.saveMessagesPhoto", self._save_picture),
+            web.post("/method/docs.getMessagesUploadServer", self._place),
+            web.post("/method/docs.save", self._save_paper),
+            web.post("/put/{field}", self._put),
         ]
         wire = Wire(means=_means, refusal=_refusal, callback=self._callback)
         self._office = Office(stage, NAME, port, routes, wire)
@@ -99,6 +105,9 @@ class VkCommunityFace:
         text, peer = given.get("message", ""), given.get("peer_id", "")
         if not peer.isdigit() or not given.get("random_id", "").isdigit():
             return _error(100, "One of the parameters specified was missing or invalid")
+        attached = given.get("attachment", "")
+        if not text and not attached:
+            return _error(100, "One of the parameters specified was missing or invalid: message is empty")
         if len(text) > TEXT_MAX:
             return _error(914, "Message is too long")
         same = self._taken.get((peer, given["random_id"]))
@@ -113,6 +122,7 @@ class VkCommunityFace:
             text=text,
             at=time.time(),
             sender=str(GROUP_ID),
+            details={"attachment": attached} if attached else {},
             buttons=[{"label": one["label"], "url": one.get("link", "")} for one in actions],
         )
         admission = self._office.admit(entry, None)
@@ -122,6 +132,41 @@ class VkCommunityFace:
             return _error(*REFUSALS[admission.refused])
         self._taken[peer, given["random_id"]] = entry
         return await self._office.answer(request, json_response({"response": int(entry.ref)}), [admission])
+
+    async def _place(self, request: web.Request) -> web.StreamResponse:
+        if str((await request.post()).get("access_token")) != TOKEN:
+            return _error(5, "User authorization failed: invalid access_token")
+        field = "photo" if "photos" in request.path else "file"
+        return json_response({"response": {"upload_url": f"{self._office.url()}/put/{field}?act=do"}})
+
+    async def _put(self, request: web.Request) -> web.StreamResponse:
+        field = request.match_info["field"]
+        file = (await request.post()).get(field)
+        if not isinstance(file, web.FileField):
+            empty = {"server": 1, "photo": "[]", "hash": ""} if field == "photo" else {"error": "no_file"}
+            return json_response(empty)
+        self.files.append(file.file.read())
+        number = len(self.files)
+        if field == "photo":
+            told = f'[{{"photo":"{number}"}}]'
+            return json_response({"server": 1, "photo": told, "hash": f"h{number}"})
+        return json_response({"file": f"doc|{number}"})
+
+    async def _save_picture(self, request: web.Request) -> web.StreamResponse:
+        given = await request.post()
+        hashed = str(given.get("hash", ""))
+        if not hashed.startswith("h") or str(given.get("server")) != "1":
+            return _error(121, "Invalid hash")
+        saved = {"id": int(hashed[1:]), "owner_id": -GROUP_ID, "album_id": -3, "access_key": "k"}
+        return json_response({"response": [saved]})
+
+    async def _save_paper(self, request: web.Request) -> web.StreamResponse:
+        given = await request.post()
+        kind, _, number = str(given.get("file", "")).partition("|")
+        if kind != "doc":
+            return _error(105, "Couldn't save file")
+        doc = {"id": int(number), "owner_id": 1, "title": str(given.get("title", "")), "ext": "pdf"}
+        return json_response({"response": {"type": "doc", "doc": doc}})
 
     async def _group(self, _request: web.Request) -> web.StreamResponse:
         known = {"id": GROUP_ID, "name": "Demo Shop", "screen_name": "demo_shop", "type": "group"}
