@@ -17,9 +17,17 @@ from angarium.accounts import people
 from angarium.accounts.reach import WHOLE
 from angarium.accounts.roles import Role
 from angarium.assembly import House, application, assemble
+from angarium.campaigns import flows as campaigns
+from angarium.campaigns.wanted import CampaignInput
 from angarium.config import Settings
+from angarium.contacts.audience import Audience
 from angarium.contacts.store import address, contact
+from angarium.content import flows as templates
+from angarium.content import review
+from angarium.content.flows import Deed, TemplateInput
+from angarium.content.rules import Variant
 from angarium.core import ids
+from angarium.core.values import Content, MessageClass
 from angarium.lines import flows as lines
 from angarium.messaging import course
 from angarium.messaging.cascade import Step
@@ -29,6 +37,7 @@ from angarium.storage.migrate import migrate
 from angarium.web.server import Server
 from bench import history
 from bench.crowd import MODELS, gather
+from bench.heaps import heap
 from bench.history import Place
 from bench.stage import sms_line
 
@@ -47,19 +56,45 @@ PAGES = (
     "/contacts?q=customer-0000077",
     "/contacts?tag=tag-7",
     "/contacts/{contact}",
+    "/contacts/doubles",
+    "/contacts/fields",
     "/segments",
+    "/imports",
+    "/exports",
     "/campaigns",
+    "/campaigns/{campaign}/recipients",
+    "/campaigns/{campaign}/recipients?state=failed",
+    "/campaigns/{campaign}/recipients?state=cancelled",
     "/templates",
+    "/templates/reviews",
+    "/parts",
+    "/media",
+    "/cascades",
     "/lines",
+    "/lines/{line}",
+    "/lines/{line}/registrations",
+    "/lines/{line}/patterns",
+    "/lines/tariffs",
+    "/notices",
+    "/settings/audit",
+    "/settings/audit?action=template.published",
+    "/settings/audit?action=nothing.like.it",
+    "/settings/suppressions",
+    "/settings/suppressions?reason=regulator",
+    "/settings/people",
+    "/settings/keys",
+    "/developers/requests",
+    "/search?q=customer",
 )
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One page: what it answered, and how long it took, in ms."""
+    """One page: what it answered, how long it took, and the CPU it cost (with that of asking), in ms."""
 
     path: str
     status: int
     median_ms: float
+    cpu_ms: float
     worst_ms: float
     kilobytes: float
 
@@ -84,17 +119,35 @@ async def measure(folder: Path, contacts: int, messages: int) -> Pages:
     try:
         workspace = await accounts.create_workspace(house.ground, "bench")
         click.echo(f"console: {contacts:,} contacts, {messages:,} messages", err=True)
-        await gather(house.ground, workspace.id, contacts)
-        known = await house.ground.db.read(_phones, workspace.id)
-        told = await _history(house, workspace.id, known, contacts, messages)
+        named = await _fill(house, workspace.id, contacts, messages)
         link = await house.ground.db.run(_invited, house, workspace.id)
-        named = {"phone": known[0][1].replace("+", "%2B"), "contact": ids.show("contact", known[0][0])}
         load = os.getloadavg()[0]
         asked = await _ask(f"http://127.0.0.1:{server.port}", link, named)
-        return Pages(contacts, told, load, asked)
+        return Pages(contacts, messages, load, asked)
     finally:
         await server.stop()
         await house.close()
+
+
+async def _fill(house: House, workspace_id: int, contacts: int, messages: int) -> dict[str, str]:
+    """Everything that the pages tell of; the names that stand in their addresses."""
+    ground = house.ground
+    await gather(ground, workspace_id, contacts)
+    known = await ground.db.read(_phones, workspace_id)
+    line = await lines.create(ground, workspace_id, sms_line(2775, 100))
+    await house.world.lines.reload([workspace_id])
+    place = Place(line.id, await ground.db.run(_steps, house, workspace_id))
+    crowds, apart = max(1, contacts // len(known)), known[-1][0] - known[0][0] + 1
+    each = max(1, messages // contacts)
+    everybody = await history.write(ground, workspace_id, place, known, crowds, apart, each)
+    campaign_id = await ground.db.run(_campaign, house, workspace_id, line.name)
+    await heap(ground, workspace_id, campaign_id, everybody)
+    return {
+        "phone": known[0][1].replace("+", "%2B"),
+        "contact": ids.show("contact", known[0][0]),
+        "campaign": ids.show("campaign", campaign_id),
+        "line": ids.show("line", line.id),
+    }
 
 
 async def _phones(tx: Transaction, workspace_id: int) -> list[tuple[int, str]]:
@@ -112,27 +165,22 @@ async def _phones(tx: Transaction, workspace_id: int) -> list[tuple[int, str]]:
     return [(row[0], row[1]) for row in await tx.rows(statement)]
 
 
-async def _history(
-    house: House, workspace_id: int, known: list[tuple[int, str]], contacts: int, messages: int
-) -> int:
-    """Messages to all of them, as evenly as copies go."""
-    line = await lines.create(house.ground, workspace_id, sms_line(2775, 100))
-    await house.world.lines.reload([workspace_id])
-    version = await house.ground.db.run(_steps, house, workspace_id)
-    each, copies = max(1, messages // contacts), max(1, contacts // len(known))
-    apart = known[-1][0] - known[0][0] + 1
-    told = 0
-    for _ in range(each):
-        told += await history.write(
-            house.ground, workspace_id, Place(line.id, version), known, copies - 1, apart
-        )
-    return told
-
-
 async def _steps(tx: Transaction, house: House, workspace_id: int) -> int:
     """A version of one step."""
     steps = (Step(channel="smpp", success="delivered"),)
     return await course.version(tx, house.world, workspace_id, steps, house.ground.clock.now(), {})
+
+
+async def _campaign(tx: Transaction, house: House, workspace_id: int, line: str) -> int:
+    """One to everybody, that nobody has started; its id."""
+    ground, now = house.ground, house.ground.clock.now()
+    wording = TemplateInput(
+        "offer", (Variant(Content(text="Everything for half")),), MessageClass.PROMOTIONAL
+    )
+    made = await templates.create(tx, ground, workspace_id, wording, Deed("bench", now))
+    await review.publish(tx, ground, made, None, review.Term(), Deed("bench", now))
+    given = CampaignInput(name="Bench", audience=Audience(everybody=True), template="offer", line=line)
+    return (await campaigns.create(tx, house.world, workspace_id, given, campaigns.Deed("bench", now))).id
 
 
 async def _invited(tx: Transaction, house: House, workspace_id: int) -> str:
@@ -153,12 +201,14 @@ async def _ask(url: str, link: str, named: dict[str, str]) -> list[Asked]:
 
 
 async def _one(session: aiohttp.ClientSession, url: str, path: str) -> Asked:
-    times, status, size = [], 0, 0
+    times, costs, status, size = [], [], 0, 0
     for _ in range(RUNS + 1):  # the first draws the template for the first time
-        began_at = time.perf_counter()
+        began_at, cost = time.perf_counter(), time.process_time()
         async with session.get(url + path, headers={"Accept": "text/html"}) as answer:
             status, size = answer.status, len(await answer.read())
         times.append((time.perf_counter() - began_at) * 1_000)
-    one = Asked(path, status, median(times[1:]), max(times[1:]), size / 1_000)
-    click.echo(f"  {path}: {one.status}, {one.median_ms:.0f} ms, at most {one.worst_ms:.0f}", err=True)
+        costs.append((time.process_time() - cost) * 1_000)
+    one = Asked(path, status, median(times[1:]), median(costs[1:]), max(times[1:]), size / 1_000)
+    told = f"{one.median_ms:.0f} ms, {one.cpu_ms:.0f} of CPU, at most {one.worst_ms:.0f}"
+    click.echo(f"  {path}: {one.status}, {told}", err=True)
     return one

@@ -25,6 +25,7 @@ from angarium.core.values import Address, AddressKind, MessageClass
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
+from bench.history import tell
 
 MODELS = 20_000  # contacts that are written one by one
 AT_ONCE = 2_000  # of them in one transaction
@@ -71,6 +72,7 @@ async def gather(ground: Ground, workspace_id: int, contacts: int) -> Crowd:
     apart, each = ids[-1] - ids[0] + 1, contacts // models
     for copy in range(1, each):
         await ground.db.run(_copy, workspace_id, ids[0], ids[-1], copy * apart, copy * models)
+        tell("contacts", copy + 1, models)
     return Crowd(models * each, happened * each, models / spent, index_s * 1e6, told_s / happened * 1e6)
 
 

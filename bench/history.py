@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+import click
 import msgspec
 from sqlalchemy import text
 
@@ -24,11 +25,13 @@ from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 
 AT_ONCE = 5_000
+TELL_EVERY = 10  # copies
 ENDS = (  # how often messages end as what
     (MessageState.DELIVERED, AttemptState.DELIVERED, 0.70),
     (MessageState.READ, AttemptState.READ, 0.20),
     (MessageState.FAILED, AttemptState.FAILED, 0.08),
-    (MessageState.SENT, AttemptState.ACCEPTED, 0.0199),
+    (MessageState.SENT, AttemptState.ACCEPTED, 0.0194),
+    (MessageState.UNKNOWN, AttemptState.UNKNOWN, 0.0005),
     (MessageState.CANCELLED, AttemptState.CANCELLED, 0.0001),  # which a filter has to look for
 )
 CLASSES = (MessageClass.PROMOTIONAL,) * 5 + (MessageClass.SERVICE,) * 3 + (MessageClass.TRANSACTIONAL,) * 2
@@ -41,15 +44,25 @@ class Place(msgspec.Struct, frozen=True):
     cascade_version_id: int
 
 
+class Span(msgspec.Struct, frozen=True):
+    """Between which ids messages lie, and how many they are."""
+
+    first: int
+    last: int
+    count: int
+
+
 async def write(
     ground: Ground,
     workspace_id: int,
     place: Place,
     contacts: Sequence[tuple[int, str]],
-    copies: int,
+    crowds: int,
     apart: int,
-) -> int:
-    """A message to each contact (id and phone), and `copies` of each to contacts whose ids lie `apart`."""
+    each: int,
+) -> Span:
+    """`each` messages to whoever is among `crowds` copies of these contacts (id and phone), whose ids lie
+    `apart`; the span of the first message to everybody."""
     roll = random.Random(2)
     first = last = 0
     for begin in range(0, len(contacts), AT_ONCE):
@@ -57,9 +70,16 @@ async def write(
         first, last = first or made[0][0].id, made[-1][1].id
         await ground.db.run(_insert, made)
     wide = last - first + 1
-    for copy in range(1, copies + 1):
-        await ground.db.run(_copy, workspace_id, first, last, copy * wide, copy * apart)
-    return len(contacts) * (copies + 1)
+    for copy in range(1, crowds * each):
+        await ground.db.run(_copy, workspace_id, first, last, copy * wide, copy % crowds * apart)
+        tell("messages", copy + 1, len(contacts))
+    return Span(first, first + crowds * wide - 1, len(contacts) * crowds)
+
+
+def tell(noun: str, copies: int, rows: int) -> None:
+    """Say now and then how far it is: so many copies of so many rows."""
+    if copies % TELL_EVERY == 0:
+        click.echo(f"  {copies * rows:,} {noun}", err=True)
 
 
 async def _insert(tx: Transaction, made: Sequence[tuple[Message, Attempt]]) -> None:

@@ -136,10 +136,10 @@ def _console_table(found: Any) -> Table:
     table = Table(
         "page", title=f"{found.contacts:,} contacts, {found.messages:,} messages, load {found.load:.1f}"
     )
-    for column in ("status", "median ms", "at most", "kB"):
+    for column in ("status", "median ms", "of CPU", "at most", "kB"):
         table.add_column(column, justify="right")
     for one in found.pages:
-        times = (f"{one.median_ms:.0f}", f"{one.worst_ms:.0f}")
+        times = (f"{each:.0f}" for each in (one.median_ms, one.cpu_ms, one.worst_ms))
         table.add_row(one.path, str(one.status), *times, f"{one.kilobytes:.0f}")
     return table
 

@@ -12,6 +12,8 @@ import "./copy.js";
 import "./order.js";
 import "./charts.js";
 import "./pick.js";
+import "./rows.js";
+import "./sift.js";
 import "./upload.js";
 import "./editor.js";
 import "./reads.js";

@@ -86,7 +86,7 @@ async def foretell(request: Call) -> Sent:
         "findings": [],
         "asked": Asked(None, approval=False),
         "own_words": request.auth.actor in one.written_by.split(),
-        "called": channel_names(world),
+        "called": channel_names(world, request.auth.workspace_id),
         "confirm": typed_in(request).get("confirm", ""),
     }
     try:

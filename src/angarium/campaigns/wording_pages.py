@@ -22,6 +22,7 @@ from angarium.content.rules import Variant, variables
 from angarium.content.store import versions
 from angarium.content.surroundings import Look, Person
 from angarium.core import ids
+from angarium.core.called import names_of
 from angarium.core.problems import Problem
 from angarium.core.values import Json
 from angarium.messaging import wording
@@ -60,9 +61,9 @@ class Shown(msgspec.Struct, frozen=True):
     rows: Sequence[Row]
 
 
-def channel_names(world: World) -> dict[str, str]:
-    """What channels are called: the first word of their titles."""
-    return {kind: channel.title.split()[0] for kind, channel in world.channels.items()}
+def channel_names(world: World, workspace_id: int) -> dict[str, str]:
+    """What channels are called here."""
+    return names_of(world.channels, {line.channel for line in world.lines.of(workspace_id)})
 
 
 def look_of(request: Call) -> Look:
@@ -83,7 +84,7 @@ async def choices(request: Call) -> Document:
 async def _choices(tx: Transaction, world: World, workspace_id: int, now: int) -> Document:
     named = {one.name for one in await versions.all_of(tx, workspace_id)}
     there = await wording.taken(tx, world, workspace_id, named, now)
-    called = channel_names(world)
+    called = channel_names(world, workspace_id)
     lines = [line for line in world.lines.of(workspace_id) if line.enabled and line.approved]
     kinds = sorted({line.channel for line in lines})
     return {
@@ -104,7 +105,7 @@ async def _choices(tx: Transaction, world: World, workspace_id: int, now: int) -
 def hops_of(world: World, workspace_id: int, steps: Sequence[Step]) -> list[Hop]:
     """The steps of a way; one whose line is gone is left out."""
     of_line = {line.name: line.channel for line in world.lines.of(workspace_id)}
-    called = channel_names(world)
+    called = channel_names(world, workspace_id)
     found = []
     for step in steps:
         kind = step.channel or of_line.get(step.line, "")
@@ -151,7 +152,8 @@ async def looked(
     given = msgspec.structs.replace(before, **chosen)
     typed = draft_form.variables_in(before.variables, form)
     found = await edge.ground_of(request).db.run(_looked, request, given, [n for n in named if n], typed)
-    return {**found, "typed": form, "called": channel_names(world_of(request)), "piece": False}
+    called = channel_names(world_of(request), request.auth.workspace_id)
+    return {**found, "typed": form, "called": called, "piece": False}
 
 
 async def _looked(

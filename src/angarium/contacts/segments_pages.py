@@ -24,6 +24,7 @@ from angarium.contacts.segments.rules import OPERATORS, Property
 from angarium.contacts.segments.store import Segment
 from angarium.contacts.store import index
 from angarium.core import ids
+from angarium.core.called import names_of
 from angarium.core.decoding import Shape
 from angarium.core.ports import Channel
 from angarium.core.problems import Problem
@@ -284,7 +285,7 @@ async def _around(tx: Transaction, request: Call, own_id: int) -> dict[str, Any]
         "purposes": PURPOSES,
         "classes": [one.value for one in MessageClass],
         "events": [one.value for one in Event],
-        "channels": sorted((kind, one.title.split()[0]) for kind, one in channels.items()),
+        "channels": sorted(names_of(channels).items(), key=lambda one: one[1]),
         "segments": [(ids.show("segment", one.id), one.name) for one in usable],
         "leaves": drafting.LEAVES,
         "branches": drafting.BRANCHES,

@@ -122,7 +122,7 @@ async def _form(
         "wrong": {one.field: f"{one.problem}. {one.remedy}" for one in problem.fields} if problem else {},
         "opened": opened,
         "takes": [takes(one.channel) for one in draft.wordings],
-        "channels": names_of_channels(),
+        "channels": names_of_channels(request),
         "groups": groups_of_channels(),
         "classes": [one.value for one in MessageClass],
         "filters": sorted(FILTERS),
@@ -179,7 +179,8 @@ async def proof_of_draft(request: Call) -> Sent:
     """The pieces of the form that tell of what is typed."""
     draft = editing.read(_fields(request))
     seen = await ground_of(request).db.read(prove, request, draft)
-    facts = {"draft": draft, "proof": seen, "channels": names_of_channels(), "groups": groups_of_channels()}
+    names, groups = names_of_channels(request), groups_of_channels()
+    facts = {"draft": draft, "proof": seen, "channels": names, "groups": groups}
     return HtmlAnswer("content/proof.html", facts)
 
 

@@ -38,6 +38,7 @@ from angarium.content.store import samples, versions
 from angarium.content.store.versions import Template, Version
 from angarium.content.surroundings import Look
 from angarium.core import ids
+from angarium.core.called import names_of
 from angarium.core.decoding import Shape
 from angarium.core.ports import Channel
 from angarium.core.problems import not_found
@@ -147,9 +148,10 @@ def reads(source: str, locale: str = "") -> str:
     return RTL if rules.language(locale) in READ_FROM_THE_RIGHT else "auto"
 
 
-def names_of_channels() -> dict[str, str]:
-    """What channels are called: the first word of their titles."""
-    return {kind: channel.title.split()[0] for kind, channel in load().items()}
+def names_of_channels(request: Call) -> dict[str, str]:
+    """What channels are called here."""
+    carriers = look_of(request).carriers(request.auth.workspace_id)
+    return names_of(load(), {one.channel.kind for one in carriers})
 
 
 def groups_of_channels() -> dict[str, list[str]]:
@@ -196,7 +198,7 @@ async def list_templates(request: Call) -> Sent:
         "older": _address(older) if older else "",
         "states": [one.value for one in VersionState if one is not VersionState.SUPERSEDED],
         "classes": [one.value for one in MessageClass],
-        "channels": names_of_channels(),
+        "channels": names_of_channels(request),
         "locales": sorted({v.locale for _, _, one in found for v in one.variants} - {ANY}),
         "at": datetime.fromisoformat,
         "reads": reads,
@@ -299,7 +301,7 @@ async def template_facts(
         "own": request.auth.actor in {one.author, *one.editors},
         "before": before.number if before else 0,
         "changes": difference.difference(before.variants, one.variants) if before else [],
-        "channels": names_of_channels(),
+        "channels": names_of_channels(request),
         "groups": groups_of_channels(),
         "done": done,
         "problem": problem,
@@ -400,7 +402,7 @@ async def compare(request: Call) -> Sent:
         "after": after,
         "numbers": [one.number for one in found.versions],
         "changes": difference.difference(before.variants, after.variants),
-        "channels": names_of_channels(),
+        "channels": names_of_channels(request),
         "groups": groups_of_channels(),
     }
     return HtmlAnswer("content/difference.html", facts)

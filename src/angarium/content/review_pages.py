@@ -53,7 +53,7 @@ async def show_queue(request: Call) -> Sent:
     facts = {
         "waiting": found,
         "names": names,
-        "channels": names_of_channels(),
+        "channels": names_of_channels(request),
         "groups": groups_of_channels(),
     }
     return HtmlAnswer("content/reviews.html", facts)

@@ -50,6 +50,7 @@ class Through(msgspec.Struct, frozen=True):
     days: list[tuple[datetime, Traffic]]  # each with its midnight, the oldest first
     channels: list[tuple[str, Traffic, dict[str, str]]]
     classes: list[tuple[str, Traffic, dict[str, str]]]
+    today_by: dict[str, Traffic]  # of today alone, by channel and by class: no two of these share a name
 
 
 async def now(tx: Transaction, world: World, workspace_id: int) -> Now:
@@ -92,6 +93,7 @@ async def through(tx: Transaction, workspace_id: int, at: int, zone: tzinfo) -> 
         by_day(sums, begins),
         _parts(sums, "channel"),
         _parts(sums, "message_class"),
+        {name: one for part in ("channel", "message_class") for name, one, _ in _parts(today, part)},
     )
 
 

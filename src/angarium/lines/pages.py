@@ -16,6 +16,7 @@ from angarium.accounts.pages import Hit, HtmlAnswer, fields_of, form_of, problem
 from angarium.accounts.reach import require_classes, require_every_line
 from angarium.channels import load
 from angarium.core import ids
+from angarium.core.called import by_family
 from angarium.core.decoding import Shape
 from angarium.core.ports import Channel
 from angarium.core.problems import Problem, not_found
@@ -46,7 +47,7 @@ DONE = Shape(DoneQuery)
 @route("GET /lines/new", Operation(summary="Connect a line", scope="setup:write", page=True))
 async def gallery(request: Call) -> Sent:
     """The channels, and what each can do."""
-    return HtmlAnswer("lines/gallery.html", {"channels": list(load().values())})
+    return HtmlAnswer("lines/gallery.html", {"families": by_family(list(load().values()))})
 
 
 @route("GET /lines/new/{channel}", Operation(summary="A new line", scope="setup:write", page=True))

@@ -15,6 +15,7 @@ from angarium.content import editing
 from angarium.content.store import samples
 from angarium.content.store import versions as wordings
 from angarium.core import ids
+from angarium.core.called import by_family, names_of
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid
 from angarium.core.values import Json, MessageClass, Reason, ReceiptStatus, amount_text
@@ -72,9 +73,9 @@ def _world(request: Call) -> World:
     return cast("Desk", request.scope["litestar_app"].state.messages).world
 
 
-def _names(world: World) -> dict[str, str]:
-    """What channels are called: the first word of their titles."""
-    return {kind: channel.title.split()[0] for kind, channel in world.channels.items()}
+def _names(world: World, workspace_id: int) -> dict[str, str]:
+    """What channels are called here."""
+    return names_of(world.channels, {line.channel for line in world.lines.of(workspace_id)})
 
 
 # ── the list ─────────────────────────────────────────────────────────────────────────────────────────
@@ -100,7 +101,7 @@ async def list_cascades(request: Call) -> Sent:
         ],
         "newest": "/cascades" if query.cursor else "",
         "older": _after(rest[PAGE - 1]) if len(rest) > PAGE else "",
-        "channels": _names(world),
+        "channels": _names(world, request.auth.workspace_id),
         "done": query.done,
     }
     return HtmlAnswer("messaging/cascades.html", facts)
@@ -232,7 +233,7 @@ async def _builder(
         "problem": problem_told(problem),
         "wrong": {one.field: f"{one.problem}. {one.remedy}" for one in problem.fields} if problem else {},
         "at_hand": [kind for kind in world.channels if kind in kinds],
-        "others": [kind for kind in world.channels if kind not in kinds],
+        "others": by_family([one for kind, one in world.channels.items() if kind not in kinds]),
         "lines": [(line.name, line.channel) for line in lines],
         "templates": templates,
         "classes": [one.value for one in MessageClass],
@@ -269,7 +270,7 @@ def _drawn(
         "amounts": amounts,
         "expected": None if whole.expected is None else amount_text(whole.expected),
         "price_of": lambda cost: amount_text(cost.micros),
-        "channels": _names(world),
+        "channels": _names(world, request.auth.workspace_id),
     }
 
 
@@ -302,7 +303,8 @@ async def estimate(request: Call) -> Sent:
 async def dry_run(request: Call) -> Sent:
     """Which way a message to one contact would take, and why; nothing is sent."""
     draft, world = building.read(_fields(request)), _world(request)
-    facts: dict[str, Any] = {"tried": None, "problem": None, "channels": _names(world)}
+    names = _names(world, request.auth.workspace_id)
+    facts: dict[str, Any] = {"tried": None, "problem": None, "channels": names}
     try:
         facts["tried"] = await world.ground.db.read(_tried, request, world, draft)
     except Problem as problem:

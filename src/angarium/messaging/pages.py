@@ -15,6 +15,7 @@ from angarium.accounts.pages import Hit, HtmlAnswer, redirect
 from angarium.contacts import store as contacts
 from angarium.contacts.store import Contact
 from angarium.core import ids
+from angarium.core.called import names_of
 from angarium.core.clock import to_datetime
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid, shown
@@ -90,9 +91,9 @@ def _world(request: Call) -> World:
 
 
 def names_in(world: World, workspace_id: int) -> Names:
-    """What channels and lines are called. The first word of a channel's title is its name: SMS, Viber."""
-    channels = {kind: channel.title.split()[0] for kind, channel in world.channels.items()}
-    return Names(channels, {line.name: line.channel for line in world.lines.of(workspace_id)})
+    """What channels and lines are called."""
+    kinds = {line.name: line.channel for line in world.lines.of(workspace_id)}
+    return Names(names_of(world.channels, set(kinds.values())), kinds)
 
 
 # ── the list ─────────────────────────────────────────────────────────────────────────────────────────

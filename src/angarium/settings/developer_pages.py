@@ -13,6 +13,7 @@ from angarium.accounts.pages import HtmlAnswer
 from angarium.core import ids
 from angarium.core.decoding import Shape
 from angarium.core.problems import not_found
+from angarium.messaging.pages import names_in
 from angarium.settings import reference
 from angarium.settings.forms import Word, world_of
 from angarium.settings.reference import Group
@@ -81,13 +82,16 @@ async def api_group(request: Call) -> Sent:
 @route("GET /developers/callbacks", Operation(summary="Callback addresses", scope="setup:read", page=True))
 async def callbacks(request: Call) -> Sent:
     """Where providers post what became of messages, line by line."""
-    lines = world_of(request).lines.of(request.auth.workspace_id)
+    world, workspace_id = world_of(request), request.auth.workspace_id
+    called = names_in(world, workspace_id)
+    lines = [line for line in world.lines.of(workspace_id) if world.channels[line.channel].connect is None]
     facts = {
         "lines": [
             {
                 "id": ids.show("line", line.id),
                 "name": line.name,
                 "channel": line.channel,
+                "called": called.channel(line.channel),
                 "address": _base(request) + line.callback_path,
             }
             for line in lines

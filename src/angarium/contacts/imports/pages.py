@@ -22,6 +22,7 @@ from angarium.contacts.imports.sniffing import DELIMITERS, ENCODINGS
 from angarium.contacts.imports.store import Import
 from angarium.contacts.phones import regions
 from angarium.core import ids
+from angarium.core.called import names_of
 from angarium.core.decoding import Shape
 from angarium.core.ports import Channel
 from angarium.core.problems import Problem
@@ -121,7 +122,7 @@ async def _page(request: Call, said: Mapping | None = None, problem: Problem | N
         "delimiters": DELIMITERS,
         "regions": sorted(regions()),
         "purposes": PURPOSES,
-        "channels": sorted((kind, one.title.split()[0]) for kind, one in channels.items()),
+        "channels": sorted(names_of(channels).items(), key=lambda one: one[1]),
         "names": ["external_id", *(kind.value for kind in AddressKind if kind.value in _mapped(mapping))],
         "field_kinds": [kind.value for kind in fields.FieldKind],
         "problem": problem_told(problem),
