@@ -58,7 +58,7 @@ async def test_what_has_gone_through(relay: Relay, inside: Browser) -> None:
     told = await relay.told(await newest(relay))
     assert found.whole_cost == {"EUR": told["cost"]["amount"]}
     page = await inside.get("/home")
-    for words in ("Asked for today 1", "Reached 100%", "SMS 1 100%", "service 1 100% 0"):
+    for words in ("Asked for today 1", "Reached 100%", "SMS 1 1 100%", "service 0 1 1 100% 0"):
         assert page.says(words), words
 
 

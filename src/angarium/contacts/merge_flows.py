@@ -7,7 +7,7 @@ external_id lead to the one that stays, for as long as the merge stands.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -33,6 +33,8 @@ from angarium.storage import facts
 from angarium.storage.database import Transaction
 from angarium.storage.facts import Fact
 from angarium.storage.ground import Ground
+
+PAIRS_MAX = 400  # of suggestions on a page
 
 
 class Undone(msgspec.Struct, frozen=True):
@@ -207,7 +209,8 @@ async def suggestions(
     tx: Transaction, workspace_id: int, after: int, limit: int
 ) -> tuple[list[Suggestion], int]:
     """Of the next `limit` contacts, the pairs with a later one that are likely enough, likeliest first; and
-    the id of the last that was looked at, 0 at the end. Pairs that are two people are left out."""
+    the id of the last that was looked at, 0 at the end. Pairs that are two people are left out, and so are
+    those beyond `PAIRS_MAX` that the least suggests: where numbers lie close together, each is like a hundred."""
     looked_at = await store.page(tx, workspace_id, after, limit)
     if not looked_at:
         return [], 0
@@ -240,12 +243,16 @@ async def doubles_of(tx: Transaction, workspace_id: int, one: Contact) -> list[S
 
 
 async def _pairs(tx: Transaction, workspace_id: int, looked_at: Sequence[Contact]) -> set[tuple[int, int]]:
-    """Each of these with the later contacts that something suggests."""
-    return {(low, high) for low, high in await _alike(tx, workspace_id, looked_at) if low < high}
+    """Each of these with the later contacts that something suggests; those that the most suggests."""
+    alike = await _alike(tx, workspace_id, looked_at)
+    later = sorted(((low, high) for low, high in alike if low < high), key=lambda pair: (-alike[pair], pair))
+    return set(later[:PAIRS_MAX])
 
 
-async def _alike(tx: Transaction, workspace_id: int, looked_at: Sequence[Contact]) -> set[tuple[int, int]]:
-    """Each of these with the contacts that something suggests, found by indexes alone."""
+async def _alike(
+    tx: Transaction, workspace_id: int, looked_at: Sequence[Contact]
+) -> Counter[tuple[int, int]]:
+    """Each of these with the contacts that something suggests, and how much does, found by indexes alone."""
     by_name: dict[str, list[int]] = defaultdict(list)
     by_address: dict[tuple[str, str], list[int]] = defaultdict(list)
     for one in looked_at:
@@ -254,11 +261,11 @@ async def _alike(tx: Transaction, workspace_id: int, looked_at: Sequence[Contact
         for address in one.addresses:
             for value in near(address):
                 by_address[address.kind.value, value].append(one.id)
-    pairs = set()
+    pairs: Counter[tuple[int, int]] = Counter()
     for name, contact_id in await store.ids_by_name(tx, workspace_id, by_name):
-        pairs |= {(one_id, contact_id) for one_id in by_name[name]}
+        pairs.update((one_id, contact_id) for one_id in by_name[name])
     for key, contact_id in (await store.ids_by_addresses(tx, workspace_id, by_address)).items():
-        pairs |= {(one_id, contact_id) for one_id in by_address[key]}
+        pairs.update((one_id, contact_id) for one_id in by_address[key])
     return pairs
 
 

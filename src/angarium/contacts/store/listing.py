@@ -1,8 +1,9 @@
 """Which contacts fit what somebody looks for: ids in order, a piece at a time.
 
-A beginning of a name is looked for by an index among those whose names begin with the same letters. A tag or
-a kind of address is looked for along the contacts, in the order of their ids: quick where many have it; to
-find few among very many is what segments are for.
+A beginning of a name is looked for by an index among those whose names begin with the same letters; when these
+are very many, as when it is one letter, along the contacts, so that they need not all be put in order. A tag or
+a kind of address is always looked for along the contacts, in the order of their ids: quick where many have it;
+to find few among very many is what segments are for.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from angarium.contacts.store import address, contact
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
 
+MANY = 5_000  # more names than this are not put in order for one page
 LAST = "\U0010ffff"  # behind every text that goes on
 
 
@@ -63,6 +65,18 @@ def _by_name(dialect: str, *, newest: bool = False) -> Any:
     return _from(place, fitting, newest=newest)
 
 
+def _along_names(dialect: str, *, newest: bool = False) -> Any:
+    named = _between(dialect, contact.c.sought + "", "first", "last")  # and not by the index of names
+    fitting = select(contact.c.id).where(_here, named, _of_kind, _tag[dialect])
+    return _from(contact.c.id, fitting, newest=newest)
+
+
+def _beyond_many(dialect: str) -> Any:
+    among_these = _between(dialect, contact.c.begins, "lowest", "highest")
+    begins = _between(dialect, contact.c.sought, "first", "last")
+    return select(contact.c.id).where(_here, among_these, begins).offset(MANY).limit(1)
+
+
 def _from(place: Any, fitting: Any, *, newest: bool) -> Any:
     """A piece of those who fit: after an id in the order of ids, or before it, the newest first."""
     beyond = place < bindparam("after") if newest else place > bindparam("after")
@@ -83,6 +97,11 @@ _ids_by_name, _newest_by_name = (
     Statement(_by_name("sqlite", newest=newest), postgresql=_by_name("postgresql", newest=newest))
     for newest in (False, True)
 )
+_ids_along_names, _newest_along_names = (
+    Statement(_along_names("sqlite", newest=newest), postgresql=_along_names("postgresql", newest=newest))
+    for newest in (False, True)
+)
+_many = Statement(_beyond_many("sqlite"), postgresql=_beyond_many("postgresql"))
 
 
 async def ids(
@@ -96,8 +115,14 @@ async def ids(
         "kind": wanted.kind,
         "tag": msgspec.json.encode(wanted.tag).decode() if wanted.tag else "",
     }
-    if wanted.name:
-        lowest, last = wanted.name[:BEGINS], wanted.name + LAST
-        asked |= {"lowest": lowest, "highest": last[:BEGINS], "first": wanted.name, "last": last}
-        return [row[0] for row in await tx.rows(_newest_by_name if newest else _ids_by_name, **asked)]
-    return [row[0] for row in await tx.rows(_newest if newest else _ids, **asked)]
+    if not wanted.name:
+        return [row[0] for row in await tx.rows(_newest if newest else _ids, **asked)]
+    last = wanted.name + LAST
+    letters = {"lowest": wanted.name[:BEGINS], "highest": last[:BEGINS]}
+    asked |= {"first": wanted.name, "last": last}
+    name = {"workspace_id": workspace_id, "first": wanted.name, "last": last}
+    if await tx.row(_many, **name, **letters):
+        along = _newest_along_names if newest else _ids_along_names
+        return [row[0] for row in await tx.rows(along, **asked)]
+    by_name = _newest_by_name if newest else _ids_by_name
+    return [row[0] for row in await tx.rows(by_name, **asked, **letters)]
