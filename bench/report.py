@@ -28,6 +28,8 @@ ROWS = (  # of the table: what is shown, where it is found, how it is written
     ("cores used by all", "cores_used", ".2f"),
     ("server, peak MiB", "server_rss_mib", ".0f"),
     ("bytes of database a message", "database_bytes", ".0f"),
+    ("pages that consoles asked for", "pages", ",.0f"),
+    ("such a page, p50 ms", "page_p50_ms", ".0f"),
 )
 START_ROWS = (
     ("ready after, s", "ready_s", ".2f"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from bench.client import Sent
 from bench.http1 import ask
 from bench.processes import Usage, Worker, server, usage, worker
 from bench.simulator import Count, Operator
-from bench.stage import Seed, database_bytes, forget_database, set_up
+from bench.stage import Seed, database_bytes, forget_database, invitation, set_up
 from bench.traffic import LABEL, Load
+from bench.viewers import Viewers
 
 LOOK_EVERY_S = 0.05  # while it runs
 LOOK_CLOSELY_S = 0.005  # when the last receipts are being recorded
@@ -33,11 +35,13 @@ class Scenario(msgspec.Struct, frozen=True):
     batch: int
     connections: int
     new_phones: bool = False
+    viewers: int = 0  # consoles that show the list of messages meanwhile
 
 
 SCENARIOS = (
     Scenario("batches", "500 messages a request, 4 requests under way", 500, 4),
     Scenario("batches-new", "the same, each to a phone that nobody knows yet", 500, 4, new_phones=True),
+    Scenario("batches-watched", "the first, while 20 consoles follow it", 500, 4, viewers=20),
     Scenario("single", "a request for each message, 64 under way", 0, 64),
 )
 
@@ -57,6 +61,8 @@ class Run(msgspec.Struct, frozen=True):
     database_bytes: float  # per message
     counters: dict[str, float]  # of the server, from its /metrics
     ledgers: dict[str, int]
+    pages: int  # that consoles asked for meanwhile
+    page_p50_ms: float
 
 
 class Mismatch(Exception):
@@ -67,13 +73,20 @@ async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phone
     """One run, from a fresh copy of the seed."""
     config = set_up(seed, folder)
     size_before = database_bytes(folder)
+    link = await invitation(seed, folder) if scenario.viewers else ""
     async with (
         worker("simulator", Operator(seed.smpp_port, window)) as operator,
         server(config, folder / "server.log") as product,
+        AsyncExitStack() as others,
     ):
         await operator.hear()
         await until_ready(seed.server_port)
         await line_is_up(seed.server_port)
+        viewers = None
+        if scenario.viewers:
+            given = Viewers(seed.server_port, link, scenario.viewers)
+            viewers = await others.enter_async_context(worker("viewers", given))
+            await viewers.hear()
         load = Load(
             seed.server_port,
             seed.key,
@@ -91,6 +104,7 @@ async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phone
             outcomes = counted.get("done outcomes", 0.0) + messages
             metrics = await until_applied(seed.server_port, outcomes)
             ended_at, after = time.monotonic(), _usages(pids)
+            looked = await viewers.ask("looked") if viewers else {"pages": 0, "page_p50_ms": 0.0}
         report = await _report(seed)
     ledgers = agreed(messages, sent, ledger, report)
     spent = {name: after[name].cpu_s - before[name].cpu_s for name in pids}
@@ -108,6 +122,7 @@ async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phone
         database_bytes=(database_bytes(folder) - size_before) / messages,
         counters={name: value - counted.get(name, 0.0) for name, value in metrics.items()},
         ledgers=ledgers,
+        **looked,
     )
 
 

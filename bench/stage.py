@@ -10,7 +10,10 @@ from pathlib import Path
 import msgspec
 
 from angarium.accounts import flows as accounts
+from angarium.accounts import people
 from angarium.accounts import store as account_store
+from angarium.accounts.reach import WHOLE
+from angarium.accounts.roles import Role
 from angarium.accounts.rules import SCOPES
 from angarium.assembly import assemble, make_ground
 from angarium.config import Settings
@@ -22,6 +25,7 @@ from angarium.lines import flows as lines
 from angarium.lines.rules import LineInput
 from angarium.messaging.accept import Answer, MessageInput, Order, accept
 from angarium.processes import free_port, write_config
+from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
 from bench.simulator import ACCOUNT
@@ -129,6 +133,18 @@ async def ground_of(seed: Seed, folder: Path) -> AsyncIterator[Ground]:
         yield ground
     finally:
         await ground.db.stop()
+
+
+async def invitation(seed: Seed, folder: Path) -> str:
+    """The token of an invitation to own the workspace of a copy of a seed."""
+    async with ground_of(seed, folder) as ground:
+        workspace = await accounts.workspace_named(ground, "bench")
+
+        async def work(tx: Transaction) -> str:
+            email = "owner@bench.example"
+            return (await people.invite(tx, ground, workspace.id, email, Role.OWNER, WHOLE, "cli"))[1]
+
+        return await ground.db.run(work)
 
 
 # ── a run ────────────────────────────────────────────────────────────────────────────────────────────

@@ -209,8 +209,8 @@ async def suggestions(
     tx: Transaction, workspace_id: int, after: int, limit: int
 ) -> tuple[list[Suggestion], int]:
     """Of the next `limit` contacts, the pairs with a later one that are likely enough, likeliest first; and
-    the id of the last that was looked at, 0 at the end. Pairs that are two people are left out, and so are
-    those beyond `PAIRS_MAX` that the least suggests: where numbers lie close together, each is like a hundred."""
+    the id of the last that was looked at, 0 at the end. Pairs that are two people are left out, and beyond
+    `PAIRS_MAX` those that the least suggests: where numbers lie close together, each is like a hundred."""
     looked_at = await store.page(tx, workspace_id, after, limit)
     if not looked_at:
         return [], 0

@@ -1,8 +1,9 @@
 """What changes in a workspace, told to the pages that are open: the nouns of its new facts, once a second.
 
 One task looks into the log of facts for all who listen, and only while somebody does; a page that hears a
-noun it shows asks for that part of itself anew (`frontend/src/live.js`). So viewers cost a look a second,
-whatever is sent meanwhile, and the messages' own path knows nothing of them.
+noun it shows asks for that part of itself anew (`frontend/src/live.js`). The messages' own path knows nothing
+of them. The pages are what costs: so all that show the same nouns share `PAGES_PER_S`, however many they are.
+What changes after a rest is told at once; while changes go on, each page is told of them in its turn.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
+import msgspec
 import structlog
 
 from angarium.accounts.edge import Call, Operation, Sent, route
+from angarium.core.decoding import Shape
 from angarium.core.problems import Problem
 from angarium.storage import facts
 from angarium.storage.ground import Ground
@@ -24,6 +27,8 @@ log = structlog.get_logger()
 
 LOOKS_EVERY_S = 1.0
 HEARTBEAT_S = 15.0  # proxies close what is silent for a minute
+PAGES_PER_S = 2.0  # that are made to ask for themselves anew: one costs some 10 ms of CPU
+SPREAD = 0.5  # of a pause, so that not all of them ask at once
 LISTENERS_MAX = 1_000  # pages at once, of all workspaces
 NEW_MAX = 1_000  # facts looked at in one go; more are as good as all
 HEADERS = (
@@ -41,12 +46,12 @@ class Pulse:
         self._ears: dict[int, set[Ear]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
 
-    def listen(self, workspace_id: int) -> Ear:
-        """Somebody who listens, until it is closed; a Problem when too many do."""
+    def listen(self, workspace_id: int, nouns: frozenset[str] = frozenset()) -> Ear:
+        """Somebody who listens for these nouns (none: all), until it is closed; a Problem when too many do."""
         if sum(map(len, self._ears.values())) >= LISTENERS_MAX:
             detail = "Too many pages are open at once. This one works, but does not follow what changes."
             raise Problem("too-many-requests", "Too many pages listen", status=429, detail=detail)
-        ear = Ear(self, workspace_id)
+        ear = Ear(self, workspace_id, nouns)
         self._ears[workspace_id].add(ear)
         if self._task is None:
             self._task = asyncio.create_task(self._look())
@@ -58,6 +63,11 @@ class Pulse:
         ears.discard(ear)
         if not ears:
             del self._ears[ear.workspace_id]
+
+    def pause_s(self, nouns: set[str]) -> float:
+        """How long a page that was told of these is told of nothing more."""
+        listening = sum(ear.wants(nouns) for ears in self._ears.values() for ear in ears)
+        return listening / PAGES_PER_S * (1 - SPREAD + 2 * SPREAD * self._ground.chance.roll())
 
     async def stop(self) -> None:
         """End every stream; browsers come back by themselves."""
@@ -100,27 +110,33 @@ class Pulse:
 class Ear:
     """One page that listens."""
 
-    def __init__(self, pulse: Pulse, workspace_id: int) -> None:
+    def __init__(self, pulse: Pulse, workspace_id: int, nouns: frozenset[str]) -> None:
         self.workspace_id = workspace_id
         self._pulse = pulse
+        self._nouns = nouns
         self._heard: set[str] = set()
-        self._ended = False
+        self._ended = asyncio.Event()
         self._woken = asyncio.Event()
+
+    def wants(self, nouns: set[str]) -> bool:
+        """Whether it listens for any of these."""
+        return not self._nouns or not self._nouns.isdisjoint(nouns)
 
     def hear(self, nouns: set[str]) -> None:
         """These have changed; what is not yet told is told together."""
-        self._heard |= nouns
-        self._woken.set()
+        if self.wants(nouns):
+            self._heard |= nouns & self._nouns if self._nouns else nouns
+            self._woken.set()
 
     def end(self) -> None:
         """Nothing more will be told."""
-        self._ended = True
+        self._ended.set()
         self._woken.set()
 
     async def events(self) -> AsyncIterator[bytes]:
         """The stream (HTML, "Server-sent events"): changes as they come, and a comment when nothing does."""
         yield b": listening\n\n"
-        while not self._ended:
+        while not self._ended.is_set():
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
                     await self._woken.wait()
@@ -131,6 +147,9 @@ class Ear:
             heard, self._heard = self._heard, set()
             if heard:
                 yield f"event: changed\ndata: {' '.join(sorted(heard))}\n\n".encode()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pulse.pause_s(heard)):
+                        await self._ended.wait()
 
     def close(self) -> None:
         """Stop listening."""
@@ -165,8 +184,18 @@ class Telling:
         return self
 
 
-@route("GET /live", Operation(summary="What changes", scope="messages:read", page=True))
+class LiveQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a page shows: nouns, with spaces between; none: everything."""
+
+    of: Annotated[str, msgspec.Meta(max_length=300)] = ""
+
+
+QUERY = Shape(LiveQuery)
+
+
+@route("GET /live", Operation(summary="What changes", scope="messages:read", asks=QUERY, page=True))
 async def live(request: Call) -> Sent:
     """A stream of the nouns that have changed in the workspace."""
+    query = QUERY.read_query(request.scope["query_string"])
     pulse = cast("Pulse", request.scope["litestar_app"].state.pulse)
-    return Telling(pulse.listen(request.auth.workspace_id))
+    return Telling(pulse.listen(request.auth.workspace_id, frozenset(query.of.split())))

@@ -1,9 +1,9 @@
 """Which contacts fit what somebody looks for: ids in order, a piece at a time.
 
-A beginning of a name is looked for by an index among those whose names begin with the same letters; when these
-are very many, as when it is one letter, along the contacts, so that they need not all be put in order. A tag or
-a kind of address is always looked for along the contacts, in the order of their ids: quick where many have it;
-to find few among very many is what segments are for.
+A beginning of a name is looked for by an index among those whose names begin with the same letters; when
+these are very many, as when it is one letter, along the contacts, so that they need not all be put in order.
+A tag or a kind of address is always looked for along the contacts, in the order of their ids: quick where
+many have it; to find few among very many is what segments are for.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _along_names(dialect: str, *, newest: bool = False) -> Any:
 def _beyond_many(dialect: str) -> Any:
     among_these = _between(dialect, contact.c.begins, "lowest", "highest")
     begins = _between(dialect, contact.c.sought, "first", "last")
-    return select(contact.c.id).where(_here, among_these, begins).offset(MANY).limit(1)
+    return select(contact.c.id).where(_here, among_these, begins).offset(bindparam("many")).limit(1)
 
 
 def _from(place: Any, fitting: Any, *, newest: bool) -> Any:
@@ -121,7 +121,7 @@ async def ids(
     letters = {"lowest": wanted.name[:BEGINS], "highest": last[:BEGINS]}
     asked |= {"first": wanted.name, "last": last}
     name = {"workspace_id": workspace_id, "first": wanted.name, "last": last}
-    if await tx.row(_many, **name, **letters):
+    if await tx.row(_many, **name, **letters, many=MANY):
         along = _newest_along_names if newest else _ids_along_names
         return [row[0] for row in await tx.rows(along, **asked)]
     by_name = _newest_by_name if newest else _ids_by_name
