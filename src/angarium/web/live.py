@@ -47,7 +47,7 @@ class Pulse:
         self._task: asyncio.Task[None] | None = None
 
     def listen(self, workspace_id: int, nouns: frozenset[str] = frozenset()) -> Ear:
-        """Somebody who listens for these nouns (none: all), until it is closed; a Problem when too many do."""
+        """Somebody who listens for these nouns (none: all) until it is closed; a Problem when too many do."""
         if sum(map(len, self._ears.values())) >= LISTENERS_MAX:
             detail = "Too many pages are open at once. This one works, but does not follow what changes."
             raise Problem("too-many-requests", "Too many pages listen", status=429, detail=detail)
