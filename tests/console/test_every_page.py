@@ -211,7 +211,7 @@ def to_see(full: FullHouse) -> Iterator[tuple[str, str, str]]:
         yield address, address.format(**full.has), full.cookie
 
 
-@pytest.mark.timeout(900)  # everything, on a machine that others use as well
+@pytest.mark.timeout(7200 if EVERYTHING else 900)  # on a machine that others use as well
 async def test_every_page(tmp_path: Path) -> None:
     async with fresh_house(tmp_path) as fresh, chromium() as browser:
         walk = Walk(browser, fresh.client.url)
