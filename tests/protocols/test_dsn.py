@@ -208,7 +208,7 @@ EXIM = plain(
 
 @pytest.mark.parametrize(
     ("body", "reason", "code", "message_id"),
-    [(QMAIL, Reason.BAD_ADDRESS, "5.1.1", MESSAGE_ID), (EXIM, Reason.UNDELIVERED, "", "")],
+    [(QMAIL, Reason.BAD_ADDRESS, "5.1.1", MESSAGE_ID), (EXIM, Reason.BAD_ADDRESS, "", "")],
     ids=["qmail", "exim"],
 )
 def test_bounces_in_no_standard_form(body: bytes, reason: Reason, code: str, message_id: str) -> None:

@@ -11,9 +11,11 @@ from email.message import EmailMessage
 from email.policy import SMTP, default
 
 import pytest
+from flufl.bounce import all_failures
 
 from angarium.core.ports import Accepted, Inbound, Outcome, Receipt, Refused, Unknown
 from angarium.core.values import Content, Reason, ReceiptStatus
+from angarium.protocols import dsn
 from angarium.protocols.smtp import Arrived, Door
 from angarium.simulators.behaviour import Behaviour, Faults, Rule, Script
 from angarium.simulators.mail import MailHost
@@ -289,3 +291,41 @@ async def test_garbage_after_the_dot_is_unknown() -> None:
     async with host(faults) as (face, _), line(port=port_of(face)) as (connection, heard):
         assert isinstance(await sent(connection, heard), Unknown)
     assert len(face.ledger.entries) == 1
+
+
+async def test_python_and_flufl_read_the_reports_and_complaints_of_the_host() -> None:
+    """What our host writes, by parsers that are not ours; and by the line, over SMTP, as any other's."""
+    async with host() as (face, stage), bounces(stage) as arrived:
+        assert (await asyncio.to_thread(says, port_of(face), "anna.12@example.org"))[0] == 250
+        await until(lambda: len(arrived) == 1)
+        await face.complain("anna.12@example.org", "abuse@shop.example")
+    report, complaint = (message_from_bytes(one.mail, policy=default) for one in arrived)
+    assert (report.get_content_type(), report.get_param("report-type")) == (
+        "multipart/report",
+        "delivery-status",
+    )
+    words, status, returned = report.iter_parts()
+    about, person = status.get_payload()
+    assert words.get_content_type() == "text/plain"
+    assert about["original-envelope-id"] == "att_1"
+    assert (person["final-recipient"], person["action"]) == ("rfc822; anna.12@example.org", "failed")
+    assert (person["original-recipient"], person["status"]) == ("rfc822;anna.12@example.org", "5.0.0")
+    assert "Message-ID: <att_1@shop.example>" in returned.get_content()
+    delayed, failed = all_failures(message_from_bytes(arrived[0].mail))
+    assert (delayed, failed) == (set(), {b"anna.12@example.org"})
+
+    assert (complaint.get_content_type(), complaint.get_param("report-type")) == (
+        "multipart/report",
+        "feedback-report",
+    )
+    _, feedback, returned = complaint.iter_parts()
+    (fields,) = feedback.get_payload()
+    assert (fields["feedback-type"], fields["version"]) == ("abuse", "1")
+    assert fields["original-rcpt-to"] == "<anna.12@example.org>"
+    assert fields["original-mail-from"] == f"<{SENDER}>"
+    assert "Message-ID: <att_1@shop.example>" in returned.get_content()
+    bounce, spam = (dsn.read(one.mail, one.rcpt_to[0], one.mail_from) for one in arrived)
+    assert isinstance(bounce, dsn.Bounce)
+    assert isinstance(spam, dsn.Complaint)
+    assert [fate.client_ref for fate in (*bounce.fates, spam.fate)] == ["att_1", "att_1"]
+    assert (spam.fate.reason, spam.fate.message_id) == (Reason.OPTED_OUT, "att_1@shop.example")

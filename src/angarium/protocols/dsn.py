@@ -6,6 +6,8 @@ Rules:
   id we gave (RFC 3461 §4.4), else by the Message-ID among the returned fields;
 - bounces in no standard form are left to flufl.bounce, which knows the wording of many hosts; it is given
   little, because its patterns take quadratic time;
+- where codes say nothing, the words of the host do: those that many hosts say of a mailbox that is not there;
+- what comes from the null sender no person wrote: it is a report, or it is told that it cannot be read;
 - a stranger wrote all of it: nothing but `MimeError` is raised.
 """
 
@@ -72,6 +74,7 @@ REASONS = {
     "1.6": Reason.BAD_ADDRESS,  # moved, no forwarding address
     "1.7": Reason.SENDER_INVALID,
     "1.8": Reason.SENDER_INVALID,
+    "1.351": Reason.BAD_ADDRESS,  # Exchange Online: the next host knows no such recipient
     "1.10": Reason.BAD_ADDRESS,  # null MX: the domain takes no mail, RFC 7505
     "2.1": Reason.UNREACHABLE,  # mailbox disabled
     "2.2": Reason.UNREACHABLE,  # mailbox full
@@ -123,7 +126,46 @@ COMPLAINTS = {
     "virus": Reason.CONTENT_REJECTED,
 }
 
+# What hosts say where their codes say nothing (Exchange 2003, Domino, qmail, Exim, Outlook.com, Mail.ru):
+# after the samples of sisimai/set-of-emails and the rules of sisimai. The first that is found counts.
+SILENT_CODES = {"", "5.0.0", "5.3.0", "5.5.0", "5.4.1"}
+WHO = r"(?:user|recipient|mailbox|account|address)"
+FULL = (r"quota", r"mailbox (?:is )?full", r"over limit", r"insufficient (?:disk|system) s")
+NOBODY = (
+    rf"{WHO}(?: [^ ]{{1,80}})? (?:is )?(?:unknown|not known|not found)",
+    rf"{WHO}(?: [^ ]{{1,80}})? (?:does ?n[o']t|does not|not) exist",
+    r"unknown (?:user|recipient|mailbox|address|local[ -]part)",
+    r"no such (?:user|recipient|mailbox|person|account|address)",
+    r"does not exist at",
+    r"doesn't have an? [^ ]{1,80} account",
+    r"no mailbox (?:here )?by that name",
+    r"mailbox unavailable",
+    r"not a valid (?:user|mailbox|recipient)",
+    r"(?:bad|invalid) recipient",
+    r"unrouteable address",
+    r"mail (?:account|address)(?: [^ ]{1,80}){0,6} (?:does not exist|could not be found)",
+    r"recipient address rejected: (?:access denied|invalid|unknown)",
+    r"not listed in [^.]{1,60}directory",
+    r"host (?:or domain )?(?:name )?(?:unknown|not found)",
+    r"unknown host",
+    r"no such domain",
+)
+WORDS = (
+    (re.compile("|".join(FULL)), Reason.UNREACHABLE),
+    (re.compile("|".join(NOBODY)), Reason.BAD_ADDRESS),
+)
+AFTER_DATA = re.compile(
+    r"end of data|\bdata command"
+)  # then a filter says so: the mailbox took the recipient
+# Cisco's Email Security says 5.1.0 of whatever the next host refused, and quotes it.
+QUOTED = re.compile(r"5\.1\.0 - unknown address error \d{3}-'(.*)", re.IGNORECASE)
+COPIES = re.compile(
+    r"^-+ ?(?:below this line is|this is a|original message|forwarded message)", re.MULTILINE | re.IGNORECASE
+)
+ORIGINAL_RECIPIENT = "X-HmXmrOriginalRecipient"  # by which Outlook.com's programme (JMRP) names who complains
+MAILER = re.compile(r"mailer-daemon@", re.IGNORECASE)
 BULK_PRECEDENCES = {"bulk", "junk", "list", "auto_reply"}
+GUESS_MAX = 4_000  # characters of what a host said in its own words
 FLUFL_LINES_MAX, FLUFL_LINE_MAX = 400, 200  # lines and bytes a line; a bounce says it near the top
 
 
@@ -202,7 +244,8 @@ def read(body: bytes, envelope_to: str = "", envelope_from: str = "") -> Mail:
         addresses = (mime.field(message, name) for name in ("Delivered-To", "X-Original-To", "To"))
         client_ref = _first(_ours(address) for address in (envelope_to, *addresses))
         null_sender = (envelope_from or mime.field(message, "Return-Path")).strip() == "<>"
-        return _report(message, body, client_ref, null_sender) or _other(message, client_ref, envelope_to)
+        report = _report(message, body, client_ref, null_sender) or _passed_on(message, client_ref)
+        return report or _other(message, client_ref, envelope_to, null_sender)
     except MimeError:
         raise
     except Exception as error:  # the email package raises all sorts at hostile mail
@@ -226,12 +269,14 @@ def _report(message: Message, body: bytes, client_ref: str, null_sender: bool) -
     return AutoReply(kind) if kind else None
 
 
-def _other(message: Message, client_ref: str, envelope_to: str) -> Mail:
+def _other(message: Message, client_ref: str, envelope_to: str, null_sender: bool) -> Mail:
     machine = _machine(message)
     if machine:
         return AutoReply(machine)
     if client_ref:
         raise MimeError("mail", "came to a bounce address but is no report that can be read")
+    if null_sender or MAILER.match(parseaddr(mime.field(message, "From"))[1]):
+        raise MimeError("mail", "was written by a mail host but is no report that can be read")
     return _letter(message, envelope_to)
 
 
@@ -291,10 +336,23 @@ def failure(code: str, diagnostic: str) -> Reason:
     """Why it failed for good. A temporary code that became final means that a host gave up waiting."""
     if code.startswith("4"):
         return Reason.EXPIRED
+    if quoted := QUOTED.search(diagnostic):
+        code, diagnostic = "5.0.0", quoted[1]
+    told = enhanced_code(diagnostic)
     if code.endswith(".0.0"):  # Postfix and Exchange copy what they do not know; the host may have said more
-        code = enhanced_code(diagnostic) or code
+        code = told or code
     reason = reason_of(code, Reason.UNDELIVERED)
+    if reason is Reason.BAD_ADDRESS and told.startswith("5") and told != code:
+        reason = reason_of(told, Reason.UNDELIVERED)  # Sendmail says 5.1.1 of whatever was refused at RCPT
+    if code in SILENT_CODES:
+        reason = _by_words(diagnostic.lower(), reason)
     return Reason.UNDELIVERED if reason is Reason.THROTTLED else reason  # too late to slow down
+
+
+def _by_words(words: str, otherwise: Reason) -> Reason:
+    if AFTER_DATA.search(words):
+        return otherwise
+    return next((reason for pattern, reason in WORDS if pattern.search(words)), otherwise)
 
 
 def _complaint(message: Message, client_ref: str) -> Fate:
@@ -314,6 +372,27 @@ def _complaint(message: Message, client_ref: str) -> Fate:
     )
 
 
+def _passed_on(message: Message, client_ref: str) -> Complaint | None:
+    """A complaint in no standard form: Outlook.com's passes the mail on, with who complained in a field."""
+    for part in message.walk():
+        if part.get_content_type() != "message/rfc822":
+            continue
+        mail = _embedded(part)
+        if recipient := mime.field(mail, ORIGINAL_RECIPIENT):
+            return Complaint(
+                Fate(
+                    status=ReceiptStatus.FAILED,
+                    reason=Reason.OPTED_OUT,
+                    code="abuse",
+                    recipient=recipient.strip("<>"),
+                    client_ref=_ours(mime.field(mail, "Return-Path")) or client_ref,
+                    message_id=_message_id(mime.field(mail, "Message-ID")),
+                    at=_when(message),
+                )
+            )
+    return None
+
+
 def _guessed(body: bytes, client_ref: str, reported_at: int | None) -> tuple[Fate, ...]:
     """What flufl.bounce recognises: which recipients, and whether they are given up."""
     lines = body.splitlines()[:FLUFL_LINES_MAX]
@@ -321,10 +400,11 @@ def _guessed(body: bytes, client_ref: str, reported_at: int | None) -> tuple[Fat
     delayed, failed = all_failures(short)
     text = mime.readable(short)
     code, named = enhanced_code(text), RETURNED_ID.search(text)
+    said = " ".join(COPIES.split(text, maxsplit=1)[0].split())[:GUESS_MAX]
     return tuple(
         Fate(
             status=ReceiptStatus.FAILED if recipient in failed else ReceiptStatus.ACCEPTED,
-            reason=failure(code, "") if recipient in failed else None,
+            reason=failure(code, said) if recipient in failed else None,
             code=code,
             recipient=recipient.decode("ascii", "replace"),
             client_ref=client_ref,

@@ -115,6 +115,7 @@ class MailHost:
         self._refusals: Counter[str] = Counter()
         self._recent: deque[float] = deque()
         self._mails = 0
+        self._last: dict[str, Taken] = {}  # by recipient
         self._rhythms = {fault: Rhythm() for fault in RHYTHMS}
 
     async def start(self) -> None:
@@ -165,6 +166,10 @@ class MailHost:
             raise ValueError("stage.webhooks has no 'smtp': there is nobody to write to")
         mail = letter(self.ledger, sender, recipient, text)
         await self._bring(sender, recipient, mail.as_bytes(policy=SMTP))
+
+    async def complain(self, sender: str, recipient: str) -> None:
+        """A person presses "this is spam" on the last mail they got; the host tells this address of it."""
+        await self._bring(f"fbl@{HOST}", recipient, complaint(self._last[sender], recipient))
 
     # ── the counter: aiosmtpd finds these by their names ──
 
@@ -247,7 +252,7 @@ class MailHost:
         message = message_from_bytes(envelope.original_content or b"", policy=default)
         entry = read(message, address, envelope)
         self.ledger.took(entry)
-        return Taken(
+        self._last[address] = taken = Taken(
             entry=entry,
             fields="".join(f"{name}: {_unfolded(value)}\n" for name, value in message.raw_items()),
             original_recipient=envelope.original_recipients.get(address, ""),
@@ -256,6 +261,7 @@ class MailHost:
             notify=envelope.notify.get(address, frozenset({"FAILURE", "DELAY"})),
             doubled=doubled or self._rhythms["double"].due(faults.double_share),
         )
+        return taken
 
     # ── the fate of a mail ──
 
@@ -385,6 +391,24 @@ def report(taken: Taken, happened: Report) -> bytes:
     whole["Subject"] = f"Delivery status: {happened.word}"
     whole["Date"], whole["Message-ID"] = formatdate(), make_msgid(domain=HOST)
     whole["Auto-Submitted"] = "auto-replied"
+    return whole.as_bytes(policy=compat32.clone(linesep="\r\n"))
+
+
+def complaint(taken: Taken, recipient: str) -> bytes:
+    """A feedback report, RFC 5965 §2: words for people, fields for machines, the fields of the mail."""
+    about = Message()
+    about["Feedback-Type"], about["User-Agent"], about["Version"] = "abuse", f"{HOST}/1.0", "1"
+    about["Original-Mail-From"] = f"<{taken.envelope_from}>"
+    about["Original-Rcpt-To"] = f"<{taken.entry.recipient}>"
+    about["Arrival-Date"] = formatdate(taken.entry.at)
+    fields = MIMEBase("message", "feedback-report")
+    fields.set_payload([about])
+    told = MIMEText("This is an abuse report for a message that you sent.\n")
+    returned = MIMEText(taken.fields, "rfc822-headers")
+    whole = MIMEMultipart("report", report_type="feedback-report", _subparts=[told, fields, returned])
+    whole["From"], whole["To"] = f"fbl@{HOST}", recipient
+    whole["Subject"] = f"FW: {taken.entry.subject}"
+    whole["Date"], whole["Message-ID"] = formatdate(), make_msgid(domain=HOST)
     return whole.as_bytes(policy=compat32.clone(linesep="\r\n"))
 
 
