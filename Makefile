@@ -44,7 +44,9 @@ bench: $(DEV)
 	@$(BIN)/python -m bench $(ARGS)
 
 # Two workers more than there are processors, because some tests wait; four at most, because each starts a
-# PostgreSQL of its own. The order of the work is that of tests/conftest.py.
+# PostgreSQL of its own. The order of the work is that of tests/conftest.py. Bytecode is kept, also where the
+# environment forbids it: else every process of the run compiles everything anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) $(PEERS)
 	@$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 

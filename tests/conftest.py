@@ -9,6 +9,8 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -40,6 +42,25 @@ FIRST = ("e2e", "promises", "house", "security")  # long, or waiting: the end is
 LAST = ("channels", "protocols", "rules", "simulators")  # thousands, each soon done: shared out by the file
 
 
+gc.disable()  # until all is collected, which stays
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Of several processes each first reads files of its own, every fourth where they are four.
+
+    What pytest makes of a file, its checks rewritten, is kept as bytecode. So it is made once, and not by all
+    of them at the same time: in a clean checkout that takes longer than everything else before the tests.
+    """
+    worker, count = os.environ.get("PYTEST_XDIST_WORKER", ""), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "")
+    if not worker or sys.dont_write_bytecode:
+        return
+    files = sorted(Path(__file__).parent.glob("*/test_*.py"))
+    for path in files[int(worker.removeprefix("gw")) :: int(count)]:
+        with suppress(Exception):  # it comes again when all are collected, and is told of then
+            pytest.Module.from_parent(session, path=path).obj  # noqa: B018 - it is imported
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In which order work is shared out among processes, and what is not shared out by the test."""
@@ -55,9 +76,9 @@ def pytest_collection_finish() -> None:
 
     What was imported and collected stays to the end, and need not be gone through again and again.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
+    gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
