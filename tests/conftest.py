@@ -15,6 +15,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 
 from support.memory import quick_folder
 
@@ -69,6 +70,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if places[item.path] in LAST:
             item.add_marker(pytest.mark.xdist_group(f"{places[item.path]}/{item.path.name}"))
+
+
+def pytest_configure() -> None:
+    """Have a traceback in the log be one: with every value in it, it takes a second to print."""
+    pretty = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], pretty])
 
 
 def pytest_collection_finish() -> None:

@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from angarium.messaging.breaker import IN_A_ROW
 from angarium.protocols.smpp_numbers import Status
 from angarium.simulators.behaviour import Faults, Script
@@ -40,6 +42,7 @@ def submissions(smsc: Smsc) -> int:
 # ── it asks to slow down ─────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the pace is kept in memory
 async def test_a_message_centre_that_asks_to_slow_down_gets_what_it_takes(database: Database) -> None:
     async with a_smsc(Smsc(Stage()), throttle_per_s=100) as smsc, running(database) as shop:
         await shop.sms_line(smsc, speed_per_s=400, window=50)
@@ -51,6 +54,7 @@ async def test_a_message_centre_that_asks_to_slow_down_gets_what_it_takes(databa
         assert submissions(smsc) <= 1.1 * len(messages)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_an_http_provider_that_asks_to_slow_down_gets_what_it_takes(database: Database) -> None:
     stage = Stage(Script(faults={"viber": Faults(throttle_per_s=40)}))
     viber = ViberFace(stage)

@@ -77,6 +77,7 @@ async def addresses(client: Client) -> list[tuple[str, str]]:
     return [*found, *pages, *others, *style, *nowhere]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # no header comes out of a database
 @pytest.mark.parametrize("https", [False, True], ids=["http", "https"])
 async def test_every_answer_is_guarded(house: tuple[House, Client], https: bool) -> None:
     made, _ = house
