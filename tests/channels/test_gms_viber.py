@@ -132,6 +132,24 @@ CALLBACK_CASES = [
         Raw(f'{{"phone":380961111111,"message_id":"{REF}","text_from_subscriber":"stop"}}'.encode()),
         [Inbound("62a28ba99a96288f9cc12e8eec2656de", "+380961111111", "", "stop", context_ref=REF)],
     ),
+    CallbackCase(
+        "a file that a person sends, without a text (chapter 6)",
+        Raw(b'{"phone":"380951234567","channel":"viber","file_name":"a.docx","media":"https://e.example/f"}'),
+        [
+            Inbound(
+                "42d6de7bff0ee1386f5a017c5edf29a3",
+                "+380951234567",
+                "",
+                "[file] a.docx",
+                media_url="https://e.example/f",
+            )
+        ],
+    ),
+    CallbackCase(
+        "a place",
+        Raw(b'{"phone":"380951234567","channel":"viber","location":{"latitude":50,"longitude":30}}'),
+        [Inbound("2b0fab7bcfb16f31a512cac07bb18082", "+380951234567", "", "[location]")],
+    ),
     CallbackCase("not JSON", Raw(b"ok"), [Unreadable("neither a report nor an answer", "ok")]),
 ]
 

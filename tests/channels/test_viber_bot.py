@@ -9,7 +9,17 @@ import pytest
 
 from angarium.channels import kit
 from angarium.channels.viber_bot import CHANNEL, ERRORS, request
-from angarium.core.ports import Accepted, Allowance, Inbound, Profile, Raw, Receipt, Refused, Unreadable
+from angarium.core.ports import (
+    Accepted,
+    Allowance,
+    Inbound,
+    Profile,
+    Raw,
+    Receipt,
+    Refused,
+    Reply,
+    Unreadable,
+)
 from angarium.core.values import Button, ButtonKind, Content, Media, Reason, ReceiptStatus
 from angarium.protocols.signatures import hmac_sha256
 from angarium.simulators.faces.viber_bot import OPERATOR, ViberBotFace
@@ -278,3 +288,13 @@ async def test_the_whole_way() -> None:
             "subscribers_count": "35",
         }
         assert known == Profile("Demo Shop", details=details)
+
+
+def test_who_opens_the_chat_is_welcomed_in_the_answer() -> None:
+    opened = event("conversation_started", type="open", context="", user=ANNA, subscribed=False)
+    written = event("message", sender=ANNA, message={"type": "text", "text": "Hello"})
+    settings = kit.decode_settings(CHANNEL, {**SETTINGS, "welcome": "Вітаємо!"})
+    body = {"sender": {"name": settings.sender_name}, "type": "text", "text": "Вітаємо!"}
+    assert msgspec.json.decode(CHANNEL.reply(settings, opened).body) == body
+    assert CHANNEL.reply(settings, written) == Reply()
+    assert CHANNEL.reply(kit.decode_settings(CHANNEL, SETTINGS), opened) == Reply()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from aiohttp import web
+from sqlalchemy import bindparam, select
 
 from angarium import channels
 from angarium.channels import kit
@@ -17,12 +18,15 @@ from angarium.doors.webchat import api as web_chat
 from angarium.doors.webchat.flows import Outbox
 from angarium.doors.webchat.room import WebChatRoom
 from angarium.messaging import receive
+from angarium.messaging.store.tables import inbound
 from angarium.simulators.faces import Operator, operators
 from angarium.simulators.stage import Face, Stage, Webhook
-from angarium.storage.database import Database
+from angarium.storage.bulk import Statement
+from angarium.storage.database import Database, Transaction
 from support.running import Running, running, until
 from support.server import serving
 
+_WROTE = Statement(select(inbound.c.sender).where(inbound.c.workspace_id == bindparam("workspace_id")))
 SENDS = ("service", "otp")  # the first that a channel carries
 
 
@@ -88,6 +92,22 @@ async def connected(
         yield answered
 
 
+async def a_person_answers(shop: Running, face: Face, person: str) -> None:
+    """Whoever got a message writes, and is heard."""
+    send: Callable[..., Awaitable[object]] = face.send_inbound  # type: ignore[attr-defined]  # of two-way ones
+    await send(sender=person, text="Hello")
+
+    async def heard() -> bool:
+        found = await shop.ground.db.read(_people_who_wrote, shop.workspace_id)
+        return found == [person]
+
+    await until(heard, 10.0)
+
+
+async def _people_who_wrote(tx: Transaction, workspace_id: int) -> list[str]:
+    return [row[0] for row in await tx.rows(_WROTE, workspace_id=workspace_id)]
+
+
 @pytest.mark.parametrize("kind", operators())
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_what_is_sent_arrives_and_is_told(database: Database, kind: str) -> None:
@@ -109,6 +129,8 @@ async def test_what_is_sent_arrives_and_is_told(database: Database, kind: str) -
             message = await shop.send(**described)
             await until(lambda: shop.is_in(message, operator.ends), 10.0)
             assert [entry.recipient for entry in face.ledger.entries] == [operator.recipient]
+            if channel.capabilities.two_way and not operator.begins:
+                await a_person_answers(shop, face, operator.recipient)
             assert set(answered) <= {200, 202, 204}
             assert await shop.unread() == []
     finally:

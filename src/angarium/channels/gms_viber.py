@@ -186,12 +186,29 @@ class _Report(msgspec.Struct, frozen=True):
 
 class _Reply(msgspec.Struct, frozen=True):
     phone: int | str
-    text_from_subscriber: str | None
+    text_from_subscriber: str | None = None
     message_id: str = ""
+    file_name: str | None = None
     media: str | None = None
     image_url: str | None = None
     video_url: str | None = None
+    audio_url: str | None = None
     doc_url: str | None = None
+    location: Any = None
+
+    @property
+    def file(self) -> str:
+        """Where the file beside the words is."""
+        files = (self.media, self.image_url, self.video_url, self.audio_url, self.doc_url)
+        return next((url for url in files if url), "")
+
+    @property
+    def words(self) -> str:
+        """The text, or in brackets what came instead."""
+        if self.text_from_subscriber or not (self.file or self.location):
+            return self.text_from_subscriber or ""
+        kind = "file" if self.file else "location"
+        return " ".join(filter(None, (f"[{kind}]", self.file_name or "")))
 
 
 def genuine(settings: Settings, raw: Raw) -> bool:
@@ -206,7 +223,7 @@ def parse(_settings: Settings, raw: Raw) -> list[Event]:
 
 def _event(piece: bytes) -> Event:
     reply = kit.read_json(piece, _Reply)
-    if reply is not None:
+    if reply is not None and (reply.words or reply.file):
         return _inbound(reply, piece)
     report = kit.read_json(piece, _Report)
     if report is None:
@@ -233,14 +250,13 @@ def _event(piece: bytes) -> Event:
 def _inbound(reply: _Reply, piece: bytes) -> Event:
     if not reply.phone:
         return kit.unreadable("an answer of nobody", piece)
-    files = (reply.media, reply.image_url, reply.video_url, reply.doc_url)
     return Inbound(
         ref=sha256(piece).hexdigest()[:32],  # it has no id of its own
         sender=kit.clean(kit.e164(str(reply.phone))),
         recipient="",
-        text=kit.clean(reply.text_from_subscriber or ""),
+        text=kit.clean(reply.words),
         context_ref=kit.clean(reply.message_id),
-        media_url=kit.clean(next((url for url in files if url), "")),
+        media_url=kit.clean(reply.file),
     )
 
 

@@ -7,8 +7,8 @@ nyaruka/courier handlers/viber (numbers of errors, 512 characters beside a pictu
 Quirks:
 - Every answer is a 200: what became of a message is the `status` in its body.
 - A person is an id that belongs to this one bot, and is known once they have written or subscribed.
-- Opening the chat is no subscription, and does not allow to write; what stood behind the link
-  (`viber://pa?chatURI=bot&context=word`) comes with it, as the payload.
+- Opening the chat is no subscription, and does not allow to write but for one welcome in the answer to that
+  event; what stood behind the link (`viber://pa?chatURI=bot&context=word`) comes with it, as the payload.
 - Buttons are a keyboard under the chat, not under the message; a pressed one comes as a text.
 - A film or a paper has no words beside it.
 - A delivery is told of what people write, too, and by each of their devices.
@@ -36,6 +36,7 @@ from angarium.core.ports import (
     Raw,
     Receipt,
     Refused,
+    Reply,
     Submission,
     Tools,
     Unknown,
@@ -84,6 +85,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             max_length=28,
         ),
     ]
+    welcome: Annotated[
+        str,
+        Meta(
+            title="Welcome",
+            description="Said to whoever opens the chat, before they write or subscribe. Empty: nothing.",
+            max_length=TEXT_MAX,
+        ),
+    ] = ""
     base_url: Annotated[
         kit.WebAddress, Meta(title="Address of the API", description="Without a slash at its end.")
     ] = "https://chatapi.viber.com/pa"
@@ -266,6 +275,15 @@ def genuine(settings: Settings, raw: Raw) -> bool:
     return signatures.genuine(raw.headers.get("x-viber-content-signature", ""), [settings.token], raw.body)
 
 
+def reply(settings: Settings, raw: Raw) -> Reply:
+    """Who opens the chat may be told one thing in the answer to that event, before they subscribe."""
+    told = kit.read_json(raw.body, _Event)
+    if told is None or told.event != "conversation_started" or not settings.welcome:
+        return Reply()
+    said = {"sender": {"name": settings.sender_name}, "type": "text", "text": settings.welcome}
+    return Reply(200, msgspec.json.encode(said).decode(), "application/json")
+
+
 def parse(_settings: Settings, raw: Raw) -> list[Event]:
     """One event; the one that Viber tries an address with says nothing."""
     told = kit.read_json(raw.body, _Event)
@@ -410,6 +428,7 @@ CHANNEL = Channel(
     send=send,
     lint=lint,
     genuine=genuine,
+    reply=reply,
     sender=lambda settings: settings.sender_name,
     profile=ask_profile,
     attach=attach,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,7 +99,9 @@ def fate(behaviour: Behaviour, ttl_s: float, faults: Faults) -> list[Status]:
 
 
 class Office:
-    """One operator's counter and mail room; a whole face where nobody writes back."""
+    """One operator's counter and mail room; a whole face, too, where no more is needed."""
+
+    send_inbound: Callable[..., Awaitable[str]]  # a person writes; only where the operator hands that on
 
     def __init__(self, stage: Stage, name: str, port: int, routes: list[web.RouteDef], wire: Wire) -> None:
         self.ledger = stage.ledger(name)

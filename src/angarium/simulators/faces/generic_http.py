@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 
 from angarium.simulators.behaviour import Behaviour
-from angarium.simulators.faces import Operator
+from angarium.simulators.faces import Operator, _sms
 from angarium.simulators.http_face import Callback, Office, Wire, json_object, json_response
 from angarium.simulators.ledger import Entry
 from angarium.simulators.stage import Stage
@@ -42,6 +42,16 @@ class GenericFace(Office):
             means=_means, refusal=lambda behaviour, _: REFUSALS.get(behaviour, ""), callback=_callback
         )
         super().__init__(stage, NAME, port, [web.post("/v1/messages", self._taken)], wire)
+
+        self._stage = stage
+        self.send_inbound = self._write
+
+    async def _write(self, sender: str, text: str, recipient: str = "380440000000") -> str:
+        """A person writes; returns the id of what they wrote."""
+        webhook, number = _sms.listener(self._stage, NAME), next(self._ids)
+        said = {"id": number, "from": sender.removeprefix("+"), "to": recipient, "text": text}
+        await self.post(_signed(webhook.url, said))
+        return str(number)
 
     async def _taken(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {KEY}":
@@ -92,6 +102,10 @@ def _callback(entry: Entry, word: str) -> Callback | None:
         "ref": entry.client_ref,
         "status": WORDS.get(word, "FAILED"),
     }
+    return _signed(url, told)
+
+
+def _signed(url: str, told: dict[str, Any]) -> Callback:
     body = msgspec.json.encode({"events": [told]})
     made = b64encode(hmac.new(SECRET.encode(), body, "sha1").digest()).decode()
     return Callback(url, body, {"X-Signature": f"sha1={made}"})
@@ -117,6 +131,10 @@ def settings(url: str) -> dict[str, Any]:
         "receipt_ref": "ref",
         "receipt_status": "status",
         "statuses": "ENROUTE = sent\nDELIVRD = delivered\nSEEN = read\nUNDELIV = failed\nEXPIRED = expired",
+        "inbound_from": "from",
+        "inbound_to": "to",
+        "inbound_text": "text",
+        "inbound_id": "id",
         "callback_check": "signature",
         "callback_header": "X-Signature",
         "callback_secret": SECRET,

@@ -1,6 +1,6 @@
 """GMS (Hyber), its JSON API v2: `POST /{client_id}` for the channel `viber` alone.
 
-Shapes follow the vendor's chapters 2 and 8 (see channels/gms_viber.py); codes of errors but 36024 are this
+Shapes follow the vendor's chapters 2, 6 and 8 (see channels/gms_viber.py); codes of errors but 36024 are this
 simulator's own.
 """
 
@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import web
 
 from angarium.simulators.behaviour import Behaviour
-from angarium.simulators.faces import Operator
+from angarium.simulators.faces import Operator, _sms
 from angarium.simulators.http_face import Callback, Office, Wire, e164, json_object, json_response
 from angarium.simulators.ledger import Entry
 from angarium.simulators.stage import Stage
@@ -44,6 +44,17 @@ class Gms:
         self._ids = count(time.time_ns())
         wire = Wire(means=_means, refusal=lambda _behaviour, _entry: "", callback=_callback)
         self.office = Office(stage, NAME, port, [web.post(f"/{CLIENT_ID}", self._send)], wire)
+        self.office.send_inbound, self._stage = self.send_inbound, stage
+
+    async def send_inbound(self, sender: str, text: str, *, context_ref: str = "") -> str:
+        """A person answers on a two-way service (chapter 6); it has no id of its own."""
+        said = {"phone": sender, "time": time.strftime("%Y-%m-%d %H:%M:%S"), "channel": "viber"}
+        ours = self.office.entry_at(context_ref)
+        if ours is not None:
+            said |= {"message_id": ours.ref, "extra_id": ours.client_ref, "text_to_subscriber": ours.text}
+        body = msgspec.json.encode({**said, "text_from_subscriber": text})
+        await self.office.post(Callback(_sms.listener(self._stage, NAME).url, body))
+        return ""
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != self._auth:

@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 
 from angarium.simulators.behaviour import Behaviour
-from angarium.simulators.faces import Operator
+from angarium.simulators.faces import Operator, _sms
 from angarium.simulators.http_face import Callback, Office, Wire, e164, json_object, json_response
 from angarium.simulators.ledger import Entry
 from angarium.simulators.stage import Stage
@@ -47,6 +47,21 @@ class InfobipViber:
         wire = Wire(means=_means, refusal=lambda _behaviour, _entry: "", callback=_callback)
         routes = [web.post("/viber/2/messages", self._send)]
         self.office = Office(stage, NAME, port, routes, wire)
+        self.office.send_inbound, self._stage = self.send_inbound, stage
+
+    async def send_inbound(self, sender: str, text: str, *, context_ref: str = "") -> str:
+        """A person writes to a two-way sender; returns the id of what they wrote."""
+        said = {
+            "messageId": str(next(self._ids)),
+            "sender": sender.removeprefix("+"),
+            "to": SENDER,
+            "receivedAt": _now(),
+            "pairedMessageId": context_ref or None,
+            "message": {"type": "TEXT", "text": text},
+        }
+        body = msgspec.json.encode({"results": [said], "messageCount": 1, "pendingMessageCount": 0})
+        await self.office.post(Callback(_sms.listener(self._stage, NAME).url, body))
+        return str(said["messageId"])
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"App {API_KEY}":

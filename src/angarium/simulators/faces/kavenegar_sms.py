@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from angarium.simulators.behaviour import Behaviour
-from angarium.simulators.faces import Operator
+from angarium.simulators.faces import Operator, _sms
 from angarium.simulators.http_face import FORM, Callback, Office, Wire, e164, form_of, json_response
 from angarium.simulators.ledger import Entry
 from angarium.simulators.stage import Stage
@@ -72,6 +72,15 @@ class Kavenegar:
         self.office = Office(
             stage, NAME, port, [*routes, web.route("*", "/v1/{key}/account/info.json", _info)], wire
         )
+        self.office.send_inbound = self.send_inbound
+
+    async def send_inbound(self, sender: str, text: str, recipient: str = LINE) -> str:
+        """A person writes to the line; returns the id of what they wrote."""
+        number = str(next(self._ids))
+        said = {"messageid": number, "from": sender.replace("+98", "0", 1), "to": recipient, "message": text}
+        body = urlencode({**said, "date": int(time.time())}).encode()
+        await self.office.post(Callback(_sms.listener(self._stage, NAME).url, body, FORM))
+        return number
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         form = await form_of(request)

@@ -69,7 +69,9 @@ class Mailgun:
         form = {"sender": sender, "recipient": recipient, "from": sender, "subject": mail["Subject"]}
         form |= {"body-plain": text, "stripped-text": text, "attachment-count": "0"}
         form |= {
-            "message-headers": msgspec.json.encode(list(mail.items())).decode(),
+            "message-headers": msgspec.json.encode(
+                [[name, str(value)] for name, value in mail.items()]
+            ).decode(),
             **self._sealed(webhook.secret),
         }
         await self._office.post(Callback(webhook.url, urlencode(form).encode(), FORM))

@@ -52,9 +52,22 @@ class SmsIr:
             web.post("/v1/send/bulk{slash:/?}", self._bulk),
             web.post("/v1/send/verify{slash:/?}", self._verify),
             web.get("/v1/send/live{slash:/?}", self._live),
-            web.get("/v1/receive/live{slash:/?}", _nobody),
+            web.get("/v1/receive/live{slash:/?}", self._heard),
         ]
         self.office = Office(stage, NAME, port, routes, wire)
+        self.office.send_inbound = self.send_inbound
+        self._said: list[dict[str, Any]] = []  # by people, today
+
+    async def send_inbound(self, sender: str, text: str) -> str:
+        """A person writes to the line; whoever asks for today's answers finds it."""
+        said = {"messageText": text, "mobile": int(sender.removeprefix("+")), "number": LINE}
+        said |= {"receiveReturnId": next(self._ids), "receivedDateTime": int(time.time())}
+        self._said.append(said)
+        return str(said["receiveReturnId"])
+
+    async def _heard(self, request: web.Request) -> web.Response:
+        number, size = int(request.query.get("pageNumber", "1")), int(request.query.get("pageSize", PAGE_MAX))
+        return _said(self._said[::-1][(number - 1) * size : number * size])
 
     async def _bulk(self, request: web.Request) -> web.StreamResponse:
         asked = await _asked(request)
@@ -132,10 +145,6 @@ def _report(entry: Entry) -> dict[str, Any]:
         "deliveryDateTime": None if at is None else int(at),
         "cost": 1.0,
     }
-
-
-async def _nobody(_request: web.Request) -> web.Response:
-    return _said([])
 
 
 def _said(data: object) -> web.Response:
