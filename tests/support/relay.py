@@ -262,10 +262,12 @@ class Relay:
         """The provider says that all that went to a person until then has come to a status."""
         return await self._heard(line, Watermark(status, given.get("address", "+380501234567"), until))
 
-    async def switch(self, line: str, allowed: bool, **given: Any) -> list[Case]:
+    async def switch(
+        self, line: str, allowed: bool, address: str = "+380501234567", **given: Any
+    ) -> list[Case]:
         """A person allows a line to write, or forbids it."""
         self._refs += 1
-        return await self._heard(line, Allowance("+380501234567", allowed, f"sw{self._refs}", **given))
+        return await self._heard(line, Allowance(address, allowed, f"sw{self._refs}", **given))
 
     async def _heard(self, line: str, event: Event) -> list[Case]:
         entry = receive.entry(self.world, self.lines[line], Raw(b""))

@@ -7,12 +7,14 @@ when the person is erased, of whom a keyed hash is left. It holds for the whole 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
 from angarium.core.values import AddressKind, MessageClass, Reason
 
 PROMOTIONAL = frozenset({MessageClass.PROMOTIONAL})
+DAY_S = 86_400.0
 
 
 class Why(StrEnum):
@@ -68,9 +70,8 @@ class Suppressed(msgspec.Struct, frozen=True):
         return in_force and self.line_id in (0, line_id) and message_class in STOPS[self.why]
 
 
-# What a channel says of an attempt, as what is noted of its address. A number that nobody has today is given
-# to somebody tomorrow, so that a text that fails says nothing of it; by mail an opt-out is a complaint (RFC
-# 5965), because everything else comes by the link in the mail.
+# What a channel says of an attempt, as what is noted of its address, for every line; by mail an opt-out is a
+# complaint (RFC 5965), because everything else comes by the link in the mail.
 NOTED: dict[tuple[AddressKind, Reason], Why] = {
     (AddressKind.EMAIL, Reason.BAD_ADDRESS): Why.HARD_BOUNCE,
     (AddressKind.EMAIL, Reason.OPTED_OUT): Why.COMPLAINT,
@@ -78,4 +79,46 @@ NOTED: dict[tuple[AddressKind, Reason], Why] = {
     (AddressKind.PHONE, Reason.OPERATOR_BLACKLIST): Why.OPERATOR_BLACKLIST,
 }
 # How long that is believed: who is on an operator's list may take themselves off, and nobody tells us.
-BELIEVED_S: dict[Why, float] = {Why.OPERATOR_BLACKLIST: 180 * 86_400.0}
+BELIEVED_S: dict[Why, float] = {Why.OPERATOR_BLACKLIST: 180 * DAY_S}
+AGAIN_S = DAY_S  # between two words that count as two
+
+Days = Annotated[int, msgspec.Meta(ge=0, le=3_650)]
+
+
+class BadAddresses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For how many days a provider is believed that there is no such address, on the line that it told so.
+    0 days: not at all.
+
+    A number that nobody has is given to somebody in time, and a network may be wrong for an hour: of a
+    number a provider is believed when it says so again, a day later or more. The ids of a messenger are
+    nobody else's. Mailboxes and browsers that are gone are gone for every line and for good.
+    """
+
+    number_days: Days = 30
+    id_days: Days = 365
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What is noted of an address that a provider spoke of."""
+
+    why: Why
+    everywhere: bool = True  # or on the line that heard it
+    believed_s: float = 0.0  # 0: for good
+    again: bool = False  # in force only once it is said again
+
+
+def note_of(kind: AddressKind, reason: Reason, code: str, policy: BadAddresses) -> Note | None:
+    """What is noted of an address; None: nothing.
+
+    That there is no such number or id is true on one line: a bot knows its own chats alone, and an operator
+    of one country calls the numbers of others invalid. And it is noted only as a word of the provider's:
+    without a `code` it is our own, of an address that the channel cannot write.
+    """
+    why = NOTED.get((kind, reason))
+    if why is not None:
+        return Note(why, believed_s=BELIEVED_S.get(why, 0.0))
+    if reason is not Reason.BAD_ADDRESS or not code or kind in (AddressKind.EMAIL, AddressKind.WEB_PUSH):
+        return None
+    is_number = kind is AddressKind.PHONE
+    days = policy.number_days if is_number else policy.id_days
+    return Note(Why.HARD_BOUNCE, everywhere=False, believed_s=days * DAY_S, again=is_number) if days else None

@@ -19,7 +19,7 @@ from angarium.core import ids
 from angarium.core.ports import Allowance
 from angarium.core.values import AddressKind
 from angarium.lines.store import Line
-from angarium.messaging import optout, withdrawal
+from angarium.messaging import bounces, optout, withdrawal
 from angarium.messaging.case import Case
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
@@ -74,6 +74,7 @@ async def _allowed(
 ) -> list[Case]:
     """Take back what the switch said, and nothing else: who lets us write has not agreed to advertising."""
     await suppression.lift_opt_outs(tx, world.ground, workspace_id, [place], (SWITCH,), line.id)
+    await bounces.proven(tx, world, workspace_id, place, line.id)
     if contact_id is None:
         return []
     known = (await consents.hold_choices(tx, workspace_id, [contact_id])).get(contact_id, Choices())

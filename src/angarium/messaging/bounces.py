@@ -6,12 +6,15 @@ imported. Other messages to the address are looked at by the planner, soon.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from angarium.contacts import suppression_list as suppression
 from angarium.contacts.store import consents, suppressions
-from angarium.contacts.suppression import BELIEVED_S, NOTED, Why
-from angarium.contacts.suppression_list import New
+from angarium.contacts.store.suppressions import Entry
+from angarium.contacts.suppression import AGAIN_S, BadAddresses, Note, Why, note_of
+from angarium.contacts.suppression_list import New, Place
 from angarium.core.clock import micros
 from angarium.core.ports import Refused
 from angarium.core.values import Reason
@@ -27,13 +30,28 @@ Heard = tuple[Attempt, Reason, str]  # what was said of an attempt: why it faile
 
 async def note(tx: Transaction, world: World, workspace_id: int, heard: Iterable[Heard], now: int) -> None:
     """Put addresses on the list of which these failures say that they belong there."""
-    new = [one for said in heard if (one := _new(world, *said, now)) is not None]
+    policy = world.policies.of(workspace_id).bad_addresses
+    new = [one for said in heard if (one := _new(world, policy, *said, now)) is not None]
     if not new:
         return
     world.suppressing[workspace_id] = True
     fresh = await _unknown(tx, world, workspace_id, new, now)
     owners = await suppression.add(tx, world.ground, workspace_id, fresh, ACTOR)
     await consents.ask_to_look(tx, workspace_id, owners)
+
+
+async def proven(tx: Transaction, world: World, workspace_id: int, place: Place, line_id: int) -> None:
+    """Who writes on a line, or lets it write, is there: what the line was told otherwise is taken off."""
+    if not world.suppressing.get(workspace_id, True):
+        return
+    hashed = suppression.address_hash(world.ground.vault, workspace_id, place)
+    disproved = [
+        one
+        for one in await suppressions.entries_of(tx, workspace_id, [hashed])
+        if (one.why, one.source, one.line_id) == (Why.HARD_BOUNCE, RECEIPT, line_id)
+    ]
+    if disproved:
+        await suppression.remove(tx, world.ground, workspace_id, disproved)
 
 
 def refusals(ended: Iterable[tuple[Attempt, object]]) -> list[Heard]:
@@ -43,36 +61,57 @@ def refusals(ended: Iterable[tuple[Attempt, object]]) -> list[Heard]:
     ]
 
 
-def _new(world: World, attempt: Attempt, reason: Reason, code: str, now: int) -> New | None:
+def _new(
+    world: World, policy: BadAddresses, attempt: Attempt, reason: Reason, code: str, now: int
+) -> tuple[New, Note] | None:
     kind = world.channels[attempt.channel].kind_at(attempt.address)
-    why = NOTED.get((kind, reason))
-    if why is None:
+    about = note_of(kind, reason, code, policy)
+    if about is None:
         return None
-    believed_s = BELIEVED_S.get(why)
-    return New(
+    new = New(
         kind=kind,
         value=attempt.address,
-        why=why,
+        why=about.why,
         source=RECEIPT,
+        line_id=0 if about.everywhere else attempt.line_id,
         detail=f"{attempt.channel} {code}".strip(),
-        expires_at=now + micros(believed_s) if believed_s else 0,
+        expires_at=now + micros(about.believed_s) if about.believed_s else 0,
     )
+    return new, about
 
 
 async def _unknown(
-    tx: Transaction, world: World, workspace_id: int, new: Sequence[New], now: int
+    tx: Transaction, world: World, workspace_id: int, new: Sequence[tuple[New, Note]], now: int
 ) -> list[New]:
     """Those of which nothing is known for the same reason, or nothing that is in force."""
-    by_hash = {
-        suppression.address_hash(world.ground.vault, workspace_id, (one.kind, one.value)): one for one in new
+    vault = world.ground.vault
+    by_key = {
+        (suppression.address_hash(vault, workspace_id, (one.kind, one.value)), one.why, one.line_id): (
+            one,
+            about,
+        )
+        for one, about in new
     }
-    known: Mapping[tuple[str, Why], int] = {
-        (entry.hash, entry.why): entry.expires_at
-        for entry in await suppressions.entries_of(tx, workspace_id, by_hash)
-        if not entry.line_id
+    known = {
+        (entry.hash, entry.why, entry.line_id): entry
+        for entry in await suppressions.entries_of(tx, workspace_id, {hashed for hashed, _, _ in by_key})
     }
-    return [
-        one
-        for hashed, one in by_hash.items()
-        if (hashed, one.why) not in known or 0 < known[hashed, one.why] <= now
-    ]
+    fresh = []
+    for key, (one, about) in by_key.items():
+        before, everywhere = known.get(key), known.get((*key[:2], 0))
+        if any(entry and _in_force(entry, now) for entry in (before, everywhere)):
+            continue
+        if about.again and before is None:
+            fresh.append(_heard_once(one, now))
+        elif not about.again or before is None or now - before.created_at >= micros(AGAIN_S):
+            fresh.append(one)
+    return fresh
+
+
+def _in_force(entry: Entry, now: int) -> bool:
+    return not entry.expires_at or now < entry.expires_at
+
+
+def _heard_once(one: New, now: int) -> New:
+    """An entry that is out of force from the first: it tells what was heard, and waits to hear it again."""
+    return msgspec.structs.replace(one, expires_at=now)

@@ -10,7 +10,7 @@ from angarium.contacts import store as contacts
 from angarium.core.clock import micros
 from angarium.core.ports import Inbound
 from angarium.lines.store import Line
-from angarium.messaging import optout
+from angarium.messaging import bounces, optout
 from angarium.messaging.case import Case
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import inbox
@@ -78,6 +78,7 @@ async def _write(
     heard = Heard(world.ground.ids.mint(), line.id, event, people[workspace_id], missing, now)
     if not await inbox.insert_inbound(tx, workspace_id, [heard]):
         return []
+    await bounces.proven(tx, world, workspace_id, (kind, event.sender), line.id)
     seen = world.lines.seen(workspace_id, line.id) or line
     body = {"line": seen.name, "channel": line.channel, "contact": heard.contact_id, "parts_missing": missing}
     fact = Fact(workspace_id, "inbound.received", heard.id, now, msgspec.json.encode(body))

@@ -16,6 +16,7 @@ from angarium.accounts import policies_store as store
 from angarium.accounts import store as accounts
 from angarium.accounts.policies_store import Policy
 from angarium.accounts.sessions import SignIn
+from angarium.contacts.suppression import BadAddresses
 from angarium.content.approval import Approvals
 from angarium.content.store import versions
 from angarium.content.surroundings import WordingPolicy
@@ -79,6 +80,7 @@ class Policies(msgspec.Struct, frozen=True):
     caps: Caps = Caps()
     reachability: Reachability = Reachability()
     campaigns: CampaignPolicy = CampaignPolicy()
+    bad_addresses: BadAddresses = BadAddresses()
     zone: str = "UTC"  # the workspace's
     people: PeoplePolicies = NO_PEOPLE_POLICIES  # what is asked of people, together
 
@@ -101,6 +103,7 @@ KINDS: dict[str, Shape[Any]] = {
     "caps": Shape(Caps),
     "reachability": Shape(Reachability),
     "campaigns": Shape(CampaignPolicy),
+    "bad-addresses": Shape(BadAddresses),
 }
 NONE = Policies()
 TOPIC = "lines"  # woken when a policy was changed: the loop that reads lines again reads these too

@@ -37,6 +37,7 @@ ICONS = {
     "caps": "percentage",
     "reachability": "wifi",
     "campaigns": "speakerphone",
+    "bad-addresses": "ban",
 }
 
 
