@@ -41,7 +41,7 @@ from angarium.campaigns.runner import CampaignRunner
 from angarium.campaigns.states import CampaignState
 from angarium.campaigns.store.campaigns import count_in
 from angarium.channels import kit
-from angarium.config import Settings
+from angarium.config import Settings, called
 from angarium.contacts import api as contacts
 from angarium.contacts import fields_api as contact_fields
 from angarium.contacts import fields_pages as field_pages
@@ -80,7 +80,7 @@ from angarium.doors.twilio.desk import TwilioDesk
 from angarium.doors.twilio.door import TwilioDoor
 from angarium.doors.webchat.flows import Outbox
 from angarium.doors.webchat.room import WebChatRoom
-from angarium.fabric.local import LocalFabric
+from angarium.fabric.opening import open_fabric
 from angarium.insight import pages as insight
 from angarium.insight.needs import NEEDS, Need
 from angarium.insight.savings import Savings
@@ -147,14 +147,12 @@ from angarium.web.palette import Seeker
 
 log = structlog.get_logger()
 
-
 MEDIA = "media"  # the folder of files beside words, among the files
 
 LETTERS = {
     "reset": "Set a new password within the hour: {link}",
     "invitation": "You are invited. Accept within seven days: {link}",
 }
-
 LETTER_CLASSES = {"reset": MessageClass.OTP, "invitation": MessageClass.TRANSACTIONAL}
 
 
@@ -256,7 +254,6 @@ HANDLERS = [
     *door_handlers.HANDLERS,
 ]
 
-
 PHONES = phones.HANDLERS  # only where there are simulated operators
 
 # What the command bar finds beside pages, in this order.
@@ -297,6 +294,9 @@ class House:
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
         await self.ground.db.start()
+        node = await self.ground.fabric.start()
+        if node is not None:
+            self.ground.ids.become(node)
         await self.ground.db.run(facts.renumber_after_restore)
         await self.http.start()
         if self.operators is not None:
@@ -307,6 +307,7 @@ class House:
         if self.operators is not None:
             await self.operators.stop()
         await self.http.stop()
+        await self.ground.fabric.stop()
         await self.ground.db.stop()
 
 
@@ -386,7 +387,7 @@ def make_ground(settings: Settings) -> Ground:
         chance=chance,
         ids=IdMint(clock, settings.node),
         vault=make_vault(settings),
-        fabric=LocalFabric(clock),
+        fabric=open_fabric(settings.fabric, settings.database, clock, chance, called(settings)),
     )
 
 

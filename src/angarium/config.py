@@ -7,10 +7,11 @@ The environment wins over the file, and both over the defaults: `port = 8080` in
 from __future__ import annotations
 
 import os
+import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -31,6 +32,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             description="Where everything is kept: sqlite:///path/to.db or postgresql://user@host/name.",
         ),
     ] = "sqlite:///angarium.db"
+    fabric: Annotated[
+        Literal["local", "postgres"],
+        Meta(
+            description="How servers on one PostgreSQL work together. local: one is on duty, others stand "
+            "by. postgres: all work, each line on one of them at a time."
+        ),
+    ] = "local"
     host: Annotated[str, Meta(description="Address to listen on. 0.0.0.0 is every interface.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8080
     public_url: Annotated[
@@ -166,7 +174,16 @@ def _checked(given: dict[str, Any]) -> Settings:
             wrong.append(FieldProblem(name, str(error), help_of(name), shown(given[name])))
     if wrong:
         raise _wrong(*wrong)
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.fabric != "local" and settings.database.startswith("sqlite:"):
+        remedy = "give a PostgreSQL in database, or leave fabric local"
+        raise _wrong(FieldProblem("fabric", "SQLite is one server's own", remedy, settings.fabric))
+    return settings
+
+
+def called(settings: Settings) -> str:
+    """What people know a server by."""
+    return f"{socket.gethostname()}:{settings.port}"
 
 
 def help_of(name: str) -> str:

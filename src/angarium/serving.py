@@ -6,19 +6,20 @@ import asyncio
 import gc
 import os
 import signal
-import socket
 
 import structlog
 
 from angarium.accounts import setup
 from angarium.accounts import store as accounts
 from angarium.assembly import House, application, assemble, begin_on
-from angarium.config import Settings
+from angarium.config import Settings, called
 from angarium.core.clock import SystemClock, iso
 from angarium.core.problems import Problem
+from angarium.core.service import Service
+from angarium.core.turns import InTurn
 from angarium.messaging.store import held
 from angarium.storage import instance, opening
-from angarium.storage.database import ADVICE, Database, Trouble
+from angarium.storage.database import ADVICE, Trouble
 from angarium.storage.duty import LOOK_S, Duty
 from angarium.storage.ground import Ground
 from angarium.web.server import Server
@@ -39,16 +40,30 @@ async def serve(settings: Settings) -> None:
     """
     asked, alone = _signalled(), settings.database.startswith("sqlite:")
     with opening.held(settings.key_file, alone=alone):
-        if alone:
+        if settings.fabric != "local":
+            await _serve_together(settings, asked)
+        elif alone:
             await begin_on(settings, look=True)
             await _serve(settings, asked)
         else:
             await _serve_in_turn(settings, asked)
 
 
+async def _serve_together(settings: Settings, asked: Asked) -> None:
+    """Run beside others: whoever comes first brings the database up to date, the others wait for it."""
+    duty = Duty(settings.database, SystemClock(), called(settings))
+    try:
+        while not await duty.take():
+            await SystemClock().sleep(LOOK_S)
+        await begin_on(settings, look=True)
+    finally:
+        await duty.leave()
+    await _serve(settings, asked)
+
+
 async def _serve_in_turn(settings: Settings, asked: Asked) -> None:
     """Run where others may: one at a time is on duty. Problem when another took it over from this one."""
-    duty = Duty(settings.database, SystemClock(), f"{socket.gethostname()}:{settings.port}")
+    duty = Duty(settings.database, SystemClock(), called(settings))
     try:
         if await duty.take() or await _stood_by(settings, asked, duty):
             await begin_on(settings, look=True)
@@ -82,24 +97,18 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
     house = assemble(settings)
     await house.open()
     server = Server(application(house), settings.host, settings.port, settings.trusted_proxies)
+    others = _others(house)
     try:
         await _tell_what_is_held(house.ground)
         await house.engine.start()
-        await house.notary.start()
-        await house.importer.start()
-        await house.exporter.start()
-        await house.campaigns.start()
-        await house.tidier.start()
-        await house.teller.start()
-        await house.twilio_door.start()
+        for service in others:
+            await service.start()
         await house.web_chat.start()
         await server.start()
-        if house.smpp_door is not None:
-            await house.smpp_door.start()
         _collect_seldom()
         await _tell_how_to_begin(house, server.port)
         log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
-        broken = await _asked_to_stop(house.ground.db, asked, duty)
+        broken = await _asked_to_stop(house.ground, asked, duty)
         if broken is not None:
             log.critical("the server ends at once", why=f"{broken}: {ADVICE[broken]}", remedy=AFTER_BROKEN)
             await server.stop()
@@ -107,17 +116,28 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
     finally:
         await house.web_chat.stop()  # whose streams would never end by themselves
         await server.stop()
-        if house.smpp_door is not None:
-            await house.smpp_door.stop()
-        await house.campaigns.stop()
-        await house.importer.stop()
-        await house.exporter.stop()
-        await house.tidier.stop()
-        await house.teller.stop()
-        await house.twilio_door.stop()
+        for service in reversed(others):
+            await service.stop()
         await _hear_out(house)
         await house.close()
         log.info("stopped")
+
+
+def _others(house: House) -> list[Service]:
+    """What runs beside the engine; what must not run twice takes turns with other servers."""
+    found: list[Service] = [house.importer, house.exporter, house.campaigns]
+    turns: dict[str, Service] = {
+        "audit seals": house.notary,
+        "media": house.tidier,
+        "notices": house.teller,
+        "twilio": house.twilio_door,
+    }
+    if house.smpp_door is not None:  # one account's clients are served by one server
+        turns["smpp"] = house.smpp_door
+    if house.settings.fabric == "local":  # there is nobody to take turns with
+        return [*found, *turns.values()]
+    ground = house.ground
+    return [*found, *(InTurn(ground.fabric, ground.clock, name, one) for name, one in turns.items())]
 
 
 async def _tell_how_to_begin(house: House, port: int) -> None:
@@ -144,7 +164,6 @@ async def _hear_out(house: House) -> None:
     try:
         async with asyncio.timeout(STOP_WITHIN_S):
             await house.engine.stop()
-            await house.notary.stop()
     except TimeoutError:
         backlogs = house.engine.backlogs()
         log.warning("not everything could be written down; the next start finds it", **backlogs)
@@ -160,15 +179,15 @@ def _collect_seldom() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def _asked_to_stop(db: Database, asked: Asked, duty: Duty | None) -> Trouble | None:
+async def _asked_to_stop(ground: Ground, asked: Asked, duty: Duty | None) -> Trouble | None:
     """Return when asked to stop, or why the process must end at once; Problem when another took over."""
-    broken = asyncio.ensure_future(db.broken())
-    lost = asyncio.ensure_future(duty.lost() if duty else db.broken())
+    broken = asyncio.ensure_future(ground.db.broken())
+    lost = asyncio.ensure_future(duty.lost() if duty else ground.fabric.gone())
     await asyncio.wait((asked, broken, lost), return_when=asyncio.FIRST_COMPLETED)
     try:
         if broken.done():
             return broken.result()
-        if duty and lost.done():
+        if lost.done() and not asked.done():
             lost.result()
             raise Problem("taken-over", "Another server has taken over", detail=WHY)
         return None

@@ -12,6 +12,9 @@ from house.tree import PACKAGE, modules, none_of, short
 BEGINNERS = {"create_task", "ensure_future", "TaskGroup"}
 KEPT = {  # where tasks are begun, and who holds them and hears what they raise
     "core/service.py": "the supervisor: it holds every loop, starts it again, and tells",
+    "core/turns.py": "two, held while it is this server's turn; what the loop raises is raised",
+    "fabric/postgres.py": "two, held from joining to leaving; they catch what is raised, and go on",
+    "messaging/sender.py": "one that waits for the loss of a lease, held while the line is ours",
     "core/batches.py": "the batcher holds its one task; what the work raises goes to whoever waits for it",
     "contacts/imports/process.py": "it reads ahead, held by whoever reads; what is raised comes last",
     "channels/kit.py": "one for each submission, held until it has ended; what it raises is an outcome",

@@ -20,8 +20,9 @@ import msgspec
 
 from angarium import channels
 from angarium.accounts import store as accounts
+from angarium.core.fabric import Lease, Waiter
 from angarium.core.ids import IdMint
-from angarium.core.ports import Channel, Connection, Ears, Lease, Receipt, Tools, Waiter
+from angarium.core.ports import Channel, Connection, Ears, Receipt, Tools
 from angarium.core.problems import Problem
 from angarium.lines.at_hand import Lines
 from angarium.lines.store import Line
@@ -353,6 +354,20 @@ class SharedFabric:
     def held(self, lease: Lease) -> bool:
         mine, until = self._until.get(lease.key, (None, 0.0))
         return mine == lease and self._around.clock.monotonic() < until
+
+    async def start(self) -> int | None:
+        """The others know of it."""
+        return None
+
+    async def gone(self) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def stop(self) -> None:
+        """What it held ends by itself."""
+
+    async def lost(self, lease: Lease) -> None:
+        while self._until.get(lease.key, (None, 0.0))[0] == lease and self.held(lease):
+            await self._around.clock.sleep(RENEWED_S)
 
     async def release(self, lease: Lease) -> None:
         await self._process.moment("lease")

@@ -13,6 +13,7 @@ class Cutter:
     """Stands at a port of its own. Whoever connects is connected to the server behind it."""
 
     def __init__(self, url: str) -> None:
+        self.behind = url
         self._parts = urlsplit(url)
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None

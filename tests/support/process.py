@@ -137,8 +137,9 @@ class Shop:
         assert self.server is not None
         return await asyncio.wait_for(self.server.wait(), PATIENCE_S)
 
-    async def start_operator(self, script: Script | None = None) -> None:
-        """A simulated operator in a process of its own, which outlives the server."""
+    async def start_operator(self, script: Script | None = None, *more: str) -> None:
+        """A simulated operator in a process of its own, which outlives the server; `more`: who may bind
+        beside us, with the same password."""
         behaviour = self.folder / "script.json"
         behaviour.write_bytes(msgspec.json.encode(script or Script()))
         announce = self.folder / "operators.json"
@@ -147,6 +148,7 @@ class Shop:
                 *(sys.executable, "-m", "angarium.simulators", "--faces", "smpp"),
                 *("--ports", f"smpp={self.smpp_port}", "--ledger-folder", str(self.folder)),
                 *("--announce", str(announce), "--script", str(behaviour)),
+                *("--accounts", ",".join(f"{name}={ACCOUNT[1]}" for name in (ACCOUNT[0], *more))),
                 stdout=log,
                 stderr=log,
             )

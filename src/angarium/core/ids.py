@@ -64,13 +64,17 @@ class IdMint:
     """Makes ids for one process, also when the event loop and the writer of the database ask at once."""
 
     def __init__(self, clock: Clock, node: int = 0) -> None:
-        if not 0 <= node <= NODE_MAX:
-            raise ValueError(f"node must be 0..{NODE_MAX}, not {node}")
         self._clock = clock
-        self._node = node << SEQUENCE_BITS
+        self.become(node)
         self._last_ms = 0
         self._sequence = 0
         self._one_at_a_time = threading.Lock()
+
+    def become(self, node: int) -> None:
+        """Mint from now on as another number, which nobody else has."""
+        if not 0 <= node <= NODE_MAX:
+            raise ValueError(f"node must be 0..{NODE_MAX}, not {node}")
+        self._node = node << SEQUENCE_BITS
 
     def mint(self) -> int:
         """The next id; ids of one mint strictly increase."""

@@ -217,48 +217,6 @@ class Reply(msgspec.Struct, frozen=True):
     media_type: str = "text/plain"
 
 
-# ── the fabric ───────────────────────────────────────────────────────────────────────────────────────
-
-
-class Lease(msgspec.Struct, frozen=True):
-    """The right to send on a line; `epoch` grows with every new owner and fences the older ones."""
-
-    key: str
-    epoch: int
-
-
-class Waiter(Protocol):
-    """One listener's ear on a topic."""
-
-    async def wait(self, timeout_s: float) -> bool:
-        """True when woken since the last wait, False after the timeout. A wake-up may be lost: poll too."""
-
-    def close(self) -> None:
-        """Stop listening."""
-
-
-class Fabric(Protocol):
-    """What machines say to one another; never the only copy of anything."""
-
-    def begin_after(self, epoch: int) -> None:
-        """Leases from now on are newer than this one: the database remembers what a fabric may forget."""
-
-    async def lease(self, key: str) -> Lease | None:
-        """Take the lease, or None while another owner holds it."""
-
-    def held(self, lease: Lease) -> bool:
-        """Whether the lease is surely still ours, by the monotonic clock."""
-
-    async def release(self, lease: Lease) -> None:
-        """Give it up."""
-
-    def wake(self, topic: str) -> None:
-        """Tell whoever listens to look now."""
-
-    def listen(self, topic: str) -> Waiter:
-        """Hear wake-ups of a topic."""
-
-
 # ── the channel ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -67,6 +67,9 @@ async def rescue(world: World, workspace_id: int, sending: Collection[int]) -> i
             total += await _settle_all(world, left)
         except owners.Fenced:  # a newer server has it, or our own sender has not begun yet
             continue
+        finally:
+            if line_id not in sending:
+                await world.ground.fabric.release(lease)
     return total
 
 

@@ -12,18 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import structlog
 
 from angarium.core.clock import MICROS
-from angarium.core.ports import (
-    Accepted,
-    Connection,
-    Lease,
-    Outcome,
-    Raw,
-    Refused,
-    Submission,
-    Tape,
-    Unknown,
-    Waiter,
-)
+from angarium.core.fabric import Lease, Waiter
+from angarium.core.ports import Accepted, Connection, Outcome, Raw, Refused, Submission, Tape, Unknown
 from angarium.core.problems import Problem
 from angarium.core.values import MessageClass, Reason
 from angarium.lines.store import Line
@@ -132,8 +122,18 @@ class Sender:
         self._connection = connection
         world.waiting[line.id] = self.waiting
         await connection.open()
-        while not self._stopping and world.ground.fabric.held(lease):
-            await waiter.wait(await self._send_some(lease, connection))
+        guard = asyncio.create_task(self._fall_silent(lease, connection))
+        try:
+            while not self._stopping and world.ground.fabric.held(lease):
+                await waiter.wait(await self._send_some(lease, connection))
+        finally:
+            guard.cancel()
+
+    async def _fall_silent(self, lease: Lease, connection: Connection) -> None:
+        """Leave the provider as soon as the lease is lost, whatever else is waited for: another may come."""
+        await self._world.ground.fabric.lost(lease)
+        log.warning("the lease of a line is lost", line=self.line.name)
+        await connection.close(0)
 
     async def stop(self) -> None:
         """Claim nothing more; wait for answers that are under way, up to a grace."""

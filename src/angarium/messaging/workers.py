@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -18,6 +19,7 @@ from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Raw
 from angarium.core.problems import Problem
 from angarium.core.service import Supervisor
+from angarium.core.turns import alone
 from angarium.lines import registration_flows
 from angarium.lines.flows import TOPIC as LINES_TOPIC
 from angarium.lines.store import Line
@@ -113,8 +115,10 @@ class Engine:
         ground.fabric.begin_after(await ground.db.read(owners.newest))
         await self._refresh()
         self._supervisor.run("lines", self._watch_lines)
-        self._supervisor.run("tidy", self._tidy)
-        self._supervisor.run("chronicle", self._chronicler.run)
+        self._supervisor.run("tidy", partial(alone, ground.fabric, ground.clock, "turn/tidy", self._tidy))
+        self._supervisor.run(
+            "chronicle", partial(alone, ground.fabric, ground.clock, "turn/chronicle", self._chronicler.run)
+        )
         self._supervisor.run("balances", Watch(self._world).run)
         self._supervisor.run("visits", self.visits.run)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from angarium.core.clock import Chance, Clock
+from angarium.core.fabric import Fabric
 from angarium.core.ids import IdMint
-from angarium.core.ports import Fabric
 from angarium.storage.database import Database
 from angarium.storage.vault import Vault
 

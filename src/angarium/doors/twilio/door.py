@@ -31,6 +31,7 @@ class TwilioDoor:
 
     async def start(self) -> None:
         """Begin to tell."""
+        self._posting.clear()
         self._supervisor.run("twilio accounts", self._watch)
         self._supervisor.run("twilio facts", self._follow)
 

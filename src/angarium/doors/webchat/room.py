@@ -9,7 +9,8 @@ import msgspec
 
 from angarium.accounts.limits import MINUTE_S, Limit
 from angarium.core.clock import MICROS
-from angarium.core.ports import Raw, Waiter
+from angarium.core.fabric import Waiter
+from angarium.core.ports import Raw
 from angarium.core.problems import Problem
 from angarium.core.service import Supervisor
 from angarium.doors.webchat import rules, store

@@ -1,0 +1,209 @@
+"""What servers say to one another keeps its promises, whichever fabric they have."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from angarium.core.clock import SystemClock
+from angarium.core.fabric import Fabric, Lease
+from angarium.core.ids import IdMint
+from angarium.fabric import postgres
+from angarium.fabric.local import LocalFabric
+from angarium.fabric.members import NODE_MAX, free_node, preferred
+from angarium.fabric.postgres import PostgresFabric
+from angarium.storage.revise import load_tables
+from support.cutter import Cutter
+from support.databases import PostgresServer
+from support.running import PATIENCE_S, until
+
+Join = Callable[[], Awaitable[PostgresFabric]]
+QUICK = {"TTL_S": 1.5, "MARGIN_S": 0.5, "RENEW_S": 0.1, "TICK_S": 0.02, "AFTER_S": 0.3}
+numbers: list[int | None] = []  # that servers were given, as they joined
+_ids = IdMint(SystemClock())
+load_tables()
+
+
+@pytest.fixture
+async def cutter(postgres_server: PostgresServer) -> AsyncIterator[Cutter]:
+    """A way to one database that can be cut."""
+    async with postgres_server.lent() as url:
+        one = Cutter(url)
+        await one.listen()
+        yield one
+        await one.go_away()
+
+
+@pytest.fixture
+async def join(
+    cutter: Cutter, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Join]:
+    """Make one server more, which is quick to tell that another is gone; `cut` goes by the cutter's way."""
+    for name, value in QUICK.items():
+        monkeypatch.setattr(postgres, name, value)
+    there: list[PostgresFabric] = []
+    numbers.clear()
+
+    async def make(*, cut: bool = False) -> PostgresFabric:
+        url = cutter.url if cut else cutter.behind
+        one = PostgresFabric(url, SystemClock(), _ids.mint(), f"server {len(there)}")
+        numbers.append(await one.start())
+        there.append(one)
+        return one
+
+    yield make
+    for one in there:
+        await one.stop()
+
+
+@pytest.fixture(params=["local", "postgres"])
+async def fabric(request: pytest.FixtureRequest, join: Join) -> Fabric:
+    """Each of them, where one server is alone."""
+    return LocalFabric(SystemClock()) if request.param == "local" else await join()
+
+
+async def had(fabric: Fabric, key: str) -> Lease:
+    """The lease, as soon as it can be had."""
+    await until(lambda: fabric.lease(key))
+    lease = await fabric.lease(key)
+    assert lease is not None
+    return lease
+
+
+# ── whichever it is ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_lease_is_ours_until_it_is_given_up(fabric: Fabric) -> None:
+    lease = await had(fabric, "line/1")
+    assert fabric.held(lease)
+    assert await fabric.lease("line/1") == lease
+    other = await had(fabric, "line/2")
+    assert (other.key, fabric.held(other)) == ("line/2", True)
+    losing = asyncio.create_task(fabric.lost(lease))
+    await fabric.release(other)
+    assert not losing.done()
+    losing.cancel()
+
+
+async def test_epochs_begin_behind_what_the_database_remembers(fabric: Fabric) -> None:
+    fabric.begin_after(10**17)
+    assert (await had(fabric, "line/1")).epoch > 10**17
+
+
+async def test_whoever_listens_is_woken_once_however_often_it_was_rung(fabric: Fabric) -> None:
+    ear, other = fabric.listen("line/1"), fabric.listen("line/2")
+    fabric.wake("line/1")
+    fabric.wake("line/1")
+    assert await ear.wait(PATIENCE_S)
+    assert not await other.wait(0)
+    ear.close()
+    fabric.wake("line/1")
+    assert not await ear.wait(0)
+
+
+# ── several servers ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_one_of_several_has_it_and_another_when_it_leaves(join: Join) -> None:
+    first, second = await join(), await join()
+    found = await asyncio.gather(*[first.lease("line/1"), second.lease("line/1")] * 5)
+    assert len({lease.epoch for lease in found if lease}) == 1
+    owner, other = (first, second) if found[0] else (second, first)
+    lease = await had(owner, "line/1")
+    await owner.stop()
+    taken = await had(other, "line/1")
+    assert taken.epoch > lease.epoch
+    assert not owner.held(lease)
+
+
+async def test_a_lease_moves_to_who_is_preferred_when_it_comes_and_only_then(join: Join) -> None:
+    first = await join()
+    leases = [await had(first, f"line/{number}") for number in range(12)]
+    second = await join()
+    moving = [one for one in leases if preferred(one.key, [first._server, second._server]) == second._server]
+    assert 0 < len(moving) < len(leases)
+    for lease in moving:
+        await until(lambda lease=lease: not first.held(lease))  # type: ignore[misc]
+        assert await second.lease(lease.key) is None  # what is under way ends first
+        await first.release(lease)
+        assert (await had(second, lease.key)).epoch > lease.epoch
+    assert all(first.held(one) for one in leases if one not in moving)
+
+
+async def test_who_is_not_preferred_takes_what_is_not_wanted_and_keeps_it(join: Join) -> None:
+    first, second = await join(), await join()
+    await until(lambda: len(first.members) == 2)
+    key = next(
+        f"line/{n}"
+        for n in range(100)
+        if preferred(f"line/{n}", [first._server, second._server]) == second._server
+    )
+    assert await first.lease(key) is None
+    lease = await had(first, key)
+    seen = {one.server: one.seen_at for one in first.members}
+    await until(lambda: all(one.seen_at > seen[one.server] for one in first.members))
+    assert first.held(lease)
+
+
+async def test_who_is_cut_off_knows_it_before_another_may_have_it(join: Join, cutter: Cutter) -> None:
+    first, second = await join(cut=True), await join()  # type: ignore[call-arg]
+    lease = await had(first, "line/1")
+    await cutter.go_away()
+    losing = asyncio.create_task(first.lost(lease))
+    taken = await had(second, "line/1")
+    assert losing.done()
+    assert not first.held(lease)
+    assert taken.epoch > lease.epoch
+    await cutter.listen()
+    await until(lambda: first.members and first.members[-1].seen_at)
+    assert await first.lease("line/1") is None
+
+
+async def test_a_wake_up_is_heard_by_the_others(join: Join) -> None:
+    first, second = await join(), await join()
+    ear, other = second.listen("line/1"), second.listen("line/2")
+    first.wake("line/1")
+    assert await ear.wait(PATIENCE_S)
+    assert not await other.wait(0)
+
+
+async def test_no_two_have_the_same_number(join: Join) -> None:
+    there = await asyncio.gather(*(join() for _ in range(5)))
+    assert sorted(number or 0 for number in numbers) == [0, 1, 2, 3, 4]
+    left = {one.server: one.node for one in there[0].members if one.server == there[2]._server}
+    await there[2].stop()
+    await join()
+    assert numbers[-1] == left.get(there[2]._server, numbers[-1])
+    assert len(set(numbers)) == 5
+
+
+async def test_who_was_believed_gone_is_told(join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await join()
+    await first._asked(lambda one: one.execute("UPDATE fabric_member SET seen_at = 0"))
+    monkeypatch.setattr(postgres, "GONE_S", 0.0)
+    await join()
+    async with asyncio.timeout(PATIENCE_S):
+        await first.gone()
+
+
+# ── who is preferred ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_when_a_server_goes_only_what_was_its_own_moves() -> None:
+    keys, servers = [f"line/{number}" for number in range(1_000)], [1, 2, 3, 4]
+    before = {key: preferred(key, servers) for key in keys}
+    after = {key: preferred(key, [1, 2, 4]) for key in keys}
+    assert all(before[key] == after[key] for key in keys if before[key] != 3)
+    shares = [list(before.values()).count(server) for server in servers]
+    assert min(shares) > 200
+
+
+def test_nobody_is_preferred_where_nobody_is() -> None:
+    assert preferred("line/1", []) is None
+
+
+def test_numbers_run_out() -> None:
+    assert free_node({0, 1, 3}) == 2
+    assert free_node(set(range(NODE_MAX + 1))) is None

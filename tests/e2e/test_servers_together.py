@@ -1,0 +1,108 @@
+"""Several servers on one PostgreSQL, all at work: one goes, and another has its lines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from angarium.simulators.behaviour import Faults, Script
+from support.databases import PostgresServer
+from support.process import PHONE, Shop
+
+LINES = 4  # beside the one that a shop has
+MANY = 60
+WINDOW = 5
+SLOW = Script(faults={"smpp": Faults(answer_delay_s=0.05, receipt_delay_s=0.01)})
+FINAL = {"delivered", "unknown"}
+
+
+class Together(Shop):
+    """One of the servers of a shop; they share its folder and its database."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, "ANGARIUM_FABRIC": "postgres"}
+
+    def beside(self) -> Together:
+        """Another server of the same shop."""
+        other = Together(self.folder, self.database)
+        other.smpp_port, other.key, other._session = self.smpp_port, self.key, self._session
+        other.nursery = self.nursery
+        return other
+
+    async def furnish(self) -> None:
+        """More lines over the same operator."""
+        for number in range(LINES):
+            given = {**self._line(), "name": f"sms-{number}", "window": WINDOW}
+            given["settings"] = {**given["settings"], "system_id": f"sms-{number}"}
+            heard = await self.client.ask("POST", "/v1/lines", given)
+            assert heard.status == 201, heard
+
+    async def offer(self, message_class: str, begin: int) -> None:
+        """A batch of messages, over whichever line."""
+        messages = [
+            {
+                "to": {"phone": PHONE.format(number)},
+                "class": message_class,
+                "line": f"sms-{number % LINES}",
+                "text": f"{message_class} {number}",
+            }
+            for number in range(begin, begin + MANY)
+        ]
+        heard = await self.client.ask("POST", "/v1/messages/batch", {"messages": messages})
+        assert heard.status == 202, heard
+
+
+@asynccontextmanager
+async def two(folder: Path, url: str) -> AsyncIterator[tuple[Together, Together]]:
+    """Two servers that are ready, with lines and an operator."""
+    async with Together(folder, url, window=WINDOW) as first:
+        await first.start_operator(SLOW, *(f"sms-{number}" for number in range(LINES)))
+        await first.start()
+        await first.furnish()
+        second = first.beside()
+        await second.start()
+        try:
+            yield first, second
+        finally:
+            if second.server is not None and second.server.returncode is None:
+                await second.kill()
+
+
+@pytest.fixture
+async def url(postgres_server: PostgresServer) -> str:
+    """A database that several servers may have."""
+    return await postgres_server.empty_database()
+
+
+async def test_a_server_that_is_stopped_leaves_its_lines_to_the_other(tmp_path: Path, url: str) -> None:
+    async with two(tmp_path, url) as (first, second):
+        await first.offer("service", 0)
+        await second.offer("service", MANY)
+        await first.until(lambda: len(first.taken()) > MANY // 2)
+        assert await first.stop() == 0, first.said()
+        await second.until(lambda: len(set(second.taken())) == 2 * MANY)
+        found = await second.drained(lambda one: one["state"] in FINAL)
+        assert Counter(one["state"] for one in found) == {"delivered": 2 * MANY}
+        assert set(Counter(second.taken()).values()) == {1}
+        assert await second.stop() == 0, second.said()
+
+
+async def test_the_lines_of_a_server_that_was_killed_are_taken_over(tmp_path: Path, url: str) -> None:
+    async with two(tmp_path, url) as (first, second):
+        await asyncio.gather(first.offer("otp", 0), second.offer("service", MANY))
+        await first.until(lambda: len(first.taken()) > MANY // 2)
+        await first.kill()
+        await second.offer("service", 2 * MANY)
+        found = await second.drained(lambda one: one["state"] in FINAL)
+        taken, states = Counter(second.taken()), Counter(one["state"] for one in found)
+        assert states.total() == 3 * MANY
+        assert states["unknown"] <= (LINES + 1) * WINDOW  # what the killed one had under way, at most
+        assert len(taken) >= states["delivered"]
+        assert all(taken[f"otp {number}"] <= 1 for number in range(MANY))
+        assert await second.stop() == 0, second.said()
