@@ -6,20 +6,41 @@ import { each } from "./pages.js";
 const HEIGHT = 220;
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--tone-${name}`).trim() || "#888";
 
+const DAY_S = 86_400;
+
+// Times as the page says them: in its language, its calendar and its zone.
+const clock = (language, how) => {
+  const zone = { timeZone: document.body.dataset.zone || "UTC" };
+  try {
+    return new Intl.DateTimeFormat(language, { ...how, ...zone });
+  } catch {
+    return new Intl.DateTimeFormat(language, how);
+  }
+};
+
 const options = (told, width) => {
   const ink = getComputedStyle(document.body).color;
   const language = document.documentElement.lang;
   const number = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
-  const axis = { stroke: ink, grid: { stroke: colour("grid"), width: 1 }, ticks: { show: false }, font: "12px Inter, Vazirmatn, sans-serif" };
+  const axis = { stroke: ink, grid: { stroke: colour("grid"), width: 1 }, ticks: { show: false }, font: "12px Inter Variable, Vazirmatn Variable, sans-serif" };
+  const day = clock(language, { day: "numeric", month: "short" });
+  const hour = clock(language, { hour: "2-digit", minute: "2-digit", hour12: false });
+  const whole = clock(language, { dateStyle: "medium" });
+  const moment = clock(language, { dateStyle: "medium", timeStyle: "short", hour12: false });
+  const step = told.x.length > 1 ? told.x[1] - told.x[0] : DAY_S;
+  const at = (second, apart, coarse, fine) => (apart < DAY_S ? fine : coarse).format(second * 1000);
   const bars = told.kind === "bars" ? { paths: uPlot.paths.bars({ size: [0.6, 60] }), points: { show: false } } : {};
   return {
     width,
     height: HEIGHT,
     legend: { live: true },
-    scales: { x: { time: told.time !== false } },
-    axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => number.format(tick)) }],
+    scales: { x: { time: told.time !== false }, y: { range: (_, least, most) => [Math.min(0, least), most > 0 ? most * 1.05 : 1] } },
+    axes: [
+      { ...axis, space: 70, values: (_, ticks, __, ___, apart) => ticks.map((tick) => (told.time === false ? number.format(tick) : at(tick, apart, day, hour))) },
+      { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => number.format(tick)) },
+    ],
     series: [
-      {},
+      { label: told.by ?? "", value: (_, second) => (second == null ? "–" : told.time === false ? number.format(second) : at(second, step, whole, moment)) },
       ...told.series.map((one) => ({
         label: one.label,
         stroke: colour(one.tone ?? "on"),
@@ -35,7 +56,7 @@ const options = (told, width) => {
 each("[data-chart]", (place) => {
   let chart;
   const draw = () => {
-    const told = JSON.parse(place.dataset.chart);
+    const told = { by: place.dataset.by, ...JSON.parse(place.dataset.chart) };
     if (!told.x.length || place.clientWidth === 0) return;
     chart?.destroy();
     chart = new uPlot(options(told, place.clientWidth), [told.x, ...told.series.map((one) => one.values)], place);

@@ -11,7 +11,7 @@ from angarium.accounts import store as accounts
 from angarium.accounts.roles import Role
 from angarium.sandbox import pages
 from support.fresh import NUMBER, SEEN, Fresh, heard
-from support.people import PASSWORD, joined, surfer_of
+from support.people import PASSWORD, Surfer, joined, surfer_of
 from support.running import until
 from support.screen import chromium, screen
 
@@ -85,7 +85,9 @@ async def test_whatsapp_answers_a_phone_is_off_and_nobody_plays_who_may_only_loo
     lines = {line.name: line for line in fresh.house.world.lines.of(workspace.id)}
     await until(lambda: len(fresh.house.world.connected) == len(SEEN))
     lines = {line.name: line for line in fresh.house.world.lines.of(workspace.id)}
-    assert set(lines) == {f"sandbox-{name}" for name in ("sms", "viber", "vk", "whatsapp", "mail")}
+    assert set(lines) == {
+        f"sandbox-{name}" for name in ("sms", "viber", "vk", "whatsapp", "telegram", "mail")
+    }
     sent = await owner.call(
         "POST",
         "/v1/messages",
@@ -107,8 +109,27 @@ async def test_whatsapp_answers_a_phone_is_off_and_nobody_plays_who_may_only_loo
     assert (await owner.do(f"{path}/answer", **fields)).status == 303
     await until(lambda: heard(fresh))
     assert await heard(fresh) == [(NUMBER, "STOP")]
+    await _by_telegram(fresh, owner)
     assert (await owner.get("/phones/..%2f..%2fscript")).status == 404
     assert (await owner.do(f"{path}/answer", face="viber", number="0", text="x")).status == 404
+
+
+async def _by_telegram(fresh: Fresh, owner: Surfer) -> None:
+    """A chat whose number is that of the phone rings on it, and answers."""
+    chat = NUMBER.removeprefix("+")
+    person = {"external_id": "chat", "addresses": [{"kind": "telegram", "value": chat}]}
+    assert (await owner.call("POST", "/v1/contacts", person)).status == 200
+    told = {"to": {"external_id": "chat"}, "class": "service", "text": "Hello", "line": "sandbox-telegram"}
+    assert (await owner.call("POST", "/v1/messages", told)).status == 202
+    ledger = fresh.faces["telegram"].ledger
+    await until(lambda: bool(ledger.entries and ledger.entries[0].seen()))
+    fields = {"face": "telegram", "number": "0", "text": "Hello yourself"}
+    assert (await owner.do(f"/phones/{NUMBER}/answer", **fields)).status == 303
+    await until(lambda: _said(fresh, (chat, "Hello yourself")))
+
+
+async def _said(fresh: Fresh, said: tuple[str, str]) -> bool:
+    return said in await heard(fresh)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from angarium.processes import (
 from angarium.storage.migrate import migrate
 
 FACES = ("smpp", "viber", "vk")
-ALL_FACES = (*FACES, "whatsapp", "smtp")
+ALL_FACES = (*FACES, "whatsapp", "telegram", "smtp")
 
 
 class Stage:

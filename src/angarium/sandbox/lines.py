@@ -12,6 +12,7 @@ from angarium.core.values import Json
 SMS_ACCOUNT, SMS_WORD = "angarium", "secret"
 VIBER_KEY, VK_KEY, WHATSAPP_TOKEN = "viber-demo-key", "vk-demo-key", "whatsapp-demo-token"
 WHATSAPP_NUMBER = "106540352242922"
+TELEGRAM_TOKEN = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"  # noqa: S105  shared with the simulator alone
 WHATSAPP_SECRET = "sandbox"  # noqa: S105  shared with the simulator alone
 SENDER = "Angarium"
 CASCADE = "vk-viber-sms"
@@ -21,7 +22,14 @@ TOLD = ["otp", "transactional", "service"]
 
 def documents(faces: Mapping[str, str]) -> dict[str, Json]:
     """A line for each operator that is there, as the API takes it, by the name of its face."""
-    makers = {"smpp": _sms, "viber": _viber, "vk": _vk, "whatsapp": _whatsapp, "smtp": _mail}
+    makers = {
+        "smpp": _sms,
+        "viber": _viber,
+        "vk": _vk,
+        "whatsapp": _whatsapp,
+        "telegram": _telegram,
+        "smtp": _mail,
+    }
     return {face: {**ALIKE, **make(faces[face])} for face, make in makers.items() if face in faces}
 
 
@@ -62,6 +70,17 @@ def _whatsapp(url: str) -> Json:
         "base_url": url,
     }
     return _line("sandbox-whatsapp", "whatsapp_cloud", settings, "0.03", promotional=True)
+
+
+def _telegram(url: str) -> Json:
+    """It asks for what people write, so that nobody has to reach us."""
+    settings = {
+        "token": TELEGRAM_TOKEN,
+        "webhook_secret": "sandbox",
+        "receive": "polling",
+        "base_url": url,
+    }
+    return _line("sandbox-telegram", "telegram_bot", settings, "0", promotional=True)
 
 
 def _mail(url: str) -> Json:

@@ -31,9 +31,17 @@ CHANNELS = {  # the kind of line that each operator is for
     "viber": "viber_business",
     "vk": "vk_notify",
     "whatsapp": "whatsapp_cloud",
+    "telegram": "telegram_bot",
     "smtp": "smtp",
 }
-TITLES = {"smpp": "SMS", "smpp-hex": "SMS 2", "viber": "Viber", "vk": "VK", "whatsapp": "WhatsApp"}
+TITLES = {
+    "smpp": "SMS",
+    "smpp-hex": "SMS 2",
+    "viber": "Viber",
+    "vk": "VK",
+    "whatsapp": "WhatsApp",
+    "telegram": "Telegram",
+}
 Text = Annotated[str, msgspec.Meta(max_length=300)]
 
 

@@ -36,6 +36,7 @@ TITLES = {
     "viber": "Viber",
     "vk": "VK",
     "whatsapp": "WhatsApp",
+    "telegram": "Telegram",
     "smtp": "Mail",
 }
 FAILED = {  # the words of ledgers, for people

@@ -202,7 +202,9 @@ class Hub:
         """The faces on which a person can write, and somebody listens."""
         listening = set(self._stage.webhooks) | {"smpp", "smpp-hex"}
         return [
-            name for name, face in self._faces.items() if hasattr(face, "send_inbound") and name in listening
+            name
+            for name, face in self._faces.items()
+            if hasattr(face, "send_inbound") and (name in listening or getattr(face, "polled", False))
         ]
 
     async def _play(self, request: web.Request) -> web.Response:

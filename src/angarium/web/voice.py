@@ -12,6 +12,7 @@ from angarium.web import figures, sentences
 from angarium.web.languages import ENGLISH, Language, Sentence, catalogue
 
 GAP = re.compile(r"\{(\w+)\}")
+PLAIN = ("text", "number", "money", "time", "hour", "field")  # kinds of gaps that stand for themselves
 COUNT = "count"  # the gap whose filling decides between plural forms
 WHY = "why"  # the gap that is filled with what was said below the console
 STATES = (  # where a state may have its name
@@ -58,16 +59,29 @@ class Voice:
     def heard(self, text: str, zone: tzinfo = UTC) -> str:
         """What was said in English below the console (`web/sentences.py`), in this language: one sentence or
         several; as it is when they are none of ours."""
-        if self._language == ENGLISH or isinstance(text, Markup):
+        if isinstance(text, Markup):
             return text
         said = sentences.catalogue().hear(text)
-        return text if said is None else self._again(said, zone)
+        if said is None or (self._language == ENGLISH and not self._names(said)):
+            return text
+        return self._again(said, zone)
+
+    def _names(self, said: sentences.Said) -> bool:
+        """Whether something in it stands by a code of ours that the pages have words for."""
+        if isinstance(said, sentences.Row):
+            return any(self._names(one) for one, _ in said.parts)
+        return any(
+            self._named(gap.kind, filling) is not None if isinstance(filling, str) else self._names(filling)
+            for gap, filling in said.fillings
+            if not isinstance(filling, str) or gap.kind not in PLAIN
+        )
 
     def _again(self, said: sentences.Said, zone: tzinfo) -> Markup:
         if isinstance(said, sentences.Row):
             signed = Markup("").join(self._again(one, zone) + self._signs[sign] for one, sign in said.parts)
             return Markup(signed.rstrip())  # noqa: S704  of sentences that are escaped
-        sentence = sentences.catalogue().said[said.key][self._language.code]
+        own = sentences.catalogue().said[said.key]
+        sentence = own.get(self._language.code) or sentences.GAP.sub(r"{\1}", said.key)
         values = {gap.name: self._filling(gap.kind, filling, zone) for gap, filling in said.fillings}
         return self._filled(sentence, values, None, zone)
 

@@ -48,6 +48,7 @@ class TelegramFace:
         self._waiting: list[dict[str, Any]] = []  # updates that were not taken yet
         self._news = asyncio.Event()
         self.answered: list[str] = []  # presses that were answered
+        self.polled = False  # somebody asks for updates
         wire = Wire(means=_means, refusal=_refusal, callback=lambda _entry, _word: None)
         self._office = Office(
             stage, NAME, port, [web.route("*", f"/bot{TOKEN}/{{method}}", self._asked)], wire
@@ -136,6 +137,7 @@ class TelegramFace:
     async def _hand_over(self, given: dict[str, Any]) -> web.StreamResponse:
         if NAME in self._stage.webhooks:
             return _error(409, "Conflict: can't use getUpdates method while webhook is active")
+        self.polled = True
         offset = int(given.get("offset") or 0)
         self._waiting = [one for one in self._waiting if one["update_id"] >= offset]
         patience = min(float(given.get("timeout") or 0), POLL_MAX_S)
