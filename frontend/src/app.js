@@ -20,3 +20,4 @@ import "./reads.js";
 import "./toasts.js";
 import "./passkey.js";
 import "./zone.js";
+import "./jalali.js";

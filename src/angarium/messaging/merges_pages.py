@@ -21,7 +21,7 @@ from angarium.core.problems import Problem, invalid
 from angarium.messaging.store.belongings import BELONGINGS
 from angarium.storage.database import Transaction
 
-LOOKED_AT = 60  # contacts for a page of suggestions: a tenth of a second, most of it numbers a slip away
+LOOKED_AT = 40  # contacts for a page of suggestions: a tenth of a second, most of it numbers a slip away
 WHY_MAX = 200
 Text = Annotated[str, msgspec.Meta(max_length=300)]
 
