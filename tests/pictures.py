@@ -24,6 +24,7 @@ from support.screen import Look, chromium, screen
 
 INTO = Path(__file__).parents[1] / "docs/pictures"
 PATIENCE_S = 400.0
+SETTLES_S = 4  # pieces of a page that are asked for by themselves
 LOOKS = 120  # at a campaign, one a second
 WHOLE = ["vk_notify", "viber_business", "smpp"]  # the longest way a message takes there
 OWNER = {"name": "Mina Rahimi", "password": "correct horse battery staple"}
@@ -126,6 +127,8 @@ async def main() -> None:
                 ):
                     async with screen(browser, url, cookie, look) as window:
                         assert await window.open(path) == 200, path
+                        await window.page.wait_for_selector(wait)
+                        await SystemClock().sleep(SETTLES_S)
                         await window.page.wait_for_selector(wait)
                         await window.page.screenshot(
                             path=INTO / f"{name}.png", clip=None, full_page=name != "demo"

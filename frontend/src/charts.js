@@ -63,5 +63,7 @@ each("[data-chart]", (place) => {
   };
   new ResizeObserver(() => (chart ? chart.setSize({ width: place.clientWidth, height: HEIGHT }) : draw())).observe(place);
   new MutationObserver(draw).observe(place, { attributes: true, attributeFilter: ["data-chart"] });
+  // A part of the page that was exchanged came without what was drawn in it.
+  new MutationObserver(() => place.querySelector(".uplot") ?? draw()).observe(place, { childList: true });
   new MutationObserver(draw).observe(document.documentElement, { attributes: true, attributeFilter: ["data-bs-theme"] });
 });

@@ -62,6 +62,11 @@ async def test_what_has_gone_through(relay: Relay, inside: Browser) -> None:
         assert page.says(words), words
 
 
+# The page is exchanged as when something has changed; what was drawn before is marked.
+LIVE = """document.querySelector(".chart canvas").dataset.drawn = "before";
+document.querySelector("#home").dispatchEvent(new Event("live"))"""
+
+
 @pytest.mark.browser
 async def test_what_cascades_saved_comes_after_the_page(relay: Relay) -> None:
     await story(relay)
@@ -77,6 +82,9 @@ async def test_what_cascades_saved_comes_after_the_page(relay: Relay) -> None:
             assert "instead of €0.01 by SMS alone" in said
             assert "price set for the lines" in said
             assert await window.faults() == []
+            await window.page.wait_for_selector(".chart canvas")
+            await window.page.evaluate(LIVE)
+            await window.page.wait_for_selector(".chart canvas:not([data-drawn])")
         again = await inside.get("/home")  # it is at hand
         assert again.says("What cascades saved Today")
         await relay.change_line("sms", price="0")
