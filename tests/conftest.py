@@ -39,8 +39,10 @@ if (memory := quick_folder()) is not None:
     tempfile.tempdir = os.environ["TMPDIR"] = str(memory)
 
 
-FIRST = ("e2e", "promises", "house", "security")  # long, or waiting: the end is not to wait for them
+WAITING = ("console", "e2e", "peers", "promises")  # for processes and browsers: spread among what works
+FIRST = ("house", "security")  # long: the end is not to wait for them
 LAST = ("channels", "protocols", "rules", "simulators")  # thousands, each soon done: shared out by the file
+WAITED = 0.7  # of the work that is neither FIRST nor LAST: by then the last of WAITING has begun
 
 
 gc.disable()  # until all is collected, which stays
@@ -67,6 +69,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In which order work is shared out among processes, and what is not shared out by the test."""
     places = {path: path.parent.name for path in {item.path for item in items}}
     items.sort(key=lambda item: (places[item.path] in LAST) - (places[item.path] in FIRST))
+    waiting = [item for item in items if places[item.path] in WAITING]
+    working = [item for item in items if places[item.path] not in (*WAITING, *LAST)]
+    when = {item: number / len(working) for number, item in enumerate(working)}
+    when |= {item: WAITED * number / len(waiting) for number, item in enumerate(waiting)}
+    items.sort(key=lambda item: when.get(item, 1.0))
     for item in items:
         if places[item.path] in LAST:
             item.add_marker(pytest.mark.xdist_group(f"{places[item.path]}/{item.path.name}"))

@@ -137,17 +137,18 @@ async def promising(client: Client) -> list[str]:
 async def test_every_post_is_done_once(house: tuple[House, Client]) -> None:
     made, nobody = house
     assert set(await promising(nobody)) - ELSEWHERE.keys() == set(BODIES) == set(OTHER)
-    for number, (path, body) in enumerate(sorted(BODIES.items())):
-        client = await member(nobody, made.ground, f"workspace-{number}")
-        ids = await furnish(client, made) if "message" in path or "{" in path else {}
-        where = re.sub(r"\{(\w+)\}", lambda match, ids=ids: ids[match[1]], path)
-        first = await client.ask("POST", where, body, Idempotency_Key="k")
+    bare, furnished = [await member(nobody, made.ground, name) for name in ("bare", "furnished")]
+    ids = await furnish(furnished, made)
+    for path, body in sorted(BODIES.items()):
+        client = furnished if "message" in path or "{" in path else bare
+        where = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
+        first = await client.ask("POST", where, body, Idempotency_Key=path)
         assert first.status in (200, 201, 202), first
         before = await everything_in(made.ground.db)
-        again = await client.ask("POST", where, body, Idempotency_Key="k")
+        again = await client.ask("POST", where, body, Idempotency_Key=path)
         assert (again.status, again.body) == (first.status, first.body), path
         assert await everything_in(made.ground.db) == before, path
-        other = await client.ask("POST", where, OTHER[path], Idempotency_Key="k")
+        other = await client.ask("POST", where, OTHER[path], Idempotency_Key=path)
         assert other.json["type"].endswith("/idempotency-mismatch"), path
         assert other.status == 422
         assert await everything_in(made.ground.db) == before, path
@@ -157,12 +158,12 @@ async def test_many_at_once_make_one(house: tuple[House, Client]) -> None:
     made, nobody = house
     mine = await member(nobody, made.ground, "mine")
     for path in SET_UP:
-        asked = [mine.ask("POST", path, BODIES[path], Idempotency_Key="k" + path) for _ in range(20)]
+        asked = [mine.ask("POST", path, BODIES[path], Idempotency_Key="k" + path) for _ in range(8)]
         answers = await asyncio.gather(*asked)
         assert len({(answer.status, answer.body) for answer in answers}) == 1, path
         assert answers[0].status in (200, 201, 202), answers[0]
         replayed = [answer for answer in answers if "idempotent-replayed" in answer.headers]
-        assert len(replayed) == 19, path
+        assert len(replayed) == 7, path
     rows = await everything_in(made.ground.db)
     counted = {name: len(rows[name]) for name in ("line", "template", "cascade", "contact")}
     assert counted == {"line": 1, "template": 1, "cascade": 1, "contact": 2}

@@ -163,6 +163,7 @@ async def test_nobody_gives_more_than_they_have(place: Place) -> None:
 ROUTES_OF = {role: ROLES[role].scopes | {"self"} for role in Role}
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the table is in the code
 @pytest.mark.parametrize("role", Role)
 async def test_each_role_may_what_its_row_says(place: Place, role: Role) -> None:
     """Every route of the API, called by somebody in each role: refused for want of a scope, or not."""
