@@ -115,8 +115,9 @@ class Neighbours:
 def unnamed(text: str, has: dict[str, str]) -> str:
     """A text without the names of things, also as they stand in an address."""
     for name, value in has.items():
-        written = {re.escape(value), re.escape(quote(value)), re.escape(escape(value))}
-        text = re.sub(rf"(?<!\w)({'|'.join(written)})(?!\w)", f"<{name}>", text)
+        written = {one for one in (value, quote(value), escape(value)) if one in text}
+        if written:
+            text = re.sub(rf"(?<!\w)({'|'.join(map(re.escape, written))})(?!\w)", f"<{name}>", text)
     return text
 
 
