@@ -8,9 +8,9 @@ import pytest
 
 from angarium.channels import kit
 from angarium.channels.decision_telecom_sms import CHANNEL
-from angarium.core.ports import Accepted, Raw, Refused, Unknown, Unreadable
-from angarium.core.values import Content, Reason
-from support.http_line import CallbackCase, SendCase, run_send_case, submission, unsure
+from angarium.core.ports import Accepted, Inquiry, Raw, Receipt, Refused, Unknown, Unreadable
+from angarium.core.values import Content, Reason, ReceiptStatus
+from support.http_line import CallbackCase, SendCase, provider, run_send_case, submission, tools, unsure
 
 SETTINGS = {"api_key": "key", "sender": "InfoItd"}
 TEXT = {"phone": 447700900100, "sender": "InfoItd", "text": "Your order is ready"}
@@ -96,3 +96,38 @@ def test_callbacks(case: CallbackCase) -> None:
 
 def test_templates_have_no_names() -> None:
     assert [each.field for each in CHANNEL.lint(None, Content(text="x", template="t"))] == ["template"]
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "expected"),
+    [
+        (200, {"message_id": 7, "status": "DELIVRD"}, Receipt(ReceiptStatus.DELIVERED, "7", code="DELIVRD")),
+        (200, {"message_id": 7, "status": "ENROUTE"}, Receipt(ReceiptStatus.SENT, "7", code="ENROUTE")),
+        (
+            200,
+            {"message_id": 7, "status": "UNDELIV"},
+            Receipt(ReceiptStatus.FAILED, "7", reason=Reason.UNDELIVERED, code="UNDELIV"),
+        ),
+        (200, {"message_id": 7, "status": "GONE"}, "status GONE"),
+        (200, [], "no status"),
+        (
+            200,
+            {"name": "Invalid Parameter: message_id", "message": "", "code": 0, "status": 400},
+            Unknown("Decision Telecom says Invalid Parameter: message_id (400)"),
+        ),
+        (502, {"status": "DELIVRD"}, Unknown("the provider answered with HTTP 502")),
+    ],
+)
+async def test_what_became_of_it(status: int, answer: Any, expected: Receipt | Unknown | str) -> None:
+    asks, inquiry = CHANNEL.asks, Inquiry("att_1", ("7",), "+989123456789", 0)
+    assert asks is not None
+    async with provider(status, answer, {}) as (server, seen), tools("127.0.0.0/8") as made:
+        settings = kit.decode_settings(CHANNEL, {**SETTINGS, "base_url": server})
+        said = await asks.ask(made, settings, [inquiry])
+    if isinstance(expected, Unknown):
+        assert said == expected
+    else:
+        assert isinstance(said, list)
+        [event] = said
+        assert event == expected or getattr(event, "detail", "") == expected
+    assert "7" in str(seen)

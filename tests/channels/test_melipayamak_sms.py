@@ -8,9 +8,9 @@ import pytest
 
 from angarium.channels import kit
 from angarium.channels.melipayamak_sms import CHANNEL, ERRORS
-from angarium.core.ports import Accepted, Raw, Refused, Unreadable
-from angarium.core.values import Content, Reason
-from support.http_line import CallbackCase, SendCase, run_send_case, submission, unsure
+from angarium.core.ports import Accepted, Inquiry, Raw, Receipt, Refused, Unknown, Unreadable
+from angarium.core.values import Content, Reason, ReceiptStatus
+from support.http_line import CallbackCase, SendCase, provider, run_send_case, submission, tools, unsure
 
 SETTINGS = {"username": "shop", "password": "secret", "sender": "50001234"}
 WHO = {"username": "shop", "password": "secret"}
@@ -117,3 +117,33 @@ def test_callbacks(case: CallbackCase) -> None:
 )
 def test_lint(content: Content, wrong: list[str]) -> None:
     assert [each.field for each in CHANNEL.lint(None, content)] == wrong
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "expected"),
+    [
+        (200, said(1, "1"), Receipt(ReceiptStatus.DELIVERED, ref="7", code="1")),
+        (200, said(1, 2), Receipt(ReceiptStatus.FAILED, ref="7", reason=Reason.UNDELIVERED, code="2")),
+        (200, said(1, "8"), Receipt(ReceiptStatus.SENT, ref="7", code="8")),
+        (200, said(1, "35"), Receipt(ReceiptStatus.FAILED, "7", reason=Reason.OPERATOR_BLACKLIST, code="35")),
+        (200, said(1, "100"), Receipt(ReceiptStatus.ACCEPTED, ref="7", code="100")),
+        (200, said(1, "999"), "delivery 999"),
+        (200, said(1, None), "delivery "),
+        (200, "busy", "no status"),
+        (200, said(0, "", "InvalidData"), Unknown("Melipayamak says 0 InvalidData")),
+        (500, said(1, "1"), Unknown("the provider answered with HTTP 500")),
+    ],
+)
+async def test_what_became_of_it(status: int, answer: Any, expected: Receipt | Unknown | str) -> None:
+    asks, inquiry = CHANNEL.asks, Inquiry("att_1", ("7",), "+989123456789", 0)
+    assert asks is not None
+    async with provider(status, answer, {}) as (server, seen), tools("127.0.0.0/8") as made:
+        settings = kit.decode_settings(CHANNEL, {**SETTINGS, "base_url": server})
+        said = await asks.ask(made, settings, [inquiry])
+    if isinstance(expected, Unknown):
+        assert said == expected
+    else:
+        assert isinstance(said, list)
+        [event] = said
+        assert event == expected or getattr(event, "detail", "") == expected
+    assert "7" in str(seen)

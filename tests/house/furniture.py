@@ -167,6 +167,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "exchanges"): "what was said to providers: kept, looked at, switched on for a line",
     ("messaging", "recording"): "which of it is kept",
     ("messaging", "forgetting"): "what has had its time goes, as fast as it came",
+    ("messaging", "inquiries"): "providers that do not tell are asked",
     ("messaging", "masking"): "it without its secrets",
     ("messaging", "waiting"): "why a message waits, and what follows",
     ("messaging", "unknowns"): "flows of what nobody knows the fate of",

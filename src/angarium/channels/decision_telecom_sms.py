@@ -13,26 +13,31 @@ Quirks:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, sms_kit
 from angarium.core.ports import (
     Accepted,
+    Asks,
     Capabilities,
     Channel,
     Event,
+    Inquiry,
     Outcome,
     Raw,
+    Receipt,
     Refused,
     Submission,
     Tools,
+    Unknown,
 )
 from angarium.core.problems import FieldProblem, shown
-from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason
-from angarium.protocols import decision_telecom
+from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
+from angarium.protocols import decision_telecom, smpp_receipt
 from angarium.protocols.http import Answer
 
 TTL_S = (60, 259_200)
@@ -63,6 +68,14 @@ REFUSALS = {  # what the state of a message in the answer may already be
     "DELETED": Reason.REJECTED,
     "EXPIRED": Reason.EXPIRED,
 }
+
+
+WITHIN_S = 5 * 86_400.0  # the vendor's page on Viber; of SMS nothing is said
+
+
+class _Told(msgspec.Struct, frozen=True):
+    status: str
+    message_id: int | str = ""
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -137,8 +150,37 @@ def parse(_settings: Settings, raw: Raw) -> list[Event]:
     return [kit.unreadable("Decision Telecom is not known to post anything of SMS", raw.body)]
 
 
+async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) -> list[Event] | Unknown:
+    """One GET of `status` for each message."""
+
+    async def one(_inquiry: Inquiry, ref: str) -> Event | Unknown | None:
+        url = kit.with_query(f"{settings.base_url}/status", message_id=ref)
+        answer = await kit.asked(tools, url, decision_telecom.headers(settings.api_key))
+        return answer if isinstance(answer, Unknown) else told(ref, answer)
+
+    return await sms_kit.asked_of_each(one, inquiries)
+
+
+def told(ref: str, answer: Answer) -> Event | Unknown:
+    """What the answer about one message says."""
+    error = kit.read_json(answer.body, decision_telecom.Error)
+    if error is not None:
+        return Unknown(f"Decision Telecom says {error.name} ({error.status})")
+    said = kit.read_json(answer.body, _Told)
+    if said is None:
+        return kit.unreadable("no status", answer.body)
+    verdict = smpp_receipt.WORDS.get(said.status)
+    if verdict is None:
+        return kit.unreadable(f"status {said.status}", answer.body)
+    status, reason = verdict
+    return Receipt(status, ref=ref, reason=reason, code=said.status)
+
+
 CAPABILITIES = Capabilities(
-    receipts=frozenset(), classes=frozenset(MessageClass), native_ttl_s=TTL_S, priced_by="part"
+    receipts=frozenset({ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
+    classes=frozenset(MessageClass),
+    native_ttl_s=TTL_S,
+    priced_by="part",
 )
 
 CHANNEL = Channel(
@@ -152,4 +194,5 @@ CHANNEL = Channel(
     send=send,
     lint=lint,
     sender=lambda settings: settings.sender,
+    asks=Asks(ask, within_s=WITHIN_S),
 )

@@ -12,11 +12,14 @@ Quirks:
 - A status comes in capitals or with one: "DELIVERED", "Delivered".
 - Signatures are made where Sinch has set a secret for the service plan; else callbacks are believed for the
   secret path, and the provider's addresses if listed.
+- A batch that was never answered for is looked for by our reference ("List Batches", of the last 14 days;
+  developers.sinch.com/docs/sms/api-reference/sms/batches/listbatches.md, seen on 28 November 2026).
 - `DELETED` is told of numbers that do not exist and of people who opted out alike.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -27,16 +30,19 @@ from angarium.channels import kit, sms_kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
+    Asks,
     Capabilities,
     Channel,
     Event,
     Inbound,
+    Inquiry,
     Outcome,
     Raw,
     Receipt,
     Refused,
     Submission,
     Tools,
+    Unknown,
 )
 from angarium.core.problems import FieldProblem
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
@@ -44,6 +50,7 @@ from angarium.protocols import signatures
 from angarium.protocols.http import Answer
 
 TEXT_MAX = 2_000  # characters of a body
+AROUND_S = 60  # how far the provider's clock may be from ours
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
@@ -128,6 +135,10 @@ class _Taken(msgspec.Struct, frozen=True):
     id: str
 
 
+class _Listed(msgspec.Struct, frozen=True):
+    batches: list[_Taken]
+
+
 class _Error(msgspec.Struct, frozen=True):
     code: str
     text: str = ""
@@ -138,13 +149,22 @@ class _Error(msgspec.Struct, frozen=True):
 
 async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
     """One POST to `batches`."""
-    return await kit.exchange(
-        tools,
-        f"{settings.base_url}/xms/v1/{settings.service_plan_id}/batches",
-        document(settings, submission, tools.clock.now()),
-        {"Authorization": f"Bearer {settings.api_token}", "Accept": "application/json"},
-        judge,
-    )
+    written = document(settings, submission, tools.clock.now())
+    return await kit.exchange(tools, _batches(settings), written, _headers(settings), judge)
+
+
+def _batches(settings: Settings) -> str:
+    return f"{settings.base_url}/xms/v1/{settings.service_plan_id}/batches"
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    return {"Authorization": f"Bearer {settings.api_token}", "Accept": "application/json"}
+
+
+def instant(at: int) -> str:
+    """A moment as the provider writes it."""
+    moment = EPOCH + timedelta(microseconds=at)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def document(settings: Settings, submission: Submission, now: int) -> dict[str, Any]:
@@ -158,8 +178,7 @@ def document(settings: Settings, submission: Submission, now: int) -> dict[str, 
         "client_reference": submission.client_ref,
     }
     if submission.ttl_s is not None:
-        until = EPOCH + timedelta(microseconds=now + submission.ttl_s * MICROS)
-        written["expire_at"] = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        written["expire_at"] = instant(now + submission.ttl_s * MICROS)
     if submission.callback_url:
         written["callback_url"] = submission.callback_url
     return written
@@ -278,6 +297,28 @@ def _inbound(heard: _Heard, kind: str, raw: Raw) -> list[Event]:
     ]
 
 
+async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) -> list[Event] | Unknown:
+    """One GET of `batches` for each message that was never answered for, by our reference.
+
+    One that is not there may be on its way yet: that says nothing.
+    """
+    found: list[Event] = []
+    for one in inquiries:
+        since = instant(one.submitted_at - AROUND_S * MICROS)
+        url = kit.with_query(_batches(settings), client_reference=one.client_ref, start_date=since)
+        answer = await kit.asked(tools, url, _headers(settings))
+        if isinstance(answer, Unknown):
+            return found or answer
+        listed = kit.read_json(answer.body, _Listed)
+        if listed is None:
+            found.append(kit.unreadable("no list of batches", answer.body))
+        else:
+            found += [
+                Receipt(ReceiptStatus.ACCEPTED, kit.clean(b.id), one.client_ref) for b in listed.batches
+            ]
+    return found
+
+
 CAPABILITIES = Capabilities(
     receipts=frozenset({ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
     classes=frozenset(MessageClass),
@@ -299,4 +340,5 @@ CHANNEL = Channel(
     lint=lint,
     genuine=genuine,
     sender=lambda settings: settings.sender,
+    asks=Asks(ask, taken=False, unanswered=True),
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from angarium.core.clock import from_datetime
+from angarium.core.ports import Event, Inquiry, Unknown
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Measure
 
@@ -30,3 +32,18 @@ def moment(text: str) -> int | None:
     except ValueError:
         return None
     return from_datetime(found) if found.tzinfo else None
+
+
+async def asked_of_each(
+    ask: Callable[[Inquiry, str], Awaitable[Event | Unknown | None]], inquiries: Sequence[Inquiry]
+) -> list[Event] | Unknown:
+    """What became of messages, of a provider that is asked by one id at a time; what it said before it went
+    silent is kept."""
+    found: list[Event] = []
+    for one in inquiries:
+        for ref in one.refs:
+            said = await ask(one, ref)
+            if isinstance(said, Unknown):
+                return found or said
+            found += [said] if said is not None else []
+    return found

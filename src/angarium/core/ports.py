@@ -199,6 +199,15 @@ class Unreadable(msgspec.Struct, frozen=True):
 Event = Receipt | Inbound | Watermark | Allowance | TemplateNews | Unreadable
 
 
+class Inquiry(msgspec.Struct, frozen=True):
+    """An attempt of which a provider is asked what became of it."""
+
+    client_ref: str  # our name for it, for providers that know it by that
+    refs: tuple[str, ...]  # the provider's, of all parts; none when it never answered
+    address: str
+    submitted_at: int  # microseconds
+
+
 class Profile(msgspec.Struct, frozen=True):
     """What a provider says of the sender behind a line."""
 
@@ -334,6 +343,9 @@ Admit = Callable[[Tools, Any, Raw], Awaitable[bool | Unknown]]
 # Ask the provider for what has come in, again and again until cancelled, and hand over each piece; it may
 # forget a piece at the provider only after that returned. It returns at once where the provider posts.
 Listen = Callable[[Tools, Any, Callable[[Raw], Awaitable[None]]], Awaitable[None]]
+# What became of up to `Asks.most` attempts; Unknown where the provider has not said of any. Nothing is lost
+# when it is asked twice.
+AskStatuses = Callable[[Tools, Any, Sequence[Inquiry]], Awaitable[list[Event] | Unknown]]
 Send = Callable[[Tools, Any, Submission], Awaitable[Outcome]]
 # What would be asked for a submission, and what an answer to that would come to. Pure: nothing leaves.
 Rehearse = Callable[[Any, Submission, Said | None], tuple[Said, Outcome | None]]
@@ -382,6 +394,17 @@ def within_a_request(_settings: Any) -> float:
 
 
 @dataclass(frozen=True)
+class Asks:
+    """How a provider is asked what became of messages, where it does not tell by itself."""
+
+    ask: AskStatuses
+    most: int = 1  # attempts in one request
+    within_s: float = 2 * 86_400.0  # so long after the submission the provider knows
+    taken: bool = True  # of what it took
+    unanswered: bool = False  # of what it never answered, which it knows by our name
+
+
+@dataclass(frozen=True)
 class Channel:
     """One kind of transport, whole."""
 
@@ -411,6 +434,7 @@ class Channel:
     templates: AskTemplates | None = None
     attach: Attach | None = None
     listen: Listen | None = None  # beside `send`
+    asks: Asks | None = None  # beside `send`
     rehearse: Rehearse | None = None  # for people who describe a provider by settings
     also: tuple[tuple[AddressKind, str], ...] = ()  # other kinds it reaches, each with its whole pattern
 

@@ -160,6 +160,18 @@ async def _apply(
     return cases
 
 
+async def answered(tx: Transaction, world: World, line: Line, told: list[Receipt], now: int) -> list[Case]:
+    """Apply what a provider said of attempts when it was asked; the cases that were touched."""
+    await hold_lines(tx, {line.id})
+    nobody = {id(one): 0 for one in told}  # no callback said it
+    words = await _match(tx, world, line.workspace_id, line.id, told, nobody, now)
+    cases: list[Case] = []
+    for sender_id in sorted({word.workspace_id for word in words}):
+        theirs = [word for word in words if word.workspace_id == sender_id]
+        cases += await apply_words(tx, world, sender_id, theirs, now)
+    return cases
+
+
 def _is_discreet(case: Case) -> bool:
     """Whether what a provider says of it is not kept: it is a code, or its person has been erased."""
     return case.message.message_class is MessageClass.OTP or case.erased

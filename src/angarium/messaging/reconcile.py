@@ -12,7 +12,7 @@ from angarium.core.clock import micros
 from angarium.core.ports import Unknown
 from angarium.core.values import Reason
 from angarium.lines.store import Line
-from angarium.messaging import forgetting, inbound, plan, poison, receive, send
+from angarium.messaging import forgetting, inbound, inquiries, plan, poison, receive, send
 from angarium.messaging.case import Case, load, open_callback, wake, write
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import inbox, leftovers, owners, unknowns
@@ -125,6 +125,7 @@ async def _settle(
         if attempt.state is AttemptState.SUBMITTING:
             send.settle(world, case, attempt, Unknown(STOPPED), 0.0, now)
             unanswered.append(attempt)
+    await inquiries.begin(tx, world, workspace_id, [(one, Unknown(STOPPED)) for one in unanswered], now)
     words = await receive.evidence_words(tx, world, workspace_id, unanswered, now)
     await receive.tell(tx, world, workspace_id, cases, words, now)
     await plan.advance(tx, world, list(cases.values()), now)

@@ -19,7 +19,18 @@ from angarium.core.ports import Accepted, Channel, Outcome, Refused, Submission,
 from angarium.core.values import Json, Reason, Standing
 from angarium.lines.patterns_rules import values
 from angarium.lines.store import Line
-from angarium.messaging import bounces, budgets, exchanges, halts, permission, plan, poison, receive, retry
+from angarium.messaging import (
+    bounces,
+    budgets,
+    exchanges,
+    halts,
+    inquiries,
+    permission,
+    plan,
+    poison,
+    receive,
+    retry,
+)
 from angarium.messaging.case import Case, discreet, load, muted, open_content, wake, write
 from angarium.messaging.gate.approval import NO_WORDS, Wording
 from angarium.messaging.gate.facts import NOBODY, Facts, LineRules
@@ -384,6 +395,7 @@ async def _record(
         settle(world, case, attempt, outcome, one.roll, now)
         parts += _parts(attempt, outcome, evidenced)
     await attempt_store.insert_parts(tx, workspace_id, parts)
+    await inquiries.begin(tx, world, workspace_id, [(one.attempt, one.outcome) for one in ended], now)
     said = bounces.refusals(
         (one.attempt, one.outcome) for one in ended if not cases[one.attempt.message_id].erased
     )

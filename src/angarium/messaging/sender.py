@@ -19,6 +19,7 @@ from angarium.core.values import MessageClass, Reason
 from angarium.lines.store import Line
 from angarium.messaging import poison, reconcile, send
 from angarium.messaging.condition import Condition, Grant, Waiting
+from angarium.messaging.inquiries import Inquirer
 from angarium.messaging.lanes import FIRST, LANES, kept
 from angarium.messaging.send import Ended
 from angarium.messaging.store import queue
@@ -62,6 +63,7 @@ class Sender:
         self._wrote: Mapping[int, int] = {}  # contact -> when it last wrote here, of those claimed last
         self._full = False  # there was no place at all when it looked last
         self._connection: Connection | None = None
+        self._asking: asyncio.Task[None] | None = None  # what became of messages
         self._stopping = False
         self._ended = asyncio.Event()
 
@@ -122,6 +124,8 @@ class Sender:
         self._connection = connection
         world.waiting[line.id] = self.waiting
         await connection.open()
+        if channel.asks is not None:
+            self._asking = asyncio.create_task(Inquirer(world, line, channel.asks).run())
         guard = asyncio.create_task(self._fall_silent(lease, connection))
         try:
             while not self._stopping and world.ground.fabric.held(lease):
@@ -144,6 +148,10 @@ class Sender:
     async def _close(self) -> None:
         self._world.connected.pop(self.line.id, None)
         self._world.waiting.pop(self.line.id, None)
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+            self._asking = None
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await connection.close(CLOSE_GRACE_S)

@@ -189,6 +189,21 @@ part = Table(
     sqlite_with_rowid=False,
 )
 
+# Attempts of which the provider is asked what became of them: a row while somebody wants to know.
+inquiry = Table(
+    "inquiry",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("attempt_id", Id, nullable=False),
+    Column("line_id", Id, nullable=False),
+    Column("asked", Count, nullable=False),
+    Column("ask_at", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "attempt_id"),
+    Index("inquiry_due", "workspace_id", "line_id", "ask_at"),
+    sqlite_with_rowid=False,
+)
+
 # What providers said, to the byte, before they are answered.
 journal = Table(
     "journal",

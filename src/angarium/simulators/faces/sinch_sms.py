@@ -56,7 +56,8 @@ class SinchFace:
         self._stage, self._plan, self._secret = stage, service_plan_id, webhook_secret
         self._auth = f"Bearer {api_token}"
         self._ids = count(time.time_ns())
-        routes = [web.post(f"/xms/v1/{service_plan_id}/batches", self._send)]
+        batches = f"/xms/v1/{service_plan_id}/batches"
+        routes = [web.post(batches, self._send), web.get(batches, self._list)]
         wire = Wire(means=_sms.means, refusal=lambda _behaviour, _entry: "", callback=self._callback)
         self._office = office = Office(stage, NAME, port, routes, wire)
         self.start, self.stop, self.heed = office.start, office.stop, office.heed
@@ -94,6 +95,15 @@ class SinchFace:
         taken = {"id": batch, "canceled": False, "created_at": _when(), "modified_at": _when()}
         answer = json_response({**document, **taken}, 201)
         return await self._office.answer(request, answer, admissions)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != self._auth:
+            return web.Response(status=401)
+        since = datetime.fromisoformat(request.query.get("start_date", _when())).timestamp()
+        name = request.query.get("client_reference", "")
+        found = [one for one in self.ledger.entries if one.client_ref == name and one.at >= since]
+        batches = [{"id": one.ref, "body": one.text, "client_reference": name} for one in found]
+        return json_response({"count": len(batches), "page": 0, "page_size": 30, "batches": batches})
 
     def _entry(self, document: dict[str, Any], to: str, batch: str) -> Entry:
         cut = gsm.segment(document["body"])
