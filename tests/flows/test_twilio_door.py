@@ -9,7 +9,9 @@ import pytest
 
 from angarium.core.clock import iso
 from angarium.core.values import Reason, ReceiptStatus
-from angarium.doors.twilio import rules
+from angarium.doors.routes import Route
+from angarium.doors.twilio import asking, rules
+from angarium.messaging.case import open_content
 from angarium.protocols.signatures import twilio_signature
 from angarium.storage.database import Database
 from support.relay import Relay
@@ -61,7 +63,9 @@ REFUSED: list[tuple[dict[str, Any], int, int]] = [
     ({"From": "Nobody"}, 400, 21606),
     ({"MessagingServiceSid": "MG" + "f" * 32}, 400, 21701),
     ({"StatusCallback": "ftp://x"}, 400, 21609),
-    ({"MediaUrl": "https://x.example/a.png"}, 400, 20422),
+    ({"MediaUrl": "https://x.example/a.png"}, 400, 21621),  # SMPP carries no pictures
+    ({"MediaUrl": "a.png"}, 400, 21620),
+    ({"ContentSid": "HX" + "0" * 32}, 400, 20422),
     ({"ValidityPeriod": "0"}, 400, 20422),
     ({"ScheduleType": "fixed"}, 400, 35111),
     ({"SendAt": "2001-01-01T00:00:00Z"}, 400, 35115),
@@ -225,3 +229,58 @@ def test_sids_lead_back_to_what_they_name() -> None:
     for wrong in ("", "AC", "AC" + "g" * 32, "AC" + "f" * 32, "SM" + "0" * 31):
         assert rules.read_account_sid(wrong) is None
         assert rules.read_message_sid(wrong) is None
+
+
+# ── files ────────────────────────────────────────────────────────────────────────────────────────────
+
+PICTURE = "https://pictures.example/parcel.png?size=2"
+
+
+async def test_a_picture_goes_with_a_message_and_is_shown_below_it(place: Place) -> None:
+    relay = place.relay
+    await relay.line("viber", "viber_business")
+    caller = await place.account("pictures", routes=[{"source": "Shop", "class": "service", "line": "viber"}])
+    status, made = await caller.send(Body="Your {{ parcel }}", MediaUrl=PICTURE)
+    assert (status, made["num_media"], made["body"]) == (201, "1", "Your {{ parcel }}")
+    (attempt,) = await relay.claim("viber")
+    content = open_content(relay.world, attempt)
+    assert (content.text, content.image_url) == ("Your {{ parcel }}", PICTURE)
+
+    below = f"Messages/{made['sid']}/Media"
+    status, listed = await caller.ask("GET", f"{below}.json")
+    (one,) = listed["media_list"]
+    assert (status, one["parent_sid"], one["content_type"]) == (200, made["sid"], "image/png")
+    assert made["subresource_uris"]["media"].endswith(f"{below}.json")
+    assert await caller.ask_at("GET", one["uri"]) == (200, one)
+    assert (await caller.ask_at("GET", one["uri"].removesuffix(".json")))[0] == 307
+    assert (await caller.ask("GET", f"{below}/ME{'0' * 32}.json"))[0] == 404
+
+
+async def test_a_picture_may_go_alone_and_a_message_without_one_has_no_files(
+    place: Place, caller: Caller
+) -> None:
+    _, plain = await caller.send()
+    assert (await caller.ask("GET", f"Messages/{plain['sid']}/Media.json"))[1]["media_list"] == []
+    await place.relay.line("viber", "viber_business")
+    pictures = await place.account("pictures", routes=[{"source": "Shop", "line": "viber"}])
+    status, made = await pictures.send(Body="", MediaUrl=PICTURE)
+    assert (status, made["num_media"], made["body"]) == (201, "1", "")
+    strange = await caller.ask("GET", f"Messages/{made['sid']}/Media.json")
+    assert strange[0] == 404  # of another account
+
+
+async def test_more_files_than_one_are_too_many() -> None:
+    form = {"To": [PHONE], "From": ["Shop"], "Body": ["Hello"], "MediaUrl": [PICTURE, PICTURE]}
+    with pytest.raises(asking.Refusal) as caught:
+        asking.read_message(form, rules.AccountSettings(routes=(Route(line="sms"),)), 0)
+    assert caught.value.code == 21623
+
+
+async def test_what_a_customer_sends_with_a_file_is_told_and_shown(place: Place, caller: Caller) -> None:
+    await place.relay.hear("sms", "Look", sender=PHONE, media_url="https://files.example/photo.jpg")
+    assert await place.tell() == 1
+    form = place.heard[-1].form
+    told = (form["NumMedia"], form["MediaUrl0"], form["MediaContentType0"])
+    assert told == ("1", "https://files.example/photo.jpg", "image/jpeg")
+    status, listed = await caller.ask("GET", f"Messages/{form['MessageSid']}/Media.json")
+    assert (status, listed["media_list"][0]["content_type"]) == (200, "image/jpeg")

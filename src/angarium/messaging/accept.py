@@ -6,6 +6,7 @@ the rules forbid to this person is stored as a message that was refused, with it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -51,6 +52,7 @@ REFERENCE_MAX = 128  # characters
 AHEAD_MAX_S = 366 * 86_400.0
 DEADLINE_MIN_S, DEADLINE_MAX_S = 1.0, 7 * 86_400.0
 WORDINGS = ("text", "template", "variants")
+IMAGE_URL = re.compile(r"https?://[^\s\x00-\x1f]{1,2040}")
 WAYS = ("cascade", "steps", "channel", "line")
 # How long a message may try, from its time on, when it does not say.
 DEADLINE_S = {
@@ -67,6 +69,7 @@ class MessageInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     to: Recipient
     message_class: MessageClass | None = msgspec.field(name="class", default=None)  # or its template's
     text: str = ""  # said as it stands, on every channel
+    image_url: str = ""  # a picture beside `text`, or alone, by its address
     template: str = ""  # name of a template
     variants: tuple[Variant, ...] = ()  # wording of its own, as templates, per channel and locale
     variables: Json = {}
@@ -295,7 +298,7 @@ def _relayed(
 def _flaws(one: MessageInput, now: int) -> Iterator[FieldProblem]:
     """What is wrong with a message by itself."""
     for names, problem in ((WORDINGS, "say it in exactly one way"), (WAYS, "name exactly one way to send")):
-        given = [name for name in names if getattr(one, name)]
+        given = [name for name in names if getattr(one, name) or (name == "text" and one.image_url)]
         if len(given) != 1:
             field = given[0] if given else names[0]
             yield _flaw(field, problem, ", ".join(given), "one of " + ", ".join(names))
@@ -303,6 +306,10 @@ def _flaws(one: MessageInput, now: int) -> Iterator[FieldProblem]:
         yield _flaw("text", "is too long", one.text, f"at most {TEXT_MAX} characters")
     if NOT_IN_TEXT.search(one.text):
         yield _flaw("text", "has control characters", one.text, "take them out")
+    if one.image_url and not IMAGE_URL.fullmatch(one.image_url):
+        yield _flaw(
+            "image_url", "is no address of a picture", one.image_url, "http or https, to 2048 characters"
+        )
     yield from _flaws_of_label(one.label)
     if len(one.reference) > REFERENCE_MAX:
         yield _flaw("reference", "is too long", one.reference, f"at most {REFERENCE_MAX} characters")
@@ -375,8 +382,9 @@ def _case(
 
 
 def _wording(one: MessageInput) -> Wording:
-    if one.text:
-        return Wording(variants=(Variant(Content(text=one.text)),), literal=True, track=one.track)
+    if one.text or one.image_url:
+        content = Content(text=one.text, image_url=one.image_url)
+        return Wording(variants=(Variant(content),), literal=True, track=one.track)
     return Wording(one.variables, one.variants, track=one.track)
 
 

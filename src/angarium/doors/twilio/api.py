@@ -22,7 +22,7 @@ from angarium.doors.twilio import asking, rules, showing, store
 from angarium.doors.twilio.asking import Refusal, Search
 from angarium.doors.twilio.desk import Asked, TwilioDesk
 from angarium.doors.twilio.flows import Known, not_good
-from angarium.doors.twilio.rules import API_VERSION, UNSUBSCRIBED
+from angarium.doors.twilio.rules import API_VERSION, NO_PICTURES, UNSUBSCRIBED
 from angarium.doors.twilio.showing import Document
 from angarium.doors.twilio.store import Came
 from angarium.messaging import cancel
@@ -36,6 +36,7 @@ MORE_INFO = "https://www.twilio.com/docs/errors/{code}"
 NEWEST = (1 << 63) - 1
 MESSAGES = f"/{API_VERSION}/Accounts/{{account}}/Messages.json"
 MESSAGE = f"/{API_VERSION}/Accounts/{{account}}/Messages/{{name}}"
+MEDIA, FILE = f"{MESSAGE}/Media.json", f"{MESSAGE}/Media/{{media}}"
 
 Handler = Callable[[Call, Known], Awaitable[Sent]]
 
@@ -121,10 +122,19 @@ async def create_message(request: Call, known: Known) -> Sent:
     desk = _desk(request)
     form = asking.form_of(await edge.read_raw(request, BODY_MAX_BYTES))
     wanted = asking.read_message(form, known.account.settings, desk.world.ground.clock.now())
+    if wanted.asked.image_url and not _carries_pictures(desk.world, known, wanted):
+        raise Refusal(NO_PICTURES, rules.SAID[NO_PICTURES])
     made = await desk.offer(Asked(known, wanted))
     if made.standing.code == UNSUBSCRIBED:
         raise Refusal(UNSUBSCRIBED, rules.SAID[UNSUBSCRIBED])
     return _answer(showing.shown(desk.world, known.account, made.came, made.standing), 201)
+
+
+def _carries_pictures(world: World, known: Known, wanted: asking.Wanted) -> bool:
+    """Whether the one channel or line that a message goes by takes pictures; a cascade sees to it itself."""
+    lines = {line.name: line.channel for line in world.lines.of(known.account.workspace_id)}
+    channel = world.channels.get(wanted.asked.channel or lines.get(wanted.asked.line, ""))
+    return channel is None or channel.capabilities.images
 
 
 @spoken(f"POST {MESSAGE}", "messages:write", "Cancel a message, or take its words away")
@@ -214,6 +224,46 @@ async def _look(tx: Transaction, world: World, known: Known, came: Came) -> Docu
     return showing.shown(world, known.account, came, found[came.message_id])
 
 
+@spoken(f"GET {MEDIA}", "messages:read", "List the files of a message")
+async def list_media(request: Call, known: Known) -> Sent:
+    """The one file of a message of the account, or of one to it; none where there is none."""
+    message_id = _message_id(request, known)
+    name = rules.message_sid(known.account.id, message_id)
+    return _answer(showing.listed_media(known.account, name, await _file(request, known, message_id)))
+
+
+@spoken(f"GET {FILE}", "messages:read", "Look at a file of a message")
+async def get_media(request: Call, known: Known) -> Sent:
+    """What it is; without `.json` in its name, it itself: where it lies."""
+    message_id = _message_id(request, known)
+    name, asked = rules.message_sid(known.account.id, message_id), edge.text_in_path(request, "media")
+    file = await _file(request, known, message_id)
+    if file is None or asked.removesuffix(".json").upper() != rules.media_sid(name).upper():
+        raise _not_found(request)
+    if asked.endswith(".json"):
+        return _answer(showing.shown_media(known.account, name, file))
+    return JsonAnswer(307, b"", [(b"location", file.url.encode())])
+
+
+async def _file(request: Call, known: Known, message_id: int) -> showing.File | None:
+    """The file that goes with a message, or came with one; Refusal when there is no such message."""
+    world, account = _desk(request).world, known.account
+    db = world.ground.db
+    if await db.read(store.came, account.workspace_id, account.id, message_id) is not None:
+        return await db.read(_sent_file, world, known, message_id)
+    said = await db.read(_heard, world, known, message_id)
+    if said is None:
+        raise _not_found(request)
+    return showing.File(said.media_url, said.received_at) if said.media_url else None
+
+
+async def _sent_file(tx: Transaction, world: World, known: Known, message_id: int) -> showing.File | None:
+    found = await showing.standings(tx, known.account.workspace_id, [message_id])
+    message = found[message_id].message
+    url = showing.picture_of(world, message)
+    return showing.File(url, message.created_at) if url else None
+
+
 @spoken(f"GET {MESSAGES}", "messages:read", "List messages")
 async def list_messages(request: Call, known: Known) -> Sent:
     """The newest of the account that fit."""
@@ -259,4 +309,12 @@ def _not_found(request: Call) -> Refusal:
     return Refusal(20404, f"The requested resource {request.scope['path'][:200]} was not found", 404)
 
 
-HANDLERS = (create_message, list_messages, get_message, change_message, delete_message)
+HANDLERS = (
+    create_message,
+    list_messages,
+    get_message,
+    change_message,
+    delete_message,
+    list_media,
+    get_media,
+)

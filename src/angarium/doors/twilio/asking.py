@@ -23,7 +23,8 @@ SOONEST, LATEST = timedelta(0), timedelta(days=35)  # of SendAt; Twilio wants fi
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 1_000
 FROM_MAX = 64  # characters
 # What is asked for by these would not be done: better to say so than to leave it out.
-UNDONE = ("MediaUrl", "ContentSid", "PersistentAction")
+UNDONE = ("ContentSid", "PersistentAction")
+MEDIA_MAX = 1  # files with a message; Twilio takes ten
 
 
 class Refusal(Exception):
@@ -82,7 +83,8 @@ def read_message(form: dict[str, list[str]], settings: AccountSettings, now: int
     sender, service_sid = given.get("From", ""), given.get("MessagingServiceSid", "")
     way = _way(sender, service_sid, settings)
     body = NOT_IN_TEXT.sub("", form.get("Body", [""])[-1])
-    if not body.strip():
+    picture = _picture(form.get("MediaUrl", []))
+    if not body.strip() and not picture:
         raise Refusal(21602, "Message body is required.")
     if len(body) > BODY_MAX:
         raise Refusal(21617, f"The concatenated message body exceeds the {BODY_MAX} character limit")
@@ -93,6 +95,7 @@ def read_message(form: dict[str, list[str]], settings: AccountSettings, now: int
         to=Recipient(phone=phone(given["To"], settings.region, 21211, "To")),
         message_class=way.message_class,
         text=body,
+        image_url=picture,
         cascade=way.cascade,
         channel=way.channel,
         line=way.line,
@@ -101,6 +104,16 @@ def read_message(form: dict[str, list[str]], settings: AccountSettings, now: int
         deadline_s=_validity_s(given),
     )
     return Wanted(asked, sender, service_sid, callback or settings.status_callback)
+
+
+def _picture(given: list[str]) -> str:
+    """The one file to be sent with a message; codes as twilio.com/docs/api/errors has them."""
+    urls = [url.strip() for url in given if url.strip()]
+    if len(urls) > MEDIA_MAX:
+        raise Refusal(21623, f"Number of media files exceeds allowed limit: {MEDIA_MAX} here")
+    if urls and not is_url(urls[0]):
+        raise Refusal(21620, f"Invalid media URL(s): {urls[0][:200]}")
+    return urls[0] if urls else ""
 
 
 def _way(sender: str, service_sid: str, settings: AccountSettings) -> Way:

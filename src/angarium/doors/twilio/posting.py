@@ -108,6 +108,9 @@ def _inbound(account: Account, letter: Letter, said: store.Said) -> Call:
         "NumMedia": "0",
         "NumSegments": "1",
     }
+    if said.media_url:
+        kind = showing.kind_of(said.media_url)
+        form |= {"NumMedia": "1", "MediaUrl0": said.media_url, "MediaContentType0": kind}
     return Call(letter, account.settings.inbound_url, form)
 
 

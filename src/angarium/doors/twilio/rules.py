@@ -119,6 +119,11 @@ def read_message_sid(text: str) -> tuple[int, int] | None:
     return _ids(found) if found else None
 
 
+def media_sid(name: str) -> str:
+    """The SID of the one file of a message, by that of the message."""
+    return f"ME{name[2:]}"
+
+
 def _ids(found: re.Match[str]) -> tuple[int, int] | None:
     first, second = int(found[1], 16), int(found[2], 16)
     return (first, second) if max(first, second) < 1 << 63 else None
@@ -157,9 +162,10 @@ CODES = {
     Reason.DEADLINE: 30036,
     Reason.NOT_STARTED: 30036,
 }
-UNSUBSCRIBED, UNKNOWN_ERROR = 21610, 30008
+UNSUBSCRIBED, NO_PICTURES, UNKNOWN_ERROR = 21610, 21621, 30008
 SAID = {
     21610: "Attempt to send to unsubscribed recipient",
+    21621: "The 'From' number has not been enabled for picture messaging",
     30003: "Unreachable destination handset",
     30004: "Message blocked",
     30005: "Unknown destination handset",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from email.utils import format_datetime
+from mimetypes import guess_type
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -80,7 +81,7 @@ def shown(world: World, account: Account, came: Came, one: Standing) -> Document
         "error_message": rules.SAID.get(one.code, "") if one.code else None,
         "from": came.sender or None,
         "messaging_service_sid": came.service_sid or None,
-        "num_media": "0",
+        "num_media": "1" if picture_of(world, message) else "0",
         "num_segments": str(max([attempt.parts for attempt in attempts], default=1)),
         "price": f"-{amount_text(message.cost_micros)}" if message.cost_micros else None,
         "price_unit": message.currency or None,
@@ -98,6 +99,57 @@ def body_of(world: World, message: Message) -> str:
         return CODE_MASK
     variants = open_wording(world, message).variants
     return variants[0].content.text if variants else ""
+
+
+def picture_of(world: World, message: Message) -> str:
+    """The address of the file that goes with a message; empty when there is none."""
+    variants = open_wording(world, message).variants
+    return variants[0].content.picture if variants else ""
+
+
+def kind_of(url: str) -> str:
+    """The type of a file as its name tells it: nobody has fetched it."""
+    return guess_type(urlsplit(url).path)[0] or "application/octet-stream"
+
+
+class File(msgspec.Struct, frozen=True):
+    """The one file of a message."""
+
+    url: str
+    at: int
+
+
+def shown_media(account: Account, name: str, file: File) -> Document:
+    """A file as its resource (twilio.com/docs/messaging/api/media-resource)."""
+    account_sid, sid = rules.account_sid(account.workspace_id, account.id), rules.media_sid(name)
+    return {
+        "account_sid": account_sid,
+        "content_type": kind_of(file.url),
+        "date_created": _date(file.at),
+        "date_updated": _date(file.at),
+        "parent_sid": name,
+        "sid": sid,
+        "uri": f"/{API_VERSION}/Accounts/{account_sid}/Messages/{name}/Media/{sid}.json",
+    }
+
+
+def listed_media(account: Account, name: str, file: File | None) -> Document:
+    """The files of a message, all of them on one page."""
+    account_sid = rules.account_sid(account.workspace_id, account.id)
+    uri = f"/{API_VERSION}/Accounts/{account_sid}/Messages/{name}/Media.json"
+    found = [shown_media(account, name, file)] if file is not None else []
+    first = f"{uri}?PageSize=50&Page=0"
+    return {
+        "media_list": found,
+        "first_page_uri": first,
+        "next_page_uri": None,
+        "previous_page_uri": None,
+        "page": 0,
+        "page_size": 50,
+        "start": 0,
+        "end": max(0, len(found) - 1),
+        "uri": first,
+    }
 
 
 def shown_inbound(account: Account, inbound_id: int, said: Said) -> Document:
@@ -118,7 +170,7 @@ def shown_inbound(account: Account, inbound_id: int, said: Said) -> Document:
         "error_message": None,
         "from": said.sender,
         "messaging_service_sid": None,
-        "num_media": "0",
+        "num_media": "1" if said.media_url else "0",
         "num_segments": "1",
         "price": None,
         "price_unit": None,

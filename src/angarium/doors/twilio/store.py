@@ -109,6 +109,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     recipient: str
     text: str
     received_at: int
+    media_url: str = ""
 
 
 # ── accounts ─────────────────────────────────────────────────────────────────────────────────────────
@@ -284,14 +285,15 @@ _due = Statement(
 )
 _later = BulkUpdate(twilio_letter, match=("workspace_id", "account_id", "id"), set=("due_at", "tries"))
 _done = Statement(delete(twilio_letter).where(*_mine, among(twilio_letter.c.id, "ids")))
+_SAID = tuple(inbound.c[name] for name in Said.__struct_fields__)
 _said = Statement(
-    select(inbound.c.id, inbound.c.sender, inbound.c.recipient, inbound.c.text, inbound.c.received_at).where(
+    select(inbound.c.id, *_SAID).where(
         inbound.c.workspace_id == bindparam("workspace_id"), among(inbound.c.id, "ids")
     )
 )
 
 _said_on = Statement(
-    select(inbound.c.sender, inbound.c.recipient, inbound.c.text, inbound.c.received_at).where(
+    select(*_SAID).where(
         inbound.c.workspace_id == bindparam("workspace_id"),
         inbound.c.id == bindparam("inbound_id"),
         among(inbound.c.line_id, "lines"),
