@@ -80,7 +80,7 @@ NOT_SAID = {
     "doors/twilio/flows.py": ("The account is not good",),
     "doors/twilio/rules.py": (  # what Twilio says of its codes of errors
         "Attempt to send", "Message blocked", "Message filtered", "Message price", "Unknown destination",
-        "Unknown error", "Unreachable destination", "Validity Period",
+        "Unknown error", "Unreachable destination", "Validity Period", "The 'From' number has",
     ),
     "lines/rehearsal_pages.py": ("HTTP ",),  # the head of an answer, as the wire has it
     "lines/requirements.py": (  # printed into docs/reference/registrations.md

@@ -308,7 +308,7 @@ def _flaws(one: MessageInput, now: int) -> Iterator[FieldProblem]:
         yield _flaw("text", "has control characters", one.text, "take them out")
     if one.image_url and not IMAGE_URL.fullmatch(one.image_url):
         yield _flaw(
-            "image_url", "is no address of a picture", one.image_url, "http or https, to 2048 characters"
+            "image_url", "is no address of a picture", one.image_url, "http or https, at most 2048 characters"
         )
     yield from _flaws_of_label(one.label)
     if len(one.reference) > REFERENCE_MAX:
