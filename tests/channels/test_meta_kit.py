@@ -16,6 +16,7 @@ from angarium.core.ports import (
     Allowance,
     Profile,
     Raw,
+    Receipt,
     Refused,
     Submission,
     TemplateNews,
@@ -28,6 +29,7 @@ from angarium.core.values import (
     Button,
     ButtonKind,
     Content,
+    Price,
     Reason,
     RegistrationStatus,
 )
@@ -285,3 +287,56 @@ async def test_where_meta_posts(status: int, answer: Any, outcome: Refused | Non
     assert said == outcome
     override = {"override_callback_uri": "https://me.example/callbacks/1/x", "verify_token": "our word"}
     assert asked[0].document == {"webhook_configuration": override}
+
+
+# ── webhooks of WhatsApp, taken apart ────────────────────────────────────────────────────────────────
+
+NUMBER = {"display_phone_number": "15550001111", "phone_number_id": "1234567890"}
+
+
+def told(*values: dict[str, Any]) -> bytes:
+    """A webhook of several changes."""
+    changes = [
+        {"field": "messages", "value": {"messaging_product": "whatsapp", "metadata": NUMBER, **value}}
+        for value in values
+    ]
+    return msgspec.json.encode(
+        {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": changes}]}
+    )
+
+
+STATUSES = [{"id": f"wamid.{name}", "status": "sent", "recipient_id": "447700900100"} for name in "ABC"]
+
+
+def test_a_batch_is_taken_apart_and_says_the_same() -> None:
+    settings = kit.decode_settings(CHANNEL, SETTINGS)
+    whole = Raw(told({"statuses": STATUSES[:2]}, {"statuses": STATUSES[2:]}), {"x": "y"})
+    pieces = CHANNEL.pieces(settings, whole)
+    assert [piece.body for piece in pieces] == [told({"statuses": [one]}) for one in STATUSES]
+    assert all(piece.headers == {"x": "y"} for piece in pieces)
+    apart = [event for piece in pieces for event in CHANNEL.parse(settings, piece)]
+    assert apart == CHANNEL.parse(settings, whole)
+    assert len(apart) == 3
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"entry": 1}', b'{"entry": [{"changes": [{"value": 1}]}]}'])
+def test_what_is_no_batch_stays_whole(body: bytes) -> None:
+    assert CHANNEL.pieces(None, Raw(body)) == [Raw(body)]
+
+
+@pytest.mark.parametrize(
+    ("pricing", "free"),
+    [
+        ({"billable": True, "pricing_model": "PMP", "category": "utility", "type": "regular"}, False),
+        ({"billable": False, "pricing_model": "CBP", "category": "service"}, True),
+        ({"pricing_model": "PMP", "category": "service", "type": "free_customer_service"}, True),
+        ({"pricing_model": "PMP", "category": "referral_conversion", "type": "free_entry_point"}, True),
+        ({"pricing_model": "PMP", "category": "marketing", "type": "regular"}, False),
+        ({"pricing_model": "PMP", "category": "marketing"}, False),
+    ],
+)
+def test_what_costs_nothing(pricing: dict[str, Any], free: bool) -> None:
+    settings = kit.decode_settings(CHANNEL, SETTINGS)
+    (one,) = CHANNEL.parse(settings, Raw(told({"statuses": [{**STATUSES[0], "pricing": pricing}]})))
+    assert isinstance(one, Receipt)
+    assert one.price == (Price(0, "") if free else None)

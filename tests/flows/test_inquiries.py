@@ -16,7 +16,6 @@ from angarium.messaging.inquiries import SILENT_S, Inquirer
 from angarium.simulators.faces import operators
 from angarium.simulators.stage import Stage
 from angarium.storage.database import Database
-from flows.test_every_operator import connected
 from support.relay import Relay
 from support.running import running, until
 
@@ -135,6 +134,21 @@ async def names(provider: Provider, inquirer: Inquirer) -> list[Inquiry]:
     return provider.asked[-1]
 
 
+async def test_who_posts_by_itself_is_asked_only_where_it_cannot_reach_us(relay: Relay) -> None:
+    provider = Provider(posts=True)
+    inquirer = await shop_with(relay, provider)
+    relay.world.public_url = "https://shop.example"
+    await relay.send(line="sms")
+    await relay.take("sms")
+    relay.clock.advance(60)
+    assert await inquirer.work() == 0
+    relay.world.public_url = ""
+    await relay.send(line="sms")
+    await relay.take("sms")
+    relay.clock.advance(60)
+    assert await inquirer.work() == 1
+
+
 async def test_a_status_that_is_not_understood_ends_nothing(relay: Relay) -> None:
     provider = Provider()
     inquirer = await shop_with(relay, provider)
@@ -146,14 +160,18 @@ async def test_a_status_that_is_not_understood_ends_nothing(relay: Relay) -> Non
     assert await state(relay, message) == "sent"
 
 
-@pytest.mark.parametrize("kind", ["decision_telecom_sms", "melipayamak_sms"])
+ASKED = [kind for kind, one in channels.load().items() if one.asks and one.asks.taken]
+
+
+@pytest.mark.parametrize("kind", ASKED)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_over_sockets_the_verdict_is_asked_for(database: Database, kind: str) -> None:
     operator, stage = operators()[kind], Stage()
     face = operator.make(stage, 0)
     await face.start()
     try:
-        async with running(database, speed=30) as shop, connected(shop, stage, face, kind, operator):
+        async with running(database, speed=30) as shop:  # without a public address: nothing can be posted
+            await shop.line("line", kind, settings=operator.settings(face.url()))
             await shop.engine.start()
             unreached = f"{operator.recipient[:-2]}12"
             reached, missed = [

@@ -18,6 +18,7 @@ Quirks:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -27,10 +28,12 @@ from angarium.channels import kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
+    Asks,
     Capabilities,
     Channel,
     Event,
     Inbound,
+    Inquiry,
     Outcome,
     Raw,
     Receipt,
@@ -84,6 +87,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 # ── words of the provider ────────────────────────────────────────────────────────────────────────────
 
 OK = 200
+STATES_MOST = 500  # in one question; of the last 48 hours
+NOBODY_S = "100"  # of an id that the provider does not know, or not yet
 
 ERRORS = {
     400: Reason.CONFIG,  # a parameter is missing
@@ -330,6 +335,22 @@ def _inbound(fields: dict[str, str], ref: str, piece: bytes) -> Event:
     )
 
 
+async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) -> list[Event] | Unknown:
+    """One POST to `sms/status` for up to 500 messages: where the provider cannot reach us."""
+    url = f"{settings.base_url}/v1/{settings.api_key}/sms/status.json"
+    refs = ",".join(ref for one in inquiries for ref in one.refs)
+    answer = await kit.asked(tools, url, {}, form={"messageid": refs})
+    if isinstance(answer, Unknown):
+        return Unknown(_without_key(settings, answer.detail))
+    envelope = kit.read_json(answer.body, _Envelope)
+    if envelope is None or envelope.result.status != OK or not isinstance(envelope.entries, list):
+        return [kit.unreadable("no list of states", answer.body)]
+    states = [(kit.told(one, "messageid"), kit.told(one, "status")) for one in envelope.entries]
+    return [
+        _event({"messageid": ref, "status": word}, answer.body) for ref, word in states if word != NOBODY_S
+    ]
+
+
 CAPABILITIES = Capabilities(
     receipts=frozenset({ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
     classes=frozenset(MessageClass),
@@ -353,4 +374,5 @@ CHANNEL = Channel(
     keyed=keyed,
     sender=lambda settings: settings.sender,
     balance=balance,
+    asks=Asks(ask, most=STATES_MOST, posts=True),
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 from angarium.core.clock import from_datetime
-from angarium.core.ports import Event, Inquiry, Unknown
+from angarium.core.ports import Event, Inquiry, Tools, Unknown
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Measure
+from angarium.protocols.http import Answer, NoAnswer, NotSent
 
 
 def beyond_parts(text: str, measure: Measure, most: int) -> list[FieldProblem]:
@@ -32,6 +33,15 @@ def moment(text: str) -> int | None:
     except ValueError:
         return None
     return from_datetime(found) if found.tzinfo else None
+
+
+async def posted(tools: Tools, url: str, document: object, headers: Mapping[str, str]) -> Answer | Unknown:
+    """POST JSON to ask a provider something; Unknown when the answer is not a 200."""
+    try:
+        answer: Answer = await tools.http.request("POST", url, json=document, headers=headers)
+    except (NotSent, NoAnswer) as failure:
+        return Unknown(str(failure))
+    return answer if answer.status == 200 else Unknown(f"the provider answered with HTTP {answer.status}")
 
 
 async def asked_of_each(

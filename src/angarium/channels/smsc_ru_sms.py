@@ -16,6 +16,7 @@ Quirks:
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from hashlib import md5, sha1
 from typing import Annotated
@@ -23,13 +24,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, sms_kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
+    Asks,
     Capabilities,
     Channel,
     Event,
+    Inquiry,
     Outcome,
     Raw,
     Receipt,
@@ -115,6 +118,8 @@ ERRORS = {
     8: Reason.UNDELIVERED,
     9: Reason.THROTTLED,
 }
+
+NOT_FOUND = -3  # no such message
 
 STATUSES: dict[str, tuple[ReceiptStatus, Reason | None]] = {
     "-2": (ReceiptStatus.FAILED, Reason.REJECTED),  # stopped
@@ -310,6 +315,41 @@ def parse(_settings: Settings, raw: Raw) -> list[Event]:
     ]
 
 
+class _State(msgspec.Struct, frozen=True):
+    status: int
+    err: int = 0
+
+
+async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) -> list[Event] | Unknown:
+    """One POST to `sys/status.php` for each message: where the provider cannot reach us."""
+
+    async def one(inquiry: Inquiry, ref: str) -> Event | Unknown | None:
+        form = {**_who(settings), "phone": inquiry.address, "id": ref, "fmt": "3"}
+        answer = await kit.asked(tools, f"{settings.base_url}/sys/status.php", {}, form=form)
+        return answer if isinstance(answer, Unknown) else told(ref, answer)
+
+    return await sms_kit.asked_of_each(one, inquiries)
+
+
+def told(ref: str, answer: Answer) -> Event | Unknown | None:
+    """What the answer about one message says; None of one that is not found, or not yet."""
+    error = kit.read_json(answer.body, _Error)
+    if error is not None:
+        return Unknown(f"SMSC says {error.error_code} {error.error}")
+    state = kit.read_json(answer.body, _State)
+    if state is None:
+        return kit.unreadable("no state", answer.body)
+    if state.status == NOT_FOUND:
+        return None
+    known = STATUSES.get(str(state.status))
+    if known is None:
+        return kit.unreadable(f"status {state.status} is not in our table", answer.body)
+    status, reason = known
+    reason = WHY.get(str(state.err), reason) if status is ReceiptStatus.FAILED else reason
+    code = f"{state.status}/{state.err}" if state.err else str(state.status)
+    return Receipt(status, ref=ref, reason=reason, code=code)
+
+
 CAPABILITIES = Capabilities(
     receipts=frozenset({ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
     classes=frozenset(MessageClass),
@@ -331,4 +371,5 @@ CHANNEL = Channel(
     genuine=genuine,
     sender=lambda settings: settings.sender,
     balance=balance,
+    asks=Asks(ask, posts=True),
 )

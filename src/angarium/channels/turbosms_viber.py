@@ -10,13 +10,26 @@ Quirks:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit, viber_kit
-from angarium.core.ports import Capabilities, Carries, Channel, Event, Outcome, Raw, Submission, Tools
+from angarium.channels import kit, sms_kit, viber_kit
+from angarium.core.ports import (
+    Asks,
+    Capabilities,
+    Carries,
+    Channel,
+    Event,
+    Inquiry,
+    Outcome,
+    Raw,
+    Submission,
+    Tools,
+    Unknown,
+)
 from angarium.core.problems import FieldProblem
 from angarium.core.values import AddressKind, Content, MessageClass, ReceiptStatus
 from angarium.protocols import turbosms
@@ -103,6 +116,17 @@ def parse(_settings: Settings, raw: Raw) -> list[Event]:
     return [receipt or kit.unreadable("no state of a message that is in our table", raw.body)]
 
 
+async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) -> list[Event] | Unknown:
+    """One POST to `message/status.json` for several messages: where the provider cannot reach us."""
+    refs = [ref for one in inquiries for ref in one.refs]
+    url, headers = f"{settings.base_url}/message/status.json", turbosms.headers(settings.token)
+    answer = await sms_kit.posted(tools, url, {"messages": refs}, headers)
+    if isinstance(answer, Unknown):
+        return answer
+    found = turbosms.states(answer.body)
+    return [kit.unreadable("no list of states", answer.body)] if found is None else [*found]
+
+
 CAPABILITIES = Capabilities(
     receipts=frozenset(
         {ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.READ, ReceiptStatus.FAILED}
@@ -128,4 +152,5 @@ CHANNEL = Channel(
     lint=lint,
     genuine=genuine,
     sender=lambda settings: settings.sender,
+    asks=Asks(ask, most=turbosms.STATES_MOST, posts=True),
 )

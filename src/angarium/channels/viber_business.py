@@ -16,23 +16,27 @@ Quirks:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit, viber_kit
+from angarium.channels import kit, sms_kit, viber_kit
 from angarium.core.ports import (
     Accepted,
+    Asks,
     Capabilities,
     Carries,
     Channel,
     Event,
+    Inquiry,
     Outcome,
     Raw,
     Receipt,
     Submission,
     Tools,
+    Unknown,
 )
 from angarium.core.problems import FieldProblem
 from angarium.core.values import AddressKind, Content, MessageClass, Reason, ReceiptStatus
@@ -187,6 +191,23 @@ def _event(piece: bytes, client_ref: str) -> Event:
     )
 
 
+async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) -> list[Event] | Unknown:
+    """One POST to `receive-viber` for each message: where the provider cannot reach us."""
+
+    async def one(inquiry: Inquiry, ref: str) -> Event | Unknown | None:
+        url, headers = f"{settings.base_url}/receive-viber", decision_telecom.headers(settings.api_key)
+        document = {"message_id": int(ref) if ref.isascii() and ref.isdigit() else ref}
+        answer = await sms_kit.posted(tools, url, document, headers)
+        if isinstance(answer, Unknown):
+            return answer
+        error = kit.read_json(answer.body, decision_telecom.Error)
+        if error is not None:
+            return Unknown(f"Decision Telecom says {error.name} ({error.status})")
+        return _event(answer.body, inquiry.client_ref)
+
+    return await sms_kit.asked_of_each(one, inquiries)
+
+
 CAPABILITIES = Capabilities(
     receipts=frozenset({ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
     classes=frozenset(MessageClass),
@@ -211,4 +232,5 @@ CHANNEL = Channel(
     genuine=genuine,
     pieces=kit.batched,
     sender=lambda settings: settings.sender,
+    asks=Asks(ask, within_s=5 * 86_400.0, posts=True),  # "the status is kept for five days"
 )

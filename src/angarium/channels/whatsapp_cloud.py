@@ -303,7 +303,7 @@ def measure(_settings: Settings, content: Content) -> Measure:
 
 
 MARKETING = "marketing_messages"
-FREE = Price(0, "")  # `billable: false`: within the service window, or of a kind that costs nothing
+FREE = Price(0, "")  # within the service window, or of a kind that costs nothing
 
 MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -316,6 +316,11 @@ def parse(settings: Settings, raw: Raw) -> list[Event]:
     changes = [(entry, change) for entry in envelope.entry for change in entry.changes]
     events = [event for entry, change in changes for event in _change(settings, entry, change)]
     return events or [kit.unreadable("a webhook without changes", raw.body)]
+
+
+def pieces(_settings: Settings, raw: Raw) -> list[Raw]:
+    """A batch taken apart: each status and each message as a webhook of its own."""
+    return [msgspec.structs.replace(raw, body=one) for one in cloud_api.pieces(raw.body)]
 
 
 def _change(settings: Settings, entry: cloud_api.Entry, change: cloud_api.Change) -> list[Event]:
@@ -369,7 +374,7 @@ def _receipt(piece: msgspec.Raw) -> Event:
         reason=reason if failed else None,
         code=str(error.code) if failed and error else told.status,
         at=cloud_api.instant(told.timestamp),
-        price=None if told.pricing is None or told.pricing.billable else FREE,
+        price=FREE if told.pricing is not None and told.pricing.is_free else None,
     )
 
 
@@ -435,6 +440,7 @@ CHANNEL = Channel(
     settings=Settings,
     capabilities=CAPABILITIES,
     parse=parse,
+    pieces=pieces,
     measure=measure,
     send=send,
     lint=lint,

@@ -402,6 +402,7 @@ class Asks:
     within_s: float = 2 * 86_400.0  # so long after the submission the provider knows
     taken: bool = True  # of what it took
     unanswered: bool = False  # of what it never answered, which it knows by our name
+    posts: bool = False  # it tells by itself: it is asked only where it has no address to post to
 
 
 @dataclass(frozen=True)

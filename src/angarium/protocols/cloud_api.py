@@ -133,10 +133,19 @@ class Template(msgspec.Struct, frozen=True):
     category_update_timestamp: int | str = ""
 
 
-class Pricing(msgspec.Struct, frozen=True):
-    """Whether it is charged for; how much, no webhook tells."""
+FREE_TYPES = frozenset({"free_customer_service", "free_entry_point"})  # the other is "regular"
 
-    billable: bool = True
+
+class Pricing(msgspec.Struct, frozen=True):
+    """Whether it is charged for; how much, no webhook tells. `type` has taken the place of `billable`."""
+
+    billable: bool | None = None
+    type: str = ""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it costs nothing: an answer within the window, or after an advertisement was followed."""
+        return self.type in FREE_TYPES if self.type else self.billable is False
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -213,3 +222,31 @@ def instant(timestamp: int | str) -> int | None:
         return None
     number = int(text)
     return number * (1_000 if number >= MILLIS_FROM else MICROS)
+
+
+# ── webhooks, taken apart ────────────────────────────────────────────────────────────────────────────
+
+LISTS = ("statuses", "messages", "user_preferences", "errors")  # of a value: each of theirs stands alone
+
+
+def pieces(body: bytes) -> list[bytes]:
+    """A webhook as one for each thing that it tells; the webhook itself, where it is of another shape."""
+    try:
+        document = msgspec.json.decode(body)
+        alone = [
+            {**document, "entry": [{**entry, "changes": [{**change, "value": value}]}]}
+            for entry in document["entry"]
+            for change in entry["changes"]
+            for value in _values(change["value"])
+        ]
+    except (msgspec.DecodeError, RecursionError, TypeError, KeyError, AttributeError, UnicodeDecodeError):
+        return [body]
+    return [msgspec.json.encode(one) for one in alone] or [body]
+
+
+def _values(value: dict[str, object]) -> list[dict[str, object]]:
+    shared = {name: held for name, held in value.items() if name not in LISTS}
+    alone = [
+        {**shared, name: [one]} for name in LISTS if isinstance(told := value.get(name), list) for one in told
+    ]
+    return alone or [value]

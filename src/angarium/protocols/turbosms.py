@@ -83,6 +83,7 @@ ERRORS = {
     502: Reason.CONFIG,
     505: Reason.MEDIA_INVALID,
 }
+STATES_MOST = 20  # asked about at once; the page names no most
 IGNORED = 404  # on the list of those who ignore this sender on Viber
 
 STATUSES: dict[str, tuple[ReceiptStatus, Reason | None]] = {
@@ -170,6 +171,16 @@ def receipt(body: bytes) -> Receipt | None:
         return None
     status, reason = known
     return Receipt(status=status, ref=fields["message_id"], reason=reason, code=fields["status"])
+
+
+def states(body: bytes) -> list[Receipt] | None:
+    """What `message/status.json` says of messages; None when it says nothing, and without those whose word is
+    not in our table."""
+    answer = _read(body, Answer)
+    if answer is None or answer.response_code not in TAKEN or not isinstance(answer.response_result, list):
+        return None
+    found = [receipt(msgspec.json.encode({"data": one})) for one in answer.response_result]
+    return [one for one in found if one is not None]
 
 
 def genuine(secret: str, body: bytes) -> bool:
