@@ -291,13 +291,13 @@ async def test_where_meta_posts(status: int, answer: Any, outcome: Refused | Non
 
 # ── webhooks of WhatsApp, taken apart ────────────────────────────────────────────────────────────────
 
-NUMBER = {"display_phone_number": "15550001111", "phone_number_id": "1234567890"}
+METADATA = {"display_phone_number": "15550001111", "phone_number_id": "1234567890"}
 
 
-def told(*values: dict[str, Any]) -> bytes:
+def batch(*values: dict[str, Any]) -> bytes:
     """A webhook of several changes."""
     changes = [
-        {"field": "messages", "value": {"messaging_product": "whatsapp", "metadata": NUMBER, **value}}
+        {"field": "messages", "value": {"messaging_product": "whatsapp", "metadata": METADATA, **value}}
         for value in values
     ]
     return msgspec.json.encode(
@@ -310,9 +310,9 @@ STATUSES = [{"id": f"wamid.{name}", "status": "sent", "recipient_id": "447700900
 
 def test_a_batch_is_taken_apart_and_says_the_same() -> None:
     settings = kit.decode_settings(CHANNEL, SETTINGS)
-    whole = Raw(told({"statuses": STATUSES[:2]}, {"statuses": STATUSES[2:]}), {"x": "y"})
+    whole = Raw(batch({"statuses": STATUSES[:2]}, {"statuses": STATUSES[2:]}), {"x": "y"})
     pieces = CHANNEL.pieces(settings, whole)
-    assert [piece.body for piece in pieces] == [told({"statuses": [one]}) for one in STATUSES]
+    assert [piece.body for piece in pieces] == [batch({"statuses": [one]}) for one in STATUSES]
     assert all(piece.headers == {"x": "y"} for piece in pieces)
     apart = [event for piece in pieces for event in CHANNEL.parse(settings, piece)]
     assert apart == CHANNEL.parse(settings, whole)
@@ -337,6 +337,6 @@ def test_what_is_no_batch_stays_whole(body: bytes) -> None:
 )
 def test_what_costs_nothing(pricing: dict[str, Any], free: bool) -> None:
     settings = kit.decode_settings(CHANNEL, SETTINGS)
-    (one,) = CHANNEL.parse(settings, Raw(told({"statuses": [{**STATUSES[0], "pricing": pricing}]})))
+    (one,) = CHANNEL.parse(settings, Raw(batch({"statuses": [{**STATUSES[0], "pricing": pricing}]})))
     assert isinstance(one, Receipt)
     assert one.price == (Price(0, "") if free else None)

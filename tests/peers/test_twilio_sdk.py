@@ -76,6 +76,20 @@ async def test_it_sends_fetches_lists_cancels_and_deletes(place: Place) -> None:
     assert await asyncio.to_thread(messages(later.sid).delete)
 
 
+async def test_it_sends_a_picture_and_finds_it_below_its_message(place: Place) -> None:
+    await place.relay.line("viber", "viber_business")
+    place.caller = await place.account("pictures", routes=[{"source": "Shop", "line": "viber"}])
+    client, url = sdk(place), "https://pictures.example/parcel.png"
+    made = await asyncio.to_thread(
+        lambda: client.messages.create(to=PHONE, from_="Shop", body="Parcel", media_url=[url])
+    )
+    assert made.num_media == "1"
+    [file] = await asyncio.to_thread(client.messages(made.sid).media.list)
+    assert (file.parent_sid, file.content_type) == (made.sid, "image/png")
+    fetched = await asyncio.to_thread(client.messages(made.sid).media(file.sid).fetch)
+    assert fetched.sid == file.sid
+
+
 async def test_its_errors_are_told_as_it_expects(place: Place) -> None:
     from twilio.base.exceptions import TwilioRestException
 

@@ -34,6 +34,15 @@ def test_a_setting_is_asked_for_as_what_it_is(channel: str, name: str, kind: Kin
     assert FIELDS[channel][name].kind is kind
 
 
+def test_operators_are_chosen_by_name_and_tell_what_they_set() -> None:
+    profile = FIELDS["smpp"]["profile"]
+    assert (profile.kind, profile.usual, profile.choices[0]) == (Kind.CHOICE, "standard", "standard")
+    assert "receipt_id_base hex_to_dec" in dict(profile.told)["vonage"]
+    assert set(dict(profile.told)) == set(profile.choices)
+    alphabet = FIELDS["smpp"]["alphabet"]
+    assert (alphabet.usual, alphabet.choices[0]) == ("", "")  # as the operator has it
+
+
 @pytest.mark.parametrize("channel", load())
 def test_a_secret_never_comes_into_a_form(channel: str) -> None:
     kept = dict.fromkeys(FIELDS[channel], "k-marker")
