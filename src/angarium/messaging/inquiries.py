@@ -142,7 +142,9 @@ class Inquirer:
 
     async def _ask(self, workspace_id: int, lot: Sequence[tuple[Due, Inquiry]]) -> None:
         world, line = self._world, self._line
-        said = await self._asks.ask(world.tools, world.settings(line), [inquiry for _, inquiry in lot])
+        said = await self._asks.ask(
+            world.tools_for(line), world.settings(line), [inquiry for _, inquiry in lot]
+        )
         if isinstance(said, Unknown):
             log.warning("a provider did not say what became of messages", line=line.name, why=said.detail)
             at = world.ground.clock.now() + micros(SILENT_S)
