@@ -339,3 +339,23 @@ def test_all_that_is_said_is_in_the_catalogue_and_all_of_the_catalogue_is_said()
     elsewhere = {name for path in SOURCES.rglob("*.py") for name in SAID.findall(path.read_text())}
     idle = {n for n in SHELL.words if n not in said | elsewhere and not n.startswith(("ui.", *begun))}
     assert idle == {"language", "direction"}  # said by the frame, by their bare names
+
+
+@pytest.mark.parametrize(
+    ("set_at", "page"),
+    [
+        ("/v1/policies/consent", "/settings/policies/consent"),
+        ("/v1/suppressions", "/settings/suppressions"),
+        ("/v1/lines/lin_1", "/lines/lin_1/settings"),
+        ("/v1/lines/lin_1/registrations", "/lines/lin_1/registrations"),
+        ("/v1/lines/lin_1/patterns", "/lines/lin_1/patterns"),
+        ("/v1/contacts/con_1", "/contacts/con_1"),
+        ("/v1/templates", "/templates"),
+        ("/v1/lines", ""),
+        ("", ""),
+    ],
+)
+def test_where_a_rule_is_set(set_at: str, page: str) -> None:
+    skip = {"do": "skip", "step": 1, "reason": "no_line", "detail": "None.", "set_at": set_at}
+    assert timeline.page_of(set_at) == page
+    assert timeline._decision(skip, NAMES).set_at == page

@@ -92,6 +92,7 @@ class Decision(msgspec.Struct, frozen=True):
     said: Sentence
     why: str
     lines: Sequence[Document] = ()
+    set_at: str = ""  # the page on which its rule is changed
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -364,8 +365,21 @@ def _decisions(event: Document, names: Names) -> list[Decision]:
     return decisions
 
 
+def page_of(set_at: str) -> str:
+    """The page of the console for the path under which the API changes a rule; none: it has no page."""
+    noun, _, rest = set_at.removeprefix("/v1/").partition("/")
+    match noun:
+        case "policies" | "suppressions":
+            return f"/settings/{noun}/{rest}".removesuffix("/")
+        case "lines" if rest:
+            return f"/lines/{rest}" if "/" in rest else f"/lines/{rest}/settings"
+        case "contacts" | "templates" | "cascades":
+            return f"/{noun}/{rest}".removesuffix("/")
+    return ""
+
+
 def _decision(decision: Document, names: Names) -> Decision:
-    do = decision["do"]
+    do, set_at = decision["do"], page_of(decision.get("set_at", ""))
     match do:
         case "send":
             values: dict[str, object] = {
@@ -380,10 +394,12 @@ def _decision(decision: Document, names: Names) -> Decision:
             values = {"step": decision["step"], "reason": _reason(decision["reason"])}
             if "heard" in decision:
                 heard = {"channel": names.channel(decision["channel"]), "heard": decision["heard"][:10]}
-                return Decision(do, (f"decision.remembered.{decision['reason']}", values | heard), "")
-            return Decision(do, ("decision.skip", values), decision["detail"])
+                remembered: Sentence = (f"decision.remembered.{decision['reason']}", values | heard)
+                return Decision(do, remembered, "", set_at=set_at)
+            return Decision(do, ("decision.skip", values), decision["detail"], set_at=set_at)
         case "hold":
-            return Decision(do, ("decision.hold", {"step": decision["step"]}), decision["detail"])
+            values = {"step": decision["step"]}
+            return Decision(do, ("decision.hold", values), decision["detail"], set_at=set_at)
         case "take_back":
             values = {"step": decision["step"], "line": decision["line"]}
             return Decision(do, ("decision.take_back", values), decision["why"])
