@@ -67,7 +67,11 @@ SEND_CASES = [
             content=Content(
                 text="Look",
                 image_url=PICTURE,
-                buttons=(Button("Open", "https://shop.example"), Button("Later", kind=ButtonKind.REPLY)),
+                buttons=(
+                    Button("Open", "https://shop.example"),
+                    Button("Later", kind=ButtonKind.REPLY),
+                    Button("My phone", kind=ButtonKind.CONTACT),
+                ),
             ),
         ),
         request={
@@ -81,6 +85,7 @@ SEND_CASES = [
                         "buttons": [
                             [{"type": "link", "text": "Open", "url": "https://shop.example"}],
                             [{"type": "callback", "text": "Later", "payload": "Later"}],
+                            [{"type": "request_contact", "text": "My phone"}],
                         ]
                     },
                 },

@@ -116,6 +116,19 @@ async def test_the_token_is_in_no_outcome() -> None:
     assert TOKEN not in str(outcome)
 
 
+def test_a_phone_is_asked_for_by_a_keyboard_without_links() -> None:
+    settings = kit.decode_settings(CHANNEL, SETTINGS)
+    asks, later = Button("My phone", kind=ButtonKind.CONTACT), Button("Later", kind=ButtonKind.REPLY)
+    _, made = request(settings, submission(address=TO, content=Content("?", buttons=(asks, later))))
+    assert made["reply_markup"] == {
+        "keyboard": [[{"text": "My phone", "request_contact": True}], [{"text": "Later"}]],
+        "one_time_keyboard": True,
+        "resize_keyboard": True,
+    }
+    beside = Content("?", buttons=(asks, Button("Open", "https://shop.example")))
+    assert [one.field for one in CHANNEL.lint(settings, beside)] == ["buttons"]
+
+
 @pytest.mark.parametrize(
     ("kind", "method", "name"),
     [

@@ -46,6 +46,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import (
+    WITHOUT_URL,
     AddressKind,
     Button,
     ButtonKind,
@@ -186,6 +187,8 @@ def _file(content: Content, token: str) -> list[dict[str, Any]]:
 def _key(button: Button) -> dict[str, str]:
     if button.kind is ButtonKind.REPLY:
         return {"type": "callback", "text": button.label, "payload": button.label}
+    if button.kind is ButtonKind.CONTACT:
+        return {"type": "request_contact", "text": button.label}
     return {"type": "link", "text": button.label, "url": button.url}
 
 
@@ -423,7 +426,7 @@ CAPABILITIES = Capabilities(
     classes=frozenset(MessageClass),
     two_way=True,
     buttons_max=BUTTONS_MAX,
-    buttons=LINKS | {ButtonKind.REPLY},
+    buttons=LINKS | WITHOUT_URL,
     images=True,
     media=(
         Carries(frozenset({"image/jpeg", "image/png", "image/gif"}), FILE_MAX_BYTES),

@@ -45,6 +45,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import (
+    WITHOUT_URL,
     AddressKind,
     Button,
     ButtonKind,
@@ -167,7 +168,7 @@ def request(settings: Settings, submission: Submission) -> tuple[str, dict[str, 
     if settings.silent and submission.message_class is MessageClass.PROMOTIONAL:
         document["disable_notification"] = True
     if content.buttons:
-        document["reply_markup"] = {"inline_keyboard": [[_key(one)] for one in content.buttons]}
+        document["reply_markup"] = _keyboard(content.buttons)
     kind, address = _file(content)
     if kind is None:
         return "sendMessage", {**document, "text": content.text}
@@ -180,6 +181,20 @@ def _file(content: Content) -> tuple[MediaKind | None, str]:
     if content.picture:
         return MediaKind.IMAGE, content.picture
     return (content.media.kind, content.media.url) if content.media else (None, "")
+
+
+def _keyboard(buttons: tuple[Button, ...]) -> dict[str, Any]:
+    """Buttons under the message; a phone is asked for by a keyboard in the place of the phone's own."""
+    if not asks_phone(buttons):
+        return {"inline_keyboard": [[_key(one)] for one in buttons]}
+    asking = {"request_contact": True}
+    rows = [[{"text": one.label, **(asking if one.kind is ButtonKind.CONTACT else {})}] for one in buttons]
+    return {"keyboard": rows, "one_time_keyboard": True, "resize_keyboard": True}
+
+
+def asks_phone(buttons: tuple[Button, ...]) -> bool:
+    """Whether one of them asks for the person's phone."""
+    return any(one.kind is ButtonKind.CONTACT for one in buttons)
 
 
 def _key(button: Button) -> dict[str, str]:
@@ -225,6 +240,9 @@ def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
         for place, one in enumerate(content.buttons)
         if not 1 <= len(one.label.encode()) <= DATA_MAX
     ]
+    if asks_phone(content.buttons) and any(one.url for one in content.buttons):
+        remedy = "ask for the phone in a message of its own"
+        found.append(FieldProblem("buttons", "no links beside one that asks for a phone", remedy))
     if content.template:
         remedy = "write the words themselves"
         found.append(
@@ -384,7 +402,7 @@ CAPABILITIES = Capabilities(
     classes=frozenset(MessageClass),
     two_way=True,
     buttons_max=BUTTONS_MAX,
-    buttons=LINKS | {ButtonKind.REPLY},
+    buttons=LINKS | WITHOUT_URL,
     images=True,
     media=(  # by their address: "5 MB max size for photos and 20 MB max for other types of content"
         Carries(frozenset({"image/jpeg", "image/png", "image/webp"}), 5 * MEGABYTE),

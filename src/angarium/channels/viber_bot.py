@@ -43,6 +43,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import (
+    WITHOUT_URL,
     AddressKind,
     Button,
     ButtonKind,
@@ -164,7 +165,7 @@ def request(settings: Settings, submission: Submission) -> dict[str, Any]:
     content = submission.content
     document: dict[str, Any] = {
         "receiver": submission.address,
-        "min_api_version": 1,
+        "min_api_version": 3 if any(one.kind is ButtonKind.CONTACT for one in content.buttons) else 1,
         "sender": {"name": settings.sender_name},
         **_said(content),
     }
@@ -187,14 +188,11 @@ def _said(content: Content) -> dict[str, Any]:
 
 
 def _key(button: Button) -> dict[str, Any]:
-    reply = button.kind is ButtonKind.REPLY
-    action = {"ActionType": "reply", "ActionBody": button.label}
-    return {
-        "Columns": 6,
-        "Rows": 1,
-        "Text": button.label,
-        **(action if reply else {"ActionType": "open-url", "ActionBody": button.url}),
-    }
+    kind, body = {
+        ButtonKind.REPLY: ("reply", button.label),
+        ButtonKind.CONTACT: ("share-phone", button.label),
+    }.get(button.kind, ("open-url", button.url))
+    return {"Columns": 6, "Rows": 1, "Text": button.label, "ActionType": kind, "ActionBody": body}
 
 
 def _headers(settings: Settings) -> dict[str, str]:
@@ -407,7 +405,7 @@ CAPABILITIES = Capabilities(
     classes=frozenset(MessageClass),
     two_way=True,
     buttons_max=BUTTONS_MAX,
-    buttons=LINKS | {ButtonKind.REPLY},
+    buttons=LINKS | WITHOUT_URL,
     images=True,
     media=(
         Carries(frozenset({"image/jpeg", "image/png"}), MEGABYTE),

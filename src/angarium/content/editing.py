@@ -18,7 +18,7 @@ from angarium.content.composition import Origin
 from angarium.content.liquid import TemplateSyntax
 from angarium.content.rules import ANY, Variant
 from angarium.core.problems import FieldProblem, shown
-from angarium.core.values import Button, ButtonKind, Content, Json, Media, MessageClass
+from angarium.core.values import WITHOUT_URL, Button, ButtonKind, Content, Json, Media, MessageClass
 
 WORDINGS_MAX = 60  # that a form can hold: of more, the API is the better tool
 BUTTONS_MAX = 10
@@ -194,7 +194,7 @@ def variant_of(one: DraftWording) -> Variant:
 
 def _button(one: DraftButton) -> Button:
     kind = ButtonKind(one.kind) if one.kind in set(ButtonKind) else ButtonKind.LINK
-    url = "" if kind is ButtonKind.REPLY else one.url.strip()
+    url = "" if kind in WITHOUT_URL else one.url.strip()
     if kind is ButtonKind.CALL and url and not url.startswith(("tel:", "{")):
         url = f"tel:{re.sub(r'[ ()-]', '', url)}"
     return Button(one.label.strip(), url, kind)

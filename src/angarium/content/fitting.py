@@ -18,7 +18,7 @@ import msgspec
 
 from angarium.content.composition import text_of
 from angarium.core.ports import Capabilities, media_misfit
-from angarium.core.values import Button, ButtonKind, Content
+from angarium.core.values import WITHOUT_URL, Button, Content
 
 
 class Fitted(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ def _buttons(content: Content, capabilities: Capabilities) -> tuple[tuple[Button
 def _lines(buttons: list[Button]) -> list[str]:
     lines, number = [], 0
     for button in buttons:
-        if button.kind is ButtonKind.REPLY:
+        if button.kind in WITHOUT_URL:
             number += 1
             lines.append(f"{number}. {button.label}")
         else:

@@ -28,7 +28,7 @@ from msgspec import UNSET, UnsetType
 from angarium.content.composition import Origin
 from angarium.content.liquid import MissingVariable, RenderError, Template, TemplateSyntax, compile_template
 from angarium.core.problems import FieldProblem, shown
-from angarium.core.values import Button, ButtonKind, Content
+from angarium.core.values import WITHOUT_URL, Button, ButtonKind, Content
 
 ANY = "*"
 URL_MAX = 2048  # characters; the least that browsers and channels agree on
@@ -172,7 +172,7 @@ def fields(content: Content) -> Iterator[Field]:
         yield "image_url", content.image_url, Kind.URL
     for place, button in enumerate(content.buttons):
         yield f"buttons[{place}].label", button.label, Kind.LINE
-        if button.kind is not ButtonKind.REPLY:
+        if button.kind not in WITHOUT_URL:
             yield f"buttons[{place}].url", button.url, ADDRESS_OF[button.kind]
     for name, source in content.params.items():
         yield f"params.{name}", source, Kind.TEXT

@@ -204,6 +204,10 @@ class ButtonKind(StrEnum):
     CALL = "call"  # dials a number: `url` is tel:+…
     CHAT = "chat"  # opens a conversation: `url` is that of a messenger
     REPLY = "reply"  # answers with its label; it has no `url`
+    CONTACT = "contact"  # hands over the person's own phone; it has no `url`
+
+
+WITHOUT_URL = frozenset({ButtonKind.REPLY, ButtonKind.CONTACT})
 
 
 class Button(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):

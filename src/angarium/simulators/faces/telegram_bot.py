@@ -154,7 +154,7 @@ class TelegramFace:
         if wrong:
             self.ledger.refused[wrong] += 1
             return _error(400, wrong)
-        keys = [key for row in _keyboard(given) for key in row]
+        keys = [key for row in (*_keyboard(given), *_asked(given)) for key in row]
         entry = Entry(
             face=NAME,
             ref=f"{given['chat_id']}/{next(self._ids)}",
@@ -197,6 +197,13 @@ def _keyboard(given: dict[str, Any]) -> list[list[dict[str, str]]]:
     if isinstance(markup, str):
         markup = msgspec.json.decode(markup)
     rows: list[list[dict[str, str]]] = markup.get("inline_keyboard", [])
+    return rows
+
+
+def _asked(given: dict[str, Any]) -> list[list[dict[str, str]]]:
+    """The rows of a keyboard in the place of the phone's own."""
+    markup = given.get("reply_markup") or {}
+    rows: list[list[dict[str, str]]] = markup.get("keyboard", []) if isinstance(markup, dict) else []
     return rows
 
 
