@@ -112,6 +112,17 @@ async def test_whatsapp_answers_a_phone_is_off_and_nobody_plays_who_may_only_loo
     await _by_telegram(fresh, owner)
     assert (await owner.get("/phones/..%2f..%2fscript")).status == 404
     assert (await owner.do(f"{path}/answer", face="viber", number="0", text="x")).status == 404
+    said = {"to": {"phone": NUMBER}, "class": "service", "text": "Hello", "line": "sandbox-viber"}
+    assert (await owner.call("POST", "/v1/messages", said)).status == 202
+    viber = fresh.faces["gms"].ledger
+    await until(lambda: bool(viber.entries and viber.entries[0].seen()))
+    assert (await owner.do(f"{path}/answer", face="gms", number="0", text="Дякую")).status == 303
+    await until(lambda: heard_all(fresh, [(NUMBER, "STOP"), (NUMBER, "Дякую")]))
+
+
+async def heard_all(fresh: Fresh, wanted: list[tuple[str, str]]) -> bool:
+    """Whether people wrote just that."""
+    return await heard(fresh) == wanted
 
 
 async def _by_telegram(fresh: Fresh, owner: Surfer) -> None:

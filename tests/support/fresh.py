@@ -22,7 +22,7 @@ from support.databases import bring_up
 from support.server import Client, whole_house
 
 NUMBER = "+380501234567"
-SEEN = ("smpp", "viber", "vk", "whatsapp", "telegram", "smtp")
+SEEN = ("smpp", "gms", "vk", "whatsapp", "telegram", "smtp")
 
 
 @dataclass

@@ -109,7 +109,7 @@ async def _phones(full: FullHouse, fresh: Fresh) -> None:
     await until(lambda: len(world.connected) >= len(lines))
     body = {"to": {"phone": NUMBER}, "class": "service", "line": "sandbox-viber", "text": evil("rung", 600)}
     full.has["message"] = (await full.make("POST", "/v1/messages", body))["id"]
-    ledger = fresh.faces["viber"].ledger
+    ledger = fresh.faces["gms"].ledger
     await until(lambda: bool(ledger.entries))
     body = {"to": {"phone": NUMBER}, "class": "service", "line": "sandbox-sms", "text": "Hi"}
     await full.make("POST", "/v1/messages", body)

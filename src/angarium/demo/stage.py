@@ -24,7 +24,7 @@ from angarium.processes import (
 from angarium.storage.migrate import migrate
 
 FACES = ("smpp", "viber", "vk")
-ALL_FACES = (*FACES, "whatsapp", "telegram", "smtp")
+FRESH_FACES = ("smpp", "gms", "vk", "whatsapp", "telegram", "smtp")  # people answer on all but VK
 
 
 class Stage:
@@ -46,7 +46,7 @@ class Stage:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         if self._empty:
-            self.operators = await start_operators(self._processes, ALL_FACES, "--script", str(script))
+            self.operators = await start_operators(self._processes, FRESH_FACES, "--script", str(script))
         else:
             self.key, ticket = await self._open_books()
             timeline = f"{self.url}/enter?ticket={quote(ticket)}&next=%2Ffind%3Fref%3D{{ref}}"

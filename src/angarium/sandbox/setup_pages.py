@@ -79,7 +79,7 @@ async def connect_sandbox(request: Call) -> Sent:
         if made is None:
             given = LINE.read(msgspec.json.encode(document))
             made = await line_flows.create(ground, caller.workspace_id, given, caller.actor)
-        if face in ("viber", "vk", "whatsapp"):
+        if face in ("gms", "vk", "whatsapp"):
             secret = lines.WHATSAPP_SECRET if face == "whatsapp" else ""
             await operators.call_back(face, _own_address(request, made), secret)
     await _cascade(request, faces)

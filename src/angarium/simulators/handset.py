@@ -34,6 +34,7 @@ TITLES = {
     "smpp": "SMS",
     "smpp-hex": "SMS",
     "viber": "Viber",
+    "gms": "Viber",
     "vk": "VK",
     "whatsapp": "WhatsApp",
     "telegram": "Telegram",

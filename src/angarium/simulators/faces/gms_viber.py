@@ -42,7 +42,7 @@ class Gms:
     def __init__(self, stage: Stage, port: int = 0) -> None:
         self._auth = "Basic " + b64encode(f"{LOGIN}:{PASSWORD}".encode()).decode()
         self._ids = count(time.time_ns())
-        wire = Wire(means=_means, refusal=lambda _behaviour, _entry: "", callback=_callback)
+        wire = Wire(means=_means, refusal=lambda _behaviour, _entry: "", callback=self._callback)
         self.office = Office(stage, NAME, port, [web.post(f"/{CLIENT_ID}", self._send)], wire)
         self.office.send_inbound, self._stage = self.send_inbound, stage
 
@@ -55,6 +55,24 @@ class Gms:
         body = msgspec.json.encode({**said, "text_from_subscriber": text})
         await self.office.post(Callback(_sms.listener(self._stage, NAME).url, body))
         return ""
+
+    def _callback(self, entry: Entry, word: str) -> Callback | None:
+        webhook = self._stage.webhooks.get(NAME)
+        url = entry.details["callback_url"] or (webhook.url if webhook else "")
+        if not url or word not in STATES:
+            return None
+        status, substatus, detailed = STATES[word]
+        report = {
+            "number": int(entry.recipient.removeprefix("+")),
+            "time": int(time.time() * 1_000),
+            "status": status,
+            "substatus": substatus,
+            "hyber_status": detailed,
+            "message_id": entry.ref,
+            "extra_id": entry.client_ref,
+            "sent_via": "viber",
+        }
+        return Callback(url, msgspec.json.encode(report))
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != self._auth:
@@ -82,24 +100,6 @@ class Gms:
         if admission.refused:
             return json_response({"error_code": 36100, "error_text": "Too many requests"}, 429)
         return await self.office.answer(request, json_response({"message_id": entry.ref}), [admission])
-
-
-def _callback(entry: Entry, word: str) -> Callback | None:
-    url = entry.details["callback_url"]
-    if not url or word not in STATES:
-        return None
-    status, substatus, detailed = STATES[word]
-    report = {
-        "number": int(entry.recipient.removeprefix("+")),
-        "time": int(time.time() * 1_000),
-        "status": status,
-        "substatus": substatus,
-        "hyber_status": detailed,
-        "message_id": entry.ref,
-        "extra_id": entry.client_ref,
-        "sent_via": "viber",
-    }
-    return Callback(url, msgspec.json.encode(report))
 
 
 def _means(behaviour: Behaviour, _entry: Entry) -> Behaviour:
