@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from angarium.channels import kit
-from angarium.channels.telegram_bot import CHANNEL, listen, reason_of, request
+from angarium.channels.telegram_bot import CHANNEL, listen
+from angarium.channels.telegram_kit import reason_of, request
 from angarium.core.ports import Accepted, Allowance, Inbound, Profile, Raw, Refused, Reply, Tools, Unreadable
 from angarium.core.values import Button, ButtonKind, Content, Media, MessageClass, Reason
 from angarium.simulators.faces.telegram_bot import OPERATOR, TelegramFace
@@ -119,7 +120,7 @@ async def test_the_token_is_in_no_outcome() -> None:
 def test_a_phone_is_asked_for_by_a_keyboard_without_links() -> None:
     settings = kit.decode_settings(CHANNEL, SETTINGS)
     asks, later = Button("My phone", kind=ButtonKind.CONTACT), Button("Later", kind=ButtonKind.REPLY)
-    _, made = request(settings, submission(address=TO, content=Content("?", buttons=(asks, later))))
+    _, made = request(submission(address=TO, content=Content("?", buttons=(asks, later))))
     assert made["reply_markup"] == {
         "keyboard": [[{"text": "My phone", "request_contact": True}], [{"text": "Later"}]],
         "one_time_keyboard": True,
@@ -140,8 +141,8 @@ def test_a_phone_is_asked_for_by_a_keyboard_without_links() -> None:
 )
 def test_each_kind_of_file_has_its_method(kind: str, method: str, name: str) -> None:
     media = Media("media_1", type=kind, size_bytes=9, url="https://me.example/m/1")
-    settings = kit.decode_settings(CHANNEL, SETTINGS)
-    made = request(settings, submission(address=TO, content=Content(media=media)))
+    kit.decode_settings(CHANNEL, SETTINGS)
+    made = request(submission(address=TO, content=Content(media=media)))
     assert made == (method, {"chat_id": TO, name: "https://me.example/m/1"})
 
 

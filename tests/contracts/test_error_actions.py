@@ -20,8 +20,8 @@ from angarium.channels import (
     smpp,
     smsc_ru_sms,
     smsir_sms,
-    telegram_bot,
     telegram_gateway,
+    telegram_kit,
     twilio_sms,
     viber_bot,
     viber_business,
@@ -183,7 +183,7 @@ ROWS: list[Row] = [
     *many("whatsapp_cloud", whatsapp_cloud.ERRORS, WHATSAPP),
     *(("messenger", str(numbers), of_page(*numbers), does) for numbers, does in PAGES.items()),
     *(
-        ("telegram_bot", said, telegram_bot.reason_of(int(said[:3]), said[4:]), does)
+        ("telegram_bot", said, telegram_kit.reason_of(int(said[:3]), said[4:]), does)
         for said, does in TELEGRAM.items()
     ),
     *(("max_bot", said, max_bot.reason_of(int(said[:3]), said[4:], ""), does) for said, does in MAX.items()),
@@ -313,9 +313,9 @@ def test_the_tables_contradict_neither_themselves_nor_the_list_of_departures() -
     [
         whatsapp(131026),
         vk_community.ERRORS[901],
-        telegram_bot.reason_of(403, "Forbidden: bot can't initiate conversation with a user"),
+        telegram_kit.reason_of(403, "Forbidden: bot can't initiate conversation with a user"),
         vk_community.ERRORS[902],
-        telegram_bot.reason_of(403, "Forbidden: bot was blocked by the user"),
+        telegram_kit.reason_of(403, "Forbidden: bot was blocked by the user"),
         of_page(551),
     ],
 )

@@ -41,6 +41,7 @@ class TelegramFace:
     """Lines connect with `base_url = url()`."""
 
     name = NAME
+    posts = True  # updates, to whoever told where
 
     def __init__(self, stage: Stage, port: int = 0) -> None:
         self._stage = stage
@@ -51,7 +52,7 @@ class TelegramFace:
         self.polled = False  # somebody asks for updates
         wire = Wire(means=_means, refusal=_refusal, callback=lambda _entry, _word: None)
         self._office = Office(
-            stage, NAME, port, [web.route("*", f"/bot{TOKEN}/{{method}}", self._asked)], wire
+            stage, self.name, port, [web.route("*", f"/bot{TOKEN}/{{method}}", self._asked)], wire
         )
         self.ledger = self._office.ledger
         self.start, self.stop, self.heed = self._office.start, self._office.stop, self._office.heed
@@ -101,7 +102,7 @@ class TelegramFace:
 
     async def _tell(self, what: dict[str, Any]) -> None:
         update = {"update_id": next(self._updates), **what}
-        webhook = self._stage.webhooks.get(NAME)
+        webhook = self._stage.webhooks.get(self.name) if self.posts else None
         if webhook is None:
             self._waiting.append(update)
             self._news.set()
@@ -119,12 +120,12 @@ class TelegramFace:
             case "getUpdates":
                 return await self._hand_over(given)
             case "setWebhook":
-                self._stage.webhooks[NAME] = Webhook(
+                self._stage.webhooks[self.name] = Webhook(
                     str(given.get("url")), str(given.get("secret_token", ""))
                 )
                 return _done(True)
             case "deleteWebhook":
-                self._stage.webhooks.pop(NAME, None)
+                self._stage.webhooks.pop(self.name, None)
                 return _done(True)
             case "answerCallbackQuery":
                 self.answered.append(str(given.get("callback_query_id")))
@@ -135,7 +136,7 @@ class TelegramFace:
                 return _error(404, "Not Found")
 
     async def _hand_over(self, given: dict[str, Any]) -> web.StreamResponse:
-        if NAME in self._stage.webhooks:
+        if self.posts and self.name in self._stage.webhooks:
             return _error(409, "Conflict: can't use getUpdates method while webhook is active")
         self.polled = True
         offset = int(given.get("offset") or 0)
@@ -156,7 +157,7 @@ class TelegramFace:
             return _error(400, wrong)
         keys = [key for row in (*_keyboard(given), *_asked(given)) for key in row]
         entry = Entry(
-            face=NAME,
+            face=self.name,
             ref=f"{given['chat_id']}/{next(self._ids)}",
             recipient=str(given["chat_id"]),
             text=str(given.get("text") or given.get("caption") or ""),
