@@ -20,12 +20,13 @@ from angarium.contacts.imports.blocks import LENGTH_BYTES, Reserved
 from angarium.contacts.imports.mapping import reading
 from angarium.contacts.imports.store import Step, blocks, import_contact
 from angarium.contacts.imports.worker import Batch, Job
-from angarium.contacts.imports.writing import reserve, write_some
+from angarium.contacts.imports.writing import reserve_some, write_some
 from angarium.contacts.store import Contact
+from angarium.contacts.store.external_ids import external_id
 from angarium.contacts.store.index import contact_index, contact_value
 from angarium.core import ids
 from angarium.storage.bulk import Statement
-from angarium.storage.database import Row, Transaction
+from angarium.storage.database import Conflict, Row, Transaction
 from support.file_desk import Desk, counted
 from support.server import member, whole_house
 
@@ -41,7 +42,7 @@ COLUMNS = (
     "tags",
     *(f"more {n}" for n in range(33)),
 )
-WRITTEN = (store.contact, store.address, contact_index, contact_value)
+WRITTEN = (store.contact, store.address, contact_index, contact_value, external_id)
 
 
 def row(*cells: str) -> str:
@@ -124,11 +125,9 @@ class Begun:
     those: list[int]
 
     async def reserve(self) -> None:
-        """Write the addresses of newcomers."""
-        for piece in self.pieces:
-            await self.desk.house.ground.db.run(
-                reserve, self.desk.mine.workspace_id, self.one, 0, self.those, piece, 1
-            )
+        """Write the addresses and external ids of newcomers."""
+        given = self.desk.mine.workspace_id, self.one, 0, self.pieces, self.those, 1
+        assert await self.desk.house.ground.db.run(reserve_some, *given) == len(self.pieces)
 
     async def write(self) -> None:
         """Write the rows."""
@@ -160,16 +159,18 @@ async def begun(desk: Desk, *rows: str) -> Begun:
 
 
 async def nobodys(tx: Transaction) -> int:
-    """How many addresses there are whose contact is not there."""
+    """How many addresses and external ids there are whose contact is not there."""
     there = {one[1] for one in await cells(tx, store.contact)}
-    return sum(one[3] not in there for one in await cells(tx, store.address))
+    owners = [one[3] for one in await cells(tx, store.address)]
+    owners += [one[2] for one in await cells(tx, external_id)]
+    return sum(owner not in there for owner in owners)
 
 
 async def test_an_address_is_nobodys_until_its_contact_is_there(desk: Desk) -> None:
     """Somebody else is given it meanwhile, and the row is then about them."""
     importing = await begun(desk, *PEOPLE)
     await importing.reserve()
-    assert await desk.house.ground.db.read(nobodys) == 5
+    assert await desk.house.ground.db.read(nobodys) == 5 + 3
     asked = [("phone", "+380501234567"), ("email", "a@example.com")]
     found = store.ids_by_addresses, desk.mine.workspace_id, asked
     assert await desk.house.ground.db.read(*found) == {}
@@ -184,6 +185,40 @@ async def test_an_address_is_nobodys_until_its_contact_is_there(desk: Desk) -> N
     (again,) = (await desk.house.ground.db.read(*found)).keys() - {asked[0]}
     assert again == asked[1]
     assert await desk.house.ground.db.read(nobodys) == 0
+
+
+async def test_an_external_id_is_nobodys_until_its_contact_is_there(desk: Desk) -> None:
+    importing = await begun(desk, *PEOPLE)
+    await importing.reserve()
+    assert (await desk.mine.ask("GET", "/v1/contacts?external_id=C1")).json["items"] == []
+    made = await desk.mine.ask("POST", "/v1/contacts", {"external_id": "C1", "fields": {"was": "here"}})
+    assert made.status == 200, made.body
+    await importing.write()
+    assert counted(await desk.look({"id": ids.show("import", importing.one.id)})) == (3, 1, 0, 0)
+    there = await desk.contacts()
+    assert there["C1"]["id"] == made.json["id"]
+    assert (there["C1"]["name"], there["C1"]["fields"]["was"]) == ("Олена  ШЕВЧЕНКО", "here")
+    assert there["C1"]["addresses"][0]["value"] == "+380501234567"
+    assert await desk.house.ground.db.read(nobodys) == 0
+
+
+async def test_an_external_id_is_one_contacts(desk: Desk) -> None:
+    """Whoever has not seen that it was given away is refused; it is free again when its contact goes."""
+    db, workspace_id = desk.house.ground.db, desk.mine.workspace_id
+    await desk.do(await desk.send(table(*PEOPLE)), "start")
+    (owner,) = [one for one in (await db.read(everybody))[1] if one.external_id == "C1"]
+    another = msgspec.structs.replace(owner, id=owner.id + 1_000_000, addresses=())
+    with pytest.raises(Conflict):
+        await db.run(store.insert, workspace_id, [another])
+    renamed = msgspec.structs.replace(owner, external_id="C7")
+    await db.run(store.replace, workspace_id, [renamed])
+    await db.run(store.insert, workspace_id, [another])
+    with pytest.raises(Conflict):
+        await db.run(store.replace, workspace_id, [owner])
+    await db.run(store.remove, workspace_id, another.id)
+    await db.run(store.replace, workspace_id, [owner])
+    assert await db.read(store.ids_by_external_id, workspace_id, ["C1", "C7"]) == {"C1": owner.id}
+    assert await db.read(nobodys) == 0
 
 
 async def test_a_number_that_is_suppressed_before_its_contact_is_there(desk: Desk) -> None:
@@ -206,6 +241,7 @@ async def test_what_was_reserved_is_given_back(desk: Desk, verb: str) -> None:
         assert (await desk.mine.ask("POST", f"/v1/imports/{one['id']}/{verb}")).status == 200
         await desk.house.importer._tidy()
         assert await desk.house.ground.db.read(cells, store.address) == []
+        assert await desk.house.ground.db.read(cells, external_id) == []
     else:
         await desk.house.importer.work()
         assert counted(await desk.look(one)) == (4, 0, 0, 0)

@@ -63,10 +63,16 @@ def reserved(block: list[Frame]) -> list[tuple[str, str, int, int]]:
     ]
 
 
-def newcomers(block: list[Frame]) -> list[tuple[int, list[tuple[str, str]]]]:
-    """The place of each newcomer in its block, and what its row says of its addresses."""
+def newcomers(block: list[Frame]) -> list[tuple[int, list[tuple[int, str, str]]]]:
+    """The place of each newcomer in its block, and what its row says of its addresses and external id."""
     return [
-        (at, [(kind, value) for kind, value, _ in draft.addresses])
+        (
+            at,
+            [
+                *[(place, kind, value) for place, (kind, value, _) in enumerate(draft.addresses)],
+                *([(0, "external_id", draft.external_id)] if draft.external_id else []),
+            ],
+        )
         for batch in block
         if isinstance(batch, Batch)
         for at, draft in enumerate(batch.drafts_of_newcomers(), start=batch.newcomers_from)
@@ -91,9 +97,7 @@ def test_addresses_come_first_and_in_order(
         those, own = reserved(block), newcomers(block)
         assert those == sorted(those)
         assert [at for at, _ in own] == list(range(block[0].begins if isinstance(block[0], Reserved) else -1))
-        theirs = [
-            (kind, value, at, place) for at, all_of in own for place, (kind, value) in enumerate(all_of)
-        ]
+        theirs = [(kind, value, at, place) for at, all_of in own for place, kind, value in all_of]
         assert sorted(those) == sorted(theirs)
         first = next(at for at, one in enumerate(block) if isinstance(one, Batch))
         assert not any(isinstance(one, Reserved) for one in block[first:])
@@ -108,7 +112,7 @@ def test_what_can_be_read_comes_before_what_is_wrong(tmp_path: Path, monkeypatch
     monkeypatch.setattr(worker, "ROWS_MAX", 4)
     *found, end = sent(tmp_path, PEOPLE)
     assert isinstance(end, Refusal)
-    assert [len(newcomers(found)), len(reserved(found))] == [2, 3]
+    assert [len(newcomers(found)), len(reserved(found))] == [2, 5]
 
 
 SIZES = [(0, 5_000), (20_000, 5_000), (40_000, 10_000), (200_000, 50_000), (10_000_000, 64_000)]

@@ -20,6 +20,7 @@ from angarium.contacts.likeness import BEGINS, as_sought, as_sought_each
 Cells = list[Any]
 Place = tuple[str, str, str, bool, bool]  # country, locale, time zone, whether the last two are guesses
 NONE = "[]"  # of scopes refused or granted
+EXTERNAL_ID = "external_id"  # beside kinds of address
 KEPT = 10_000  # tags and places: many have the same
 
 _encode = msgspec.json.Encoder().encode
@@ -112,7 +113,9 @@ class People(msgspec.Struct, frozen=True, gc=False):
         return told, addressed
 
     def owned(self) -> Iterator[tuple[str, Cells, Cells, Cells]]:
-        """Of each kind: addresses, whose each is, and its place among theirs."""
+        """External ids, and addresses of each kind: whose each is, and its place among theirs."""
+        owners = [owner for owner, name in enumerate(self.external_ids) if name]
+        yield EXTERNAL_ID, at_each(self.external_ids, owners), owners, [0] * len(owners)
         places = [0] * len(self.names)
         for kind, values in self.addresses:
             owners = [owner for owner, value in enumerate(values) if value]

@@ -28,7 +28,7 @@ from angarium.contacts.newcomers import Cells, People
 SHARE = 4  # a block is that part of the rows before it
 ROWS_MIN, ROWS_MAX = 5_000, 64_000
 BYTES_MAX = 256 << 20  # of its batches
-PIECE = 2_000  # addresses that are written at once
+PIECE = 4_000  # addresses that are written at once: what a batch of rows takes
 LENGTH_BYTES = 4
 COPIED_BYTES = 64 << 10  # at once
 

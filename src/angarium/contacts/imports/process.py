@@ -6,9 +6,9 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -23,6 +23,7 @@ AHEAD_BYTES = 1 << 20  # what is read before it is asked for
 LOOK_WITHIN_S = 120.0
 
 Piece = Batch | Reserved
+T = TypeVar("T")
 
 _decoder = msgspec.msgpack.Decoder(Frame)
 
@@ -98,25 +99,17 @@ class Ahead:
             self._reading.cancel()
             await asyncio.wait([self._reading])
 
-    async def some(self) -> Reserved | list[Batch]:
-        """What is next, until it is `done`; no batches at the end. Raises as `frames`."""
+    async def some(self) -> tuple[list[Reserved], list[Batch]]:
+        """What is next, until it is `done`: one of these, and nothing at the end. Raises as `frames`."""
         if not self._held:
             self._held.append(await self._come.get())
         while len(self._held) < self._most and not self._come.empty():
             self._held.append(self._come.get_nowait())
-        first = self._held[0]
-        if isinstance(first, Exception):
-            raise first
-        if isinstance(first, Reserved):
-            return first
-        batches: list[Batch] = []
-        for one in self._held:
-            if not isinstance(one, Batch):
-                break
-            batches.append(one)
-        return batches
+        if isinstance(self._held[0], Exception):
+            raise self._held[0]
+        return _first(Reserved, self._held), _first(Batch, self._held)
 
-    def done(self, count: int = 1) -> None:
+    def done(self, count: int) -> None:
         """So many of them need not come again."""
         del self._held[:count]
 
@@ -129,6 +122,16 @@ class Ahead:
         except Exception as error:  # told to whoever waits for the next batch
             end = error
         await self._come.put(end)
+
+
+def _first(kind: type[T], held: Sequence[object]) -> list[T]:
+    """Those of a kind with which it begins."""
+    found: list[T] = []
+    for one in held:
+        if not isinstance(one, kind):
+            break
+        found.append(one)
+    return found
 
 
 async def looked_at(job: Job) -> Seen:

@@ -17,15 +17,14 @@ import structlog
 from angarium.contacts import fields
 from angarium.contacts import store as contact_store
 from angarium.contacts.imports import flows, store
-from angarium.contacts.imports.blocks import Reserved
 from angarium.contacts.imports.flows import CHECKED, DONE, FAILED, PAUSED, TOPIC, UNDOING, UNDONE, Imports
 from angarium.contacts.imports.mapping import reading
 from angarium.contacts.imports.process import Ahead, Worker
 from angarium.contacts.imports.store import Import, blocks, lists
 from angarium.contacts.imports.tables import Unreadable
 from angarium.contacts.imports.worker import Batch, Job
-from angarium.contacts.imports.writing import RUNNING, Overtaken, reserve, write_some
-from angarium.contacts.store import newcomers
+from angarium.contacts.imports.writing import RUNNING, Overtaken, reserve_some, write_some
+from angarium.contacts.store import external_ids, newcomers
 from angarium.core.clock import micros
 from angarium.core.service import Supervisor
 from angarium.storage import facts
@@ -37,8 +36,8 @@ log = structlog.get_logger()
 POLL_S = 5.0
 TIDY_EVERY_S = 3_600.0
 TRIES_MAX = 5  # of a batch that meets a contact which somebody writes at the same moment
-AT_ONCE = 2  # batches in a transaction, while nobody waits for it
-GIVEN_BACK = 1_000  # addresses in a transaction
+AT_ONCE = 4  # batches, or pieces of what is reserved, in a transaction while nobody waits for it
+GIVEN_BACK = 1_000  # addresses or external ids in a transaction
 UNDO_BATCH = 500
 TIDY_BATCH = 100
 
@@ -129,16 +128,14 @@ class Runner:
         row, failed, those = one.rows_done, one.failed, list[int]()
         most = one.mapping.errors_max if one.state == RUNNING else sys.maxsize
         async with Worker(job) as worker, Ahead(worker, AT_ONCE) as ahead:
-            while piece := await ahead.some():
-                if isinstance(piece, Reserved):
-                    if piece.begins:
-                        those = self._ground.ids.mint_many(piece.begins)
-                    await self._ground.db.run(
-                        reserve, workspace_id, one, row, those, piece, self._ground.clock.now()
-                    )
-                    ahead.done()
+            while any(some := await ahead.some()):
+                pieces, batches = some
+                if pieces:
+                    those = self._ground.ids.mint_many(pieces[0].begins) if pieces[0].begins else those
+                    given = workspace_id, one, row, pieces, those
+                    ahead.done(await self._ground.db.run(reserve_some, *given, self._ground.clock.now()))
                     continue
-                steps = await self._write(workspace_id, one, row, piece, those, most - failed)
+                steps = await self._write(workspace_id, one, row, batches, those, most - failed)
                 ahead.done(len(steps))
                 row, failed = steps[-1].until_row, failed + sum(step.failed for step in steps)
                 if failed >= most:
@@ -168,12 +165,16 @@ class Runner:
         return await ground.db.run(write_some, *given, ground.clock.now())
 
     async def _give_back(self, workspace_id: int, wanted: Callable[[int, str], bool]) -> None:
-        """Let go of addresses that imports have reserved for people who do not come: it was stopped."""
+        """Let go of what imports have reserved for people who do not come: it was stopped."""
         for import_id, state, those in await self._ground.db.read(blocks.left, workspace_id):
             if not wanted(import_id, state):
                 continue
             while some := await self._ground.db.read(newcomers.not_come, workspace_id, those, GIVEN_BACK):
                 await self._ground.db.run(newcomers.let_go, workspace_id, some)
+            names = await self._ground.db.read(external_ids.not_come, workspace_id, *those)
+            for start in range(0, len(names), GIVEN_BACK):
+                part = names[start : start + GIVEN_BACK]
+                await self._ground.db.run(external_ids.let_go, workspace_id, *those, part)
             await self._ground.db.run(blocks.end, workspace_id, import_id)
 
     async def _end(self, workspace_id: int, one: Import, state: str, reason: str) -> None:

@@ -149,16 +149,17 @@ def _in_blocks(found: Iterator[tuple[Batch | End, People]], folder: Path) -> Ite
 def _batches(job: Job, reading: Reading, table: Table) -> Iterator[tuple[Batch | End, People]]:
     reader = Reader(job.mapping, job.heads, job.fields, min(job.rows_expected, ROWS_MAX))
     plain, row = Plain(reader), 0
-    for before, rows in _sheaves(table, reading.header, job.after_row):
+    for before, rows, done_bytes in _sheaves(table, reading.header, job.after_row):
         row = before + len(rows)
         taken = Taken(reader, before, plain.sheet(rows), rows)
         if row > job.after_row:
-            yield taken.batch(row, table.done_bytes, table.rows_known), taken.newcomers
+            yield taken.batch(row, done_bytes, table.rows_known), taken.newcomers
     yield End(row), NOBODY
 
 
-def _sheaves(table: Table, heads_due: bool, after_row: int) -> Iterator[tuple[int, list[list[str]]]]:
-    """Rows that become a batch, with how many came before them. A row of heads is an empty one."""
+def _sheaves(table: Table, heads_due: bool, after_row: int) -> Iterator[tuple[int, list[list[str]], int]]:
+    """Rows that become a batch, with how many came before them, and how much of the file has been read then.
+    A row of heads is an empty one."""
     before, rows, characters = 0, list[list[str]](), 0
     for row, cells in enumerate(table, start=1):
         if row > ROWS_MAX:
@@ -170,10 +171,9 @@ def _sheaves(table: Table, heads_due: bool, after_row: int) -> Iterator[tuple[in
         rows.append(cells)
         characters += sum(map(len, cells))
         if row % BATCH_ROWS == 0 or row == after_row or characters > BATCH_CHARACTERS:
-            yield before, rows
+            yield before, rows, table.done_bytes
             before, rows, characters = row, [], 0
-    if rows:
-        yield before, rows
+    yield before, rows, table.size
 
 
 class Taken:

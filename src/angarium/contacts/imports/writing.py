@@ -25,9 +25,9 @@ from angarium.contacts.imports.mapping import keeps_list, known_by
 from angarium.contacts.imports.rows import CellProblem, Draft, Failed
 from angarium.contacts.imports.store import Error, Import, Step, blocks, lists
 from angarium.contacts.imports.worker import Batch
-from angarium.contacts.newcomers import Newcomers
+from angarium.contacts.newcomers import EXTERNAL_ID, Newcomers
 from angarium.contacts.rules import ADDRESSES_MAX, TAGS_MAX
-from angarium.contacts.store import Contact, newcomers, suppressions
+from angarium.contacts.store import Contact, external_ids, newcomers, suppressions
 from angarium.contacts.store.newcomers import Range
 from angarium.core import ids
 from angarium.core.ids import IdMint
@@ -57,19 +57,33 @@ class Decided(msgspec.Struct):
     failed: list[Error] = []
 
 
-async def reserve(
-    tx: Transaction, workspace_id: int, one: Import, row: int, those: Sequence[int], piece: Reserved, now: int
-) -> None:
-    """Write addresses of newcomers of the block that comes after a row; `those` are the ids of all of them.
+async def reserve_some(
+    tx: Transaction,
+    workspace_id: int,
+    one: Import,
+    row: int,
+    pieces: Sequence[Reserved],
+    those: Sequence[int],
+    now: int,
+) -> int:
+    """Reserve what newcomers of the block after a row will have, at least a piece, until somebody waits; how
+    many pieces. `those` are the ids of all of them. Overtaken when the import is elsewhere."""
+    for done, piece in enumerate(pieces, start=1):
+        if piece.begins:
+            await _begin(tx, workspace_id, one, row, Range(those[0], those[-1]))
+        owners = [those[owner] for owner in piece.owners]
+        if piece.kind == EXTERNAL_ID:
+            await external_ids.reserve(tx, workspace_id, piece.values, owners)
+        else:
+            await newcomers.reserve(tx, workspace_id, piece.kind, piece.values, owners, piece.places, now)
+        if tx.awaited:
+            return done
+    return len(pieces)
 
-    Overtaken when the import is elsewhere.
-    """
-    if piece.begins and not await blocks.begin(
-        tx, workspace_id, one.id, one.state, row, Range(those[0], those[-1])
-    ):
+
+async def _begin(tx: Transaction, workspace_id: int, one: Import, row: int, those: Range) -> None:
+    if not await blocks.begin(tx, workspace_id, one.id, one.state, row, those):
         raise Overtaken
-    owners = [those[owner] for owner in piece.owners]
-    await newcomers.reserve(tx, workspace_id, piece.kind, piece.values, owners, piece.places, now)
 
 
 async def write_some(
@@ -182,6 +196,8 @@ async def _newcomers(
     if not known:
         return Come(new, own, batch.newcomer_variables, batch.drafts)
     await newcomers.let_go(tx, workspace_id, [own[at] for at in known])
+    names = [name for at in known if (name := new.contacts[0][at])]
+    await external_ids.let_go(tx, workspace_id, own[0], own[-1], names)
     found = [draft for at, draft in enumerate(batch.drafts_of_newcomers()) if at in known]
     stay = [at not in known for at in range(len(own))]
     return Come(
@@ -199,10 +215,11 @@ def _in_order(some: Iterable[Draft], others: Iterable[Draft]) -> list[Draft]:
 async def _known(
     tx: Transaction, ground: Ground, workspace_id: int, new: Newcomers, own: Sequence[int]
 ) -> set[int]:
-    """Those, by their places, of whom anything is there: as a contact, or on the suppression list. An address
-    that could not be reserved, or is not any more, is somebody's."""
+    """Those, by their places, of whom anything is there: as a contact, or on the suppression list. What
+    could not be reserved for them, or is not any more, is somebody's."""
     external = {name: at for at, name in enumerate(new.contacts[0]) if name}
-    found = {external[name] for name in await contact_store.ids_by_external_id(tx, workspace_id, external)}
+    owners = await external_ids.owners(tx, workspace_id, external)
+    found = {at for name, at in external.items() if owners.get(name) != own[at]}
     kept = await newcomers.reserved(tx, workspace_id, Range(own[0], own[-1]))
     if len(kept) < sum(new.addressed):
         counts = Counter(kept)

@@ -29,6 +29,7 @@ from angarium.contacts.likeness import BEGINS
 from angarium.contacts.newcomers import contact_cells
 from angarium.contacts.places import known_zone
 from angarium.contacts.store import activity, index, reachability
+from angarium.contacts.store import external_ids as whose
 from angarium.core.values import Address, AddressKind, Json, Standing
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Row, Transaction
@@ -39,7 +40,7 @@ contact = Table(
     metadata,
     Column("workspace_id", Id, nullable=False),
     Column("id", Id, nullable=False),
-    Column("external_id", Words),
+    Column("external_id", Words),  # whose one is, is told by store/external_ids.py
     Column("name", Words, nullable=False),
     Column("sought", Words, nullable=False),  # the name as it is looked for (contacts/likeness.py)
     Column("begins", Words, nullable=False),  # and its first letters
@@ -55,7 +56,6 @@ contact = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     PrimaryKeyConstraint("workspace_id", "id"),
-    Index("contact_external_id", "workspace_id", "external_id", unique=True),
     # Those whose names begin alike stand in the order in which they came, so that many new contacts go to few
     # pages: by whole names each goes to another one. Bytewise also on PostgreSQL, so that it serves ranges.
     Index(
@@ -177,9 +177,6 @@ insert_addresses = BulkInsert(
     update=ADDRESS_COLUMNS[3:],
 )
 _by_ids = Statement(select(*_shown).where(_here, among(contact.c.id, "ids")))
-_by_external_ids = Statement(
-    select(contact.c.external_id, contact.c.id).where(_here, among(contact.c.external_id, "external_ids"))
-)
 _by_names = Statement(
     select(contact.c.sought, contact.c.id)
     .where(_here, among(contact.c.begins, "begins"), among(contact.c.sought, "names"), contact.c.sought != "")
@@ -296,10 +293,7 @@ async def ids_by_external_id(
 ) -> dict[str, int]:
     """Contact ids by the caller's own ids."""
     wanted = list(external_ids)
-    if not wanted:
-        return {}
-    rows = await tx.rows(_by_external_ids, workspace_id=workspace_id, external_ids=wanted)
-    return {row[0]: row[1] for row in rows}
+    return await whose.somebodys(tx, workspace_id, wanted) if wanted else {}
 
 
 async def ids_by_address(
@@ -362,7 +356,9 @@ async def page(tx: Transaction, workspace_id: int, after: int, limit: int) -> li
 
 
 async def insert(tx: Transaction, workspace_id: int, contacts: Sequence[Contact]) -> None:
-    """Write new contacts and their addresses."""
+    """Write new contacts and their addresses; Conflict when one of their external ids is somebody's."""
+    named = [(one.external_id, one.id) for one in contacts if one.external_id]
+    await whose.give(tx, workspace_id, named)
     await tx.insert(insert_contacts, [_contact_row(workspace_id, one) for one in contacts])
     await tx.insert(insert_addresses, _address_rows(workspace_id, contacts))
     await index.write(tx, workspace_id, contacts, new=True)
@@ -373,6 +369,10 @@ async def replace(tx: Transaction, workspace_id: int, contacts: Sequence[Contact
 
     What a contact agreed to and refused changes by `contacts/consent_ledger.py` alone.
     """
+    before = await whose.of(tx, workspace_id, [one.id for one in contacts])
+    named = [one for one in contacts if one.external_id != before.get(one.id)]
+    await whose.take(tx, workspace_id, [(before[one.id], one.id) for one in named if one.id in before])
+    await whose.give(tx, workspace_id, [(one.external_id, one.id) for one in named if one.external_id])
     losers = await _losers(tx, workspace_id, contacts)
     await tx.insert(replace_contacts, [_contact_row(workspace_id, one) for one in contacts])
     await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=[one.id for one in contacts])
@@ -403,6 +403,8 @@ async def remove(tx: Transaction, workspace_id: int, contact_id: int) -> bool:
 async def remove_all(tx: Transaction, workspace_id: int, contact_ids: Sequence[int]) -> int:
     """Delete contacts and all that is kept for them; how many there were."""
     gone = list(contact_ids)
+    named = await whose.of(tx, workspace_id, gone)
+    await whose.take(tx, workspace_id, [(name, contact_id) for contact_id, name in named.items()])
     await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=gone)
     await index.remove(tx, workspace_id, gone)
     await activity.forget(tx, workspace_id, gone)

@@ -1,7 +1,8 @@
 """Newcomers into the tables: rows that were made elsewhere, with ids and the time put to them.
 
-Their addresses are there before them. An address whose contact is not there is nobody's: who looks for it
-finds none, whoever is given it has it, and the newcomer is then looked at as somebody who may be known.
+Their addresses and external ids are there before them. One whose contact is not there is nobody's: who
+looks for it finds none, whoever is given it has it, and the newcomer is then looked at as somebody who may
+be known.
 """
 
 from __future__ import annotations
@@ -89,8 +90,7 @@ async def not_come(tx: Transaction, workspace_id: int, those: Range, limit: int)
 async def welcome(
     tx: Transaction, workspace_id: int, contact_ids: Sequence[int], new: Newcomers, now: int
 ) -> None:
-    """Write newcomers under the ids for which their addresses are reserved; Conflict when one of their
-    external ids is there after all."""
+    """Write newcomers under the ids for which their addresses and external ids are reserved."""
     here, when, none = repeat(workspace_id), repeat(now), repeat(NONE)
     contacts = zip(here, contact_ids, *new.contacts, none, none, when, when, strict=False)
     await tx.insert(insert_contacts, list(contacts))

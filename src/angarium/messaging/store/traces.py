@@ -21,6 +21,7 @@ from angarium.contacts.imports.store import contact_import, import_contact, impo
 from angarium.contacts.store import address, contact
 from angarium.contacts.store.activity import contact_activity, contact_mention
 from angarium.contacts.store.consents import consent, withdrawal
+from angarium.contacts.store.external_ids import external_id
 from angarium.contacts.store.index import contact_index, contact_value
 from angarium.contacts.store.merges import contact_apart, contact_merge
 from angarium.contacts.store.reachability import reachability
@@ -136,6 +137,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "fact_cursor": Kept.NOTHING,
     "import_contact": (Rows(import_contact, "contact_id", "contacts"),),
     "import_member": (Rows(import_member, "contact_id", "contacts"),),
+    "external_id": (Rows(external_id, "contact_id", "contacts"),),
     "import_error": Kept.BY_HAND,  # rows that were not taken, as they stood in the file
     "halted_label": Kept.NOTHING,
     "idempotency": Kept.BY_HAND,  # the key stays, so that a repetition does not make the person again
