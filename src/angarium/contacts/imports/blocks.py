@@ -5,8 +5,8 @@ go to a page of its own, which is read, logged and written for that one entry. O
 people in order several go to each page. So they are put in order here, beside the server, and come before the
 rows of those whose they will be (`contacts/store/newcomers.py: reserve`).
 
-Batches wait in a file without a name until their block is whole, so that a block takes the memory of its
-addresses alone. The first blocks are small, so that the server begins at once.
+All waits in files without a name until the block is whole, so that a block takes the memory of its
+addresses alone, and none while it is sent. The first blocks are small, so that the server begins at once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from angarium.contacts.newcomers import Cells, People
 SHARE = 4  # a block is that part of the rows before it
 ROWS_MIN, ROWS_MAX = 5_000, 64_000
 BYTES_MAX = 256 << 20  # of its batches
-PIECE = 4_000  # addresses that are written at once: what a batch of rows takes
+PIECE = 6_000  # addresses that are written at once, in less than two batches of rows take
 LENGTH_BYTES = 4
 COPIED_BYTES = 64 << 10  # at once
 
@@ -52,8 +52,8 @@ class Block:
     def __init__(self, folder: Path) -> None:
         self.newcomers = self.rows = self.bytes = 0
         self._addresses: dict[str, tuple[list[str], array[int], array[int]]] = {}
-        self._front = b""
-        self._batches = TemporaryFile(dir=folder)  # noqa: SIM115  it is closed when it has been sent
+        self._front = TemporaryFile(dir=folder)  # noqa: SIM115  it is closed when it has been sent
+        self._batches = TemporaryFile(dir=folder)  # noqa: SIM115  the same
 
     def add(self, rows: int, body: bytes, newcomers: People) -> None:
         """Take a batch of so many rows as it is to be sent, with its newcomers."""
@@ -75,8 +75,9 @@ class Block:
         return self.rows >= wanted or self.bytes >= BYTES_MAX
 
     def close(self) -> Self:
-        """Nothing more comes: the addresses are put in order, and take a third of the memory from now on."""
-        self._front = b"".join([framed(_encode(piece)) for piece in self._reserved()])
+        """Nothing more comes: the addresses are put in order, and take no memory from now on."""
+        for piece in self._reserved():
+            self._front.write(framed(_encode(piece)))
         self._addresses.clear()
         return self
 
@@ -94,15 +95,16 @@ class Block:
 
     def send(self, sink: BinaryIO) -> None:
         """Send it, and let go of it."""
-        sink.write(self._front)
-        self._batches.seek(0)
-        copyfileobj(self._batches, sink, COPIED_BYTES)
-        self._batches.close()
+        for part in (self._front, self._batches):
+            part.seek(0)
+            copyfileobj(part, sink, COPIED_BYTES)
+            part.close()
 
     def forget(self) -> None:
         """It is not to be sent."""
-        with suppress(OSError):  # what is not written yet has no room either
-            self._batches.close()
+        for part in (self._front, self._batches):
+            with suppress(OSError):  # what is not written yet has no room either
+                part.close()
 
 
 def framed(body: bytes) -> bytes:
