@@ -369,10 +369,7 @@ async def replace(tx: Transaction, workspace_id: int, contacts: Sequence[Contact
 
     What a contact agreed to and refused changes by `contacts/consent_ledger.py` alone.
     """
-    before = await whose.of(tx, workspace_id, [one.id for one in contacts])
-    named = [one for one in contacts if one.external_id != before.get(one.id)]
-    await whose.take(tx, workspace_id, [(before[one.id], one.id) for one in named if one.id in before])
-    await whose.give(tx, workspace_id, [(one.external_id, one.id) for one in named if one.external_id])
+    await whose.change(tx, workspace_id, {one.id: one.external_id for one in contacts})
     losers = await _losers(tx, workspace_id, contacts)
     await tx.insert(replace_contacts, [_contact_row(workspace_id, one) for one in contacts])
     await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=[one.id for one in contacts])
@@ -403,8 +400,7 @@ async def remove(tx: Transaction, workspace_id: int, contact_id: int) -> bool:
 async def remove_all(tx: Transaction, workspace_id: int, contact_ids: Sequence[int]) -> int:
     """Delete contacts and all that is kept for them; how many there were."""
     gone = list(contact_ids)
-    named = await whose.of(tx, workspace_id, gone)
-    await whose.take(tx, workspace_id, [(name, contact_id) for contact_id, name in named.items()])
+    await whose.change(tx, workspace_id, dict.fromkeys(gone))
     await tx.execute(_drop_addresses, workspace_id=workspace_id, contact_ids=gone)
     await index.remove(tx, workspace_id, gone)
     await activity.forget(tx, workspace_id, gone)

@@ -7,7 +7,7 @@ contact is not there is nobody's: who looks for it finds nobody, and whoever is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import repeat
 
 from sqlalchemy import (
@@ -68,12 +68,6 @@ async def somebodys(tx: Transaction, workspace_id: int, names: Collection[str]) 
     return {row[0]: row[1] for row in rows}
 
 
-async def of(tx: Transaction, workspace_id: int, contact_ids: Sequence[int]) -> dict[int, str]:
-    """Those of contacts, as they are written."""
-    rows = await tx.rows(_of, workspace_id=workspace_id, ids=contact_ids)
-    return {row[0]: row[1] for row in rows}
-
-
 async def give(tx: Transaction, workspace_id: int, named: Sequence[tuple[str, int]]) -> None:
     """Give each to a contact; Conflict when one is somebody's."""
     names = [name for name, _ in named]
@@ -85,12 +79,15 @@ async def give(tx: Transaction, workspace_id: int, named: Sequence[tuple[str, in
     await tx.insert(_insert, [(workspace_id, *one) for one in sorted(named)])
 
 
-async def take(tx: Transaction, workspace_id: int, named: Iterable[tuple[str, int]]) -> None:
-    """Take each from the contact that has it."""
-    those = list(named)
-    names, ids = [name for name, _ in those], [contact_id for _, contact_id in those]
-    if those:
-        await tx.execute(_drop, workspace_id=workspace_id, names=names, ids=ids)
+async def change(tx: Transaction, workspace_id: int, named: Mapping[int, str | None]) -> None:
+    """Give contacts, whose rows are yet to be written, these instead of what they have, None for none;
+    Conflict when one is somebody else's."""
+    had = {row[0]: row[1] for row in await tx.rows(_of, workspace_id=workspace_id, ids=list(named))}
+    other = [contact_id for contact_id, name in named.items() if name != had.get(contact_id)]
+    ids = [contact_id for contact_id in other if contact_id in had]
+    if ids:
+        await tx.execute(_drop, workspace_id=workspace_id, names=[had[one] for one in ids], ids=ids)
+    await give(tx, workspace_id, [(name, contact_id) for contact_id in other if (name := named[contact_id])])
 
 
 # ── of newcomers ─────────────────────────────────────────────────────────────────────────────────────
