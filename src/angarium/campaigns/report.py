@@ -133,9 +133,8 @@ async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: i
     one = await store.by_id(tx, workspace_id, campaign_id)
     assert one is not None
     label = flows.label(campaign_id)
-    summed = await messages.report(tx, world, workspace_id, label)
-    steps = await attempt_store.by_step(tx, workspace_id, label)
-    quarters = await attempt_store.by_quarter(tx, workspace_id, label)
+    steps, quarters = await attempt_store.course(tx, workspace_id, label)
+    summed = await messages.summed(tx, world, workspace_id, label, steps)
     zone = (await accounts.workspace(tx, workspace_id)).time_zone
     left_out = {
         reason: number

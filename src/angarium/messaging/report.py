@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -53,8 +53,15 @@ EXPORTED = (
 
 async def report(tx: Transaction, world: World, workspace_id: int, label: str) -> Document:
     """Where the messages of a label stand, and what each line did for them."""
+    course = await attempt_store.course(tx, workspace_id, label)
+    return await summed(tx, world, workspace_id, label, course.steps)
+
+
+async def summed(
+    tx: Transaction, world: World, workspace_id: int, label: str, steps: Sequence[StepTotals]
+) -> Document:
+    """The same, where it is known what was done for them."""
     shares = await message_store.summary(tx, workspace_id, label)
-    steps = await attempt_store.by_step(tx, workspace_id, label)
     by_state: dict[str, int] = {}
     reasons: dict[str, dict[str, int]] = {}
     for share in shares:
@@ -112,13 +119,8 @@ def by_line(steps: Iterable[StepTotals]) -> list[StepTotals]:
     found: dict[tuple[str, int], StepTotals] = {}
     for one in steps:
         place = (one.channel, one.line_id)
-        found[place] = _added(found[place], one) if place in found else one
+        found[place] = found[place].with_(one) if place in found else one
     return [found[place] for place in sorted(found)]
-
-
-def _added(one: StepTotals, other: StepTotals) -> StepTotals:
-    sums = {name: getattr(one, name) + getattr(other, name) for name in StepTotals.__struct_fields__[3:]}
-    return msgspec.structs.replace(one, **sums)
 
 
 def totals_shown(world: World, workspace_id: int, totals: StepTotals) -> Document:

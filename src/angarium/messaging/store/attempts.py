@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import msgspec
 from sqlalchemy import ColumnElement, bindparam, case, exists, func, literal_column, select
@@ -210,11 +211,15 @@ def _happened(column: Any) -> Any:
     return func.sum(case((column.is_not(None), 1), else_=0))
 
 
+QUARTER = 900 * MICROS  # an hour begins with one in every zone: they are off UTC by so many of them
+_quarter: ColumnElement[int] = literal_column(str(QUARTER))
+_places = (attempt.c.step, attempt.c.channel, attempt.c.line_id)
+_quarters = [(column - column % _quarter) for column in (attempt.c.delivered_at, attempt.c.read_at)]
+# Of a million, to go through them is most of it: so all that is to be known of them is counted at once.
 _by_step = Statement(
     select(
-        attempt.c.step,
-        attempt.c.channel,
-        attempt.c.line_id,
+        *_quarters,
+        *_places,
         func.count(),
         _happened(attempt.c.accepted_at),
         _happened(attempt.c.delivered_at),
@@ -231,29 +236,9 @@ _by_step = Statement(
     )
     .where(_here, message.c.label == bindparam("label"), message.c.label != "")
     .where(attempt.c.submitted_at.is_not(None))
-    .group_by(attempt.c.step, attempt.c.channel, attempt.c.line_id)
-    .order_by(attempt.c.step, attempt.c.channel, attempt.c.line_id)
+    .group_by(*_places, *_quarters)
+    .order_by(*_places)
 )
-QUARTER = 900 * MICROS  # an hour begins with one in every zone: they are off UTC by so many of them
-_quarter: ColumnElement[int] = literal_column(str(QUARTER))
-
-
-def _by_quarter(column: Any) -> Statement:
-    quarter = (column - column % _quarter).label("quarter")
-    return Statement(
-        select(quarter, func.count())
-        .join(
-            message,
-            (message.c.workspace_id == attempt.c.workspace_id) & (message.c.id == attempt.c.message_id),
-        )
-        .where(_here, message.c.label == bindparam("label"), message.c.label != "", column.is_not(None))
-        .group_by(quarter)
-        .order_by(quarter)
-    )
-
-
-_delivered_by_quarter = _by_quarter(attempt.c.delivered_at)
-_read_by_quarter = _by_quarter(attempt.c.read_at)
 
 
 async def insert(tx: Transaction, attempts: Sequence[Attempt]) -> None:
@@ -425,18 +410,32 @@ class StepTotals(msgspec.Struct, frozen=True):
     parts: int
     cost_micros: int
 
+    def with_(self, other: Self) -> Self:
+        """Both together."""
+        sums = {name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__[3:]}
+        return msgspec.structs.replace(self, **sums)
 
-async def by_step(tx: Transaction, workspace_id: int, label: str) -> list[StepTotals]:
-    """What each line did in each step for the messages of a label."""
-    return [StepTotals(*row) for row in await tx.rows(_by_step, workspace_id=workspace_id, label=label)]
+
+class Course(NamedTuple):
+    """What became of the attempts for the messages of a label: by step and line, and how much of it was
+    delivered and how much read in each quarter of an hour, by its beginning."""
+
+    steps: list[StepTotals]
+    quarters: dict[int, tuple[int, int]]
 
 
-async def by_quarter(tx: Transaction, workspace_id: int, label: str) -> dict[int, tuple[int, int]]:
-    """How much of a label was delivered, and how much read, in each quarter of an hour, by its beginning."""
-    asked = {"workspace_id": workspace_id, "label": label}
-    delivered = {row[0]: row[1] for row in await tx.rows(_delivered_by_quarter, **asked)}
-    read_ = {row[0]: row[1] for row in await tx.rows(_read_by_quarter, **asked)}
-    return {one: (delivered.get(one, 0), read_.get(one, 0)) for one in sorted({*delivered, *read_})}
+async def course(tx: Transaction, workspace_id: int, label: str) -> Course:
+    """All that was done for the messages of a label."""
+    steps: dict[tuple[int, str, int], StepTotals] = {}
+    delivered, read_ = Counter[int | None](), Counter[int | None]()
+    for of_delivery, of_reading, *counts in await tx.rows(_by_step, workspace_id=workspace_id, label=label):
+        one = StepTotals(*counts)
+        place = one.step, one.channel, one.line_id
+        steps[place] = steps[place].with_(one) if place in steps else one
+        delivered[of_delivery] += one.delivered
+        read_[of_reading] += one.read
+    when = sorted({at for at in (*delivered, *read_) if at is not None})
+    return Course(list(steps.values()), {at: (delivered[at], read_[at]) for at in when})
 
 
 def read(row: Row) -> Attempt:
