@@ -131,8 +131,8 @@ def test_rows_as_most_are_need_no_look_of_their_own() -> None:
         "",
         "",
     ]
-    mapping = Mapping(columns=COLUMNS)
-    assert Plain(Reader(mapping, HEADS, (PAID,))).sheet([row, [*row, "1"]]).odd == {1}
+    plain = Plain(Reader(Mapping(columns=COLUMNS), HEADS, (PAID,)))
+    assert plain.sheet([row, row[:-1], [*row, " "], [*row, "1"]]).odd == {3}
 
 
 TEXTS = st.lists(

@@ -104,14 +104,17 @@ class Plain:
 
     def sheet(self, rows: Sequence[Sequence[str]]) -> Sheet:
         """Rows as columns."""
-        width, count = self._layout.width, len(rows)
-        odd = {at for at, row in enumerate(rows) if len(row) != width}
-        if self._twice or not width or len(odd) == count:
+        width, count, odd = self._layout.width, len(rows), set[int]()
+        if self._twice or not width or not rows:
             return self.blank(count)
-        if odd:
-            rows = [[""] * width if at in odd else row for at, row in enumerate(rows)]
+        uneven = {at: row for at, row in enumerate(rows) if len(row) != width}
+        if uneven:  # what is cut off of a row was empty, or the row is odd
+            odd.update(at for at, row in uneven.items() if any(map(str.strip, row[width:])))
+            rows = [[*row, *[""] * width][:width] if at in uneven else row for at, row in enumerate(rows)]
         columns = [list(map(str.strip, column)) for column in zip(*rows, strict=True)]
         raws = list(map(BETWEEN.join, zip(*columns, strict=True)))
+        for at, row in uneven.items():
+            raws[at] = BETWEEN.join(map(str.strip, row))
         whole = BETWEEN.join(("", *raws))
         if UNREADABLE in whole:
             odd.update(at for at, raw in enumerate(raws) if UNREADABLE in raw)
