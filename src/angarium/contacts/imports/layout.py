@@ -73,7 +73,7 @@ def splitter(column: Column) -> Split:
 
 
 def converter(column: Column, definition: FieldDefinition | None) -> Convert:
-    """What makes the value of a field of a cell; the same text again is not worked out again."""
+    """What makes the value of a field of a cell."""
     kind = definition.kind.value if definition else column.kind
     currency = (definition.currency if definition else "") or column.currency
     kinds: dict[str, Convert] = {
@@ -85,7 +85,6 @@ def converter(column: Column, definition: FieldDefinition | None) -> Convert:
     }
     read = kinds.get(kind, str)
 
-    @lru_cache(CELLS_KEPT)
     def convert(text: str) -> Any:
         value = read(text)
         found = fields.clean(definition, value) if definition else value

@@ -33,6 +33,7 @@ from angarium.core.clock import is_zone
 from angarium.core.values import Address, AddressKind
 
 NOWHERE: Place = ("", "", "", True, True)  # of rows that are not plain
+LENGTH_KEPT = 100  # characters of a cell that may come again
 T = TypeVar("T")
 
 
@@ -73,9 +74,11 @@ class Kept(dict[Any, T | None]):
         self._make = make
 
     def __missing__(self, given: Any) -> T | None:
-        if len(self) >= CELLS_KEPT:
-            self.clear()
-        found = self[given] = self._make(given)
+        found = self._make(given)
+        if len(given) <= LENGTH_KEPT:
+            if len(self) >= CELLS_KEPT:
+                self.clear()
+            self[given] = found
         return found
 
     def each(self, column: Sequence[Any], otherwise: T, odd: set[int]) -> list[T]:

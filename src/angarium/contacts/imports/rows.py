@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from angarium.contacts.fields import FieldDefinition
 from angarium.contacts.imports import cells
 from angarium.contacts.imports.cells import BadCell
 from angarium.contacts.imports.doubles import Doubles
-from angarium.contacts.imports.layout import Convert, Layout
+from angarium.contacts.imports.layout import CELLS_KEPT, Convert, Layout
 from angarium.contacts.imports.mapping import Mapping, keeps_list
 from angarium.contacts.newcomers import Newcomers, Place
 from angarium.contacts.phones import SCIENTIFIC, BadPhone, normalise
@@ -147,6 +147,7 @@ class Reader:
         self._mapping = mapping
         self._heads = heads
         self.layout = layout = Layout(mapping, heads, defined)
+        self._fields, self._variables = _remembering(layout.fields), _remembering(layout.variables)
         self._places: dict[tuple[str, ...], Place] = {}
         self.add_tags = mapping.add_tags
         self._keeps_list = keeps_list(mapping)
@@ -202,7 +203,7 @@ class Reader:
             name=" ".join([row[at] for at in self.layout.names if row[at]]),
             locale=cells.locale(locale) if locale else "",
             time_zone=row[self.layout.time_zone],
-            fields=self._filled(self.layout.fields, row, wrong),
+            fields=self._filled(self._fields, row, wrong),
             tags=self._tagged(row),
             opted_out=self._refused(row, wrong) if self.layout.refusals else (),
             addresses=tuple(addresses),
@@ -220,7 +221,7 @@ class Reader:
 
     def _of_the_row(self, row: list[str], wrong: list[CellProblem]) -> str:
         """Its variables; those whose cells are empty are not there."""
-        found = self._filled(self.layout.variables, row, wrong)
+        found = self._filled(self._variables, row, wrong)
         text = msgspec.json.encode(found).decode() if found else ""
         if len(text) > VARIABLES_MAX:
             remedy = f"at most {VARIABLES_MAX} characters"
@@ -353,6 +354,11 @@ class Reader:
 
     def _head(self, at: int) -> str:
         return (self._heads[at] if at < len(self._heads) else "") or f"column {at + 1}"
+
+
+def _remembering(columns: Sequence[tuple[int, str, Convert]]) -> list[tuple[int, str, Convert]]:
+    """The same text again is not worked out again."""
+    return [(at, name, lru_cache(CELLS_KEPT)(convert)) for at, name, convert in columns]
 
 
 def cleared(layout: Layout) -> Unsaid:
