@@ -110,6 +110,11 @@ async def test_what_was_changed_is_not(change: dict[str, Any]) -> None:
             "token": "t",
             "subscribe_url": "https://sns.eu-west-1.amazonaws.com/?Action=DeleteTopic",
         },
+        {
+            "type": "SubscriptionConfirmation",
+            "token": "t",
+            "subscribe_url": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn=arn:x",
+        },
     ],
     ids=str,
 )
