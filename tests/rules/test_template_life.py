@@ -250,7 +250,7 @@ def test_no_statement_changes_what_was_written(dialect: str) -> None:
     assert not any(
         "DELETE FROM template_version" in text or "DELETE FROM template_step" in text for text in texts
     )
-    bulk = [one._texts[dialect] for one in statements if isinstance(one, BulkInsert)]
+    bulk = [one.text(dialect) for one in statements if isinstance(one, BulkInsert)]
     assert all(text.startswith("INSERT INTO template (") for text in bulk), bulk
 
 
