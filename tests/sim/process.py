@@ -260,6 +260,7 @@ def _readable(kind: str, channel: Channel) -> Channel:
         channel,
         capabilities=capabilities,
         balance=None,  # nobody is asked over the network here
+        asks=None,
         parse=lambda _settings, raw: [msgspec.json.decode(raw.body, type=Receipt)],
     )
 

@@ -16,7 +16,7 @@ from angarium.core import ids
 from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Accepted, Asks, Event, Inquiry, Outcome, Receipt, Unknown, Unreadable
 from angarium.lines.store import Line
-from angarium.messaging import receive
+from angarium.messaging import poison, receive
 from angarium.messaging.case import wake
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import attempts as attempt_store
@@ -96,8 +96,11 @@ class Inquirer:
         while True:
             try:
                 pause_s = PACE_S if await self.work() else await self._until_next()
-            except Exception:  # the database is away, or the channel broke: sending goes on, and so do we
-                log.exception("cannot ask what became of messages", line=self._line.name)
+            except Exception as error:  # sending goes on, and so do we
+                if poison.is_away(error):
+                    log.warning("the database cannot tell about whom to ask", line=self._line.name)
+                else:
+                    log.exception("cannot ask what became of messages", line=self._line.name)
                 pause_s = SILENT_S
             await self._world.ground.clock.sleep(pause_s)
 
