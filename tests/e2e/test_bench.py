@@ -34,6 +34,8 @@ FIGURES = {
     "database_bytes",
     "counters",
     "ledgers",
+    "pages",
+    "page_p50_ms",
 }
 
 

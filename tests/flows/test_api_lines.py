@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -273,9 +274,10 @@ async def test_each_channel_tells_what_a_line_needs(shop: tuple[Ground, Client])
             told = field if "title" in field else field.get("anyOf", [{}])[0]
             assert told.get("title"), (kind, name, field)
             assert told.get("description"), (kind, name, field)
-        with pytest.raises(Problem) as caught:
+        required = set(schema.get("required", []))
+        with pytest.raises(Problem) if required else nullcontext() as caught:
             decode_settings(channel, {})
-        assert {wrong.field for wrong in caught.value.fields} == set(schema.get("required", []))
+        assert not caught or {wrong.field for wrong in caught.value.fields} == required
 
 
 async def test_a_line_is_shown_in_the_shape_that_is_promised(shop: tuple[Ground, Client]) -> None:

@@ -142,7 +142,8 @@ async def test_each_step_is_what_its_operator_says(
             async def is_over() -> bool:
                 at_rest = not any(face.waiting() for face in faces)
                 found = await told()
-                return at_rest and found["state"] == "done" and not any(shop.engine.backlogs().values())
+                ended = found["state"] == "done" and not found["open"]
+                return at_rest and ended and not any(shop.engine.backlogs().values())
 
             await until(is_over, 120.0)
             found = await told()

@@ -41,6 +41,7 @@ HTTP_KINDS = (
     "vonage_sms",
     "whatsapp_cloud",
 )
+SHARED = {"infobip_sms": "infobip_kit"}  # where answers are judged, when not in the channel's own file
 SECRETS = ("current", "before")
 NOW = 1_795_000_000_000_000
 
@@ -80,7 +81,8 @@ def try_callback(channel: Channel, settings: Any, data: bytes) -> None:
 
 def try_answer(kind: str, data: bytes) -> None:
     """An answer of a provider is one of the three outcomes, or left to its status."""
-    judge: Callable[[Answer], Any] = import_module(f"angarium.channels.{kind}").judge
+    file = SHARED.get(kind, kind)
+    judge: Callable[[Answer], Any] = import_module(f"angarium.channels.{file}").judge
     for status in (200, 202, 303, 400, 401, 408, 429, 500, 503):
         words = data[:60].decode("latin-1")
         answer = Answer(status, {"retry-after": words, "content-type": words}, data)

