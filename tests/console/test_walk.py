@@ -56,12 +56,12 @@ async def a_cascade(hand: Hand, window: Screen, _folder: Path) -> None:
     page = window.page
     await hand.new("/cascades")
     await hand.write("[name=name]", "viber-sms")
-    for place, channel in enumerate(("smpp", "viber_business"), 1):
+    for place, channel in enumerate(("smpp", "gms_viber"), 1):
         await hand.press(f"[value='add:channel:{channel}']")
         await expect(page.locator(".step-card")).to_have_count(place)
         assert await page.evaluate("document.activeElement !== document.body"), "the focus is lost"
     await hand.press(".step-card:nth-child(2) [data-move=up]")
-    await expect(page.locator(".step-card").first).to_have_attribute("data-channel", "viber_business")
+    await expect(page.locator(".step-card").first).to_have_attribute("data-channel", "gms_viber")
     assert await page.evaluate("document.activeElement.matches('[data-move=up]')"), "the focus is lost"
     await window.picture("cascade")
     await hand.press("button[value=save]")
@@ -85,7 +85,7 @@ async def people_from_a_file(hand: Hand, window: Screen, folder: Path) -> None:
 async def somebody_is_not_on_viber(hand: Hand, window: Screen, _folder: Path) -> None:
     """Played on their phone; the cascade will find out."""
     await window.open(f"/phones/{NUMBER}")
-    await hand.press("form:has([name=face][value=viber]) button[value=absent]")
+    await hand.press("form:has([name=face][value=gms]) button[value=absent]")
     await window.page.wait_for_selector(".played .tone.quiet")
 
 
