@@ -86,6 +86,7 @@ class Faults:
     outages: bool = False  # providers take nothing for a while
     lossy: bool = False  # every other answer is lost
     pair: bool = False  # two servers, of which one is stopped past its lease now and then
+    often: float = 1.0  # how many times as often as in other worlds the database refuses
 
     @classmethod
     def drawn(cls, chance: random.Random) -> Faults:
@@ -185,10 +186,10 @@ class Process:
     async def moment(self, kind: str) -> None:
         """A point at which the process waits; it may be its last."""
         self._count(kind)
-        await self._gate()
+        await self.gate()
         if self._around.chance.random() < 0.3:
             await self._around.clock.sleep(self._around.chance.choice((0.0005, 0.003, 0.04)))
-            await self._gate()
+            await self.gate()
 
     def step(self) -> bool:
         """Bytes are about to leave; False when it falls before they do."""
@@ -202,7 +203,8 @@ class Process:
             self.pause()
             asyncio.get_running_loop().call_later(self.stops_for_s, self.resume)
 
-    async def _gate(self) -> None:
+    async def gate(self) -> None:
+        """Go on when it does: later when it stands still, never when it is gone."""
         while self._resumed is not None and self.alive:
             await asyncio.wait([self._resumed])
         if not self.alive:
@@ -217,7 +219,11 @@ class Process:
 
     def trouble(self, share: float) -> None:
         """The database may refuse, as a full disk or a lost server does."""
-        if self._troubled and not self._around.calm and self._around.chance.random() < share:
+        if (
+            self._troubled
+            and not self._around.calm
+            and self._around.chance.random() < share * self._around.faults.often
+        ):
             raise unavailable(Trouble.LOCKED)
 
     # ── its ends ─────────────────────────────────────────────────────────────────────────────────────
@@ -340,8 +346,8 @@ class SharedFabric:
 
     @property
     def owns(self) -> bool:
-        """Whether this server owns a line."""
-        return bool(self._until)
+        """Whether this server owns a line; a turn is none."""
+        return any(key.startswith("line/") for key in self._until)
 
     async def lease(self, key: str) -> Lease | None:
         await self._process.moment("lease")
@@ -369,6 +375,7 @@ class SharedFabric:
     async def lost(self, lease: Lease) -> None:
         while self._until.get(lease.key, (None, 0.0))[0] == lease and self.held(lease):
             await self._around.clock.sleep(RENEWED_S)
+            await self._process.gate()  # one that stands still learns it when it goes on
 
     async def release(self, lease: Lease) -> None:
         await self._process.moment("lease")

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from angarium.core import turns
 from angarium.core.clock import MICROS, from_datetime, to_datetime
 from angarium.core.ports import Accepted, Connection, Ears, Submission
 from angarium.messaging import chronicle, condition, sender, workers
@@ -145,6 +146,7 @@ def live(
 
     with (
         patch.object(sender, "POLL_S", POLL_S),
+        patch.object(turns, "LOOK_S", POLL_S),
         patch.object(chronicle, "POLL_S", POLL_S),
         patch.object(condition, "LOOK_AGAIN_S", POLL_S),
         patch.multiple(workers, POLL_S=POLL_S, LINES_POLL_S=POLL_S, HEALTH_S=POLL_S),

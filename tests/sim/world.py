@@ -104,12 +104,16 @@ def _kind(channel: str) -> Kind:
 
 
 class Simulation:
-    """One world from one seed. With `falls_at` the first process falls at that moment, and that is all."""
+    """One world from one seed. With `falls_at` the first process falls at that moment, and that is all.
 
-    def __init__(self, seed: int, falls_at: int | None = None) -> None:
+    With `faults` these are what is wrong with it, whatever the seed would have drawn.
+    """
+
+    def __init__(self, seed: int, falls_at: int | None = None, faults: Faults | None = None) -> None:
         self.seed = seed
         self.chance = random.Random(f"world {seed}")
         self.faults = Faults.drawn(self.chance) if falls_at is None else Faults()
+        self.faults = faults or self.faults
         self.clock = VirtualClock()
         self.trace: list[str] = []
         self.leases = Leases(self.clock)
