@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
-
 import apsw
 import apsw.ext
 import asyncpg
 from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text
 
-from angarium.storage.bulk import BulkInsert, BulkUpdate, all_statements
+from angarium.storage.bulk import BulkInsert, BulkUpdate
 from angarium.storage.revise import load_tables
 from angarium.storage.schema import metadata
 from angarium.storage.sqlite import SqliteDatabase
 from support.databases import PostgresServer, create_schema
+from support.tripwire import of_the_rooms
 
 load_tables()
 
 ALEMBICS_OWN = "CREATE TABLE alembic_version (version_num TEXT)"
-
-
-def of_the_rooms() -> list[Any]:
-    """The statements that our modules declare; those that other tests made and still hold are theirs."""
-    modules = [module for name, module in sys.modules.items() if name.startswith("angarium.")]
-    declared = {id(value) for module in modules for value in vars(module).values()}
-    return [statement for statement in all_statements() if id(statement) in declared]
 
 
 async def test_sqlite_knows_every_statement() -> None:

@@ -254,7 +254,7 @@ class Shop:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while not await _value(seen()):  # noqa: ASYNC110 - it happens in another process
-                    await asyncio.sleep(0.03)
+                    await asyncio.sleep(0.06)
         except TimeoutError:
             log = self.said() if (self.folder / "server.log").exists() else ""
             raise AssertionError(f"it did not come\n{log[-4_000:]}") from None

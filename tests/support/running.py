@@ -161,7 +161,7 @@ async def until(seen: Callable[[], Any], patience_s: float = PATIENCE_S) -> None
             found = seen()
             if await found if asyncio.iscoroutine(found) else found:
                 return
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.04)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ and asyncpg's log of queries.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ import asyncpg
 import pytest
 
 from angarium.storage import postgres
+from angarium.storage.bulk import all_statements
 from angarium.storage.schema import metadata
 
 TOUCHED = re.compile(
@@ -85,3 +87,10 @@ def wired(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         yield run
     finally:
         apsw.connection_hooks.remove(connected)
+
+
+def of_the_rooms() -> list[Any]:
+    """The statements that our modules declare; those that other tests made and still hold are theirs."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("angarium.")]
+    declared = {id(value) for module in modules for value in vars(module).values()}
+    return [statement for statement in all_statements() if id(statement) in declared]
