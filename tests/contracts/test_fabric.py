@@ -108,7 +108,7 @@ async def test_whoever_listens_is_woken_once_however_often_it_was_rung(fabric: F
 
 async def test_one_of_several_has_it_and_another_when_it_leaves(join: Join) -> None:
     first, second = await join(), await join()
-    found = await asyncio.gather(*[first.lease("line/1"), second.lease("line/1")] * 5)
+    found = await asyncio.gather(*(one.lease("line/1") for one in (first, second) * 5))
     assert len({lease.epoch for lease in found if lease}) == 1
     owner, other = (first, second) if found[0] else (second, first)
     lease = await had(owner, "line/1")
@@ -116,6 +116,18 @@ async def test_one_of_several_has_it_and_another_when_it_leaves(join: Join) -> N
     taken = await had(other, "line/1")
     assert taken.epoch > lease.epoch
     assert not owner.held(lease)
+
+
+async def test_who_waits_for_a_loss_is_told_though_the_lease_was_asked_for_twice_at_once(join: Join) -> None:
+    one = await join()
+    asked = [asyncio.create_task(one.lease("line/1")) for _ in range(2)]
+    lease = await asked[0]
+    assert lease is not None
+    losing = asyncio.create_task(one.lost(lease))
+    assert await asked[1] == lease
+    await one.stop()
+    async with asyncio.timeout(PATIENCE_S):
+        await losing
 
 
 async def test_a_lease_moves_to_who_is_preferred_when_it_comes_and_only_then(join: Join) -> None:

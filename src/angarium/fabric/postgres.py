@@ -133,9 +133,16 @@ class PostgresFabric:
             return None
         if epoch is None:
             return None
-        self._held[key] = _Held(Lease(key, epoch), _sure_until(asked_at))
         self._left_to.pop(key, None)
-        return self._held[key].lease
+        lease, until = Lease(key, epoch), _sure_until(asked_at)
+        held = self._held.get(key)
+        if (
+            held is not None and held.lease == lease
+        ):  # asked for twice at once: who waits for its loss waits on
+            held.until = max(held.until, until)
+        else:
+            self._held[key] = _Held(lease, until)
+        return lease
 
     def _may_take(self, key: str) -> bool:
         """Whoever is preferred takes it at once; another waits first, in case that one does not want it."""
