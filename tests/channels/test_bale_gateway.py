@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -115,9 +116,12 @@ async def test_a_token_is_kept_until_it_opens_no_door() -> None:
     try:
         settings = kit.decode_settings(CHANNEL, OPERATOR.settings(face.url()))
         async with tools("127.0.0.1") as given:
-            for _ in range(2):
-                assert await kit.deliver(given, CHANNEL, settings, otp(address="+989121234501")) == Accepted()
+            both = [kit.deliver(given, CHANNEL, settings, otp(address="+989121234501")) for _ in range(2)]
+            assert await asyncio.gather(*both) == [Accepted()] * 2
             assert len(counter.tokens) == 1
+            async with tools("127.0.0.1") as other:  # another server
+                await kit.deliver(other, CHANNEL, settings, otp(address="+989121234502"))
+            assert len(counter.tokens) == 2
             counter.tokens.clear()
             lost = await kit.deliver(given, CHANNEL, settings, otp(address="+989121234501"))
             assert isinstance(lost, Refused)

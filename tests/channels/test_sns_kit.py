@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from angarium.channels import kit, sns_kit
+from angarium.channels import kit
 from angarium.channels.amazon_ses_email import CHANNEL
 from angarium.core.ports import Raw, Tools, Unknown
 from angarium.protocols import sns
@@ -21,14 +21,6 @@ from support.still import StillClock
 
 SEAL = Seal()
 CONFIRM = {"token": "t"}
-
-
-@pytest.fixture(autouse=True)
-def nothing_fetched() -> Iterator[None]:
-    """Each test begins without certificates."""
-    sns_kit._certificates.clear()
-    yield
-    sns_kit._certificates.clear()
 
 
 @asynccontextmanager

@@ -12,12 +12,14 @@ Quirks:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from angarium.channels import code_kit, kit
+from angarium.core.memory import Lent
 from angarium.core.ports import (
     Accepted,
     Capabilities,
@@ -38,7 +40,6 @@ TEXT_MAX = 1_000  # characters of ours, which nobody sees
 COUNTRY = "+98"
 EARLY_S = 60.0  # a token is not used in its last minute
 LIFE_MAX_S = 86_400.0
-TOKENS_MAX = 1_000
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -84,20 +85,19 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 # ── sending ──────────────────────────────────────────────────────────────────────────────────────────
 
-_tokens: dict[Settings, tuple[str, float]] = {}  # of each line: the token, and when it is of use no more
-
 
 async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
     """One POST to `send_otp`, after one to `auth/token` when no token is at hand."""
     if not submission.address.startswith(COUNTRY):
         return Refused(Reason.BAD_ADDRESS, detail="Bale's gateway reaches phones of Iran only")
-    token = await _token(tools, settings)
+    now = tools.clock.monotonic()
+    token: str | Refused = await tools.memory.recall(settings, now, partial(_token, tools, settings))
     if isinstance(token, Refused):
         return token
     url, headers = f"{settings.base_url}/send_otp", {"Authorization": f"Bearer {token}"}
     outcome = await kit.exchange(tools, url, request(submission), headers, judge)
     if isinstance(outcome, Refused) and outcome.reason is Reason.AUTH:
-        _tokens.pop(settings, None)  # whatever is tried next asks for a new one
+        tools.memory.forget(settings)  # whatever is tried next asks for a new one
         return msgspec.structs.replace(outcome, reason=Reason.TEMPORARY)
     return outcome
 
@@ -121,12 +121,8 @@ def judge(answer: Answer) -> Outcome | None:
     return Refused(ERRORS.get(refusal.code, Reason.REJECTED), str(refusal.code), detail)
 
 
-async def _token(tools: Tools, settings: Settings) -> str | Refused:
-    """The token of the line. No code has left when there is none: that is a refusal, never unknown."""
-    now = tools.clock.monotonic()
-    kept, until = _tokens.get(settings, ("", 0.0))
-    if kept and now < until:
-        return kept
+async def _token(tools: Tools, settings: Settings) -> Lent[str] | Refused:
+    """A token for the line. No code has left when there is none: that is a refusal, never unknown."""
     form = {
         "grant_type": "client_credentials",
         "client_id": settings.client_id,
@@ -145,14 +141,7 @@ async def _token(tools: Tools, settings: Settings) -> str | Refused:
         credentials = answer.status in (400, 401, 403)
         detail = f"Bale gave no token (HTTP {answer.status})"
         return Refused(Reason.AUTH if credentials else Reason.TEMPORARY, str(answer.status), detail)
-    _keep(settings, told, now)
-    return told.access_token
-
-
-def _keep(settings: Settings, told: _Token, now: float) -> None:
-    if len(_tokens) >= TOKENS_MAX:
-        _tokens.clear()
-    _tokens[settings] = (told.access_token, now + min(told.expires_in, LIFE_MAX_S) - EARLY_S)
+    return Lent(told.access_token, min(told.expires_in, LIFE_MAX_S) - EARLY_S)
 
 
 def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:

@@ -7,18 +7,18 @@ fetched from the SNS that the line names and from nowhere else, once each; so ar
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from angarium.channels import kit
+from angarium.core.memory import Lent
 from angarium.core.ports import Raw, Tools, Unknown
 from angarium.protocols import sns
 from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
 
 ASK_S = 10.0  # while SNS waits; it gives us fifteen seconds
-CERTIFICATES_MAX = 32
-
-_certificates: dict[str, RSAPublicKey] = {}  # by their addresses, which are never used again for another
+FOR_S = 86_400.0  # an address of a certificate is never used again for another
 
 
 def genuine(raw: Raw, topics: Collection[str], base_url: str) -> bool:
@@ -35,7 +35,8 @@ async def admit(tools: Tools, raw: Raw) -> bool | Unknown:
     message = kit.read_json(raw.body, sns.Message)
     if message is None:
         return False
-    key = await _key(tools, message.signing_cert_url)
+    url, now = message.signing_cert_url, tools.clock.monotonic()
+    key: RSAPublicKey | Unknown = await tools.memory.recall(("sns", url), now, partial(_key, tools, url))
     if isinstance(key, Unknown):
         return key
     if not sns.verified(message, key):
@@ -46,19 +47,12 @@ async def admit(tools: Tools, raw: Raw) -> bool | Unknown:
     return answer if isinstance(answer, Unknown) else True
 
 
-async def _key(tools: Tools, url: str) -> RSAPublicKey | Unknown:
-    if url in _certificates:
-        return _certificates[url]
+async def _key(tools: Tools, url: str) -> Lent[RSAPublicKey] | Unknown:
     answer = await _fetched(tools, url)
     if isinstance(answer, Unknown):
         return answer
     key = sns.public_key(answer.body)
-    if key is None:
-        return Unknown("what SNS names as its certificate is none")
-    if len(_certificates) >= CERTIFICATES_MAX:
-        _certificates.clear()
-    _certificates[url] = key
-    return key
+    return Unknown("what SNS names as its certificate is none") if key is None else Lent(key, FOR_S)
 
 
 async def _fetched(tools: Tools, url: str) -> Answer | Unknown:

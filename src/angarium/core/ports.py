@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from angarium.core.clock import Chance, Clock
+from angarium.core.memory import Memory
 from angarium.core.problems import FieldProblem
 from angarium.core.values import (
     AddressKind,
@@ -329,6 +330,7 @@ class Tools:
     http: Any  # protocols.http.Http; typed there, so that core imports nothing
     read: ReadMedia | None = None
     keep: Keep | None = None
+    memory: Memory = field(default_factory=Memory)  # of the server: what is given for a while, such as tokens
 
 
 # Each takes the tools and the settings, and ends as Unknown where the provider has not said.

@@ -1,0 +1,67 @@
+"""What a channel was given for a while and may use again: the token of an account, a certificate.
+
+One for each server, in its `Tools`, and lost with it; never a name of a module, which whatever runs in the
+same process would share. Only what can be asked for again belongs here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+ENTRIES_MAX = 1_000
+
+
+@dataclass(frozen=True)
+class Lent(Generic[T]):
+    """What was given, and for how many seconds from the asking it is of use."""
+
+    value: T
+    for_s: float
+
+
+class Memory:
+    """Remembers up to `most` of them; what was given first makes room for more."""
+
+    def __init__(self, most: int = ENTRIES_MAX) -> None:
+        self._most = most
+        self._kept: dict[Hashable, tuple[Any, float]] = {}  # with the moment from which it is of use no more
+        self._asking: dict[Hashable, asyncio.Task[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    async def recall(self, key: Hashable, now: float, ask: Callable[[], Awaitable[Lent[T] | R]]) -> T | R:
+        """What is remembered by this key, else what `ask` brings; `now` is by the monotonic clock.
+
+        Whoever wants it at the same time waits for the same asking, which goes on when one of them is
+        cancelled. What `ask` brings unlent, a refusal, is given to those who waited and is not remembered.
+        """
+        value, until = self._kept.get(key, (None, now))
+        if now < until:
+            return value  # type: ignore[no-any-return]  # kept by this key, so it is a T
+        if key not in self._asking:
+            self._asking[key] = asyncio.create_task(self._ask(key, now, ask))
+        return await asyncio.shield(self._asking[key])  # type: ignore[no-any-return]  # of this key: one of both
+
+    def forget(self, key: Hashable) -> None:
+        """It is of no use any more; whoever wants it next asks."""
+        self._kept.pop(key, None)
+
+    async def _ask(self, key: Hashable, now: float, ask: Callable[[], Awaitable[Lent[T] | R]]) -> T | R:
+        try:
+            brought = await ask()
+        finally:
+            del self._asking[key]
+        if not isinstance(brought, Lent):
+            return brought
+        self.forget(key)
+        while len(self._kept) >= self._most:
+            self.forget(next(iter(self._kept)))
+        self._kept[key] = (brought.value, now + brought.for_s)
+        return brought.value
