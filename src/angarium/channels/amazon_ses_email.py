@@ -29,7 +29,6 @@ from angarium.channels import kit, mail_kit, sns_kit
 from angarium.core.ports import (
     Accepted,
     Allowance,
-    Capabilities,
     Channel,
     Event,
     Inbound,
@@ -43,7 +42,7 @@ from angarium.core.ports import (
     Unknown,
 )
 from angarium.core.problems import invalid
-from angarium.core.values import AddressKind, MessageClass, Reason, ReceiptStatus
+from angarium.core.values import AddressKind, Reason, ReceiptStatus
 from angarium.protocols import dkim, dsn, mime, ses, sigv4, sns
 from angarium.protocols.http import Answer
 from angarium.protocols.mime import MimeError
@@ -85,24 +84,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "Empty: nothing is heard.",
         ),
     ] = ""
-    dkim_domain: Annotated[
-        str, Meta(title="DKIM domain", description="Who signs. Empty: the domain of the sender.")
-    ] = ""
-    dkim_selector: Annotated[
-        str,
-        Meta(
-            title="DKIM selector",
-            description="Under which name the key is published: selector._domainkey.example.com.",
-        ),
-    ] = ""
-    dkim_key: Annotated[
-        str,
-        Meta(
-            title="DKIM key",
-            description="The private key in PEM, RSA of 2048 bits or Ed25519. Empty: SES signs.",
-            extra={"secret": True},
-        ),
-    ] = ""
+    dkim_domain: mail_kit.DkimDomain = ""
+    dkim_selector: mail_kit.DkimSelector = ""
+    dkim_key: mail_kit.DkimKey = ""
     base_url: Annotated[
         str,
         Meta(title="Address of the API", description="Empty: that of the region.", pattern=AT_HOME),
@@ -134,11 +118,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def signers(settings: Settings) -> tuple[dkim.Signer, ...]:
     """Who signs the mails of a line here; a Problem names the setting that is wrong."""
-    try:
-        domain = mime.domain_name(settings.dkim_domain or settings.sender_address.rpartition("@")[2])
-    except MimeError as error:
-        raise invalid("dkim_domain", error.problem, value=settings.dkim_domain) from error
-    return mail_kit.signers(domain.lower(), {"dkim": (settings.dkim_selector, settings.dkim_key)})
+    keys = {"dkim": (settings.dkim_selector, settings.dkim_key)}
+    return mail_kit.signers(settings.dkim_domain, settings.sender_address, keys)
 
 
 # ── words of the provider ────────────────────────────────────────────────────────────────────────────
@@ -459,23 +440,12 @@ async def profile(tools: Tools, settings: Settings) -> Profile | Unknown:
     )
 
 
-CAPABILITIES = Capabilities(
-    receipts=frozenset({ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
-    classes=frozenset(MessageClass),
-    two_way=True,
-    buttons_max=mail_kit.CAPABILITIES.buttons_max,
-    buttons=mail_kit.CAPABILITIES.buttons,
-    images=True,
-    media=mail_kit.CAPABILITIES.media,
-    html=True,
-)
-
 CHANNEL = Channel(
     kind="amazon_ses_email",
     title="E-mail (Amazon SES)",
     address_kind=AddressKind.EMAIL,
     settings=Settings,
-    capabilities=CAPABILITIES,
+    capabilities=mail_kit.BY_API,
     parse=parse,
     measure=mail_kit.measure,
     send=send,

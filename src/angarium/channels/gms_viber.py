@@ -25,8 +25,6 @@ from msgspec import Meta
 from angarium.channels import kit, viber_kit
 from angarium.core.ports import (
     Accepted,
-    Capabilities,
-    Carries,
     Channel,
     Event,
     Inbound,
@@ -38,7 +36,7 @@ from angarium.core.ports import (
     Tools,
 )
 from angarium.core.problems import FieldProblem, shown
-from angarium.core.values import AddressKind, Content, MessageClass, Reason, ReceiptStatus
+from angarium.core.values import AddressKind, Content, Reason, ReceiptStatus
 from angarium.protocols.http import Answer
 
 TTL_S = (40, 86_400)
@@ -260,17 +258,7 @@ def _inbound(reply: _Reply, piece: bytes) -> Event:
     )
 
 
-CAPABILITIES = Capabilities(
-    receipts=frozenset({ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
-    classes=frozenset(MessageClass),
-    native_ttl_s=TTL_S,
-    two_way=True,
-    buttons_max=1,
-    images=True,
-    media=(Carries(frozenset({"image/jpeg", "image/png"})),),
-    text_max=viber_kit.TEXT_MAX,
-    billed_on="delivered",
-)
+CAPABILITIES = viber_kit.capabilities(TTL_S, two_way=True)
 
 CHANNEL = Channel(
     kind="gms_viber",

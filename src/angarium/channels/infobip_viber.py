@@ -24,8 +24,6 @@ from msgspec import Meta
 
 from angarium.channels import infobip_kit, kit, sms_kit, viber_kit
 from angarium.core.ports import (
-    Capabilities,
-    Carries,
     Channel,
     Event,
     Inbound,
@@ -36,7 +34,7 @@ from angarium.core.ports import (
     Tools,
 )
 from angarium.core.problems import FieldProblem
-from angarium.core.values import AddressKind, Content, MessageClass, ReceiptStatus
+from angarium.core.values import AddressKind, Content, ReceiptStatus
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -180,22 +178,8 @@ def _event(piece: msgspec.Raw) -> Event:
     )
 
 
-CAPABILITIES = Capabilities(
-    receipts=frozenset(
-        {ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.READ, ReceiptStatus.FAILED}
-    ),
-    classes=frozenset(MessageClass),
-    native_ttl_s=(
-        30,
-        259_200,
-    ),  # Viber's own least; the most as another partner has it: no page seen names one
-    two_way=True,
-    buttons_max=1,
-    images=True,
-    media=(Carries(frozenset({"image/jpeg", "image/png"})),),
-    text_max=viber_kit.TEXT_MAX,
-    billed_on="delivered",
-)
+# 30 s is Viber's own least; the most is as another partner has it: no page seen names one.
+CAPABILITIES = viber_kit.capabilities((30, 259_200), ReceiptStatus.SENT, ReceiptStatus.READ, two_way=True)
 
 CHANNEL = Channel(
     kind="infobip_viber",

@@ -6,6 +6,10 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from angarium.channels import kit
 from angarium.core.clock import from_datetime
@@ -35,12 +39,37 @@ TAG_BYTES = 10  # 80 bits: nobody guesses one, and it fits before the @ of a bou
 
 # ── who signs ────────────────────────────────────────────────────────────────────────────────────────
 
+DkimDomain = Annotated[
+    str, Meta(title="DKIM domain", description="Who signs. Empty: the domain of the sender.")
+]
+DkimSelector = Annotated[
+    str,
+    Meta(
+        title="DKIM selector",
+        description="Under which name the key is published: selector._domainkey.example.com.",
+    ),
+]
+DkimKey = Annotated[
+    str,
+    Meta(
+        title="DKIM key",
+        description="The private key in PEM, RSA of 2048 bits or Ed25519. Empty: no signature here.",
+        extra={"secret": True},
+    ),
+]
 
-def signers(domain: str, keys: Mapping[str, tuple[str, str]]) -> tuple[dkim.Signer, ...]:
+
+def signers(
+    dkim_domain: str, sender_address: str, keys: Mapping[str, tuple[str, str]]
+) -> tuple[dkim.Signer, ...]:
     """Who signs: selector and private key by the beginning of the names of their settings.
 
     A pair of empty ones is none. Raises a Problem that names the setting that is wrong.
     """
+    try:
+        domain = mime.domain_name(dkim_domain or mime.address(sender_address).rpartition("@")[2]).lower()
+    except MimeError as error:
+        raise invalid("dkim_domain", error.problem, value=dkim_domain) from error
     found: dict[str, dkim.Signer] = {}
     for name, (selector, key) in keys.items():
         if not key and not selector:
@@ -261,4 +290,9 @@ CAPABILITIES = Capabilities(
     images=True,
     media=(Carries(frozenset({"image/jpeg", "image/png", "image/gif"})),),  # as a link in its HTML
     html=True,
+)
+
+# What is sent by an API of somebody who then tells what the recipients' servers said.
+BY_API = msgspec.structs.replace(
+    CAPABILITIES, receipts=frozenset({ReceiptStatus.DELIVERED, ReceiptStatus.FAILED})
 )

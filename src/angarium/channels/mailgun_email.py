@@ -32,7 +32,6 @@ from angarium.core.clock import MICROS, from_datetime, micros
 from angarium.core.ports import (
     Accepted,
     Allowance,
-    Capabilities,
     Channel,
     Event,
     Outcome,
@@ -45,7 +44,7 @@ from angarium.core.ports import (
     Unknown,
 )
 from angarium.core.problems import invalid
-from angarium.core.values import AddressKind, MessageClass, Reason, ReceiptStatus
+from angarium.core.values import AddressKind, Reason, ReceiptStatus
 from angarium.protocols import dsn, mime, multipart, signatures
 from angarium.protocols.http import Answer
 from angarium.protocols.mime import MimeError
@@ -403,23 +402,12 @@ async def profile(tools: Tools, settings: Settings) -> Profile | Unknown:
     return Profile(name=said.domain.name, state=said.domain.state, details=details)
 
 
-CAPABILITIES = Capabilities(
-    receipts=frozenset({ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
-    classes=frozenset(MessageClass),
-    two_way=True,
-    buttons_max=mail_kit.CAPABILITIES.buttons_max,
-    buttons=mail_kit.CAPABILITIES.buttons,
-    images=True,
-    media=mail_kit.CAPABILITIES.media,
-    html=True,
-)
-
 CHANNEL = Channel(
     kind="mailgun_email",
     title="E-mail (Mailgun)",
     address_kind=AddressKind.EMAIL,
     settings=Settings,
-    capabilities=CAPABILITIES,
+    capabilities=mail_kit.BY_API,
     parse=parse,
     measure=mail_kit.measure,
     send=send,

@@ -26,7 +26,6 @@ from angarium.channels import kit, mail_kit
 from angarium.core.ports import (
     Accepted,
     Allowance,
-    Capabilities,
     Channel,
     Event,
     Outcome,
@@ -260,15 +259,7 @@ def _change(told: _Told, body: bytes) -> list[Event]:
     return [Allowance(address, allowed, ref, promotional_only=True, at=mail_kit.when(told.changed_at))]
 
 
-CAPABILITIES = Capabilities(
-    receipts=frozenset({ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
-    classes=frozenset(MessageClass),
-    buttons_max=mail_kit.CAPABILITIES.buttons_max,
-    buttons=mail_kit.CAPABILITIES.buttons,
-    images=True,
-    media=mail_kit.CAPABILITIES.media,
-    html=True,
-)
+CAPABILITIES = msgspec.structs.replace(mail_kit.BY_API, two_way=False)
 
 CHANNEL = Channel(
     kind="postmark_email",

@@ -109,24 +109,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra={"secret": True},
         ),
     ] = ""
-    dkim_domain: Annotated[
-        str, Meta(title="DKIM domain", description="Who signs. Empty: the domain of the sender.")
-    ] = ""
-    dkim_selector: Annotated[
-        str,
-        Meta(
-            title="DKIM selector",
-            description="Under which name the key is published: selector._domainkey.example.com.",
-        ),
-    ] = ""
-    dkim_key: Annotated[
-        str,
-        Meta(
-            title="DKIM key",
-            description="The private key in PEM, RSA of 2048 bits or Ed25519. Empty: no signature here.",
-            extra={"secret": True},
-        ),
-    ] = ""
+    dkim_domain: mail_kit.DkimDomain = ""
+    dkim_selector: mail_kit.DkimSelector = ""
+    dkim_key: mail_kit.DkimKey = ""
     dkim_second_selector: Annotated[
         str, Meta(title="Second DKIM selector", description="Of the second key.")
     ] = ""
@@ -190,7 +175,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             mime.address(self.sender_address, "sender_address")
             mime.domain_name(self.bounce_domain or "unset", "bounce_domain")
-            mime.domain_name(self.dkim_domain or "unset", "dkim_domain")
             mime.domain_name("unset" if _is_number(self.host) else self.host, "host")
             mime.domain_name(
                 "unset" if _is_number(self.imap_host) else self.imap_host or "unset", "imap_host"
@@ -239,8 +223,7 @@ def signers(settings: Settings) -> tuple[dkim.Signer, ...]:
         "dkim": (settings.dkim_selector, settings.dkim_key),
         "dkim_second": (settings.dkim_second_selector, settings.dkim_second_key),
     }
-    domain = mime.domain_name(settings.dkim_domain) if settings.dkim_domain else settings.domain()
-    return mail_kit.signers(domain.lower(), keys)
+    return mail_kit.signers(settings.dkim_domain, settings.sender_address, keys)
 
 
 def _host_and_port(text: str) -> tuple[str, int] | None:

@@ -19,8 +19,6 @@ from msgspec import Meta
 from angarium.channels import kit, sms_kit, viber_kit
 from angarium.core.ports import (
     Asks,
-    Capabilities,
-    Carries,
     Channel,
     Event,
     Inquiry,
@@ -31,7 +29,7 @@ from angarium.core.ports import (
     Unknown,
 )
 from angarium.core.problems import FieldProblem
-from angarium.core.values import AddressKind, Content, MessageClass, ReceiptStatus
+from angarium.core.values import AddressKind, Content, ReceiptStatus
 from angarium.protocols import turbosms
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────
@@ -127,18 +125,7 @@ async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) ->
     return [kit.unreadable("no list of states", answer.body)] if found is None else [*found]
 
 
-CAPABILITIES = Capabilities(
-    receipts=frozenset(
-        {ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.READ, ReceiptStatus.FAILED}
-    ),
-    classes=frozenset(MessageClass),
-    native_ttl_s=(60, 86_400),
-    buttons_max=1,
-    images=True,
-    media=(Carries(frozenset({"image/jpeg", "image/png"})),),
-    text_max=viber_kit.TEXT_MAX,
-    billed_on="delivered",
-)
+CAPABILITIES = viber_kit.capabilities((60, 86_400), ReceiptStatus.SENT, ReceiptStatus.READ)
 
 CHANNEL = Channel(
     kind="turbosms_viber",

@@ -26,8 +26,6 @@ from angarium.channels import kit, sms_kit, viber_kit
 from angarium.core.ports import (
     Accepted,
     Asks,
-    Capabilities,
-    Carries,
     Channel,
     Event,
     Inquiry,
@@ -208,16 +206,8 @@ async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) ->
     return await sms_kit.asked_of_each(one, inquiries)
 
 
-CAPABILITIES = Capabilities(
-    receipts=frozenset({ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.FAILED}),
-    classes=frozenset(MessageClass),
-    native_ttl_s=(30, 86_400),  # 30 s is Viber's own least (tyntec's list of its errors); the most is a day
-    buttons_max=1,
-    images=True,
-    media=(Carries(frozenset({"image/jpeg", "image/png"})),),  # vendor's page; it names no size
-    text_max=viber_kit.TEXT_MAX,
-    billed_on="delivered",
-)
+# 30 s is Viber's own least (tyntec's list of its errors); the most is a day.
+CAPABILITIES = viber_kit.capabilities((30, 86_400), ReceiptStatus.SENT)
 
 CHANNEL = Channel(
     kind="viber_business",

@@ -11,9 +11,9 @@ from typing import Annotated
 from msgspec import Meta
 
 from angarium.channels import kit
-from angarium.core.ports import Capabilities, Refused, Submission
+from angarium.core.ports import Capabilities, Carries, Refused, Submission
 from angarium.core.problems import FieldProblem, shown
-from angarium.core.values import Content, Measure, MessageClass, Reason
+from angarium.core.values import Content, Measure, MessageClass, Reason, ReceiptStatus
 
 TEXT_MAX = 1_000  # characters
 CAPTION_MAX = 30  # characters on the button
@@ -67,3 +67,18 @@ def lint(capabilities: Capabilities, content: Content) -> tuple[FieldProblem, ..
 def measure(_settings: object, content: Content) -> Measure:
     """One part, counted in characters."""
     return kit.characters(content, TEXT_MAX)
+
+
+def capabilities(ttl_s: tuple[int, int], *receipts: ReceiptStatus, two_way: bool = False) -> Capabilities:
+    """What a partner carries, from how long it tries and what it tells beside deliveries and failures."""
+    return Capabilities(
+        receipts=frozenset({ReceiptStatus.DELIVERED, ReceiptStatus.FAILED, *receipts}),
+        classes=frozenset(MessageClass),
+        native_ttl_s=ttl_s,
+        two_way=two_way,
+        buttons_max=1,
+        images=True,
+        media=(Carries(frozenset({"image/jpeg", "image/png"})),),  # vendors' pages; they name no size
+        text_max=TEXT_MAX,
+        billed_on="delivered",
+    )
