@@ -18,10 +18,10 @@ class Giver:
         self.go_on = asyncio.Event()
         self.go_on.set()
 
-    async def __call__(self) -> Lent[int] | str:
+    async def __call__(self) -> Lent[int | str]:
         self.asked += 1
         await self.go_on.wait()
-        return self.closed or Lent(self.asked, 10.0)
+        return Lent(self.closed) if self.closed else Lent(self.asked, 10.0)
 
 
 async def test_it_is_asked_for_once_until_its_time_is_over() -> None:

@@ -91,7 +91,7 @@ async def send(tools: Tools, settings: Settings, submission: Submission) -> Outc
     if not submission.address.startswith(COUNTRY):
         return Refused(Reason.BAD_ADDRESS, detail="Bale's gateway reaches phones of Iran only")
     now = tools.clock.monotonic()
-    token: str | Refused = await tools.memory.recall(settings, now, partial(_token, tools, settings))
+    token = await tools.memory.recall(settings, now, partial(_token, tools, settings))
     if isinstance(token, Refused):
         return token
     url, headers = f"{settings.base_url}/send_otp", {"Authorization": f"Bearer {token}"}
@@ -121,7 +121,7 @@ def judge(answer: Answer) -> Outcome | None:
     return Refused(ERRORS.get(refusal.code, Reason.REJECTED), str(refusal.code), detail)
 
 
-async def _token(tools: Tools, settings: Settings) -> Lent[str] | Refused:
+async def _token(tools: Tools, settings: Settings) -> Lent[str | Refused]:
     """A token for the line. No code has left when there is none: that is a refusal, never unknown."""
     form = {
         "grant_type": "client_credentials",
@@ -133,14 +133,16 @@ async def _token(tools: Tools, settings: Settings) -> Lent[str] | Refused:
     try:
         answer = await http.request("POST", f"{settings.base_url}/auth/token", form=form)
     except NotSent as failure:
-        return Refused(Reason.CONFIG if failure.forbidden else Reason.TEMPORARY, detail=str(failure))
+        reason = Reason.CONFIG if failure.forbidden else Reason.TEMPORARY
+        return Lent(Refused(reason, detail=str(failure)))
     except NoAnswer as failure:
-        return Refused(Reason.TEMPORARY, detail=str(failure))
+        return Lent(Refused(Reason.TEMPORARY, detail=str(failure)))
     told = kit.read_json(answer.body, _Token) if answer.status == 200 else None
     if told is None or not told.access_token.isascii() or not told.access_token.isprintable():
         credentials = answer.status in (400, 401, 403)
         detail = f"Bale gave no token (HTTP {answer.status})"
-        return Refused(Reason.AUTH if credentials else Reason.TEMPORARY, str(answer.status), detail)
+        reason = Reason.AUTH if credentials else Reason.TEMPORARY
+        return Lent(Refused(reason, str(answer.status), detail))
     return Lent(told.access_token, min(told.expires_in, LIFE_MAX_S) - EARLY_S)
 
 

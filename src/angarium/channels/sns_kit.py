@@ -36,7 +36,7 @@ async def admit(tools: Tools, raw: Raw) -> bool | Unknown:
     if message is None:
         return False
     url, now = message.signing_cert_url, tools.clock.monotonic()
-    key: RSAPublicKey | Unknown = await tools.memory.recall(("sns", url), now, partial(_key, tools, url))
+    key = await tools.memory.recall(("sns", url), now, partial(_key, tools, url))
     if isinstance(key, Unknown):
         return key
     if not sns.verified(message, key):
@@ -47,12 +47,14 @@ async def admit(tools: Tools, raw: Raw) -> bool | Unknown:
     return answer if isinstance(answer, Unknown) else True
 
 
-async def _key(tools: Tools, url: str) -> Lent[RSAPublicKey] | Unknown:
+async def _key(tools: Tools, url: str) -> Lent[RSAPublicKey | Unknown]:
     answer = await _fetched(tools, url)
     if isinstance(answer, Unknown):
-        return answer
+        return Lent(answer)
     key = sns.public_key(answer.body)
-    return Unknown("what SNS names as its certificate is none") if key is None else Lent(key, FOR_S)
+    if key is None:
+        return Lent(Unknown("what SNS names as its certificate is none"))
+    return Lent(key, FOR_S)
 
 
 async def _fetched(tools: Tools, url: str) -> Answer | Unknown:

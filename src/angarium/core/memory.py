@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 ENTRIES_MAX = 1_000
 
 
 @dataclass(frozen=True)
 class Lent(Generic[T]):
-    """What was given, and for how many seconds from the asking it is of use."""
+    """What an asking brought, and for how many seconds from its begin it is of use: a refusal for none."""
 
     value: T
-    for_s: float
+    for_s: float = 0.0
 
 
 class Memory:
@@ -36,32 +35,32 @@ class Memory:
     def __len__(self) -> int:
         return len(self._kept)
 
-    async def recall(self, key: Hashable, now: float, ask: Callable[[], Awaitable[Lent[T] | R]]) -> T | R:
+    async def recall(self, key: Hashable, now: float, ask: Callable[[], Awaitable[Lent[T]]]) -> T:
         """What is remembered by this key, else what `ask` brings; `now` is by the monotonic clock.
 
         Whoever wants it at the same time waits for the same asking, which goes on when one of them is
-        cancelled. What `ask` brings unlent, a refusal, is given to those who waited and is not remembered.
+        cancelled.
         """
         value, until = self._kept.get(key, (None, now))
         if now < until:
             return value  # type: ignore[no-any-return]  # kept by this key, so it is a T
         if key not in self._asking:
             self._asking[key] = asyncio.create_task(self._ask(key, now, ask))
-        return await asyncio.shield(self._asking[key])  # type: ignore[no-any-return]  # of this key: one of both
+        brought: T = await asyncio.shield(self._asking[key])
+        return brought
 
     def forget(self, key: Hashable) -> None:
         """It is of no use any more; whoever wants it next asks."""
         self._kept.pop(key, None)
 
-    async def _ask(self, key: Hashable, now: float, ask: Callable[[], Awaitable[Lent[T] | R]]) -> T | R:
+    async def _ask(self, key: Hashable, now: float, ask: Callable[[], Awaitable[Lent[T]]]) -> T:
         try:
             brought = await ask()
         finally:
             del self._asking[key]
-        if not isinstance(brought, Lent):
-            return brought
         self.forget(key)
-        while len(self._kept) >= self._most:
-            self.forget(next(iter(self._kept)))
-        self._kept[key] = (brought.value, now + brought.for_s)
+        if brought.for_s > 0:
+            while len(self._kept) >= self._most:
+                self.forget(next(iter(self._kept)))
+            self._kept[key] = (brought.value, now + brought.for_s)
         return brought.value
