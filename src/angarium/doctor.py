@@ -41,7 +41,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     try:
         lacking = await pending(settings.database)
     except Exception as error:  # whatever keeps a database from opening is the finding
-        yield Finding("bad", f"The database does not open: {error}", "Check the setting `database`.")
+        yield _shut(error)
         return
     if lacking:
         yield Finding("bad", f"The database lacks revisions {', '.join(lacking)}.", "Run: angarium migrate")
@@ -54,6 +54,12 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield finding
     finally:
         await ground.db.stop()
+
+
+def _shut(error: Exception) -> Finding:
+    if isinstance(error, Problem) and error.slug == "database-careless":
+        return Finding("bad", f"{error.title}.", error.detail)
+    return Finding("bad", f"The database does not open: {error}", "Check the setting `database`.")
 
 
 async def _whole(settings: Settings) -> Finding:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -13,7 +14,7 @@ from angarium.core.problems import Problem
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Database, Transaction, Trouble, open_database
 from angarium.storage.postgres import split_url, translated, trouble_of
-from support.databases import PostgresServer
+from support.databases import PostgresServer, postgres_of_its_own
 from support.sample import SET_STATE, ids, put, states
 
 
@@ -28,6 +29,34 @@ async def database(url: str) -> AsyncIterator[Database]:
     await opened.start()
     yield opened
     await opened.stop()
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[str]:
+    """A server whose settings a test may change."""
+    with postgres_of_its_own() as own:
+        yield own.get_uri()
+
+
+@asynccontextmanager
+async def set_off(url: str, names: list[str]) -> AsyncIterator[None]:
+    """Switch settings of a whole server off for a while."""
+    admin = await asyncpg.connect(url)
+
+    async def put(value: str) -> None:
+        for name in names:
+            await admin.execute(f"ALTER SYSTEM SET {name} = {value}")
+        await admin.execute("SELECT pg_reload_conf()")
+        for name in names:
+            while await admin.fetchval("SELECT current_setting($1)", name) != value:
+                pass  # the postmaster tells its children soon
+
+    try:
+        await put("off")
+        yield
+        await put("on")
+    finally:
+        await admin.close()
 
 
 async def test_the_loser_of_a_deadlock_is_run_again(database: Database) -> None:
@@ -152,13 +181,30 @@ def test_our_settings_are_taken_out_of_the_url(url: str, dsn: str, ours: dict[st
     assert split_url(url) == (dsn, ours)
 
 
-async def test_a_server_that_may_lose_commits_is_refused(url: str) -> None:
+@pytest.mark.parametrize("names", [["fsync"], ["full_page_writes"], ["fsync", "full_page_writes"]])
+async def test_a_server_that_may_lose_commits_is_refused(names: list[str], own_server: str) -> None:
+    async with set_off(own_server, names):
+        with pytest.raises(Problem, match=f"{' and '.join(names)} to on in postgresql.conf") as caught:
+            await open_database(own_server).start()
+    assert caught.value.slug == "database-careless"
+    opened = open_database(own_server)
+    await opened.start()
+    await opened.stop()
+
+
+@pytest.mark.parametrize(("given", "kept"), [("off", "on"), ("remote_apply", "remote_apply")])
+async def test_a_commit_is_kept_whatever_the_role_is_set_to(url: str, given: str, kept: str) -> None:
     connection = await asyncpg.connect(url)
     name = await connection.fetchval("SELECT current_database()")
-    await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = {given}")
     await connection.close()
-    with pytest.raises(RuntimeError, match="synchronous_commit = off"):
-        await open_database(url).start()
+    opened = open_database(url)
+    await opened.start()
+    found = await opened.run(
+        lambda tx: tx.row(Statement(text("SELECT current_setting('synchronous_commit')")))
+    )
+    await opened.stop()
+    assert found == (kept,)
 
 
 def test_a_driver_that_was_cut_off_says_that_the_server_is_away() -> None:

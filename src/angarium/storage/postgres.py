@@ -5,7 +5,9 @@ Rules of the file:
 1. A work is one transaction on one connection, READ COMMITTED; a read is one snapshot, REPEATABLE READ.
 2. Two works may lock the same rows in another order. PostgreSQL then gives up one of them, and it is run
    again from the top: nobody but the database saw anything of it.
-3. A server that does not keep what it has committed is refused at the start.
+3. A server that does not keep what it has committed is refused at the start. What only our transactions need
+   for it, each of them sets for itself, in the message that begins it: nothing is set for a session, which
+   behind a pgbouncer others use as well.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
+from angarium.core.problems import Problem
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement
 from angarium.storage.database import WAITING_MAX, Conflict, Row, Transaction, Trouble, unavailable
 
@@ -45,8 +48,11 @@ OUT_OF_SERVICE: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
     ((asyncpg.InternalClientError,), Trouble.AWAY),
     ((asyncpg.PostgresSystemError,), Trouble.ERROR),
 )
+_SETTING = "SELECT current_setting($1)"
 OURS = {"pool_max", "statement_cache_size"}
-KEEPERS = ("fsync", "full_page_writes", "synchronous_commit")  # runtime-config-wal in PostgreSQL's manual
+# Both are the whole server's (runtime-config-wal in PostgreSQL's manual); `synchronous_commit` we may set.
+KEEPERS = ("fsync", "full_page_writes")
+KEEP = "; SET LOCAL synchronous_commit = on"
 
 
 class PostgresDatabase:
@@ -60,10 +66,11 @@ class PostgresDatabase:
         self._statement_cache = int(options.get("statement_cache_size", STATEMENT_CACHE))
         self._pool: asyncpg.Pool | None = None
         self._waiting = 0
+        self._begin = RUN
         self.trouble: Trouble | None = None  # what kept the last change from being committed
 
     async def start(self) -> None:
-        """Connect; RuntimeError when the server does not keep what it has committed."""
+        """Connect; Problem `database-careless` when the server does not keep what it has committed."""
         try:
             self._pool = await asyncpg.create_pool(
                 self._dsn,
@@ -76,7 +83,10 @@ class PostgresDatabase:
                 command_timeout=COMMAND_TIMEOUT_S,
             )
             async with self._pool.acquire() as connection:
-                await _check_it_keeps(connection)
+                self._begin = RUN if await _keeps(connection) else RUN + KEEP
+        except Problem:
+            await self.stop()
+            raise
         except Exception as error:
             await self.stop()
             raise translated(error) from error
@@ -100,7 +110,7 @@ class PostgresDatabase:
         self, work: Callable[Concatenate[Transaction, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a work that may write; returns after the durable commit."""
-        result = await self._counted(RUN, work, args, kwargs)
+        result = await self._counted(self._begin, work, args, kwargs)
         self.trouble = None
         return result
 
@@ -252,12 +262,17 @@ def _integer_or_float(text: str) -> float:
     return float(text) if "." in text or "N" in text else int(text)
 
 
-async def _check_it_keeps(connection: asyncpg.pool.PoolConnectionProxy) -> None:
-    for name in KEEPERS:
-        if await connection.fetchval("SELECT current_setting($1)", name) == "off":
-            raise RuntimeError(
-                f"PostgreSQL runs with {name} = off and may lose what it has committed; set it to on"
-            )
+async def _keeps(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
+    """Whether a commit is kept unless we ask for more; a Problem where nothing that we ask for would do."""
+    off = [name for name in KEEPERS if await connection.fetchval(_SETTING, name) == "off"]
+    if off:
+        raise Problem(
+            "database-careless",
+            "This PostgreSQL may lose what it has committed",
+            detail=f"It runs with {' and '.join(f'{name} = off' for name in off)}. "
+            f"Set {' and '.join(off)} to on in postgresql.conf and reload it (SELECT pg_reload_conf()).",
+        )
+    return bool(await connection.fetchval(_SETTING, "synchronous_commit") != "off")
 
 
 async def _roll_back(connection: asyncpg.pool.PoolConnectionProxy) -> None:
