@@ -380,14 +380,14 @@ def files_folder(settings: Settings) -> Path:
 
 def make_ground(settings: Settings) -> Ground:
     """What flows stand on; enough for the commands that need no network."""
-    clock, chance = SystemClock(), SystemChance()
+    clock, chance, database = SystemClock(), SystemChance(), open_database(settings.database)
     return Ground(
-        db=open_database(settings.database),
+        db=database,
         clock=clock,
         chance=chance,
         ids=IdMint(clock, settings.node),
         vault=make_vault(settings),
-        fabric=open_fabric(settings.fabric, settings.database, clock, chance, called(settings)),
+        fabric=open_fabric(settings.fabric, settings.database, called(settings), database, clock, chance),
     )
 
 

@@ -8,15 +8,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from angarium.core.clock import SystemClock
-from angarium.core.fabric import Fabric, Lease
+from angarium.core.fabric import Entry, Fabric, Lease
 from angarium.core.ids import IdMint
 from angarium.fabric import postgres
+from angarium.fabric.ears import WAITING_MAX
 from angarium.fabric.local import LocalFabric
 from angarium.fabric.members import NODE_MAX, free_node, preferred
 from angarium.fabric.postgres import PostgresFabric
+from angarium.storage.database import Database, open_database
 from angarium.storage.revise import load_tables
 from support.cutter import Cutter
-from support.databases import PostgresServer
+from support.databases import PostgresServer, create_schema
 from support.running import PATIENCE_S, until
 
 Join = Callable[[], Awaitable[PostgresFabric]]
@@ -37,9 +39,16 @@ async def cutter(postgres_server: PostgresServer) -> AsyncIterator[Cutter]:
 
 
 @pytest.fixture
-async def join(
-    cutter: Cutter, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Join]:
+async def ledger(cutter: Cutter) -> AsyncIterator[Database]:
+    """The database of all of them, by the way that is not cut."""
+    one = open_database(cutter.behind)
+    await one.start()
+    yield one
+    await one.stop()
+
+
+@pytest.fixture
+async def join(cutter: Cutter, ledger: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Join]:
     """Make one server more, which is quick to tell that another is gone; `cut` goes by the cutter's way."""
     for name, value in QUICK.items():
         monkeypatch.setattr(postgres, name, value)
@@ -48,7 +57,7 @@ async def join(
 
     async def make(*, cut: bool = False) -> PostgresFabric:
         url = cutter.url if cut else cutter.behind
-        one = PostgresFabric(url, SystemClock(), _ids.mint(), f"server {len(there)}")
+        one = PostgresFabric(url, ledger, SystemClock(), _ids.mint(), f"server {len(there)}")
         numbers.append(await one.start())
         there.append(one)
         return one
@@ -59,9 +68,16 @@ async def join(
 
 
 @pytest.fixture(params=["local", "postgres"])
-async def fabric(request: pytest.FixtureRequest, join: Join) -> Fabric:
+async def fabric(request: pytest.FixtureRequest, join: Join) -> AsyncIterator[Fabric]:
     """Each of them, where one server is alone."""
-    return LocalFabric(SystemClock()) if request.param == "local" else await join()
+    if request.param == "postgres":
+        yield await join()
+        return
+    database = open_database("sqlite://")
+    await database.start()
+    await create_schema(database)
+    yield LocalFabric(SystemClock(), database)
+    await database.stop()
 
 
 async def had(fabric: Fabric, key: str) -> Lease:
@@ -101,6 +117,63 @@ async def test_whoever_listens_is_woken_once_however_often_it_was_rung(fabric: F
     ear.close()
     fabric.wake("line/1")
     assert not await ear.wait(0)
+
+
+async def test_what_is_told_is_heard_in_order_by_who_listens_to_it(fabric: Fabric) -> None:
+    hearer, other = fabric.hear("ticket/1"), fabric.hear("ticket/2")
+    for number in range(3):
+        fabric.tell("ticket/1", b"%d" % number)
+    assert [await hearer.next(PATIENCE_S) for _ in range(3)] == [b"0", b"1", b"2"]
+    assert await hearer.next(0) is None
+    assert await other.next(0) is None
+    hearer.close()
+    fabric.tell("ticket/1", b"3")
+    assert await hearer.next(0) is None
+
+
+async def test_of_too_much_that_waits_the_oldest_is_lost(fabric: Fabric) -> None:
+    hearer = fabric.hear("ticket/1")
+    for number in range(WAITING_MAX + 5):
+        fabric.tell("ticket/1", b"%d" % number)
+    assert await hearer.next(PATIENCE_S) == b"5"
+
+
+async def test_what_is_appended_is_handed_out_oldest_first_until_it_is_done(fabric: Fabric) -> None:
+    log, reader = fabric.log("receipts"), fabric.log("receipts")
+    await log.append([Entry(f"a/{number}", b"%d" % number) for number in range(3)])
+    await log.append([Entry("b", b"")])
+    first = await reader.read(3, PATIENCE_S)
+    assert [(one.id, one.body) for one in first] == [("a/0", b"0"), ("a/1", b"1"), ("a/2", b"2")]
+    await reader.done()
+    assert [one.id for one in await reader.read(3, PATIENCE_S)] == ["b"]
+    await reader.done()
+    assert await reader.read(3, 0) == []
+    assert await fabric.log("others").read(3, 0) == []
+
+
+async def test_what_was_appended_twice_is_handed_out_once_also_when_it_is_done(fabric: Fabric) -> None:
+    log = fabric.log("receipts")
+    entry = Entry("smsc/17/delivered", b"as it came")
+    await log.append([entry, entry])
+    await log.append([entry])
+    assert await log.read(9, PATIENCE_S) == [entry]
+    await log.done()
+    await log.append([entry])
+    assert await log.read(9, 0) == []
+
+
+async def test_a_reader_that_was_not_done_is_handed_it_again(fabric: Fabric) -> None:
+    await fabric.log("receipts").append([Entry("a", b"1")])
+    reader = fabric.log("receipts")
+    assert [one.id for one in await reader.read(9, PATIENCE_S)] == ["a"]
+    assert [one.id for one in await reader.read(9, PATIENCE_S)] == ["a"]
+
+
+async def test_who_waits_at_a_log_is_handed_what_comes(fabric: Fabric) -> None:
+    reading = asyncio.create_task(fabric.log("receipts").read(9, PATIENCE_S))
+    await asyncio.sleep(0)
+    await fabric.log("receipts").append([Entry("a", b"1")])
+    assert [one.id for one in await reading] == ["a"]
 
 
 # ── several servers ──────────────────────────────────────────────────────────────────────────────────
@@ -179,6 +252,18 @@ async def test_a_wake_up_is_heard_by_the_others(join: Join) -> None:
     first.wake("line/1")
     assert await ear.wait(PATIENCE_S)
     assert not await other.wait(0)
+
+
+async def test_what_one_tells_the_others_hear(join: Join) -> None:
+    first, second = await join(), await join()
+    hearer, own = second.hear("ticket/1"), first.hear("ticket/1")
+    first.tell("ticket/1", b"before anybody could hear")
+    heard = None
+    while heard is None:  # it is lossy while the ear is new
+        first.tell("ticket/1", b"now")
+        heard = await hearer.next(0.1)
+    assert heard in (b"now", b"before anybody could hear")
+    assert await own.next(PATIENCE_S) == b"before anybody could hear"
 
 
 async def test_no_two_have_the_same_number(join: Join) -> None:

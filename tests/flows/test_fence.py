@@ -53,7 +53,7 @@ async def test_a_start_is_newer_than_every_earlier_one(relay: Relay) -> None:
     """Also where the clock was set back in between."""
     await an_order(relay)
     await relay.restart("sms", epoch=10**17)
-    fabric = LocalFabric(StillClock())
+    fabric = LocalFabric(StillClock(), relay.ground.db)
     fabric.begin_after(await relay.ground.db.read(owners.newest))
     lease = await fabric.lease("line/1")
     assert lease is not None

@@ -20,10 +20,12 @@ import msgspec
 
 from angarium import channels
 from angarium.accounts import store as accounts
-from angarium.core.fabric import Lease, Waiter
+from angarium.core.fabric import Hearer, Lease, Log, Waiter
 from angarium.core.ids import IdMint
 from angarium.core.ports import Channel, Connection, Ears, Receipt, Tools
 from angarium.core.problems import Problem
+from angarium.fabric import ears
+from angarium.fabric.kept_log import KeptLog
 from angarium.lines.at_hand import Lines
 from angarium.lines.store import Line
 from angarium.messaging.workers import Engine
@@ -311,6 +313,7 @@ class Leases:
         self.newest = clock.now()
         self.held: dict[str, tuple[Lease, float]] = {}
         self.ears: dict[str, dict[Ear, None]] = defaultdict(dict)
+        self.audience = ears.Audience()
 
     def take(self, key: str) -> Lease | None:
         """A new lease, when nobody has one."""
@@ -335,6 +338,8 @@ class Leases:
 
 class SharedFabric:
     """Leases that end unless they are renewed, and wake-ups that may be lost or come twice."""
+
+    outlives_ledger = False
 
     def __init__(self, around: Surroundings, process: Process) -> None:
         self._around = around
@@ -408,6 +413,16 @@ class SharedFabric:
         ear = Ear(self._process, self._around.leases.ears[topic])
         self._around.leases.ears[topic][ear] = None
         return ear
+
+    def tell(self, topic: str, body: bytes) -> None:
+        self._around.leases.audience.tell(topic, body)
+
+    def hear(self, topic: str) -> Hearer:
+        return self._around.leases.audience.hear(topic)
+
+    def log(self, name: str) -> Log:
+        ground = self._process.world.ground
+        return KeptLog(ground.db, ground.clock, ears.Ears(), name)
 
 
 class Ear:

@@ -97,7 +97,7 @@ class Relay:
             chance=chance,
             ids=IdMint(self.clock),
             vault=Vault([chance.secret(32)], chance),
-            fabric=LocalFabric(self.clock),
+            fabric=LocalFabric(self.clock, database),
         )
         self.world = World(
             ground=self.ground,

@@ -98,7 +98,7 @@ def ground_on(database: Database) -> Ground:
     """A ground on this database, with a vault of its own."""
     clock, chance = SystemClock(), SystemChance()
     vault = Vault([b"0123456789abcdef0123456789abcdef"], chance)
-    return Ground(database, clock, chance, IdMint(clock), vault, LocalFabric(clock))
+    return Ground(database, clock, chance, IdMint(clock), vault, LocalFabric(clock, database))
 
 
 async def key_for(ground: Ground, workspace_id: int, *scopes: str) -> str:

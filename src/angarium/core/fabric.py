@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+
+from angarium.core.problems import Problem
+
+LOG_WINDOW_S = 120.0  # for so long an id of a log is known again
+RETRY_AFTER_S = 5
+ENTRY_MAX_BYTES = 512 * 1024  # of the body of one entry of a log, or of what is told
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """Something that is to come into the ledger. `id` names it in its log: it is written once, however often
+    it is appended within LOG_WINDOW_S."""
+
+    id: str
+    body: bytes
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -24,8 +39,38 @@ class Waiter(Protocol):
         """Stop listening."""
 
 
+class Hearer(Protocol):
+    """One listener to what is told on a topic."""
+
+    async def next(self, timeout_s: float) -> bytes | None:
+        """What was told, in order; None after the timeout. Of too much that waits the oldest is lost."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+class Log(Protocol):
+    """What waits for the ledger: durable, oldest first. One reads at a time (core/turns.py); all append."""
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """Return when all are durable. Problem when that cannot be told: then some may be, and to append
+        them again, under the same ids, does no harm."""
+
+    async def read(self, most: int, timeout_s: float) -> Sequence[Entry]:
+        """Up to so many; () after the timeout. They are handed out again, to this reader or another, until
+        `done`: so what is done with them must bear to be done twice. Problem while it cannot be read."""
+
+    async def done(self) -> None:
+        """What the last `read` gave out is in the ledger."""
+
+
 class Fabric(Protocol):
-    """What machines say to one another; never the only copy of anything."""
+    """What machines say to one another; never the only copy of anything that was accepted for good.
+
+    `outlives_ledger`: whether a log takes entries while the database is away.
+    """
+
+    outlives_ledger: bool
 
     async def start(self) -> int | None:
         """Join the others; the number that no other server has. None: that of the settings is to do."""
@@ -57,3 +102,23 @@ class Fabric(Protocol):
 
     def listen(self, topic: str) -> Waiter:
         """Hear wake-ups of a topic."""
+
+    def tell(self, topic: str, body: bytes) -> None:
+        """Tell all who hear the topic, on every server; it may be lost, and comes once at most."""
+
+    def hear(self, topic: str) -> Hearer:
+        """Hear what is told on a topic from now on."""
+
+    def log(self, name: str) -> Log:
+        """The log of this name, by a handle of one's own."""
+
+
+def fabric_away(detail: str) -> Problem:
+    """What the fabric stands on does not answer: whatever was asked may have been done, or not."""
+    return Problem(
+        "fabric-away",
+        "The servers cannot reach one another now",
+        status=503,
+        detail=detail,
+        retry_after_s=RETRY_AFTER_S,
+    )

@@ -1,43 +1,61 @@
-"""Wake-ups within one process: whoever listens to a topic remembers one that came while it did not wait."""
+"""Who listens in this process: to wake-ups, of which several are one, and to what is told, which adds up."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+WAITING_MAX = 1_000  # of what is told to one listener who does not come to take it
 
 
-class Ears:
-    """Everybody who listens in this process, by topic."""
+class Listeners(Generic[T]):
+    """Everybody who listens, by topic."""
 
     def __init__(self) -> None:
-        self._ears: dict[str, set[Ear]] = defaultdict(set)
+        self._by_topic: dict[str, set[T]] = defaultdict(set)
 
     def topics(self) -> list[str]:
         """What is listened to."""
-        return list(self._ears)
+        return list(self._by_topic)
+
+    def of(self, topic: str) -> Collection[T]:
+        """Who listens to it."""
+        return self._by_topic.get(topic, ())
+
+    def add(self, topic: str, one: T) -> None:
+        """One more."""
+        self._by_topic[topic].add(one)
+
+    def leave(self, topic: str, one: T) -> None:
+        """One less; whoever has left may leave again."""
+        there = self._by_topic.get(topic, set())
+        there.discard(one)
+        if not there:  # there may be a topic for each of very many people
+            self._by_topic.pop(topic, None)
+
+
+class Ears(Listeners["Ear"]):
+    """Who is to be woken."""
 
     def wake(self, topics: Iterable[str]) -> None:
         """Wake whoever listens to any of these."""
         for topic in topics:
-            for ear in self._ears.get(topic, ()):
+            for ear in self.of(topic):
                 ear.event.set()
 
     def listen(self, topic: str) -> Ear:
-        """One more listener."""
-        ear = Ear(lambda: self._leave(topic, ear))
-        self._ears[topic].add(ear)
+        """One more listener, who remembers a wake-up that came while it did not wait."""
+        ear = Ear(lambda: self.leave(topic, ear))
+        self.add(topic, ear)
         return ear
-
-    def _leave(self, topic: str, ear: Ear) -> None:
-        ears = self._ears.get(topic, set())
-        ears.discard(ear)
-        if not ears:  # there may be a topic for each of very many people
-            self._ears.pop(topic, None)
 
 
 class Ear:
-    """One listener."""
+    """One who is woken."""
 
     def __init__(self, leave: Callable[[], None]) -> None:
         self.event = asyncio.Event()
@@ -56,3 +74,38 @@ class Ear:
     def close(self) -> None:
         """Stop listening."""
         self._leave()
+
+
+class Audience(Listeners["Told"]):
+    """Who is to be told."""
+
+    def tell(self, topic: str, body: bytes) -> None:
+        """Tell whoever hears the topic."""
+        for one in self.of(topic):
+            one.waiting.append(body)
+            one.ear.event.set()
+
+    def hear(self, topic: str) -> Told:
+        """One more listener."""
+        one = Told(lambda: self.leave(topic, one))
+        self.add(topic, one)
+        return one
+
+
+class Told:
+    """One who is told."""
+
+    def __init__(self, leave: Callable[[], None]) -> None:
+        self.waiting: deque[bytes] = deque(maxlen=WAITING_MAX)
+        self.ear = Ear(leave)
+
+    async def next(self, timeout_s: float) -> bytes | None:
+        """The oldest that waits; None when none comes in time."""
+        if not self.waiting:
+            self.ear.event.clear()
+            await self.ear.wait(timeout_s)
+        return self.waiting.popleft() if self.waiting else None
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.ear.close()

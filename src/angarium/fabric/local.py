@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 
 from angarium.core.clock import Clock
-from angarium.core.fabric import Lease, Waiter
-from angarium.fabric.ears import Ears
+from angarium.core.fabric import Hearer, Lease, Log, Waiter
+from angarium.fabric.ears import Audience, Ears
+from angarium.fabric.kept_log import KeptLog
+from angarium.storage.database import Database
 
 
 class LocalFabric:
     """Leases, wake-ups; `epoch` is the instant of this start, so that a restart fences what ran before."""
 
-    def __init__(self, clock: Clock) -> None:
+    outlives_ledger = False
+
+    def __init__(self, clock: Clock, database: Database) -> None:
+        self._clock = clock
+        self._database = database
         self._epoch = clock.now()
         self._ears = Ears()
+        self._audience = Audience()
 
     async def start(self) -> int | None:
         """There is nobody to join."""
@@ -47,6 +54,15 @@ class LocalFabric:
 
     def listen(self, topic: str) -> Waiter:
         return self._ears.listen(topic)
+
+    def tell(self, topic: str, body: bytes) -> None:
+        self._audience.tell(topic, body)
+
+    def hear(self, topic: str) -> Hearer:
+        return self._audience.hear(topic)
+
+    def log(self, name: str) -> Log:
+        return KeptLog(self._database, self._clock, self._ears, name)
 
 
 async def _never() -> None:

@@ -6,12 +6,14 @@ from angarium.core.clock import Chance, Clock
 from angarium.core.fabric import Fabric
 from angarium.fabric.local import LocalFabric
 from angarium.fabric.postgres import PostgresFabric
+from angarium.storage.database import Database
 
 SERVER_BYTES = 7  # of the number of one run of a server: none is like another, and a column holds it
 
 
-def open_fabric(kind: str, database: str, clock: Clock, chance: Chance, name: str) -> Fabric:
+def open_fabric(kind: str, url: str, name: str, database: Database, clock: Clock, chance: Chance) -> Fabric:
     """How this server works together with others; `name` is what people know it by."""
     if kind == "local":
-        return LocalFabric(clock)
-    return PostgresFabric(database, clock, int.from_bytes(chance.secret(SERVER_BYTES), "big"), name)
+        return LocalFabric(clock, database)
+    server = int.from_bytes(chance.secret(SERVER_BYTES), "big")
+    return PostgresFabric(url, database, clock, server, name)

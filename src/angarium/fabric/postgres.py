@@ -15,6 +15,7 @@ serves it as well, and so nothing is LISTENed for (https://www.pgbouncer.org/fea
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
@@ -24,11 +25,13 @@ import msgspec
 import structlog
 
 from angarium.core.clock import Clock, micros
-from angarium.core.fabric import Lease, Waiter
+from angarium.core.fabric import Hearer, Lease, Log, Waiter
 from angarium.core.problems import Problem
 from angarium.fabric import store
-from angarium.fabric.ears import Ears
+from angarium.fabric.ears import WAITING_MAX, Audience, Ears
+from angarium.fabric.kept_log import KeptLog
 from angarium.fabric.members import NODE_MAX, Member, preferred
+from angarium.storage.database import Database
 from angarium.storage.postgres import CONNECT_TIMEOUT_S, split_url, translated, trouble_of
 
 log = structlog.get_logger()
@@ -58,12 +61,18 @@ class _Held(msgspec.Struct):
 class PostgresFabric:
     """Leases, wake-ups and members on one database; `name` is what people know this server by."""
 
-    def __init__(self, url: str, clock: Clock, server: int, name: str) -> None:
+    outlives_ledger = False
+
+    def __init__(self, url: str, database: Database, clock: Clock, server: int, name: str) -> None:
         self._dsn, _ = split_url(url)
+        self._database = database
         self._clock = clock
         self._server = server
         self._name = name
         self._ears = Ears()
+        self._audience = Audience()
+        self._to_tell: deque[tuple[str, bytes]] = deque(maxlen=WAITING_MAX)
+        self._heard_up_to: int | None = None  # None while nobody listens here
         self._held: dict[str, _Held] = {}
         self._left_to: dict[str, float] = {}  # since when a lease is left to whoever is preferred
         self._after = 0  # epochs begin behind it
@@ -186,6 +195,16 @@ class PostgresFabric:
     def listen(self, topic: str) -> Waiter:
         return self._ears.listen(topic)
 
+    def tell(self, topic: str, body: bytes) -> None:
+        self._audience.tell(topic, body)
+        self._to_tell.append((topic, body))
+
+    def hear(self, topic: str) -> Hearer:
+        return self._audience.hear(topic)
+
+    def log(self, name: str) -> Log:
+        return KeptLog(self._database, self._clock, self._ears, name)
+
     # ── what goes on ─────────────────────────────────────────────────────────────────────────────────
 
     async def _tick(self) -> None:
@@ -199,6 +218,7 @@ class PostgresFabric:
                     await self._renew()
                     await self._meet()
                 await self._ring()
+                await self._tell()
             except Exception as error:
                 if trouble_of(error) is None:
                     log.exception("the fabric broke")
@@ -223,7 +243,7 @@ class PostgresFabric:
         seen = await self._asked(lambda one: store.see(one, self._server))
         if not seen and self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
-        await self._asked(lambda one: store.fall_silent(one, micros(SILENT_S)))
+        await self._asked(lambda one: store.fall_silent(one, micros(SILENT_S), micros(TTL_S)))
         self.members = await self._asked(lambda one: store.members(one, micros(TTL_S)))
         joined = {one.server: one.joined_at for one in self.members}
         for name, held in self._held.items():
@@ -239,6 +259,20 @@ class PostgresFabric:
         now = await self._asked(lambda one: store.rung(one, topics)) if topics else {}
         self._ears.wake(name for name, count in now.items() if self._rung.get(name) != count)
         self._rung = now
+
+    async def _tell(self) -> None:
+        """Tell the others what was told here, and here what they have told."""
+        telling = list(self._to_tell)
+        self._to_tell.clear()
+        if telling:
+            await self._asked(lambda one: store.tell(one, self._server, telling))
+        topics, after = self._audience.topics(), self._heard_up_to
+        if not topics or after is None:
+            self._heard_up_to = await self._asked(store.newest_told) if topics else None
+            return
+        self._heard_up_to, told = await self._asked(lambda one: store.told(one, self._server, topics, after))
+        for topic, body in told:
+            self._audience.tell(topic, body)
 
     async def _watch(self) -> None:
         """Tell of what is lost, also while PostgreSQL does not answer."""

@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table
 
 from angarium.fabric.members import Member, free_node
-from angarium.storage.schema import Count, Id, Instant, Words, metadata
+from angarium.storage.schema import Blob, Count, Id, Instant, Serial, Words, metadata
 
 # They are about servers, not about workspaces, so no workspace leads their keys.
 fabric_member = Table(
@@ -49,12 +49,24 @@ fabric_topic = Table(
     sqlite_with_rowid=False,
 )
 
+fabric_told = Table(
+    "fabric_told",
+    metadata,
+    Column("number", Serial, primary_key=True, autoincrement=True),
+    Column("topic", Words, nullable=False),
+    Column("server", Id, nullable=False),  # which has told it
+    Column("body", Blob, nullable=False),
+    Column("told_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 JOINING = (0x416E67, 2)  # the name that is held by who takes a number
+TELLING = (0x416E67, 3)  # by who tells: so numbers are committed in their order
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 # ── who is there ─────────────────────────────────────────────────────────────────────────────────────
 
-_join_in_turn = "SELECT pg_advisory_xact_lock($1, $2)"
+_in_turn = "SELECT pg_advisory_xact_lock($1, $2)"
 _forget = f"DELETE FROM fabric_member WHERE seen_at <= {NOW} - $1::bigint"  # noqa: S608  our own names
 _nodes = "SELECT node FROM fabric_member"
 _join = f"INSERT INTO fabric_member VALUES ($1, $2, $3, {NOW}, {NOW})"  # noqa: S608  our own names
@@ -70,7 +82,7 @@ async def join(connection: asyncpg.Connection, server: int, name: str, gone: int
     """Be one of them, by a number that no other has; None when all are taken. Who was not seen for `gone`
     microseconds has left."""
     async with connection.transaction():
-        await connection.execute(_join_in_turn, *JOINING)
+        await connection.execute(_in_turn, *JOINING)
         await connection.execute(_forget, gone)
         node = free_node({row["node"] for row in await connection.fetch(_nodes)})
         if node is not None:
@@ -155,7 +167,48 @@ async def rung(connection: asyncpg.Connection, topics: Sequence[str]) -> dict[st
     return {row["name"]: row["rung"] for row in await connection.fetch(_rung, topics)}
 
 
-async def fall_silent(connection: asyncpg.Connection, older_than: int) -> None:
-    """Let go of what was not rung, or held, for so many microseconds: some are one visitor's or import's."""
+async def fall_silent(connection: asyncpg.Connection, older_than: int, told_before: int) -> None:
+    """Let go of what was not rung, or held, for so many microseconds: some are one visitor's or import's; and
+    of what was told longer ago than the others are."""
     await connection.execute(_fall_silent, older_than)
     await connection.execute(_forget_leases, older_than)
+    await connection.execute(_forget_told, told_before)
+
+
+# ── what is told ─────────────────────────────────────────────────────────────────────────────────────
+
+_tell = f"""
+INSERT INTO fabric_told (topic, server, body, told_at)
+SELECT topic, $1, body, {NOW} FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS t (topic, body, place)
+ORDER BY place
+"""  # noqa: S608  our own names
+_newest = "SELECT coalesce(max(number), 0) FROM fabric_told"
+_told = """
+SELECT number, topic, body, server FROM fabric_told WHERE number > $1 ORDER BY number
+"""
+_forget_told = f"DELETE FROM fabric_told WHERE told_at < {NOW} - $1::bigint"  # noqa: S608  our own names
+
+
+async def tell(connection: asyncpg.Connection, server: int, telling: Sequence[tuple[str, bytes]]) -> None:
+    """Tell the other servers, in this order."""
+    async with connection.transaction():
+        await connection.execute(_in_turn, *TELLING)
+        topics, bodies = zip(*telling, strict=True)
+        await connection.execute(_tell, server, topics, bodies)
+
+
+async def newest_told(connection: asyncpg.Connection) -> int:
+    """The number of what was told last, or 0."""
+    number: int = await connection.fetchval(_newest)
+    return number
+
+
+async def told(
+    connection: asyncpg.Connection, server: int, topics: Sequence[str], after: int
+) -> tuple[int, list[tuple[str, bytes]]]:
+    """What other servers have told on these topics since a number; and the number to go on from."""
+    rows = await connection.fetch(_told, after)
+    heard = [
+        (row["topic"], row["body"]) for row in rows if row["server"] != server and row["topic"] in topics
+    ]
+    return (rows[-1]["number"] if rows else after), heard

@@ -134,8 +134,10 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "traffic": Kept.NOTHING,  # the same
     "exchange": (Rows(exchange, "attempt_id", "attempts"),),
     "fact": Kept.BY_HAND,  # what happened stays, and says no more than that
+    "fabric_entry": Kept.NOTHING,  # for seconds: what waits for the ledger
     "fabric_lease": Kept.NOTHING,  # servers, and what they own
     "fabric_member": Kept.NOTHING,
+    "fabric_told": Kept.NOTHING,  # for seconds
     "fabric_topic": Kept.NOTHING,
     "fact_cursor": Kept.NOTHING,
     "import_contact": (Rows(import_contact, "contact_id", "contacts"),),
