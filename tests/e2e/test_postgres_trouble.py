@@ -11,10 +11,27 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from angarium.simulators.behaviour import Faults, Script
 from support.cutter import Cutter
 from support.databases import PostgresServer, postgres_of_its_own
-from support.process import Shop
+from support.everybody import over, told_once, written
+from support.process import PHONE, Shop
 from support.server import Heard
+
+RECEIPTS = Script(faults={"smpp": Faults(receipt_delay_s=0.05)})
+# What each sends to the database, by which it is known; whoever accepts has the text.
+VERBS = {
+    "to be accepted": b"to be accepted",
+    "claim": b"WITH due_otp",
+    "record": b"INSERT INTO part ",
+    "receipt": b"INSERT INTO journal",
+    "apply": b"UPDATE journal",
+}
+MEMBERS = 40
+LAUNCHING = (
+    (b"INSERT INTO campaign_member", "before"),
+    (b"UPDATE campaign_member", "after"),
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -98,12 +115,55 @@ async def test_connections_that_are_ended(served: Shop, cutter: Cutter) -> None:
     await goes_on(served, accepted)
 
 
-async def test_a_commit_whose_answer_is_lost(served: Shop, cutter: Cutter) -> None:
-    cutter.lose_the_answer_to(b"the answer is lost")
-    first = await served.send(key="k", text="the answer is lost", to={"phone": "+380501234577"})
-    assert (first.status, cutter.cuts) == (503, 1)
-    again = await served.send(key="k", text="the answer is lost", to={"phone": "+380501234577"})
-    assert again.status == 202
-    await goes_on(served, [again])
-    listed = await served.client.ask("GET", "/v1/messages?limit=100")
-    assert len(listed.json["items"]) == 2
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_connection_that_is_cut_at_a_commit(tmp_path: Path, cutter: Cutter, when: str) -> None:
+    """Each verb of a message's life in turn: what was committed is done, what was not is done again."""
+    async with Shop(tmp_path, cutter.spoken_url) as served:
+        await served.start_operator(RECEIPTS)
+        await served.start()
+        accepted: list[Heard] = []
+        for verb, marker in VERBS.items():
+            cutter.cut(marker, when)
+            body = {"to": {"phone": PHONE.format(len(accepted) + 100)}, "class": "service", "text": verb}
+            accepted.append(await served.client.ask("POST", "/v1/messages", {**body, "channel": "smpp"}))
+            assert accepted[-1].status == 202, accepted[-1]
+            await served.until(lambda: cutter.was_cut)
+        key = {"key": "k", "text": "with a key", "to": {"phone": PHONE.format(99)}}
+        cutter.cut(b"with a key", when)
+        accepted.append(await served.send(**key))
+        assert (await served.send(**key)).json == accepted[-1].json
+        found = await served.drained(lambda one: one["state"] == "delivered")
+        assert sorted(one["id"] for one in found) == sorted(one.json["id"] for one in accepted)
+        assert sorted(served.taken()) == sorted([*VERBS, "with a key"])
+        assert cutter.cuts == len(VERBS) + 1
+        assert await served.stop() == 0, served.said()
+
+
+async def test_a_campaign_that_is_cut_at_its_commits(tmp_path: Path, cutter: Cutter) -> None:
+    async with Shop(tmp_path, cutter.spoken_url, classes=["promotional"]) as served:
+        await served.start_operator(RECEIPTS)
+        await served.start()
+        campaign = await written(served, MEMBERS)
+        for marker, when in LAUNCHING:
+            cutter.cut(marker, when)
+            if not cutter.cuts:
+                assert (await served.client.ask("POST", f"{campaign}/start")).status == 202
+            await served.until(lambda: cutter.was_cut)
+        await served.until(lambda: over(served, campaign))
+        states = await told_once(served, campaign, MEMBERS)
+        assert set(states.values()) == {"delivered"}
+
+
+async def test_a_commit_of_which_nobody_can_be_asked(served: Shop, cutter: Cutter) -> None:
+    cutter.cut(b"nobody knows", "after")
+    asked = asyncio.create_task(served.send(key="k", text="nobody knows", to={"phone": PHONE.format(999)}))
+    await served.until(lambda: cutter.was_cut)
+    await cutter.go_away()
+    first = await asked
+    assert first.status == 503
+    assert first.json["detail"].startswith("not known whether it was kept")
+    await cutter.listen()
+    again = await surely(served, 1)
+    known = await served.send(key="k", text="nobody knows", to={"phone": PHONE.format(999)})
+    assert known.status == 202
+    await goes_on(served, [again, known])

@@ -156,7 +156,7 @@ async def test_a_claim_that_was_committed_and_not_heard_of_is_handed_over(
     async def claim(*facts: Any) -> Any:
         claimed = await real(*facts)
         if lost.pop() if lost else False:
-            raise unavailable(Trouble.AWAY, "the link was lost")
+            raise unavailable(Trouble.UNSURE, "the link was lost")
         return claimed
 
     monkeypatch.setattr(send, "claim", claim)

@@ -1,4 +1,4 @@
-"""A TCP relay in front of PostgreSQL that can go away, and can lose the answer to one COMMIT."""
+"""A TCP relay in front of PostgreSQL that can go away, fall silent, and lose one COMMIT or its answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 
-COMMIT = b"COMMIT\0"  # as asyncpg sends it: a simple query
+COMMIT = b"COMMIT\0"  # as asyncpg sends it: the end of a simple query
+MARK = b"INSERT INTO commit_mark"  # what goes with the COMMIT of a change
+CUTS = ("before", "after", "late")  # the COMMIT reached nobody; its answer did; it is held up on its way
 
 
 class Cutter:
@@ -18,6 +20,12 @@ class Cutter:
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self._marker = b""
+        self._cut = ""
+        self._dark = asyncio.Event()
+        self._dark.set()
+        self.let_through = asyncio.Event()  # what is held up
+        self.late = b""  # what was answered to it
+        self.goes_away = False  # with the cut
         self.port = 0
         self.cuts = 0
 
@@ -26,6 +34,11 @@ class Cutter:
         """The database behind the relay."""
         user = self._parts.username or "postgres"
         return f"postgresql://{user}@127.0.0.1:{self.port}{self._parts.path}?sslmode=disable"
+
+    @property
+    def spoken_url(self) -> str:
+        """The same for who says every statement in full each time, so that they are markers."""
+        return f"{self.url}&statement_cache_size=0"
 
     async def listen(self) -> None:
         """Be there; at the same port as before."""
@@ -39,9 +52,22 @@ class Cutter:
         for writer in list(self._writers):
             writer.transport.abort()
 
-    def lose_the_answer_to(self, marker: bytes) -> None:
-        """The next COMMIT of whoever has sent this reaches the server, and its answer reaches nobody."""
-        self._marker = marker
+    @property
+    def was_cut(self) -> bool:
+        """Whether the cut that was asked for has been made."""
+        return not self._marker
+
+    def go_dark(self) -> None:
+        """Pass nothing on, either way, and end nothing: as a cable that was pulled."""
+        self._dark.clear()
+
+    def come_back(self) -> None:
+        """Pass on again, first what was held up."""
+        self._dark.set()
+
+    def cut(self, marker: bytes, when: str) -> None:
+        """Cut off whoever sends this and changes something, once, at its COMMIT; `when` is one of CUTS."""
+        self._marker, self._cut = marker, when
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -50,7 +76,7 @@ class Cutter:
             writer.transport.abort()
             return
         self._writers |= {writer, to_behind}
-        back = asyncio.create_task(_copy(behind, writer))
+        back = asyncio.create_task(self._copy(behind, writer))
         await self._forward(reader, to_behind, behind, back, writer)
         for one in (writer, to_behind):
             one.transport.abort()
@@ -71,25 +97,34 @@ class Cutter:
         back: asyncio.Task[None],
         writer: asyncio.StreamWriter,
     ) -> None:
-        marked = False
+        marked: tuple[bytes, str] | None = None  # the cut that it has earned
         with suppress(OSError):
             while data := await reader.read(1 << 16):
-                marked = marked or bool(self._marker and self._marker in data)
+                await self._dark.wait()
+                if self._marker and self._marker in data:
+                    marked = (self._marker, self._cut)
+                if COMMIT in data and (MARK not in data or marked != (self._marker, self._cut)):
+                    marked = None  # it has changed nothing, or another has been cut
                 if marked and COMMIT in data:
                     self._marker = b""
                     self.cuts += 1
                     back.cancel()
+                    if self.goes_away and self._server is not None:
+                        self._server.close()
                     writer.transport.abort()
-                    to_behind.write(data)
-                    await behind.read(1 << 16)  # committed: nobody is told
+                    if self._cut == "late":
+                        await self.let_through.wait()
+                    if self._cut != "before":
+                        to_behind.write(data)
+                        self.late = await behind.read(1 << 16)  # committed: nobody is told
                     return
                 to_behind.write(data)
                 await to_behind.drain()
 
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(1 << 16):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(1 << 16):
+                await self._dark.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()

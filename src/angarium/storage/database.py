@@ -34,6 +34,7 @@ class Trouble(StrEnum):
     FULL = "storage full"
     LOCKED = "database locked"
     AWAY = "database away"
+    UNSURE = "not known whether it was kept"
     CROWDED = "too much waiting"
     CLOSED = "database closed"
     ERROR = "storage error"
@@ -45,6 +46,8 @@ ADVICE = {
     Trouble.FULL: "There is no room for what is to be written. It goes on by itself when there is.",
     Trouble.LOCKED: "Another process holds the database. It goes on by itself when it lets go.",
     Trouble.AWAY: "The database server cannot be reached, or ended the connection.",
+    Trouble.UNSURE: "The connection broke while it was being committed, and the database server cannot be "
+    "asked. Repeat it with the same Idempotency-Key; without one, look first whether it was done.",
     Trouble.CROWDED: "More is waiting to be written than the database has taken.",
     Trouble.CLOSED: "The server is stopping.",
     Trouble.ERROR: "The database could not read or write its files.",

@@ -7,22 +7,27 @@ Rules of the file:
    again from the top: nobody but the database saw anything of it.
 3. A server that does not keep what it has committed is refused at the start. What only our transactions need
    for it, each of them sets for itself, in the message that begins it: nothing is set for a session, which
-   behind a pgbouncer others use as well.
+   behind a pgbouncer others use as well. Nor does a statement with values run outside of a transaction: it
+   is several messages, and each of them might get another connection.
+4. A COMMIT that got no answer is asked after (`marks.py`): what was committed is done, and what was not is
+   run again. Only where PostgreSQL stays away is the caller told that it is not known.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
+from angarium.core.clock import Clock, SystemClock
 from angarium.core.problems import Problem
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement
 from angarium.storage.database import WAITING_MAX, Conflict, Row, Transaction, Trouble, unavailable
+from angarium.storage.marks import Marks
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,9 +37,12 @@ STATEMENT_CACHE = 500
 TRIES_MAX = 4  # the first and three more
 CONNECT_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
+IDLE_S = 20  # within a transaction: a process that stands still, or is cut off, then holds up nobody
 CLOSE_TIMEOUT_S = 10
+DOUBT_S = 10.0  # how long it is tried to learn whether something was committed; a caller waits for it
+ASK_AGAIN_S = 0.1
 
-RUN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+RUN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = {IDLE_S * 1000}"
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 RUN_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 # The first that fits; what is not of the server is not here.
@@ -44,6 +52,7 @@ OUT_OF_SERVICE: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
     ((asyncpg.InsufficientResourcesError,), Trouble.CROWDED),
     ((OSError, TimeoutError, asyncpg.PostgresConnectionError), Trouble.AWAY),
     ((asyncpg.OperatorInterventionError, asyncpg.InterfaceError), Trouble.AWAY),
+    ((asyncpg.IdleInTransactionSessionTimeoutError,), Trouble.AWAY),
     # The connection was lost between two messages of a statement: "cannot switch to state 15".
     ((asyncpg.InternalClientError,), Trouble.AWAY),
     ((asyncpg.PostgresSystemError,), Trouble.ERROR),
@@ -53,6 +62,16 @@ OURS = {"pool_max", "statement_cache_size"}
 # Both are the whole server's (runtime-config-wal in PostgreSQL's manual); `synchronous_commit` we may set.
 KEEPERS = ("fsync", "full_page_writes")
 KEEP = "; SET LOCAL synchronous_commit = on"
+COMMIT = "COMMIT"
+
+
+class _Doubt(Exception):
+    """A COMMIT got no answer. `result`: of the work, if it was committed."""
+
+    def __init__(self, number: int | None, result: Any) -> None:
+        super().__init__("a COMMIT got no answer")
+        self.number = number
+        self.result = result
 
 
 class PostgresDatabase:
@@ -60,7 +79,9 @@ class PostgresDatabase:
 
     dialect = "postgresql"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._marks: Marks | None = None
         self._dsn, options = split_url(url)
         self._pool_max = int(options.get("pool_max", POOL_MAX))
         self._statement_cache = int(options.get("statement_cache_size", STATEMENT_CACHE))
@@ -82,8 +103,9 @@ class PostgresDatabase:
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
             )
-            async with self._pool.acquire() as connection:
+            async with self._pool.acquire() as connection, connection.transaction():
                 self._begin = RUN if await _keeps(connection) else RUN + KEEP
+                self._marks = await Marks.begin(connection, self._clock)
         except Problem:
             await self.stop()
             raise
@@ -140,28 +162,71 @@ class PostgresDatabase:
     async def _until_done(
         self, begin: str, work: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> T:
-        for _ in range(TRIES_MAX - 1):
-            try:
-                return await self._once(begin, work, args, kwargs)
-            except RUN_AGAIN:
-                continue
-        return await self._once(begin, work, args, kwargs)
+        for left in reversed(range(TRIES_MAX)):
+            with self._numbered(begin) as number:
+                try:
+                    return await self._once(begin, number, work, args, kwargs)
+                except RUN_AGAIN:
+                    if not left:
+                        raise
+                except _Doubt as doubt:
+                    if await self._was_committed(doubt):
+                        result: T = doubt.result
+                        return result
+                    if not left:
+                        raise unavailable(Trouble.AWAY, str(doubt.__cause__)) from doubt
+        raise AssertionError("the last try returns or raises")
+
+    def _numbered(self, begin: str) -> AbstractContextManager[int | None]:
+        if begin == READ or self._marks is None:
+            return nullcontext()
+        return self._marks.under_way()
 
     async def _once(
-        self, begin: str, work: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        begin: str,
+        number: int | None,
+        work: Callable[..., Awaitable[T]],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> T:
         if self._pool is None:
             raise unavailable(Trouble.CLOSED)
         async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
             try:
                 await connection.execute(begin)
-                result = await work(PostgresTransaction(connection), *args, **kwargs)
-                if await connection.execute("COMMIT") != "COMMIT":
-                    raise RuntimeError("the work caught an error of the database, so nothing was committed")
+                tx = PostgresTransaction(connection)
+                result = await work(tx, *args, **kwargs)
+                try:
+                    await _commit(connection, self._text(number) if tx.wrote else COMMIT)
+                except Exception as error:
+                    if begin != READ and _says_nothing(error):
+                        raise _Doubt(number, result) from error
+                    raise
             except BaseException:
                 await _roll_back(connection)
                 raise
             return result
+
+    def _text(self, number: int | None) -> str:
+        return COMMIT if self._marks is None or number is None else self._marks.commit(number)
+
+    async def _was_committed(self, doubt: _Doubt) -> bool:
+        """Whether it was, or never will be; Problem when that cannot be told within DOUBT_S."""
+        cause: BaseException | None = doubt.__cause__
+        if self._marks is None or doubt.number is None:
+            raise unavailable(Trouble.UNSURE, str(cause)) from doubt
+        until = self._clock.monotonic() + DOUBT_S
+        while self._pool is not None and (left_s := until - self._clock.monotonic()) > 0:
+            try:
+                async with asyncio.timeout(left_s), self._pool.acquire(timeout=left_s) as connection:
+                    return await self._marks.kept(connection, doubt.number)
+            except Exception as error:
+                if trouble_of(error) is None:
+                    raise
+                cause = error
+            await self._clock.sleep(ASK_AGAIN_S)
+        raise unavailable(Trouble.UNSURE, str(cause)) from doubt
 
 
 class PostgresTransaction:
@@ -172,11 +237,14 @@ class PostgresTransaction:
 
     def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
         self._connection = connection
+        self.wrote = False  # a statement changes rows by its own verb alone: SQLite knows no other way
 
     async def rows(self, statement: Statement, /, **values: Any) -> list[Row]:
         """All rows."""
         prepared = statement.on("postgresql")
-        return await self._fetch(prepared.text, prepared.bind(values))
+        found = await self._fetch(prepared.text, prepared.bind(values))
+        self.wrote |= bool(found) and not prepared.text.startswith("SELECT")
+        return found
 
     async def row(self, statement: Statement, /, **values: Any) -> Row | None:
         """The first row, or None."""
@@ -186,7 +254,7 @@ class PostgresTransaction:
     async def execute(self, statement: Statement, /, **values: Any) -> int:
         """Make a change; returns how many rows it changed."""
         prepared = statement.on("postgresql")
-        return _changed(await self._connection.execute(prepared.text, *prepared.bind(values)))
+        return self._changed(await self._connection.execute(prepared.text, *prepared.bind(values)))
 
     async def hold(self, name: int) -> None:
         """Wait for the name, and hold it to the end."""
@@ -197,6 +265,7 @@ class PostgresTransaction:
         if not rows:
             return []
         bulk.check(rows)
+        self.wrote = True
         if bulk.returning:
             return await self._fetch(bulk.text("postgresql"), _columns(rows))
         await self._connection.execute(bulk.text("postgresql"), *_columns(rows))
@@ -207,18 +276,26 @@ class PostgresTransaction:
         if not rows:
             return 0
         bulk.check(rows)
-        return _changed(await self._connection.execute(bulk.text("postgresql"), *_columns(rows)))
+        return self._changed(await self._connection.execute(bulk.text("postgresql"), *_columns(rows)))
 
     async def update_returning(self, bulk: BulkUpdate, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
         """Change them all; returns the keys of those that were changed."""
         if not rows:
             return []
         bulk.check(rows)
-        return await self._fetch(bulk.text_returning("postgresql"), _columns(rows))
+        found = await self._fetch(bulk.text_returning("postgresql"), _columns(rows))
+        self.wrote |= bool(found)
+        return found
 
     async def _fetch(self, text: str, arguments: Sequence[Any]) -> list[Row]:
         found: list[Row] = await self._connection.fetch(text, *arguments)
         return found
+
+    def _changed(self, status: str) -> int:
+        """`UPDATE 3` -> 3; a statement that counts nothing, such as `CREATE TABLE`, changed no row."""
+        count = status.rpartition(" ")[2]
+        self.wrote |= count != "0"
+        return int(count) if count.isdigit() else 0
 
 
 def translated(error: Exception) -> Exception:
@@ -249,9 +326,10 @@ def split_url(url: str) -> tuple[str, dict[str, str]]:
 
 async def _prepare(connection: asyncpg.Connection) -> None:
     # sum(bigint) is numeric; the rooms know integers and floats only.
-    await connection.set_type_codec(
-        "numeric", schema="pg_catalog", format="text", encoder=str, decoder=_integer_or_float
-    )
+    async with connection.transaction():
+        await connection.set_type_codec(
+            "numeric", schema="pg_catalog", format="text", encoder=str, decoder=_integer_or_float
+        )
 
 
 async def _nothing_to_reset(connection: asyncpg.Connection) -> None:
@@ -275,18 +353,30 @@ async def _keeps(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
     return bool(await connection.fetchval(_SETTING, "synchronous_commit") != "off")
 
 
+async def _commit(connection: asyncpg.pool.PoolConnectionProxy, text: str) -> None:
+    swallowed = "the work caught an error of the database, so nothing was committed"
+    try:
+        done = await connection.execute(text)
+    except asyncpg.InFailedSQLTransactionError as error:
+        raise RuntimeError(swallowed) from error
+    if done != COMMIT:
+        raise RuntimeError(swallowed)
+
+
+def _says_nothing(error: Exception) -> bool:
+    """Whether a COMMIT that failed so may yet have been done: anything but an ERROR of the server's own. What
+    ends the connection (FATAL, PANIC) may come after the commit, and a pgbouncer does not know."""
+    if isinstance(error, RuntimeError):
+        return False
+    return not isinstance(error, asyncpg.PostgresError) or error.severity_en != "ERROR"
+
+
 async def _roll_back(connection: asyncpg.pool.PoolConnectionProxy) -> None:
     try:
         await connection.execute("ROLLBACK")
     except BaseException:  # lost, or cancelled again: it must not go back to the pool as it is
         with suppress(asyncpg.InterfaceError):  # it has been taken out already
             connection.terminate()
-
-
-def _changed(status: str) -> int:
-    """`UPDATE 3` -> 3; a statement that counts nothing, such as `CREATE TABLE`, changed no row."""
-    count = status.rpartition(" ")[2]
-    return int(count) if count.isdigit() else 0
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -45,7 +45,8 @@ REPEATED = "smpp.part_repeated"  # a fact: a part came again of what had become 
 UNDELIVERED = "UNDELIV"
 PURPOSE = "smpp text"
 DIGEST_BYTES = 16
-CERTAIN = (Trouble.CROWDED, Trouble.FULL, Trouble.LOCKED)  # nothing was kept: it may be tried again
+# Nothing was kept: it may be tried again.
+CERTAIN = (Trouble.AWAY, Trouble.CROWDED, Trouble.FULL, Trouble.LOCKED)
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
