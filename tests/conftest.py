@@ -31,6 +31,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "drive_smpp": "kannel-extras",
     "node": "nodejs",
     "npm": "npm",
+    "pgbouncer": "pgbouncer",
     "strace": "strace",
     "systemd-analyze": "systemd",
 }

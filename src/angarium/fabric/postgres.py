@@ -9,7 +9,8 @@ A lease moves to whoever is preferred for it when that one has joined later. It 
 was there and did not want it, or could not: else it would go to and fro.
 
 One connection of its own, never in a transaction for longer than a statement: a pgbouncer in transaction mode
-serves it as well, and so nothing is LISTENed for (https://www.pgbouncer.org/features.html).
+serves it as well, and so nothing is LISTENed for (https://www.pgbouncer.org/features.html). Its statements
+have no names; asyncpg asks to flush and not to sync before it binds, so all of one goes one way.
 """
 
 from __future__ import annotations

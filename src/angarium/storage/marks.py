@@ -57,8 +57,7 @@ class Marks:
 
     @classmethod
     async def begin(cls, connection: Any, clock: Clock) -> Marks | None:
-        """Those of a new run; None in a database without the table, which is not up to date. In a
-        transaction."""
+        """Those of a new run; None in a database without the table, which is not up to date."""
         if not await connection.fetchval(_THERE):
             return None
         return cls(await connection.fetchval(_RUN), clock)
@@ -85,7 +84,5 @@ class Marks:
 
     async def kept(self, connection: Any, number: int) -> bool:
         """Whether a change was committed; if not, it never will be."""
-        async with connection.transaction():
-            await connection.execute(_GIVE_UP, self._run, number, self._clock.now())
-        async with connection.transaction():
-            return bool(await connection.fetchval(_KEPT, self._run, number))
+        await connection.execute(_GIVE_UP, self._run, number, self._clock.now())
+        return bool(await connection.fetchval(_KEPT, self._run, number))

@@ -7,8 +7,7 @@ Rules of the file:
    again from the top: nobody but the database saw anything of it.
 3. A server that does not keep what it has committed is refused at the start. What only our transactions need
    for it, each of them sets for itself, in the message that begins it: nothing is set for a session, which
-   behind a pgbouncer others use as well. Nor does a statement with values run outside of a transaction: it
-   is several messages, and each of them might get another connection.
+   behind a pgbouncer others use as well.
 4. A COMMIT that got no answer is asked after (`marks.py`): what was committed is done, and what was not is
    run again. Only where PostgreSQL stays away is the caller told that it is not known.
 """
@@ -103,7 +102,7 @@ class PostgresDatabase:
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
             )
-            async with self._pool.acquire() as connection, connection.transaction():
+            async with self._pool.acquire() as connection:
                 self._begin = RUN if await _keeps(connection) else RUN + KEEP
                 self._marks = await Marks.begin(connection, self._clock)
         except Problem:
@@ -326,10 +325,9 @@ def split_url(url: str) -> tuple[str, dict[str, str]]:
 
 async def _prepare(connection: asyncpg.Connection) -> None:
     # sum(bigint) is numeric; the rooms know integers and floats only.
-    async with connection.transaction():
-        await connection.set_type_codec(
-            "numeric", schema="pg_catalog", format="text", encoder=str, decoder=_integer_or_float
-        )
+    await connection.set_type_codec(
+        "numeric", schema="pg_catalog", format="text", encoder=str, decoder=_integer_or_float
+    )
 
 
 async def _nothing_to_reset(connection: asyncpg.Connection) -> None:

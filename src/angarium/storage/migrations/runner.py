@@ -18,6 +18,9 @@ from angarium.storage.postgres import split_url
 
 T = TypeVar("T")
 
+# A pgbouncer in transaction mode lends connections on which others have prepared what has the same names.
+NAMELESS = {"prepared_statement_name_func": lambda: "", "prepared_statement_cache_size": 0}
+
 
 async def on_connection(url: str, work: Callable[..., T], *args: Any) -> T:
     """Run `work(connection, *args)` on a connection of SQLAlchemy's, in one transaction."""
@@ -25,7 +28,10 @@ async def on_connection(url: str, work: Callable[..., T], *args: Any) -> T:
         return await asyncio.to_thread(_on_sqlite, url, work, *args)
     dsn, _ = split_url(url)
     engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
+        "postgresql+asyncpg://",
+        async_creator=lambda: asyncpg.connect(dsn, statement_cache_size=0),
+        connect_args=NAMELESS,
+        poolclass=NullPool,
     )
     async with engine.begin() as connection:
         return await connection.run_sync(work, *args)
