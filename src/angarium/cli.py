@@ -41,14 +41,16 @@ def main(context: click.Context, config: Path | None) -> None:
 
 
 @main.command()
+@click.option("--roles", help="What this server does: api, worker, console, with commas. [default: all]")
 @click.pass_context
-def serve(context: click.Context) -> None:
+def serve(context: click.Context, roles: str | None) -> None:
     """Run the server: API, callbacks, senders and planner in one process. Migrates the database first."""
     from angarium import logs
     from angarium.assembly import make_vault
+    from angarium.config import listed
     from angarium.serving import serve as run_server
 
-    settings = settings_of(context)
+    settings = settings_of(context, **({"roles": listed(roles)} if roles is not None else {}))
     import uvloop
 
     try:

@@ -19,6 +19,8 @@ from msgspec import Meta
 from angarium.core.problems import FieldProblem, Problem, shown
 
 PREFIX = "ANGARIUM_"
+Role = Literal["api", "worker", "console"]
+ROLES: tuple[Role, ...] = ("api", "worker", "console")
 DEFAULT_FILE = Path("angarium.toml")
 
 
@@ -39,6 +41,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             "by. postgres: all work, each line on one of them at a time."
         ),
     ] = "local"
+    roles: Annotated[
+        tuple[Role, ...],
+        Meta(
+            min_length=1,
+            description="What this server does. api: the JSON API, callbacks and doors over HTTP; worker: "
+            "sends, plans, receives; console: pages. Not all of them only where servers work together.",
+        ),
+    ] = ROLES
     host: Annotated[str, Meta(description="Address to listen on. 0.0.0.0 is every interface.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8080
     public_url: Annotated[
@@ -126,11 +136,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = "text"
 
 
-def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings in force; a Problem names every wrong one with its remedy."""
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None, **over: Any) -> Settings:
+    """The settings in force; a Problem names every wrong one with its remedy. `over` wins over all."""
     given = _from_file(path)
     given |= _from_environment(os.environ if environment is None else environment)
-    return _checked(given)
+    return _checked(given | over)
 
 
 def _from_file(path: Path | None) -> dict[str, Any]:
@@ -151,11 +161,12 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     for field in msgspec.structs.fields(Settings):
         value = environment.get(PREFIX + field.name.upper())
         if value is not None:
-            found[field.name] = _listed(value) if isinstance(field.default, tuple) else value
+            found[field.name] = listed(value) if isinstance(field.default, tuple) else value
     return found
 
 
-def _listed(value: str) -> list[str]:
+def listed(value: str) -> list[str]:
+    """What is separated by commas, as in the environment."""
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
@@ -178,6 +189,10 @@ def _checked(given: dict[str, Any]) -> Settings:
     if settings.fabric != "local" and settings.database.startswith("sqlite:"):
         remedy = "give a PostgreSQL in database, or leave fabric local"
         raise _wrong(FieldProblem("fabric", "SQLite is one server's own", remedy, settings.fabric))
+    if settings.fabric == "local" and set(settings.roles) != set(ROLES):
+        problem = "where there is one server, it must do everything"
+        remedy = "let servers work together (fabric), or leave roles as they are"
+        raise _wrong(FieldProblem("roles", problem, remedy, ",".join(settings.roles)))
     return settings
 
 

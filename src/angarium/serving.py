@@ -103,11 +103,13 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
         await house.engine.start()
         for service in others:
             await service.start()
-        await house.web_chat.start()
+        if "worker" in settings.roles:
+            await house.web_chat.start()
         await server.start()
         _collect_seldom()
         await _tell_how_to_begin(house, server.port)
-        log.info("serving", url=f"http://{settings.host}:{server.port}", database=house.ground.db.dialect)
+        where = f"http://{settings.host}:{server.port}"
+        log.info("serving", url=where, database=house.ground.db.dialect, roles=",".join(settings.roles))
         broken = await _asked_to_stop(house.ground, asked, duty)
         if broken is not None:
             log.critical("the server ends at once", why=f"{broken}: {ADVICE[broken]}", remedy=AFTER_BROKEN)
@@ -125,6 +127,8 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
 
 def _others(house: House) -> list[Service]:
     """What runs beside the engine; what must not run twice takes turns with other servers."""
+    if "worker" not in house.settings.roles:
+        return []
     found: list[Service] = [house.importer, house.exporter, house.campaigns]
     turns: dict[str, Service] = {
         "audit seals": house.notary,

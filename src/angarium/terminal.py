@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 out, err = Console(), Console(stderr=True)
 
 
-def settings_of(context: click.Context) -> Settings:
-    """The settings in force; the command ends when they are not valid."""
+def settings_of(context: click.Context, **over: Any) -> Settings:
+    """The settings in force, but for `over`; the command ends when they are not valid."""
     try:
-        return load_settings(context.find_root().obj)
+        return load_settings(context.find_root().obj, **over)
     except Problem as problem:
         give_up(problem)
 

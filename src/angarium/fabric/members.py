@@ -25,9 +25,14 @@ class Member(msgspec.Struct, frozen=True):
     seen_at: int
 
 
+def takes_leases(server: int) -> bool:
+    """Whether a server takes leases at all: whoever only answers has a number below zero."""
+    return server >= 0
+
+
 def preferred(key: str, servers: Iterable[int]) -> int | None:
-    """The server that is to have a lease; None when there is none."""
-    return max(servers, key=lambda server: (_weight(key, server), server), default=None)
+    """The server that is to have a lease; None when there is none, or none that takes any."""
+    return max(filter(takes_leases, servers), key=lambda server: (_weight(key, server), server), default=None)
 
 
 def _weight(key: str, server: int) -> bytes:

@@ -53,9 +53,12 @@ ALARM_S = 900.0  # how long the death of a loop is told of
 class Engine:
     """Everything that runs by itself on one machine. A service: start and stop it."""
 
-    def __init__(self, world: World, workspaces: Callable[[], Awaitable[list[int]]]) -> None:
+    def __init__(
+        self, world: World, workspaces: Callable[[], Awaitable[list[int]]], *, works: bool = True
+    ) -> None:
         self._world = world
         self._workspaces = workspaces
+        self._works = works  # else it only knows the lines, and takes what is brought here
         self._supervisor = Supervisor(world.ground.clock)
         self._senders: dict[int, Sender] = {}
         self._planned: set[int] = set()
@@ -115,12 +118,14 @@ class Engine:
         ground.fabric.begin_after(await ground.db.read(owners.newest))
         await self._refresh()
         self._supervisor.run("lines", self._watch_lines)
+        self._supervisor.run("visits", self.visits.run)
+        if not self._works:
+            return
         self._supervisor.run("tidy", partial(alone, ground.fabric, ground.clock, "turn/tidy", self._tidy))
         self._supervisor.run(
             "chronicle", partial(alone, ground.fabric, ground.clock, "turn/chronicle", self._chronicler.run)
         )
         self._supervisor.run("balances", Watch(self._world).run)
-        self._supervisor.run("visits", self.visits.run)
 
     async def stop(self) -> None:
         """Claim nothing more, hear out what is under way, write it down."""
@@ -157,6 +162,12 @@ class Engine:
         workspace_ids = await self._workspaces()
         await self._world.lines.reload(workspace_ids)
         await self._world.policies.reload(workspace_ids)
+        self._world.ask_for_lists_anew()
+        if self._works:
+            await self._employ(workspace_ids)
+
+    async def _employ(self, workspace_ids: list[int]) -> None:
+        """A planner for each workspace, and a sender for each line that is in force."""
         for workspace_id in set(workspace_ids) - self._planned:
             await reconcile.work_through_journal(self._world, workspace_id)
             self._planned.add(workspace_id)

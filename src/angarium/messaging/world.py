@@ -110,6 +110,10 @@ class World:
             self._masks[key] = Masks(secrets_of(line, self.settings(line)))
         return self._masks[key]
 
+    def ask_for_lists_anew(self) -> None:
+        """Another server may have put an address on a list where there was none."""
+        self.suppressing = {workspace_id: True for workspace_id, listed in self.suppressing.items() if listed}
+
     def why_waiting(self, line_id: int) -> Waiting | None:
         """Why what is due on a line of this machine is not handed over; None when nothing holds it back."""
         asked = self.waiting.get(line_id)

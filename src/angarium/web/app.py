@@ -5,7 +5,7 @@ It knows no room by name; assembly hands it their handlers and what these need.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
 from typing import Any, cast
@@ -22,6 +22,7 @@ from angarium.accounts.entering import Reception
 from angarium.accounts.flows import Gate
 from angarium.accounts.lately import PATH_MAX, Asked, Lately
 from angarium.accounts.limits import Limits
+from angarium.config import ROLES
 from angarium.core.problems import Problem
 from angarium.storage.database import Conflict
 from angarium.storage.ground import Ground
@@ -31,6 +32,7 @@ from angarium.web.auth import authorise
 from angarium.web.health import HEALTH, Check
 from angarium.web.metrics import BEGAN, Meter
 from angarium.web.openapi import document, publish
+from angarium.web.roles import must_answer
 from angarium.web.shell import Shell, rooms_of
 
 BODY_MAX_BYTES = 10_000_000  # of a batch; single things are held to less (accounts/edge.py)
@@ -57,11 +59,13 @@ def make_app(
     services: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
     notices: Mapping[str, Check] | None = None,
+    roles: Collection[str] = ROLES,
 ) -> Litestar:
     """The application. Each handler is made by `accounts.edge.route`.
 
     `ready` has a function for each thing that must work before traffic is sent here: it returns "" or a
     sentence that says what is wrong; `notices` are what somebody should look at though all of it works.
+    Of what `roles` do not have it is told that another server answers it.
     `services` are found by handlers as `request.app.state.<name>`. Without `limits` anybody may ask as often
     as they like.
     """
@@ -84,6 +88,7 @@ def make_app(
             "pulse": live.Pulse(ground),
             "openapi": told,
             "lately": Lately(),
+            "roles": roles,
         }
     )
     return app
@@ -115,6 +120,8 @@ def put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shel
 async def _arriving(request: Request[Any, Any, Any]) -> None:
     state = request.app.state
     state.meter.arrived(request.scope)
+    if len(state.roles) < len(ROLES):
+        must_answer(request.scope, state.roles, request.scope["route_handler"].opt.get("operation"))
     await state.authorise(request)
 
 

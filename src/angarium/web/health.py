@@ -10,6 +10,7 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from angarium.accounts.edge import Call, JsonAnswer, Operation, answer, route
+from angarium.config import ROLES
 
 Check = Callable[[], Awaitable[str]]  # "" when all is well, else a sentence; for the eyes of anybody
 
@@ -17,11 +18,12 @@ CHECK_WITHIN_S = 2.0
 
 
 class Health(msgspec.Struct, frozen=True):
-    """How it is."""
+    """How it is, and what it does."""
 
     status: str
     checks: dict[str, str] = {}
     warnings: dict[str, str] = {}
+    roles: tuple[str, ...] = ()
 
 
 @route(
@@ -31,12 +33,12 @@ class Health(msgspec.Struct, frozen=True):
         scope=None,
         gives=Health,
         detail="Restart it when this does not answer. It asks nobody: not the database, not a provider.",
-        answer_example=Health("live"),
+        answer_example=Health("live", roles=ROLES),
     ),
 )
 async def live(request: Call) -> JsonAnswer:
     """Always, if at all."""
-    return answer(request, Health("live"))
+    return answer(request, Health("live", roles=_roles(request)))
 
 
 @route(
@@ -47,7 +49,7 @@ async def live(request: Call) -> JsonAnswer:
         gives=Health,
         detail="503 while something that accepting needs does not work; `checks` says what. `warnings`: what "
         "somebody should look at, though messages are accepted.",
-        answer_example=Health("ready", {"database": "ok"}),
+        answer_example=Health("ready", {"database": "ok"}, roles=ROLES),
         problems=(503,),
     ),
 )
@@ -57,9 +59,14 @@ async def ready(request: Call) -> JsonAnswer:
     said = await asyncio.gather(*(_asked(check) for check in checks.values()))
     found = {name: words or "ok" for name, words in zip(checks, said, strict=True)}
     if any(said):
-        return JsonAnswer(503, msgspec.json.encode(Health("not ready", found)))
+        return JsonAnswer(503, msgspec.json.encode(Health("not ready", found, roles=_roles(request))))
     noticed = {name: await _asked(check) for name, check in request.app.state.notices.items()}
-    return answer(request, Health("ready", found, {name: words for name, words in noticed.items() if words}))
+    told = {name: words for name, words in noticed.items() if words}
+    return answer(request, Health("ready", found, told, _roles(request)))
+
+
+def _roles(request: Call) -> tuple[str, ...]:
+    return tuple(request.app.state.roles)
 
 
 async def _asked(check: Check) -> str:

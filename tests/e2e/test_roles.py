@@ -1,0 +1,91 @@
+"""Servers with roles of their own: each does its part, and what is changed at one is known at the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from angarium.fabric.members import takes_leases
+from support.databases import PostgresServer, postgres_server
+from support.nodes import Node, nodes
+from support.process import PHONE
+
+__all__ = ["postgres_server"]
+
+
+@pytest.fixture
+async def url(postgres_server: PostgresServer) -> str:
+    """A database that several servers may have."""
+    return await postgres_server.empty_database()
+
+
+async def test_each_does_its_part_and_knows_what_was_changed_at_another(tmp_path: Path, url: str) -> None:
+    async with nodes(tmp_path, url, ("api", "console"), ("worker",), ("api",)) as (front, worker, api):
+        assert (await front.send()).status == 202
+        await front.until(lambda: front.taken() == ["Hello 1"])
+        assert await _owners(url) == {True}  # whoever does not work has no lease
+        assert (await api.readiness()).json["roles"] == ["api"]
+        await _others_are_named(front, worker, api)
+        await _a_key_that_was_revoked_is_refused(front, api)
+        await _a_changed_line_reaches_the_worker(front)
+        assert [await one.stop() for one in (api, worker, front)] == [0, 0, 0], front.said()
+
+
+async def _owners(url: str) -> set[bool]:
+    """Whether those take leases that have some."""
+    connection = await asyncpg.connect(url)
+    rows = await connection.fetch("SELECT server FROM fabric_lease")
+    await connection.close()
+    return {takes_leases(row["server"]) for row in rows}
+
+
+async def _others_are_named(front: Node, worker: Node, api: Node) -> None:
+    refused = await worker.client.ask("GET", "/v1/messages")
+    assert (refused.status, refused.json["type"].rpartition("/")[2]) == (421, "role-elsewhere")
+    assert [(await one.client.ask("GET", "/enter")).status for one in (worker, api)] == [421, 421]
+    assert (await front.client.ask("GET", "/enter")).status == 200
+    assert (await api.client.ask("GET", "/v1/messages")).status == 200
+
+
+async def _a_key_that_was_revoked_is_refused(front: Node, api: Node) -> None:
+    made = (await front.client.ask("POST", "/v1/keys", {"name": "one", "scopes": ["messages:read"]})).json
+    holder = api.client.with_key(made["key"])
+    assert (await holder.ask("GET", "/v1/messages")).status == 200
+    assert (await front.client.ask("DELETE", f"/v1/keys/{made['id']}")).status == 204
+
+    async def refused() -> bool:
+        return (await holder.ask("GET", "/v1/messages")).status == 401
+
+    await api.until(refused)
+
+
+async def _a_changed_line_reaches_the_worker(front: Node) -> None:
+    line: dict[str, Any] = (await front.client.ask("GET", "/v1/lines")).json["items"][0]
+    given: dict[str, Any] = {**front._line(), "name": line["name"]}
+    given["settings"] = {**given["settings"], "source": "Anew"}
+    changed = await front.client.ask("PUT", f"/v1/lines/{line['id']}", given)
+    assert changed.status == 200, changed
+
+    async def sends_anew() -> bool:
+        heard = await front.client.ask(
+            "POST",
+            "/v1/messages",
+            {"to": {"phone": PHONE.format(7)}, "class": "service", "channel": "smpp", "text": "Again"},
+        )
+        assert heard.status == 202, heard
+        return any(entry["sender"] == "Anew" for entry in front.ledger())
+
+    await front.until(sends_anew)
+
+
+async def test_a_server_that_is_alone_must_do_everything(tmp_path: Path, url: str) -> None:
+    async with Node(tmp_path, url) as node:
+        status, said = await node.command("serve", "--roles", "api", ANGARIUM_FABRIC="local")
+        assert status == 1
+        assert "roles" in said
+        assert "where there is one server, it must do everything" in said
+        status, said = await node.command("serve", "--roles", "api,waiter")
+        assert (status, "roles" in said) == (1, True)
