@@ -11,11 +11,15 @@ from angarium import keeping
 from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
 from angarium.messaging.held import EVER
+from angarium.simulators.behaviour import Faults, Script
 from angarium.storage.backup import destination
 from support.databases import PostgresServer
 from support.process import Shop
 
 pytestmark = pytest.mark.timeout(400)  # many processes, one after the other
+
+# Neither an answer nor a receipt comes: a receipt would be evidence, before the backup or after the restore.
+MUTE, WITHOUT_RECEIPT = Script(faults={"smpp": Faults(silent_share=1)}), "+380501234506"
 
 
 async def send(served: Shop, count: int, **given: object) -> list[str]:
@@ -87,12 +91,12 @@ async def test_an_intent_in_a_backup_is_not_sent_again(tmp_path: Path) -> None:
     folder, place = tmp_path / "shop", tmp_path / "backup.db"
     folder.mkdir()
     async with Shop(folder) as served:
-        await served.start_operator()
+        await served.start_operator(MUTE)
         await served.start()
-        silent = await served.send(to={"phone": "+380501234508"}, **{"class": "otp"})  # no answer comes
+        silent = await served.send(to={"phone": WITHOUT_RECEIPT}, **{"class": "otp"})
         await served.until(lambda: len(served.taken()) == 1)
         await keeping.back_up(served.settings, place, 0)
-        await served.stop()
+        await served.kill()
         assert (await keeping.put_back(served.settings, place, replace=True)).held == 1
         await served.start()
 
