@@ -51,7 +51,6 @@ class Shop:
         self.server: Process | Born | None = None
         self.nursery = Nursery()
         self._line_given = line
-        self._operator: Process | None = None
         self._session: aiohttp.ClientSession | None = None
         self._sent = 0
 
@@ -65,10 +64,9 @@ class Shop:
         if self._session is not None:
             await self._session.close()
         await self.nursery.close()
-        for process in (self.server, self._operator):
-            if process is not None and process.returncode is None:
-                process.kill()
-                await process.wait()
+        if self.server is not None and self.server.returncode is None:  # under a tracer
+            self.server.kill()
+            await self.server.wait()
 
     # ── what runs ────────────────────────────────────────────────────────────────────────────────────
 
@@ -142,15 +140,13 @@ class Shop:
         behaviour = self.folder / "script.json"
         behaviour.write_bytes(msgspec.json.encode(script or Script()))
         announce = self.folder / "operators.json"
-        with (self.folder / "operator.log").open("ab") as log:
-            self._operator = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "angarium.simulators", "--faces", "smpp"),
-                *("--ports", f"smpp={self.smpp_port}", "--ledger-folder", str(self.folder)),
-                *("--announce", str(announce), "--script", str(behaviour)),
-                *("--accounts", ",".join(f"{name}={ACCOUNT[1]}" for name in (ACCOUNT[0], *more))),
-                stdout=log,
-                stderr=log,
-            )
+        arguments = (
+            *("--faces", "smpp", "--ports", f"smpp={self.smpp_port}", "--ledger-folder", str(self.folder)),
+            *("--announce", str(announce), "--script", str(behaviour)),
+            *("--accounts", ",".join(f"{name}={ACCOUNT[1]}" for name in (ACCOUNT[0], *more))),
+        )
+        log, program = self.folder / "operator.log", "angarium.simulators.__main__"
+        await self.nursery.start(arguments, log, self.folder, dict(os.environ), program)
         await self.until(lambda: announce.exists() and bool(announce.read_bytes().strip()))
 
     def limit_file_size(self, size_bytes: int) -> None:

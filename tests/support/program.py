@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from angarium.accounts.flows import create_workspace
 from angarium.assembly import make_ground
 from angarium.config import Settings, load
 from support.databases import bring_up
+from support.nursery import Born, Nursery
 from support.server import Client, key_for
 
 STARTS_S = 60.0
@@ -30,7 +29,7 @@ class Program:
     """`angarium serve`, and a client with every right in a workspace of it."""
 
     client: Client
-    process: asyncio.subprocess.Process
+    process: Born
     log: Path
 
     def resident(self) -> int:
@@ -54,22 +53,18 @@ async def running(folder: Path, **settings: str) -> AsyncIterator[Program]:
         **settings,
     }
     environment = {f"ANGARIUM_{name.upper()}": value for name, value in given.items()}
-    key, log = await _key(load(environment=environment)), folder / "serve.log"
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "angarium", "serve"),
-            env={**os.environ, **environment},
-            stdout=out,
-            stderr=out,
-        )
+    key, log, nursery = await _key(load(environment=environment)), folder / "serve.log", Nursery()
+    await nursery.open()
+    log.touch()
+    process = await nursery.start(["serve"], log, folder, {**os.environ, **environment})
     try:
         url = await _url(process, log)
         async with aiohttp.ClientSession(auto_decompress=False) as session:
             yield Program(Client(session, url, key), process, log)
     finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
+        process.terminate()
         await process.wait()
+        await nursery.close()
 
 
 async def _key(settings: Settings) -> str:
@@ -84,7 +79,7 @@ async def _key(settings: Settings) -> str:
         await ground.db.stop()
 
 
-async def _url(process: asyncio.subprocess.Process, log: Path) -> str:
+async def _url(process: Born, log: Path) -> str:
     """Where it listens, once it says so."""
     async with asyncio.timeout(STARTS_S):
         while not (url := _told_url(log)):
