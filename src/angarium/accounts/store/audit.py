@@ -5,6 +5,9 @@ But for one thing: the details of a person who is erased go, and the hash of the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations
+
 import msgspec
 from sqlalchemy import (
     Column,
@@ -16,6 +19,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    tuple_,
     update,
 )
 
@@ -37,7 +41,11 @@ audit = Table(
     Column("details_hash", Blob, nullable=False),
     Column("hash", Blob, nullable=False),
     PrimaryKeyConstraint("workspace_id", "number"),
-    Index("audit_subject", "workspace_id", "subject", "number"),
+    Index("audit_at", "workspace_id", "at", "number"),
+    Index("audit_actor", "workspace_id", "actor", "at", "number"),
+    Index("audit_action", "workspace_id", "action", "at", "number"),
+    Index("audit_actor_action", "workspace_id", "actor", "action", "at", "number"),
+    Index("audit_subject", "workspace_id", "subject", "at", "number"),
     sqlite_with_rowid=False,
 )
 
@@ -51,6 +59,7 @@ audit_seal = Table(
     sqlite_with_rowid=False,
 )
 
+_FOREVER = 1 << 62
 NOTHING = bytes(32)  # what stands before the first row
 
 
@@ -82,7 +91,7 @@ class Wanted(msgspec.Struct, frozen=True):
     action: str = ""
     subject: str = ""
     from_: int = 0
-    until: int = 1 << 62
+    until: int = _FOREVER
 
 
 _here = audit.c.workspace_id == bindparam("workspace_id")
@@ -97,20 +106,27 @@ _head_and_salt = Statement(
 )
 _just_head = Statement(_head)
 _append = BulkInsert(audit, ("workspace_id", *Entry.__struct_fields__))
-_page = Statement(
-    select(*_columns)
-    .where(
-        _here,
-        audit.c.number < bindparam("before"),
-        audit.c.at >= bindparam("from_"),
-        audit.c.at < bindparam("until"),
-        func.coalesce(func.nullif(bindparam("actor"), ""), audit.c.actor) == audit.c.actor,
-        func.coalesce(func.nullif(bindparam("action"), ""), audit.c.action) == audit.c.action,
-        func.coalesce(func.nullif(bindparam("subject"), ""), audit.c.subject) == audit.c.subject,
+_WORDS = ("actor", "action", "subject")
+
+
+def _page_by(words: Sequence[str]) -> Statement:
+    """The newest rows before one, by an index that has these words first and then the time."""
+    cursor = select(audit.c.at).where(_here, audit.c.number == bindparam("before")).scalar_subquery()
+    return Statement(
+        select(*_columns)
+        .where(
+            _here,
+            *(audit.c[word] == bindparam(word) for word in words),
+            audit.c.at >= bindparam("from_"),
+            audit.c.at < bindparam("until"),
+            tuple_(audit.c.at, audit.c.number) < tuple_(func.coalesce(cursor, _FOREVER), bindparam("before")),
+        )
+        .order_by(audit.c.at.desc(), audit.c.number.desc())
+        .limit(bindparam("limit"))
     )
-    .order_by(audit.c.number.desc())
-    .limit(bindparam("limit"))
-)
+
+
+_pages = {words: _page_by(words) for some in range(4) for words in combinations(_WORDS, some)}
 _after = Statement(
     select(*_columns)
     .where(_here, audit.c.number > bindparam("after"))
@@ -158,9 +174,17 @@ async def append(tx: Transaction, workspace_id: int, new: Entry) -> None:
 
 
 async def page(tx: Transaction, workspace_id: int, wanted: Wanted, before: int, limit: int) -> list[Entry]:
-    """The newest rows below a number that fit."""
-    values = msgspec.structs.asdict(wanted)
-    rows = await tx.rows(_page, workspace_id=workspace_id, before=before, limit=limit, **values)
+    """The newest rows that fit, after the one of this number; all, when there is no such row."""
+    said = {word: text for word in _WORDS if (text := getattr(wanted, word))}
+    rows = await tx.rows(
+        _pages[tuple(said)],
+        workspace_id=workspace_id,
+        before=before,
+        from_=wanted.from_,
+        until=wanted.until,
+        limit=limit,
+        **said,
+    )
     return [Entry(*row) for row in rows]
 
 

@@ -1,11 +1,16 @@
 """The suppression list: an address, as a keyed hash and as far as it may be known in clear, and why.
 
 It is looked up by the hash alone, so that an entry outlives the person whose address it is about.
+
+Entries that are alike but for the address (reason, kind, source and line) are a group, and stand together in
+an index. A list has few groups, however long it is: a filter picks some of them, and reads only these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -19,6 +24,7 @@ from sqlalchemy import (
     delete,
     or_,
     select,
+    tuple_,
     update,
 )
 
@@ -47,6 +53,7 @@ suppression = Table(
     Column("expires_at", Instant, nullable=False),  # 0: never
     PrimaryKeyConstraint("workspace_id", "hash", "line_id", "reason"),
     Index("suppression_id", "workspace_id", "id", unique=True),
+    Index("suppression_group", "workspace_id", "reason", "kind", "source", "line_id", "id"),
     sqlite_with_rowid=False,
 )
 
@@ -76,6 +83,11 @@ class Filter(msgspec.Struct, frozen=True):
     source: str = ""
     line_id: int | None = None
 
+    def fits(self, group: Row) -> bool:
+        """Whether it takes a group: reason, kind, source and line."""
+        asked = (self.reason or None, self.kind or None, self.source or None, self.line_id)
+        return all(one is None or one == other for one, other in zip(asked, group, strict=True))
+
 
 COLUMNS = (
     "workspace_id",
@@ -93,6 +105,8 @@ COLUMNS = (
     "expires_at",
 )
 KEY = ("workspace_id", "hash", "line_id", "reason")
+GROUP = ("reason", "kind", "source", "line_id")
+GROUPS_MAX = 500  # a list of more is read by its ids alone, from one end to the other
 _columns = [suppression.c[name] for name in COLUMNS[1:]]
 _here = suppression.c.workspace_id == bindparam("workspace_id")
 _put = BulkInsert(suppression, COLUMNS, conflict=KEY, update=COLUMNS[6:11] + COLUMNS[12:])
@@ -135,6 +149,48 @@ _page = Statement(
             *map(_matches, ("reason", "kind", "source")),
             or_(bindparam("line_id", type_=Id) < 0, suppression.c.line_id == bindparam("line_id", type_=Id)),
         )
+    )
+    .order_by(suppression.c.id)
+    .limit(bindparam("limit"))
+)
+
+
+def _groups() -> Any:
+    """One row of each group, each found from the one before: as many steps as there are groups."""
+    first = suppression.alias("first")
+    before, next_ = suppression.alias("before"), suppression.alias("next")
+
+    def here(one: Any) -> Any:
+        return one.c.workspace_id == bindparam("workspace_id")
+
+    def lowest(one: Any, *wanted: Any) -> Any:
+        return (
+            select(one.c.id)
+            .where(here(one), *wanted)
+            .order_by(*(one.c[name] for name in (*GROUP, "id")))
+            .limit(1)
+            .scalar_subquery()
+        )
+
+    step = select(lowest(first).label("id")).cte("step", recursive=True)
+    above = tuple_(*(next_.c[name] for name in GROUP)) > tuple_(*(before.c[name] for name in GROUP))
+    step = step.union_all(
+        select(lowest(next_, above).correlate(before)).where(here(before), before.c.id == step.c.id)
+    )
+    return (
+        select(*(suppression.c[name] for name in GROUP))
+        .where(_here, suppression.c.id == step.c.id)
+        .limit(bindparam("limit"))
+    )
+
+
+_all_groups = Statement(_groups())
+_of_group = Statement(
+    select(*_columns)
+    .where(
+        _here,
+        *(suppression.c[name] == bindparam(name) for name in GROUP),
+        suppression.c.id > bindparam("after"),
     )
     .order_by(suppression.c.id)
     .limit(bindparam("limit"))
@@ -192,6 +248,11 @@ async def by_id(tx: Transaction, workspace_id: int, entry_id: int) -> Entry | No
 
 async def page(tx: Transaction, workspace_id: int, wanted: Filter, after: int, limit: int) -> list[Entry]:
     """Entries that fit, in the order of their ids."""
+    if wanted != Filter():
+        groups = await tx.rows(_all_groups, workspace_id=workspace_id, limit=GROUPS_MAX + 1)
+        if len(groups) <= GROUPS_MAX:
+            chosen = [group for group in groups if wanted.fits(group)]
+            return await _of_groups(tx, workspace_id, chosen, after, limit)
     rows = await tx.rows(
         _page,
         workspace_id=workspace_id,
@@ -203,6 +264,17 @@ async def page(tx: Transaction, workspace_id: int, wanted: Filter, after: int, l
         line_id=-1 if wanted.line_id is None else wanted.line_id,
     )
     return [_read(row) for row in rows]
+
+
+async def _of_groups(
+    tx: Transaction, workspace_id: int, groups: Iterable[Row], after: int, limit: int
+) -> list[Entry]:
+    each = []
+    for group in groups:
+        alike = dict(zip(GROUP, group, strict=True))
+        rows = await tx.rows(_of_group, workspace_id=workspace_id, after=after, limit=limit, **alike)
+        each.append([_read(row) for row in rows])
+    return list(islice(merge(*each, key=lambda one: one.id), limit))
 
 
 async def remove(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> int:
