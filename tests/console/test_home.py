@@ -79,7 +79,7 @@ async def test_what_cascades_saved_comes_after_the_page(relay: Relay) -> None:
             await window.open("/home")
             await window.page.wait_for_selector("#saved .figure-value")
             said = await window.page.inner_text("#saved")
-            assert "instead of €0.01 by SMS alone" in said
+            assert "by SMS alone it would have been €0.01" in said
             assert "price set for the lines" in said
             assert await window.faults() == []
             await window.page.wait_for_selector(".chart canvas")

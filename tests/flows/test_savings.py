@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from angarium.core.values import Reason, ReceiptStatus
+from angarium.core.values import Reason, ReceiptStatus, amount_text
+from angarium.insight import home as figures
 from angarium.insight import savings as home_savings
 from angarium.insight.savings import Savings, count
 from angarium.messaging import chronicle, savings
@@ -38,11 +39,39 @@ async def reached(relay: Relay, *, on_viber: bool, **given: Any) -> None:
     relay.clock.advance(1)
 
 
-async def told(relay: Relay) -> home_savings.Told:
+class Page(NamedTuple):
+    """What the first page tells: what was counted, and that beside what it says was spent."""
+
+    told: home_savings.Told
+    today: savings.Saved
+    weeks: savings.Saved
+
+
+async def told(relay: Relay) -> Page:
     """What the first page tells, of all that has happened."""
+    await follow(relay)
+    return await beside_spent(relay, await count(relay.world, relay.workspace_id, UTC))
+
+
+async def follow(relay: Relay) -> None:
+    """What has happened comes into the figures of the first page."""
     while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 1_000))[0]:
         pass
-    return await count(relay.world, relay.workspace_id, UTC)
+
+
+async def beside_spent(relay: Relay, found: home_savings.Told) -> Page:
+    """A count, whenever it was made, as the page shows it now."""
+    now = relay.clock.now()
+    through = await relay.ground.db.read(figures.through, relay.workspace_id, now, UTC)
+    today, weeks = (
+        home_savings.beside(found, saved, spent)
+        for saved, spent in ((found.today, through.today_cost), (found.weeks, through.whole_cost))
+    )
+    for each, spent in ((today, through.today_cost), (weeks, through.whole_cost)):
+        for one in each.savings:
+            assert amount_text(one.cost_micros) == spent.get(one.currency, "0")
+            assert one.cost_micros + one.micros == one.instead_micros
+    return Page(found, today, weeks)
 
 
 def money(saved: savings.Saved) -> dict[str, tuple[int, int]]:
@@ -59,7 +88,7 @@ async def test_what_was_spent_stands_beside_what_sms_had_cost(relay: Relay) -> N
     await relay.take("viber", refused(Reason.NOT_A_USER))
     await relay.take("sms", refused(Reason.BAD_ADDRESS))  # it has not gone out
     found = await told(relay)
-    assert (found.messages, found.estimated, found.yard.priced) == (3, False, True)
+    assert (found.told.messages, found.told.estimated, found.told.yard.priced) == (3, False, True)
     spent, otherwise = 60_000, 160_000
     assert money(found.today) == money(found.weeks) == {"EUR": (spent, otherwise)}
     by_label = await savings.instead(relay.world, relay.workspace_id, "sale", SMS)
@@ -81,7 +110,7 @@ async def test_of_very_many_some_are_priced_and_the_others_are_like_them(
         await reached(relay, on_viber=True)
     monkeypatch.setattr(home_savings, "OF_TODAY", 4)
     found = await told(relay)
-    assert (found.messages, found.estimated) == (8, True)
+    assert (found.told.messages, found.told.estimated) == (8, True)
     assert money(found.today) == {"EUR": (8 * 10_000, 8 * 40_000)}
 
 
@@ -92,9 +121,18 @@ async def test_the_tariff_decides_where_there_is_one(relay: Relay) -> None:
     await reached(relay, on_viber=True, to={"phone": "+989121234567"})
     await reached(relay, on_viber=True)  # of whose destination nothing is known: it is not counted as free
     found = await told(relay)
-    assert (found.yard.tariffs, found.yard.currency, found.messages) == (["mci"], "IRR", 1)
+    assert (found.told.yard.tariffs, found.told.yard.currency, found.told.messages) == (["mci"], "IRR", 1)
     assert money(found.today) == {"IRR": (0, 900 * E)}
     assert dict(found.today.beside) == {"EUR": 20_000}
+
+
+async def test_what_sms_could_not_have_brought_had_cost_what_it_cost(relay: Relay) -> None:
+    await relay.tariff("mci", [{"price": "0.04", "destination": "IR"}], currency="EUR")
+    await lines(relay, price="0", tariff="mci")
+    await reached(relay, on_viber=True, to={"phone": "+989121234567"})
+    await reached(relay, on_viber=True)  # to where the tariff knows no price
+    found = await told(relay)
+    assert (found.told.messages, money(found.today)) == (1, {"EUR": (20_000, 50_000)})
 
 
 async def test_lines_of_another_currency_are_not_measured_against(relay: Relay) -> None:
@@ -102,7 +140,7 @@ async def test_lines_of_another_currency_are_not_measured_against(relay: Relay) 
     await relay.line("rials", "smpp", price="0.000001", currency="IRR")
     await reached(relay, on_viber=True)
     found = await told(relay)
-    assert [line.name for line in found.yard.lines] == ["sms"]
+    assert [line.name for line in found.told.yard.lines] == ["sms"]
     assert money(found.today) == {"EUR": (10_000, 40_000)}
 
 
@@ -115,7 +153,7 @@ async def test_without_a_price_nothing_is_compared(relay: Relay, sms: bool) -> N
     await relay.take("viber")
     await relay.receipt("viber", ReceiptStatus.DELIVERED)
     found = await told(relay)
-    assert (found.yard.priced, len(found.yard.lines), money(found.weeks)) == (False, int(sms), {})
+    assert (found.told.yard.priced, len(found.told.yard.lines), money(found.weeks)) == (False, int(sms), {})
     by_label = await savings.instead(relay.world, relay.workspace_id, "sale", SMS)
     assert (by_label["price_known"], by_label["messages"]) == (False, 0)
 
@@ -125,9 +163,13 @@ async def test_a_count_is_shown_for_a_while(relay: Relay) -> None:
     kept = Savings(relay.world)
     first = await kept.of(relay.workspace_id, UTC)
     await reached(relay, on_viber=True)
-    await told(relay)
+    await follow(relay)
     assert await kept.of(relay.workspace_id, UTC) is first
     assert kept.at_hand(relay.workspace_id, UTC) == (first, False)
     relay.clock.advance(home_savings.SHOWN_S)
     assert kept.at_hand(relay.workspace_id, UTC) == (first, True)  # shown until another is there
-    assert money((await kept.of(relay.workspace_id, UTC)).today) == {"EUR": (10_000, 40_000)}
+    second = await kept.of(relay.workspace_id, UTC)
+    assert money((await beside_spent(relay, second)).today) == {"EUR": (10_000, 40_000)}
+    await reached(relay, on_viber=True)
+    await follow(relay)  # what was spent is told at once, and what was saved by it with the next count
+    assert money((await beside_spent(relay, second)).today) == {"EUR": (20_000, 50_000)}

@@ -12,7 +12,7 @@ from angarium.core import ids
 from angarium.core.values import amount_text
 from angarium.insight import home as figures
 from angarium.insight.needs import Need, wanted
-from angarium.insight.savings import Savings
+from angarium.insight.savings import Savings, Told, beside
 from angarium.messaging.pages import names_in
 from angarium.messaging.unknowns_api import world_of
 from angarium.storage.database import Transaction
@@ -56,9 +56,8 @@ async def home(request: Call) -> Sent:
             **facts,
             "names": names_in(world, workspace_id),
             "days": _chart(through),
-            "told": told,
+            **_told(told, through),
             "due": is_due,
-            **SAYING,
         },
     )
 
@@ -69,8 +68,18 @@ async def saved(request: Call) -> Sent:
     kept = _savings(request)
     if kept is None or not in_place(request):
         return redirect("/home")
-    told = await kept.of(request.auth.workspace_id, request.user.zone)
-    return HtmlAnswer("insight/saved.html", {"told": told, "due": False, **SAYING})
+    world, workspace_id, zone = world_of(request), request.auth.workspace_id, request.user.zone
+    told = await kept.of(workspace_id, zone)
+    through = await world.ground.db.read(figures.through, workspace_id, world.ground.clock.now(), zone)
+    return HtmlAnswer("insight/saved.html", {**_told(told, through), "due": False})
+
+
+def _told(told: Told | None, through: figures.Through) -> dict[str, Any]:
+    """What the card of savings tells; nothing before it is counted."""
+    if told is None:
+        return {"told": None, **SAYING}
+    today = beside(told, told.today, through.today_cost)
+    return {"told": told, "today": today, "weeks": beside(told, told.weeks, through.whole_cost), **SAYING}
 
 
 def _savings(request: Call) -> Savings | None:

@@ -1,15 +1,16 @@
 """What cascades saved, today and in four weeks: what was spent, beside what SMS alone had cost.
 
-Both are counted day by day from messages of that day (`messaging/savings.py`, as campaigns count it), for the
-days of which the rest of the first page tells. That takes seconds, so it is shown for a while before it is
-counted anew; it says of when it is.
+What was saved is counted day by day from messages of that day (`messaging/savings.py`, as campaigns count
+it). That takes seconds, so it is shown for a while before it is counted anew; it says of when it is. What was
+spent is what the rest of the first page says of the same days, and SMS alone had cost both together (what SMS
+could not have brought would have gone as it went): so the three figures always fit.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
 
 import msgspec
 
@@ -27,11 +28,11 @@ KEPT_MAX = 1_000  # workspaces at hand
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What was saved, with what it was compared, and of when it is."""
+    """What was saved, in micro-units of the currency of what it was compared with, and of when it is."""
 
     yard: Yardstick
-    today: Saved
-    weeks: Saved
+    today: int
+    weeks: int
     messages: int  # that went out in these weeks
     estimated: bool
     counted_at: int
@@ -88,19 +89,20 @@ async def count(world: World, workspace_id: int, zone: tzinfo) -> Told:
     ]
     return Told(
         yard,
-        _saved(yard, each[-1:]),
-        _saved(yard, each),
+        each[-1].saved,
+        sum(one.saved for one in each),
         sum(one.messages for one in each),
         any(one.estimated for one in each),
         now,
     )
 
 
-def _saved(yard: Yardstick, days: Sequence[Estimate]) -> Saved:
-    cost: Counter[str] = Counter()
-    for one in days:
-        cost.update(one.cost)
-    return savings.compare(cost, {yard.currency: sum(one.micros for one in days)})
+def beside(told: Told, saved: int, spent: Mapping[str, str]) -> Saved:
+    """What was saved beside what the first page says was `spent` on the same days, by currency."""
+    cost = {currency: int(Decimal(amount) * MICROS) for currency, amount in spent.items()}
+    currency = told.yard.currency
+    instead = {currency: cost.get(currency, 0) + saved} if told.yard.priced else {}
+    return savings.compare(cost, instead)
 
 
 async def _of_day(

@@ -8,7 +8,6 @@ compared.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -114,13 +113,18 @@ def _priced_in(world: World, line: Line, now: int) -> str:
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """What messages that went out had cost; `estimated` from some of them. `cost`: what was billed of the
-    same, by currency, so that both stand on the same ground."""
+    """What messages that went out had cost; `estimated` from some of them. `spent`: what these, of which
+    that can be said, did cost in the same currency."""
 
     micros: int = 0
     messages: int = 0
     estimated: bool = False
-    cost: dict[str, int] = {}
+    spent: int = 0
+
+    @property
+    def saved(self) -> int:
+        """By these messages; less than nothing where the other way had been cheaper."""
+        return self.micros - self.spent
 
 
 async def of_label(
@@ -150,10 +154,10 @@ async def of_span(
     between = (ids.earliest(ends), ids.earliest(begins))
     page = await world.ground.db.read(_priced_page, world, workspace_id, Filter(), yard, between, most)
     if page.before is None:
-        return Estimate(page.micros, page.messages, estimated=False, cost=page.cost)
+        return Estimate(page.micros, page.messages, estimated=False, spent=page.spent)
     times = max(asked / page.looked, 1.0)
-    cost = {currency: round(micros * times) for currency, micros in page.cost.items()}
-    return Estimate(round(page.micros * times), round(page.messages * times), estimated=True, cost=cost)
+    micros, messages, spent = (round(each * times) for each in (page.micros, page.messages, page.spent))
+    return Estimate(micros, messages, estimated=True, spent=spent)
 
 
 async def instead(
@@ -179,14 +183,14 @@ async def _went_out(world: World, workspace_id: int, label: str) -> int:
 
 
 class Priced(msgspec.Struct, frozen=True):
-    """What a page of messages would have cost: those of it that went out; what all of it did cost; and where
-    it goes on."""
+    """What a page of messages would have cost: those of it that went out and of which that can be said; what
+    the same did cost in the currency of the yardstick; and where it goes on."""
 
     micros: int
     messages: int
     looked: int
     before: int | None
-    cost: dict[str, int]
+    spent: int
 
 
 async def _priced_page(
@@ -203,12 +207,15 @@ async def _priced_page(
     found = await store.page(tx, workspace_id, wanted, before, most, down_to)
     cases = [Case(message, [], ()) for message in found if message.state in WENT_OUT]
     await plan.furnish(tx, world, cases, world.ground.clock.now())
-    prices = [price for case in cases if (price := _price(world, case, yard)) is not None]
-    cost: Counter[str] = Counter()
-    for message in found:
-        cost[message.currency] += message.cost_micros
+    prices, spent = [], 0
+    for case in cases:
+        if (price := _price(world, case, yard)) is None:
+            continue
+        prices.append(price)
+        if case.message.currency == yard.currency:
+            spent += case.message.cost_micros
     following = found[-1].id if len(found) == most else None
-    return Priced(sum(prices), len(prices), len(found), following, dict(cost))
+    return Priced(sum(prices), len(prices), len(found), following, spent)
 
 
 def _price(world: World, case: Case, yard: Yardstick) -> int | None:
