@@ -127,6 +127,47 @@ async def test_a_key_is_shown_once_and_works_until_it_is_revoked(place: Place) -
     assert gone.revoked_at is not None
 
 
+async def test_a_day_is_chosen_in_the_calendar_of_iran(place: Place) -> None:
+    async with looking(place, Look("fa", "light", 1280)) as window:
+        page = window.page
+        await window.open("/settings/keys/new")
+        await page.fill("[name=name]", "تا نوروز")
+        await page.check("[name=scopes][value='messages:read']")
+        await page.focus("[name=expires_on]")
+        await page.keyboard.type("۱۴۳۰/۰۹/۰۷")  # a Tuesday
+        await page.keyboard.press("ArrowDown")
+        title = page.locator(".jalali-picker [data-month]")
+        await expect(title).to_have_text("آذر ۱۴۳۰")
+        assert await page.evaluate("document.activeElement.ariaLabel") == "سه‌شنبه ۷ آذر ۱۴۳۰"
+        heads = await page.locator(".jalali-picker th").all_inner_texts()
+        assert heads == ["ش", "ی", "د", "س", "چ", "پ", "ج"]
+        assert await window.faults() == []
+        for key in ("Home", "PageDown", "Shift+PageDown", "ArrowLeft", "ArrowUp", "End", "ArrowRight"):
+            await page.keyboard.press(key)
+        await expect(title).to_have_text("آذر ۱۴۳۱")
+        await page.keyboard.press("Escape")
+        assert await page.input_value("[name=expires_on]") == "۱۴۳۰/۰۹/۰۷"
+        await page.keyboard.press("ArrowDown")  # the field has the focus again
+        for key in ("End", "ArrowLeft", "Enter"):  # Friday, and the day after it
+            await page.keyboard.press(key)
+        assert await page.input_value("[name=expires_on]") == "۱۴۳۰/۰۹/۱۱"
+        await page.focus("form[action='/settings/keys'] button.btn-primary")
+        async with page.expect_request("**/settings/keys") as sent:
+            await page.keyboard.press("Enter")
+        assert "expires_on=2051-12-02" in ((await sent.value).post_data or "")
+        await page.wait_for_selector("#secret")
+        await window.open("/settings/audit?since=1405%2F01%2F01&until=1405%2F01%2F02")
+        assert await page.input_value("[name=until]") == "۱۴۰۵/۰۱/۰۲"
+        assert await page.locator("table.rows").count() == 0  # nothing is so old
+    form = {"name": "کهنه", "scopes": "messages:read", "typed_day": "expires_on"}  # as without a script
+    wrong = await place.owner.do("/settings/keys", **form, expires_on="۱۴۳۰/۰۷/۳۱")
+    assert wrong.status == 422
+    assert 'value="۱۴۳۰/۰۷/۳۱"' in wrong.text
+    assert (await place.owner.do("/settings/keys", **form, expires_on="۱۴۳۰/۰۹/۱۱")).status == 200
+    keys = await place.house.ground.db.read(accounts.keys, place.workspace_id)
+    assert len({one.expires_at for one in keys if one.expires_at is not None}) == 1
+
+
 async def test_people_are_invited_changed_and_let_go(place: Place) -> None:
     lena = await place.house.ground.db.read(people_store.by_email, "lena@shop.example")
     assert lena is not None

@@ -18,6 +18,7 @@ from angarium.accounts.store import audit as store
 from angarium.accounts.store.audit import Entry, Wanted
 from angarium.core import ids
 from angarium.core.clock import from_datetime
+from angarium.core.days import day_of
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem
 from angarium.settings.forms import DONE, Word, done, form_facts
@@ -119,7 +120,7 @@ def _wanted(query: AuditQuery) -> Wanted:
 def _day(text: str) -> datetime | None:
     """The beginning of a day; none when it is no day."""
     try:
-        return datetime.combine(date.fromisoformat(text.strip()), time(), UTC)
+        return datetime.combine(date.fromisoformat(day_of(text.strip())), time(), UTC)
     except ValueError:
         return None
 

@@ -21,6 +21,7 @@ from babel.numbers import (
 from babel.units import format_unit
 from persiantools.jdatetime import JalaliDateTime
 
+from angarium.core import days
 from angarium.web.languages import Language
 
 OWN = "default"  # the numbering system of the locale: how it groups, and its point
@@ -49,6 +50,11 @@ def as_typed(language: Language, text: str) -> str:
     if PLAIN.fullmatch(text) is None:
         return text
     return number(language, Decimal(text), len(text.partition(".")[2]))
+
+
+def date_typed(language: Language, text: str) -> str:
+    """A date as readers of Persian write it in a form: 2026-11-28 -> ۱۴۰۵/۰۹/۰۷; of others as it is."""
+    return own_digits(language, days.as_jalali(text)) if language.code in JALALI else text
 
 
 def decimal_sign(language: Language) -> str:

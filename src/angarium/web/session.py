@@ -20,11 +20,13 @@ from angarium.accounts.limits import address_of
 from angarium.accounts.reach import WHOLE
 from angarium.accounts.session import Stage, Viewer
 from angarium.accounts.sessions import Signed
+from angarium.core import days
 from angarium.core.problems import Problem
 
 FORM = b"application/x-www-form-urlencoded"
 FORM_MAX_BYTES = 1_000_000  # a template in all its languages
 FIELDS_MAX = 5_000  # the form of a file with as many columns as it may have
+TYPED_DAY, TYPED_MOMENT = "typed_day", "typed_moment"  # name the fields that hold a date as people write it
 READING = {"GET", "HEAD"}
 TOKEN_HEADER = b"x-angarium-token"
 
@@ -35,7 +37,7 @@ async def admit(request: Request[Any, Any, Any], operation: Operation) -> None:
     viewer = await viewer_of(request)
     scope["user"] = viewer if operation.scope is not None else None
     if scope["method"] not in READING:
-        scope["fields"] = await _form(request, scope["user"])
+        scope["fields"] = dates_kept(await _form(request, scope["user"]))
         scope["form"] = dict(scope["fields"])
     if operation.scope is None:
         return
@@ -147,6 +149,15 @@ async def _form(request: Request[Any, Any, Any], viewer: Viewer | None) -> list[
     if viewer is not None and not session.is_token(viewer, dict(fields).get("token", "")):
         raise _not_ours("Its token is not the one of this session.")
     return fields
+
+
+def dates_kept(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The fields, with those that a form calls dates as dates are kept; what is no date stays."""
+    readers = {TYPED_DAY: days.day_of, TYPED_MOMENT: days.moment_of}
+    typed = {text: readers[name] for name, text in fields if name in readers}
+    return [
+        (name, typed[name](text) if name in typed else text) for name, text in fields if name not in readers
+    ]
 
 
 def _not_ours(detail: str) -> Problem:

@@ -115,6 +115,7 @@ class Shell:
             "number": partial(figures.number, language),
             "as_typed": partial(figures.as_typed, language),
             "decimal_sign": figures.decimal_sign(language),
+            "date_typed": partial(figures.date_typed, language),
             "compact": partial(figures.compact, language),
             "percent": partial(figures.percent, language),
             "money": partial(figures.money, language),

@@ -15,9 +15,9 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Literal
 
-from persiantools.jdatetime import JalaliDate
-
 from angarium.core.clock import from_datetime, iso
+from angarium.core.days import from_jalali
+from angarium.core.numerals import western
 
 Order = Literal["ymd", "dmy", "mdy"]
 Calendar = Literal["gregorian", "jalali"]
@@ -26,9 +26,6 @@ Decimals = Literal[".", ","]
 INTEGER_EXACT_MAX = 10**15  # above it a number of a spreadsheet has lost digits (IEEE 754: 15 are kept)
 NUMBER_MAX = 40  # characters
 LOCALES_KEPT = 10_000  # and names of languages
-DIGITS = {ord(sign): str(value) for zero in "٠۰０" for value in range(10) for sign in chr(ord(zero) + value)}
-SIGNS = {ord("٫"): ".", ord("٬"): ",", ord("−"): "-", ord("’"): "'", ord("\u200e"): "", ord("\u200f"): ""}
-WESTERN = str.maketrans({**DIGITS, **SIGNS})
 
 GROUPED = {
     ".": re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[, '\u00a0\u2009\u202f]\d{3})+)(?:\.\d+)?(?:[eE][+-]?\d{1,3})?"),
@@ -51,11 +48,6 @@ class BadCell(ValueError):
         super().__init__(problem)
         self.problem = problem
         self.remedy = remedy
-
-
-def western(text: str) -> str:
-    """The text with the digits and signs of other scripts as those of ours."""
-    return text if text.isascii() else text.translate(WESTERN)
 
 
 def text_of(value: Any) -> str:
@@ -162,8 +154,7 @@ def _date(match: re.Match[str], order: Order, calendar: Calendar) -> date:
         month, number_ = (int(first), int(second)) if order == "mdy" else (int(second), int(first))
     try:
         if calendar == "jalali":
-            there = JalaliDate(year, month, number_)  # type: ignore[no-untyped-call]  # untyped library
-            return date.fromordinal(there.to_gregorian().toordinal())
+            return from_jalali(year, month, number_)
         return date(year, month, number_)
     except ValueError:
         raise BadCell(

@@ -17,6 +17,7 @@ from angarium.contacts.imports import cells
 from angarium.contacts.phones import BadPhone, normalise
 from angarium.contacts.rules import EMAIL, OPT_OUTS
 from angarium.core.clock import is_zone
+from angarium.core.numerals import western
 from angarium.core.values import AddressKind
 
 Target = Literal[
@@ -83,7 +84,7 @@ def is_head(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 
 
 def _is_value(cell: str) -> bool:
-    bare = cells.western(cell).strip()
+    bare = western(cell).strip()
     return any(look(bare) for look in (is_email, is_phoneish, is_date, is_number))
 
 
@@ -174,7 +175,7 @@ def is_phoneish(cell: str) -> bool:
 @cache
 def is_phone(cell: str, country: str | None) -> bool:
     """A number in use, as it stands, with a plus, or as it is dialled in the country."""
-    bare = cells.western(cell).strip()
+    bare = western(cell).strip()
     tries = [(bare, country)] if country or bare.startswith(("+", "00")) else []
     tries.append(("+" + bare.lstrip("+"), None))
     for text, region in tries:
@@ -188,7 +189,7 @@ def is_phone(cell: str, country: str | None) -> bool:
 
 def needs_plus(column: Sequence[str]) -> bool:
     """Whether most numbers are digits that are valid with a plus before them, as spreadsheets leave them."""
-    return mostly(column, lambda cell: cells.western(cell).isdigit() and is_phone(cell, None))
+    return mostly(column, lambda cell: western(cell).isdigit() and is_phone(cell, None))
 
 
 def is_number(cell: str) -> bool:
@@ -244,9 +245,9 @@ def field_name(head: str, at: int) -> str:
 
 def date_order(column: Sequence[str]) -> tuple[cells.Order, cells.Calendar] | None:
     """The order and calendar in which every date of a column is one; None when none is."""
-    year_first = all(re.match(r"\d{4}", cells.western(cell)) for cell in column)
+    year_first = all(re.match(r"\d{4}", western(cell)) for cell in column)
     orders: tuple[cells.Order, ...] = ("ymd",) if year_first else ("dmy", "mdy", "ymd")
-    years = [int(found[0]) for cell in column if (found := re.findall(r"\d{4}", cells.western(cell)))]
+    years = [int(found[0]) for cell in column if (found := re.findall(r"\d{4}", western(cell)))]
     calendar: cells.Calendar = (
         "jalali" if years and all(1200 <= year < 1500 for year in years) else "gregorian"
     )

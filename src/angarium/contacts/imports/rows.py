@@ -25,6 +25,7 @@ from angarium.contacts.newcomers import Newcomers, Place
 from angarium.contacts.phones import SCIENTIFIC, BadPhone, normalise
 from angarium.contacts.places import place
 from angarium.contacts.rules import AddressInput, ContactInput
+from angarium.core.numerals import western
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Address, AddressKind
 
@@ -273,7 +274,7 @@ class Reader:
         try:
             return normalise(digits, self._mapping.country or None)
         except BadPhone:
-            whole = cells.western(digits)
+            whole = western(digits)
             return f"+{whole}" if self._mapping.plus and whole.isdecimal() and whole[0] != "0" else digits
 
     # ── doubles, and what is left unsaid ─────────────────────────────────────────────────────────────
@@ -380,7 +381,7 @@ def undefused(cell: str) -> str:
 
 def _exact(text: str) -> str:
     """A number in scientific notation that has all its digits, as those digits."""
-    bare = cells.western(text).strip().replace(",", ".")
+    bare = western(text).strip().replace(",", ".")
     if SCIENTIFIC.fullmatch(bare) is None:
         return text
     sign, _, exponent = Decimal(bare).as_tuple()
