@@ -42,6 +42,12 @@ def test_nothing_english_is_left(text: str, code: str) -> None:
         ("uk", "2 parts, at most 1", "частин 2, дозволено 1"),
         ("ru", "3 contacts with the locale fa", "3 контакта с языком fa"),
         ("ru", "5 contacts with the locale fa", "5 контактов с языком fa"),
+        (
+            "uk",
+            "The contact has had 3 otp or service messages within one day, as many as the cap allows.",
+            "Контакт уже отримав стільки, скільки дозволяє ліміт: повідомлень класу "
+            "«{} або сервісний» — 3 (за період: день).".format(VOICES["uk"].say("class.otp")),
+        ),
         ("ar", "The line main is switched off.", "الخط main متوقف."),
         ("ru", "The contact opted out of all messages.", "Контакт отказался от всех сообщений."),
         (

@@ -21,7 +21,8 @@ The kind of a gap says what may fill it:
     | said   | others of these sentences, or it is not this one                           |
     | word   | others of these sentences, or else any text                                |
     | state  | what the words of some room call a state, or as `word`                     |
-    | other  | a name in words.*.toml that begins so: `{which:class}` is `class.<which>`  |
+    | other  | a name in words.*.toml that begins so: `{which:class}` is `class.<which>`; |
+    |        | or several of these: "service or otp", "service, otp"                      |
 
 Of several ways to hear a text the one counts that quotes the least of it. tests/house/test_said.py holds the
 sentences of the code against the catalogue, both ways.

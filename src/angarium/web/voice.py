@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from babel.lists import format_list
 from markupsafe import Markup, escape
 
 from angarium.web import figures, sentences
@@ -13,6 +14,7 @@ from angarium.web.languages import ENGLISH, Language, Sentence, catalogue
 
 GAP = re.compile(r"\{(\w+)\}")
 PLAIN = ("text", "number", "money", "time", "hour", "field")  # kinds of gaps that stand for themselves
+BETWEEN = re.compile(r", | or ")
 COUNT = "count"  # the gap whose filling decides between plural forms
 WHY = "why"  # the gap that is filled with what was said below the console
 STATES = (  # where a state may have its name
@@ -71,7 +73,9 @@ class Voice:
         if isinstance(said, sentences.Row):
             return any(self._names(one) for one, _ in said.parts)
         return any(
-            self._named(gap.kind, filling) is not None if isinstance(filling, str) else self._names(filling)
+            self._filling(gap.kind, filling, UTC) != filling
+            if isinstance(filling, str)
+            else self._names(filling)
             for gap, filling in said.fillings
             if not isinstance(filling, str) or gap.kind not in PLAIN
         )
@@ -99,7 +103,15 @@ class Voice:
                 return sentences.time_of(filling)
             case "field":
                 return Markup('<bdi dir="ltr">{}</bdi>').format(filling)
-        return self._named(kind, filling) or filling
+        return self._named(kind, filling) or self._each(kind, filling) or filling
+
+    def _each(self, kind: str, text: str) -> Markup | None:
+        """Several that are called so, as this language says "one, another or a third"."""
+        named = [self._named(kind, one) for one in BETWEEN.split(text)]
+        said = [self.say(one) for one in named if one is not None]
+        if len(said) < 2 or len(said) < len(named):
+            return None
+        return Markup(format_list(said, "or", locale=self._language.locale))  # noqa: S704  each is escaped
 
     def _named(self, kind: str, text: str) -> Said | None:
         """What the words of the pages call it."""

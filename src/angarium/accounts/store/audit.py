@@ -19,10 +19,10 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
-    tuple_,
     update,
 )
 
+from angarium.core.clock import MICROS
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Blob, Id, Instant, Words, metadata
@@ -42,10 +42,10 @@ audit = Table(
     Column("hash", Blob, nullable=False),
     PrimaryKeyConstraint("workspace_id", "number"),
     Index("audit_at", "workspace_id", "at", "number"),
-    Index("audit_actor", "workspace_id", "actor", "at", "number"),
-    Index("audit_action", "workspace_id", "action", "at", "number"),
-    Index("audit_actor_action", "workspace_id", "actor", "action", "at", "number"),
-    Index("audit_subject", "workspace_id", "subject", "at", "number"),
+    Index("audit_actor", "workspace_id", "actor", "number"),
+    Index("audit_action", "workspace_id", "action", "number"),
+    Index("audit_actor_action", "workspace_id", "actor", "action", "number"),
+    Index("audit_subject", "workspace_id", "subject", "number"),
     sqlite_with_rowid=False,
 )
 
@@ -60,6 +60,8 @@ audit_seal = Table(
 )
 
 _FOREVER = 1 << 62
+# A deed has its time before its number, and servers have clocks of their own: so far the two may disagree.
+_DISORDER = 3_600 * MICROS
 NOTHING = bytes(32)  # what stands before the first row
 
 
@@ -110,22 +112,38 @@ _WORDS = ("actor", "action", "subject")
 
 
 def _page_by(words: Sequence[str]) -> Statement:
-    """The newest rows before one, by an index that has these words first and then the time."""
-    cursor = select(audit.c.at).where(_here, audit.c.number == bindparam("before")).scalar_subquery()
+    """The newest rows between two, by an index that has these words first. A subject is had by few rows:
+    where it is asked for, its index is taken, and the other words are looked at; times always are."""
+    found = [word for word in words if word == "subject" or "subject" not in words]
+    looked_at = [word for word in words if word not in found]
     return Statement(
         select(*_columns)
         .where(
             _here,
-            *(audit.c[word] == bindparam(word) for word in words),
-            audit.c.at >= bindparam("from_"),
-            audit.c.at < bindparam("until"),
-            tuple_(audit.c.at, audit.c.number) < tuple_(func.coalesce(cursor, _FOREVER), bindparam("before")),
+            *(audit.c[word] == bindparam(word) for word in found),
+            *(func.coalesce(audit.c[word], "") == bindparam(word) for word in looked_at),
+            audit.c.number > bindparam("above"),
+            audit.c.number < bindparam("before"),
+            audit.c.at + 0 >= bindparam("from_"),
+            audit.c.at + 0 < bindparam("until"),
         )
-        .order_by(audit.c.at.desc(), audit.c.number.desc())
+        .order_by(audit.c.number.desc())
         .limit(bindparam("limit"))
     )
 
 
+_last_before = Statement(
+    select(audit.c.number)
+    .where(_here, audit.c.at < bindparam("at"))
+    .order_by(audit.c.at.desc(), audit.c.number.desc())
+    .limit(1)
+)
+_first_from = Statement(
+    select(audit.c.number)
+    .where(_here, audit.c.at >= bindparam("at"))
+    .order_by(audit.c.at, audit.c.number)
+    .limit(1)
+)
 _pages = {words: _page_by(words) for some in range(4) for words in combinations(_WORDS, some)}
 _after = Statement(
     select(*_columns)
@@ -174,18 +192,32 @@ async def append(tx: Transaction, workspace_id: int, new: Entry) -> None:
 
 
 async def page(tx: Transaction, workspace_id: int, wanted: Wanted, before: int, limit: int) -> list[Entry]:
-    """The newest rows that fit, after the one of this number; all, when there is no such row."""
+    """The newest rows below a number that fit."""
     said = {word: text for word in _WORDS if (text := getattr(wanted, word))}
+    above, below = await _numbers(tx, workspace_id, wanted)
     rows = await tx.rows(
         _pages[tuple(said)],
         workspace_id=workspace_id,
-        before=before,
+        above=above,
+        before=min(before, below),
         from_=wanted.from_,
         until=wanted.until,
         limit=limit,
         **said,
     )
     return [Entry(*row) for row in rows]
+
+
+async def _numbers(tx: Transaction, workspace_id: int, wanted: Wanted) -> tuple[int, int]:
+    """Between which numbers all rows are that are of a time."""
+    above, below = 0, _FOREVER
+    if wanted.from_ > 0:
+        row = await tx.row(_last_before, workspace_id=workspace_id, at=wanted.from_ - _DISORDER)
+        above = 0 if row is None else row[0]
+    if wanted.until < _FOREVER:
+        row = await tx.row(_first_from, workspace_id=workspace_id, at=wanted.until + _DISORDER)
+        below = _FOREVER if row is None else row[0]
+    return above, below
 
 
 async def after(tx: Transaction, workspace_id: int, number: int, limit: int) -> list[Entry]:

@@ -22,9 +22,9 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    func,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -156,30 +156,39 @@ _page = Statement(
 
 
 def _groups() -> Any:
-    """One row of each group, each found from the one before: as many steps as there are groups."""
-    first = suppression.alias("first")
-    before, next_ = suppression.alias("before"), suppression.alias("next")
-
-    def here(one: Any) -> Any:
-        return one.c.workspace_id == bindparam("workspace_id")
+    """Each group, found from the one before it: as many steps as there are groups, and few seeks a step."""
+    first, before, following = (suppression.alias(name) for name in ("first", "before", "following"))
 
     def lowest(one: Any, *wanted: Any) -> Any:
         return (
             select(one.c.id)
-            .where(here(one), *wanted)
+            .where(one.c.workspace_id == bindparam("workspace_id"), *wanted)
             .order_by(*(one.c[name] for name in (*GROUP, "id")))
             .limit(1)
             .scalar_subquery()
         )
 
+    # One column further, the ones before it the same: the last of them first. (A comparison of whole rows
+    # would do, but SQLite goes by its first column alone where the other row is not constant.)
+    ways = [
+        lowest(
+            following,
+            *(following.c[name] == before.c[name] for name in GROUP[:place]),
+            following.c[GROUP[place]] > before.c[GROUP[place]],
+        ).correlate(before)
+        for place in reversed(range(len(GROUP)))
+    ]
     step = select(lowest(first).label("id")).cte("step", recursive=True)
-    above = tuple_(*(next_.c[name] for name in GROUP)) > tuple_(*(before.c[name] for name in GROUP))
     step = step.union_all(
-        select(lowest(next_, above).correlate(before)).where(here(before), before.c.id == step.c.id)
+        select(func.coalesce(*ways)).where(
+            before.c.workspace_id == bindparam("workspace_id"), before.c.id == step.c.id
+        )
     )
-    return (
+    its = and_(_here, suppression.c.id == step.c.id)
+    return (  # an outer join, so that SQLite does not begin with the whole list
         select(*(suppression.c[name] for name in GROUP))
-        .where(_here, suppression.c.id == step.c.id)
+        .select_from(step.outerjoin(suppression, its))
+        .where(step.c.id.is_not(None))
         .limit(bindparam("limit"))
     )
 

@@ -19,6 +19,7 @@ from angarium.messaging.gate.verdicts import ALLOW, Defer, Refuse, Verdict
 
 NAME = "caps"
 SET_AT = "/v1/policies/caps"
+ONE = {"hours": "one hour", "days": "one day"}
 HOUR_S, DAY_S = 3_600.0, 86_400.0
 
 
@@ -96,9 +97,11 @@ def _midnight(zone: str, now: int, days: int) -> int:
 
 def _says(cap: Cap) -> str:
     classes = " or ".join(one.value for one in cap.classes)
-    span = f"{cap.window} {cap.unit}" if cap.window > 1 else cap.unit.removesuffix("s")
-    had = f"The contact has had {cap.most} {classes} messages within {span}"
+    span = f"{cap.window} {cap.unit}" if cap.window > 1 else ONE[cap.unit]
     if cap.channels:
         by = ", ".join(cap.channels)
-        had = f"The contact has had {cap.most} {classes} messages by {by} within {span}"
-    return f"{had}, as many as the cap allows."
+        return (
+            f"The contact has had {cap.most} {classes} messages by {by} within {span}, "
+            "as many as the cap allows."
+        )
+    return f"The contact has had {cap.most} {classes} messages within {span}, as many as the cap allows."

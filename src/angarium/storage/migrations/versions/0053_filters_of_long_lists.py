@@ -12,16 +12,13 @@ def upgrade() -> None:
     op.create_index(
         "suppression_group", "suppression", ["workspace_id", "reason", "kind", "source", "line_id", "id"]
     )
-    op.drop_index("audit_subject", "audit")
-    op.create_index("audit_subject", "audit", ["workspace_id", "subject", "at", "number"])
     op.create_index("audit_at", "audit", ["workspace_id", "at", "number"])
-    op.create_index("audit_actor", "audit", ["workspace_id", "actor", "at", "number"])
-    op.create_index("audit_action", "audit", ["workspace_id", "action", "at", "number"])
-    op.create_index("audit_actor_action", "audit", ["workspace_id", "actor", "action", "at", "number"])
+    op.create_index("audit_actor", "audit", ["workspace_id", "actor", "number"])
+    op.create_index("audit_action", "audit", ["workspace_id", "action", "number"])
+    op.create_index("audit_actor_action", "audit", ["workspace_id", "actor", "action", "number"])
 
 
 def downgrade() -> None:
-    for name in ("audit_actor_action", "audit_action", "audit_actor", "audit_at", "audit_subject"):
+    for name in ("audit_actor_action", "audit_action", "audit_actor", "audit_at"):
         op.drop_index(name, "audit")
-    op.create_index("audit_subject", "audit", ["workspace_id", "subject", "number"])
     op.drop_index("suppression_group", "suppression")
