@@ -99,7 +99,7 @@ async def test_a_key_is_shown_once_and_works_until_it_is_revoked(place: Place) -
         await page.keyboard.type("فروشگاه")
         await page.focus("[name=scopes][value='messages:read']")
         await page.keyboard.press("Space")
-        await page.focus("form[action='/settings/keys'] button")
+        await page.focus("form[action='/settings/keys'] button.btn-primary")
         await page.keyboard.press("Enter")
         await page.wait_for_selector("#secret")
         key = await page.input_value("#secret")
