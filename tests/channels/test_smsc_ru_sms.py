@@ -22,6 +22,7 @@ TEXT = {
     "charset": "utf-8",
     "cost": "2",
     "sender": "SHOP",
+    "id": "att_0000000000007",
 }
 TAKEN = {"id": 12345, "cnt": 1}
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from angarium.channels import kit
 from angarium.channels.whatsapp_cloud import CHANNEL, ERRORS
-from angarium.core.ports import Accepted, Inbound, Raw, Receipt, Refused, Reply, Unreadable
-from angarium.core.values import Button, Content, Price, Reason, ReceiptStatus
+from angarium.core.ports import Accepted, Charged, Inbound, Raw, Receipt, Refused, Reply, Unreadable
+from angarium.core.values import Button, Content, MessageClass, Price, Reason, ReceiptStatus
 from angarium.protocols.signatures import hub_signature
 from support.http_line import CallbackCase, SendCase, run_send_case, submission, unsure
 
@@ -256,9 +256,12 @@ def status(word: str, **more: Any) -> dict[str, Any]:
     return {**told, **more}
 
 
+UTILITY = Charged("utility, PMP", (MessageClass.SERVICE, MessageClass.TRANSACTIONAL))
+
+
 def receipt(what: ReceiptStatus, code: str, reason: Reason | None = None, at: int | None = 0) -> Receipt:
     """What comes out of it."""
-    usual = {"reason": reason, "code": code, "at": 1454119029_000_000 if at == 0 else at}
+    usual = {"reason": reason, "code": code, "at": 1454119029_000_000 if at == 0 else at, "charged": UTILITY}
     return Receipt(what, "wamid.A", "att_7", "+447700900100", **usual)
 
 
@@ -350,7 +353,21 @@ INBOUNDS: list[tuple[str, dict[str, Any], Inbound]] = [
 
 CALLBACK_CASES = [
     CallbackCase("sent", webhook({"statuses": [status("sent")]}), [SENT]),
-    CallbackCase("free", webhook({"statuses": [FREE]}), [replace(SENT, price=Price(0, ""))]),
+    CallbackCase("free", webhook({"statuses": [FREE]}), [replace(SENT, price=Price(0, ""), charged=None)]),
+    *(
+        CallbackCase(
+            f"charged as {category}",
+            webhook({"statuses": [status("sent", pricing={"category": category, "type": "regular"})]}),
+            [replace(SENT, charged=Charged(f"{words}, regular", classes))],
+        )
+        for category, words, classes in (
+            ("marketing", "marketing", (MessageClass.PROMOTIONAL,)),
+            ("MARKETING_LITE", "marketing_lite", (MessageClass.PROMOTIONAL,)),
+            ("authentication", "authentication", (MessageClass.OTP,)),
+            ("authentication-international", "authentication_international", (MessageClass.OTP,)),
+            ("referral_conversion", "referral_conversion", ()),
+        )
+    ),
     CallbackCase(
         "delivered",
         webhook({"statuses": [status("delivered")]}),

@@ -7,10 +7,11 @@ from collections import Counter
 from typing import Any
 
 import msgspec
+import pytest
 
 from angarium.core.clock import iso, micros
-from angarium.core.ports import Accepted
-from angarium.core.values import Price, Reason, ReceiptStatus
+from angarium.core.ports import Accepted, Charged
+from angarium.core.values import MessageClass, Price, Reason, ReceiptStatus
 from angarium.lines import tariffs_store
 from angarium.lines.rules import price_micros
 from angarium.messaging import costs, preview, send
@@ -226,6 +227,32 @@ async def test_what_the_provider_tells_corrects_what_we_reckoned(relay: Relay) -
     await relay.receipt("sms", ReceiptStatus.DELIVERED, "a", price=Price(7, "USD"))
     assert await cost_of(relay, message_id) == ("0", "EUR")  # no money of ours
     assert await summed(relay) == [("UA", 1, 1, "0", "EUR")]
+
+
+@pytest.mark.parametrize(
+    ("classes", "cost"),
+    [
+        ((MessageClass.PROMOTIONAL,), "0.1"),
+        ((MessageClass.SERVICE, MessageClass.TRANSACTIONAL), "0.02"),
+        ((), "0.02"),
+    ],
+)
+async def test_it_costs_as_what_the_provider_charges_for(
+    relay: Relay, classes: tuple[MessageClass, ...], cost: str
+) -> None:
+    await relay.tariff(
+        "meta", [{"price": "0.02", "class": "service"}, {"price": "0.1", "class": "promotional"}]
+    )
+    await relay.line("viber", "viber_business", tariff="meta")  # billed on delivery, as WhatsApp is
+    message_id = await relay.send(channel="viber_business")
+    await relay.take("viber")
+    charged = Charged("marketing, PMP", classes)
+    for status in (ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.READ):
+        await relay.receipt("viber", status, relay.last_ref(), charged=charged)
+    assert await cost_of(relay, message_id) == (cost, "EUR")
+    [bill] = await told_bills(relay, message_id)
+    assert (bill["amount"], bill["charged"]) == (cost, "marketing, PMP")
+    assert [(one[1], one[3]) for one in await summed(relay)] == [(1, cost)]
 
 
 async def test_nothing_is_billed_that_was_not_taken(relay: Relay) -> None:

@@ -149,6 +149,27 @@ async def test_who_posts_by_itself_is_asked_only_where_it_cannot_reach_us(relay:
     assert await inquirer.work() == 1
 
 
+async def test_of_what_was_never_answered_it_is_asked_everywhere(relay: Relay) -> None:
+    provider = Provider(posts=True, unanswered=True)
+    inquirer = await shop_with(relay, provider)
+    relay.world.public_url = "https://shop.example"
+    message = await relay.send(line="sms")
+    await relay.take("sms", NO_ANSWER)
+    [[inquiry]] = await asked_after(relay, inquirer, provider)
+    assert inquiry.refs == ()
+    provider.says = {inquiry.client_ref: Receipt(ReceiptStatus.ACCEPTED, "a", inquiry.client_ref)}
+    await asked_after(relay, inquirer, provider)
+    assert await state(relay, message) == "sent"
+
+
+async def asked_after(relay: Relay, inquirer: Inquirer, provider: Provider) -> list[list[Inquiry]]:
+    """What is asked a minute later."""
+    provider.asked.clear()
+    relay.clock.advance(60)
+    await inquirer.work()
+    return provider.asked
+
+
 async def test_a_status_that_is_not_understood_ends_nothing(relay: Relay) -> None:
     provider = Provider()
     inquirer = await shop_with(relay, provider)

@@ -8,7 +8,8 @@ Quirks:
 - The signature of a webhook covers a time and a random token, and not what is said. So it is believed for a
   quarter of an hour, as Mailgun's own library does.
 - Nothing says that a mail sent twice is noticed, so a lost answer is Unknown. Our reference travels as a
-  variable and comes back with every event; the Message-ID is ours.
+  variable and comes back with every event; the Message-ID is ours, and events can be asked for by it (by the
+  older of its two interfaces for that, which its page calls deprecated and has no end for).
 - `failed` with the severity `temporary` is tried again by Mailgun. `delivered` means that the recipient's
   server took it. Opens and clicks are counted by our own links; Mailgun's own counting is switched off.
 - A wrong domain, or a wrong host for its region, is answered with 404 or 401.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from math import isfinite
@@ -32,8 +34,10 @@ from angarium.core.clock import MICROS, from_datetime, micros
 from angarium.core.ports import (
     Accepted,
     Allowance,
+    Asks,
     Channel,
     Event,
+    Inquiry,
     Outcome,
     Profile,
     Raw,
@@ -140,7 +144,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 async def send(tools: Tools, settings: Settings, submission: Submission) -> Outcome:
     """One form to messages.mime."""
-    message_id = f"{submission.client_ref}@{settings.domain}".lower()
+    message_id = _message_id(settings, submission.client_ref)
     sender = settings.sender_name, settings.sender_address
     try:
         recipient = mime.address(submission.address, "recipient")
@@ -158,6 +162,10 @@ async def send(tools: Tools, settings: Settings, submission: Submission) -> Outc
     if isinstance(outcome, Refused) and outcome.reason is Reason.THROTTLED and outcome.retry_after_s is None:
         return msgspec.structs.replace(outcome, retry_after_s=_asked_s(outcome.detail, tools.clock.now()))
     return outcome
+
+
+def _message_id(settings: Settings, client_ref: str) -> str:
+    return f"{client_ref}@{settings.domain}".lower()
 
 
 def _basic(settings: Settings) -> dict[str, str]:
@@ -279,28 +287,37 @@ def parse(settings: Settings, raw: Raw) -> list[Event]:
             return [kit.unreadable("no webhook of Mailgun and no forwarded mail", raw.body)]
         return _forwarded(raw, form)
     told = webhook.event_data
+    receipt = _fate(told)
+    if receipt is not None:
+        return [receipt]
     match told.event:
         case "opened" | "clicked":
             return []
-        case "accepted":
-            return [_receipt(told, ReceiptStatus.ACCEPTED)]
-        case "delivered":
-            return [_receipt(told, ReceiptStatus.DELIVERED)]
-        case "complained":
-            return [_receipt(told, ReceiptStatus.FAILED, Reason.OPTED_OUT, "complained")]
-        case "rejected":
-            return [_receipt(told, ReceiptStatus.FAILED, Reason.REJECTED, "rejected")]
         case "unsubscribed" if told.recipient:
             ref = kit.clean(webhook.signature.token) if webhook.signature else ""
             ref = ref[:64] or sha256(raw.body).hexdigest()
             return [Allowance(kit.clean(told.recipient), False, ref, True, _when(told.timestamp))]
-        case "failed" if told.severity == "temporary":
-            return [_receipt(told, ReceiptStatus.ACCEPTED, None, _code(told))]
-        case "failed" if told.severity == "permanent":
-            return [_receipt(told, ReceiptStatus.FAILED, _why(told), _code(told))]
         case "stored":
             return [kit.unreadable("a mail is stored at Mailgun and was not forwarded", raw.body)]
     return [kit.unreadable(f"{told.event} {told.severity} is not in our table".replace("  ", " "), raw.body)]
+
+
+def _fate(told: _Told) -> Event | None:
+    """What an event says of a mail that went out; None when it is about something else."""
+    match told.event:
+        case "accepted":
+            return _receipt(told, ReceiptStatus.ACCEPTED)
+        case "delivered":
+            return _receipt(told, ReceiptStatus.DELIVERED)
+        case "complained":
+            return _receipt(told, ReceiptStatus.FAILED, Reason.OPTED_OUT, "complained")
+        case "rejected":
+            return _receipt(told, ReceiptStatus.FAILED, Reason.REJECTED, "rejected")
+        case "failed" if told.severity == "temporary":
+            return _receipt(told, ReceiptStatus.ACCEPTED, None, _code(told))
+        case "failed" if told.severity == "permanent":
+            return _receipt(told, ReceiptStatus.FAILED, _why(told), _code(told))
+    return None
 
 
 def _receipt(told: _Told, status: ReceiptStatus, reason: Reason | None = None, code: str = "") -> Event:
@@ -380,6 +397,31 @@ def _put_together(form: dict[str, str], words: str) -> bytes:
 # ── asking ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+class _Events(msgspec.Struct, frozen=True):
+    items: list[_Told]
+
+
+async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) -> list[Event] | Unknown:
+    """One GET of `events` for each mail that was never answered for, by the Message-ID that we gave it.
+
+    Mailgun keeps events for three days at least. A mail that is not among them may be on its way into them:
+    that says nothing.
+    """
+    found: list[Event] = []
+    for one in inquiries:
+        mail = {"message-id": _message_id(settings, one.client_ref), "ascending": "yes"}
+        url = kit.with_query(settings.url(f"{settings.domain}/events"), **mail)
+        answer = await kit.asked(tools, url, _basic(settings))
+        if isinstance(answer, Unknown):
+            return found or answer
+        said = kit.read_json(answer.body, _Events)
+        if said is None:
+            found.append(kit.unreadable("no list of events", answer.body))
+        else:
+            found += [fate for told in said.items if (fate := _fate(told)) is not None]
+    return found
+
+
 class _Domain(msgspec.Struct, frozen=True):
     name: str = ""
     state: str = ""
@@ -415,5 +457,6 @@ CHANNEL = Channel(
     genuine=genuine,
     admit=admit,
     profile=profile,
+    asks=Asks(ask, within_s=3 * 86_400.0, taken=False, unanswered=True),
     sender=lambda settings: settings.sender_name or settings.sender_address,
 )

@@ -7,7 +7,7 @@ Quirks:
 - An error has HTTP 422 and an `ErrorCode` that counts; 406 means that Postmark itself has the address on its
   list of those that bounced or complained.
 - Nothing says that a mail sent twice is noticed, so a lost answer is Unknown. Our reference travels as
-  metadata and comes back with every webhook.
+  metadata, comes back with every webhook, and mails can be searched by it (postmarkapp.com/support, 1125).
 - Advertising goes by a broadcast stream, everything else by a transactional one: Postmark asks for it.
 - `Delivery` means that the recipient's server took it. Opens and clicks are counted by our own links.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -26,14 +27,17 @@ from angarium.channels import kit, mail_kit
 from angarium.core.ports import (
     Accepted,
     Allowance,
+    Asks,
     Channel,
     Event,
+    Inquiry,
     Outcome,
     Raw,
     Receipt,
     Refused,
     Submission,
     Tools,
+    Unknown,
 )
 from angarium.core.values import AddressKind, MessageClass, Reason, ReceiptStatus
 from angarium.protocols import mime
@@ -137,8 +141,11 @@ async def send(tools: Tools, settings: Settings, submission: Submission) -> Outc
         written = document(settings, submission)
     except MimeError as error:
         return mail_kit.unwritten(error)
-    headers = {"X-Postmark-Server-Token": settings.server_token, "Accept": "application/json"}
-    return await kit.exchange(tools, f"{settings.base_url}/email", written, headers, judge)
+    return await kit.exchange(tools, f"{settings.base_url}/email", written, _headers(settings), judge)
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    return {"X-Postmark-Server-Token": settings.server_token, "Accept": "application/json"}
 
 
 def document(settings: Settings, submission: Submission) -> dict[str, Any]:
@@ -259,6 +266,38 @@ def _change(told: _Told, body: bytes) -> list[Event]:
     return [Allowance(address, allowed, ref, promotional_only=True, at=mail_kit.when(told.changed_at))]
 
 
+# ── asking ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Found(msgspec.Struct, frozen=True, rename="pascal"):
+    message_id: str = msgspec.field(name="MessageID")
+
+
+class _Search(msgspec.Struct, frozen=True, rename="pascal"):
+    messages: list[_Found]
+
+
+async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) -> list[Event] | Unknown:
+    """One search for each mail that was never answered for, by our reference.
+
+    One that is not found may be on its way into the index: that says nothing.
+    """
+    found: list[Event] = []
+    for one in inquiries:
+        url = kit.with_query(f"{settings.base_url}/messages/outbound", count="1", offset="0")
+        url = kit.with_query(url, metadata_client_ref=one.client_ref)
+        answer = await kit.asked(tools, url, _headers(settings))
+        if isinstance(answer, Unknown):
+            return found or answer
+        said = kit.read_json(answer.body, _Search)
+        if said is None:
+            found.append(kit.unreadable("no result of a search", answer.body))
+        else:
+            taken = [kit.clean(mail.message_id) for mail in said.messages]
+            found += [Receipt(ReceiptStatus.ACCEPTED, ref, one.client_ref) for ref in taken if ref]
+    return found
+
+
 CAPABILITIES = msgspec.structs.replace(mail_kit.BY_API, two_way=False)
 
 CHANNEL = Channel(
@@ -273,4 +312,5 @@ CHANNEL = Channel(
     lint=mail_kit.lint,
     genuine=genuine,
     sender=lambda settings: settings.sender_name or settings.sender_address,
+    asks=Asks(ask, taken=False, unanswered=True),
 )

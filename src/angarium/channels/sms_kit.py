@@ -47,11 +47,11 @@ async def posted(tools: Tools, url: str, document: object, headers: Mapping[str,
 async def asked_of_each(
     ask: Callable[[Inquiry, str], Awaitable[Event | Unknown | None]], inquiries: Sequence[Inquiry]
 ) -> list[Event] | Unknown:
-    """What became of messages, of a provider that is asked by one id at a time; what it said before it went
-    silent is kept."""
+    """What became of messages, of a provider that is asked by one id at a time: by ours where it never told
+    its own. What it said before it went silent is kept."""
     found: list[Event] = []
     for one in inquiries:
-        for ref in one.refs:
+        for ref in one.refs or (one.client_ref,):
             said = await ask(one, ref)
             if isinstance(said, Unknown):
                 return found or said

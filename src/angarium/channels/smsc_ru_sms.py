@@ -7,7 +7,9 @@ callbacks, `id:phone:status:secret`, as two public adapters check it.
 Quirks:
 - Everything is asked with HTTP 200; `error_code` is what counts.
 - The same text to the same number within a minute is refused with code 9, as is too much at once.
-- `id` of ours is not given: of two messages with one id and one number the first is forgotten there.
+- `id` is ours: up to 40 of Latin letters, digits and `.-_`, as public adapters quote the vendor's page. It
+  comes back in the answer and in callbacks, and the state is asked by it: so a message that was never
+  answered for is found. It does not dedupe: of two with one id the last is told, so each attempt has its own.
 - A state 20 and above says that it failed; `err` beside it says why.
 - Callbacks are forms, signed with md5 and sha1 if a secret is set in the cabinet. What people write is posted
   to the same address, in a form that no page seen describes: it is parked.
@@ -187,6 +189,7 @@ async def send(tools: Tools, settings: Settings, submission: Submission) -> Outc
         "charset": "utf-8",
         "cost": "2",  # tell it in the answer
         "sender": settings.sender,
+        "id": submission.client_ref,
     }
     if submission.ttl_s is not None:
         form["valid"] = valid(submission.ttl_s)
@@ -307,6 +310,7 @@ def parse(_settings: Settings, raw: Raw) -> list[Event]:
         Receipt(
             status=status,
             ref=ref,
+            client_ref=own(ref),
             address=kit.e164(fields.get("phone", "")),
             reason=reason,
             code=f"{word}/{err}" if err not in ("", "0") else word,
@@ -321,7 +325,7 @@ class _State(msgspec.Struct, frozen=True):
 
 
 async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) -> list[Event] | Unknown:
-    """One POST to `sys/status.php` for each message: where the provider cannot reach us."""
+    """One POST to `sys/status.php` for each message: where it cannot reach us, or never answered."""
 
     async def one(inquiry: Inquiry, ref: str) -> Event | Unknown | None:
         form = {**_who(settings), "phone": inquiry.address, "id": ref, "fmt": "3"}
@@ -347,7 +351,12 @@ def told(ref: str, answer: Answer) -> Event | Unknown | None:
     status, reason = known
     reason = WHY.get(str(state.err), reason) if status is ReceiptStatus.FAILED else reason
     code = f"{state.status}/{state.err}" if state.err else str(state.status)
-    return Receipt(status, ref=ref, reason=reason, code=code)
+    return Receipt(status, ref=ref, client_ref=own(ref), reason=reason, code=code)
+
+
+def own(ref: str) -> str:
+    """Our name in an id that we gave; "" of one that SMSC gave."""
+    return "" if ref.isdigit() else ref
 
 
 CAPABILITIES = Capabilities(
@@ -371,5 +380,5 @@ CHANNEL = Channel(
     genuine=genuine,
     sender=lambda settings: settings.sender,
     balance=balance,
-    asks=Asks(ask, posts=True),
+    asks=Asks(ask, posts=True, unanswered=True),
 )

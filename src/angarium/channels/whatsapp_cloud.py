@@ -39,6 +39,7 @@ from angarium.core.ports import (
     Capabilities,
     Carries,
     Channel,
+    Charged,
     Event,
     Inbound,
     Outcome,
@@ -303,7 +304,18 @@ def measure(_settings: Settings, content: Content) -> Measure:
 
 
 MARKETING = "marketing_messages"
+CHARGED_MAX = 80  # characters
 FREE = Price(0, "")  # within the service window, or of a kind that costs nothing
+
+# Meta puts templates into another category than they were written in, and charges by that one (its page on
+# pricing, May 2026). What is not here, as "service" and "referral_conversion", is charged as it was sent.
+CATEGORIES = {
+    "marketing": (MessageClass.PROMOTIONAL,),
+    "marketing_lite": (MessageClass.PROMOTIONAL,),
+    "utility": (MessageClass.SERVICE, MessageClass.TRANSACTIONAL),
+    "authentication": (MessageClass.OTP,),
+    "authentication_international": (MessageClass.OTP,),
+}
 
 MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -375,7 +387,16 @@ def _receipt(piece: msgspec.Raw) -> Event:
         code=str(error.code) if failed and error else told.status,
         at=cloud_api.instant(told.timestamp),
         price=FREE if told.pricing is not None and told.pricing.is_free else None,
+        charged=_charged(told.pricing),
     )
+
+
+def _charged(pricing: cloud_api.Pricing | None) -> Charged | None:
+    if pricing is None or not pricing.category:
+        return None
+    category = pricing.category.lower().replace("-", "_")
+    words = ", ".join(filter(None, (category, pricing.pricing_model, pricing.type)))
+    return Charged(kit.clean(words[:CHARGED_MAX]), CATEGORIES.get(category, ()))
 
 
 def _allowance(piece: msgspec.Raw) -> Event:

@@ -124,6 +124,13 @@ class Raw(msgspec.Struct, frozen=True):
     url: str = ""  # the public address it was posted to, with its query, likewise
 
 
+class Charged(msgspec.Struct, frozen=True, gc=False):
+    """As what a provider says that it charges for a message: perhaps another thing than was asked for."""
+
+    words: str  # its own: "marketing, PMP"
+    classes: tuple[MessageClass, ...] = ()  # ours that this is; none: that of the message
+
+
 class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What a provider says of an attempt. Matched by `ref`, else by `client_ref`, else by evidence."""
 
@@ -135,6 +142,7 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     code: str = ""  # the provider's own word for it
     at: int | None = None  # the provider's own time, microseconds
     price: Price | None = None  # what the provider says it costs; nothing in no currency: it is not charged
+    charged: Charged | None = None  # as what, where the provider tells that and not how much
 
 
 class Inbound(msgspec.Struct, frozen=True):
@@ -404,7 +412,7 @@ class Asks:
     within_s: float = 2 * 86_400.0  # so long after the submission the provider knows
     taken: bool = True  # of what it took
     unanswered: bool = False  # of what it never answered, which it knows by our name
-    posts: bool = False  # it tells by itself: it is asked only where it has no address to post to
+    posts: bool = False  # of what it took it tells by itself, where it has an address to post to
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from angarium.core.clock import MICROS
+from angarium.core.ports import Charged
+from angarium.core.values import MessageClass
 from angarium.core.values import Price as Money
 from angarium.lines import destinations, tariffs, tariffs_store
 from angarium.lines.store import Line
@@ -37,8 +39,16 @@ class Bill(msgspec.Struct):
     attempt: Attempt
     parts_planned: int
     told: Money | None = None  # by the provider
+    charged: Charged | None = None  # as what, by the provider
     first: bool = True  # it was not billed before
     row: Row | None = None
+
+    @property
+    def message_class(self) -> MessageClass:
+        """By which price lists go: the message's own, or the one as which the provider charges for it."""
+        own = self.attempt.message_class
+        classes = self.charged.classes if self.charged else ()
+        return own if own in classes or not classes else classes[0]
 
     @property
     def words(self) -> str:
@@ -104,7 +114,7 @@ def _by_tariff(world: World, bill: Bill) -> _Priced | None:
     if line is None or not line.tariff or attempt.billed_at is None:
         return None
     prices = world.lines.tariffs.of(line, attempt.billed_at)
-    tiers = prices.book.tiers(attempt.message_class, attempt.address) if prices else ()
+    tiers = prices.book.tiers(bill.message_class, attempt.address) if prices else ()
     if prices is None or not tiers:
         return None
     month = tariffs.month_of(attempt.billed_at, prices.tariff.zone)
@@ -152,7 +162,7 @@ async def _open_sessions(tx: Transaction, owner_id: int, own: Sequence[_Priced])
 
 def _price(one: _Priced, volume: int) -> None:
     attempt = one.bill.attempt
-    sold = Sold(attempt.message_class, attempt.address, attempt.parts, volume, one.in_session)
+    sold = Sold(one.bill.message_class, attempt.address, attempt.parts, volume, one.in_session)
     found = tariffs.price(one.prices.book, sold)
     assert found is not None  # its row is one of the tiers
     one.bill.row = found.row

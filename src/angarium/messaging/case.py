@@ -14,7 +14,7 @@ import structlog
 
 from angarium.contacts.store import Contact
 from angarium.content.rules import Variant, pick
-from angarium.core.ports import Accepted, Outcome, Refused, Unknown
+from angarium.core.ports import Accepted, Charged, Outcome, Refused, Unknown
 from angarium.core.problems import FieldProblem
 from angarium.core.values import Content, Json, MessageClass, Price, Reason, amount_text
 from angarium.messaging.billing import Bill, settle
@@ -149,26 +149,35 @@ class Case(msgspec.Struct):
             attempt.billed_at = now
             self.bills.append(Bill(self.message, attempt, parts or attempt.parts))
 
-    def correct(self, attempt: Attempt, told: Price | None) -> None:
-        """Have a bill corrected by the provider's own price; nothing in no currency: it does not charge."""
+    def correct(self, attempt: Attempt, told: Price | None, charged: Charged | None = None) -> None:
+        """Have a bill corrected by the provider's own price; nothing in no currency: it does not charge.
+
+        `charged`: as what, which a bill that is being made goes by.
+        """
+        if charged is not None and (pending := self._pending(attempt)) is not None:
+            pending.charged = charged
         if told is None or attempt.billed_at is None or told.currency not in ("", attempt.currency):
             return
-        pending = next((bill for bill in self.bills if bill.attempt is attempt), None)
+        pending = self._pending(attempt)
         if pending is not None:
             pending.told = told
         elif told.micros != attempt.cost_micros:
             self.bills.append(Bill(self.message, attempt, attempt.parts, told, first=False))
 
+    def _pending(self, attempt: Attempt) -> Bill | None:
+        return next((bill for bill in self.bills if bill.attempt is attempt), None)
+
 
 def _told_bill(bill: Bill) -> Json:
     """A bill in the timeline: what it cost, and by which row."""
     attempt = bill.attempt
-    return {
+    told: Json = {
         "step": attempt.step + 1,
         "amount": amount_text(attempt.cost_micros),
         "currency": attempt.currency,
         "by": bill.words,
     }
+    return told if bill.charged is None else {**told, "charged": bill.charged.words}
 
 
 def _taken_back(attempt: Attempt) -> bool:

@@ -74,7 +74,8 @@ async def begin(
     by_line: dict[int, list[tuple[int, int, int]]] = {}
     for attempt, outcome in ended:
         asks = world.channels[attempt.channel].asks
-        if asks is not None and wants(asks, outcome) and not (asks.posts and world.public_url):
+        told = asks is not None and asks.posts and bool(world.public_url) and isinstance(outcome, Accepted)
+        if asks is not None and wants(asks, outcome) and not told:
             until = (attempt.submitted_at or now) + micros(asks.within_s)
             turn = (attempt.id, next_at(0, now, world.ground.chance.roll()), until)
             by_line.setdefault(attempt.line_id, []).append(turn)

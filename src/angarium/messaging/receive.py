@@ -359,7 +359,7 @@ def _apply_word(world: World, case: Case, word: Word, siblings: Mapping[int, lis
     change = receipts.apply(attempt.state, news)
     if isinstance(change, Applied):
         _change(world, case, attempt, change.state, word.receipt, now)
-    case.correct(attempt, word.receipt.price)
+    case.correct(attempt, word.receipt.price, word.receipt.charged)
     _note(world, case, attempt, word, change, now)
 
 

@@ -137,10 +137,13 @@ FREE_TYPES = frozenset({"free_customer_service", "free_entry_point"})  # the oth
 
 
 class Pricing(msgspec.Struct, frozen=True):
-    """Whether it is charged for; how much, no webhook tells. `type` has taken the place of `billable`."""
+    """Whether it is charged for, and as what; how much, no webhook tells. `type` has taken the place of
+    `billable`."""
 
     billable: bool | None = None
     type: str = ""
+    category: str = ""
+    pricing_model: str = ""
 
     @property
     def is_free(self) -> bool:

@@ -11,6 +11,7 @@ import re
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from itertools import count
 from typing import Any
 
@@ -103,7 +104,7 @@ class WhatsappFace:
     async def send_inbound(self, sender: str, text: str, *, context_ref: str = "") -> str:
         """A person writes, or a business-scoped id does; the id of it, once the webhook was taken."""
         message: dict[str, Any] = {
-            "from_user_id" if _hides(sender) else "from": sender.removeprefix("+"),
+            **({} if _hides(sender) else {"from": sender.removeprefix("+")}),
             "id": self._wamid(),
             "timestamp": str(int(time.time())),
             "type": "text",
@@ -111,9 +112,8 @@ class WhatsappFace:
         }
         if context_ref:
             message["context"] = {"from": self._display_number, "id": context_ref}
-        named = "user_id" if _hides(sender) else "wa_id"
-        contact = {"profile": {"name": "Demo"}, named: sender.removeprefix("+")}
-        callback = self._webhook({"contacts": [contact], "messages": [message]})
+        message["from_user_id"] = _scoped(sender)
+        callback = self._webhook({"contacts": [_contact(sender)], "messages": [message]})
         if callback is None:
             raise ValueError("stage.webhooks has no 'whatsapp': there is nobody to write to")
         await self._office.post(callback)
@@ -248,9 +248,8 @@ class WhatsappFace:
     def _callback(self, entry: Entry, word: str) -> Callback | None:
         status: dict[str, Any] = {
             "id": entry.ref,
-            "recipient_user_id" if _hides(entry.recipient) else "recipient_id": entry.recipient.removeprefix(
-                "+"
-            ),
+            **({} if _hides(entry.recipient) else {"recipient_id": entry.recipient.removeprefix("+")}),
+            "recipient_user_id": _scoped(entry.recipient),
             "timestamp": str(int(time.time())),
         }
         if entry.client_ref:
@@ -260,9 +259,10 @@ class WhatsappFace:
             status |= {"status": "failed", "errors": [{"code": code, "title": title, "message": title}]}
         elif word in STATUSES:
             status["status"] = STATUSES[word]
+            status |= {} if word == "read" else {"pricing": _pricing(entry)}  # in the one or the other
         else:
             return None
-        return self._webhook({"statuses": [status]})
+        return self._webhook({"contacts": [_contact(entry.recipient)], "statuses": [status]})
 
     def _webhook(self, value: dict[str, Any], field: str = "messages") -> Callback | None:
         metadata = {"display_phone_number": self._display_number, "phone_number_id": self._phone_number_id}
@@ -300,6 +300,25 @@ def _error(status: int, code: int, message: str) -> web.Response:
 def _hides(person: str) -> bool:
     """Whether this is a business-scoped id: of somebody who shows no phone."""
     return BSUID.fullmatch(person) is not None
+
+
+def _scoped(person: str) -> str:
+    """A person's business-scoped id: since 2026 webhooks have it beside the phone."""
+    if _hides(person):
+        return person
+    return f"US.{int(sha256(person.removeprefix('+').encode()).hexdigest()[:12], 16)}"
+
+
+def _contact(person: str) -> dict[str, Any]:
+    shown = {} if _hides(person) else {"wa_id": person.removeprefix("+")}
+    return {"profile": {"name": "Demo"}, **shown, "user_id": _scoped(person)}
+
+
+def _pricing(entry: Entry) -> dict[str, Any]:
+    """Templates are charged for by their category; an answer within the window is free."""
+    template = entry.details["type"] == "template"
+    category, kind = ("utility", "regular") if template else ("service", "free_customer_service")
+    return {"billable": template, "pricing_model": "PMP", "category": category, "type": kind}
 
 
 def _to(document: dict[str, Any]) -> str:

@@ -67,9 +67,10 @@ class MessengerFace:
     # ── the counter ──
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
-        if request.headers.get("Authorization") != f"Bearer {ACCESS_TOKEN}":
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if ACCESS_TOKEN not in (bearer, request.query.get("access_token")):
             return _error(401, 190, 0, "Invalid OAuth access token - Cannot parse access token")
-        if request.match_info["account"] != self._account:
+        if request.match_info["account"] not in (self._account, "me"):
             return _error(400, 100, 33, "Unsupported post request. Object does not exist")
         given = await json_object(request)
         person, message = str(given.get("recipient", {}).get("id", "")), given.get("message", {})

@@ -57,6 +57,7 @@ class Mailgun:
         routes = [
             web.post(f"/v3/{DOMAIN}/messages.mime", self._send),
             web.get(f"/v3/domains/{DOMAIN}", self._domain),
+            web.get(f"/v3/{DOMAIN}/events", self._events),
         ]
         self._office = office = Office(stage, NAME, port, routes, wire)
         self.start, self.stop, self.heed = office.start, office.stop, office.heed
@@ -81,6 +82,15 @@ class Mailgun:
         if request.headers.get("Authorization") != AUTH:
             return self._said("auth")
         return json_response({"domain": {"name": DOMAIN, "state": "active", "type": "custom"}})
+
+    async def _events(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != AUTH:
+            return self._said("auth")
+        entry = self._office.entry_at(request.query.get("message-id", ""))
+        told = [("accepted", entry.at), *entry.statuses] if entry is not None else []
+        items = [found for word, at in told if entry and (found := self._told(entry, word, at)) is not None]
+        pages = dict.fromkeys(("next", "previous", "first", "last"), self._office.url() + "/v3/page")
+        return json_response({"items": items, "paging": pages})
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != AUTH:
@@ -115,25 +125,32 @@ class Mailgun:
         return {"timestamp": at, "token": token, "signature": hmac_sha256(key, f"{at}{token}".encode())}
 
     def _callback(self, entry: Entry, word: str) -> Callback | None:
-        webhook = self._stage.webhooks.get(NAME)
-        if webhook is None or (word != "delivered" and word not in FAILURES):
+        webhook, told = self._stage.webhooks.get(NAME), self._told(entry, word, time.time())
+        if webhook is None or told is None:
+            return None
+        body = msgspec.json.encode({"signature": self._sealed(webhook.secret), "event-data": told})
+        return Callback(webhook.url, body)
+
+    def _told(self, entry: Entry, word: str, at: float) -> dict[str, Any] | None:
+        """What an event says of a mail; None of what Mailgun has no event for."""
+        if word not in ("accepted", "delivered") and word not in FAILURES:
             return None
         told: dict[str, Any] = {
-            "event": "delivered",
+            "event": word,
             "id": f"{next(self._ids):x}",
-            "timestamp": time.time(),
+            "timestamp": at,
             "recipient": entry.recipient,
             "user-variables": {"client_ref": entry.client_ref} if entry.client_ref else {},
             "message": {
                 "headers": {"message-id": entry.ref, "to": entry.recipient, "subject": entry.subject}
             },
-            "delivery-status": DELIVERED,
         }
+        if word == "delivered":
+            told["delivery-status"] = DELIVERED
         if word in FAILURES:
             reason, status = FAILURES[word]
             told |= {"event": "failed", "severity": "permanent", "reason": reason, "delivery-status": status}
-        body = msgspec.json.encode({"signature": self._sealed(webhook.secret), "event-data": told})
-        return Callback(webhook.url, body)
+        return told
 
 
 def _refusal(behaviour: Behaviour, _entry: Entry) -> str:

@@ -51,7 +51,18 @@ class Postmark:
         wire = Wire(
             means=self._means, refusal=lambda did, _entry: REFUSALS.get(did, ""), callback=self._callback
         )
-        self.office = Office(stage, NAME, port, [web.post("/email", self._send)], wire)
+        routes = [web.post("/email", self._send), web.get("/messages/outbound", self._search)]
+        self.office = Office(stage, NAME, port, routes, wire)
+
+    async def _search(self, request: web.Request) -> web.Response:
+        """Mails by a field of their metadata, the newest first."""
+        if request.headers.get("X-Postmark-Server-Token") != SERVER:
+            return _said(10)
+        wanted, count = request.query.get("metadata_client_ref"), int(request.query["count"])
+        entries = [one for one in reversed(self.office.ledger.entries) if wanted in (None, one.client_ref)]
+        start = int(request.query["offset"])
+        found = [_kept(one) for one in entries[start : start + count]]
+        return json_response({"TotalCount": len(entries), "Messages": found})
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         asked = await json_object(request)
@@ -99,6 +110,19 @@ class Postmark:
             told |= {"ID": 42, "BouncedAt": _now(), "Details": word}
         pair = b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
         return Callback(webhook.url, msgspec.json.encode(told), {"Authorization": f"Basic {pair}"})
+
+
+def _kept(entry: Entry) -> dict[str, Any]:
+    return {
+        "MessageID": entry.ref,
+        "MessageStream": entry.details["stream"],
+        "To": [{"Email": entry.recipient, "Name": None}],
+        "Recipients": [entry.recipient],
+        "From": entry.sender,
+        "Subject": entry.subject,
+        "Status": "Sent",
+        "Metadata": {"client_ref": entry.client_ref},
+    }
 
 
 def _wrong(asked: dict[str, Any]) -> int:

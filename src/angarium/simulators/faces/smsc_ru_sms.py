@@ -67,7 +67,8 @@ class Smsc:
             return _refused(wrong)
         entry = Entry(
             face=NAME,
-            ref=str(next(self._ids)),
+            ref=form.get("id") or str(next(self._ids)),
+            client_ref=form.get("id", ""),
             recipient=e164(form["phones"]),
             text=form["mes"],
             at=time.time(),
@@ -78,14 +79,17 @@ class Smsc:
         admission = self.office.admit(entry, ttl_s)
         if admission.refused:
             return _refused(9 if admission.refused == Behaviour.THROTTLED else int(admission.refused))
-        answer = json_response({"id": int(entry.ref), "cnt": 1, "cost": COST})
+        name = entry.ref if entry.client_ref else int(entry.ref)
+        answer = json_response({"id": name, "cnt": 1, "cost": COST})
         return await self.office.answer(request, answer, [admission])
 
     async def _status(self, request: web.Request) -> web.Response:
         form = await form_of(request)
         entry = self.office.entry_at(form.get("id", ""))
-        if form.get("apikey") != API_KEY or entry is None:
-            return _refused(2 if entry else 1)
+        if form.get("apikey") != API_KEY:
+            return _refused(2)
+        if entry is None:
+            return json_response({"status": -3, "last_date": "", "last_timestamp": 0})
         known = [STATES[word] for word, _ in entry.statuses if word in STATES]
         status, err = known[-1] if known else ("-1", "0")
         return json_response({"status": int(status), "err": int(err), "last_timestamp": int(time.time())})
