@@ -354,20 +354,6 @@ INBOUNDS: list[tuple[str, dict[str, Any], Inbound]] = [
 CALLBACK_CASES = [
     CallbackCase("sent", webhook({"statuses": [status("sent")]}), [SENT]),
     CallbackCase("free", webhook({"statuses": [FREE]}), [replace(SENT, price=Price(0, ""), charged=None)]),
-    *(
-        CallbackCase(
-            f"charged as {category}",
-            webhook({"statuses": [status("sent", pricing={"category": category, "type": "regular"})]}),
-            [replace(SENT, charged=Charged(f"{words}, regular", classes))],
-        )
-        for category, words, classes in (
-            ("marketing", "marketing", (MessageClass.PROMOTIONAL,)),
-            ("MARKETING_LITE", "marketing_lite", (MessageClass.PROMOTIONAL,)),
-            ("authentication", "authentication", (MessageClass.OTP,)),
-            ("authentication-international", "authentication_international", (MessageClass.OTP,)),
-            ("referral_conversion", "referral_conversion", ()),
-        )
-    ),
     CallbackCase(
         "delivered",
         webhook({"statuses": [status("delivered")]}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from calendar import month_name
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
@@ -28,7 +29,8 @@ from angarium.core.values import Button, Content, ReceiptStatus
 ROOT = Path(__file__).parents[2]
 TIMES = 4 if os.environ.get("ANGARIUM_TEST_DATABASES") == "all" else 1  # as many examples, of each channel
 CHANNELS = channels.load()
-SECTIONS = ("Credentials", "Limits", "Quirks", "Errors", "Source and date")
+SECTIONS = ("Credentials", "Capabilities", "Limits", "Quirks", "Errors", "Source and date")
+MONTH = re.compile(r"\b(" + "|".join(month_name[1:]) + r") 20\d\d\b")
 SECRET_NAMES = re.compile(r"secret|password|token|(^|_)key($|_)")
 
 SCRIPTS = {
@@ -92,6 +94,11 @@ def test_a_channel_has_its_page(channel: Channel) -> None:
     assert [heading for heading in headings if heading in SECTIONS] == list(SECTIONS)
     for field in msgspec.structs.fields(channel.settings):
         assert f"`{field.encode_name}`" in page, "every setting is on the page"
+    said = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    assert re.search(r"^1\. .+?^2\. ", said["Credentials"], re.MULTILINE | re.DOTALL), "step by step"
+    assert re.search(r"^\|[-| ]+\|$", said["Errors"], re.MULTILINE), "a table of errors"
+    assert MONTH.search(said["Source and date"]), "when the facts were read: the month and the year"
+    assert all(len(said[section].strip()) > 20 for section in SECTIONS)
 
 
 @every_channel
