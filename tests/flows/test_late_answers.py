@@ -264,3 +264,17 @@ async def test_after_a_crash_it_is_tried_again_under_its_key(relay: Relay) -> No
     relay.clock.advance(10.0)
     (again,) = await relay.claim("vk", epoch=2)
     assert again.id == attempt.id
+
+
+@pytest.mark.parametrize(("deadline_s", "settled"), [(600.0, "queued"), (4.0, "unknown")])
+async def test_no_answer_to_a_server_that_stood_still_says_nothing_of_what_another_settled(
+    relay: Relay, deadline_s: float, settled: str
+) -> None:
+    message = await keyed(relay, deadline_s=deadline_s)
+    (attempt,) = await relay.claim("vk", epoch=1)
+    assert await relay.restart("vk", epoch=2) == 1
+    assert await relay.attempts(message) == [("vk", settled)]
+    await relay.answer(attempt, NO_ANSWER)  # of the first
+    told = await relay.told(message)
+    assert told["state"] == "unknown"
+    assert [(one["state"], one["reason"]) for one in told["attempts"]] == [(settled, "no_answer")]

@@ -14,17 +14,21 @@ import msgspec
 import pytest
 from sqlalchemy import bindparam, select
 
-from angarium.core.ports import Connection, Raw
+from angarium.core.ports import Connection, Outcome, Raw, Refused, Unknown
+from angarium.core.values import Reason
 from angarium.lines.store import Line
-from angarium.messaging import plan, receipts, receive, reconcile
+from angarium.messaging import plan, receipts, receive, reconcile, send
 from angarium.messaging.cascade import WaitUntil
+from angarium.messaging.case import Case
 from angarium.messaging.gate import judge
 from angarium.messaging.receipts import Applied
 from angarium.messaging.sender import Sender
+from angarium.messaging.states import AttemptState
 from angarium.messaging.store import owners, queue
 from angarium.messaging.store.attempts import Attempt, read
 from angarium.messaging.store.tables import attempt
 from angarium.messaging.workers import Engine
+from angarium.messaging.world import World
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
 from sim.checker import Rule
@@ -126,16 +130,31 @@ def claims_at_one_instant(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Sender, "_instant", lambda self: self._world.ground.clock.now())
 
 
+def refused_by_silence(patch: pytest.MonkeyPatch) -> None:
+    """A server that stood still and heard nothing counts a try of what another has settled."""
+    settle = send.settle
+
+    def counted(world: World, case: Case, attempt: Attempt, outcome: Outcome, roll: float, now: int) -> None:
+        if isinstance(outcome, Unknown) and attempt.state is AttemptState.UNKNOWN:
+            outcome = Refused(Reason.TEMPORARY)
+        settle(world, case, attempt, outcome, roll, now)
+
+    patch.setattr(send, "settle", counted)
+
+
 PLANTS = {
     "bytes before a durable intent": Plant(Rule.INTENT, without_intent, 0),
     "recorded after it was acknowledged": Plant(Rule.HEARD, acknowledged_before_the_commit, 20),
-    "the fence is forgotten": Plant(Rule.OWNER, without_fence, 5, Faults(pair=True, deaf=0.5)),
+    "the fence is forgotten": Plant(Rule.OWNER, without_fence, 25, Faults(pair=True, deaf=0.5)),
     "a state may go back": Plant(Rule.BACK, states_go_back, 0),
     "a message waits without a time": Plant(Rule.TIMED, without_time, 0),
-    "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 33),
-    "callbacks are left behind": Plant(Rule.HEARD, callbacks_left_behind, 39),
+    "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 31, Faults(pair=True)),
+    "what is unknown is refused by silence": Plant(
+        Rule.HONEST, refused_by_silence, 23, Faults(pair=True, lossy=True)
+    ),
+    "callbacks are left behind": Plant(Rule.HEARD, callbacks_left_behind, 10),
     "two claims at one instant": Plant(
-        Rule.INTENT, claims_at_one_instant, 110, Faults(troubled=True, often=10.0)
+        Rule.INTENT, claims_at_one_instant, 6, Faults(troubled=True, often=10.0)
     ),
 }
 

@@ -31,6 +31,7 @@ NAMED = {
     "an answer after the doubt wiped out what was known of a part": 817,
     "a step was left for not starting while its key was in doubt": 23,
     "a claim in doubt was looked for at the instant of one that was not": 162,
+    "no answer to a server that had stood still refused what another had settled": 930,
     "attempts were read in the order of ids, which cross between two servers": 544,
 }
 

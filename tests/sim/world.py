@@ -20,10 +20,11 @@ from structlog.testing import capture_logs
 
 from angarium import channels
 from angarium.contacts.store import Contact
+from angarium.core import turns
 from angarium.core.ports import Connection, Ears, Submission
 from angarium.core.problems import Problem
 from angarium.lines.store import Line
-from angarium.messaging import sender, workers
+from angarium.messaging import chronicle, sender, workers
 from angarium.storage.database import Transaction
 from angarium.storage.revise import load_tables
 from angarium.storage.sqlite import SqliteDatabase
@@ -46,6 +47,7 @@ LEFT_S = 130.0  # a callback that a fallen server had journalled is taken up by 
 END_S = 900.0  # by then every message has ended: the longest deadline, its hold and every outage are over
 # Looking where nothing happens is what costs here. Where wake-ups are lost it is what remains.
 POLL_S, DEAF_POLL_S = 60.0, 8.0
+FOLLOW_S, TURN_S = 15.0, 5.0  # the same for the log of facts, and for whose turn it is
 GRACE_S = 3.0  # a decision may come so much later than a poll
 LINES: tuple[tuple[str, str, tuple[str, ...], dict[str, Any]], ...] = (
     ("sms", "smpp", ("otp", "transactional", "service"), {"speed_per_s": 5, "window": 3, "price": "0.04"}),
@@ -179,6 +181,8 @@ class Simulation:
             capture_logs() as logs,
             patch.object(sender, "POLL_S", poll_s),
             patch.multiple(workers, POLL_S=poll_s, LINES_POLL_S=60.0),
+            patch.object(chronicle, "POLL_S", FOLLOW_S),
+            patch.object(turns, "LOOK_S", TURN_S),
         ):
             gc.disable()  # its pauses cost a tenth; the cycles of one world are few
             try:

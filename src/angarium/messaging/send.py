@@ -423,6 +423,8 @@ def settle(world: World, case: Case, attempt: Attempt, outcome: Outcome, roll: f
             case.correct(attempt, told)
         case Refused():
             _settle_refusal(case, attempt, outcome, roll, now)
+        case Unknown() if attempt.state is not AttemptState.SUBMITTING:
+            pass  # who took the line over has settled it, from a server that stood still and heard nothing
         case Unknown(detail, keyed) if capabilities.idempotent and keyed:
             attempt.reason = Reason.NO_ANSWER.value
             _settle_refusal(case, attempt, Refused(Reason.TEMPORARY, detail=detail), roll, now)
