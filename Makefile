@@ -6,6 +6,7 @@
 #   make check    style, types, layers and the rules of the house, in less than a minute
 #   make bench    measurements
 #   make setup    what the commands above need, and nothing more
+#   make cluster  many servers on this machine    ARGS="--drill 900 --rate 100" breaks them, and judges
 #   make deploy   examine what deploy/ holds, and render the chart
 #   make lock     new lock files from pyproject.toml  ARGS=--upgrade takes the newest versions
 #   make clean    remove everything these commands made
@@ -29,7 +30,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench setup deploy lock clean style types layers house
+.PHONY: help demo run test check bench cluster setup deploy lock clean style types layers house
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -44,6 +45,9 @@ run: $(RUNTIME)
 
 bench: $(DEV)
 	@$(BIN)/python -m bench $(ARGS)
+
+cluster: $(DEV)
+	@$(BIN)/python -m angarium.drill $(ARGS)
 
 # Two workers more than there are processors, because some tests wait; four at most, because each starts a
 # PostgreSQL of its own. The order of the work is that of tests/conftest.py. Bytecode is kept, also where the

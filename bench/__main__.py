@@ -12,12 +12,12 @@ import click
 import msgspec
 
 from bench import campaign as campaign_of
-from bench import ceilings, console, contacts, fairness, scenarios, segments, wording
+from bench import ceilings, console, contacts, fairness, scenarios, segments, wording, workers
 from bench.report import conditions, medians, print_all
 from bench.scenarios import SCENARIOS, Mismatch, Scenario
 from bench.stage import Seed, sow
 
-MORE = ("fairness", "startup", "contacts", "segments", "wording", "campaign", "console")
+MORE = ("fairness", "startup", "contacts", "segments", "wording", "campaign", "console", "workers")
 NAMES = (*(scenario.name for scenario in SCENARIOS), *MORE)
 
 
@@ -41,6 +41,13 @@ NAMES = (*(scenario.name for scenario in SCENARIOS), *MORE)
 )
 @click.option("--history", default=5_000_000, show_default=True, help="Messages behind the console's pages.")
 @click.option("--members", default=1_000_000, show_default=True, help="Of the campaign.")
+@click.option(
+    "--fabric",
+    type=click.Choice(["nats", "postgres"]),
+    default="postgres",
+    show_default=True,
+    help="Of workers.",
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything to this file.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep databases and logs in this folder.")
 def main(
@@ -53,6 +60,7 @@ def main(
     rows: int,
     history: int,
     members: int,
+    fabric: str,
     json_path: Path | None,
     folder: Path | None,
 ) -> None:
@@ -64,7 +72,9 @@ def main(
         (where / "console").mkdir()
         try:
             found = asyncio.run(
-                measure(where, chosen, messages, runs, phones, window, campaign, rows, history, members)
+                measure(
+                    where, chosen, messages, runs, phones, window, campaign, rows, history, members, fabric
+                )
             )
         except Mismatch as mismatch:
             click.echo(f"The ledgers do not agree: {mismatch}", err=True)
@@ -85,6 +95,7 @@ async def measure(
     rows: int,
     history: int,
     members: int,
+    fabric: str,
 ) -> dict[str, Any]:
     """Everything that was asked for."""
     seed = await sow(folder / "seed", phones, window)
@@ -113,6 +124,9 @@ async def measure(
         found["segments"] = await segments.measure(folder, rows, runs)
     if "campaign" in names:
         found["campaign"] = await campaign_of.measure(folder, members, window, runs)
+    if "workers" in names:
+        click.echo(f"workers: {messages:,} messages, {runs} runs, {fabric}", err=True)
+        found["workers"] = await workers.measure(seed, folder, messages, phones, window, runs, fabric)
     if "console" in names:
         found["console"] = await console.measure(folder / "console", rows, history)
     if "startup" in names:

@@ -129,8 +129,37 @@ def print_all(found: dict[str, Any]) -> None:
         out.print(_table(CAMPAIGN_ROWS, {"campaign": found["campaign"]["median"]}))
     if "console" in found:
         out.print(_console_table(found["console"]))
+    if "workers" in found:
+        out.print(_workers_table(found["workers"]))
     if "startup" in found:
         out.print(_table(START_ROWS, {"startup": found["startup"]["median"]}))
+
+
+def _workers_table(runs: Sequence[Any]) -> Table:
+    """A row for each number of servers that send: medians, and what a message costs beside one alone."""
+    table = Table("servers", title="on PostgreSQL, beside one on SQLite; µs of CPU a message")
+    who = ("server", "api", "workers", "database", "nats", "operator", "client")
+    for column in ("messages a second", *who, "ours", "of it the database", "beside embedded", "bytes"):
+        table.add_column(column, justify="right")
+    alone = median(one.server_cpu_us for one in runs if not one.workers)
+    for count in sorted({one.workers for one in runs}):
+        some = [one for one in runs if one.workers == count]
+        cpu = [_told(median(one.cpu_us.get(name, 0.0) for one in some)) for name in who]
+        ours = median(one.server_cpu_us for one in some)
+        table.add_row(
+            f"1 for requests, {count} that send" if count else "embedded",
+            f"{median(one.per_s for one in some):,.0f}",
+            *cpu,
+            f"{ours:.0f}",
+            f"{median(one.database_share for one in some):.0%}" if count else "",
+            f"{ours / alone:.2f}",
+            f"{median(one.database_bytes for one in some):,.0f}",
+        )
+    return table
+
+
+def _told(cpu_us: float) -> str:
+    return f"{cpu_us:.0f}" if cpu_us else ""
 
 
 def _console_table(found: Any) -> Table:

@@ -98,9 +98,9 @@ async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phone
         async with worker("client", load) as client:
             await client.hear()
             pids = {"server": product.pid, "operator": operator.pid, "client": client.pid}
-            before, counted = _usages(pids), await _metrics(seed.server_port)
+            before, counted = _usages(pids), await counters(seed.server_port)
             sent = taken(messages, msgspec.convert(await client.ask("go"), Sent))
-            ledger = await _until_reported(operator, messages)
+            ledger = await until_reported(operator, messages)
             outcomes = counted.get("done outcomes", 0.0) + messages
             metrics = await until_applied(seed.server_port, outcomes)
             ended_at, after = time.monotonic(), _usages(pids)
@@ -171,10 +171,10 @@ async def line_is_up(port: int) -> None:
 
 async def until_applied(port: int, outcomes: float) -> dict[str, float]:
     """Wait until so many outcomes and all receipts are written down; what the server counts then."""
-    return await _until(port, lambda metrics: _all_applied(metrics, outcomes), LOOK_CLOSELY_S)
+    return await _until(port, lambda metrics: all_applied(metrics, outcomes), LOOK_CLOSELY_S)
 
 
-async def _until_reported(operator: Worker, messages: int) -> Count:
+async def until_reported(operator: Worker, messages: int) -> Count:
     """Wait until every receipt was sent and answered."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
@@ -187,13 +187,13 @@ async def _until_reported(operator: Worker, messages: int) -> Count:
 async def _until(port: int, holds: Any, look_every_s: float) -> dict[str, float]:
     async with asyncio.timeout(PATIENCE_S):
         while True:
-            metrics = await _metrics(port)
+            metrics = await counters(port)
             if holds(metrics):
                 return metrics
             await asyncio.sleep(look_every_s)
 
 
-def _all_applied(metrics: dict[str, float], outcomes: float) -> bool:
+def all_applied(metrics: dict[str, float], outcomes: float) -> bool:
     """Every receipt was answered, so all are journalled: done when as many were worked through.
 
     A receipt that came before the outcome of its submission was written down waits for it.
@@ -209,7 +209,7 @@ def _usages(pids: dict[str, int]) -> dict[str, Usage]:
     return {name: usage(pid) for name, pid in pids.items()}
 
 
-async def _metrics(port: int) -> dict[str, float]:
+async def counters(port: int) -> dict[str, float]:
     """What the server counts: {"done callbacks": 120.0, …}."""
     _, text = await ask(port, "/metrics")
     found = {}

@@ -10,6 +10,7 @@ from angarium.simulators.smsc import Knobs, Smsc
 from angarium.simulators.stage import Stage
 from bench.codes import TEXT
 from bench.talk import questions, say, told
+from bench.traffic import line_name
 
 ACCOUNT = ("angarium", "secret")
 RECEIPT_DELAY_S = 0.05  # from the answer to the receipt
@@ -20,6 +21,7 @@ class Operator(msgspec.Struct, frozen=True):
 
     port: int  # 0 takes a free one
     window: int  # receipts without an answer
+    lines: int = 0  # each with an account of its own; 0: there is one
 
 
 class Count(msgspec.Struct):
@@ -47,7 +49,9 @@ def seen(smsc: Smsc) -> Seen:
 def count(smsc: Smsc, knobs: Knobs, expected: int) -> Count:
     """The ledger; its sums are made once all is in and every receipt is answered, for they take a while."""
     received = len(smsc.ledger.entries)
-    unanswered = len(smsc.mailbox(ACCOUNT[0])) + sum(knobs.window - bind.room() for bind in smsc.binds)
+    unanswered = sum(len(smsc.mailbox(name)) for name in smsc.accounts) + sum(
+        knobs.window - bind.room() for bind in smsc.binds
+    )
     if received < expected or unanswered:
         return Count(received)
     totals = smsc.ledger.totals()
@@ -60,7 +64,8 @@ async def main() -> None:
     everybody = Rule(Behaviour.DELIVERED)  # also phones whose last digits mean something else
     script = Script(rules=(everybody,), faults={"*": Faults(receipt_delay_s=RECEIPT_DELAY_S)})
     knobs = Knobs(window=given.window)
-    smsc = Smsc(Stage(script), given.port, dict([ACCOUNT]), knobs)
+    accounts = {line_name(number): ACCOUNT[1] for number in range(given.lines)} or dict([ACCOUNT])
+    smsc = Smsc(Stage(script), given.port, accounts, knobs)
     await smsc.start()
     say({"port": int(smsc.url().rpartition(":")[2])})
     async for question in questions():

@@ -29,7 +29,7 @@ from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
 from bench.simulator import ACCOUNT
-from bench.traffic import POOL_FIRST, SCATTER, phone
+from bench.traffic import POOL_FIRST, SCATTER, line_name, phone
 
 CONTACTS_AT_ONCE = 1_000
 DATABASE = "angarium.db"
@@ -63,7 +63,7 @@ async def sow(folder: Path, phones: int, window: int) -> Seed:
         workspace = await accounts.create_workspace(ground, "bench")
         key = await accounts.create_key(ground, workspace.id, "bench", frozenset(SCOPES))
         await lines.create(ground, workspace.id, sms_line(smpp_port, window))
-        await _people(ground, workspace.id, phones)
+        await settle(ground, workspace.id, phones)
     finally:
         await ground.db.stop()
     return Seed(folder, key, settings.port, smpp_port, window)
@@ -81,7 +81,7 @@ async def sow_lent(folder: Path, phones: int, window: int) -> Seed:
         line = await lines.named(ground, owner.id, LINE)
         await lines.lend(ground, owner.id, line.id, guest.id)
         await lines.take(ground, guest.id, line.id)
-        await _people(ground, guest.id, phones)
+        await settle(ground, guest.id, phones)
     await change_speed(seed, folder, 0.0)
     return seed
 
@@ -175,11 +175,11 @@ def _settings(folder: Path, port: int) -> Settings:
     return Settings(database=database, port=port, key_file=key_file, log_level="warning", requests_per_s=0)
 
 
-def sms_line(smpp_port: int, window: int) -> LineInput:
-    """A line to an operator on this machine."""
-    system_id, password = ACCOUNT
+def sms_line(smpp_port: int, window: int, number: int | None = None) -> LineInput:
+    """A line to an operator on this machine; one of several has an account of its own."""
+    system_id, password = ACCOUNT if number is None else (line_name(number), ACCOUNT[1])
     return LineInput(
-        name=LINE,
+        name=LINE if number is None else line_name(number),
         channel="smpp",
         settings={
             "host": "127.0.0.1",
@@ -197,7 +197,8 @@ def sms_line(smpp_port: int, window: int) -> LineInput:
     )
 
 
-async def _people(ground: Ground, workspace_id: int, count: int) -> None:
+async def settle(ground: Ground, workspace_id: int, count: int) -> None:
+    """Contacts that are there before."""
     for first in range(0, count, CONTACTS_AT_ONCE):
         numbers = range(first, min(first + CONTACTS_AT_ONCE, count))
         given = [_person(number) for number in numbers]

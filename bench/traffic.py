@@ -20,6 +20,7 @@ class Load(msgspec.Struct, frozen=True):
     batch: int  # messages in one request; 0: each in a request of its own
     connections: int  # each has one request under way
     phones: int  # of existing contacts, used in turn; 0: each message has a phone that nobody knows
+    lines: int = 0  # used in turn, by their names; 0: over any
 
 
 def requests(load: Load) -> list[bytes]:
@@ -42,13 +43,19 @@ def _batches(load: Load) -> Iterator[list[dict[str, object]]]:
 def message(load: Load, number: int) -> dict[str, object]:
     """One message: an SMS of one part, over any SMPP line."""
     known = load.phones and phone(POOL_FIRST, number * SCATTER % load.phones)
+    way = {"line": line_name(number % load.lines)} if load.lines else {"channel": "smpp"}
     return {
         "to": {"phone": known or phone(NEW_FIRST, number)},
         "class": "service",
         "text": f"Your order {number} is on its way. Follow it: https://shop.example/t/{number}",
-        "channel": "smpp",
         "label": LABEL,
+        **way,
     }
+
+
+def line_name(number: int) -> str:
+    """What one of several lines is called, and its account at the operator."""
+    return f"sms-{number}"
 
 
 def phone(first: str, number: int) -> str:

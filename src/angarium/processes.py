@@ -34,19 +34,24 @@ class Announced(msgspec.Struct, frozen=True):
 
 
 class Processes:
-    """What runs in one folder, by name."""
+    """What runs in one folder, by name; each is ready within `ready_s`, or it is a problem."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, ready_s: float = READY_S) -> None:
         self.folder = folder
         self._clock = clock
+        self._ready_s = ready_s
         self._running: dict[str, Process] = {}
 
     async def start(self, name: str, module: str, *arguments: str) -> Process:
         """Run a Python module under a name that is free."""
+        return await self.execute(name, sys.executable, "-m", module, *arguments)
+
+    async def execute(self, name: str, *command: str) -> Process:
+        """Run a program under a name that is free."""
         with (self.folder / f"{name}.log").open("ab") as log:
             # A session of its own: Ctrl-C in the terminal reaches the command, which stops them in order.
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", module, *arguments),
+                *command,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -61,12 +66,12 @@ class Processes:
 
     async def until(self, name: str, ready: Callable[[], Awaitable[bool]]) -> None:
         """Wait until a process is ready; a Problem with its last words when it ends or takes too long."""
-        deadline = self._clock.monotonic() + READY_S
+        deadline = self._clock.monotonic() + self._ready_s
         while not await ready():
             if self._running[name].returncode is not None:
                 raise self._problem(name, f"ended with status {self._running[name].returncode}")
             if self._clock.monotonic() > deadline:
-                raise self._problem(name, f"was not ready within {READY_S:g} s")
+                raise self._problem(name, f"was not ready within {self._ready_s:g} s")
             await self._clock.sleep(LOOK_EVERY_S)
 
     async def stop(self, name: str) -> int | None:
@@ -80,6 +85,13 @@ class Processes:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         return await ended(process, STOP_S)
+
+    async def kill(self, name: str) -> None:
+        """SIGKILL; returns when it is gone, and its name free."""
+        process = self._running.pop(name)
+        if process.returncode is None:
+            process.kill()
+        await ended(process, STOP_S)
 
     async def stop_all(self) -> None:
         """Stop them all, the last started first."""
@@ -103,11 +115,11 @@ async def ended(process: Process, within_s: float) -> int:
 # ── the two that everybody starts ────────────────────────────────────────────────────────────────────
 
 
-async def start_server(processes: Processes, config: Path, url: str) -> Process:
+async def start_server(processes: Processes, config: Path, url: str, name: str = "server") -> Process:
     """`angarium serve`; returns when it is ready."""
-    server = await processes.start("server", "angarium", "--config", str(config), "serve")
+    server = await processes.start(name, "angarium", "--config", str(config), "serve")
     async with aiohttp.ClientSession(trust_env=False) as session:
-        await processes.until("server", lambda: _is_ready(session, f"{url}/health/ready"))
+        await processes.until(name, lambda: _is_ready(session, f"{url}/health/ready"))
     return server
 
 

@@ -38,6 +38,27 @@ async def test_a_short_drill_loses_nothing_and_a_line_taken_out_of_a_ledger_is_m
     status, verdict = await drill("--judge", str(kept))
     assert status == 1
     assert verdict["lost"] == [name]
+    assert verdict["wrong"]["served_by_two"] == 0
+    name = let_the_dead_submit(kept / "ledgers" / "smpp.jsonl")
+    status, verdict = await drill("--judge", str(kept))
+    assert status == 1
+    assert name in verdict["served_by_two"][0]
+
+
+def let_the_dead_submit(ledger: Path) -> str:
+    """Make a message come over a session after another one was bound on its line; the client's name of it."""
+    lines = [msgspec.json.decode(line) for line in ledger.read_bytes().splitlines()]
+    accounts = {line["session"]: line["account"] for line in lines if "bound" in line}
+    moved = next(
+        (line, earlier)
+        for line in lines
+        if "text" in line
+        for earlier in accounts
+        if earlier < line["session"] and accounts[earlier] == accounts[line["session"]]
+    )
+    moved[0]["session"] = moved[1]
+    ledger.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    return str(moved[0]["text"].split()[0])
 
 
 def take_out_an_entry(ledger: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,14 +18,17 @@ from angarium.drill.books import (
     Open,
     Refused,
     Seen,
+    Session,
     Shown,
     Taken,
     Told,
     Try,
+    written_by,
 )
 from angarium.drill.dice import Dice
+from angarium.drill.lines import Return, returns, silences
 from angarium.drill.load import KINDS, kind_of, message, name_in, name_of
-from angarium.drill.schedule import NAMES, plan
+from angarium.drill.schedule import NAMES, WORKERS, faults_of, plan, usual
 from angarium.drill.verdict import judge
 
 NAME = "d0000001"
@@ -46,6 +50,17 @@ def test_ten_minutes_hold_every_fault_one_at_a_time() -> None:
     for before, after in pairwise(injections):
         assert before.at_s + before.lasts_s < after.at_s
     assert injections[-1].at_s + injections[-1].lasts_s <= 600
+
+
+def test_a_quarter_of_an_hour_holds_every_fault_of_a_cluster_and_lines_move_before_the_next() -> None:
+    names = usual("nats")
+    injections = plan(Dice(1), 900, names, faults_of("nats"))
+    assert {injection.name for injection in injections} == set(names)
+    for before, after in pairwise(injections):
+        if before.name == "kill_worker":
+            assert after.at_s - before.at_s - before.lasts_s > 15
+    assert {one.where for one in injections if one.name == "pause_owner"} <= set(WORKERS)
+    assert "cut_nats" not in usual("postgres")
 
 
 def test_nothing_is_planned_of_nothing() -> None:
@@ -77,12 +92,13 @@ def books(
     cuts: tuple[Cut, ...] = (),
     told: Told | None = None,
     answer: Acked | Refused | None = None,
+    sessions: tuple[Session, ...] = (),
 ) -> Books:
     """One message that was promised, and what became of it."""
     shown = Shown(NAME, "msg_1", state, reason, finished, None if finished else "2026-11-28T01:00:00.000Z")
     promised = answer or Acked(NAME, "msg_1", 100.1, 1)
     seen = Seen(200.0, 1.0, list(broken), [shown], {NAME: told} if told else {})
-    return Books([Attempted(NAME, kind, 100.0), promised], taken, cuts, seen)
+    return Books([Attempted(NAME, kind, 100.0), promised], taken, cuts, seen, sessions)
 
 
 def taken(at: float = 101.0, answered_at: float | None = 101.1, **changes: object) -> Taken:
@@ -91,6 +107,7 @@ def taken(at: float = 101.0, answered_at: float | None = 101.1, **changes: objec
     return msgspec.structs.replace(usual, **changes)
 
 
+FIRST_OWNER, SECOND_OWNER = Session("smpp", 1, "bank", 90.0), Session("smpp", 2, "bank", 100.5)
 KILLED = Broken("kill", "server", 101.5, 102.0, 104.0, open=(Open(NAME, "smpp"),))
 FIRST, SECOND = taken(), taken(110.0, 110.1)
 
@@ -118,6 +135,10 @@ RIGHT = {
         taken(statuses=[("delivered", 201.0)]), state="sent", reason="no_receipt"
     ),
     "delivered while we looked": books(taken(statuses=[("delivered", 201.0)])),
+    "served by one after another": books(taken(session=2), sessions=(FIRST_OWNER, SECOND_OWNER)),
+    "served by two on accounts of their own": books(
+        taken(session=1), sessions=(FIRST_OWNER, msgspec.structs.replace(SECOND_OWNER, account="shop"))
+    ),
     "waiting, and says why": books(
         taken(statuses=[]),
         state="sent",
@@ -139,6 +160,10 @@ WRONG = {
     ),
     "doubled_without_cause, for what was open was on another channel": books(
         FIRST, SECOND, broken=(msgspec.structs.replace(KILLED, open=(Open(NAME, "viber_business"),)),)
+    ),
+    "served_by_two": books(taken(session=1), sessions=(FIRST_OWNER, SECOND_OWNER)),
+    "served_by_two, whoever of them bound first": books(
+        taken(session=1), sessions=(SECOND_OWNER, FIRST_OWNER, Session("smpp", 3, "bank", 120.0))
     ),
     "contradicted: nobody says it was delivered": books(taken(statuses=[("sent", 112.0)])),
     "contradicted: it was delivered": books(taken(), state="sent", reason="no_receipt"),
@@ -183,3 +208,35 @@ def test_how_the_unanswered_were_resolved() -> None:
     assert shown.unknown == {"shown": 1}
     moved = Told(NAME, (tries[0], Try(2, "viber", "delivered", None)), 1, "")
     assert judge(books(taken(), told=moved)).unknown == {"next step": 1}
+
+
+# ── lines ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_an_operator_wrote_of_its_binds(tmp_path: Path) -> None:
+    rows = [
+        {"session": 4, "account": "bank", "bound": 1.0},
+        {"face": "smpp", "ref": "9", "recipient": "+1", "text": f"{NAME} hi", "at": 2.0, "session": 4},
+        {"session": 4, "unbound": 3.0, "orderly": False},
+        {"session": 5, "account": "bank", "bound": 4.0},
+        {"session": 5, "unbound": 5.0, "orderly": True},
+    ]
+    ledger = tmp_path / "smpp.jsonl"
+    ledger.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+    found = written_by(ledger, "smpp", name_in)
+    assert found.sessions == [Session("smpp", 4, "bank", 1.0, 3.0), Session("smpp", 5, "bank", 4.0, 5.0)]
+    assert [(one.name, one.session) for one in found.taken] == [(NAME, 4)]
+    assert found.cuts == [Cut("smpp", 3.0)]  # who said goodbye had heard everything
+
+
+def test_how_long_a_line_was_silent() -> None:
+    sessions = (FIRST_OWNER, msgspec.structs.replace(SECOND_OWNER, bound_at=120.0))
+    before = [taken(100.0 + number / 10, session=1, name=f"d{number:07}") for number in range(50)]
+    after = [taken(121.0 + number / 10, session=2, name=f"d{50 + number:07}") for number in range(50)]
+    killed = Broken("kill_worker", "worker-1", 105.0, 107.0)
+    calm = Broken("kill_api", "api-1", 123.0, 124.0)
+    (found,) = silences([killed, calm], [*before, *after], sessions, 90.0)
+    assert (found.line, found.silent_s, found.moved, found.began_s) == ("smpp bank", 16.0, True, 15.0)
+    by_kind = returns([killed, calm], [found])
+    assert by_kind["kill_worker"] == Return(1, 1, 16.0, 16.0)
+    assert by_kind["kill_api"] == Return(1, 0, None, None)

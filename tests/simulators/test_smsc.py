@@ -317,6 +317,9 @@ async def test_receipts_may_be_about_strangers() -> None:
     assert strange.address != ours.address
 
 
+TOLD = ("text", "answered", "cut", "unbound", "bound")  # by which a row of a ledger is known
+
+
 async def test_a_centre_goes_away_and_comes_back(tmp_path: Path) -> None:
     stage = Stage(ledger_folder=tmp_path)
     smsc = Smsc(stage)
@@ -333,7 +336,14 @@ async def test_a_centre_goes_away_and_comes_back(tmp_path: Path) -> None:
     await smsc.stop()
     smsc.ledger.close()
     written = [msgspec.json.decode(row) for row in (tmp_path / "smpp.jsonl").read_bytes().splitlines()]
-    assert ["text" in written[0], "answered" in written[1], "cut" in written[-1]] == [True] * 3
+    told = [word for row in written for word in TOLD if word in row]
+    assert told[:3] == ["bound", "text", "answered"]
+    assert sorted(told[3:]) == ["bound", "cut", "unbound", "unbound"]
+    sessions = [row["session"] for row in written if "bound" in row]
+    assert sessions == [1, 2]
+    assert written[1]["session"] == 1
+    # The first was cut, and whoever was on the line said goodbye to the second.
+    assert {row["session"]: row["orderly"] for row in written if "unbound" in row} == {1: False, 2: True}
 
 
 async def test_a_second_operator_counts_as_the_first_and_writes_it_in_two_ways() -> None:

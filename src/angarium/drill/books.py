@@ -62,6 +62,16 @@ class Cut(msgspec.Struct, frozen=True):
     at: float
 
 
+class Session(msgspec.Struct, frozen=True):
+    """Somebody was bound at an operator: from when until when they could submit on a line."""
+
+    face: str
+    number: int
+    account: str
+    bound_at: float
+    unbound_at: float | None = None  # None: to the end
+
+
 class Shown(msgspec.Struct, frozen=True):
     """A message as the public API shows it."""
 
@@ -100,6 +110,7 @@ class Taken(msgspec.Struct):
     at: float
     answered_at: float | None = None
     statuses: list[tuple[str, float]] = []  # what became of it, and when
+    session: int = 0  # over which it came, where there are sessions
 
 
 CLIENT_LINES = msgspec.json.Decoder(Attempted | Acked | Refused)
@@ -129,29 +140,49 @@ class Books(msgspec.Struct):
     taken: Sequence[Taken]
     cuts: Sequence[Cut]
     seen: Seen
+    sessions: Sequence[Session] = ()
 
 
-def taken_by(path: Path, face: str, name_of: Callable[[str], str]) -> tuple[list[Taken], list[Cut]]:
+class Written(msgspec.Struct):
+    """What operators wrote."""
+
+    taken: list[Taken] = []
+    cuts: list[Cut] = []
+    sessions: list[Session] = []
+
+
+def written_by(path: Path, face: str, name_of: Callable[[str], str]) -> Written:
     """What one operator wrote; `name_of` finds the client's name in a text, "" when there is none.
 
     A mail that is sent again keeps its Message-ID: what is written about it later belongs to the later copy.
+    A session that ended without a word counts as a cut: what was answered about then may not have been heard.
     """
-    entries: list[Taken] = []
-    cuts: list[Cut] = []
+    found = Written()
     by_ref: dict[str, Taken] = {}
+    by_number: dict[int, Session] = {}
     for line in whole_lines(path):
-        found = msgspec.json.decode(line)
-        if "recipient" in found:
-            shown = f"{found.get('subject', '')} {found['text']}"
-            by_ref[found["ref"]] = Taken(face, found["ref"], name_of(shown), found["at"])
-            entries.append(by_ref[found["ref"]])
-        elif "cut" in found:
-            cuts.append(Cut(face, found["cut"]))
-        elif "answered" in found:
-            by_ref[found["ref"]].answered_at = found["answered"]
+        said = msgspec.json.decode(line)
+        if "recipient" in said:
+            shown = f"{said.get('subject', '')} {said['text']}"
+            session = said.get("session", 0)
+            taken = Taken(face, said["ref"], name_of(shown), said["at"], session=session)
+            by_ref[said["ref"]] = taken
+            found.taken.append(taken)
+        elif "cut" in said:
+            found.cuts.append(Cut(face, said["cut"]))
+        elif "bound" in said:
+            by_number[said["session"]] = Session(face, said["session"], said["account"], said["bound"])
+        elif "unbound" in said:
+            over = msgspec.structs.replace(by_number[said["session"]], unbound_at=said["unbound"])
+            by_number[said["session"]] = over
+            if not said["orderly"]:
+                found.cuts.append(Cut(face, said["unbound"]))
+        elif "answered" in said:
+            by_ref[said["ref"]].answered_at = said["answered"]
         else:
-            by_ref[found["ref"]].statuses.append((found["status"], found["at"]))
-    return entries, cuts
+            by_ref[said["ref"]].statuses.append((said["status"], said["at"]))
+    found.sessions = list(by_number.values())
+    return found
 
 
 def whole_lines(path: Path) -> list[bytes]:

@@ -35,7 +35,7 @@ AGAIN = {409, 425, 429, 500, 502, 503, 504}  # not an answer to the message: ask
 class Given(msgspec.Struct, frozen=True):
     """What a client is handed."""
 
-    url: str
+    urls: tuple[str, ...]  # of servers that are alike: who is not answered by one asks the next
     keys: dict[str, str]  # of each workspace
     ledger: str
     seed: int
@@ -67,13 +67,16 @@ class Client:
         self._clock = clock
         self._dice = Dice(given.seed)
         self._book = Book(Path(given.ledger), clock)
-        self._apis = {workspace: Api(given.url, key, clock) for workspace, key in given.keys.items()}
+        self._apis = {
+            workspace: [Api(url, key, clock) for url in given.urls] for workspace, key in given.keys.items()
+        }
+        self._turn = 0
         self._gathering: dict[str, list[tuple[Document, float]]] = {}
         self._asking: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Ask for everything; returns with the last answer."""
-        for api in self._apis.values():
+        for api in self._everywhere():
             await api.__aenter__()
         began, began_at, number = self._clock.monotonic(), self._book.now(), 0
         total = round(self._given.rate * self._given.seconds)
@@ -87,8 +90,11 @@ class Client:
             self._post_batch(kind)
         while self._asking:
             await asyncio.wait(self._asking)
-        for api in self._apis.values():
+        for api in self._everywhere():
             await api.__aexit__()
+
+    def _everywhere(self) -> list[Api]:
+        return [api for apis in self._apis.values() for api in apis]
 
     def _offer(self, number: int, intended_at: float) -> None:
         kind = load.kind_of(self._dice, number)
@@ -120,11 +126,13 @@ class Client:
     async def _ask(
         self, kind: Kind, path: str, body: Document, key: str, batch: list[tuple[Document, float]]
     ) -> None:
-        api, tries = self._apis[kind.workspace], 0
+        apis, tries = self._apis[kind.workspace], 0
+        self._turn += 1
+        begin = self._turn
         while True:
             tries += 1
             try:
-                answer = await api.call("POST", path, body, key)
+                answer = await apis[(begin + tries) % len(apis)].call("POST", path, body, key)
                 break
             except ApiError as error:
                 if error.status not in AGAIN:

@@ -13,18 +13,27 @@ from rich.console import Console
 from angarium.core.problems import Problem
 from angarium.drill import play, report
 from angarium.drill.options import Options
-from angarium.drill.schedule import NAMES
+from angarium.drill.schedule import faults_of, usual
 from angarium.drill.verdict import Verdict
 
 
 async def drill(
-    seconds: float, faults: str, keep: Path | None, *, out: Console, as_json: bool, **given: object
+    seconds: float,
+    faults: str,
+    keep: Path | None,
+    *,
+    out: Console,
+    as_json: bool,
+    fabric: str = "",
+    **given: object,
 ) -> int:
     """Play a drill; the exit status: 0 when it passed. What failed leaves its evidence behind."""
     folder = keep or Path(tempfile.mkdtemp(prefix="angarium-drill-"))
-    chosen = _chosen(faults)
+    chosen = _chosen(faults, fabric)
     options = msgspec.convert(
-        {**given, "seconds": seconds, "faults": chosen, "folder": folder}, Options, strict=False
+        {**given, "fabric": fabric, "seconds": seconds, "faults": chosen, "folder": folder},
+        Options,
+        strict=False,
     )
     verdict = await play.run(options, out)
     _print(verdict, folder, out, as_json=as_json)
@@ -50,13 +59,13 @@ def _print(verdict: Verdict, folder: Path, out: Console, *, as_json: bool) -> No
         click.echo(written, nl=False)
 
 
-def _chosen(faults: str) -> tuple[str, ...]:
+def _chosen(faults: str, fabric: str) -> tuple[str, ...]:
     if faults in ("all", "none"):
-        return NAMES if faults == "all" else ()
-    names = tuple(filter(None, faults.split(",")))
-    unknown = [name for name in names if name not in NAMES]
+        return usual(fabric) if faults == "all" else ()
+    names, known = tuple(filter(None, faults.split(","))), [fault.name for fault in faults_of(fabric)]
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise Problem(
-            "drill", f"There is no fault {unknown[0]}", detail=f"There are: {', '.join(NAMES)}; all, none."
+            "drill", f"There is no fault {unknown[0]}", detail=f"There are: {', '.join(known)}; all, none."
         )
     return names

@@ -5,21 +5,23 @@ from __future__ import annotations
 import resource
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import IO
 
 import msgspec
 
 from angarium.core.clock import MICROS
+from angarium.core.problems import Problem
 from angarium.drill import store
 from angarium.drill.books import Broken
 from angarium.drill.cast import ANSWER_S
+from angarium.drill.cluster_faults import OF_A_CLUSTER
 from angarium.drill.schedule import GAP_S, Injection
 from angarium.drill.stage import Stage
-from angarium.processes import STOP_S, ended
 from angarium.simulators.behaviour import Behaviour, Faults, Script
 
 PAGE_BYTES = 4096
-
+LOOK_EVERY_S = 0.5
 
 Say = Callable[[str], None]
 Doing = Callable[[Stage, Injection], Awaitable[Broken]]  # breaks it, waits, mends it
@@ -46,22 +48,32 @@ class Nemesis:
                 continue
             await clock.sleep(max(0.0, at - clock.monotonic()))
             self._say(f"now: {injection}")
-            broken = await self._alive(
-                await OF_THE_SERVER.get(injection.name, operator)(self._stage, injection)
-            )
+            doing = OF_THE_SERVER.get(injection.name) or OF_A_CLUSTER.get(injection.name, operator)
+            self._note(await doing(self._stage, injection))
             earliest = clock.monotonic() + GAP_S[0]
-            self.broken.append(broken)
-            self._record.write(msgspec.json.encode(broken) + b"\n")
 
-    async def _alive(self, broken: Broken) -> Broken:
-        """What was broken; a server that ended over it is started again, as whoever watches it would."""
-        server = self._stage.processes.running("server")
-        if server.returncode is None:
-            return broken
-        self._say(f"     the server ended with status {server.returncode}; starting it again")
-        left = tuple(await store.open_attempts(self._stage.database))
-        await self._stage.start_server()
-        return msgspec.structs.replace(broken, ready_at=now(self._stage), status=server.returncode, open=left)
+    async def watch(self) -> None:
+        """Start every server again that ends unasked, as whoever watches over it would; until cancelled."""
+        servers = self._stage.servers
+        while True:
+            await self._stage.clock.sleep(LOOK_EVERY_S)
+            for name in servers.names:
+                if name not in servers.down and self._stage.processes.running(name).returncode is not None:
+                    await self._again(name)
+
+    async def _again(self, name: str) -> None:
+        stage = self._stage
+        status, ended_at = stage.processes.running(name).returncode, now(stage)
+        self._say(f"     {name} ended with status {status}; starting it again")
+        with suppress(*store.AWAY):  # a database that is away may be why
+            left = tuple(await store.open_attempts(stage.database))
+            self._note(Broken("ended", name, ended_at, ended_at, 0.0, status, left))
+        with suppress(Problem):  # the next look finds it
+            await stage.servers.again(name)
+
+    def _note(self, broken: Broken) -> None:
+        self.broken.append(broken)
+        self._record.write(msgspec.json.encode(broken) + b"\n")
 
 
 def now(stage: Stage) -> float:
@@ -74,16 +86,15 @@ def now(stage: Stage) -> float:
 
 async def kill(stage: Stage, injection: Injection) -> Broken:
     """kill -9."""
-    server, began_at = stage.processes.running("server"), now(stage)
-    server.kill()
-    await ended(server, STOP_S)
+    began_at = now(stage)
+    await stage.servers.kill(injection.where)
     return await _started_again(stage, injection, began_at)
 
 
 async def stop(stage: Stage, injection: Injection) -> Broken:
     """SIGTERM, with the status it ends with."""
     began_at = now(stage)
-    status = await stage.processes.stop("server")
+    status = await stage.servers.stop(injection.where)
     return await _started_again(stage, injection, began_at, status)
 
 
@@ -93,13 +104,13 @@ async def _started_again(
     await stage.clock.sleep(injection.lasts_s)
     left = tuple(await store.open_attempts(stage.database))
     ended_at = now(stage)
-    await stage.start_server()
+    await stage.servers.again(injection.where)
     return Broken(injection.name, injection.where, began_at, ended_at, now(stage), status, left)
 
 
 async def pause(stage: Stage, injection: Injection) -> Broken:
     """SIGSTOP and SIGCONT."""
-    server, began_at = stage.processes.running("server"), now(stage)
+    server, began_at = stage.processes.running(injection.where), now(stage)
     server.send_signal(signal.SIGSTOP)
     await stage.clock.sleep(injection.lasts_s)
     server.send_signal(signal.SIGCONT)
@@ -108,7 +119,7 @@ async def pause(stage: Stage, injection: Injection) -> Broken:
 
 async def disk_full(stage: Stage, injection: Injection) -> Broken:
     """No file of the server can grow beyond a page, its log neither."""
-    pid, began_at = stage.processes.running("server").pid, now(stage)
+    pid, began_at = stage.processes.running(injection.where).pid, now(stage)
     before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (PAGE_BYTES, before[1]))
     await stage.clock.sleep(injection.lasts_s)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from angarium.drill.books import Acked, Attempted, Broken, Taken
+from angarium.drill.cast import CHANNEL_OF
 
 
 class Recovery(msgspec.Struct, frozen=True):
@@ -34,18 +35,23 @@ def accept_ms(attempted: Mapping[str, Attempted], acked: Mapping[str, Acked]) ->
 def recoveries(broken: Sequence[Broken], acked: Sequence[Acked], taken: Sequence[Taken]) -> list[Recovery]:
     """After each fault of the server."""
     acks, submits = sorted(entry.at for entry in acked), sorted(entry.at for entry in taken)
-    began_at = min(acks, default=0.0)
+    begin = began_at(acked)
     return [
         Recovery(
             fault=one.name,
-            began_s=round(one.began_at - began_at, 1),
+            began_s=round(one.began_at - begin, 1),
             to_ready_s=round(one.ready_at - one.ended_at, 2) if one.ready_at else None,
             to_accept_s=_first_after(acks, one.ended_at),
             to_submit_s=_first_after(submits, one.ended_at),
         )
         for one in broken
-        if one.where in ("server", "database")
+        if one.where not in CHANNEL_OF  # operators are
     ]
+
+
+def began_at(acked: Iterable[Acked]) -> float:
+    """When the load began, as far as the first promise tells."""
+    return min((entry.at for entry in acked), default=0.0)
 
 
 def _first_after(times: Sequence[float], at: float) -> float | None:

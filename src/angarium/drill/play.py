@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from angarium.core.clock import MICROS, Clock, SystemClock
 from angarium.core.problems import Problem
 from angarium.drill import load, schedule
-from angarium.drill.books import Books, Seen, Shown, Taken, client_lines, taken_by
+from angarium.drill.books import Books, Seen, Shown, Taken, client_lines, written_by
 from angarium.drill.dice import Dice
 from angarium.drill.doubles import Doubt
 from angarium.drill.faults import Nemesis
@@ -29,28 +30,48 @@ QUIET_S = 2.0  # for the last callbacks, which are answered before they are appl
 async def run(options: Options, console: Console) -> Verdict:
     """Play it; Problem when something of it cannot be started."""
     clock = SystemClock()
-    sqlite = options.database == "sqlite"
-    names = [name for name in options.faults if sqlite or name not in schedule.NOT_ON_POSTGRESQL]
-    injections = schedule.plan(Dice(options.seed), options.seconds, names)
+    alone_on_postgresql = not options.fabric and options.database != "sqlite"
+    names = [
+        name for name in options.faults if not (alone_on_postgresql and name in schedule.NOT_ON_POSTGRESQL)
+    ]
+    faults = schedule.faults_of(options.fabric)
+    injections = schedule.plan(Dice(options.seed), options.seconds, names, faults)
     _announce(options, injections, console)
     stage = Stage(options, clock)
     try:
         await stage.set_up()
-        nemesis = Nemesis(stage, lambda words: console.print(words, highlight=False))
+        return await _play(stage, injections, console)
+    finally:
+        await stage.strike()
+
+
+async def _play(stage: Stage, injections: list[Injection], console: Console) -> Verdict:
+    nemesis = Nemesis(stage, lambda words: console.print(words, highlight=False))
+    watch = asyncio.ensure_future(nemesis.watch())
+    try:
         client = await stage.start_client()
         await nemesis.work_through(injections)
         await client.wait()
         console.print("The load has ended. Waiting until every message has.")
-        async with Lookout(stage.url, stage.keys, clock) as lookout:
-            drain_s, silent_at = await _drain(stage, lookout, clock)
-            seen = Seen(silent_at, drain_s, nemesis.broken, await lookout.every_message())
-            seen.told = await lookout.tell(_worth_telling(books_of(stage.folder, seen)))
-            seen.asked = {name: getattr(options, name) for name in ("seed", "rate", "seconds")}
-            seen.asked["database"] = "sqlite" if sqlite else "postgresql"
+        async with Lookout(stage.servers.url, stage.keys, stage.clock) as lookout:
+            seen = await _look(stage, nemesis, lookout)
         (stage.folder / SEEN).write_bytes(msgspec.json.encode(seen))
         return judge(books_of(stage.folder, seen))
     finally:
-        await stage.strike()
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+
+
+async def _look(stage: Stage, nemesis: Nemesis, lookout: Lookout) -> Seen:
+    """What there is to be seen of the servers when all is over."""
+    drain_s, silent_at = await _drain(stage, lookout, stage.clock)
+    seen = Seen(silent_at, drain_s, nemesis.broken, await lookout.every_message())
+    seen.told = await lookout.tell(_worth_telling(books_of(stage.folder, seen)))
+    seen.asked = {name: getattr(stage.options, name) for name in ("seed", "rate", "seconds")}
+    seen.asked["database"] = stage.database.partition(":")[0]
+    if stage.options.fabric:
+        seen.asked["fabric"] = stage.options.fabric
+    return seen
 
 
 def judge_again(folder: Path) -> Verdict:
@@ -88,12 +109,14 @@ async def _drain(stage: Stage, lookout: Lookout, clock: Clock) -> tuple[float, f
 
 def books_of(folder: Path, seen: Seen) -> Books:
     """What the client and the operators wrote, from their files, beside what was seen of the server."""
-    taken, cuts = [], []
-    for face in FACES:
-        some_taken, some_cuts = taken_by(folder / "ledgers" / f"{face}.jsonl", face, load.name_in)
-        taken += some_taken
-        cuts += some_cuts
-    return Books(client=list(client_lines(folder / CLIENT_LEDGER)), taken=taken, cuts=cuts, seen=seen)
+    written = [written_by(folder / "ledgers" / f"{face}.jsonl", face, load.name_in) for face in FACES]
+    return Books(
+        client=list(client_lines(folder / CLIENT_LEDGER)),
+        taken=[taken for one in written for taken in one.taken],
+        cuts=[cut for one in written for cut in one.cuts],
+        seen=seen,
+        sessions=[session for one in written for session in one.sessions],
+    )
 
 
 def _worth_telling(books: Books) -> list[Shown]:

@@ -35,7 +35,20 @@ def show(console: Console, verdict: Verdict) -> None:
         told = ", ".join(f"{word} after {seconds:g} s" for word, seconds in steps if seconds is not None)
         table.add_row(f"{one.fault} at {one.began_s:g} s", told)
     console.print(table)
+    if verdict.returns:
+        console.print(_returns(verdict))
     console.print("[green]passed[/]" if verdict.passed else "[red]failed[/]")
+
+
+def _returns(verdict: Verdict) -> Table:
+    """How long lines were silent, by the operators' ledgers: until the first submission after a fault."""
+    table = Table(box=None, highlight=False, title="Lines silent over a fault", title_justify="left")
+    for word in ("fault", "times", "lines that felt it", "median", "worst"):
+        table.add_column(word, justify="left" if word == "fault" else "right")
+    for fault, one in verdict.returns.items():
+        times = ("–" if seconds is None else f"{seconds:.1f} s" for seconds in (one.median_s, one.worst_s))
+        table.add_row(fault.replace("_", " "), str(one.faults), str(one.lines), *times)
+    return table
 
 
 def _counts(counts: Mapping[str, int]) -> str:

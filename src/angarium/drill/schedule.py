@@ -23,18 +23,21 @@ class Fault(msgspec.Struct, frozen=True):
     """One way to break something."""
 
     name: str
-    where: tuple[str, ...]  # "server", "database", or the operators it can strike
+    where: tuple[str, ...]  # "server", "database", or the operators or servers it can strike
     lasts_s: tuple[float, float]
     why: str
+    settles_s: float = 0.0  # about so long everybody needs to be there again
 
 
+WORKERS = ("worker-1", "worker-2", "worker-3")
+APIS = ("api-1", "api-2")
 SMS = ("smpp", "smpp-hex")
 HTTP = ("viber", "vk", "whatsapp")
 ANY = (*SMS, *HTTP, "smtp")
 
 FAULTS = (
-    Fault("kill", ("server",), (0.2, 2.0), "kill -9, and a new start after that time"),
-    Fault("stop", ("server",), (0.2, 1.0), "SIGTERM, and a new start after that time"),
+    Fault("kill", ("server",), (0.2, 2.0), "kill -9, and a new start after that time", RESTART_S),
+    Fault("stop", ("server",), (0.2, 1.0), "SIGTERM, and a new start after that time", RESTART_S),
     Fault("pause", ("server",), (1.0, 9.0), "SIGSTOP, and SIGCONT after that time: answers come late"),
     Fault("disk_full", ("server",), (3.0, 8.0), "its files cannot grow (RLIMIT_FSIZE); SQLite only"),
     Fault("database", ("database",), (3.0, 9.0), "SQLite: locked; PostgreSQL: its connections are ended"),
@@ -52,8 +55,44 @@ FAULTS = (
     Fault("slow_bodies", HTTP, (4.0, 8.0), "the body of an answer trickles for three seconds"),
 )
 NOT_ON_POSTGRESQL = {"disk_full"}
-RESTARTING = {"kill", "stop"}
 NAMES = tuple(fault.name for fault in FAULTS)
+
+# Of a cluster. A lease lasts 15 s (fabric/): what is longer moves lines, and what is shorter must not.
+LEASE_S = 15.0
+MOVED_S = LEASE_S + 5.0
+OF_A_CLUSTER = (
+    Fault("kill_worker", WORKERS, (1.5, 8.0), "kill -9, and a new start after that time", MOVED_S),
+    Fault("kill_api", APIS, (1.5, 8.0), "kill -9, and a new start after that time", RESTART_S),
+    Fault("leave_and_join", WORKERS, (4.0, 10.0), "SIGTERM, and a new start after that time", RESTART_S),
+    Fault("pause_owner", WORKERS, (18.0, 24.0), "SIGSTOP for longer than its lease, and SIGCONT", RESTART_S),
+    Fault(
+        "cut_database", WORKERS, (18.0, 24.0), "the way to PostgreSQL is dark, that to providers is not", 8.0
+    ),
+    Fault(
+        "postgres_restart", ("postgres",), (0.1, 1.0), "stopped (SIGINT), and started after that time", 8.0
+    ),
+    Fault("postgres_stop", ("postgres",), (2.0, 8.0), "stopped at once (SIGQUIT), and started again", 8.0),
+)
+WITH_NATS = (
+    Fault("cut_nats", WORKERS, (18.0, 24.0), "the ways to NATS are dark, that to providers is not", 8.0),
+    Fault("kill_nats", ("leader",), (2.0, 8.0), "kill -9 of the server that leads, and a new start", 12.0),
+    Fault(
+        "wipe_nats", ("all",), (0.5, 2.0), "kill -9 of all three, their data deleted, a new start", MOVED_S
+    ),
+)
+
+
+def faults_of(fabric: str) -> tuple[Fault, ...]:
+    """What can be broken where servers work together by a fabric; "": of one server."""
+    if not fabric:
+        return FAULTS
+    at_operators = tuple(fault for fault in FAULTS if fault.where[0] in ANY)
+    return (*OF_A_CLUSTER, *(WITH_NATS if fabric == "nats" else ()), *at_operators)
+
+
+def usual(fabric: str) -> tuple[str, ...]:
+    """The names of what is broken when nothing is said: of a cluster, only what is its own."""
+    return tuple(fault.name for fault in faults_of(fabric) if not fabric or fault.where[0] not in ANY)
 
 
 class Injection(msgspec.Struct, frozen=True):
@@ -68,10 +107,12 @@ class Injection(msgspec.Struct, frozen=True):
         return f"{self.at_s:7.1f} s  {self.name}, {self.where}, {self.lasts_s:g} s"
 
 
-def plan(dice: Dice, seconds: float, names: Sequence[str]) -> list[Injection]:
+def plan(
+    dice: Dice, seconds: float, names: Sequence[str], faults: Sequence[Fault] = FAULTS
+) -> list[Injection]:
     """What is to be broken while the load lasts; the last fault ends before the load does."""
     found: list[Injection] = []
-    chosen = [fault for fault in FAULTS if fault.name in names]
+    chosen = [fault for fault in faults if fault.name in names]
     deck: list[Fault] = []
     at_s, period = FIRST_AT_S, 0
     while chosen:
@@ -85,5 +126,5 @@ def plan(dice: Dice, seconds: float, names: Sequence[str]) -> list[Injection]:
             break
         where = fault.where[dice.below(len(fault.where), "where", period)]
         found.append(Injection(round(at_s, 1), name, where, lasts_s))
-        at_s += lasts_s + (RESTART_S if name in RESTARTING else 0.0) + dice.between(*GAP_S, "gap", period)
+        at_s += lasts_s + fault.settles_s + dice.between(*GAP_S, "gap", period)
     return found

@@ -16,17 +16,13 @@ from angarium.core.clock import Clock
 from angarium.core.problems import Problem
 from angarium.drill import cast, client
 from angarium.drill.cast import WORKSPACES
+from angarium.drill.cluster import Cluster
 from angarium.drill.options import Options
-from angarium.processes import (
-    Announced,
-    Processes,
-    free_port,
-    start_operators,
-    start_server,
-    write_config,
-)
+from angarium.drill.servers import Alone
+from angarium.processes import Announced, Processes, free_port, start_operators
 from angarium.storage.migrate import migrate
 
+READY_S = 180.0  # a machine may be busy: that is no reason to fail
 CLIENT_LEDGER = "client.jsonl"
 FACES = ("smpp", "smpp-hex", "viber", "vk", "whatsapp", "smtp")
 
@@ -37,42 +33,45 @@ class Stage:
     def __init__(self, options: Options, clock: Clock) -> None:
         self.folder = options.folder.resolve()
         self.options = options
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
         self.bounce_port = free_port()
-        self.config = self.folder / "angarium.toml"
         self.client_ledger = self.folder / CLIENT_LEDGER
         self.operators = Announced("", {})
         self.keys: dict[str, str] = {}
         self.clock = clock
-        self.processes = Processes(self.folder, clock)
-        sqlite = options.database == "sqlite"
-        self.database = f"sqlite:///{self.folder / 'angarium.db'}" if sqlite else options.database
+        self.processes = Processes(self.folder, clock, READY_S)
+        self.servers: Alone | Cluster
+        if options.fabric:
+            self.servers = Cluster(self.processes, clock, options.fabric)
+        else:
+            sqlite = options.database == "sqlite"
+            file = f"sqlite:///{self.folder / 'angarium.db'}"
+            self.servers = Alone(self.processes, file if sqlite else options.database)
+
+    @property
+    def database(self) -> str:
+        """Where everything is kept."""
+        return self.servers.database
 
     async def set_up(self) -> None:
         """Workspaces with keys, the operators, the server, and a line for each operator."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.client_ledger.exists():
             raise Problem("drill", f"{self.folder} holds another drill", detail="Name a new folder.")
+        await self.servers.open()
         self.keys = await self._open_books()
         may_bind = ",".join(f"{name}={password}" for name, password in cast.ACCOUNTS.items())
         self.operators = await start_operators(self.processes, FACES, "--accounts", may_bind)
-        write_config(self._settings(), self.config)
-        await self.start_server()
+        await self.servers.start(self._settings())
         for workspace in WORKSPACES:
-            async with Api(self.url, self.keys[workspace], self.clock) as api:
+            async with Api(self.servers.url, self.keys[workspace], self.clock) as api:
                 for line in cast.lines(workspace, self.operators.faces, self.bounce_port):
                     made = await api.call("POST", "/v1/lines", line)
                     await self._connect_webhook(line["channel"], made["callback_path"])
 
-    async def start_server(self) -> Process:
-        """Start the server; returns when it is ready."""
-        return await start_server(self.processes, self.config, self.url)
-
     async def start_client(self) -> Process:
         """Begin to ask for messages."""
         given = client.Given(
-            url=self.url,
+            urls=self.servers.urls,
             keys=self.keys,
             ledger=str(self.client_ledger),
             seed=self.options.seed,
@@ -103,7 +102,9 @@ class Stage:
 
     async def strike(self) -> None:
         """Stop everything."""
+        self.servers.down.update(self.servers.names)
         await self.processes.stop_all()
+        await self.servers.close()
 
     async def _open_books(self) -> dict[str, str]:
         settings = self._settings()
@@ -122,7 +123,7 @@ class Stage:
     async def _connect_webhook(self, channel: str, callback_path: str) -> None:
         """Where the operators that are told once, and not with each message, post what became of it."""
         if channel == "whatsapp_cloud":
-            webhook = {"url": self.url + callback_path, "secret": cast.WHATSAPP_SECRET}
+            webhook = {"url": self.servers.url + callback_path, "secret": cast.WHATSAPP_SECRET}
             await self.tell_operators("/webhooks/whatsapp", webhook)
         elif channel == "smtp":
             await self.tell_operators("/webhooks/smtp", {"url": f"smtp://127.0.0.1:{self.bounce_port}"})
@@ -131,8 +132,7 @@ class Stage:
         called = [url.partition("://")[2] for url in self.operators.faces.values() if url.startswith("http")]
         return Settings(
             database=self.database,
-            port=self.port,
-            public_url=self.url,
+            public_url=self.servers.url,
             key_file=str(self.folder / "angarium.key"),
             allow_private=tuple(called),
         )

@@ -11,6 +11,7 @@ from angarium.core.clock import Clock
 from angarium.drill.books import Open
 from angarium.storage.sqlite import connect
 
+AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)  # what asking raises then
 BUSY_MS = 5_000
 END_EVERY_S = 0.5
 END_CONNECTIONS = (
@@ -57,4 +58,11 @@ async def end_connections(url: str, seconds: float, clock: Clock) -> None:
     while clock.monotonic() < until:
         await admin.execute(END_CONNECTIONS)
         await clock.sleep(END_EVERY_S)
+    await admin.close()
+
+
+async def create_database(url: str, name: str) -> None:
+    """A new database on a server of PostgreSQL, by the URL of another one."""
+    admin = await asyncpg.connect(url)
+    await admin.execute(f"CREATE DATABASE {name}")
     await admin.close()

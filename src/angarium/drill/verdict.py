@@ -17,6 +17,7 @@ import msgspec
 from angarium.drill import measures
 from angarium.drill.books import Acked, Attempted, Books, Refused, Shown, Taken, Told
 from angarium.drill.doubles import Doubles, doubles
+from angarium.drill.lines import Return, Silence, returns, served_by_two, silences
 from angarium.drill.measures import Recovery
 
 EXAMPLES = 20  # of each wrong thing in the verdict
@@ -61,6 +62,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     unexpected: list[str]
     doubled_at_most_once: list[str]
     doubled_without_cause: list[str]
+    served_by_two: list[str]  # submissions on a line by one after another had bound
     contradicted: list[str]  # the public state is not what the operators wrote down
     silent: list[str]  # not ended, and nobody is told why
     stopped_badly: list[str]  # SIGTERM did not end it in time, or not with 0
@@ -69,6 +71,8 @@ class Verdict(msgspec.Struct, kw_only=True):
     accept_ms: dict[str, float]
     drain_s: float
     recoveries: list[Recovery]
+    silences: list[Silence]
+    returns: dict[str, Return]  # by kind of fault
 
 
 def judge(books: Books) -> Verdict:
@@ -91,6 +95,7 @@ def judge(books: Books) -> Verdict:
         "unexpected": [name or _place(copies[name][0]) for name in copies if name not in attempted],
         "doubled_at_most_once": found.forbidden,
         "doubled_without_cause": found.causeless,
+        "served_by_two": served_by_two(books.taken, books.sessions),
         "contradicted": [
             f"{name}: {one.state}, but {said}"
             for name, one in shown.items()
@@ -101,6 +106,7 @@ def judge(books: Books) -> Verdict:
         "refused": sorted(refused),
         "unanswered": [name for name in attempted if name not in acked and name not in refused],
     }
+    silent = silences(seen.broken, books.taken, books.sessions, measures.began_at(acked.values()))
     return Verdict(
         passed=not any(wrong.values()) and _is_within(found),
         asked=seen.asked,
@@ -118,6 +124,8 @@ def judge(books: Books) -> Verdict:
         accept_ms=measures.accept_ms(attempted, acked),
         drain_s=seen.drain_s,
         recoveries=measures.recoveries(seen.broken, list(acked.values()), books.taken),
+        silences=silent,
+        returns=returns(seen.broken, silent),
         **{word: names[:EXAMPLES] for word, names in wrong.items()},
     )
 

@@ -25,6 +25,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     buttons: list[dict[str, str]] = []
     parts: int = 1
     encoding: str = ""
+    session: int = 0  # the bind it came over, where there are binds
     statuses: list[tuple[str, float]] = []  # what was reported back, in order
     details: dict[str, Any] = {}
 
@@ -63,6 +64,18 @@ class Ledger:
         """Write down that whoever submitted it was told so."""
         if self._file is not None:
             self._file.write(msgspec.json.encode({"ref": entry.ref, "answered": at}) + b"\n")
+
+    def bound(self, session: int, account: str, at: float) -> None:
+        """Write down that somebody may submit for an account from now on."""
+        if self._file is not None:
+            line = {"session": session, "account": account, "bound": at}
+            self._file.write(msgspec.json.encode(line) + b"\n")
+
+    def unbound(self, session: int, at: float, *, orderly: bool) -> None:
+        """Write down that this is over; `orderly`: they said so, and did not just go."""
+        if self._file is not None:
+            line = {"session": session, "unbound": at, "orderly": orderly}
+            self._file.write(msgspec.json.encode(line) + b"\n")
 
     def cut(self, at: float) -> None:
         """Write down that a link broke: what was answered about then may not have been heard."""

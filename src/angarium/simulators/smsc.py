@@ -136,6 +136,7 @@ class Smsc:
         self._submissions = 0
         self._numbers = count(round(time.time()))
         self._references = count(1)
+        self._sessions = count(1)
         self._due: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = count()
         self._timer: asyncio.TimerHandle | None = None
@@ -201,6 +202,16 @@ class Smsc:
             messages.reverse()
         mailbox = self._mailboxes[system_id or next(iter(self.accounts))]
         await asyncio.gather(*[mailbox.put(message) for message in messages])
+
+    def bound(self, bind: Bind) -> int:
+        """Write down that somebody has bound: the number of the session."""
+        session = next(self._sessions)
+        self.ledger.bound(session, bind.system_id, time.time())
+        return session
+
+    def unbound(self, bind: Bind, *, orderly: bool) -> None:
+        """Write down that a session is over."""
+        self.ledger.unbound(bind.session, time.time(), orderly=orderly)
 
     # ── time ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -346,6 +357,7 @@ class Smsc:
             sender=message.source,
             parts=text.total,
             encoding=pieces[0].encoding,
+            session=bind.session,
             details=details,
         )
 

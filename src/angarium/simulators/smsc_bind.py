@@ -73,6 +73,12 @@ class Centre(Protocol):
     def submit(self, bind: Bind, frame: Frame) -> None:
         """Take a message, or refuse it."""
 
+    def bound(self, bind: Bind) -> int:
+        """Somebody has bound: the number of the session."""
+
+    def unbound(self, bind: Bind, *, orderly: bool) -> None:
+        """A session is over."""
+
 
 class Letter:
     """A deliver_sm until somebody takes it."""
@@ -136,6 +142,8 @@ class Bind(asyncio.Protocol):
         self._watched = False
         self._leaving = False
         self._dropped = False
+        self._said_goodbye = False
+        self.session = 0  # its number, when it has bound
         self.bound_as: Command | None = None
         self.system_id = ""
         self.gone = asyncio.Event()
@@ -174,6 +182,7 @@ class Bind(asyncio.Protocol):
         self._smsc.connections.discard(self)
         if self in self._smsc.binds:
             self._smsc.binds.remove(self)
+            self._smsc.unbound(self, orderly=self._said_goodbye)
             mailbox = self._smsc.mailbox(self.system_id)
             mailbox.again(list(self._open.values()))
             self._smsc.later(0, mailbox.deliver)
@@ -218,7 +227,7 @@ class Bind(asyncio.Protocol):
                 self.answer(frame)
         elif command == Command.UNBIND:
             self.answer(frame)
-            self._leaving = True
+            self._leaving = self._said_goodbye = True
         elif command not in COMMAND_NAMES:
             self.write(pack(Command.GENERIC_NACK, frame.sequence, status=Status.RINVCMDID))
         elif self.bound_as not in MAY_SUBMIT:
@@ -235,6 +244,7 @@ class Bind(asyncio.Protocol):
             return
         self.bound_as = Command(frame.command)
         self._smsc.binds.append(self)
+        self.session = self._smsc.bound(self)
         self.write(pack(frame.command | RESPONSE, frame.sequence, b"smsc\0"))
 
     def _admission(self, frame: Frame) -> int:
