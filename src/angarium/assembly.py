@@ -171,7 +171,7 @@ def assemble(settings: Settings) -> House:
         Operators(settings.sandbox_url) if settings.sandbox_url else None,
         SmppDoor(world, workspace_ids, listening(settings)) if settings.smpp_port else None,
         TwilioDoor(world, workspace_ids),
-        WebChatRoom(world, engine.heard, workspace_ids),
+        WebChatRoom(world, engine.heard, workspace_ids, media_room),
     )
 
 

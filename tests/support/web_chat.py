@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, select
 
+from angarium.content.media import api as media_api
+from angarium.content.media.flows import MediaRoom
 from angarium.doors.webchat import api
 from angarium.doors.webchat.flows import Outbox
 from angarium.doors.webchat.room import WebChatRoom
@@ -17,10 +20,12 @@ from angarium.messaging.store.tables import inbound
 from angarium.protocols.signatures import hmac_sha256
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Database, Transaction
+from angarium.storage.shelf import Shelf
 from support.running import Running, running
 from support.server import Client, Heard, serving
 
 SECRET = "0123456789abcdef"
+MEDIA_MAX_BYTES = 4 << 20
 SITE, ELSEWHERE = "https://shop.example", "https://evil.example"
 SETTINGS = {"origins": SITE, "identity_secret": SECRET}
 
@@ -41,12 +46,14 @@ class Page:
     visitor: str = ""
     origin: str = SITE
 
-    async def ask(self, method: str, where: str, body: Any = None, **headers: str) -> Heard:
-        """A request of the page."""
+    async def ask(
+        self, method: str, where: str, body: Any = None, *, data: Any = None, **headers: str
+    ) -> Heard:
+        """A request of the page: JSON, or a file."""
         named = {"Origin": self.origin, **headers} if self.origin else headers
         if self.token:
             named.setdefault("Authorization", f"Bearer {self.token}")
-        return await self.client.ask(method, f"{self.path}/{where}", body, **named)
+        return await self.client.ask(method, f"{self.path}/{where}", body, data=data, **named)
 
     async def open(self, user: str = "", **given: Any) -> Page:
         """Open the chat: as nobody, or as the site's user."""
@@ -84,6 +91,7 @@ class Place:
     shop: Running
     room: WebChatRoom
     client: Client
+    media: MediaRoom
 
     def page(self, line: str = "chat", origin: str = SITE) -> Page:
         """A page that has not opened the chat."""
@@ -107,18 +115,22 @@ async def _heard(tx: Transaction, workspace_id: int) -> list[tuple[str, str, str
 
 
 @asynccontextmanager
-async def chat_place(database: Database, **settings: Any) -> AsyncIterator[Place]:
-    """A shop whose engine runs, with one line of the web chat."""
+async def chat_place(database: Database, folder: Path | None = None, **settings: Any) -> AsyncIterator[Place]:
+    """A shop whose engine runs, with one line of the web chat, and a folder for files."""
     async with running(database) as shop:
         shop.world.keeper = Outbox(shop.ground).of
-        room = WebChatRoom(shop.world, shop.engine.heard, shop._workspaces)
+        shelf = Shelf((folder or Path("/nowhere")) / "media", MEDIA_MAX_BYTES)
+        media = MediaRoom(shop.ground, shelf, 10 * MEDIA_MAX_BYTES)
+        room = WebChatRoom(shop.world, shop.engine.heard, shop._workspaces, media if folder else None)
         classes = ("service", "promotional")
         await shop.line("chat", "web_chat", classes, settings={**SETTINGS, **settings})
         await shop.engine.start()
         await room.start()
         try:
-            async with serving(shop.ground, api.HANDLERS, services={"web_chat": room}) as client:
-                yield Place(shop, room, client)
+            services = {"web_chat": room, "media": media}
+            handlers = [*api.HANDLERS, *media_api.HANDLERS]
+            async with serving(shop.ground, handlers, services=services) as client:
+                yield Place(shop, room, client, media)
                 await room.stop()
         finally:
             await room.stop()

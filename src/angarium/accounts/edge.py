@@ -167,17 +167,20 @@ async def _chunk(request: Call) -> tuple[bytes, bool]:
 
 
 async def pieces(request: Call, most_bytes: int) -> AsyncIterator[bytes]:
-    """A large body as it comes, such as a file; each piece has its own time to arrive."""
+    """A large body as it comes, such as a file, up to a limit; each piece has its own time to arrive."""
     length = dict(request.scope["headers"]).get(b"content-length", b"0")
     if length.isdigit() and int(length) > most_bytes:
         raise too_large(most_bytes)
-    more = True
+    more, size = True, 0
     while more:
         try:
             async with asyncio.timeout(BODY_WITHIN_S):
                 chunk, more = await _chunk(request)
         except TimeoutError:
             raise _too_slow() from None
+        size += len(chunk)
+        if size > most_bytes:
+            raise too_large(most_bytes)
         if chunk:
             yield chunk
 

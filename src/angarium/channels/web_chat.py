@@ -8,6 +8,7 @@ Quirks:
 - What is sent waits with us until the visitor's browser asks; it is delivered when the browser says so.
 - Somebody who is never seen again gets nothing: give such a step a time to wait, and another behind it.
 - No codes: whoever reads the chat sits before the site already, so that a code would prove nothing.
+- A file of a visitor is what its first bytes say, of the kinds that the house keeps; never a page.
 - A person is `user:` and the site's own id of them, or `visitor:…` of a browser that nobody knows.
 """
 
@@ -93,6 +94,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int,
         Meta(title="Days of history", description="How long visitors see what was said.", ge=1, le=3_650),
     ] = 365
+    visitor_files_mb: Annotated[
+        int,
+        Meta(
+            title="Files of visitors",
+            description="Megabytes at most of a picture, PDF, sound or film that a visitor sends. 0: none.",
+            ge=0,
+            le=25,
+        ),
+    ] = 5
 
     def __post_init__(self) -> None:
         wrong = [one for one in web_chat.origins_of(self.origins) if not ORIGIN.fullmatch(one)]
@@ -158,7 +168,7 @@ def parse(_settings: Settings, raw: Raw) -> list[Event]:
         return [kit.unreadable("not of the web chat's door", raw.body)]
     if told.event != "message":
         return _marks(told) or [kit.unreadable("marks of nothing", raw.body)]
-    if not told.ref or not told.text:
+    if not told.ref or not (told.text or told.media_url):
         return [kit.unreadable("a message without ref or text", raw.body)]
     return [
         Inbound(
@@ -168,6 +178,7 @@ def parse(_settings: Settings, raw: Raw) -> list[Event]:
             text=kit.clean(told.text),
             at=told.at,
             context_ref=kit.clean(told.context_ref),
+            media_url=kit.clean(told.media_url),
             payload=kit.clean(told.payload),
             name=kit.clean(told.name),
         )

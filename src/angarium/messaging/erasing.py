@@ -20,6 +20,8 @@ from angarium.accounts import audit
 from angarium.contacts import consent_ledger, suppression_list
 from angarium.contacts.phones import E164
 from angarium.contacts.store import Contact, merges
+from angarium.content.media import flows as media_flows
+from angarium.content.store import media as media_store
 from angarium.core import ids
 from angarium.core.ports import Inbound, Receipt
 from angarium.core.problems import Problem, not_found
@@ -174,7 +176,13 @@ async def _erase(
     gone["import_error"] = await traces.drop_errors(tx, workspace_id, found.errors)
     lifted = [told.suppression for told in await suppression_list.lifted(tx, workspace_id, one.contact_ids)]
     gone["fact"] = await _plain_facts(tx, workspace_id, one, found)
+    sent_in = [row[4] for row in await traces.heard_from(tx, workspace_id, one.contact_ids) if row[4]]
+    brought = [file.id for file in await media_flows.of_strangers(tx, workspace_id, sent_in)]
+    lifted += [ids.show("media", file_id) for file_id in brought]
     gone["audit"] = await audit.erase_details(tx, workspace_id, [*_subjects(one, found), *lifted])
+    for file_id in brought:  # the octets are swept from their shelf soon after
+        await media_store.remove(tx, workspace_id, file_id)
+    gone["content_media"] = len(brought)
     everywhere = msgspec.structs.replace(one.contact, addresses=one.addresses)
     await consent_ledger.outlive(tx, world.ground, workspace_id, everywhere)
     for name, count in (await _let_go(tx, world, workspace_id, one)).items():

@@ -20,6 +20,7 @@ from angarium.contacts import flows as contact_flows
 from angarium.contacts.consent import CLASSES, PURPOSES, Choices, Scope, State, read_scope, said
 from angarium.contacts.consent_ledger import Said
 from angarium.contacts.store import Contact, consents, merges
+from angarium.content import fetching
 from angarium.core import ids
 from angarium.core.decoding import Shape
 from angarium.core.problems import FieldProblem, Problem, all_invalid
@@ -88,6 +89,7 @@ async def show_contact(request: Call) -> Sent:
     path = f"/contacts/{facts['id']}"
     facts |= {
         "passed": passed,
+        "own_files": fetching.url(world.public_url, ""),  # what lies elsewhere may want a key, or be anything
         "newest": path if query.cursor else "",
         "older": f"{path}?cursor={edge.cursor_after(following)}" if following else "",
         "shown_segment": partial(ids.show, "segment"),

@@ -54,6 +54,7 @@ class Happened(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str = ""
     payload: str = ""
     context_ref: str = ""
+    media_url: str = ""
     delivered: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -28,6 +29,7 @@ from angarium.storage.shelf import Shelf
 
 COUNT_MAX = 10_000  # files of a workspace
 USES_SHOWN = 50
+AT_ONCE = 100  # files that are forgotten in one transaction
 GOES_ON_S = 7 * 86_400.0  # the address of a deleted one: as long as the longest deadline of a message
 
 
@@ -42,15 +44,21 @@ class MediaRoom:
 
 
 async def bring(
-    room: MediaRoom, workspace_id: int, actor: str, name: str, pieces: AsyncIterator[bytes]
+    room: MediaRoom,
+    workspace_id: int,
+    actor: str,
+    name: str,
+    pieces: AsyncIterator[bytes],
+    share: float = 1.0,
 ) -> Kept:
     """Put a file on the shelf; a Problem when it is too large, too much, or of no kind that is taken.
 
-    Its row is not written yet: see `add`.
+    Its row is not written yet: see `add`. `share`: of what the workspace may keep, for those who may not fill
+    all of it.
     """
     ground = room.ground
     count, size_bytes = await ground.db.read(store.sums, workspace_id)
-    if count >= COUNT_MAX or size_bytes >= room.workspace_max_bytes:
+    if count >= COUNT_MAX * share or size_bytes >= room.workspace_max_bytes * share:
         detail = f"There are {count} files of {size_bytes} bytes. Delete what is not used."
         raise Problem("too-much-media", "The workspace keeps too many files", status=409, detail=detail)
     media_id = ground.ids.mint()
@@ -137,6 +145,25 @@ async def delete(
         await store.forsake(tx, workspace_id, media_id, now)
     await _note(tx, workspace_id, one, "deleted", actor, now)
     return one
+
+
+async def forget(tx: Transaction, workspace_id: int, actor: str, before: int, now: int) -> int:
+    """Delete what somebody brought before an instant and no template uses; how many."""
+    gone = 0
+    for media_id in await store.older(tx, workspace_id, actor, before, AT_ONCE):
+        with suppress(Problem):  # it is used, and stays for as long as it is
+            await delete(tx, workspace_id, media_id, actor, now, at_once=False)
+            gone += 1
+    return gone
+
+
+async def of_strangers(tx: Transaction, workspace_id: int, urls: Iterable[str]) -> list[Kept]:
+    """The files at these addresses that visitors brought, and nobody of the house."""
+    tokens = {url.rpartition(fetching.PATH + "/")[2] for url in urls}
+    named = {one.media_id for token in tokens if (one := fetching.read(token)) is not None}
+    there = await store.named(tx, workspace_id, named) if named else {}
+    by_line = f"{ids.PREFIXES['line']}_"
+    return [one for one in there.values() if one.token in tokens and one.actor.startswith(by_line)]
 
 
 async def tidy(tx: Transaction, workspace_id: int, now: int) -> list[int]:

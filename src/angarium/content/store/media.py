@@ -54,6 +54,12 @@ _sums = Statement(select(func.count(), func.coalesce(func.sum(_media.size_bytes)
 _forsake = Statement(update(content_media).where(*_this, _there).values(deleted_at=bindparam("now")))
 _drop = Statement(delete(content_media).where(*_this))
 _forsaken = Statement(select(_media.id).where(_here, _media.deleted_at < bindparam("before")))
+_older = Statement(
+    select(_media.id)
+    .where(_here, _there, _media.actor == bindparam("actor"), _media.created_at < bindparam("before"))
+    .order_by(_media.id)
+    .limit(bindparam("limit"))
+)
 _ids = Statement(select(_media.id).where(_here))
 
 _version = template_version.c
@@ -130,6 +136,12 @@ async def remove(tx: Transaction, workspace_id: int, media_id: int) -> bool:
 async def forsaken(tx: Transaction, workspace_id: int, before: int) -> list[int]:
     """Files that were deleted before an instant."""
     return [row[0] for row in await tx.rows(_forsaken, workspace_id=workspace_id, before=before)]
+
+
+async def older(tx: Transaction, workspace_id: int, actor: str, before: int, limit: int) -> list[int]:
+    """Files that somebody brought before an instant, the oldest first."""
+    asked = {"actor": actor, "before": before, "limit": limit}
+    return [row[0] for row in await tx.rows(_older, workspace_id=workspace_id, **asked)]
 
 
 async def ids_of(tx: Transaction, workspace_id: int) -> list[int]:

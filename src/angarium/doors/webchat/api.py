@@ -16,15 +16,15 @@ from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid, not_found
 from angarium.doors.webchat import flows, rules
 from angarium.doors.webchat.room import WebChatRoom
-from angarium.doors.webchat.rules import Looking, Marking, Opening, Saying, Visitor
+from angarium.doors.webchat.rules import Looking, Marking, Opening, Saying, Sending, Visitor
 from angarium.lines.store import Line
 from angarium.protocols.web_chat import origins_of
 
 VISITORS = "visitors"
-BODY_MAX_BYTES = 65_536
+BODY_MAX_BYTES, MEGABYTE = 65_536, 1_048_576
 PLACE = "/chat/{line}/{key}"
 OPENING, SAYING, MARKING = Shape(Opening, secret=("token", "hash")), Shape(Saying), Shape(Marking)
-LOOKING = Shape(Looking)
+LOOKING, SENDING = Shape(Looking), Shape(Sending)
 STREAM = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -139,6 +139,19 @@ async def say(request: Call, line: Line, headers: tuple[tuple[bytes, bytes], ...
     return _answer(201, await flows.say(room, line, visitor, SAYING.read(await _body(request))), headers)
 
 
+@spoken(f"POST {PLACE}/files", "Send a file")
+async def send_file(request: Call, line: Line, headers: tuple[tuple[bytes, bytes], ...]) -> Sent:
+    """A visitor sends a file: a picture, a PDF, a sound or a film, as its first bytes tell."""
+    visitor, room = _visitor(request, line), _room(request)
+    room.media_of(line)
+    given = SENDING.read_query(request.scope["query_string"])
+    room.says.take(f"{line.id}/{visitor.address}")
+    room.files.take(f"{line.id}/{visitor.address}")
+    room.files_from_address.take(address_of(request.scope))
+    pieces = edge.pieces(request, room.world.settings(line).visitor_files_mb * MEGABYTE)
+    return _answer(201, await flows.send_file(room, line, visitor, given, pieces), headers)
+
+
 @spoken(f"POST {PLACE}/marks", "Mark what has come and was read")
 async def mark(request: Call, line: Line, headers: tuple[tuple[bytes, bytes], ...]) -> Sent:
     """A browser has come so far."""
@@ -202,10 +215,11 @@ class Telling:
 
 
 HANDLERS = (  # OPTIONS first: Litestar answers it by itself for a path that has no such handler yet
-    *(_asked_before(where) for where in ("session", "messages", "marks", "events")),
+    *(_asked_before(where) for where in ("session", "messages", "files", "marks", "events")),
     open_session,
     look,
     say,
+    send_file,
     mark,
     listen,
 )

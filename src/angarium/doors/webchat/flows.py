@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 import msgspec
 
+from angarium.content import fetching
+from angarium.content.media import flows
+from angarium.content.store.media import Kept
 from angarium.core.batches import Batcher
 from angarium.core.clock import MICROS
 from angarium.core.ports import Keep, Raw, Submission
 from angarium.core.values import Json
 from angarium.doors.webchat import rules, store
 from angarium.doors.webchat.room import WebChatRoom, topic
-from angarium.doors.webchat.rules import Marking, Opening, Saying, Visitor
+from angarium.doors.webchat.rules import Marking, Opening, Saying, Sending, Visitor
 from angarium.doors.webchat.store import Entry
 from angarium.lines.store import Line
 from angarium.protocols.web_chat import Happened, Words, words_of
@@ -86,6 +89,39 @@ async def say(room: WebChatRoom, line: Line, visitor: Visitor, given: Saying) ->
     shown = await ground.db.read(store.by_ref, *place, happened.ref)
     assert shown is not None, "it was kept just now"
     return rules.shown(shown)
+
+
+async def send_file(
+    room: WebChatRoom, line: Line, visitor: Visitor, given: Sending, pieces: AsyncIterator[bytes]
+) -> Json:
+    """A visitor sends a file: kept first, then journalled and shown. Sent twice it is sent once."""
+    ground, place = room.ground, (line.workspace_id, line.id)
+    said = rules.message(visitor, Saying(given.id), ("", "", ""), ground.clock.now())
+    there = await ground.db.read(store.by_ref, *place, said.ref)
+    if there is None:
+        kept = await _keep_file(room, line, given.file_name, pieces)
+        url = fetching.url(room.media_of(line).public_url, kept.token)
+        happened = msgspec.structs.replace(said, text=rules.named(kept, given.text), media_url=url)
+        await room.heard(line, raw(happened))
+        words = rules.entry_of(kept, url, given.text.strip())
+        entry = Entry(visitor.address, 0, said.ref, True, words, said.at)
+        await ground.db.run(store.keep, line.workspace_id, [(line.id, entry)], said.at)
+        ground.fabric.wake(topic(line.id, visitor.address))
+        there = await ground.db.read(store.by_ref, *place, said.ref)
+    assert there is not None, "it was kept just now"
+    return rules.shown(there)
+
+
+async def _keep_file(room: WebChatRoom, line: Line, name: str, pieces: AsyncIterator[bytes]) -> Kept:
+    media, actor = room.media_of(line), rules.brought_by(line.id)
+    brought = await flows.bring(media, line.workspace_id, actor, name, pieces, rules.FILES_SHARE)
+    kept = None
+    try:
+        kept = await room.ground.db.run(flows.add, line.workspace_id, brought)
+    finally:
+        if kept is None or kept.id != brought.id:  # the same bytes are there already
+            media.shelf.remove(brought.id)
+    return kept
 
 
 async def mark(room: WebChatRoom, line: Line, visitor: Visitor, given: Marking) -> None:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import msgspec
 
 from angarium.accounts.limits import MINUTE_S, Limit
+from angarium.content.media import flows
+from angarium.content.media.flows import MediaRoom
 from angarium.core.clock import MICROS
 from angarium.core.fabric import Waiter
 from angarium.core.ports import Raw
@@ -26,6 +28,7 @@ TIDY_S = 60.0
 WAITING_MAX, WAITING_OF_ONE_MAX = 2_000, 6  # browsers that wait for news, of one process and of one visitor
 AT_ONCE = 100  # entries in one answer to who waits
 SAYS_PER_MIN, ASKS_PER_MIN = 30, 240  # of one visitor
+FILES_PER_HOUR, FILES_OF_ADDRESS_PER_HOUR, HOUR_S = 20, 120, 3_600.0  # of one visitor, of one address
 FROM_ADDRESS_PER_MIN, OPENS_PER_MIN = 600, 60  # of one address: an office stands behind it
 Hear = Callable[[Line, Raw], Awaitable[None]]  # returns once it is journalled
 
@@ -41,10 +44,19 @@ class WebChatRoom:
     It keeps nothing that is not in the database, but how often somebody asks and how many wait.
     """
 
-    def __init__(self, world: World, hear: Hear, workspaces: Callable[[], Awaitable[list[int]]]) -> None:
+    def __init__(
+        self,
+        world: World,
+        hear: Hear,
+        workspaces: Callable[[], Awaitable[list[int]]],
+        media: MediaRoom | None = None,
+    ) -> None:
         self.world = world
+        self._media = media
         self.heard = hear
         clock = world.ground.clock
+        self.files = Limit(clock, "chat-files", FILES_PER_HOUR, HOUR_S)
+        self.files_from_address = Limit(clock, "chat-files-address", FILES_OF_ADDRESS_PER_HOUR, HOUR_S)
         self.says = Limit(clock, "chat-says", SAYS_PER_MIN, MINUTE_S)
         self.asks = Limit(clock, "chat-asks", ASKS_PER_MIN, MINUTE_S)
         self.from_address = Limit(clock, "chat-address", FROM_ADDRESS_PER_MIN, MINUTE_S)
@@ -53,6 +65,12 @@ class WebChatRoom:
         self._supervisor = Supervisor(clock)
         self._waiting: dict[str, int] = {}
         self._closed = False
+
+    def media_of(self, line: Line) -> MediaRoom:
+        """Where the files of a line's visitors are kept; a Problem where none are taken."""
+        rules.no_files(self.world.settings(line).visitor_files_mb if self._media is not None else 0)
+        assert self._media is not None
+        return self._media
 
     @property
     def ground(self) -> Ground:
@@ -152,6 +170,8 @@ class WebChatRoom:
             entries = now - settings.history_days * rules.DAY_S * MICROS
             visitors = now - settings.session_days * rules.DAY_S * MICROS
             await self.ground.db.run(store.tidy, line.workspace_id, line.id, entries, min(entries, visitors))
+            brought = rules.brought_by(line.id)
+            await self.ground.db.run(flows.forget, line.workspace_id, brought, entries, now)
         for workspace_id in await self._workspaces():
             known = {line.id for line in lines if line.workspace_id == workspace_id}
             await self.ground.db.run(store.drop_strangers, workspace_id, known)

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from angarium.content.store.media import Kept
+from angarium.core import ids
 from angarium.core.clock import MICROS, iso
 from angarium.core.problems import Problem, invalid
 from angarium.core.values import Json
@@ -26,6 +28,8 @@ MAC_BYTES, SECRET_BYTES = 16, 16
 TOKEN_MAX = 600  # characters
 DAY_S = 86_400
 TEXT_MAX, NAME_MAX = 10_000, 100  # characters of a visitor
+CAPTION_MAX = 1_000  # characters beside a file
+FILES_SHARE = 0.5  # of what a workspace may keep of files: strangers leave the rest to the house
 PAGE_MAX = 100  # entries in one answer
 WAIT_MAX_S = 25
 
@@ -50,6 +54,14 @@ class Saying(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: Annotated[str, msgspec.Meta(max_length=TEXT_MAX)] = ""
     answers: int = 0  # the number of an entry
     button: Annotated[int, msgspec.Meta(ge=0, le=99)] | None = None
+
+
+class Sending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file that a visitor sends: it is the body, and this stands in the query. `id` as in `Saying`."""
+
+    id: Ref
+    file_name: Annotated[str, msgspec.Meta(max_length=300)] = ""
+    text: Annotated[str, msgspec.Meta(max_length=CAPTION_MAX)] = ""
 
 
 class Marking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,6 +165,33 @@ PREFLIGHT = (
     (b"access-control-allow-headers", b"authorization, content-type, last-event-id"),
     (b"access-control-max-age", b"600"),
 )
+
+# ── files ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def brought_by(line_id: int) -> str:
+    """Who brings the files of a line's visitors."""
+    return ids.show("line", line_id)
+
+
+def no_files(most_mb: int) -> None:
+    """A Problem on a line whose visitors send none."""
+    if not most_mb:
+        detail = "Visitors of this line send no files: visitor_files_mb is 0."
+        raise Problem("no-files", "No files are taken here", status=403, detail=detail)
+
+
+def entry_of(kept: Kept, url: str, text: str) -> web_chat.Words:
+    """A file as it stands in the conversation: a picture is shown, anything else is a link."""
+    if kept.type.startswith("image/"):
+        return web_chat.Words(text, url)
+    return web_chat.Words(text, file=web_chat.File(url, kept.name, kept.type, kept.size_bytes))
+
+
+def named(kept: Kept, text: str) -> str:
+    """What an agent reads: the words beside the file, else what it is."""
+    return text.strip() or f"[{kept.type.partition('/')[0]}] {kept.name}"
+
 
 # ── entries ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -115,7 +115,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "cascade_version": Kept.NOTHING,
     "consent": (Rows(consent, "contact_id", "contacts"),),
     "contact": (Rows(contact, "id", "contacts"),),
-    "content_media": Kept.NOTHING,  # what everybody is sent
+    "content_media": Kept.BY_HAND,  # what everybody is sent; what visitors brought goes
     "content_part": Kept.NOTHING,
     "contact_activity": (Rows(contact_activity, "contact_id", "contacts"),),
     "contact_apart": (Rows(contact_apart, "low_id", "contacts"), Rows(contact_apart, "high_id", "contacts")),
