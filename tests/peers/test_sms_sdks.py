@@ -83,7 +83,8 @@ async def test_infobips_sdk_sends_viber_and_reads_what_was_seen() -> None:
                 seen=infobip.ViberSeenStatusReporting(url=ear.url),
             ),
         )
-        sent = await ask(infobip.ViberApi(sdk).send_viber_messages, infobip.ViberRequest(messages=[message]))
+        send = partial(infobip.ViberApi(sdk).send_viber_messages, infobip.ViberRequest(messages=[message]))
+        sent = await ask(send)
         assert [one.message_id for one in sent.messages] == ["att_1"]
         for name in ("PENDING_ENROUTE", "DELIVERED_TO_HANDSET"):
             reports = infobip.ViberWebhookReportsResponse.from_json((await ear.hear()).body.decode())
@@ -93,6 +94,10 @@ async def test_infobips_sdk_sends_viber_and_reads_what_was_seen() -> None:
         await face.send_inbound(TO, "Thanks")
         inbound = infobip.ViberWebhookInboundReportResponse.from_json((await ear.hear()).body.decode())
         assert [one.message.text for one in inbound.results] == ["Thanks"]
+        message.destinations = []
+        with pytest.raises(ApiException) as refused:
+            await ask(send)
+        assert refused.value.status == 400
 
 
 async def test_vonages_sdk_sends_and_believes_what_is_posted(monkeypatch: pytest.MonkeyPatch) -> None:

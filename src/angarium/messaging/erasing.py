@@ -176,8 +176,8 @@ async def _erase(
     gone["import_error"] = await traces.drop_errors(tx, workspace_id, found.errors)
     lifted = [told.suppression for told in await suppression_list.lifted(tx, workspace_id, one.contact_ids)]
     gone["fact"] = await _plain_facts(tx, workspace_id, one, found)
-    sent_in = [row[4] for row in await traces.heard_from(tx, workspace_id, one.contact_ids) if row[4]]
-    brought = [file.id for file in await media_flows.of_strangers(tx, workspace_id, sent_in)]
+    files = await traces.files_from(tx, workspace_id, one.contact_ids, one.sent.addresses)
+    brought = [file.id for file in await media_flows.of_strangers(tx, workspace_id, files)]
     lifted += [ids.show("media", file_id) for file_id in brought]
     gone["audit"] = await audit.erase_details(tx, workspace_id, [*_subjects(one, found), *lifted])
     for file_id in brought:  # the octets are swept from their shelf soon after

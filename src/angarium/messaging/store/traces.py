@@ -265,6 +265,13 @@ _inbound_texts = Statement(
     .where(inbound.c.workspace_id == bindparam("workspace_id"), among(inbound.c.contact_id, "ids"))
     .order_by(inbound.c.id)
 )
+_files = Statement(
+    select(inbound.c.media_url).where(
+        inbound.c.workspace_id == bindparam("workspace_id"),
+        or_(among(inbound.c.contact_id, "ids"), among(inbound.c.sender, "senders")),
+        inbound.c.media_url != "",
+    )
+)
 _unfinished = Statement(
     select(message.c.id).where(
         message.c.workspace_id == bindparam("workspace_id"),
@@ -388,6 +395,14 @@ async def unfinished(tx: Transaction, workspace_id: int, contact_ids: Iterable[i
 async def heard_from(tx: Transaction, workspace_id: int, contact_ids: Iterable[int]) -> list[Row]:
     """What a person sent: id, line, sender, text, media, when."""
     return await tx.rows(_inbound_texts, workspace_id=workspace_id, ids=sorted(contact_ids))
+
+
+async def files_from(
+    tx: Transaction, workspace_id: int, contact_ids: Iterable[int], addresses: Iterable[str]
+) -> list[str]:
+    """Where the files lie that a person sent, also before anybody knew who it was."""
+    named = {"ids": sorted(contact_ids), "senders": sorted(addresses)}
+    return [row[0] for row in await tx.rows(_files, workspace_id=workspace_id, **named)]
 
 
 async def journal_after(

@@ -55,6 +55,8 @@ class InfobipViber:
             "messageId": str(next(self._ids)),
             "sender": sender.removeprefix("+"),
             "to": SENDER,
+            "integrationType": "VIBER",
+            "price": PRICE,
             "receivedAt": _now(),
             "pairedMessageId": context_ref or None,
             "message": {"type": "TEXT", "text": text},
@@ -138,8 +140,8 @@ def _now() -> str:
 
 def _error(status: int, code: str, wrong: str = "") -> web.Response:
     violations = [{"property": wrong, "violation": "is not valid"}] if wrong else []
-    document = {"errorCode": code, "description": "Request cannot be processed.", "violations": violations}
-    return json_response(document, status)
+    told = {"errorCode": code, "description": "Request cannot be processed.", "action": "Check the request."}
+    return json_response({**told, "violations": violations, "resources": []}, status)
 
 
 def _means(behaviour: Behaviour, _entry: Entry) -> Behaviour:
@@ -167,7 +169,7 @@ def _wrong(messages: Any) -> str:
     amount = options.get("validityPeriod", {}).get("amount", TTL_S[0])
     if not TTL_S[0] <= amount <= TTL_S[1]:
         return "messages[0].options.validityPeriod.amount"
-    return "" if options.get("label") in LABELS else "messages[0].options.label"
+    return "" if options.get("label", LABELS[0]) in LABELS else "messages[0].options.label"
 
 
 OPERATOR = Operator(
