@@ -68,6 +68,7 @@ async def test_infobips_sdk_sends_and_reads_reports() -> None:
         await face.send_inbound(TO, "STOP")
         inbound = infobip.SmsInboundMessageResult.from_json((await ear.hear()).body.decode())
         assert [(one.var_from, one.text) for one in inbound.results] == [("447700900100", "STOP")]
+        sdk.rest_client.pool_manager.clear()
 
 
 async def test_infobips_sdk_sends_viber_and_reads_what_was_seen() -> None:
@@ -98,6 +99,7 @@ async def test_infobips_sdk_sends_viber_and_reads_what_was_seen() -> None:
         with pytest.raises(ApiException) as refused:
             await ask(send)
         assert refused.value.status == 400
+        sdk.rest_client.pool_manager.clear()
 
 
 async def test_vonages_sdk_sends_and_believes_what_is_posted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +165,7 @@ async def test_sinchs_sdk_sends_lists_and_reads_reports() -> None:
         assert events.validate_authentication_header(raw.headers, raw.body)
         heard = events.parse_event(raw.body, raw.headers)
         assert (heard.from_, heard.body) == ("447700900100", "STOP")
+        sdk.configuration.transport.http_session.close()
 
 
 async def test_birds_sdk_sends_reads_and_unwraps_events() -> None:
@@ -195,6 +198,7 @@ async def test_birds_sdk_sends_reads_and_unwraps_events() -> None:
         await face.send_inbound(TO, "STOP")
         raw = await ear.hear()
         assert sdk.webhooks.unwrap(raw.body, raw.headers).root.data.text == "STOP"
+        sdk.close()
 
 
 async def test_africas_talkings_sdk_sends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,7 +154,7 @@ def _wrong(messages: Any) -> str:
     if not isinstance(messages, list) or len(messages) != 1 or not isinstance(messages[0], dict):
         return "messages"
     message = messages[0]
-    destinations, content = message.get("destinations", [{}]), message.get("content", {})
+    destinations, content = message.get("destinations") or [{}], message.get("content", {})
     phone = str(destinations[0].get("to", ""))
     if message.get("sender") != SENDER:
         return "messages[0].sender"
