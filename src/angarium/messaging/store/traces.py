@@ -113,6 +113,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "campaign_member": (Rows(campaign_member, "contact_id", "contacts"),),
     "cascade": Kept.NOTHING,
     "cascade_version": Kept.NOTHING,
+    "commit_mark": Kept.NOTHING,  # numbers of commits alone
     "consent": (Rows(consent, "contact_id", "contacts"),),
     "contact": (Rows(contact, "id", "contacts"),),
     "content_media": Kept.BY_HAND,  # what everybody is sent; what visitors brought goes
