@@ -27,7 +27,7 @@ from support.marketer import Marketer
 from support.running import Running, running, until
 from support.server import serving
 
-MEMBERS = 660  # sixty of each fate
+MEMBERS = 220  # twenty of each fate
 SPEED = 20.0  # of the shop's clock: half a minute of waiting is over in a second and a half
 TTL_S = 8.0  # of the operators' clock, at the most; what is late comes a second after it
 FATES = ("00", "01", "02", "03", "04", "05", "06", "09", "11", "12", "50")  # the last digits of phones

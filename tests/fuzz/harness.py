@@ -119,7 +119,7 @@ class _Run:
     def __init__(self, target: Target, seed: int) -> None:
         self.target = target
         self.roll = Random(f"{target.name} {seed}")
-        self.watch = Watch()
+        self.watch = Watch(remembers=True)
         self.corpus: list[bytes] = list(target.seeds)
         self.failures: dict[str, Failure] = {}
         self.executions = 0

@@ -62,8 +62,8 @@ async def behind_a_proxy(app: Any) -> AsyncIterator[Client]:
         await server.stop()
 
 
-async def addresses(client: Client) -> list[tuple[str, str]]:
-    """Method and address of all there is, and of much that is not."""
+async def addresses(client: Client, of_others: int = 1) -> list[tuple[str, str]]:
+    """Method and address of all there is, and of much that is not: one of so many where no method fits."""
     found = [(method, PLACE.sub("x", path)) for method, path, _ in await operations(client)]
     pages = [(method, PLACE.sub("x", path)) for method, path, one in operations_of(HANDLERS) if one.page]
     others = [("OPTIONS", path) for _, path in [*found, *pages]] + [("PURGE", path) for _, path in found]
@@ -74,7 +74,7 @@ async def addresses(client: Client) -> list[tuple[str, str]]:
         ("GET", "/..%2f..%2fetc%2fpasswd"),
         ("HEAD", "/v1/lines"),
     ]
-    return [*found, *pages, *others, *style, *nowhere]
+    return [*found, *pages, *others[::of_others], *style, *nowhere]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # no header comes out of a database
@@ -91,7 +91,7 @@ async def test_every_answer_is_guarded(house: tuple[House, Client], https: bool)
         seen = 0
         for client, headers in zip(callers, usual, strict=True):
             client.usual = headers
-            for method, address in await addresses(client):
+            for method, address in await addresses(client, 1 if client is callers[0] else 10):
                 answer = await client.ask(method, address)
                 html = answer.headers.get("content-type", "").startswith("text/html")
                 what = f"{method} {address} {answer.status}"

@@ -207,6 +207,7 @@ MADE_BY_POST: dict[
 
 
 NOTED = {"last_used_at"}  # columns that asking alone changes
+MARKS = {"commit_mark"}  # tables in which each COMMIT leaves something, whatever it was for
 
 
 async def furnish(client: Client, house: House) -> dict[str, str]:
@@ -264,7 +265,7 @@ async def operations(client: Client) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 async def everything_in(database: Database) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, but for what is noted of who looked."""
+    """Every row of every table, but for what is noted of who looked, and that something was committed."""
     return await database.read(_rows)
 
 
@@ -277,5 +278,5 @@ async def _rows(tx: Transaction) -> dict[str, list[tuple[Any, ...]]]:
     return {
         table.name: sorted((tuple(row) for row in await tx.rows(_whole(table))), key=repr)
         for table in metadata.sorted_tables
-        if not table.info.get("only_in_tests")
+        if not table.info.get("only_in_tests") and table.name not in MARKS
     }
