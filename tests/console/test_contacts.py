@@ -30,7 +30,7 @@ CSV = (
     + "".join(f"c{n};Olena {n};+38095000{n:04d};Kyiv\n" for n in range(20))
     + "c99;Bad;12;x\n"
 )
-PATIENCE_MS = 10_000
+PATIENCE_MS = 30_000
 
 
 @dataclass

@@ -101,7 +101,7 @@ async def a_person_answers(shop: Running, face: Face, person: str) -> None:
         found = await shop.ground.db.read(_people_who_wrote, shop.workspace_id)
         return found == [person]
 
-    await until(heard, 10.0)
+    await until(heard)
 
 
 async def _people_who_wrote(tx: Transaction, workspace_id: int) -> list[str]:
@@ -127,7 +127,7 @@ async def test_what_is_sent_arrives_and_is_told(database: Database, kind: str) -
                 await shop.contact(addresses=[described["to"]["address"]])
                 await face.send_inbound(operator.recipient, "Hello")
             message = await shop.send(**described)
-            await until(lambda: shop.is_in(message, operator.ends), 10.0)
+            await until(lambda: shop.is_in(message, operator.ends))
             assert [entry.recipient for entry in face.ledger.entries] == [operator.recipient]
             if channel.capabilities.two_way and not operator.begins:
                 await a_person_answers(shop, face, operator.recipient)

@@ -21,9 +21,9 @@ async def test_a_browser_that_is_gone_is_remembered(database: Database) -> None:
             await shop.line("line", "web_push", (MessageClass.SERVICE,), settings=settings)
             await shop.engine.start()
             message = await shop.send(**{"to": {"address": where}, "class": "service", "channel": "web_push"})
-            await until(lambda: shop.is_in(message, "failed"), 10.0)
+            await until(lambda: shop.is_in(message, "failed"))
             again = await shop.send(**{"to": {"address": where}, "class": "service", "channel": "web_push"})
-            await until(lambda: shop.is_in(again, "failed"), 10.0)
+            await until(lambda: shop.is_in(again, "failed"))
     finally:
         await service.stop()
     assert service.ledger.refused.total() == 1

@@ -334,7 +334,7 @@ def brings(
     host: str, port: int, recipients: list[str], mail: bytes = MAIL, sender: str = ""
 ) -> dict[str, object]:
     """Python's own client brings a mail."""
-    with smtplib.SMTP(host, port, "peer.example", timeout=5) as client:
+    with smtplib.SMTP(host, port, "peer.example", timeout=40) as client:
         return dict(client.sendmail(sender, recipients, mail))
 
 

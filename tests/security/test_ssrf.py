@@ -165,7 +165,7 @@ async def _asked(port: int, name: str, kind: int) -> list[str]:
     out, _ = await loop.create_datagram_endpoint(Ask, remote_addr=("127.0.0.1", port))
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     out.sendto(struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", kind, 1))
-    data = await asyncio.wait_for(said, 5)
+    data = await asyncio.wait_for(said, 40)
     out.close()
     at, found = data.index(b"\0", 12) + 5, []
     for _ in range(struct.unpack_from(">H", data, 6)[0]):

@@ -70,7 +70,7 @@ def mail(recipient: str) -> EmailMessage:
 
 def says(port: int, recipient: str, *, notify: str = "SUCCESS,FAILURE,DELAY") -> tuple[int, bytes]:
     """smtplib hands over one mail, asking for reports; the last answer, whatever it is."""
-    with smtplib.SMTP("127.0.0.1", port, "peer.example", timeout=5) as client:
+    with smtplib.SMTP("127.0.0.1", port, "peer.example", timeout=40) as client:
         client.ehlo()
         assert client.has_extn("dsn")
         code, words = client.mail(SENDER, ["RET=HDRS", "ENVID=att_1"])

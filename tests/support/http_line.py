@@ -31,7 +31,7 @@ from angarium.core.values import Content, MessageClass
 from angarium.protocols.http import Http
 from angarium.simulators.stage import Face, Stage, Webhook
 
-PATIENCE_S = 10.0
+PATIENCE_S = 40.0
 
 
 def submission(**changes: Any) -> Submission:

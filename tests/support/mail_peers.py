@@ -105,7 +105,7 @@ async def scripted(**answers: str | list[str]) -> AsyncIterator[ScriptedServer]:
         await peer.stop()
 
 
-async def until(seen: Callable[[], object], patience_s: float = 5.0) -> None:
+async def until(seen: Callable[[], object], patience_s: float = 40.0) -> None:
     """Look again and again until it is so; TimeoutError when it does not come."""
     async with asyncio.timeout(patience_s):
         while not seen():  # noqa: ASYNC110 - what is waited for happens in a library that tells nobody

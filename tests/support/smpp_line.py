@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
     "password": "secret",
     "source": "Shop",
 }
-PATIENCE_S = 10.0
+PATIENCE_S = 40.0
 
 
 def settings_of(**changes: Any) -> Settings:
