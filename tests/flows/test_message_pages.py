@@ -8,7 +8,8 @@ import pytest
 
 from angarium.accounts import flows
 from angarium.core import ids
-from angarium.core.values import Reason
+from angarium.core.ports import Accepted
+from angarium.core.values import Price, Reason
 from support.browsing import PERSIAN, Browser, Page, lines, story
 from support.relay import NO_ANSWER, Relay, refused
 
@@ -70,6 +71,14 @@ async def test_unknown_is_explained(
 ) -> None:
     message_id = await unanswered(relay, message_class, waits_s)
     assert words in (await inside.get(page_of(message_id))).words
+
+
+async def test_a_bill_is_shown_though_nobody_says_as_what(relay: Relay, inside: Browser) -> None:
+    await lines(relay)
+    message_id = await relay.send(line="sms")
+    await relay.take("sms", Accepted(("a",), Price(41_000, "EUR")))
+    page = await inside.get(page_of(message_id))
+    assert (page.status, "0.041" in page.words) == (200, True), page.words
 
 
 async def test_the_text_of_a_code_is_never_shown(relay: Relay, inside: Browser) -> None:
