@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import msgspec
 
@@ -92,7 +92,8 @@ async def foretell(request: Call) -> Sent:
     try:
         told = await forecast.forecast(world, look_of(request), workspace_id, one.id)
         facts["told"], facts["samples"] = told, [_sample(world, message) for message in told["messages"]]
-        facts["findings"] = together(told["findings"])
+        by = {step["channel"] for step in told["steps"]}
+        facts["findings"] = together(told["findings"], by)
         facts["asked"] = await ground.db.run(_asked, world, workspace_id, given, ground.clock.now())
     except Problem as problem:
         facts["problem"] = problem_shown(problem)
@@ -100,23 +101,32 @@ async def foretell(request: Call) -> Sent:
 
 
 class Found(msgspec.Struct):
-    """A finding in the words, and in which of their locales it is."""
+    """A finding in the words, in which of their locales it is, and by which other channels the same is so."""
 
     template: str
     level: str
     problem: str
     remedy: str
-    locales: list[str]
+    locales: list[str] = []
+    channels: list[str] = []
 
 
-def together(findings: Sequence[Document]) -> list[Found]:
-    """Findings, each once for all the locales that it is about."""
+def together(findings: Sequence[Document], by: Collection[str]) -> list[Found]:
+    """Findings of the channels that the way goes `by`, each once for all the locales that it is about, and
+    what is said of a locale once for all channels."""
     found: dict[tuple[str, ...], Found] = {}
     for one in findings:
-        key = (one["template"], one["level"], one["problem"], one.get("remedy", ""))
-        of_all = found.setdefault(key, Found(*key, []))
-        if (locale := one.get("locale", "")) and locale not in of_all.locales:
+        channel, locale = one.get("channel", ""), one.get("locale", "")
+        if channel and channel not in by:
+            continue
+        told = (one["template"], one["level"], one["problem"], one.get("remedy", ""))
+        alike = (one["template"], one["kind"], locale) if channel and locale else told
+        first = alike not in found
+        of_all = found.setdefault(alike, Found(*told))
+        if locale and locale not in of_all.locales:
             of_all.locales.append(locale)
+        if not first and channel and channel not in of_all.channels:
+            of_all.channels.append(channel)
     return list(found.values())
 
 

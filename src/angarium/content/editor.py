@@ -71,6 +71,11 @@ class Proof(msgspec.Struct):
         within = [one for each in self.wordings for found in each.findings.values() for one in found]
         return sum(one.level is Level.WARNING for one in (*within, *self.findings))
 
+    @property
+    def unfit(self) -> bool:
+        """Whether it cannot be shown on one of the channels."""
+        return any(row.problems for one in self.wordings for row in one.rows)
+
 
 async def prove(tx: Transaction, request: Call, draft: Draft) -> Proof:
     """Everything that can be told of a draft as it is."""

@@ -14,6 +14,8 @@ from angarium.accounts.edge import Call, Operation, Sent, route
 from angarium.accounts.pages import Hit, HtmlAnswer, redirect
 from angarium.contacts import store as contacts
 from angarium.contacts.store import Contact
+from angarium.content.store import versions
+from angarium.content.store.versions import Named
 from angarium.core import ids
 from angarium.core.called import names_of
 from angarium.core.clock import to_datetime
@@ -209,7 +211,7 @@ async def show_message(request: Call) -> Sent:
     """One message: what became of it, by which steps, and why."""
     world, workspace_id = _world(request), request.auth.workspace_id
     message_id = edge.id_in_path(request, "message")
-    found, contact, refs = await world.ground.db.read(_whole, world, workspace_id, message_id)
+    found, contact, refs, template = await world.ground.db.read(_whole, world, workspace_id, message_id)
     told, names = found.told, names_in(world, workspace_id)
     wire = await _wire(request, message_id)
     facts = {
@@ -217,6 +219,8 @@ async def show_message(request: Call) -> Sent:
         "wait": found.wait,
         "created_at": datetime.fromisoformat(told["created_at"]),
         "contact": contact,
+        "template": template,
+        "template_id": ids.show("template", template.template_id) if template else "",
         "timeline": timeline(told, names),
         "attempts": told["attempts"],
         "tones": {state.value: tone for state, tone in ATTEMPT_TONES.items()},
@@ -250,8 +254,9 @@ async def _wire(request: Call, message_id: int) -> Document:
 
 async def _whole(
     tx: Transaction, world: World, workspace_id: int, message_id: int
-) -> tuple[Story, Contact | None, dict[str, list[str]]]:
-    """A message told, its contact if that is still there, and what providers call its attempts."""
+) -> tuple[Story, Contact | None, dict[str, list[str]], Named | None]:
+    """A message told, its contact if that is still there, what providers call its attempts, and the version
+    whose words it has."""
     found = await story.whole(tx, world, workspace_id, message_id)
     told = found.told
     contact_id = ids.read("contact", told["contact"])
@@ -259,7 +264,9 @@ async def _whole(
     attempt_ids = [ids.read("attempt", attempt["id"]) for attempt in told["attempts"]]
     parts = await attempt_store.parts_of(tx, workspace_id, attempt_ids) if attempt_ids else {}
     refs = {ids.show("attempt", one): [part.ref for part in of_one] for one, of_one in parts.items()}
-    return found, people.get(contact_id), refs
+    (version_id,) = (await message_store.template_versions(tx, workspace_id, [message_id])).values()
+    of_template = await versions.names(tx, workspace_id, [version_id] if version_id else [])
+    return found, people.get(contact_id), refs, of_template.get(version_id)
 
 
 # ── from a reference ─────────────────────────────────────────────────────────────────────────────────

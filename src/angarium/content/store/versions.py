@@ -59,6 +59,14 @@ class Published(msgspec.Struct, frozen=True):
     term: Term | None
 
 
+class Named(msgspec.Struct, frozen=True):
+    """A version by the template that it is of."""
+
+    template_id: int
+    name: str
+    number: int
+
+
 class Worded(msgspec.Struct, frozen=True):
     """The words of a version."""
 
@@ -141,6 +149,13 @@ _words = Statement(
     select(_version.id, _version.variants, _version.default_locale).where(
         _version_here, among(_version.id, "version_ids")
     )
+)
+_names = Statement(
+    select(_version.id, template.c.id, template.c.name, _version.number)
+    .join(
+        template, (template.c.workspace_id == _version.workspace_id) & (template.c.id == _version.template_id)
+    )
+    .where(_version_here, among(_version.id, "version_ids"))
 )
 _versions = Statement(select(*_version_columns).where(_version_here, _of_this).order_by(_version.number))
 _last_number = Statement(select(func.max(_version.number)).where(_version_here, _of_this))
@@ -258,6 +273,13 @@ async def words(tx: Transaction, workspace_id: int, version_ids: Iterable[int]) 
         return {}
     rows = await tx.rows(_words, workspace_id=workspace_id, version_ids=wanted)
     return {row[0]: Worded(_variants(row[1]), row[2]) for row in rows}
+
+
+async def names(tx: Transaction, workspace_id: int, version_ids: Iterable[int]) -> dict[int, Named]:
+    """Which version of which template some are; what is gone is not there."""
+    wanted = sorted(version_ids)
+    rows = await tx.rows(_names, workspace_id=workspace_id, version_ids=wanted) if wanted else []
+    return {row[0]: Named(*row[1:]) for row in rows}
 
 
 async def versions(tx: Transaction, workspace_id: int, template_id: int) -> list[Version]:
