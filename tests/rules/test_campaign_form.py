@@ -229,6 +229,14 @@ def test_a_finding_is_shown_once_for_all_locales() -> None:
             {**one, "locale": "uk"},
             {**one, "problem": "other"},
             {**one, "locale": "fa"},
-        ]
+        ],
+        (),
     )
     assert [(each.problem, each.locales) for each in found] == [("no sample", ["fa", "uk"]), ("other", [])]
+
+
+def test_what_is_said_of_a_locale_is_said_once_for_the_channels_of_the_way() -> None:
+    one = {"template": "sale", "level": "warning", "kind": "locale-missing", "locale": "uk"}
+    told = [{**one, "channel": kind, "problem": f"by {kind}"} for kind in ("smpp", "vk", "viber", "smtp")]
+    found = together(told, {"viber", "smpp", "smtp"})
+    assert [(each.problem, each.channels) for each in found] == [("by smpp", ["viber", "smtp"])]
