@@ -110,8 +110,9 @@ const placed = (dialog, field) => {
   const [around, own] = [field.parentElement.getBoundingClientRect(), dialog.getBoundingClientRect()];
   const below = around.bottom + 6;
   dialog.style.margin = "0";
-  dialog.style.top = `${below + own.height < innerHeight ? below : Math.max(8, around.top - own.height - 6)}px`;
-  dialog.style.left = `${Math.max(8, Math.min(around.right - own.width, innerWidth - own.width - 8))}px`;
+  const top = below + own.height < innerHeight ? below : Math.max(8, around.top - own.height - 6);
+  const left = Math.max(8, Math.min(around.right - own.width, innerWidth - own.width - 8));
+  dialog.style.inset = `${top}px auto auto ${left}px`;
 };
 
 const open = (field) => {
