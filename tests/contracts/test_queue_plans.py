@@ -31,7 +31,7 @@ STATEMENTS: dict[str, Statement] = {
     "due on others": waiting._on_other_lines,
     "groups of the suppression list": suppressions._all_groups,
     "one group of the suppression list": suppressions._of_group,
-    **{f"the audit log by {words}": statement for words, statement in audit._pages.items() if words},
+    **{f"the audit log by {words}, {timed}": one for (words, timed), one in audit._pages.items() if words},
     "the audit log before a time": audit._last_before,
     "the audit log from a time": audit._first_from,
     **{f"waiting for {what}": statement for what, statement in waiting._PAGES.items()},

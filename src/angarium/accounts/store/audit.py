@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
@@ -111,12 +112,12 @@ _append = BulkInsert(audit, ("workspace_id", *Entry.__struct_fields__))
 _WORDS = ("actor", "action", "subject")
 
 
-def _page_by(words: Sequence[str]) -> Statement:
+def _page_by(words: Sequence[str], *, timed: bool) -> Statement:
     """The newest rows between two, by an index that has these words first. A subject is had by few rows:
-    where it is asked for, its index is taken, and the other words are looked at; times always are."""
+    where it is asked for, its index is taken, and the other words are looked at."""
     found = [word for word in words if word == "subject" or "subject" not in words]
     looked_at = [word for word in words if word not in found]
-    return Statement(
+    page = (
         select(*_columns)
         .where(
             _here,
@@ -124,12 +125,16 @@ def _page_by(words: Sequence[str]) -> Statement:
             *(func.coalesce(audit.c[word], "") == bindparam(word) for word in looked_at),
             audit.c.number > bindparam("above"),
             audit.c.number < bindparam("before"),
-            audit.c.at + 0 >= bindparam("from_"),
-            audit.c.at + 0 < bindparam("until"),
         )
         .order_by(audit.c.number.desc())
         .limit(bindparam("limit"))
     )
+
+    def within(at: Any) -> Any:
+        return page.where(at >= bindparam("from_"), at < bindparam("until"))
+
+    # SQLite is kept from going by the time and sorting; PostgreSQL knows how many rows that would be.
+    return Statement(within(audit.c.at + 0), postgresql=within(audit.c.at)) if timed else Statement(page)
 
 
 _last_before = Statement(
@@ -144,7 +149,12 @@ _first_from = Statement(
     .order_by(audit.c.at, audit.c.number)
     .limit(1)
 )
-_pages = {words: _page_by(words) for some in range(4) for words in combinations(_WORDS, some)}
+_pages = {
+    (words, timed): _page_by(words, timed=timed)
+    for some in range(4)
+    for words in combinations(_WORDS, some)
+    for timed in (False, True)
+}
 _after = Statement(
     select(*_columns)
     .where(_here, audit.c.number > bindparam("after"))
@@ -193,15 +203,16 @@ async def append(tx: Transaction, workspace_id: int, new: Entry) -> None:
 
 async def page(tx: Transaction, workspace_id: int, wanted: Wanted, before: int, limit: int) -> list[Entry]:
     """The newest rows below a number that fit."""
-    said = {word: text for word in _WORDS if (text := getattr(wanted, word))}
-    above, below = await _numbers(tx, workspace_id, wanted)
+    said: dict[str, Any] = {word: text for word in _WORDS if (text := getattr(wanted, word))}
+    words, (above, below) = tuple(said), await _numbers(tx, workspace_id, wanted)
+    timed = wanted.from_ > 0 or wanted.until < _FOREVER
+    if timed:
+        said |= {"from_": wanted.from_, "until": wanted.until}
     rows = await tx.rows(
-        _pages[tuple(said)],
+        _pages[words, timed],
         workspace_id=workspace_id,
         above=above,
         before=min(before, below),
-        from_=wanted.from_,
-        until=wanted.until,
         limit=limit,
         **said,
     )
