@@ -18,7 +18,7 @@ from angarium.core.problems import Problem
 from angarium.lines import flows as lines
 from angarium.lines.store import Line
 from angarium.messaging.store import held
-from angarium.storage import instance, opening
+from angarium.storage import instance, opening, row_security
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import pending
 from angarium.storage.vault import NotOpened
@@ -50,6 +50,9 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     ground = make_ground(settings)
     await ground.db.start()
     try:
+        if ground.db.dialect == "postgresql":
+            async for finding in _rows_apart(ground):
+                yield finding
         async for finding in _contents(ground):
             yield finding
     finally:
@@ -89,6 +92,20 @@ def _files(settings: Settings) -> list[Finding]:
         remedy = "Set `public_url` if you use channels whose providers post receipts (Viber, VK, WhatsApp)."
         found.append(Finding("advice", "Providers cannot reach this server: no public_url.", remedy))
     return found
+
+
+async def _rows_apart(ground: Ground) -> AsyncIterator[Finding]:
+    """Whether PostgreSQL keeps the rows of workspaces apart by itself."""
+    role = await ground.db.read(row_security.passing_by)
+    if role:
+        what = f"The role {role} passes by the policies on rows: PostgreSQL does not keep workspaces apart."
+        yield Finding("advice", what, f"Run as its administrator: ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS")
+    tables = await ground.db.read(row_security.unguarded)
+    if tables:
+        what = f"Tables without the policy that keeps workspaces apart: {', '.join(tables)}."
+        yield Finding("bad", what, "Restore the database with its policies: pg_restore without --no-policies")
+    elif not role:
+        yield Finding("good", "PostgreSQL keeps the rows of workspaces apart.")
 
 
 async def _contents(ground: Ground) -> AsyncIterator[Finding]:

@@ -33,10 +33,13 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Database, Transaction, open_database
 from angarium.storage.migrate import migrate
+from angarium.storage.row_security import COMPLETE
 from angarium.storage.schema import metadata
 from support.memory import quick_folder
 
 DIALECTS: dict[str, Dialect] = {"sqlite": sqlite.dialect(), "postgresql": postgresql.dialect()}
+
+PLAIN = "angarium_plain"
 
 # Rows that a test may leave where another is to have its database; one with more is dropped sooner.
 LEFT_MAX = 2_000
@@ -49,7 +52,7 @@ USED = """
     SELECT relname FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0
 """
-ANALYSED = "SELECT count(*) FROM pg_statistic WHERE starelid >= 16384"  # FirstNormalObjectId
+ANALYSED = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND reltuples > 0"
 
 _numbers = count(1)
 
@@ -59,6 +62,7 @@ class PostgresServer:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._role = ""  # that owns what is made: of no more rights than ours has with those who run it
         self._template = ""
         self._template_tables: frozenset[str] = frozenset()
         self._free: list[tuple[str, frozenset[str]]] = []  # empty databases and their tables
@@ -118,10 +122,23 @@ class PostgresServer:
     async def _create(self, template: str) -> str:
         name = f"angarium_test_{os.getpid()}_{next(_numbers)}"
         admin = await asyncpg.connect(self._url)
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._role = self._role or await _plain_role(admin)
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {self._role}")
         await admin.close()
         self.made.append(name)
-        return urlunsplit(urlsplit(self._url)._replace(path=f"/{name}"))
+        place = urlsplit(self._url)
+        if self._role == PLAIN:
+            place = place._replace(netloc=f"{PLAIN}@{place.netloc.rpartition('@')[2]}")
+        return urlunsplit(place._replace(path=f"/{name}"))
+
+
+async def _plain_role(admin: asyncpg.Connection) -> str:
+    """A role such as people give to a server: a superuser is bound by no policy on rows."""
+    if not await admin.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        return str(await admin.fetchval("SELECT quote_ident(current_user)"))
+    if not await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", PLAIN):
+        await admin.execute(f"CREATE ROLE {PLAIN} LOGIN")
+    return PLAIN
 
 
 async def _emptied(url: str) -> bool:
@@ -240,3 +257,5 @@ async def _create_tables(tx: Transaction) -> None:
         ):
             ddl = str(element.compile(dialect=dialect))
             await tx.execute(Statement(text(re.sub(":", r"\\:", ddl))))
+    if tx.dialect == "postgresql":
+        await tx.execute(Statement(text(re.sub(":", r"\\:", COMPLETE))))

@@ -113,6 +113,13 @@ class Found(msgspec.Struct, frozen=True):
 async def _all_lines(
     tx: Transaction, workspace_ids: list[int], tariffs: Tariffs, at_hand: dict[int, int]
 ) -> Found:
+    async with tx.across_workspaces():
+        return await _of_all(tx, workspace_ids, tariffs, at_hand)
+
+
+async def _of_all(
+    tx: Transaction, workspace_ids: list[int], tariffs: Tariffs, at_hand: dict[int, int]
+) -> Found:
     await tariffs.read(tx, workspace_ids)
     lines = {workspace_id: await store.all_of(tx, workspace_id) for workspace_id in workspace_ids}
     guests = [one for workspace_id in workspace_ids for one in await store.guests(tx, workspace_id)]

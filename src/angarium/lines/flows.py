@@ -387,14 +387,15 @@ async def _end(
 async def _ended(
     tx: Transaction, owner_id: int, line_id: int, guest_id: int, deciding_id: int, actor: str, now: int
 ) -> None:
-    before = await _guest(tx, owner_id, line_id, guest_id)
-    if before is None or before.state is Loan.ENDED:
-        raise not_found("guest", ids.show("workspace", guest_id))
-    if before.state is Loan.OFFERED:  # nothing of it can come any more
-        await store.forget_guest(tx, owner_id, line_id, guest_id)
-    else:
-        await store.save_guest(tx, owner_id, Guest(line_id, guest_id, Loan.ENDED, now))
-    await _tell(tx, owner_id, Guest(line_id, guest_id, Loan.ENDED, now), deciding_id, actor)
+    async with tx.across_workspaces():
+        before = await _guest(tx, owner_id, line_id, guest_id)
+        if before is None or before.state is Loan.ENDED:
+            raise not_found("guest", ids.show("workspace", guest_id))
+        if before.state is Loan.OFFERED:  # nothing of it can come any more
+            await store.forget_guest(tx, owner_id, line_id, guest_id)
+        else:
+            await store.save_guest(tx, owner_id, Guest(line_id, guest_id, Loan.ENDED, now))
+        await _tell(tx, owner_id, Guest(line_id, guest_id, Loan.ENDED, now), deciding_id, actor)
 
 
 async def _guest(tx: Transaction, owner_id: int, line_id: int, guest_id: int) -> Guest | None:
@@ -406,8 +407,9 @@ async def _guest(tx: Transaction, owner_id: int, line_id: int, guest_id: int) ->
 
 async def _written(tx: Transaction, owner_id: int, guest: Guest, deciding_id: int, actor: str) -> Guest:
     """Write how a line is lent, and tell both workspaces."""
-    await store.save_guest(tx, owner_id, guest)
-    await _tell(tx, owner_id, guest, deciding_id, actor)
+    async with tx.across_workspaces():
+        await store.save_guest(tx, owner_id, guest)
+        await _tell(tx, owner_id, guest, deciding_id, actor)
     return guest
 
 

@@ -135,6 +135,11 @@ async def _settle_priced(tx: Transaction, world: World, priced: Sequence[_Priced
     by_owner: dict[int, list[_Priced]] = defaultdict(list)
     for one in priced:
         by_owner[one.line.workspace_id].append(one)
+    async with tx.across_workspaces():  # whoever lends a line counts
+        await _settle_by_owner(tx, by_owner)
+
+
+async def _settle_by_owner(tx: Transaction, by_owner: Mapping[int, Sequence[_Priced]]) -> None:
     for owner_id, own in sorted(by_owner.items()):
         await _open_sessions(tx, owner_id, [one for one in own if one.row.unit == "session"])
         units: dict[Counted, int] = defaultdict(int)

@@ -209,7 +209,8 @@ async def _let_go(tx: Transaction, world: World, workspace_id: int, one: Person)
         for rows in () if isinstance(trace, Kept) else trace:
             count = await rows.go(tx, workspace_id, values[rows.of])
             for owner_id in owners if name == "parked_receipt" else ():
-                count += await rows.go(tx, owner_id, values[rows.of])
+                async with tx.across_workspaces():
+                    count += await rows.go(tx, owner_id, values[rows.of])
             gone[name] = gone.get(name, 0) + count
     return gone
 

@@ -130,7 +130,8 @@ async def look(tx: Transaction, world: World, line: Line, left: Balance | None) 
     workspace_id, line_id = line.workspace_id, line.id
     now = world.ground.clock.now()
     windows = (await health.windows(tx, workspace_id, [line_id], now))[line_id]
-    due = await queue.waiting(tx, world.lines.senders(line_id), line_id, now, QUEUE_MAX)
+    async with tx.across_workspaces():  # guests' messages wait on it too
+        due = await queue.waiting(tx, world.lines.senders(line_id), line_id, now, QUEUE_MAX)
     return _shown(
         world, line, left, windows, {lane.value: sum(counts.values()) for lane, counts in due.items()}
     )

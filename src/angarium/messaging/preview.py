@@ -84,12 +84,13 @@ async def _open_sessions(tx: Transaction, ways: Sequence[Way | Hold | Refuse], n
     for way in ways:
         if (session := _session(way)) is not None and isinstance(way, Way):
             by_owner.setdefault(way.line.workspace_id, []).append(session)
-    return {
-        session
-        for owner_id, wanted in by_owner.items()
-        for session, until in (await tariffs_store.sessions(tx, owner_id, wanted)).items()
-        if until > now
-    }
+    async with tx.across_workspaces():  # whoever lends a line counts them
+        found = [
+            each
+            for owner_id, wanted in by_owner.items()
+            for each in (await tariffs_store.sessions(tx, owner_id, wanted)).items()
+        ]
+    return {session for session, until in found if until > now}
 
 
 def _in_session(way: Way | Hold | Refuse, open_: Collection[Session]) -> Way | Hold | Refuse:

@@ -176,9 +176,10 @@ async def _receipts(
         for receipt in await inbox.parked_for(tx, workspace_id, line_id, addresses, 0):
             parked[receipt.receipt.address].append(receipt)
         unanswered: dict[str, list[Unanswered]] = defaultdict(list)
-        for other in await attempt_store.unanswered_at(
-            tx, world.lines.everybody(line_id), line_id, addresses
-        ):
+        everybody = world.lines.everybody(line_id)
+        async with tx.across_workspaces():
+            found_there = await attempt_store.unanswered_at(tx, everybody, line_id, addresses)
+        for other in found_there:
             unanswered[other.address].append(other)
         for attempt in own:
             shown = [_receipt(p, attempt, unanswered[attempt.address]) for p in parked[attempt.address]]

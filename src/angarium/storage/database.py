@@ -13,6 +13,7 @@ Whoever is cancelled while waiting for `run` does not know whether it was commit
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -66,6 +67,12 @@ class Transaction(Protocol):
     @property
     def awaited(self) -> bool:
         """Whether somebody waits for this one to end. Whoever has much to write may then stop in between."""
+
+    def across_workspaces(self) -> AbstractAsyncContextManager[None]:
+        """Within the `async with`, rows of other workspaces than that for which this is done are there too.
+
+        To be said where a statement must: at what another workspace lends, at where else a person belongs.
+        """
 
     async def rows(self, statement: Statement, /, **values: Any) -> list[Row]:
         """All rows of a query, or of a change that returns some."""

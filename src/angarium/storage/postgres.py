@@ -5,9 +5,9 @@ Rules of the file:
 1. A work is one transaction on one connection, READ COMMITTED; a read is one snapshot, REPEATABLE READ.
 2. Two works may lock the same rows in another order. PostgreSQL then gives up one of them, and it is run
    again from the top: nobody but the database saw anything of it.
-3. A server that does not keep what it has committed is refused at the start. What only our transactions need
-   for it, each of them sets for itself, in the message that begins it: nothing is set for a session, which
-   behind a pgbouncer others use as well.
+3. A server that does not keep what it has committed is refused at the start. What a transaction needs it sets
+   for itself, in the message that begins it: that its commit is kept, and the workspace that it is done for.
+   Nothing is set for a session, which behind a pgbouncer others use as well.
 4. A COMMIT that got no answer is asked after (`marks.py`): what was committed is done, and what was not is
    run again. Only where PostgreSQL stays away is the caller told that it is not known.
 """
@@ -15,8 +15,8 @@ Rules of the file:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -24,9 +24,11 @@ import asyncpg
 
 from angarium.core.clock import Clock, SystemClock
 from angarium.core.problems import Problem
+from angarium.storage.behalf import ALL, whose
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement
 from angarium.storage.database import WAITING_MAX, Conflict, Row, Transaction, Trouble, unavailable
 from angarium.storage.marks import Marks
+from angarium.storage.row_security import begun_for, set_for
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -191,10 +193,11 @@ class PostgresDatabase:
     ) -> T:
         if self._pool is None:
             raise unavailable(Trouble.CLOSED)
+        workspace_id = whose()
         async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
             try:
-                await connection.execute(begin)
-                tx = PostgresTransaction(connection)
+                await connection.execute(begin + begun_for(workspace_id))
+                tx = PostgresTransaction(connection, workspace_id)
                 result = await work(tx, *args, **kwargs)
                 try:
                     await _commit(connection, self._text(number) if tx.wrote else COMMIT)
@@ -234,9 +237,22 @@ class PostgresTransaction:
     dialect = "postgresql"
     awaited = False  # others run beside it
 
-    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy, workspace_id: int = ALL) -> None:
         self._connection = connection
+        self._workspace_id = workspace_id  # for which it was begun
         self.wrote = False  # a statement changes rows by its own verb alone: SQLite knows no other way
+
+    @asynccontextmanager
+    async def across_workspaces(self) -> AsyncIterator[None]:
+        """Look beyond the workspace that this is done for; two round trips, where it is done for one."""
+        workspace_id, self._workspace_id = self._workspace_id, ALL
+        if workspace_id == ALL:
+            yield
+            return
+        await self._connection.execute(set_for(ALL))
+        yield
+        await self._connection.execute(set_for(workspace_id))  # after an error the transaction ends anyway
+        self._workspace_id = workspace_id
 
     async def rows(self, statement: Statement, /, **values: Any) -> list[Row]:
         """All rows."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from itertools import chain
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -44,6 +45,11 @@ class SqliteTransaction:
     def awaited(self) -> bool:
         """Whether a work waits for this one, in the same commit or for the next."""
         return not self.alone or self._waiting() > 0
+
+    @asynccontextmanager
+    async def across_workspaces(self) -> AsyncIterator[None]:
+        """Nothing to ask for: SQLite has no rules of its own about rows."""
+        yield
 
     async def rows(self, statement: Statement, /, **values: Any) -> list[Row]:
         """All rows."""

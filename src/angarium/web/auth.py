@@ -4,6 +4,9 @@ A route without a scope is open to all; every other needs `Authorization: Bearer
 key that has the scope. The workspace is that of the key: no address, header or body names one. Pages are for
 people, whose browsers bring a session instead (`web/session.py`); with that, our own pages may also call what
 keys may call. A person must have proved lately that it is they for what cannot be taken back.
+
+Here the database learns for which workspace it is asked from now on (`storage/behalf.py`), so no handler and
+no flow can forget to say so.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from angarium.accounts.flows import (
 )
 from angarium.accounts.limits import Limits
 from angarium.accounts.rules import PREFIX
+from angarium.storage.behalf import on_behalf_of
 from angarium.web.session import admit, calling
 
 BEARER = b"bearer "
@@ -44,6 +48,7 @@ def authorise(gate: Gate, limits: Limits) -> Callable[[Request[Any, Any, Any]], 
             if "auth" in scope:
                 limits.requests.take(scope["auth"].workspace_id)
                 _require_fresh(scope["auth"], operation, gate.now())
+                on_behalf_of(scope["auth"].workspace_id)
             return
         if operation is None or operation.scope is None:  # only OPTIONS, which tells the methods, has none
             return
@@ -60,6 +65,7 @@ def authorise(gate: Gate, limits: Limits) -> Callable[[Request[Any, Any, Any]], 
         require(caller, operation.scope)
         _require_fresh(caller, operation, gate.now())
         scope["auth"] = caller
+        on_behalf_of(caller.workspace_id)
 
     return check
 

@@ -12,6 +12,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from contextvars import Context
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -54,7 +55,7 @@ class Pulse:
         ear = Ear(self, workspace_id, nouns)
         self._ears[workspace_id].add(ear)
         if self._task is None:
-            self._task = asyncio.create_task(self._look())
+            self._task = asyncio.create_task(self._look(), context=Context())  # it looks for all
         return ear
 
     def leave(self, ear: Ear) -> None:

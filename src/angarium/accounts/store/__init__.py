@@ -164,7 +164,8 @@ async def move(tx: Transaction, workspace_id: int, time_zone: str) -> None:
 
 async def workspaces(tx: Transaction) -> list[Workspace]:
     """All workspaces. The one query that belongs to none of them."""
-    return [Workspace(*row) for row in await tx.rows(_workspaces)]
+    async with tx.across_workspaces():
+        return [Workspace(*row) for row in await tx.rows(_workspaces)]
 
 
 async def add_key(tx: Transaction, workspace_id: int, new: ApiKey, secret_hash: bytes) -> None:

@@ -339,7 +339,8 @@ async def membership(tx: Transaction, workspace_id: int, person_id: int) -> Memb
 
 async def places(tx: Transaction, person_id: int) -> list[Member]:
     """What somebody is, in every workspace."""
-    return [_member_of(row) for row in await tx.rows(_places, person_id=person_id)]
+    async with tx.across_workspaces():
+        return [_member_of(row) for row in await tx.rows(_places, person_id=person_id)]
 
 
 async def people_of(tx: Transaction, workspace_id: int) -> list[Person]:

@@ -28,6 +28,7 @@ from angarium.doors.twilio.store import Came
 from angarium.messaging import cancel
 from angarium.messaging.case import Case, load, wake, write
 from angarium.messaging.world import World
+from angarium.storage.behalf import on_behalf_of
 from angarium.storage.database import Transaction
 
 TWILIO = "Twilio"
@@ -78,6 +79,7 @@ async def _known(request: Call, scope: str) -> Known:
         raise
     limits.requests.take(known.account.workspace_id)
     require(known.caller, scope)
+    on_behalf_of(known.account.workspace_id)
     return known
 
 

@@ -325,8 +325,9 @@ async def forget_guest(tx: Transaction, workspace_id: int, line_id: int, guest_i
 
 async def lent_to(tx: Transaction, guest_id: int) -> list[Lent]:
     """The lines that are offered to a workspace or that it has taken, oldest first."""
-    rows = await tx.rows(_lent, guest_id=guest_id)
-    return [await _of_its_owner(tx, Lent(_read(row[:-2]), row[-2], Loan(row[-1]))) for row in rows]
+    async with tx.across_workspaces():
+        rows = await tx.rows(_lent, guest_id=guest_id)
+        return [await _of_its_owner(tx, Lent(_read(row[:-2]), row[-2], Loan(row[-1]))) for row in rows]
 
 
 async def _of_its_owner(tx: Transaction, lent: Lent) -> Lent:

@@ -410,11 +410,15 @@ async def journal_after(
     tx: Transaction, workspace_id: int, lines: Iterable[int], after: int, limit: int
 ) -> list[Row]:
     """Callbacks of some lines behind an id, in their order."""
-    return await tx.rows(
-        _journal_after, workspace_id=workspace_id, lines=sorted(lines), after=after, limit=limit
-    )
+    async with tx.across_workspaces():  # with whoever lends a line stands what its provider said
+        return await tx.rows(
+            _journal_after, workspace_id=workspace_id, lines=sorted(lines), after=after, limit=limit
+        )
 
 
 async def drop_journal(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> int:
     """Let callbacks go; how many."""
-    return await tx.execute(_drop_journal, workspace_id=workspace_id, ids=list(ids)) if ids else 0
+    if not ids:
+        return 0
+    async with tx.across_workspaces():
+        return await tx.execute(_drop_journal, workspace_id=workspace_id, ids=list(ids))

@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import text
 
+from angarium.storage.row_security import COMPLETE
 from angarium.storage.schema import metadata
 
 LOCK = 0x616E6761  # "anga": the advisory lock of whoever migrates
@@ -18,3 +19,5 @@ with context.begin_transaction():
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     context.run_migrations()
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(COMPLETE)
