@@ -1,6 +1,6 @@
 """No statement without its workspace: each that is declared, and each that is run, on both databases.
 
-Why there are no row policies of PostgreSQL's beside it: decision 0009.
+PostgreSQL's policies on rows stand beside it (tests/contracts/test_row_security.py): decisions 0009 and 0036.
 """
 
 from __future__ import annotations

@@ -52,7 +52,10 @@ USED = """
     SELECT relname FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0
 """
-ANALYSED = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND reltuples > 0"
+ANALYSED = """
+    SELECT count(*) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples > 0
+"""
 
 _numbers = count(1)
 
