@@ -4,8 +4,8 @@ Nothing to do here: after every run of revisions `env.py` gives each table of wo
 lacks. This one makes that run happen.
 """
 
-revision = "0053"
-down_revision = "0052"
+revision = "0054"
+down_revision = "0053"
 branch_labels = None
 depends_on = None
 
