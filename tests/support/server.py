@@ -279,5 +279,4 @@ async def _rows(tx: Transaction) -> dict[str, list[tuple[Any, ...]]]:
         table.name: sorted((tuple(row) for row in await tx.rows(_whole(table))), key=repr)
         for table in metadata.sorted_tables
         if not table.info.get("only_in_tests") and table.name not in MARKS
-        if not table.info.get("only_in_tests") and table.name != "commit_mark"  # of whoever wrote, whatever
     }
