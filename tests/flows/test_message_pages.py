@@ -81,6 +81,16 @@ async def test_a_bill_is_shown_though_nobody_says_as_what(relay: Relay, inside: 
     assert (page.status, "0.041" in page.words) == (200, True), page.words
 
 
+async def test_it_leads_to_the_version_whose_words_it_has(relay: Relay, inside: Browser) -> None:
+    await lines(relay)
+    await relay.template("tea", "Tea for half")
+    message_id = await relay.send(template="tea", text="", line="sms")
+    page = await inside.get(page_of(message_id))
+    (of_template,) = [one for one in page.values("href") if one.startswith("/templates/tpl_")]
+    assert of_template.endswith("?version=1")
+    assert page.says("Template tea · 1")
+
+
 async def test_the_text_of_a_code_is_never_shown(relay: Relay, inside: Browser) -> None:
     await lines(relay)
     for outcome in (None, NO_ANSWER):
