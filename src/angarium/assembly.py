@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,6 +60,8 @@ from angarium.notices import flows as notice_flows
 from angarium.notices.runner import Teller
 from angarium.protocols.http import Http
 from angarium.sandbox.operators import Operators
+from angarium.servers.presence import Presence
+from angarium.servers.rules import Server
 from angarium.storage import facts, instance, opening
 from angarium.storage.database import ADVICE, open_database
 from angarium.storage.ground import Ground
@@ -66,6 +69,7 @@ from angarium.storage.migrate import migrate
 from angarium.storage.shelf import Shelf
 from angarium.storage.vault import Vault, key_file
 from angarium.web.app import make_app
+from angarium.web.crier import Crier
 
 log = structlog.get_logger()
 
@@ -103,6 +107,8 @@ class House:
     smpp_door: SmppDoor | None  # where the settings open it
     twilio_door: TwilioDoor
     web_chat: WebChatRoom
+    presence: Presence
+    crier: Crier
 
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
@@ -172,6 +178,8 @@ def assemble(settings: Settings) -> House:
         SmppDoor(world, workspace_ids, listening(settings)) if settings.smpp_port else None,
         TwilioDoor(world, workspace_ids),
         WebChatRoom(world, engine.heard, workspace_ids, media_room),
+        Presence(world, engine, settings.fabric, called(settings), settings.roles),
+        Crier(ground),
     )
 
 
@@ -225,6 +233,8 @@ def application(house: House) -> Litestar:
     """The rooms' APIs and pages on one address."""
     registry = CollectorRegistry()
     registry.register(EngineCollector(house.world, house.engine))
+    limits = Limits(house.ground.clock, house.settings.requests_per_s, house.settings.failed_keys_per_min)
+    house.presence.learners.append(partial(share_limit, limits))
     desk = Desk(house.world, house.engine)
     reception = Reception(house.ground, partial(post, desk, house.settings.public_url))
 
@@ -236,7 +246,7 @@ def application(house: House) -> Litestar:
         registry=registry,
         body_max_bytes=house.settings.body_max_bytes,
         roles=house.settings.roles,
-        limits=Limits(house.ground.clock, house.settings.requests_per_s, house.settings.failed_keys_per_min),
+        limits=limits,
         services={
             "messages": desk,
             "needs": rooms.EVERY_NEED,
@@ -258,12 +268,19 @@ def application(house: House) -> Litestar:
             "lines_known": partial(lines_known, house.ground),
             "reception": reception,
             "seekers": rooms.SEEKERS,
+            "presence": house.presence,
+            "fabric_kind": house.settings.fabric,
             "segment_uses": to_segment,
             "unread": partial(notice_flows.unread, house.ground),
             "cascade_uses": (by_cascade,),
             "sso": sso.Desk(reception, Providers(house.http, house.ground.clock), house.settings.public_url),
         },
     )
+
+
+def share_limit(limits: Limits, servers: Sequence[Server]) -> None:
+    """What a workspace may ask is shared by the servers that it can ask."""
+    limits.requests.share(sum(bool({"api", "console"} & set(one.roles)) for one in servers))
 
 
 async def lines_known(ground: Ground, workspace_id: int) -> set[int]:

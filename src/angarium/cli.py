@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from angarium import __version__, asking, filing, governing
+from angarium import __version__, asking, cluster, filing, governing
 from angarium.core.problems import Problem
 from angarium.terminal import give_up, out, run, settings_of, with_ground
 
@@ -241,7 +241,7 @@ async def _loan(ground: Ground, line: str, workspace: str, guest: str) -> tuple[
     return owner.id, lent.id, (await accounts.workspace_named(ground, guest)).id
 
 
-for command in (*asking.COMMANDS, *governing.COMMANDS, *filing.COMMANDS):
+for command in (*asking.COMMANDS, *governing.COMMANDS, *filing.COMMANDS, *cluster.COMMANDS):
     main.add_command(command)
 
 

@@ -82,6 +82,8 @@ from angarium.notices import api as notices
 from angarium.notices import pages as notice_pages
 from angarium.sandbox import pages as phones
 from angarium.sandbox import setup_pages as first_steps
+from angarium.servers import api as servers_api
+from angarium.servers import pages as servers_pages
 from angarium.settings import handlers as settings_pages
 from angarium.storage.database import Transaction
 from angarium.web.palette import Seeker
@@ -184,6 +186,8 @@ HANDLERS = [
     *notices.HANDLERS,
     *notice_pages.HANDLERS,
     *door_handlers.HANDLERS,
+    *servers_api.HANDLERS,
+    *servers_pages.HANDLERS,
 ]
 
 PHONES = phones.HANDLERS  # only where there are simulated operators

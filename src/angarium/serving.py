@@ -100,6 +100,8 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
     others = _others(house)
     try:
         await _tell_what_is_held(house.ground)
+        await house.presence.start()
+        await house.crier.start()
         await house.engine.start()
         for service in others:
             await service.start()
@@ -110,7 +112,7 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
         await _tell_how_to_begin(house, server.port)
         where = f"http://{settings.host}:{server.port}"
         log.info("serving", url=where, database=house.ground.db.dialect, roles=",".join(settings.roles))
-        broken = await _asked_to_stop(house.ground, asked, duty)
+        broken = await _asked_to_stop(house, asked, duty)
         if broken is not None:
             log.critical("the server ends at once", why=f"{broken}: {ADVICE[broken]}", remedy=AFTER_BROKEN)
             await server.stop()
@@ -121,6 +123,8 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
         for service in reversed(others):
             await service.stop()
         await _hear_out(house)
+        await house.crier.stop()
+        await house.presence.stop()
         await house.close()
         log.info("stopped")
 
@@ -140,7 +144,7 @@ def _others(house: House) -> list[Service]:
         turns["smpp"] = house.smpp_door
     if house.settings.fabric == "local":  # there is nobody to take turns with
         return [*found, *turns.values()]
-    ground = house.ground
+    ground, house.presence.turns = house.ground, ("chronicle", "tidy", *turns)
     return [*found, *(InTurn(ground.fabric, ground.clock, name, one) for name, one in turns.items())]
 
 
@@ -183,21 +187,26 @@ def _collect_seldom() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def _asked_to_stop(ground: Ground, asked: Asked, duty: Duty | None) -> Trouble | None:
-    """Return when asked to stop, or why the process must end at once; Problem when another took over."""
+async def _asked_to_stop(house: House, asked: Asked, duty: Duty | None) -> Trouble | None:
+    """Return when asked to stop, or why the process must end at once; Problem when another took over, or the
+    database has become too new."""
+    ground = house.ground
     broken = asyncio.ensure_future(ground.db.broken())
     lost = asyncio.ensure_future(duty.lost() if duty else ground.fabric.gone())
-    await asyncio.wait((asked, broken, lost), return_when=asyncio.FIRST_COMPLETED)
+    outdated = asyncio.ensure_future(house.presence.outdated())
+    await asyncio.wait((asked, broken, lost, outdated), return_when=asyncio.FIRST_COMPLETED)
     try:
         if broken.done():
             return broken.result()
+        if outdated.done():
+            outdated.result()
         if lost.done() and not asked.done():
             lost.result()
             raise Problem("taken-over", "Another server has taken over", detail=WHY)
         return None
     finally:
-        broken.cancel()
-        lost.cancel()
+        for waiting in (broken, lost, outdated):
+            waiting.cancel()
 
 
 def _signalled() -> Asked:

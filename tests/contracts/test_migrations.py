@@ -14,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from angarium.core.problems import Problem
 from angarium.storage import migrations
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction, open_database
@@ -198,7 +199,31 @@ async def test_a_database_of_a_newer_version_is_left_alone(url: str, folder: Pat
     (folder / "versions" / "0002_more.py").write_text(FAILING.replace("raise LookupError", "str"))
     await migrate(url)
     (folder / "versions" / "0002_more.py").unlink()
-    with pytest.raises(RuntimeError, match="0002, which this version does not know"):
+    with pytest.raises(Problem, match="0002, and this version knows 0001"):
+        await migrate(url)
+
+
+async def test_a_version_runs_on_a_newer_database_that_allows_it(url: str, folder: Path) -> None:
+    """Of two revisions that it does not know the first only adds; the second needs who knows the first."""
+    versions = folder / "versions"
+    everything = versions / "0001_everything.py"
+    everything.write_text(everything.read_text() + '\nleast = "0001"\n')
+    for number, before, least in (("0002", "0001", ""), ("0003", "0002", 'least = "0002"\n')):
+        text = FAILING.replace("raise LookupError", "str").replace("half", f"half_{number}")
+        text = text.replace('"0001"', f'"{before}"').replace('revision = "0002"', f'revision = "{number}"', 1)
+        (folder / f"{number}_more.py").write_text(text + least)
+    first, second = versions / "0002_more.py", versions / "0003_more.py"
+    first.write_text((folder / "0002_more.py").read_text())
+    await migrate(url)
+    first.unlink()
+    assert await migrate(url) == []  # one that knows 0001 alone
+    first.write_text((folder / "0002_more.py").read_text())
+    second.write_text((folder / "0003_more.py").read_text())
+    await migrate(url)
+    second.unlink()
+    assert await migrate(url) == []  # one that knows 0002
+    first.unlink()
+    with pytest.raises(Problem, match="0003, and this version knows 0001"):
         await migrate(url)
 
 

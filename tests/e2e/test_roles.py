@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from angarium.fabric.members import takes_leases
@@ -31,7 +33,8 @@ async def test_each_does_its_part_and_knows_what_was_changed_at_another(tmp_path
         await _others_are_named(front, worker, api)
         await _a_key_that_was_revoked_is_refused(front, api)
         await _a_changed_line_reaches_the_worker(front)
-        assert [await one.stop() for one in (api, worker, front)] == [0, 0, 0], front.said()
+        await _they_tell_of_one_another(front, worker, api)
+        assert await front.stop() == 0, front.said()
 
 
 async def _owners(url: str) -> set[bool]:
@@ -79,6 +82,35 @@ async def _a_changed_line_reaches_the_worker(front: Node) -> None:
         return any(entry["sender"] == "Anew" for entry in front.ledger())
 
     await front.until(sends_anew)
+
+
+async def _they_tell_of_one_another(front: Node, worker: Node, api: Node) -> None:
+    """Who owns the line, and that it is connected, is known where nobody owns it; also by the command."""
+
+    async def told() -> bool:
+        found = (await front.client.ask("GET", "/v1/servers")).json
+        return len(found["servers"]) == 3 and found["lines"][0]["up"] and not found["troubles"]
+
+    await front.until(told)
+    lines = (await front.client.ask("GET", "/v1/lines")).json["items"]
+    health = (await front.client.ask("GET", f"/v1/lines/{lines[0]['id']}/health")).json
+    assert (health["connected"], health["waits"]) == (True, "")
+    status, said = await front.command("cluster", "status", "--json")
+    found = msgspec.json.decode(said)
+    assert status == 0
+    assert {one["owner"] for one in found["lines"]} == {f"{socket.gethostname()}:{worker.port}"}
+    assert 0 < found["lines"][0]["good_for_s"] <= 15
+    assert {turn["name"] for turn in found["turns"]} >= {"notices", "tidy", "chronicle", "audit seals"}
+    await api.stop()
+    status, said = await front.command("cluster", "status")
+    assert (status, "stopped" in said) == (0, True)
+    await worker.kill()
+
+    async def nobody_owns_it() -> bool:
+        found = (await front.client.ask("GET", "/v1/servers")).json
+        return {one["name"] for one in found["troubles"]} >= {"role", "away", "unowned"}
+
+    await front.until(nobody_owns_it)
 
 
 async def test_a_server_that_is_alone_must_do_everything(tmp_path: Path, url: str) -> None:

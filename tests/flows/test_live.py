@@ -7,8 +7,12 @@ import asyncio
 import pytest
 
 from angarium.storage import facts
+from angarium.storage.database import Transaction
 from angarium.storage.facts import Fact
+from angarium.storage.ground import Ground
+from angarium.web import crier as crying
 from angarium.web import live
+from angarium.web.crier import Crier
 from angarium.web.live import Pulse
 from support.relay import Relay
 
@@ -57,6 +61,56 @@ async def test_pages_that_show_the_same_take_turns(relay: Relay, monkeypatch: py
     with pytest.raises(StopAsyncIteration):
         await following
     await pulse.stop()
+
+
+async def write(ground: Ground, workspace_id: int, *kinds: str) -> None:
+    """Commit facts."""
+
+    async def append(tx: Transaction) -> None:
+        await facts.append(tx, [Fact(workspace_id, kind, 1, ground.clock.now(), b"{}") for kind in kinds])
+
+    await ground.db.run(append)
+
+
+async def test_what_is_committed_is_told_at_once_and_the_look_finds_nothing_more(relay: Relay) -> None:
+    """The clock stands, so nobody looks into the log again: it was told."""
+    pulse, crier = Pulse(relay.ground), Crier(relay.ground)
+    await crier.start()
+    ear = pulse.listen(relay.workspace_id, frozenset({"message"}))
+    stream = ear.events()
+    await heard(stream)
+    seen: dict[int, facts.Position] = {}
+    await pulse._tell(relay.workspace_id, seen)  # from here on
+    await write(relay.ground, relay.workspace_id, "message.queued", "message.sent", "line.changed")
+    assert await heard(stream) == "event: changed\ndata: message\n\n"
+    await pulse._tell(relay.workspace_id, seen)
+    assert not ear._heard, "the look tells again what was told"
+    await crier.stop()
+    await write(relay.ground, relay.workspace_id, "message.delivered")
+    await pulse._tell(relay.workspace_id, seen)
+    assert ear._heard == {"message"}, "what was not told is not found by the look"
+    await pulse.stop()
+
+
+async def test_what_fails_is_told_to_nobody(relay: Relay) -> None:
+    told: list[object] = []
+    relay.ground.db.on_news = told.append
+
+    async def append_and_fail(tx: Transaction) -> None:
+        await facts.append(tx, [Fact(relay.workspace_id, "message.queued", 1, 0, b"{}")])
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await relay.ground.db.run(append_and_fail)
+    assert told == []
+    await write(relay.ground, relay.workspace_id, "message.queued", "message.sent")
+    assert told == [{(relay.workspace_id, "message"): 2}]
+
+
+def test_what_cannot_be_read_is_no_news() -> None:
+    assert crying.heard(b'{"1": {"message": 2}}') == {1: {"message": 2}}
+    assert crying.heard(b"[]") == {}
+    assert crying.heard(b'{"1": 2}') == {}
 
 
 async def test_facts_wake_whoever_listens(relay: Relay) -> None:

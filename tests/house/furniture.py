@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
+    ("servers", "presence"): "says of itself how this server is, and hears the others",
+    ("servers", "shown"): "the same as the API and the command tell it",
+    ("servers", "status"): "how all are doing, looked up",
     ("settings", "handlers"): "all of its pages",
     ("settings", "forms"): "what several forms have in common",
     ("settings", "who"): "names for who did something",

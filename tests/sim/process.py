@@ -277,6 +277,7 @@ class ProcessDatabase:
     """The database as one process reaches it: slower than at once, sometimes refusing, always watched."""
 
     dialect = "sqlite"
+    on_news = None
 
     def __init__(self, around: Surroundings, process: Process) -> None:
         self._around = around

@@ -2,7 +2,7 @@
 
 The state is one number for each name, in memory: when all that was asked would have been asked at an even
 pace (the generic cell rate algorithm, ITU-T I.371). So a noisy workspace is told to wait, and no other
-notices. Each process counts for itself.
+notices. Each process counts for itself; where several answer requests, each grants its share.
 
 The address is that of the connection. Only what the proxies of the setting `trusted_proxies` say of it is
 believed (`web/server.py`), so that nobody gets a fresh count by writing a header.
@@ -30,9 +30,13 @@ class Limit:
     def __init__(self, clock: Clock, policy: str, most: int, window_s: float) -> None:
         self._clock = clock
         self._policy = policy
-        self._most = most
+        self._whole = self._most = most
         self._window_s = window_s
         self._even: dict[int | str, float] = {}  # name: when it would be done at an even pace
+
+    def share(self, among: int) -> None:
+        """Be one of so many that count for themselves: each grants its share, at least one."""
+        self._most = -(-self._whole // max(1, among))
 
     def take(self, name: int | str) -> None:
         """Count one; a 429 Problem when it is one too many, which is then not counted."""

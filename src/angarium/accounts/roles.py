@@ -59,7 +59,9 @@ ROLES: dict[Role, Described] = {
     ),
     Role.OPERATOR: Described(
         "Keeps the lines running: connects them, and decides what becomes of messages of unknown fate",
-        frozenset({*LOOKING, "setup:write", "templates:write", "messages:decide", "audit:read"}),
+        frozenset(
+            {*LOOKING, "setup:write", "templates:write", "messages:decide", "audit:read", "servers:read"}
+        ),
     ),
     Role.AGENT: Described("Answers customers", frozenset({*LOOKING, *WRITING})),
     Role.DEVELOPER: Described(

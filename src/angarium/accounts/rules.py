@@ -41,6 +41,7 @@ SCOPES = {
     "people:write": "Invite people, change their roles, let them go",
     "people:read": "See the people of the workspace",
     "audit:read": "See who did what",
+    "servers:read": "See the servers, and who owns which line",
 }
 
 

@@ -29,6 +29,14 @@ class Lease(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class Holding(msgspec.Struct, frozen=True):
+    """A lease that is held, and for how long it surely is; None: for as long as the server runs."""
+
+    key: str
+    epoch: int
+    for_s: float | None = None
+
+
 class Waiter(Protocol):
     """One listener's ear on a topic."""
 
@@ -96,6 +104,9 @@ class Fabric(Protocol):
 
     async def release(self, lease: Lease) -> None:
         """Give it up."""
+
+    def holding(self) -> list[Holding]:
+        """The leases that are surely this server's."""
 
     def wake(self, topic: str) -> None:
         """Tell whoever listens to look now."""

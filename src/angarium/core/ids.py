@@ -76,6 +76,11 @@ class IdMint:
             raise ValueError(f"node must be 0..{NODE_MAX}, not {node}")
         self._node = node << SEQUENCE_BITS
 
+    @property
+    def node(self) -> int:
+        """The number of this process in the ids that it mints."""
+        return self._node >> SEQUENCE_BITS
+
     def mint(self) -> int:
         """The next id; ids of one mint strictly increase."""
         with self._one_at_a_time:

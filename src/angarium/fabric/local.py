@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from angarium.core.clock import Clock
-from angarium.core.fabric import Hearer, Lease, Log, Waiter
+from angarium.core.fabric import Hearer, Holding, Lease, Log, Waiter
 from angarium.fabric.ears import Audience, Ears
 from angarium.fabric.kept_log import KeptLog
 from angarium.storage.database import Database
@@ -22,6 +22,7 @@ class LocalFabric:
         self._epoch = clock.now()
         self._ears = Ears()
         self._audience = Audience()
+        self._taken: set[str] = set()
 
     async def start(self) -> int | None:
         """There is nobody to join."""
@@ -35,6 +36,7 @@ class LocalFabric:
         self._epoch = max(self._epoch, epoch + 1)
 
     async def lease(self, key: str) -> Lease | None:
+        self._taken.add(key)
         return Lease(key, self._epoch)
 
     def held(self, lease: Lease) -> bool:
@@ -47,7 +49,10 @@ class LocalFabric:
         await _never()
 
     async def release(self, lease: Lease) -> None:
-        """Nobody else is there to take it."""
+        self._taken.discard(lease.key)  # nobody else is there to take it
+
+    def holding(self) -> list[Holding]:
+        return [Holding(key, self._epoch) for key in sorted(self._taken)]
 
     def wake(self, topic: str) -> None:
         self._ears.wake((topic,))

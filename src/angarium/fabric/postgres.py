@@ -26,7 +26,7 @@ import msgspec
 import structlog
 
 from angarium.core.clock import Clock, micros
-from angarium.core.fabric import Hearer, Lease, Log, Waiter
+from angarium.core.fabric import Hearer, Holding, Lease, Log, Waiter
 from angarium.core.problems import Problem
 from angarium.fabric import store
 from angarium.fabric.ears import WAITING_MAX, Audience, Ears
@@ -166,6 +166,14 @@ class PostgresFabric:
         if held is None or held.lease != lease or held.wanted_elsewhere:
             return False
         return self._clock.monotonic() < held.until
+
+    def holding(self) -> list[Holding]:
+        now = self._clock.monotonic()
+        return [
+            Holding(key, one.lease.epoch, one.until - now)
+            for key, one in self._held.items()
+            if one.until > now
+        ]
 
     async def lost(self, lease: Lease) -> None:
         held = self._held.get(lease.key)

@@ -73,7 +73,7 @@ def _line_now(world: World, line: Line, windows: Mapping[str, Tally]) -> LineNow
     share = hour.success_per_mille()
     return LineNow(
         line,
-        world.connected.get(line.id),
+        world.is_up(line.id),
         waiting.why if waiting else "",
         (five.taken + five.failed) / WINDOWS["5m"][0],
         None if share is None else share / 1_000,

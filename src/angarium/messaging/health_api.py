@@ -144,7 +144,7 @@ def _shown(
     until = waiting.until if waiting else None
     return HealthShown(
         line=line.name,
-        connected=world.connected.get(line.id),
+        connected=world.is_up(line.id),
         waits=waiting.why if waiting else "",
         waits_until=None if until is None else iso(until),
         windows={name: _window(tally) for name, tally in windows.items()},

@@ -133,7 +133,7 @@ def standing(world: World, line: Line, now: int) -> Standing:
         return Standing("off", "quiet")
     if not line.granted(now):
         return Standing("not_approved", "doubt")
-    connected, waiting = world.connected.get(line.id), world.why_waiting(line.id)
+    connected, waiting = world.is_up(line.id), world.why_waiting(line.id)
     if connected is None and waiting is None:
         return Standing("elsewhere", "quiet")
     if connected and waiting is None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
+import structlog
 
 from angarium.accounts import audit
 from angarium.accounts import policies_store as store
@@ -21,6 +22,7 @@ from angarium.content.approval import Approvals
 from angarium.content.store import versions
 from angarium.content.surroundings import WordingPolicy
 from angarium.core.decoding import Shape
+from angarium.core.problems import Problem
 from angarium.core.values import MONEY, MessageClass
 from angarium.messaging.gate.documents import NONE as NO_PEOPLE_POLICIES
 from angarium.messaging.gate.documents import (
@@ -35,6 +37,8 @@ from angarium.messaging.links import LinkPolicy
 from angarium.messaging.routing import Routing
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
+
+log = structlog.get_logger()
 
 Action = Literal["block", "hold", "allow"]  # held: until a person has looked
 Entries = Annotated[
@@ -129,7 +133,8 @@ class AtHand:
         by_workspace: dict[int, dict[str, Any]] = {workspace_id: {} for workspace_id in wanted}
         for one in found:
             if one.kind in KINDS:
-                by_workspace[one.workspace_id][one.kind.replace("-", "_")] = read(one)
+                name = one.kind.replace("-", "_")
+                by_workspace[one.workspace_id][name] = self._read(one, name)
         self._by_workspace |= {
             workspace_id: Policies(
                 **documents,
@@ -138,6 +143,15 @@ class AtHand:
             )
             for workspace_id, documents in by_workspace.items()
         }
+
+    def _read(self, one: Policy, name: str) -> Any:
+        """A document; one that a newer version beside this one has written, and this one cannot read, leaves
+        in force what was."""
+        try:
+            return read(one)
+        except Problem as problem:
+            log.warning("a policy is not understood by this version", kind=one.kind, why=problem.detail)
+            return getattr(self.of(one.workspace_id), name)
 
 
 def read(one: Policy) -> Any:

@@ -152,7 +152,7 @@ def _line_now(world: World, line: Line) -> LineNow:
     return LineNow(
         line.name,
         line.enabled and line.approved,
-        world.connected.get(line.id, True),
+        world.is_up(line.id) is not False,
         line.speed_per_s,
         world.channels[line.channel].answers_within_s(world.settings(line)),
         held.why if held else "",

@@ -428,7 +428,7 @@ def operator_of(line: Line, address: str) -> str:
 
 def line_facts(world: World, line: Line, price_micros: int, address: str) -> LineFacts:
     """A line as the routing sees it, for a message to an address."""
-    healthy = world.connected.get(line.id, True)
+    healthy = world.is_up(line.id) is not False
     elsewhere = _elsewhere(line, address) if line.only_to or line.never_to else ""
     return LineFacts(
         line.id,

@@ -87,6 +87,14 @@ class Engine:
         """How often each loop has died and was restarted."""
         return self._supervisor.failures
 
+    def died_within(self, seconds: float) -> list[str]:
+        """The loops that have died lately, by name."""
+        return self._supervisor.died_within(seconds)
+
+    def owned(self) -> dict[int, Sender]:
+        """The senders of the lines that are this machine's now."""
+        return {line_id: one for line_id, one in self._senders.items() if one.works() is not None}
+
     def states(self) -> dict[int, str]:
         """How each line of this machine is connected, and the share of the last hour that was taken."""
         taken = self._world.taken
@@ -107,7 +115,7 @@ class Engine:
         dead = len(self._supervisor.died_within(ALARM_S))
         if dead:
             found.append(f"{dead} loops died and were started again; the log has why")
-        away = sum(not self._world.connected.get(line_id, False) for line_id in self._senders)
+        away = sum(not self._world.is_up(line_id) for line_id in self._senders)
         if away:
             found.append(f"{away} of {len(self._senders)} lines are not connected, or rest")
         return "; ".join(found)

@@ -64,6 +64,13 @@ class Versions:
         self.words |= await wordings.words(tx, workspace_id, templates - self.words.keys() - {0})
 
 
+class Elsewhere(msgspec.Struct, frozen=True):
+    """A line that another machine owns, as that says: whether it is connected, and why its queue waits."""
+
+    up: bool
+    waiting: Waiting | None
+
+
 @dataclass
 class World:
     """Handed to every flow of the heart."""
@@ -79,6 +86,7 @@ class World:
     policies: AtHand = field(init=False)
     suppressing: dict[int, bool] = field(default_factory=dict)  # workspace -> whether it has a list at all
     connected: dict[int, bool] = field(default_factory=dict)  # line id -> whether it is, on this machine
+    elsewhere: dict[int, Elsewhere] = field(default_factory=dict)  # line id -> what another machine says
     ear: Ear = field(default_factory=Ear)  # what this machine hears of how its lines are doing
     # line id -> per mille of the last hour that was taken, where enough was sent
     taken: dict[int, int] = field(default_factory=dict)
@@ -114,10 +122,15 @@ class World:
         """Another server may have put an address on a list where there was none."""
         self.suppressing = {workspace_id: True for workspace_id, listed in self.suppressing.items() if listed}
 
+    def is_up(self, line_id: int) -> bool | None:
+        """Whether a line is connected and well, here or where it is owned; None while nobody says."""
+        there = self.elsewhere.get(line_id)
+        return self.connected.get(line_id, None if there is None else there.up)
+
     def why_waiting(self, line_id: int) -> Waiting | None:
-        """Why what is due on a line of this machine is not handed over; None when nothing holds it back."""
-        asked = self.waiting.get(line_id)
-        return asked() if asked else None
+        """Why what is due on a line is not handed over; None when nothing holds it back."""
+        asked, there = self.waiting.get(line_id), self.elsewhere.get(line_id)
+        return asked() if asked else there.waiting if there else None
 
     def callback_url(self, line: Line) -> str:
         """Where a line's provider posts to; empty when there is no public address."""

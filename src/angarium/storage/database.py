@@ -25,6 +25,9 @@ T = TypeVar("T")
 
 Row = Sequence[Any]
 
+News = dict[tuple[int, str], int]  # workspace and noun -> how many facts
+OnNews = Callable[[News], None]
+
 WAITING_MAX = 10_000  # transactions; above it a caller is told to come back, before memory tells us
 RETRY_AFTER_S = 5
 
@@ -63,6 +66,7 @@ class Transaction(Protocol):
     """What a work is given."""
 
     dialect: str
+    news: News  # the facts that this transaction appends, told when it is committed
 
     @property
     def awaited(self) -> bool:
@@ -103,6 +107,7 @@ class Database(Protocol):
     """An open database. A service: start and stop it."""
 
     dialect: str
+    on_news: OnNews | None  # is told, on the event loop, of what was committed; a hint that may be lost
 
     @property
     def trouble(self) -> Trouble | None:

@@ -14,7 +14,8 @@ of commits. Rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from sqlalchemy import (
@@ -91,6 +92,8 @@ class Position(msgspec.Struct, frozen=True):
     tx: int
     seq: int
 
+
+Reading = Callable[[Transaction, int, Position, int], Awaitable[tuple[list[Fact], Position]]]
 
 RENUMBERING = 0x66616374  # "fact": the advisory lock of whoever renumbers
 SUBJECTS_AT_ONCE = 2_000  # subjects in one statement
@@ -174,11 +177,19 @@ _move_facts = Statement(update(fact).values(tx=fact.c.tx - bindparam("by")))
 _move_cursors = Statement(update(fact_cursor).values(tx=fact_cursor.c.tx - bindparam("by")))
 
 
+def noun(kind: str) -> str:
+    """What a kind of facts is about: "message" of "message.delivered"."""
+    return kind.partition(".")[0]
+
+
 async def append(tx: Transaction, facts: Sequence[Fact]) -> None:
     """Write facts into the log; they are there when the transaction is."""
     if not facts:
         return
     number = await _value(tx, _number)
+    for (workspace_id, kind), count in Counter([(one.workspace_id, one.kind) for one in facts]).items():
+        about = (workspace_id, noun(kind))
+        tx.news[about] = tx.news.get(about, 0) + count
     await tx.insert(
         _append,
         [
@@ -217,16 +228,18 @@ async def end_of(tx: Transaction, workspace_id: int) -> Position:
     return _as_position(await tx.row(_end_of, workspace_id=workspace_id))
 
 
-async def kinds_after(
+async def nouns_after(
     tx: Transaction, workspace_id: int, position: Position, limit: int
-) -> tuple[set[str], Position]:
-    """What kinds of facts are new, and where to look on. Of more than `limit` the others are passed over."""
+) -> tuple[Counter[str], Position]:
+    """How many facts of which noun are new, and where to look on. Of more than `limit` the others are passed
+    over."""
     rows = await tx.rows(
         _kinds_after, workspace_id=workspace_id, tx=position.tx, seq=position.seq, limit=limit
     )
+    nouns = Counter([noun(row[2]) for row in rows])
     if len(rows) == limit:
-        return {row[2] for row in rows}, await end_of(tx, workspace_id)
-    return {row[2] for row in rows}, Position(rows[-1][0], rows[-1][1]) if rows else position
+        return nouns, await end_of(tx, workspace_id)
+    return nouns, Position(rows[-1][0], rows[-1][1]) if rows else position
 
 
 async def position_of(tx: Transaction, workspace_id: int, reader: str) -> Position:

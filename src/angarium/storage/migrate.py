@@ -11,12 +11,20 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import text
+import msgspec
+import structlog
+from sqlalchemy import Column, Table, text
 
+from angarium.core.clock import SystemClock
+from angarium.core.problems import Problem
 from angarium.storage import migrations
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction, open_database
+from angarium.storage.schema import Words, metadata
 
+log = structlog.get_logger()
+
+LOCKED_TRIES, LOCKED_AGAIN_S = 30, 1.0
 VERSION_FILE = re.compile(r"(\d{4})_\w+\.py")
 
 _has_table = Statement(
@@ -24,6 +32,24 @@ _has_table = Statement(
     postgresql=text("SELECT 1 WHERE to_regclass(:name) IS NOT NULL"),
 )
 _version = Statement(text("SELECT version_num FROM alembic_version"))
+_least = Statement(text("SELECT max(least) FROM migration"))
+
+
+# Written by `migrations/env.py`; a revision that an older version cannot live with says so (`least`).
+migration = Table(
+    "migration",
+    metadata,
+    Column("revision", Words, primary_key=True),
+    Column("least", Words, nullable=False),  # the newest revision that a version must know to run here
+    sqlite_with_rowid=False,
+)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """The newest revision of a database, and the one that a version must know at least to run on it."""
+
+    revision: str
+    least: str
 
 
 def revisions() -> list[str]:
@@ -33,18 +59,18 @@ def revisions() -> list[str]:
 
 
 async def pending(url: str) -> list[str]:
-    """The revisions a database lacks; RuntimeError when it has one that this version does not know."""
+    """The revisions a database lacks. A Problem when it has some that this version does not know, and cannot
+    live with; it can with those that only add, so that an older version and a newer one run side by side."""
     database = open_database(url)
     await database.start()
     try:
-        current = await database.read(_current)
+        found = await database.read(standing)
     finally:
         await database.stop()
-    known = revisions()
-    if current is not None and current not in known:
-        raise RuntimeError(
-            f"the database is at revision {current}, which this version does not know: upgrade it"
-        )
+    known, current = revisions(), found.revision or None
+    if current is not None and current > known[-1]:
+        must_know(found)
+        log.info("the database is newer than this version, and compatible", revision=current, known=known[-1])
     return [revision for revision in known if current is None or revision > current]
 
 
@@ -52,10 +78,24 @@ async def migrate(url: str) -> list[str]:
     """Bring a database up to date, in one transaction; returns the revisions it lacked."""
     lacking = await pending(url)
     if lacking:
-        from angarium.storage.migrations.runner import on_connection, upgrade  # noqa: PLC0415  loads Alembic
+        from angarium.storage.migrations.runner import upgraded  # noqa: PLC0415  loads Alembic
 
-        await on_connection(url, upgrade)
+        for _ in range(LOCKED_TRIES):
+            if await upgraded(url):
+                return lacking
+            log.warning("a migration waits for what others are doing", revisions=lacking)
+            await SystemClock().sleep(LOCKED_AGAIN_S)
+        detail = "Something holds its tables for long: look into pg_stat_activity, then start again."
+        raise Problem("storage-unavailable", "The database could not be migrated", status=503, detail=detail)
     return lacking
+
+
+def must_know(found: Standing) -> None:
+    """A Problem when a database cannot be used by this version."""
+    newest = revisions()[-1]
+    if found.revision > newest and not "" < found.least <= newest:
+        detail = f"It is at revision {found.revision}, and this version knows {newest}: install a newer one."
+        raise Problem("database-newer", "The database is too new for this version", detail=detail)
 
 
 async def has_table(tx: Transaction, name: str) -> bool:
@@ -63,8 +103,8 @@ async def has_table(tx: Transaction, name: str) -> bool:
     return await tx.row(_has_table, name=name) is not None
 
 
-async def _current(tx: Transaction) -> str | None:
-    if not await has_table(tx, "alembic_version"):
-        return None
-    row = await tx.row(_version)
-    return None if row is None else row[0]
+async def standing(tx: Transaction) -> Standing:
+    """How new a database is; "" where that is not known."""
+    row = await tx.row(_version) if await has_table(tx, "alembic_version") else None
+    least = await tx.row(_least) if row and await has_table(tx, "migration") else None
+    return Standing(row[0] if row else "", (least[0] if least else "") or "")

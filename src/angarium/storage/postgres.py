@@ -26,7 +26,16 @@ from angarium.core.clock import Clock, SystemClock
 from angarium.core.problems import Problem
 from angarium.storage.behalf import ALL, whose
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement
-from angarium.storage.database import WAITING_MAX, Conflict, Row, Transaction, Trouble, unavailable
+from angarium.storage.database import (
+    WAITING_MAX,
+    Conflict,
+    News,
+    OnNews,
+    Row,
+    Transaction,
+    Trouble,
+    unavailable,
+)
 from angarium.storage.marks import Marks
 from angarium.storage.row_security import begun_for, set_for
 
@@ -89,6 +98,7 @@ class PostgresDatabase:
         self._pool: asyncpg.Pool | None = None
         self._waiting = 0
         self._begin = RUN
+        self.on_news: OnNews | None = None
         self.trouble: Trouble | None = None  # what kept the last change from being committed
 
     async def start(self) -> None:
@@ -208,7 +218,9 @@ class PostgresDatabase:
             except BaseException:
                 await _roll_back(connection)
                 raise
-            return result
+        if tx.news and self.on_news is not None:
+            self.on_news(tx.news)
+        return result
 
     def _text(self, number: int | None) -> str:
         return COMMIT if self._marks is None or number is None else self._marks.commit(number)
@@ -240,6 +252,7 @@ class PostgresTransaction:
     def __init__(self, connection: asyncpg.pool.PoolConnectionProxy, workspace_id: int = ALL) -> None:
         self._connection = connection
         self._workspace_id = workspace_id  # for which it was begun
+        self.news: News = {}
         self.wrote = False  # a statement changes rows by its own verb alone: SQLite knows no other way
 
     @asynccontextmanager

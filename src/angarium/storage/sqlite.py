@@ -22,7 +22,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import apsw
 
-from angarium.storage.database import Transaction, Trouble
+from angarium.storage.database import OnNews, Transaction, Trouble
 from angarium.storage.sqlite_lanes import (
     BUSY_TIMEOUT_MS,
     Lane,
@@ -57,6 +57,7 @@ class SqliteDatabase:
     def __init__(self, path: str) -> None:
         self._path = path
         self._health = Health()
+        self.on_news: OnNews | None = None
         self._connections: list[apsw.Connection] = []
         self._writer: Lane | None = None
         self._readers: Lane | None = None
@@ -104,7 +105,7 @@ class SqliteDatabase:
         self, work: Callable[Concatenate[Transaction, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a work that may write; returns after the durable commit."""
-        return await queue(self._writer, work, args, kwargs)
+        return await queue(self._writer, work, args, kwargs, self.on_news)
 
     async def read(
         self, work: Callable[Concatenate[Transaction, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs

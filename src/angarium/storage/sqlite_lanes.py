@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import apsw
 
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement
-from angarium.storage.database import WAITING_MAX, Row, Trouble, unavailable
+from angarium.storage.database import WAITING_MAX, News, OnNews, Row, Trouble, unavailable
 from angarium.storage.sqlite_trouble import Health, translated, trouble_of
 
 T = TypeVar("T")
@@ -39,6 +39,7 @@ class SqliteTransaction:
         self._connection = connection
         self._cursor = connection.cursor()
         self._waiting = waiting  # how many jobs nobody has taken yet
+        self.news: News = {}  # of the work that runs
         self.alone = True  # no other work is in the same commit
 
     @property
@@ -110,7 +111,7 @@ class SqliteTransaction:
 class _Job:
     """A work that waits, and the future of whoever waits for it."""
 
-    __slots__ = ("args", "future", "kwargs", "outcome", "work")
+    __slots__ = ("args", "future", "kwargs", "news", "outcome", "work")
 
     def __init__(
         self,
@@ -124,6 +125,7 @@ class _Job:
         self.kwargs = kwargs
         self.future = future
         self.outcome: Any = None  # a result, or _Failed
+        self.news: News = {}
 
     def settle(self) -> None:
         """Tell whoever waits; on the event loop."""
@@ -145,7 +147,11 @@ class _Failed:
 
 
 async def queue(
-    lane: Lane | None, work: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
+    lane: Lane | None,
+    work: Callable[..., Awaitable[T]],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    on_news: OnNews | None = None,
 ) -> T:
     if lane is None:
         raise unavailable(Trouble.CLOSED)
@@ -154,6 +160,8 @@ async def queue(
     job = _Job(work, args, kwargs, asyncio.get_running_loop().create_future())
     lane.put(job)
     result: T = await job.future
+    if job.news and on_news is not None:
+        on_news(job.news)
     return result
 
 
@@ -218,6 +226,7 @@ def read_in_memory(connection: apsw.Connection, tx: SqliteTransaction, jobs: Seq
 
 
 def _drive(job: _Job, tx: SqliteTransaction) -> Any:
+    job.news = tx.news = {}
     steps = job.work(tx, *job.args, **job.kwargs).__await__()
     try:
         next(steps)

@@ -1,15 +1,18 @@
-"""What changes in a workspace, told to the pages that are open: the nouns of its new facts, once a second.
+"""What changes in a workspace, told to the pages that are open: the nouns of its new facts.
 
-One task looks into the log of facts for all who listen, and only while somebody does; a page that hears a
-noun it shows asks for that part of itself anew (`frontend/src/live.js`). The messages' own path knows nothing
-of them. The pages are what costs: so all that show the same nouns share `PAGES_PER_S`, however many they are.
-What changes after a rest is told at once; while changes go on, each page is told of them in its turn.
+What a server commits it tells all of them by the fabric (`web/crier.py`), which may be lost. So one task
+looks into the log of facts, too, once a second and only while somebody listens, and tells of what it finds
+more of than was told. A page that hears a noun it shows asks for that part of itself anew
+(`frontend/src/live.js`).
+
+The pages are what costs: so all that show the same nouns share `PAGES_PER_S`, however many they are. What
+changes after a rest is told at once; while changes go on, each page is told of them in its turn.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from contextvars import Context
@@ -23,6 +26,7 @@ from angarium.core.decoding import Shape
 from angarium.core.problems import Problem
 from angarium.storage import facts
 from angarium.storage.ground import Ground
+from angarium.web import crier
 
 log = structlog.get_logger()
 
@@ -45,7 +49,8 @@ class Pulse:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._ears: dict[int, set[Ear]] = defaultdict(set)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._told: dict[int, Counter[str]] = defaultdict(Counter)  # of facts that the log has still to show
 
     def listen(self, workspace_id: int, nouns: frozenset[str] = frozenset()) -> Ear:
         """Somebody who listens for these nouns (none: all) until it is closed; a Problem when too many do."""
@@ -54,8 +59,8 @@ class Pulse:
             raise Problem("too-many-requests", "Too many pages listen", status=429, detail=detail)
         ear = Ear(self, workspace_id, nouns)
         self._ears[workspace_id].add(ear)
-        if self._task is None:
-            self._task = asyncio.create_task(self._look(), context=Context())  # it looks for all
+        if not self._tasks:  # they look for all
+            self._tasks = [asyncio.create_task(one(), context=Context()) for one in (self._look, self._hear)]
         return ear
 
     def leave(self, ear: Ear) -> None:
@@ -75,11 +80,31 @@ class Pulse:
         for ears in list(self._ears.values()):
             for ear in list(ears):
                 ear.end()
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await self._rest()
+
+    async def _rest(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._told.clear()
+
+    async def _hear(self) -> None:
+        """What is told by any server, while somebody listens."""
+        hearer = self._ground.fabric.hear(crier.TOPIC)
+        try:
+            while True:
+                body = await hearer.next(HEARTBEAT_S)
+                for workspace_id, nouns in crier.heard(body or b"{}").items():
+                    if workspace_id in self._ears:
+                        self._told[workspace_id].update(nouns)
+                        self._say(workspace_id, set(nouns))
+        finally:
+            hearer.close()
+
+    def _say(self, workspace_id: int, nouns: set[str]) -> None:
+        for ear in list(self._ears.get(workspace_id, ())):
+            ear.hear(nouns)
 
     async def _look(self) -> None:
         seen: dict[int, facts.Position] = {}
@@ -91,21 +116,26 @@ class Pulse:
                     log.warning("nobody can be told of changes", error=type(error).__name__)
             for gone in seen.keys() - self._ears.keys():
                 del seen[gone]
+                self._told.pop(gone, None)
             await self._ground.clock.sleep(LOOKS_EVERY_S)
-        self._task = None
+        hearing = self._tasks.pop()  # the other one
+        self._tasks = []
+        hearing.cancel()
 
     async def _tell(self, workspace_id: int, seen: dict[int, facts.Position]) -> None:
         if workspace_id not in seen:
             seen[workspace_id] = await self._ground.db.read(facts.end_of, workspace_id)
             return
-        kinds, seen[workspace_id] = await self._ground.db.read(
-            facts.kinds_after, workspace_id, seen[workspace_id], NEW_MAX
+        found, seen[workspace_id] = await self._ground.db.read(
+            facts.nouns_after, workspace_id, seen[workspace_id], NEW_MAX
         )
-        if not kinds:
-            return
-        nouns = {kind.partition(".")[0] for kind in kinds}
-        for ear in list(self._ears[workspace_id]):
-            ear.hear(nouns)
+        told = self._told.pop(workspace_id, Counter())
+        if not found:
+            return  # what was told and is not there by now was there before this looked first
+        untold = {noun for noun, count in found.items() if count > told[noun]}
+        self._told[workspace_id] = told - found
+        if untold:
+            self._say(workspace_id, untold)
 
 
 class Ear:

@@ -185,16 +185,18 @@ async def next_due(
     tx: Transaction, workspace_ids: Sequence[int], line_id: int, lanes: Sequence[MessageClass]
 ) -> int | None:
     """When the next queued attempt of a line is due, in any of these lanes."""
-    rows = await tx.rows(_next_due, workspace_ids=list(workspace_ids), line_id=line_id)
-    return min(
-        (
-            due_at
-            for row in rows
-            for lane, due_at in zip(LANES, row, strict=True)
-            if lane in lanes and due_at is not None
-        ),
-        default=None,
-    )
+    found = await oldest_due(tx, workspace_ids, line_id)
+    return min((due_at for lane, due_at in found.items() if lane in lanes), default=None)
+
+
+async def oldest_due(tx: Transaction, workspace_ids: Sequence[int], line_id: int) -> dict[MessageClass, int]:
+    """When the oldest queued attempt of a line is due, in each lane that has one."""
+    found: dict[MessageClass, int] = {}
+    for row in await tx.rows(_next_due, workspace_ids=list(workspace_ids), line_id=line_id):
+        for lane, due_at in zip(LANES, row, strict=True):
+            if due_at is not None:
+                found[lane] = min(due_at, found.get(lane, due_at))
+    return found
 
 
 async def claimed_since(

@@ -140,6 +140,8 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "fabric_member": Kept.NOTHING,
     "fabric_told": Kept.NOTHING,  # for seconds
     "fabric_topic": Kept.NOTHING,
+    "server": Kept.NOTHING,
+    "migration": Kept.NOTHING,
     "fact_cursor": Kept.NOTHING,
     "import_contact": (Rows(import_contact, "contact_id", "contacts"),),
     "import_member": (Rows(import_member, "contact_id", "contacts"),),

@@ -10,6 +10,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from angarium.storage import migrations
@@ -20,6 +21,7 @@ T = TypeVar("T")
 
 # A pgbouncer in transaction mode lends connections on which others have prepared what has the same names.
 NAMELESS = {"prepared_statement_name_func": lambda: "", "prepared_statement_cache_size": 0}
+LOCKED = "55P03"  # lock_not_available: the timeout of migrations/env.py has passed
 
 
 async def on_connection(url: str, work: Callable[..., T], *args: Any) -> T:
@@ -41,6 +43,17 @@ def _on_sqlite(url: str, work: Callable[..., T], *args: Any) -> T:
     engine = create_engine(url, module=dbapi, poolclass=NullPool)
     with engine.begin() as connection:
         return work(connection, *args)
+
+
+async def upgraded(url: str) -> bool:
+    """Run all revisions that a database lacks; False when others hold its tables: then none was."""
+    try:
+        await on_connection(url, upgrade)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCKED:
+            raise
+        return False
+    return True
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:

@@ -1,0 +1,132 @@
+"""What is wrong with servers, lines and turns, by what the servers say of themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from angarium.core.clock import MICROS
+from angarium.core.fabric import Holding
+from angarium.servers.rules import (
+    Follower,
+    Lane,
+    LineKnown,
+    LineSaid,
+    Owned,
+    Said,
+    Server,
+    Turn,
+    Whole,
+    owner_of,
+    troubles,
+    without_since_s,
+)
+
+NOW = 1_000_000 * MICROS
+ALL = ("api", "worker", "console")
+
+
+def server(name: str = "a", *, ago_s: float = 1.0, **given: Any) -> Server:
+    """One that was seen so long ago."""
+    seen_at = NOW - int(ago_s * MICROS)
+    said = given.pop("said", Said(at=seen_at))
+    usual = {"roles": ALL, "version": "1.0", "revision": "0053", "started_at": 0, "beat_s": 2}
+    return Server(
+        **{"id": ord(name), "name": name, "node": 0, **usual, "seen_at": seen_at, "said": said} | given
+    )
+
+
+def whole(*servers: Server, **given: Any) -> Whole:
+    """All of it, well but for what is given."""
+    usual: dict[str, Any] = {"lines": (), "turns": (), "followers": (), "schema": "0053", "least": "0053"}
+    return Whole(NOW, "postgres", servers, **{**usual, "waits": {}, **given})
+
+
+def line(**given: Any) -> LineKnown:
+    """One that works."""
+    usual = {"owner": Owned(server(), 5, 9.0), "said": LineSaid(up=True), "since_s": None, "lanes": {}}
+    return LineKnown(**{"id": 7, "name": "sms", "wanted": True, **usual, **given})
+
+
+CASES = {
+    "nothing": (whole(server()), []),
+    "nobody": (whole(), ["No server is there"]),
+    "stopped": (whole(server(stopped_at=NOW)), ["No server is there"]),
+    "a role": (whole(server(roles=("api", "worker"))), ["No server has the role console"]),
+    "away": (whole(server(), server("b", ago_s=42)), ["b was not seen for 42 s"]),
+    "its clock": (whole(server(said=Said(at=NOW - 31 * MICROS))), ["The clock of a is off by 30 s"]),
+    "its loops": (
+        whole(server(said=Said(died=("line sms", "tidy")))),
+        ["Loops of a broke, and were started again: line sms, tidy"],
+    ),
+    "too old": (
+        whole(server(revision="0052"), schema="0053"),
+        ["a runs version 1.0, which is too old for the database"],
+    ),
+    "an upgrade": (
+        whole(server(), server("b", version="1.1", revision="0054"), schema="0054"),
+        ["Servers run different versions: 1.0 (0053), 1.1 (0054)"],
+    ),
+    "no owner": (whole(server(), lines=(line(owner=None),)), ["The line sms has no owner"]),
+    "no owner any more": (
+        whole(server(), lines=(line(owner=None, since_s=12.0),)),
+        ["The line sms has no owner since 12 s"],
+    ),
+    "switched off": (whole(server(), lines=(line(owner=None, wanted=False),)), []),
+    "not connected": (
+        whole(server(), lines=(line(said=LineSaid(up=False, why="the bind was refused")),)),
+        ["The line sms is not connected, at a: the bind was refused"],
+    ),
+    "late": (
+        whole(server(), lines=(line(lanes={"otp": Lane(3, 61.0), "service": Lane(9, 59.0)}),)),
+        ["On the line sms class otp is due since 61 s"],
+    ),
+    "a turn": (whole(server(), turns=(Turn("notices", None),)), ["It is nobody's turn: notices"]),
+    "a follower": (
+        whole(server(), followers=(Follower("activity", 31.0), Follower("notices", 29.0))),
+        ["activity is 31 s behind what happened"],
+    ),
+    "much to write": (
+        whole(server(), waits={"outcomes": 2_001, "journal": 2_000}),
+        ["2001 wait to be written: outcomes"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_wrong_is_said(name: str) -> None:
+    given, words = CASES[name]
+    found = troubles(given)
+    assert [one.words for one in found] == words
+    assert all(one.remedy.endswith(".") for one in found)
+
+
+def holding(name: str, epoch: int, for_s: float | None, **given: Any) -> Server:
+    """A server that says it holds line 7."""
+    return server(name, said=Said(at=NOW, holds=(Holding("line/7", epoch, for_s),)), **given)
+
+
+@pytest.mark.parametrize(
+    ("servers", "owner"),
+    [
+        ([], None),
+        ([server()], None),
+        ([holding("a", 5, 10.0)], ("a", 5, 9.0)),
+        ([holding("a", 5, None)], ("a", 5, None)),
+        ([holding("a", 5, 10.0), holding("b", 6, 4.0)], ("b", 6, 3.0)),
+        ([holding("a", 5, 10.0), holding("b", 6, 0.5)], ("a", 5, 9.0)),
+        ([holding("a", 5, 10.0, ago_s=7.0)], None),
+        ([holding("a", 5, 10.0, stopped_at=NOW)], None),
+    ],
+)
+def test_who_owns_a_line(servers: list[Server], owner: tuple[str, int, float | None] | None) -> None:
+    found = owner_of("line/7", servers, NOW)
+    assert (found and (found.server.name, found.epoch, found.for_s)) == owner
+
+
+def test_since_when_nobody_has_it() -> None:
+    assert without_since_s("line/7", [server()], NOW) is None
+    assert without_since_s("line/7", [holding("a", 5, 10.0, ago_s=30.0)], NOW) == 20.0
+    stopped = holding("b", 6, 10.0, stopped_at=NOW - 3 * MICROS)
+    assert without_since_s("line/7", [holding("a", 5, 10.0, ago_s=30.0), stopped], NOW) == 3.0
