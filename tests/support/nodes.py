@@ -33,7 +33,7 @@ class Node(Shop):
 async def nodes(folder: Path, url: str, *roles: tuple[str, ...]) -> AsyncIterator[list[Node]]:
     """Servers with these roles, all ready, and an operator."""
     async with Node(folder, url) as first:
-        first.roles = roles[0]
+        first.roles = roles[0] or ROLES
         there = [first, *(first.beside(*one) for one in roles[1:])]
         await first.start_operator()
         try:

@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select, update
 
+from angarium.core import kept
 from angarium.lines.store import line
 from angarium.lines.tariffs import Row
 from angarium.storage.bulk import BulkInsert, Statement, among
@@ -301,7 +302,7 @@ async def rows_of(tx: Transaction, workspace_id: int, list_ids: Sequence[int]) -
     if not list_ids:
         return {}
     found = await tx.rows(_rows, workspace_id=workspace_id, list_ids=list(list_ids))
-    return {row[0]: msgspec.json.decode(row[1], type=tuple[Row, ...]) for row in found}
+    return {row[0]: kept.read(row[1], tuple[Row, ...]) for row in found}
 
 
 def _read_list(row: DatabaseRow) -> PriceList:

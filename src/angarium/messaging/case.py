@@ -14,6 +14,7 @@ import structlog
 
 from angarium.contacts.store import Contact
 from angarium.content.rules import Variant, pick
+from angarium.core import kept
 from angarium.core.ports import Accepted, Charged, Outcome, Refused, Unknown
 from angarium.core.problems import FieldProblem
 from angarium.core.values import Content, Json, MessageClass, Price, Reason, amount_text
@@ -328,7 +329,7 @@ def open_content(world: World, attempt: Attempt) -> Content:
     plain = attempt.content
     if attempt.message_class is MessageClass.OTP:
         plain = world.ground.vault.open(plain.decode(), content_cell(attempt.workspace_id, attempt.id))
-    return msgspec.json.decode(plain, type=Content)
+    return kept.read(plain, Content)
 
 
 def seal_callback(world: World, entry: Entry) -> Entry:
@@ -366,4 +367,4 @@ def open_wording(world: World, message: Message) -> Wording:
     plain = message.words
     if message.message_class is MessageClass.OTP:
         plain = world.ground.vault.open(plain.decode(), wording_cell(message.workspace_id, message.id))
-    return msgspec.json.decode(plain, type=Wording)
+    return kept.read(plain, Wording)

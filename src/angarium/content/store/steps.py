@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, insert, select
 
 from angarium.content.lifecycle import Action, VersionState
 from angarium.content.store.tables import template_step
+from angarium.core import kept
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
 
@@ -75,7 +76,7 @@ async def of_template(tx: Transaction, workspace_id: int, template_id: int) -> l
             actor=row[5],
             hash=row[6],
             note=row[7],
-            comments=tuple(msgspec.json.decode(row[8], type=list[Comment])),
+            comments=tuple(kept.read(row[8], list[Comment])),
             at=row[9],
         )
         for row in rows

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from angarium.content.lifecycle import Term, VersionState, periods
 from angarium.content.rules import Variant
 from angarium.content.store.tables import template, template_version
+from angarium.core import kept
 from angarium.core.values import MessageClass
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Row, Transaction
@@ -331,7 +332,7 @@ def _read(row: Row) -> Version:
 
 
 def _variants(text: str) -> tuple[Variant, ...]:
-    return msgspec.json.decode(text, type=tuple[Variant, ...])
+    return kept.read(text, tuple[Variant, ...])
 
 
 def by_template(found: Sequence[Version]) -> dict[int, list[Version]]:

@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterator, Sequence
 import msgspec
 import structlog
 
+from angarium.core import kept
 from angarium.core.clock import micros
 from angarium.core.problems import Problem
 from angarium.doors.smpp import reading, store
@@ -284,7 +285,7 @@ def cell(workspace_id: int, submission_id: int) -> str:
 def opened(world: World, workspace_id: int, part_id: int, held: str) -> Submit:
     """The part of a text as it came. NotOpened when the key is gone."""
     plain = world.ground.vault.open(held, cell(workspace_id, part_id))
-    return msgspec.json.decode(plain, type=Submit)
+    return kept.read(plain, Submit)
 
 
 def _part(world: World, workspace_id: int, one: Asked, kept: Submission, key: str) -> Part:

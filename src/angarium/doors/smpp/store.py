@@ -18,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 
+from angarium.core import kept
 from angarium.doors.smpp.receipts import Standing, Submission
 from angarium.doors.smpp.rules import AccountSettings
 from angarium.messaging.states import MessageState
@@ -220,7 +221,7 @@ def _account_row(one: Account) -> tuple[object, ...]:
 
 
 def _read_account(row: Row) -> Account:
-    settings = msgspec.json.decode(row[5], type=AccountSettings)
+    settings = kept.read(row[5], AccountSettings)
     return Account(row[0], row[1], row[2], row[3], row[4], settings, bool(row[6]), row[7], row[8], row[9])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, or_, select
 
+from angarium.core import kept
 from angarium.doors.twilio.asking import Search
 from angarium.doors.twilio.rules import AccountSettings
 from angarium.messaging.store.tables import inbound, message
@@ -180,7 +181,7 @@ def _account_row(one: Account) -> tuple[object, ...]:
 
 
 def _read_account(row: Row) -> Account:
-    settings = msgspec.json.decode(row[5], type=AccountSettings)
+    settings = kept.read(row[5], AccountSettings)
     return Account(row[0], row[1], row[2], row[3], row[4], settings, bool(row[6]), row[7], row[8], row[9])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, func, select
 
-from angarium.core import ids
+from angarium.core import ids, kept
 from angarium.core.values import MessageClass
 from angarium.lines.registration_rules import Signature, Standing, State
 from angarium.storage.bulk import BulkInsert, Statement
@@ -270,7 +270,7 @@ def _read(row: Row) -> Registration:
     for name in ("classes", "granted"):
         values[name] = read_classes(values[name])
     values["fields"] = msgspec.json.decode(values["fields"])
-    values["undertakings"] = msgspec.json.decode(values["undertakings"], type=dict[str, Signature])
+    values["undertakings"] = kept.read(values["undertakings"], dict[str, Signature])
     return Registration(**{**values, "state": State(values["state"]), "declared": bool(values["declared"])})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import bindparam, delete, select
 
+from angarium.core import kept
 from angarium.messaging.cascade import Step
 from angarium.messaging.store.tables import cascade, cascade_version
 from angarium.storage.bulk import BulkInsert, Statement, among
@@ -142,4 +143,4 @@ def _read(row: Row) -> Cascade:
 
 
 def _steps(text: str) -> tuple[Step, ...]:
-    return msgspec.json.decode(text, type=tuple[Step, ...])
+    return kept.read(text, tuple[Step, ...])

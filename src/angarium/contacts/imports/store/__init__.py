@@ -15,6 +15,7 @@ from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, de
 from angarium.contacts.imports.looking import Seen
 from angarium.contacts.imports.mapping import Mapping
 from angarium.contacts.imports.rows import CellProblem
+from angarium.core import kept
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Id, Instant, Words, metadata
@@ -456,6 +457,6 @@ def _kept(value: Any) -> Any:
 
 def _read(row: Row) -> Import:
     values = dict(zip(Import.__struct_fields__, row, strict=True))
-    values["seen"] = msgspec.json.decode(row[Import.__struct_fields__.index("seen")], type=Seen)
-    values["mapping"] = msgspec.json.decode(row[Import.__struct_fields__.index("mapping")], type=Mapping)
+    values["seen"] = kept.read(row[Import.__struct_fields__.index("seen")], Seen)
+    values["mapping"] = kept.read(row[Import.__struct_fields__.index("mapping")], Mapping)
     return Import(**values)

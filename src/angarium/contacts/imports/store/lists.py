@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, delete, exists, func, or_, select
 
 from angarium.contacts.imports.mapping import Mapping as FileMapping
 from angarium.contacts.imports.store import contact_import, import_contact, import_error, import_member
+from angarium.core import kept
 from angarium.core.values import Json
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Transaction
@@ -96,7 +97,7 @@ async def hold(tx: Transaction, workspace_id: int, import_id: int) -> tuple[str,
     """The state of an import and its mapping, its row held: of who names its list and who lets it go, one
     comes first. None when there is no such import."""
     row = await tx.row(_held, workspace_id=workspace_id, id=import_id)
-    return None if row is None else (row[0], msgspec.json.decode(row[1], type=FileMapping))
+    return None if row is None else (row[0], kept.read(row[1], FileMapping))
 
 
 def variables(kept: str) -> Json:
