@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 LOOKS_EVERY_S = 1.0
 HEARTBEAT_S = 15.0  # proxies close what is silent for a minute
-PAGES_PER_S = 2.0  # that are made to ask for themselves anew: one costs some 10 ms of CPU
+PAGES_PER_S = 1.0  # that are made to ask for themselves anew: one costs 15 to 40 ms of CPU
 SPREAD = 0.5  # of a pause, so that not all of them ask at once
 LISTENERS_MAX = 1_000  # pages at once, of all workspaces
 NEW_MAX = 1_000  # facts looked at in one go; more are as good as all
