@@ -51,7 +51,7 @@ def test_the_guide_has_the_four_files() -> None:
     ]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_the_guide_makes_a_channel_that_passes_the_exam(tmp_path: Path) -> None:
     folder = copied(tmp_path)
     environment = {**os.environ, "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder / 'tests'}"}
