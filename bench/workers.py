@@ -43,6 +43,7 @@ LINES = 12  # so many that each server has its share of them
 BATCHES = SCENARIOS[0]
 UP = re.compile(rb"^angarium_line_up\{[^}]*\} 1\.0$", re.MULTILINE)
 LOOK_EVERY_S = 0.05
+READY_S = 180.0
 PATIENCE_S = 600.0
 
 
@@ -70,13 +71,20 @@ class Place(msgspec.Struct, frozen=True):
 
 
 async def measure(
-    seed: Seed, folder: Path, messages: int, phones: int, window: int, runs: int, fabric: str
+    seed: Seed,
+    folder: Path,
+    messages: int,
+    phones: int,
+    window: int,
+    runs: int,
+    fabric: str,
+    most: int = MOST,
 ) -> list[Made]:
-    """The embedded server and one to three that work together, in turn; as often as there are runs."""
+    """The embedded server and one to `most` that send, in turn; as often as there are runs."""
     found = []
     where = folder / "workers"
     where.mkdir()
-    processes = Processes(where, SystemClock())
+    processes = Processes(where, SystemClock(), READY_S)
     postgres = Postgres(where / "postgres", SystemClock())
     nats = Nats(processes) if fabric == "nats" else None
     try:
@@ -86,7 +94,7 @@ async def measure(
         place = await _sow(where, postgres, phones, window)
         for number in range(runs):
             found.append(await _embedded(seed, folder / f"embedded-{number}", messages, phones, window))
-            for count in range(1, MOST + 1):
+            for count in range(1, most + 1):
                 made = await _together(place, processes, postgres, nats, count, messages)
                 click.echo(f"  {count} that send: {made.per_s:,.0f}/s", err=True)
                 found.append(made)

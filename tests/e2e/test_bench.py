@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from house.tree import ROOT
+from support.memory import quick_folder
 
 MESSAGES = 200
 PATIENCE_S = 100.0
@@ -212,3 +215,29 @@ async def test_segments_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert len(one.segments) == len(segments.SEGMENTS)
         assert all(0 <= segment.count <= 300 for segment in one.segments)
         assert sum(0 < segment.count < 300 for segment in one.segments) > 12
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder into which PostgreSQL's own user may look; that of pytest is closed to others."""
+    with tempfile.TemporaryDirectory(prefix="angarium-bench-", dir=quick_folder()) as folder:
+        yield Path(folder)
+
+
+@pytest.mark.timeout(300)
+async def test_servers_that_work_together_are_held_against_one(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from bench import report, workers
+    from bench.stage import sow
+
+    (open_folder / "seed").mkdir()
+    seed = await sow(open_folder / "seed", 50, 200)
+    alone, together = await workers.measure(seed, open_folder, 120, 50, 240, 1, "postgres", most=1)
+    assert [(one.workers, one.messages) for one in (alone, together)] == [(0, 120), (1, 120)]
+    assert together.cpu_us.keys() == {"operator", "client", "api", "workers", "database"}
+    ours = sum(together.cpu_us[name] for name in ("api", "workers", "database"))
+    assert together.server_cpu_us == pytest.approx(ours)
+    assert 0 < together.database_share < 1
+    assert report._workers_table([alone, together]).row_count == 2

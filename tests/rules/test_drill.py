@@ -154,6 +154,12 @@ WRONG = {
     "unexpected": books(taken(), taken(120.0, name="d0000002", face="smtp")),
     "doubled_at_most_once": books(taken(answered_at=None), SECOND, kind="offer"),
     "doubled_without_cause": books(FIRST, SECOND),
+    "doubled_without_cause, for it was another's link that was cut": books(
+        taken(session=1),
+        taken(110.0, 110.1, session=1),
+        cuts=(Cut("smpp", 101.3, 2),),
+        sessions=(FIRST_OWNER,),
+    ),
     "doubled_without_cause, on two operators": books(FIRST, taken(110.0, 110.1, face="smpp-hex")),
     "doubled_without_cause, for its answer was written down before the kill": books(
         FIRST, SECOND, broken=(Broken("kill", "server", 101.5, 102.0, 104.0),)
@@ -226,7 +232,7 @@ def test_what_an_operator_wrote_of_its_binds(tmp_path: Path) -> None:
     found = written_by(ledger, "smpp", name_in)
     assert found.sessions == [Session("smpp", 4, "bank", 1.0, 3.0), Session("smpp", 5, "bank", 4.0, 5.0)]
     assert [(one.name, one.session) for one in found.taken] == [(NAME, 4)]
-    assert found.cuts == [Cut("smpp", 3.0)]  # who said goodbye had heard everything
+    assert found.cuts == [Cut("smpp", 3.0, 4)]  # who said goodbye had heard everything
 
 
 def test_how_long_a_line_was_silent() -> None:

@@ -56,10 +56,11 @@ class Broken(msgspec.Struct, frozen=True):
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """An operator hung up."""
+    """A link broke; `session` names the one, where it is known."""
 
     face: str
     at: float
+    session: int = 0
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -176,7 +177,7 @@ def written_by(path: Path, face: str, name_of: Callable[[str], str]) -> Written:
             over = msgspec.structs.replace(by_number[said["session"]], unbound_at=said["unbound"])
             by_number[said["session"]] = over
             if not said["orderly"]:
-                found.cuts.append(Cut(face, said["unbound"]))
+                found.cuts.append(Cut(face, said["unbound"], said["session"]))
         elif "answered" in said:
             by_ref[said["ref"]].answered_at = said["answered"]
         else:

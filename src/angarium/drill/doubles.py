@@ -77,9 +77,9 @@ class Doubt:
             for left in one.open
             if (last := _last_before(copies.get(left.name, ()), left.channel, one.ended_at)) is not None
         }
-        self._cuts: dict[str, list[float]] = {}
+        self._cuts: dict[str, list[Cut]] = {}
         for cut in cuts:
-            self._cuts.setdefault(cut.face, []).append(cut.at)
+            self._cuts.setdefault(cut.face, []).append(cut)
 
     def holds(self, entry: Taken) -> bool:
         """Whether it was in flight at a fault."""
@@ -89,7 +89,8 @@ class Doubt:
         if (entry.face, entry.ref, entry.at) in self._left:
             return True
         return any(
-            answered_at - GONE_S <= at <= answered_at + HEARD_S for at in self._cuts.get(entry.face, ())
+            cut.session in (0, entry.session) and answered_at - GONE_S <= cut.at <= answered_at + HEARD_S
+            for cut in self._cuts.get(entry.face, ())
         )
 
 
