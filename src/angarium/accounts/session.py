@@ -25,7 +25,7 @@ DEVICE = "angarium_device"  # which accounts have been entered with this browser
 DEVICE_S = 400 * 86_400  # the most that browsers keep (RFC 6265bis §5.5)
 ENTRANCE = "/enter"
 LOOKING = frozenset({"messages:read"})  # what somebody may do who looks through a browser
-PAGES = LOOKING | {"messages:decide"}  # what pages need of a key that is shown at the door
+PAGES = LOOKING | {"messages:decide", "servers:read"}  # what pages need of a key that is shown at the door
 # A path on this host and nothing else: no second slash, no backslash, which browsers take for one, and no
 # character that they drop on the way, such as a tab or a line's end (WHATWG URL, §4.4).
 LOCAL = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}")

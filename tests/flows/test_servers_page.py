@@ -1,0 +1,86 @@
+"""The page of servers: who is there, who owns which line, what is wrong; a name is text and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from angarium.accounts import flows
+from angarium.accounts.rules import SCOPES
+from angarium.core.fabric import Holding
+from angarium.servers import api, pages, store
+from angarium.servers.rules import LineSaid, Said, Server
+from angarium.settings import handlers as settings_pages
+from angarium.storage.database import Transaction
+from support.browsing import browsing, lines
+from support.relay import Relay
+
+PAGES = (*settings_pages.HANDLERS, *pages.HANDLERS, *api.HANDLERS)
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+class Here:
+    """The presence of the server that answers."""
+
+    id = 1
+
+
+async def key_of(relay: Relay, *scopes: str) -> str:
+    """A key to enter with."""
+    return await flows.create_key(relay.ground, relay.workspace_id, "one", frozenset(scopes))
+
+
+async def join(relay: Relay, name: str, **given: Any) -> None:
+    """One server more, which owns every line of the relay's."""
+    at = relay.clock.now()
+    known = {line.id: LineSaid(up=True, state="connected") for line in relay.lines.values()}
+    holds = tuple([Holding(f"line/{line_id}", 7, 9.0) for line_id in known])
+    usual: dict[str, Any] = {"roles": ("api", "worker", "console"), "version": "1.0", "revision": "0054"}
+    one = Server(
+        **{
+            "id": 1,
+            "name": name,
+            "node": 0,
+            **usual,
+            "started_at": at,
+            "beat_s": 2,
+            "seen_at": at,
+            "said": Said(at=at, holds=holds, lines=known),
+            **given,
+        }
+    )
+
+    async def write(tx: Transaction) -> None:
+        await store.join(tx, one)
+        await store.say(tx, one.id, one.said)
+
+    await relay.ground.db.run(write)
+
+
+async def test_the_page_tells_who_is_there_and_what_is_wrong(relay: Relay) -> None:
+    await lines(relay)
+    await relay.world.lines.reload([relay.workspace_id])
+    await join(relay, "relay-1:8080")
+    await join(relay, HOSTILE, id=2, said=Said())
+    services = {"presence": Here(), "fabric_kind": "postgres"}
+    async with browsing(relay, *PAGES, services=services) as browser:
+        key = await key_of(relay, *SCOPES)
+        browser.keep(await browser.post("/enter", {"key": key, "next": "/"}))
+        page = await browser.get("/settings/servers")
+        assert page.status == 200
+        assert "relay-1:8080" in page.text
+        assert HOSTILE not in page.text
+        for line in relay.lines.values():
+            assert line.name in page.text
+        told = msgspec.json.decode((await browser.get("/v1/servers", Authorization=f"Bearer {key}")).text)
+        assert {one["owner"] for one in told["lines"]} == {"relay-1:8080"}
+        assert {one["good_for_s"] for one in told["lines"]} <= {9.0}
+
+
+async def test_it_is_for_who_may_see_servers(relay: Relay) -> None:
+    await join(relay, "relay-1:8080")
+    services = {"presence": Here(), "fabric_kind": "local"}
+    async with browsing(relay, *PAGES, services=services) as browser:
+        browser.keep(await browser.post("/enter", {"key": await key_of(relay, "messages:read"), "next": "/"}))
+        assert (await browser.get("/settings/servers")).status == 403
