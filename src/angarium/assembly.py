@@ -15,6 +15,7 @@ from angarium import channels, rooms
 from angarium.accounts import notary, sso
 from angarium.accounts import store as accounts
 from angarium.accounts.entering import Letter, Reception
+from angarium.accounts.lately import Answering
 from angarium.accounts.limits import Limits
 from angarium.accounts.notary import Notary
 from angarium.accounts.oidc import Providers
@@ -109,6 +110,7 @@ class House:
     web_chat: WebChatRoom
     presence: Presence
     crier: Crier
+    answering: Answering
 
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
@@ -180,6 +182,7 @@ def assemble(settings: Settings) -> House:
         WebChatRoom(world, engine.heard, workspace_ids, media_room),
         Presence(world, engine, settings.fabric, called(settings), settings.roles),
         Crier(ground),
+        Answering(ground),
     )
 
 
@@ -269,6 +272,8 @@ def application(house: House) -> Litestar:
             "reception": reception,
             "seekers": rooms.SEEKERS,
             "presence": house.presence,
+            "lately": house.answering.lately,
+            "other_servers": lambda: house.presence.answering,
             "fabric_kind": house.settings.fabric,
             "segment_uses": to_segment,
             "unread": partial(notice_flows.unread, house.ground),

@@ -102,6 +102,7 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
         await _tell_what_is_held(house.ground)
         await house.presence.start()
         await house.crier.start()
+        await house.answering.start()
         await house.engine.start()
         for service in others:
             await service.start()
@@ -123,6 +124,7 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
         for service in reversed(others):
             await service.stop()
         await _hear_out(house)
+        await house.answering.stop()
         await house.crier.stop()
         await house.presence.stop()
         await house.close()

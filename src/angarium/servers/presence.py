@@ -47,6 +47,7 @@ class Presence:
         self._beat_at = 0.0
         self._too_old: asyncio.Future[Problem] | None = None
         self.turns: tuple[str, ...] = ()  # what this server does when it is its turn
+        self.answering = 0  # other servers that answer requests
         self.learners: list[Learn] = []  # who wants to know who is there
 
     async def start(self) -> None:
@@ -150,6 +151,7 @@ class Presence:
             )
             for line_id, said in lines_said(others, now).items()
         }
+        self.answering = sum(bool({"api", "console"} & set(one.roles)) for one in others)
         for learn in self.learners:
             learn(there)
 

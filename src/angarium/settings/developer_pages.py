@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route, text_in_path
-from angarium.accounts.lately import Lately
+from angarium.accounts.lately import Lately, everywhere
 from angarium.accounts.pages import HtmlAnswer
 from angarium.core import ids
 from angarium.core.decoding import Shape
@@ -106,11 +106,14 @@ async def callbacks(request: Call) -> Sent:
     Operation(summary="The last requests of the API", scope="setup:write", asks=REQUESTS, page=True),
 )
 async def requests(request: Call) -> Sent:
-    """What was asked of this server lately, and how it ended."""
+    """What was asked of the servers lately, and how it ended."""
     query = REQUESTS.read_query(request.scope["query_string"])
-    lately: Lately = request.scope["litestar_app"].state.lately
+    state, ground = request.scope["litestar_app"].state, ground_of(request)
+    lately: Lately = state.lately
+    others = state.get("other_servers", lambda: 0)()
     known = await ground_of(request).db.read(names, request.auth.workspace_id)
-    found = [one for one in lately.of(request.auth.workspace_id) if not query.only or one.status >= 400]
+    asked = await everywhere(ground, lately, request.auth.workspace_id, others)
+    found = [one for one in asked if not query.only or one.status >= 400]
     facts = {
         "requests": [
             {
@@ -119,8 +122,8 @@ async def requests(request: Call) -> Sent:
                 "path": one.path,
                 "status": one.status,
                 "took_ms": round(one.took_s * 1_000, 1),
-                "who": known.get(one.caller.actor, one.caller.actor),
-                "by_words": WORDS.get(one.caller.actor, ""),
+                "who": known.get(one.actor, one.actor),
+                "by_words": WORDS.get(one.actor, ""),
                 "problem": one.problem,
             }
             for one in found

@@ -87,7 +87,7 @@ def make_app(
             "shell": drawing,
             "pulse": live.Pulse(ground),
             "openapi": told,
-            "lately": Lately(),
+            "lately": (services or {}).get("lately") or Lately(),
             "roles": roles,
         }
     )
@@ -141,7 +141,7 @@ def _remember(state: State, status: int, scope: Mapping[str, Any]) -> None:
         path=scope["path"][:PATH_MAX],
         status=status,
         took_s=ground.clock.monotonic() - scope.get(BEGAN, 0.0),
-        caller=caller,
+        actor=caller.actor,
         problem=scope.get(problems.PROBLEM, ""),
     )
     state.lately.note(caller.workspace_id, asked)
