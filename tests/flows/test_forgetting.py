@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from angarium.core.ports import Raw
 from angarium.messaging import forgetting, reconcile
+from angarium.messaging.retention import Retention
 from angarium.messaging.store import inbox
 from angarium.messaging.store.inbox import Closed, Entry
 from angarium.storage.database import Database
@@ -52,7 +53,7 @@ async def test_many_callbacks_go_in_one_tidying_and_messages_leave_meanwhile(dat
 
     clock.meanwhile = send
     old, unread = await journalled(relay, OF_A_MINUTE), await journalled(relay, 3, "not understood")
-    clock.advance((forgetting.JOURNAL_DAYS + 0.01) * DAY_S)
+    clock.advance((Retention().callbacks_days + 0.01) * DAY_S)
     new = await journalled(relay, 5)
     await reconcile.tidy(relay.world, relay.workspace_id)
 

@@ -44,6 +44,7 @@ FULL: dict[str, dict[str, Any]] = {
     "caps": {"rules": [{"most": 2, "window": 24, "unit": "hours", "over": "refuse"}]},
     "reachability": {"enabled": True, "silent_after": 3, "classes": ["service"]},
     "bad-addresses": {"number_days": 0, "id_days": 90},
+    "retention": {"messages_days": 400, "callbacks_days": 30},
     "campaigns": {"approve": ["promotional"], "confirm_members": 0, "confirm_cost": {"EUR": 25_000_000}},
 }
 

@@ -20,6 +20,7 @@ from angarium.campaigns.experiment import Arm, Tally, compare, interval
 from angarium.campaigns.states import OVER, CampaignState, MemberState
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
+from angarium.campaigns.store import outcomes
 from angarium.campaigns.store import recipients as recipient_store
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.core.clock import MICROS, iso, micros, to_datetime
@@ -79,7 +80,7 @@ class Reports:
         kept = self._kept.get((workspace_id, campaign_id))
         began = clock.monotonic()
         if kept is None or began >= kept.until or kept.updated_at != one.updated_at:
-            counted = await db.read(count, self._world, workspace_id, campaign_id, clock.now())
+            counted = await db.read(_counted, self._world, workspace_id, campaign_id, clock.now())
             took_s = clock.monotonic() - began
             until = clock.monotonic() + max(SHOWN_S, TIMES * took_s)
             if len(self._kept) >= KEPT_MAX:
@@ -106,15 +107,7 @@ class Reports:
     async def _outline(self, workspace_id: int, one: Campaign) -> KeptOutline:
         clock = self._world.ground.clock
         began = clock.monotonic()
-        shares = await self._world.ground.db.read(message_store.summary, workspace_id, flows.label(one.id))
-        costs: Counter[str] = Counter()
-        for share in shares:
-            costs[share.currency] += share.cost_micros
-        outline = Outline(
-            sum(share.total for share in shares),
-            sum(share.total for share in shares if share.state in REACHED),
-            tuple((amount_text(micros), currency) for currency, micros in costs.items() if micros),
-        )
+        outline = await self._world.ground.db.read(_outlined, workspace_id, one.id)
         now = clock.monotonic()
         if len(self._outlined) >= OUTLINES_MAX:
             self._outlined.clear()
@@ -126,6 +119,32 @@ class Reports:
         """What it had cost by SMS alone, from a sample."""
         label = flows.label(campaign_id)
         return await savings.instead(self._world, workspace_id, label, savings.SMS, sample=True)
+
+
+async def _outlined(tx: Transaction, workspace_id: int, campaign_id: int) -> Outline:
+    kept = (await outcomes.reports(tx, workspace_id, [campaign_id])).get(campaign_id)
+    if kept is not None:
+        report = msgspec.json.decode(kept)
+        cost = tuple((one["amount"], one["currency"]) for one in report["cost"])
+        return Outline(sum(report["by_state"].values()), report["reached"], cost)
+    shares = await message_store.summary(tx, workspace_id, flows.label(campaign_id))
+    costs: Counter[str] = Counter()
+    for share in shares:
+        costs[share.currency] += share.cost_micros
+    return Outline(
+        sum(share.total for share in shares),
+        sum(share.total for share in shares if share.state in REACHED),
+        tuple((amount_text(micros), currency) for currency, micros in costs.items() if micros),
+    )
+
+
+async def _counted(tx: Transaction, world: World, workspace_id: int, campaign_id: int, now: int) -> Document:
+    """A report: that which was kept when the campaign's messages were let go of, else counted now."""
+    kept = (await outcomes.reports(tx, workspace_id, [campaign_id])).get(campaign_id)
+    if kept is not None:
+        document: Document = msgspec.json.decode(kept)
+        return document
+    return await count(tx, world, workspace_id, campaign_id, now)
 
 
 async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: int, now: int) -> Document:

@@ -8,20 +8,23 @@ here or on two machines, take turns and do nothing twice.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
-from angarium.campaigns import build, flows, launch, stopping, watching
+from angarium.campaigns import build, flows, launch, letting_go, stopping, watching
 from angarium.campaigns.flows import TOPIC
 from angarium.campaigns.states import CampaignState
 from angarium.campaigns.store import campaigns as store
 from angarium.core.clock import MICROS
 from angarium.core.service import Supervisor
+from angarium.core.turns import alone
 from angarium.messaging.case import wake
 from angarium.messaging.world import PLANNER_TOPIC, World
 
 log = structlog.get_logger()
 
+TIDY_S = 60.0
 POLL_S = 2.0  # a wake-up may be lost, or come from another machine
 TURN = 8  # batches of one campaign before the next has its turn
 LOOK_EVERY_S = 2.0  # at how a campaign goes
@@ -41,6 +44,8 @@ class CampaignRunner:
     async def start(self) -> None:
         """Go on with what was under way."""
         self._supervisor.run("campaigns", self._watch)
+        turn = partial(alone, self._ground.fabric, self._ground.clock, "turn/past-campaigns", self._let_go)
+        self._supervisor.run("past campaigns", turn)
 
     async def stop(self) -> None:
         """Begin nothing more; what is under way goes on at the next start."""
@@ -56,6 +61,12 @@ class CampaignRunner:
                     await waiter.wait(max(SHORTEST_S, min(POLL_S, until)))
         finally:
             waiter.close()
+
+    async def _let_go(self) -> None:
+        while True:
+            for workspace_id in await self._workspaces():
+                await letting_go.let_go(self._world, workspace_id)
+            await self._ground.clock.sleep(TIDY_S)
 
     async def work(self) -> int | None:
         """Give each campaign its turn; when there is something to do again, None: not by itself."""

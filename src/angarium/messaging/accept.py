@@ -20,7 +20,6 @@ from angarium.contacts.rules import LOCALE
 from angarium.contacts.store import Contact
 from angarium.content.rules import NOT_IN_TEXT, Variant
 from angarium.content.store.versions import Worded
-from angarium.core import ids
 from angarium.core.clock import from_datetime, micros
 from angarium.core.problems import FieldProblem, Problem, shown
 from angarium.core.values import Content, Json, MessageClass
@@ -36,7 +35,7 @@ from angarium.messaging.states import MessageState
 from angarium.messaging.store import cascades
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.cascades import Cascade
-from angarium.messaging.store.messages import Message
+from angarium.messaging.store.messages import OF_CAMPAIGNS, Message
 from angarium.messaging.way import word
 from angarium.messaging.wording import Taken, misfit, taken
 from angarium.messaging.world import PLANNER_TOPIC, Wording, World
@@ -46,7 +45,6 @@ from angarium.storage.database import Transaction
 MESSAGES_MAX = 1_000  # in one request
 TEXT_MAX = 20_000  # characters
 VARIABLES_BYTES_MAX = 32_768
-OF_CAMPAIGNS = f"{ids.PREFIXES['campaign']}_"
 LABEL_MAX = 64  # characters
 REFERENCE_MAX = 128  # characters
 AHEAD_MAX_S = 366 * 86_400.0

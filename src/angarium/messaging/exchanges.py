@@ -27,7 +27,7 @@ from angarium.lines.store import Line
 from angarium.messaging import masking
 from angarium.messaging.case import Case, open_callback, open_content
 from angarium.messaging.masking import Kept, Side
-from angarium.messaging.recording import HOURS, KEPT_DAYS, per_minute
+from angarium.messaging.recording import HOURS, per_minute
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import exchanges as store
 from angarium.messaging.store import inbox
@@ -98,10 +98,9 @@ def _row(world: World, attempt: Attempt, kept: Kept) -> Row:
     return Row(attempt.workspace_id, row_id, attempt.id, sealed)
 
 
-async def forget(tx: Transaction, workspace_id: int, now: int, most: int) -> int:
-    """Let go of up to `most` that have had their time; how many."""
-    before = ids.earliest(now - micros(KEPT_DAYS * DAY_S))
-    return await store.forget(tx, workspace_id, before, most)
+async def forget(tx: Transaction, workspace_id: int, until: int, most: int) -> int:
+    """Let go of up to `most` that are older than an instant; how many."""
+    return await store.forget(tx, workspace_id, ids.earliest(until), most)
 
 
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────

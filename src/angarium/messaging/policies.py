@@ -34,6 +34,7 @@ from angarium.messaging.gate.documents import (
 )
 from angarium.messaging.gate.spending import Budgets
 from angarium.messaging.links import LinkPolicy
+from angarium.messaging.retention import Retention
 from angarium.messaging.routing import Routing
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
@@ -85,6 +86,7 @@ class Policies(msgspec.Struct, frozen=True):
     reachability: Reachability = Reachability()
     campaigns: CampaignPolicy = CampaignPolicy()
     bad_addresses: BadAddresses = BadAddresses()
+    retention: Retention = Retention()
     zone: str = "UTC"  # the workspace's
     people: PeoplePolicies = NO_PEOPLE_POLICIES  # what is asked of people, together
 
@@ -108,6 +110,7 @@ KINDS: dict[str, Shape[Any]] = {
     "reachability": Shape(Reachability),
     "campaigns": Shape(CampaignPolicy),
     "bad-addresses": Shape(BadAddresses),
+    "retention": Shape(Retention),
 }
 NONE = Policies()
 TOPIC = "lines"  # woken when a policy was changed: the loop that reads lines again reads these too

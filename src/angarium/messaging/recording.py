@@ -13,7 +13,6 @@ from angarium.lines.store import Line
 WRONG_PER_MINUTE = 20  # of a line: a provider that is down says the same every time
 ALL_PER_MINUTE = 120
 HOURS = (1, 24)  # for how long it can be switched on
-KEPT_DAYS = 7  # as the journal
 LINE_TEST, FIRST_MESSAGE = "line-test", "first-message"  # labels of messages that try something
 TESTS = frozenset({LINE_TEST, FIRST_MESSAGE})
 MINUTE = 60 * MICROS

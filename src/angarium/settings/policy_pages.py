@@ -38,6 +38,7 @@ ICONS = {
     "reachability": "wifi",
     "campaigns": "speakerphone",
     "bad-addresses": "ban",
+    "retention": "hourglass",
 }
 
 

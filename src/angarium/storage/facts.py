@@ -24,6 +24,7 @@ from sqlalchemy import (
     Index,
     Table,
     bindparam,
+    delete,
     func,
     literal_column,
     select,
@@ -137,6 +138,13 @@ _of_subject = Statement(
 )
 _bodies = Statement(
     select(fact.c.seq, fact.c.body).where(_here, among(fact.c.subject_id, "subject_ids")).order_by(fact.c.seq)
+)
+_drop = Statement(delete(fact).where(_here, among(fact.c.subject_id, "subject_ids")))
+_farthest_behind = Statement(
+    select(fact_cursor.c.tx, fact_cursor.c.seq)
+    .where(fact_cursor.c.workspace_id == bindparam("workspace_id"))
+    .order_by(fact_cursor.c.tx, fact_cursor.c.seq)
+    .limit(1)
 )
 _rewrite = BulkUpdate(fact, match=("workspace_id", "seq"), set=("body",))
 _position = Statement(
@@ -300,6 +308,20 @@ async def reduce(tx: Transaction, workspace_id: int, subject_ids: Sequence[int],
         await tx.update(_rewrite, changed)
         count += len(changed)
     return count
+
+
+async def drop(tx: Transaction, workspace_id: int, subject_ids: Sequence[int]) -> int:
+    """Let go of all facts of these subjects; how many."""
+    return await tx.execute(_drop, workspace_id=workspace_id, subject_ids=list(subject_ids))
+
+
+async def unread_since(tx: Transaction, workspace_id: int) -> int | None:
+    """When the oldest fact happened that some reader has not come to; None when all have read everything."""
+    row = await tx.row(_farthest_behind, workspace_id=workspace_id)
+    if row is None:
+        return None
+    found, _ = await after(tx, workspace_id, _as_position(row), 1)
+    return found[0].at if found else None
 
 
 def _less(body: str, kept: frozenset[str]) -> str:

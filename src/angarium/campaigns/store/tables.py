@@ -73,3 +73,16 @@ Index(
     sqlite_where=text("state = 'waiting'"),
     postgresql_where=text("state = 'waiting'"),
 )
+
+# What a campaign had come to whose members and messages were let go of: its last report.
+campaign_outcome = Table(
+    "campaign_outcome",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("campaign_id", Id, nullable=False),
+    Column("report", Words, nullable=False),  # JSON
+    Column("counted_at", Instant, nullable=False),
+    Column("cleared", Count, nullable=False),  # 1: nothing of it is left to go
+    PrimaryKeyConstraint("workspace_id", "campaign_id"),
+    sqlite_with_rowid=False,
+)

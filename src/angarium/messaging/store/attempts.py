@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -13,7 +14,7 @@ from angarium.core import ids
 from angarium.core.clock import MICROS, micros
 from angarium.core.values import MessageClass
 from angarium.messaging.states import AttemptState
-from angarium.messaging.store.tables import attempt, message, part
+from angarium.messaging.store.tables import attempt, message, part, past_step
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
 
@@ -211,34 +212,49 @@ def _happened(column: Any) -> Any:
     return func.sum(case((column.is_not(None), 1), else_=0))
 
 
+PAST_STEP = tuple(past_step.columns.keys())
 QUARTER = 900 * MICROS  # an hour begins with one in every zone: they are off UTC by so many of them
 _quarter: ColumnElement[int] = literal_column(str(QUARTER))
 _places = (attempt.c.step, attempt.c.channel, attempt.c.line_id)
 _quarters = [(column - column % _quarter) for column in (attempt.c.delivered_at, attempt.c.read_at)]
+_counts = (
+    func.count(),
+    _happened(attempt.c.accepted_at),
+    _happened(attempt.c.delivered_at),
+    _happened(attempt.c.read_at),
+    func.sum(case((attempt.c.state.in_(["refused", "failed"]), 1), else_=0)),
+    func.sum(case((attempt.c.state == "unknown", 1), else_=0)),
+    func.sum(case((_fell_back, 1), else_=0)),
+    func.sum(attempt.c.late),
+    func.sum(attempt.c.parts),
+    func.sum(attempt.c.cost_micros),
+)
+_went_out = (
+    (message.c.workspace_id == attempt.c.workspace_id) & (message.c.id == attempt.c.message_id),
+    (_here, message.c.label != "", attempt.c.submitted_at.is_not(None)),
+)
 # Of a million, to go through them is most of it: so all that is to be known of them is counted at once.
 _by_step = Statement(
-    select(
-        *_quarters,
-        *_places,
-        func.count(),
-        _happened(attempt.c.accepted_at),
-        _happened(attempt.c.delivered_at),
-        _happened(attempt.c.read_at),
-        func.sum(case((attempt.c.state.in_(["refused", "failed"]), 1), else_=0)),
-        func.sum(case((attempt.c.state == "unknown", 1), else_=0)),
-        func.sum(case((_fell_back, 1), else_=0)),
-        func.sum(attempt.c.late),
-        func.sum(attempt.c.parts),
-        func.sum(attempt.c.cost_micros),
-    )
-    .join(
-        message, (message.c.workspace_id == attempt.c.workspace_id) & (message.c.id == attempt.c.message_id)
-    )
-    .where(_here, message.c.label == bindparam("label"), message.c.label != "")
-    .where(attempt.c.submitted_at.is_not(None))
+    select(*_quarters, *_places, *_counts)
+    .join(message, _went_out[0])
+    .where(*_went_out[1], message.c.label == bindparam("label"))
     .group_by(*_places, *_quarters)
     .order_by(*_places)
 )
+_past_by_step = Statement(
+    select(
+        func.nullif(past_step.c.delivered_in, 0),
+        func.nullif(past_step.c.read_in, 0),
+        *(past_step.c[name] for name in PAST_STEP[4:]),
+    ).where(past_step.c.workspace_id == bindparam("workspace_id"), past_step.c.label == bindparam("label"))
+)
+_of_these_by_step = Statement(
+    select(message.c.label, *(func.coalesce(one, 0) for one in _quarters), *_places, *_counts)
+    .join(message, _went_out[0])
+    .where(*_went_out[1], among(message.c.id, "message_ids"))
+    .group_by(message.c.label, *_places, *_quarters)
+)
+_add_past = BulkInsert(past_step, PAST_STEP, conflict=PAST_STEP[:7], add=PAST_STEP[7:])
 
 
 async def insert(tx: Transaction, attempts: Sequence[Attempt]) -> None:
@@ -428,7 +444,9 @@ async def course(tx: Transaction, workspace_id: int, label: str) -> Course:
     """All that was done for the messages of a label."""
     steps: dict[tuple[int, str, int], StepTotals] = {}
     delivered, read_ = Counter[int | None](), Counter[int | None]()
-    for of_delivery, of_reading, *counts in await tx.rows(_by_step, workspace_id=workspace_id, label=label):
+    asked = {"workspace_id": workspace_id, "label": label}
+    rows = [*await tx.rows(_by_step, **asked), *await tx.rows(_past_by_step, **asked)]
+    for of_delivery, of_reading, *counts in sorted(rows, key=itemgetter(2, 3, 4)):
         one = StepTotals(*counts)
         place = one.step, one.channel, one.line_id
         steps[place] = steps[place].with_(one) if place in steps else one
@@ -436,6 +454,12 @@ async def course(tx: Transaction, workspace_id: int, label: str) -> Course:
         read_[of_reading] += one.read
     when = sorted({at for at in (*delivered, *read_) if at is not None})
     return Course(list(steps.values()), {at: (delivered[at], read_[at]) for at in when})
+
+
+async def sum_up(tx: Transaction, workspace_id: int, message_ids: Sequence[int]) -> None:
+    """Count what was done for messages with a label that are let go of into what `course` tells of."""
+    rows = await tx.rows(_of_these_by_step, workspace_id=workspace_id, message_ids=list(message_ids))
+    await tx.insert(_add_past, [(workspace_id, *row) for row in rows])
 
 
 def read(row: Row) -> Attempt:

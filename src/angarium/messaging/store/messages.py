@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import and_, bindparam, case, func, or_, select
 
-from angarium.core.ids import earliest
+from angarium.core.ids import PREFIXES, earliest
 from angarium.core.values import MessageClass, Reason
 from angarium.messaging.cascade import Skip
 from angarium.messaging.states import MessageState
-from angarium.messaging.store.tables import message
+from angarium.messaging.store.tables import message, past_share
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
 
@@ -20,6 +20,8 @@ from angarium.storage.database import Row, Transaction
 HELD = {Reason.RESTORED.value: "it is from a backup that was put back", Reason.REVIEW.value: "its wording"}
 
 
+OF_CAMPAIGNS = f"{PREFIXES['campaign']}_"  # how the labels of campaigns begin, and no other
+PAST_SHARE = tuple(past_share.columns.keys())
 NOBODY_ID = 0  # the contact of a message whose person has been erased
 
 
@@ -176,6 +178,45 @@ _summary = Statement(
 )
 
 
+_past_summary = Statement(
+    select(*(past_share.c[name] for name in PAST_SHARE[2:])).where(
+        past_share.c.workspace_id == bindparam("workspace_id"), past_share.c.label == bindparam("label")
+    )
+)
+_grouped = [message.c[name] for name in PAST_SHARE[1:6]]
+_of_these = Statement(
+    select(*_grouped, func.count(message.c.finished_at), func.count(), func.sum(message.c.cost_micros))
+    .where(_here, among(message.c.id, "ids"), message.c.label != "")
+    .group_by(*_grouped)
+)
+_add_past = BulkInsert(past_share, PAST_SHARE, conflict=PAST_SHARE[:6], add=PAST_SHARE[6:])
+_past = Statement(
+    select(message.c.id)
+    .where(
+        _here,
+        message.c.id > bindparam("after"),
+        message.c.id < bindparam("before"),
+        message.c.finished_at.is_not(None),
+        func.substr(message.c.label, 1, len(OF_CAMPAIGNS)) != OF_CAMPAIGNS,
+    )
+    .order_by(message.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_past_of = Statement(
+    select(message.c.id)
+    .where(
+        _here,
+        message.c.label == bindparam("label"),
+        message.c.label != "",
+        message.c.finished_at.is_not(None),
+    )
+    .order_by(message.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+
+
 async def insert(tx: Transaction, messages: Sequence[Message]) -> None:
     """Write new messages."""
     await tx.insert(_insert, [_row(one) for one in messages])
@@ -310,7 +351,27 @@ async def newest_states(
 
 async def summary(tx: Transaction, workspace_id: int, label: str) -> list[Share]:
     """Where the messages of a label stand."""
-    return [Share(*row) for row in await tx.rows(_summary, workspace_id=workspace_id, label=label)]
+    asked = {"workspace_id": workspace_id, "label": label}
+    there = [Share(*row) for row in await tx.rows(_summary, **asked)]
+    return there + [Share(*(*row, 0)) for row in await tx.rows(_past_summary, **asked)]
+
+
+async def sum_up(tx: Transaction, workspace_id: int, message_ids: Sequence[int]) -> None:
+    """Count messages with a label that are let go of into what `summary` tells of."""
+    rows = await tx.rows(_of_these, workspace_id=workspace_id, ids=list(message_ids))
+    await tx.insert(_add_past, [(workspace_id, *row) for row in rows])
+
+
+async def past(tx: Transaction, workspace_id: int, after: int, before: int, limit: int) -> list[int]:
+    """Messages that have ended, between two ids, the oldest first; none of a campaign."""
+    asked = {"workspace_id": workspace_id, "after": after, "before": before, "limit": limit}
+    return [row[0] for row in await tx.rows(_past, **asked)]
+
+
+async def past_of(tx: Transaction, workspace_id: int, label: str, limit: int) -> list[int]:
+    """The first messages of a label that have ended."""
+    asked = {"workspace_id": workspace_id, "label": label, "limit": limit}
+    return [row[0] for row in await tx.rows(_past_of, **asked)]
 
 
 async def skips_remembered(tx: Transaction, workspace_id: int, label: str) -> list[tuple[int, Skip, int]]:

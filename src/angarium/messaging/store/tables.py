@@ -287,6 +287,46 @@ inbound_part = Table(
     sqlite_with_rowid=False,
 )
 
+# What messages that were let go of had come to, by label: so that reports stay what they were.
+past_share = Table(
+    "past_share",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("label", Words, nullable=False),
+    Column("class", Words, nullable=False),
+    Column("state", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("currency", Words, nullable=False),
+    Column("finished", Id, nullable=False),
+    Column("total", Id, nullable=False),
+    Column("cost_micros", Micros, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "label", "class", "state", "reason", "currency"),
+    sqlite_with_rowid=False,
+)
+past_step = Table(
+    "past_step",
+    metadata,
+    Column("workspace_id", Id, nullable=False),
+    Column("label", Words, nullable=False),
+    Column("delivered_in", Instant, nullable=False),  # which quarter of an hour; 0: it was not
+    Column("read_in", Instant, nullable=False),
+    Column("step", Count, nullable=False),
+    Column("channel", Words, nullable=False),
+    Column("line_id", Id, nullable=False),
+    Column("tried", Id, nullable=False),
+    Column("accepted", Id, nullable=False),
+    Column("delivered", Id, nullable=False),
+    Column("read", Id, nullable=False),
+    Column("failed", Id, nullable=False),
+    Column("unknown", Id, nullable=False),
+    Column("fell_back", Id, nullable=False),
+    Column("late", Id, nullable=False),
+    Column("parts", Id, nullable=False),
+    Column("cost_micros", Micros, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "label", "delivered_in", "read_in", "step", "channel", "line_id"),
+    sqlite_with_rowid=False,
+)
+
 # Labels of which nothing new goes out: the campaign behind one is paused.
 halted_label = Table(
     "halted_label",

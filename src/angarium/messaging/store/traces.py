@@ -110,6 +110,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "audit_seal": Kept.NOTHING,
     "budget": Kept.NOTHING,  # sums
     "campaign": Kept.NOTHING,  # whom it is for, as a rule or as ids
+    "campaign_outcome": Kept.NOTHING,  # counts
     "campaign_member": (Rows(campaign_member, "contact_id", "contacts"),),
     "cascade": Kept.NOTHING,
     "cascade_version": Kept.NOTHING,
@@ -176,6 +177,8 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
             },
         ),
     ),
+    "past_share": Kept.NOTHING,  # counts
+    "past_step": Kept.NOTHING,
     "parked_receipt": (Rows(parked_receipt, "address", "addresses"),),
     "pattern": Kept.NOTHING,
     "part": (Rows(part, "attempt_id", "attempts"),),  # a reference may have the phone in it: wamid.…
