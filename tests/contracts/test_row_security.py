@@ -100,6 +100,8 @@ async def test_migrations_leave_no_table_out(postgres_server: PostgresServer) ->
     await bring_up(url)
     connection = await asyncpg.connect(url)
     assert await connection.fetch(row_security.LACKING) == []
+    options = await connection.fetchval("SELECT reloptions FROM pg_class WHERE relname = 'attempt'")
+    assert "autovacuum_vacuum_scale_factor=0.01" in options  # else lost, for no table declares it
     await connection.execute("CREATE TABLE later (workspace_id bigint)")
     assert [row[0] for row in await connection.fetch(row_security.LACKING)] == ["later"]
     await connection.execute(row_security.COMPLETE)
