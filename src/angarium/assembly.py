@@ -246,6 +246,7 @@ def application(house: House) -> Litestar:
         house.ground,
         ready={"database": partial(can_keep, house.ground)},
         notices={"engine": house.engine.warnings},
+        receiving=partial(house.engine.incoming.trouble, partial(can_keep, house.ground)),
         registry=registry,
         body_max_bytes=house.settings.body_max_bytes,
         roles=house.settings.roles,

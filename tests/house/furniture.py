@@ -143,6 +143,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "held"): "what a backup that was put back would send again",
     ("messaging", "condition"): "how much it may hand over, and why no more",
     ("messaging", "breaker"): "when a line rests",
+    ("messaging", "incoming"): "into the journal, or into the log while the ledger is away",
     ("messaging", "poison"): "what breaks our code fails alone",
     ("messaging", "world"): "what the verbs are handed",
     ("messaging", "case"): "a message with all that a decision needs",

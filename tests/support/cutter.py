@@ -41,7 +41,9 @@ class Cutter:
         return f"{self.url}&statement_cache_size=0"
 
     async def listen(self) -> None:
-        """Be there; at the same port as before."""
+        """Be there, if it is not; at the same port as before."""
+        if self._server is not None and self._server.is_serving():
+            return
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -109,9 +111,8 @@ class Cutter:
                     self._marker = b""
                     self.cuts += 1
                     back.cancel()
-                    if self.goes_away and self._server is not None:
-                        self._server.close()
-                    writer.transport.abort()
+                    await asyncio.gather(back, return_exceptions=True)
+                    await self._end(writer, to_behind)
                     if self._cut == "late":
                         await self.let_through.wait()
                     if self._cut != "before":
@@ -120,6 +121,14 @@ class Cutter:
                     return
                 to_behind.write(data)
                 await to_behind.drain()
+
+    async def _end(self, writer: asyncio.StreamWriter, to_behind: asyncio.StreamWriter) -> None:
+        """Cut off this client; all, where it is to be away. What is on its way to the server arrives."""
+        if not self.goes_away:
+            writer.transport.abort()
+            return
+        self._writers.discard(to_behind)
+        await self.go_away()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

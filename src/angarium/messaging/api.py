@@ -29,6 +29,7 @@ from angarium.messaging.store.messages import Filter
 from angarium.messaging.waiting import For
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
+from angarium.storage import instance
 from angarium.storage.database import Transaction, Trouble, unavailable
 
 log = structlog.get_logger()
@@ -389,9 +390,9 @@ async def export_messages(request: Call) -> edge.Streamed:
     Operation(summary="A provider's callback", scope=None, problems=(400, 401, 404, 408, 413, 503)),
 )
 async def heard(request: Call) -> JsonAnswer:
-    """Journal what a provider says, then answer it."""
+    """Keep what a provider says, then answer it."""
     desk = _desk(request)
-    found = _line_of(desk, request)
+    found = await _line_of(desk, request)
     channel, settings = desk.world.channels[found.channel], desk.world.settings(found)
     raw = await _raw(desk, found, request)
     believed = await channel.believes(desk.world.tools, settings, raw)
@@ -407,12 +408,14 @@ async def heard(request: Call) -> JsonAnswer:
 
 @route(
     "GET /callbacks/{line}/{token}",
-    Operation(summary="A provider asks whether we are it", scope=None, problems=(400, 403, 404, 408, 413)),
+    Operation(
+        summary="A provider asks whether we are it", scope=None, problems=(400, 403, 404, 408, 413, 503)
+    ),
 )
 async def challenged(request: Call) -> JsonAnswer:
     """Answer a provider's challenge."""
     desk = _desk(request)
-    found = _line_of(desk, request)
+    found = await _line_of(desk, request)
     channel, settings = desk.world.channels[found.channel], desk.world.settings(found)
     reply = channel.challenge(settings, await _raw(desk, found, request))
     if reply is None:
@@ -420,12 +423,14 @@ async def challenged(request: Call) -> JsonAnswer:
     return _reply(reply)
 
 
-def _line_of(desk: Desk, request: Call) -> Line:
-    """The line of a callback address; whoever does not know the token learns nothing."""
+async def _line_of(desk: Desk, request: Call) -> Line:
+    """The line of a callback address; whoever does not know the token learns nothing. What is not at hand
+    while the database is away may be there all the same: a Problem by which a provider comes again."""
     line, token = edge.text_in_path(request, "line"), edge.text_in_path(request, "token")
     found = desk.world.lines.get(int(line, 16)) if LINE_ID.fullmatch(line) else None
     expected = found.callback_token if found else "no such line"
     if not hmac.compare_digest(token.encode(), expected.encode()) or found is None:
+        await desk.world.ground.db.read(instance.known)
         raise not_found("callback", f"/callbacks/{line}/…")
     return found
 

@@ -28,6 +28,7 @@ from angarium.messaging.balances import Watch
 from angarium.messaging.case import Case, wake
 from angarium.messaging.chronicle import Chronicler
 from angarium.messaging.condition import Condition
+from angarium.messaging.incoming import Incoming
 from angarium.messaging.outages import Heard, Outages
 from angarium.messaging.reconcile import Tidied
 from angarium.messaging.send import Ended
@@ -63,9 +64,10 @@ class Engine:
         self._senders: dict[int, Sender] = {}
         self._planned: set[int] = set()
         self.recorder: Batcher[Ended, None] = Batcher(self._record, BATCH_MAX)
-        self.journal: Batcher[Entry, None] = Batcher(self._journal, BATCH_MAX)
+        self.journal: Batcher[Entry, bool] = Batcher(self._journal, BATCH_MAX)
         self.applier: Batcher[Entry, None] = Batcher(self._apply, BATCH_MAX)
         self.done: Counter[str] = Counter()
+        self.incoming = Incoming(world, workspaces, self.applier.put, self.done)
         self.visits = Visits(world, self.done)
         self._run_id = world.ground.ids.mint()  # of this run of the server
         self._outages = Outages(world)
@@ -127,12 +129,17 @@ class Engine:
         await self._refresh()
         self._supervisor.run("lines", self._watch_lines)
         self._supervisor.run("visits", self.visits.run)
+        if ground.fabric.outlives_ledger:
+            self._supervisor.run("ledger", self.incoming.watch)
         if not self._works:
             return
         self._supervisor.run("tidy", partial(alone, ground.fabric, ground.clock, "turn/tidy", self._tidy))
         self._supervisor.run(
             "chronicle", partial(alone, ground.fabric, ground.clock, "turn/chronicle", self._chronicler.run)
         )
+        if ground.fabric.outlives_ledger:
+            drain = partial(alone, ground.fabric, ground.clock, "turn/incoming", self.incoming.drain)
+            self._supervisor.run("incoming", drain)
         self._supervisor.run("balances", Watch(self._world).run)
 
     async def stop(self) -> None:
@@ -141,18 +148,19 @@ class Engine:
         self._senders.clear()
         await self.recorder.drained()
         await self.journal.drained()
+        await self.incoming.stop()
         await self.applier.drained()
         await self.visits.write()
         await self._write_health()
         await self._supervisor.stop()
 
     async def heard(self, line: Line, raw: Raw) -> None:
-        """A callback: returns once it is journalled and its provider may be answered."""
+        """A callback: returns once it is durable, and its provider may be answered."""
         if len(self.journal) >= WAITING_MAX:
             raise unavailable(Trouble.CROWDED, f"{len(self.journal)} callbacks")
         entry = receive.entry(self._world, line, raw)
-        await self.journal.put(entry)
-        self.applier.put(entry)
+        if await self.journal.put(entry):
+            self.applier.put(entry)
 
     # ── lines and workspaces come and go ─────────────────────────────────────────────────────────────
 
@@ -244,10 +252,10 @@ class Engine:
         self.done["outcomes"] += len(ended)
         return [None] * len(ended)
 
-    async def _journal(self, entries: list[Entry]) -> Sequence[None]:
-        await receive.journal(self._world, entries)
+    async def _journal(self, entries: list[Entry]) -> Sequence[bool]:
+        kept = await self.incoming.keep(entries)
         self.done["journal"] += len(entries)
-        return [None] * len(entries)
+        return [kept] * len(entries)
 
     async def _apply(self, entries: list[Entry]) -> Sequence[None]:
         await poison.apart(

@@ -106,7 +106,7 @@ class PostgresDatabase:
         try:
             self._pool = await asyncpg.create_pool(
                 self._dsn,
-                min_size=1,
+                min_size=0,  # else asyncpg keeps one by itself, and complains to nobody while it cannot
                 max_size=self._pool_max,
                 init=_prepare,
                 reset=_nothing_to_reset,

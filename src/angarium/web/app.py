@@ -29,7 +29,7 @@ from angarium.storage.ground import Ground
 from angarium.web import live, look, palette, problems, shell
 from angarium.web.assets import asset
 from angarium.web.auth import authorise
-from angarium.web.health import HEALTH, Check
+from angarium.web.health import HEALTH, Check, nothing_wrong
 from angarium.web.metrics import BEGAN, Meter
 from angarium.web.openapi import document, publish
 from angarium.web.roles import must_answer
@@ -59,13 +59,15 @@ def make_app(
     services: Mapping[str, Any] | None = None,
     limits: Limits | None = None,
     notices: Mapping[str, Check] | None = None,
+    receiving: Check = nothing_wrong,
     roles: Collection[str] = ROLES,
 ) -> Litestar:
     """The application. Each handler is made by `accounts.edge.route`.
 
     `ready` has a function for each thing that must work before traffic is sent here: it returns "" or a
-    sentence that says what is wrong; `notices` are what somebody should look at though all of it works.
-    Of what `roles` do not have it is told that another server answers it.
+    sentence that says what is wrong; `notices` are what somebody should look at though all of it works;
+    `receiving` is the same of what providers send. Of what `roles` do not have it is told that another server
+    answers it.
     `services` are found by handlers as `request.app.state.<name>`. Without `limits` anybody may ask as often
     as they like.
     """
@@ -82,6 +84,7 @@ def make_app(
             "meter": Meter(registry, ground.clock),
             "ready": ready,
             "notices": notices or {},
+            "receiving": receiving,
             "registry": registry,
             "body_max_bytes": body_max_bytes,
             "shell": drawing,

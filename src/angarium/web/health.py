@@ -17,6 +17,11 @@ Check = Callable[[], Awaitable[str]]  # "" when all is well, else a sentence; fo
 CHECK_WITHIN_S = 2.0
 
 
+async def nothing_wrong() -> str:
+    """A check of what cannot fail."""
+    return ""
+
+
 class Health(msgspec.Struct, frozen=True):
     """How it is, and what it does."""
 
@@ -69,6 +74,27 @@ def _roles(request: Call) -> tuple[str, ...]:
     return tuple(request.app.state.roles)
 
 
+@route(
+    "GET /health/receiving",
+    Operation(
+        summary="Whether what providers send may be sent here",
+        scope=None,
+        gives=Health,
+        detail="For a proxy before `/callbacks`: where the servers have a log that takes what providers send "
+        "while the database is away, this is 200 though `/health/ready` is not. Else both say the same.",
+        answer_example=Health("receiving", {"callbacks": "ok"}, roles=ROLES),
+        problems=(503,),
+    ),
+)
+async def receiving(request: Call) -> JsonAnswer:
+    """Whether callbacks can be kept."""
+    words = await _asked(request.app.state.receiving)
+    if words:
+        told = Health("not receiving", {"callbacks": words}, roles=_roles(request))
+        return JsonAnswer(503, msgspec.json.encode(told))
+    return answer(request, Health("receiving", {"callbacks": "ok"}, roles=_roles(request)))
+
+
 async def _asked(check: Check) -> str:
     try:
         async with asyncio.timeout(CHECK_WITHIN_S):
@@ -89,4 +115,4 @@ async def metrics(request: Call) -> JsonAnswer:
     return JsonAnswer(200, text, ((b"content-type", CONTENT_TYPE_LATEST.encode()),))
 
 
-HEALTH = (live, ready, metrics)
+HEALTH = (live, ready, receiving, metrics)

@@ -58,10 +58,19 @@ class Heard(msgspec.Struct, frozen=True):
     received_at: int
 
 
-_insert_journal = BulkInsert(
-    journal,
-    ("workspace_id", "id", "line_id", "body", "headers", "query", "state", "error", "received_at"),
+_journal_columns = (
+    "workspace_id",
+    "id",
+    "line_id",
+    "body",
+    "headers",
+    "query",
+    "state",
+    "error",
+    "received_at",
 )
+_insert_journal = BulkInsert(journal, _journal_columns)
+_insert_journal_once = BulkInsert(journal, _journal_columns, conflict="nothing", returning=("id",))
 _close_journal = BulkUpdate(journal, match=("workspace_id", "id"), set=("state", "error"))
 _forget_bodies = Statement(
     update(journal)
@@ -247,21 +256,20 @@ _stale_texts = Statement(
 
 async def write_journal(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Journal callbacks; only after this is committed may a provider be answered."""
-    rows = [
-        (
-            e.workspace_id,
-            e.id,
-            e.line_id,
-            e.raw.body,
-            msgspec.json.encode(e.raw.headers).decode(),
-            msgspec.json.encode(e.raw.query).decode(),
-            "new",
-            "",
-            e.received_at,
-        )
-        for e in entries
-    ]
-    await tx.insert(_insert_journal, rows)
+    await tx.insert(_insert_journal, [_journal_row(one) for one in entries])
+
+
+async def write_journal_once(tx: Transaction, entries: Sequence[Entry]) -> list[Entry]:
+    """Journal callbacks that may be there already; those that were not."""
+    new = {row[0] for row in await tx.insert(_insert_journal_once, [_journal_row(one) for one in entries])}
+    return [one for one in entries if one.id in new]
+
+
+def _journal_row(one: Entry) -> tuple[int | str | bytes, ...]:
+    headers = msgspec.json.encode(one.raw.headers).decode()
+    query = msgspec.json.encode(one.raw.query).decode()
+    kept = (one.raw.body, headers, query, "new", "", one.received_at)
+    return (one.workspace_id, one.id, one.line_id, *kept)
 
 
 async def new_journal(tx: Transaction, workspace_id: int, before_id: int, limit: int) -> list[Entry]:
