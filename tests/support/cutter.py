@@ -49,6 +49,7 @@ class Cutter:
 
     async def go_away(self) -> None:
         """Refuse everybody, and let nobody stay."""
+        self._dark.set()
         if self._server is not None:
             self._server.close()
         for writer in list(self._writers):
@@ -72,18 +73,23 @@ class Cutter:
         self._marker, self._cut = marker, when
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        both = [writer]
         try:
             behind, to_behind = await self._connect()
+            both.append(to_behind)
+            if writer.transport.is_closing():  # it went away meanwhile
+                return
+            self._writers.add(to_behind)
+            back = asyncio.create_task(self._copy(behind, writer))
+            await self._forward(reader, to_behind, behind, back, writer)
+            back.cancel()
         except OSError:
-            writer.transport.abort()
             return
-        self._writers |= {writer, to_behind}
-        back = asyncio.create_task(self._copy(behind, writer))
-        await self._forward(reader, to_behind, behind, back, writer)
-        for one in (writer, to_behind):
-            one.transport.abort()
-        self._writers -= {writer, to_behind}
-        back.cancel()
+        finally:
+            for one in both:
+                one.transport.abort()
+            self._writers.difference_update(both)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         socket = parse_qs(self._parts.query).get("host", [""])[0]
@@ -100,7 +106,7 @@ class Cutter:
         writer: asyncio.StreamWriter,
     ) -> None:
         marked: tuple[bytes, str] | None = None  # the cut that it has earned
-        with suppress(OSError):
+        with suppress(OSError, asyncio.CancelledError):  # it may end while nothing is passed on
             while data := await reader.read(1 << 16):
                 await self._dark.wait()
                 if self._marker and self._marker in data:
@@ -131,7 +137,7 @@ class Cutter:
         await self.go_away()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
+        with suppress(OSError, asyncio.CancelledError):
             while data := await reader.read(1 << 16):
                 await self._dark.wait()
                 writer.write(data)

@@ -232,10 +232,16 @@ class Shop:
 
     def ledger(self) -> list[dict[str, Any]]:
         """What the operator took."""
+        return [entry for entry in self._written() if "recipient" in entry]
+
+    def came_and_went(self) -> list[str]:
+        """Who was bound at the operator, in order: "bound", "unbound"."""
+        return [word for entry in self._written() for word in ("bound", "unbound") if word in entry]
+
+    def _written(self) -> list[dict[str, Any]]:
         path = self.folder / "smpp.jsonl"
         lines_ = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-        entries = [msgspec.json.decode(line) for line in lines_]
-        return [entry for entry in entries if "recipient" in entry]
+        return [msgspec.json.decode(line) for line in lines_]
 
     def taken(self) -> list[str]:
         """The texts that the operator took, in order."""

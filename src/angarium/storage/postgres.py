@@ -47,12 +47,16 @@ STATEMENT_CACHE = 500
 TRIES_MAX = 4  # the first and three more
 CONNECT_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 60
-IDLE_S = 20  # within a transaction: a process that stands still, or is cut off, then holds up nobody
+# Within a transaction: a process that stands still, or is cut off, then holds up nobody. Whoever is cut off
+# between two messages of one statement is not idle in PostgreSQL's eyes, nor does `statement_timeout` end it
+# there (SocketBackend in tcop/postgres.c holds cancels off); version 17 has a limit for that.
+IDLE_S, WHOLE_S, WHOLE_SINCE = 20, 60, 17
 CLOSE_TIMEOUT_S = 10
 DOUBT_S = 10.0  # how long it is tried to learn whether something was committed; a caller waits for it
 ASK_AGAIN_S = 0.1
 
 RUN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = {IDLE_S * 1000}"
+WHOLE = f"; SET LOCAL transaction_timeout = {WHOLE_S * 1000}"
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 RUN_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 # The first that fits; what is not of the server is not here.
@@ -115,7 +119,8 @@ class PostgresDatabase:
                 command_timeout=COMMAND_TIMEOUT_S,
             )
             async with self._pool.acquire() as connection:
-                self._begin = RUN if await _keeps(connection) else RUN + KEEP
+                whole = WHOLE if connection.get_server_version().major >= WHOLE_SINCE else ""
+                self._begin = RUN + whole + ("" if await _keeps(connection) else KEEP)
                 self._marks = await Marks.begin(connection, self._clock)
         except Problem:
             await self.stop()
