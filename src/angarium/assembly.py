@@ -26,7 +26,7 @@ from angarium.campaigns.flows import by_cascade, needing_list, to_segment
 from angarium.campaigns.report import Reports
 from angarium.campaigns.runner import CampaignRunner
 from angarium.channels import kit
-from angarium.config import Settings, called
+from angarium.config import Settings, called, place
 from angarium.contacts.exports.flows import Exports
 from angarium.contacts.exports.runner import Exporter
 from angarium.contacts.flows import Recipient
@@ -53,7 +53,7 @@ from angarium.lines.at_hand import Lines
 from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.api import Desk
 from angarium.messaging.meters import EngineCollector
-from angarium.messaging.store import uses
+from angarium.messaging.store import owners, uses
 from angarium.messaging.surroundings import Outlook
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
@@ -115,8 +115,8 @@ class House:
     async def open(self) -> None:
         """Connect to the database and to the network; nothing runs by itself yet."""
         await self.ground.db.start()
-        node = await self.ground.fabric.start()
-        if node is not None:
+        self.ground.fabric.begin_after(await self.ground.db.read(owners.newest))
+        if (node := await self.ground.fabric.start()) is not None:
             self.ground.ids.become(node)
         await self.ground.db.run(facts.renumber_after_restore)
         await self.http.start()
@@ -211,15 +211,7 @@ def make_ground(settings: Settings) -> Ground:
         chance=chance,
         ids=IdMint(clock, settings.node),
         vault=make_vault(settings),
-        fabric=open_fabric(
-            settings.fabric,
-            settings.database,
-            called(settings),
-            database,
-            clock,
-            chance,
-            leases="worker" in settings.roles,
-        ),
+        fabric=open_fabric(place(settings), database, clock, chance, leases="worker" in settings.roles),
     )
 
 

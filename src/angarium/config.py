@@ -17,11 +17,13 @@ import msgspec
 from msgspec import Meta
 
 from angarium.core.problems import FieldProblem, Problem, shown
+from angarium.fabric.place import Nats, Place
 
 PREFIX = "ANGARIUM_"
 Role = Literal["api", "worker", "console"]
 ROLES: tuple[Role, ...] = ("api", "worker", "console")
 DEFAULT_FILE = Path("angarium.toml")
+SECRET = frozenset({"nats_password"})  # what no message shows
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -35,10 +37,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = "sqlite:///angarium.db"
     fabric: Annotated[
-        Literal["local", "postgres"],
+        Literal["local", "postgres", "nats"],
         Meta(
             description="How servers on one PostgreSQL work together. local: one is on duty, others stand "
-            "by. postgres: all work, each line on one of them at a time."
+            "by. postgres: all work, each line on one of them at a time. nats: the same by NATS, for many."
         ),
     ] = "local"
     roles: Annotated[
@@ -49,6 +51,28 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             "sends, plans, receives; console: pages. Not all of them only where servers work together.",
         ),
     ] = ROLES
+    nats_servers: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^(nats|tls)://[^/@\s]+(:[0-9]{1,5})?$")], ...],
+        Meta(description="Addresses of NATS, such as nats://10.0.0.1:4222; tls:// where it speaks TLS."),
+    ] = ()
+    nats_prefix: Annotated[
+        str,
+        Meta(
+            pattern="^[a-zA-Z0-9_-]{1,32}$",
+            description="How the names of all begin that is kept and said there. Each shop has its own.",
+        ),
+    ] = "angarium"
+    nats_user: Annotated[str, Meta(description="Who is let in there. Empty: everybody is.")] = ""
+    nats_password: Annotated[str, Meta(description="The password of that user. Never shown.")] = ""
+    nats_tls_ca: Annotated[
+        str, Meta(description="File with the authorities, PEM, that vouch for NATS. Empty: the machine's.")
+    ] = ""
+    nats_tls_certificate: Annotated[
+        str, Meta(description="File with the certificate, PEM, that this server shows to NATS. Empty: none.")
+    ] = ""
+    nats_tls_key: Annotated[
+        str, Meta(description="File with its key, PEM. Empty: the key is in the file of the certificate.")
+    ] = ""
     host: Annotated[str, Meta(description="Address to listen on. 0.0.0.0 is every interface.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8080
     public_url: Annotated[
@@ -182,7 +206,8 @@ def _checked(given: dict[str, Any]) -> Settings:
         try:
             values[name] = msgspec.convert(given[name], type=field.type, strict=False)
         except msgspec.ValidationError as error:
-            wrong.append(FieldProblem(name, str(error), help_of(name), shown(given[name])))
+            said = "…" if name in SECRET else shown(given[name])
+            wrong.append(FieldProblem(name, str(error), help_of(name), said))
     if wrong:
         raise _wrong(*wrong)
     settings = Settings(**values)
@@ -193,12 +218,29 @@ def _checked(given: dict[str, Any]) -> Settings:
         problem = "where there is one server, it must do everything"
         remedy = "let servers work together (fabric), or leave roles as they are"
         raise _wrong(FieldProblem("roles", problem, remedy, ",".join(settings.roles)))
+    if settings.fabric == "nats" and not settings.nats_servers:
+        remedy = "give the addresses of NATS in nats_servers, or take another fabric"
+        raise _wrong(FieldProblem("nats_servers", "is empty", remedy))
     return settings
 
 
 def called(settings: Settings) -> str:
     """What people know a server by."""
     return f"{socket.gethostname()}:{settings.port}"
+
+
+def place(settings: Settings) -> Place:
+    """How a server meets the others."""
+    nats = Nats(
+        servers=settings.nats_servers,
+        prefix=settings.nats_prefix,
+        user=settings.nats_user,
+        password=settings.nats_password,
+        ca_file=settings.nats_tls_ca,
+        certificate_file=settings.nats_tls_certificate,
+        key_file=settings.nats_tls_key,
+    )
+    return Place(settings.fabric, settings.database, called(settings), nats)
 
 
 def help_of(name: str) -> str:

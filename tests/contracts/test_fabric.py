@@ -3,81 +3,134 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
-from angarium.core.clock import SystemClock
-from angarium.core.fabric import Entry, Fabric, Lease
+from angarium.core.clock import Clock, SystemClock
+from angarium.core.fabric import Entry, Fabric, Lease, Waiter
 from angarium.core.ids import IdMint
-from angarium.fabric import postgres
+from angarium.fabric import holding, nats, numbers, postgres
 from angarium.fabric.ears import WAITING_MAX
 from angarium.fabric.local import LocalFabric
 from angarium.fabric.members import NODE_MAX, free_node, preferred
+from angarium.fabric.nats import NatsFabric
+from angarium.fabric.place import Nats
 from angarium.fabric.postgres import PostgresFabric
 from angarium.storage.database import Database, open_database
 from angarium.storage.revise import load_tables
 from support.cutter import Cutter
 from support.databases import PostgresServer, create_schema
+from support.nats_servers import NatsServer, new_prefix
 from support.running import PATIENCE_S, until
 
-Join = Callable[[], Awaitable[PostgresFabric]]
-QUICK = {"TTL_S": 1.5, "MARGIN_S": 0.5, "RENEW_S": 0.1, "TICK_S": 0.02, "AFTER_S": 0.3}
-numbers: list[int | None] = []  # that servers were given, as they joined
+QUICK = {
+    holding: {"AFTER_S": 0.3},
+    postgres: {"RENEW_S": 0.1, "TICK_S": 0.02},
+    nats: {"RENEW_S": 0.1, "TICK_S": 0.02},
+}
 _ids = IdMint(SystemClock())
 load_tables()
 
 
-@pytest.fixture
-async def cutter(postgres_server: PostgresServer) -> AsyncIterator[Cutter]:
-    """A way to one database that can be cut."""
-    async with postgres_server.lent() as url:
-        one = Cutter(url)
-        await one.listen()
-        yield one
-        await one.go_away()
+class SteppedClock(SystemClock):
+    """The machine's clock, which can go on while nothing else does, as for a process that was stopped."""
+
+    skipped_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.skipped_s
 
 
-@pytest.fixture
-async def ledger(cutter: Cutter) -> AsyncIterator[Database]:
-    """The database of all of them, by the way that is not cut."""
-    one = open_database(cutter.behind)
-    await one.start()
-    yield one
-    await one.stop()
+class Meeting:
+    """Where servers of one kind meet, over one database; `way` can be cut for those who go by it."""
 
+    def __init__(self, kind: str, ledger: Database, way: Cutter, nats_url: str) -> None:
+        self.kind = kind
+        self.way = way
+        self.there: list[PostgresFabric | NatsFabric] = []
+        self.numbers: list[int | None] = []  # that servers were given, as they joined
+        self.nats = Nats((nats_url,), new_prefix())
+        self._ledger, self._url = ledger, way.behind
+        if kind == "nats":
+            self.way = Cutter(nats_url)
 
-@pytest.fixture
-async def join(cutter: Cutter, ledger: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Join]:
-    """Make one server more, which is quick to tell that another is gone; `cut` goes by the cutter's way."""
-    for name, value in QUICK.items():
-        monkeypatch.setattr(postgres, name, value)
-    there: list[PostgresFabric] = []
-    numbers.clear()
-
-    async def make(*, cut: bool = False) -> PostgresFabric:
-        url = cutter.url if cut else cutter.behind
-        one = PostgresFabric(url, ledger, SystemClock(), _ids.mint(), f"server {len(there)}")
-        numbers.append(await one.start())
-        there.append(one)
+    async def join(self, *, cut: bool = False, clock: Clock | None = None) -> PostgresFabric | NatsFabric:
+        """One server more."""
+        clock, server, name = clock or SystemClock(), _ids.mint(), f"server {len(self.there)}"
+        one: PostgresFabric | NatsFabric
+        if self.kind == "nats":
+            servers = (f"nats://127.0.0.1:{self.way.port}",) if cut else self.nats.servers
+            place = msgspec.structs.replace(self.nats, servers=servers)
+            one = NatsFabric(place, self._url, clock, server, name)
+        else:
+            one = PostgresFabric(self.way.url if cut else self._url, self._ledger, clock, server, name)
+        self.numbers.append(await one.start())
+        self.there.append(one)
         return one
 
-    yield make
-    for one in there:
-        await one.stop()
+    async def end(self) -> None:
+        """All leave."""
+        for one in self.there:
+            await one.stop()
+        await self.way.go_away()
 
 
-@pytest.fixture(params=["local", "postgres"])
-async def fabric(request: pytest.FixtureRequest, join: Join) -> AsyncIterator[Fabric]:
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that are quick to tell that another is gone."""
+    for module, values in QUICK.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leases that run out while one waits for it."""
+    monkeypatch.setattr(holding, "TTL_S", 2.0)
+    monkeypatch.setattr(holding, "MARGIN_S", 0.5)
+
+
+@asynccontextmanager
+async def meeting(
+    kind: str, postgres_server: PostgresServer, nats_server: NatsServer
+) -> AsyncIterator[Meeting]:
+    """A place to meet at, with a database of its own."""
+    async with postgres_server.lent() as url:
+        ledger = open_database(url)
+        await ledger.start()
+        one = Meeting(kind, ledger, Cutter(url), nats_server.url)
+        await one.way.listen()
+        yield one
+        await one.end()
+        await ledger.stop()
+
+
+@pytest.fixture(params=["postgres", "nats"])
+async def several(
+    request: pytest.FixtureRequest, quick: None, postgres_server: PostgresServer, nats_server: NatsServer
+) -> AsyncIterator[Meeting]:
+    """Each of those that several servers can have."""
+    async with meeting(request.param, postgres_server, nats_server) as one:
+        yield one
+
+
+@pytest.fixture(params=["local", "postgres", "nats"])
+async def fabric(
+    request: pytest.FixtureRequest, quick: None, postgres_server: PostgresServer, nats_server: NatsServer
+) -> AsyncIterator[Fabric]:
     """Each of them, where one server is alone."""
-    if request.param == "postgres":
-        yield await join()
+    if request.param == "local":
+        database = open_database("sqlite://")
+        await database.start()
+        await create_schema(database)
+        yield LocalFabric(SystemClock(), database)
+        await database.stop()
         return
-    database = open_database("sqlite://")
-    await database.start()
-    await create_schema(database)
-    yield LocalFabric(SystemClock(), database)
-    await database.stop()
+    async with meeting(request.param, postgres_server, nats_server) as one:
+        yield await one.join()
 
 
 async def had(fabric: Fabric, key: str) -> Lease:
@@ -103,7 +156,7 @@ async def test_a_lease_is_ours_until_it_is_given_up(fabric: Fabric) -> None:
     losing.cancel()
 
 
-async def test_epochs_begin_behind_what_the_database_remembers(fabric: Fabric) -> None:
+async def test_epochs_begin_behind_what_the_database_remembers(short: None, fabric: Fabric) -> None:
     fabric.begin_after(10**17)
     assert (await had(fabric, "line/1")).epoch > 10**17
 
@@ -179,8 +232,8 @@ async def test_who_waits_at_a_log_is_handed_what_comes(fabric: Fabric) -> None:
 # ── several servers ──────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_one_of_several_has_it_and_another_when_it_leaves(join: Join) -> None:
-    first, second = await join(), await join()
+async def test_one_of_several_has_it_and_another_when_it_leaves(several: Meeting) -> None:
+    first, second = await several.join(), await several.join()
     found = await asyncio.gather(*(one.lease("line/1") for one in (first, second) * 5))
     assert len({lease.epoch for lease in found if lease}) == 1
     owner, other = (first, second) if found[0] else (second, first)
@@ -191,8 +244,10 @@ async def test_one_of_several_has_it_and_another_when_it_leaves(join: Join) -> N
     assert not owner.held(lease)
 
 
-async def test_who_waits_for_a_loss_is_told_though_the_lease_was_asked_for_twice_at_once(join: Join) -> None:
-    one = await join()
+async def test_who_waits_for_a_loss_is_told_of_a_lease_that_was_asked_for_twice(
+    several: Meeting,
+) -> None:
+    one = await several.join()
     asked = [asyncio.create_task(one.lease("line/1")) for _ in range(2)]
     lease = await asked[0]
     assert lease is not None
@@ -203,10 +258,10 @@ async def test_who_waits_for_a_loss_is_told_though_the_lease_was_asked_for_twice
         await losing
 
 
-async def test_a_lease_moves_to_who_is_preferred_when_it_comes_and_only_then(join: Join) -> None:
-    first = await join()
+async def test_a_lease_moves_to_who_is_preferred_when_it_comes_and_only_then(several: Meeting) -> None:
+    first = await several.join()
     leases = [await had(first, f"line/{number}") for number in range(12)]
-    second = await join()
+    second = await several.join()
     moving = [one for one in leases if preferred(one.key, [first._server, second._server]) == second._server]
     assert 0 < len(moving) < len(leases)
     for lease in moving:
@@ -217,8 +272,8 @@ async def test_a_lease_moves_to_who_is_preferred_when_it_comes_and_only_then(joi
     assert all(first.held(one) for one in leases if one not in moving)
 
 
-async def test_who_is_not_preferred_takes_what_is_not_wanted_and_keeps_it(join: Join) -> None:
-    first, second = await join(), await join()
+async def test_who_is_not_preferred_takes_what_is_not_wanted_and_keeps_it(several: Meeting) -> None:
+    first, second = await several.join(), await several.join()
     await until(lambda: len(first.members) == 2)
     key = next(
         f"line/{n}"
@@ -232,30 +287,48 @@ async def test_who_is_not_preferred_takes_what_is_not_wanted_and_keeps_it(join: 
     assert first.held(lease)
 
 
-async def test_who_is_cut_off_knows_it_before_another_may_have_it(join: Join, cutter: Cutter) -> None:
-    first, second = await join(cut=True), await join()  # type: ignore[call-arg]
+async def test_who_is_cut_off_knows_it_before_another_may_have_it(short: None, several: Meeting) -> None:
+    first, second = await several.join(cut=True), await several.join()
     lease = await had(first, "line/1")
-    await cutter.go_away()
+    await several.way.go_away()
     losing = asyncio.create_task(first.lost(lease))
     taken = await had(second, "line/1")
-    assert losing.done()
     assert not first.held(lease)
+    async with asyncio.timeout(PATIENCE_S):
+        await losing
     assert taken.epoch > lease.epoch
-    await cutter.listen()
+    await several.way.listen()
     await until(lambda: first.members and first.members[-1].seen_at)
     assert await first.lease("line/1") is None
 
 
-async def test_a_wake_up_is_heard_by_the_others(join: Join) -> None:
-    first, second = await join(), await join()
-    ear, other = second.listen("line/1"), second.listen("line/2")
+async def test_who_stood_still_knows_it_as_soon_as_it_goes_on(several: Meeting) -> None:
+    clock = SteppedClock()
+    first = await several.join(clock=clock)
+    lease = await had(first, "line/1")
+    losing = asyncio.create_task(first.lost(lease))
+    clock.skipped_s = holding.TTL_S - holding.MARGIN_S  # and not a renewal in between
+    assert not first.held(lease)
+    async with asyncio.timeout(PATIENCE_S):
+        await losing
+    assert (await had(first, "line/1")).epoch >= lease.epoch
+
+
+async def test_a_wake_up_is_heard_by_the_others(several: Meeting) -> None:
+    first, second = await several.join(), await several.join()
+    ear = second.listen("line/1")
     first.wake("line/1")
     assert await ear.wait(PATIENCE_S)
-    assert not await other.wait(0)
+    await until(lambda: _is_rung(first, ear))
 
 
-async def test_what_one_tells_the_others_hear(join: Join) -> None:
-    first, second = await join(), await join()
+async def _is_rung(fabric: Fabric, ear: Waiter) -> bool:
+    fabric.wake("line/1")
+    return await ear.wait(1)
+
+
+async def test_what_one_tells_the_others_hear(several: Meeting) -> None:
+    first, second = await several.join(), await several.join()
     hearer, own = second.hear("ticket/1"), first.hear("ticket/1")
     first.tell("ticket/1", b"before anybody could hear")
     heard = None
@@ -266,21 +339,20 @@ async def test_what_one_tells_the_others_hear(join: Join) -> None:
     assert await own.next(PATIENCE_S) == b"before anybody could hear"
 
 
-async def test_no_two_have_the_same_number(join: Join) -> None:
-    there = await asyncio.gather(*(join() for _ in range(5)))
-    assert sorted(number or 0 for number in numbers) == [0, 1, 2, 3, 4]
+async def test_no_two_have_the_same_number(several: Meeting) -> None:
+    there = await asyncio.gather(*(several.join() for _ in range(5)))
+    assert sorted(number or 0 for number in several.numbers) == [0, 1, 2, 3, 4]
     left = {one.server: one.node for one in there[0].members if one.server == there[2]._server}
     await there[2].stop()
-    await join()
-    assert numbers[-1] == left.get(there[2]._server, numbers[-1])
-    assert len(set(numbers)) == 5
+    await several.join()
+    assert several.numbers[-1] == left.get(there[2]._server, several.numbers[-1])
+    assert len(set(several.numbers)) == 5
 
 
-async def test_who_was_believed_gone_is_told(join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = await join()
-    await first._asked(lambda one: one.execute("UPDATE fabric_member SET seen_at = 0"))
-    monkeypatch.setattr(postgres, "GONE_S", 0.0)
-    await join()
+async def test_who_was_believed_gone_is_told(several: Meeting, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await several.join()
+    monkeypatch.setattr(numbers, "GONE_S", 0.0)
+    await several.join()
     async with asyncio.timeout(PATIENCE_S):
         await first.gone()
 

@@ -1,4 +1,4 @@
-"""Several servers on one PostgreSQL, all at work: one goes, and another has its lines."""
+"""Several servers on one PostgreSQL, all at work, by each fabric: one goes, and another has its lines."""
 
 from __future__ import annotations
 
@@ -24,15 +24,11 @@ FINAL = {"delivered", "unknown"}
 class Together(Shop):
     """One of the servers of a shop; they share its folder and its database."""
 
-    @property
-    def environment(self) -> dict[str, str]:
-        return {**super().environment, "ANGARIUM_FABRIC": "postgres"}
-
     def beside(self) -> Together:
         """Another server of the same shop."""
         other = Together(self.folder, self.database)
         other.smpp_port, other.key, other._session = self.smpp_port, self.key, self._session
-        other.nursery = self.nursery
+        other.nursery, other.fabric, other.prefix = self.nursery, self.fabric, self.prefix
         return other
 
     async def furnish(self) -> None:
@@ -59,9 +55,11 @@ class Together(Shop):
 
 
 @asynccontextmanager
-async def two(folder: Path, url: str) -> AsyncIterator[tuple[Together, Together]]:
+async def two(folder: Path, place: tuple[str, str]) -> AsyncIterator[tuple[Together, Together]]:
     """Two servers that are ready, with lines and an operator."""
+    url, fabric = place
     async with Together(folder, url, window=WINDOW) as first:
+        first.fabric = fabric
         await first.start_operator(SLOW, *(f"sms-{number}" for number in range(LINES)))
         await first.start()
         await first.furnish()
@@ -74,14 +72,16 @@ async def two(folder: Path, url: str) -> AsyncIterator[tuple[Together, Together]
                 await second.kill()
 
 
-@pytest.fixture
-async def url(postgres_server: PostgresServer) -> str:
-    """A database that several servers may have."""
-    return await postgres_server.empty_database()
+@pytest.fixture(params=["postgres", "nats"])
+async def place(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> tuple[str, str]:
+    """A database that several servers may have, and by what they meet."""
+    return await postgres_server.empty_database(), request.param
 
 
-async def test_a_server_that_is_stopped_leaves_its_lines_to_the_other(tmp_path: Path, url: str) -> None:
-    async with two(tmp_path, url) as (first, second):
+async def test_a_server_that_is_stopped_leaves_its_lines_to_the_other(
+    tmp_path: Path, place: tuple[str, str]
+) -> None:
+    async with two(tmp_path, place) as (first, second):
         await first.offer("service", 0)
         await second.offer("service", MANY)
         await first.until(lambda: len(first.taken()) > MANY // 2)
@@ -93,8 +93,10 @@ async def test_a_server_that_is_stopped_leaves_its_lines_to_the_other(tmp_path: 
         assert await second.stop() == 0, second.said()
 
 
-async def test_the_lines_of_a_server_that_was_killed_are_taken_over(tmp_path: Path, url: str) -> None:
-    async with two(tmp_path, url) as (first, second):
+async def test_the_lines_of_a_server_that_was_killed_are_taken_over(
+    tmp_path: Path, place: tuple[str, str]
+) -> None:
+    async with two(tmp_path, place) as (first, second):
         await asyncio.gather(first.offer("otp", 0), second.offer("service", MANY))
         await first.until(lambda: len(first.taken()) > MANY // 2)
         await first.kill()

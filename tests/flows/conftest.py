@@ -8,10 +8,12 @@ always the same ones. `ANGARIUM_TEST_DATABASES=all` runs every one.
 import os
 import re
 import zlib
+from collections.abc import AsyncIterator
 
 import pytest
 
 from angarium.storage.database import Database
+from support import together
 from support.browsing import browser, inside
 from support.databases import database, database_url, postgres_server
 from support.relay import Relay
@@ -25,6 +27,9 @@ ONE_IN = 5
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what need not be run on PostgreSQL; the summary says how many."""
+    if together.TOGETHER:
+        items[:] = [one for one in items if "sqlite" not in one.name]
+        return
     if os.environ.get("ANGARIUM_TEST_DATABASES") == "all" or config.option.keyword:
         return
     left_out = [one for one in items if "/flows/" in one.nodeid and _may_be_left_out(one)]
@@ -44,3 +49,12 @@ def _may_be_left_out(item: pytest.Item) -> bool:
 async def relay(database: Database) -> Relay:
     """A shop on still time."""
     return await Relay(database).open()
+
+
+if together.TOGETHER:
+
+    @pytest.fixture(autouse=True)
+    async def nobody_stays() -> AsyncIterator[None]:
+        """The servers of a test leave with it."""
+        yield
+        await together.end_all()

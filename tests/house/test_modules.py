@@ -81,6 +81,7 @@ HOME_OF = {  # a library is met in one place, so that it can be changed in one p
     "apsw": ("storage/*", "drill/store.py"),
     "asyncpg": ("storage/*", "fabric/*", "drill/store.py"),
     "liquid": ("content/*",),
+    "nats": ("fabric/nats.py", "fabric/nats_*"),
     "litestar": EDGES,
     "phonenumbers": ("contacts/*", "storage/migrations/versions/*"),
     "sqlalchemy": STORES,

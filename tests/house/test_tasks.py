@@ -13,6 +13,7 @@ BEGINNERS = {"create_task", "ensure_future", "TaskGroup"}
 KEPT = {  # where tasks are begun, and who holds them and hears what they raise
     "core/service.py": "the supervisor: it holds every loop, starts it again, and tells",
     "core/turns.py": "two, held while it is this server's turn; what the loop raises is raised",
+    "fabric/nats.py": "four, held from joining to leaving; they catch what is raised, and go on",
     "fabric/postgres.py": "two, held from joining to leaving; they catch what is raised, and go on",
     "messaging/sender.py": "one that waits for the loss of a lease, held while the line is ours",
     "core/memory.py": "what is fetched for several at once, held by the memory; what is raised goes to them",

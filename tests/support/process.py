@@ -28,7 +28,9 @@ from angarium.lines import flows as lines
 from angarium.lines.rules import LineInput
 from angarium.simulators.behaviour import Script
 from angarium.storage.opening import mark_file
+from support import together
 from support.databases import bring_up
+from support.nats_servers import new_prefix
 from support.nursery import PATIENCE_S, Born, Nursery, typed
 from support.server import Client, Heard
 
@@ -50,6 +52,8 @@ class Shop:
         self.key = ""
         self.server: Process | Born | None = None
         self.nursery = Nursery()
+        self.fabric, self.prefix = "", new_prefix()  # how it meets others, and where
+        self._named = bool(database)
         self._line_given = line
         self._session: aiohttp.ClientSession | None = None
         self._sent = 0
@@ -80,7 +84,9 @@ class Shop:
         """The same as variables, for any command."""
         given = {"DATABASE": self.database, "PORT": str(self.port), "KEY_FILE": self.settings.key_file}
         given |= {"SMPP_PORT": str(self.door_port)}
-        return {**os.environ, **{f"ANGARIUM_{name}": value for name, value in given.items()}}
+        given = {f"ANGARIUM_{name}": value for name, value in given.items()}
+        kind = self.fabric or ("" if self.database.startswith("sqlite:") else together.TOGETHER)
+        return {**os.environ, **given, **together.environment(kind, self.prefix)}
 
     async def start(self, *before: str, ready: bool = True) -> Process | Born:
         """Start the server, under another command if one is named, and wait until it is ready."""
@@ -264,6 +270,8 @@ class Shop:
     # ── what it has ──────────────────────────────────────────────────────────────────────────────────
 
     async def _found(self) -> None:
+        if together.TOGETHER and not self._named:
+            self.database = await together.postgres().empty_database()
         await bring_up(self.database)
         ground = make_ground(self.settings)
         await ground.db.start()

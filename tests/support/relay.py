@@ -37,7 +37,6 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import Problem
 from angarium.core.values import Content, MessageClass, Reason, ReceiptStatus
-from angarium.fabric.local import LocalFabric
 from angarium.lines import flows as lines
 from angarium.lines import tariffs_flows as tariffs
 from angarium.lines.at_hand import Lines
@@ -57,6 +56,7 @@ from angarium.messaging.world import World
 from angarium.storage.database import Database, Transaction
 from angarium.storage.ground import Ground
 from angarium.storage.vault import Vault
+from support import together
 from support.still import SeededChance, StillClock
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -97,7 +97,7 @@ class Relay:
             chance=chance,
             ids=IdMint(self.clock),
             vault=Vault([chance.secret(32)], chance),
-            fabric=LocalFabric(self.clock, database),
+            fabric=together.fabric_on(database, self.clock),
         )
         self.world = World(
             ground=self.ground,
@@ -112,6 +112,7 @@ class Relay:
 
     async def open(self) -> Relay:
         """The workspace."""
+        await together.begin(self.ground.fabric)
         PICKED.clear()  # the ids are those of the shop of the test before
         self.workspace_id = (await accounts.create_workspace(self.ground, "shop")).id
         return self

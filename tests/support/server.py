@@ -27,7 +27,6 @@ from angarium.config import Settings
 from angarium.core import ids
 from angarium.core.clock import SystemChance, SystemClock
 from angarium.core.ids import IdMint
-from angarium.fabric.local import LocalFabric
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Database, Transaction
 from angarium.storage.ground import Ground
@@ -35,6 +34,7 @@ from angarium.storage.schema import metadata
 from angarium.storage.vault import Vault
 from angarium.web.app import make_app
 from angarium.web.server import Server
+from support.together import fabric_on
 
 PATIENCE_S = 20.0
 
@@ -98,7 +98,7 @@ def ground_on(database: Database) -> Ground:
     """A ground on this database, with a vault of its own."""
     clock, chance = SystemClock(), SystemChance()
     vault = Vault([b"0123456789abcdef0123456789abcdef"], chance)
-    return Ground(database, clock, chance, IdMint(clock), vault, LocalFabric(clock, database))
+    return Ground(database, clock, chance, IdMint(clock), vault, fabric_on(database, clock))
 
 
 async def key_for(ground: Ground, workspace_id: int, *scopes: str) -> str:

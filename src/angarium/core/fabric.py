@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from angarium.core.problems import Problem
+from angarium.core.problems import Problem, too_large
 
 LOG_WINDOW_S = 120.0  # for so long an id of a log is known again
 RETRY_AFTER_S = 5
@@ -41,7 +41,8 @@ class Waiter(Protocol):
     """One listener's ear on a topic."""
 
     async def wait(self, timeout_s: float) -> bool:
-        """True when woken since the last wait, False after the timeout. A wake-up may be lost: poll too."""
+        """True when woken since the last wait, False after the timeout. A wake-up may be lost: poll too. One
+        may come for nothing: look, and find nothing."""
 
     def close(self) -> None:
         """Stop listening."""
@@ -133,3 +134,9 @@ def fabric_away(detail: str) -> Problem:
         detail=detail,
         retry_after_s=RETRY_AFTER_S,
     )
+
+
+def check_size(entries: Sequence[Entry]) -> None:
+    """Problem when one of them is larger than every log takes."""
+    if any(len(one.body) > ENTRY_MAX_BYTES for one in entries):
+        raise too_large(ENTRY_MAX_BYTES)

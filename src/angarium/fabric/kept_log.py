@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from angarium.core.clock import Clock
-from angarium.core.fabric import Entry
+from angarium.core.fabric import Entry, check_size
 from angarium.fabric import entry_store
 from angarium.fabric.ears import Ears
 from angarium.storage.database import Database
@@ -28,6 +28,7 @@ class KeptLog:
         self._given_out: list[str] = []
 
     async def append(self, entries: Sequence[Entry]) -> None:
+        check_size(entries)
         now = self._clock.now()
         once: dict[str, bytes] = {}
         for one in entries:

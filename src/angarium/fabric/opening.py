@@ -5,6 +5,7 @@ from __future__ import annotations
 from angarium.core.clock import Chance, Clock
 from angarium.core.fabric import Fabric
 from angarium.fabric.local import LocalFabric
+from angarium.fabric.place import Place
 from angarium.fabric.postgres import PostgresFabric
 from angarium.storage.database import Database
 
@@ -12,11 +13,16 @@ SERVER_BYTES = 7  # of the number of one run of a server: none is like another, 
 
 
 def open_fabric(
-    kind: str, url: str, name: str, database: Database, clock: Clock, chance: Chance, *, leases: bool = True
+    place: Place, database: Database, clock: Clock, chance: Chance, *, leases: bool = True
 ) -> Fabric:
-    """How this server works together with others; `name` is what people know it by. Without `leases` it
-    takes none: it is there only to be heard, and to hear."""
-    if kind == "local":
+    """How this server works together with others. Without `leases` it takes none: it is there only to be
+    heard, and to hear."""
+    if place.kind == "local":
         return LocalFabric(clock, database)
     number = 1 + int.from_bytes(chance.secret(SERVER_BYTES), "big")
-    return PostgresFabric(url, database, clock, number if leases else -number, name)
+    server = number if leases else -number
+    if place.kind == "postgres":
+        return PostgresFabric(place.ledger, database, clock, server, place.name)
+    from angarium.fabric.nats import NatsFabric  # noqa: PLC0415  a client is loaded where it is used
+
+    return NatsFabric(place.nats, place.ledger, clock, server, place.name)

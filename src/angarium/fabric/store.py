@@ -72,6 +72,7 @@ _nodes = "SELECT node FROM fabric_member"
 _join = f"INSERT INTO fabric_member VALUES ($1, $2, $3, {NOW}, {NOW})"  # noqa: S608  our own names
 _leave = "DELETE FROM fabric_member WHERE server = $1"
 _see = f"UPDATE fabric_member SET seen_at = {NOW} WHERE server = $1"  # noqa: S608  our own names
+_come_back = f"INSERT INTO fabric_member VALUES ($1, $2, $3, {NOW}, {NOW}) ON CONFLICT DO NOTHING"  # noqa: S608  our own names
 _members = (
     "SELECT server, name, node, joined_at, seen_at FROM fabric_member "  # noqa: S608  our own names
     f"WHERE seen_at > {NOW} - $1::bigint ORDER BY server"
@@ -95,9 +96,11 @@ async def leave(connection: asyncpg.Connection, server: int) -> None:
     await connection.execute(_leave, server)
 
 
-async def see(connection: asyncpg.Connection, server: int) -> bool:
-    """Be seen; False when the others have forgotten it."""
-    return bool(await connection.execute(_see, server) != "UPDATE 0")
+async def see(connection: asyncpg.Connection, server: int, name: str, node: int) -> bool:
+    """Be seen; False when the others had forgotten it, and one of them has its number."""
+    if await connection.execute(_see, server) != "UPDATE 0":
+        return True
+    return bool(await connection.execute(_come_back, server, name, node) != "INSERT 0 0")
 
 
 async def members(connection: asyncpg.Connection, within: int) -> tuple[Member, ...]:

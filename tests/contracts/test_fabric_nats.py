@@ -1,0 +1,243 @@
+"""What NATS itself may do: be missing, be unfit, lose its leader, lose everything that it kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from angarium.core.clock import SystemClock
+from angarium.core.fabric import ENTRY_MAX_BYTES, Entry, Lease
+from angarium.core.ids import IdMint
+from angarium.core.problems import Problem
+from angarium.fabric import holding, nats, nats_link
+from angarium.fabric.nats import NatsFabric
+from angarium.fabric.nats_keys import token
+from angarium.fabric.place import Nats
+from angarium.storage.revise import load_tables
+from support.databases import PostgresServer
+from support.mail_peers import certificate
+from support.nats_servers import NatsServer, new_prefix, servers
+from support.running import PATIENCE_S, until
+
+ENTRIES = 1_500
+_ids = IdMint(SystemClock())
+load_tables()
+
+
+@pytest.fixture
+async def ledger(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A database that gives out numbers."""
+    async with postgres_server.lent() as url:
+        yield url
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that are quick to tell that another is gone."""
+    for module, name, value in (
+        (holding, "TTL_S", 2.0),
+        (holding, "MARGIN_S", 0.5),
+        (holding, "AFTER_S", 0.3),
+        (nats, "RENEW_S", 0.1),
+        (nats, "TICK_S", 0.02),
+    ):
+        monkeypatch.setattr(module, name, value)
+
+
+def fabric_at(ledger: str, *urls: str, prefix: str = "", **given: str) -> NatsFabric:
+    """A server's part in what is there."""
+    place = Nats(urls, prefix or new_prefix(), **given)
+    return NatsFabric(place, ledger, SystemClock(), _ids.mint(), "a server")
+
+
+async def had(fabric: NatsFabric, key: str) -> Lease:
+    """The lease, as soon as it can be had."""
+    await until(lambda: fabric.lease(key))
+    lease = await fabric.lease(key)
+    assert lease is not None
+    return lease
+
+
+# ── NATS that is not there, or not fit ───────────────────────────────────────────────────────────────
+
+
+async def test_that_nobody_answers_is_said_with_where_it_was_looked(
+    ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats_link, "CONNECT_S", 0.5)
+    with pytest.raises(Problem) as told:
+        await fabric_at(ledger, "nats://127.0.0.1:1").start()
+    assert told.value.slug == "nats-away"
+    assert "nats://127.0.0.1:1" in told.value.detail
+
+
+async def test_a_server_without_jetstream_is_refused(ledger: str) -> None:
+    with servers(["bare"], more="") as [bare], pytest.raises(Problem) as told:
+        await fabric_at(ledger, bare.url).start()
+    assert told.value.slug == "nats-unfit"
+    assert "no JetStream" in told.value.detail
+
+
+async def test_whoever_has_the_password_is_let_in_over_tls(ledger: str, tmp_path: Path) -> None:
+    file = tmp_path / "localhost.pem"
+    file.write_bytes(certificate())
+    more = f"""
+        jetstream
+        authorization {{ user: shop, password: "let me in" }}
+        tls {{ cert_file: "{file}", key_file: "{file}" }}
+    """
+    with servers(["closed"], more) as [closed]:
+        url = f"tls://localhost:{closed.port}"
+        fabric = fabric_at(ledger, url, user="shop", password="let me in", ca_file=str(file))
+        await fabric.start()
+        assert await fabric.lease("line/1")
+        await fabric.stop()
+        with pytest.raises(Problem) as told:
+            await fabric_at(ledger, url, user="shop", password="guessed", ca_file=str(file)).start()
+    assert told.value.slug == "nats-away"
+    assert "Authorization" in told.value.detail
+    assert "guessed" not in told.value.detail
+
+
+async def test_two_shops_share_a_nats_by_prefixes(quick: None, ledger: str, nats_server: NatsServer) -> None:
+    one, other = (fabric_at(ledger, nats_server.url) for _ in range(2))
+    for fabric in (one, other):
+        await fabric.start()
+    assert await one.lease("line/1")
+    assert await other.lease("line/1")
+    await one.log("receipts").append([Entry("a", b"")])
+    assert await other.log("receipts").read(9, 0) == []
+    for fabric in (one, other):
+        await fabric.stop()
+
+
+async def test_an_entry_that_is_too_large_is_refused(ledger: str, nats_server: NatsServer) -> None:
+    log = fabric_at(ledger, nats_server.url).log("receipts")
+    with pytest.raises(Problem) as told:
+        await log.append([Entry("a", bytes(ENTRY_MAX_BYTES + 1))])
+    assert told.value.slug == "body-too-large"
+
+
+@pytest.mark.parametrize(
+    ("text", "token_"),
+    [("line/1", "line/1"), ("turn/audit seals", "turn/audit=20seals"), ("a.*=", "a=2E=2A=3D")],
+)
+def test_any_text_is_one_token(text: str, token_: str) -> None:
+    assert token(text) == token_
+
+
+# ── NATS that forgets ────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_nats_has_forgotten_is_taken_again_when_nobody_believes_in_it(
+    quick: None, ledger: str, nats_server: NatsServer
+) -> None:
+    prefix = new_prefix()
+    first, second = (fabric_at(ledger, nats_server.url, prefix=prefix) for _ in range(2))
+    numbers = [await one.start() for one in (first, second)]
+    lease = await had(first, "line/1")
+    losing = asyncio.create_task(first.lost(lease))
+    log = first.log("receipts")
+    await log.append([Entry("a", b"")])
+    for stream in (f"KV_{prefix}_fabric", f"{prefix}_log_receipts"):
+        await first._link.api(f"STREAM.DELETE.{stream}")
+    await first.stop()  # whoever is left makes what is missing
+    taken = await had(second, "line/1")
+    assert not first.held(lease)
+    async with asyncio.timeout(PATIENCE_S):
+        await losing
+    assert taken.epoch > lease.epoch
+    await second.log("receipts").append([Entry("b", b"")])
+    assert [one.id for one in await second.log("receipts").read(9, 0)] == ["b"]
+    third = fabric_at(ledger, nats_server.url, prefix=prefix)
+    assert await third.start() not in numbers[1:]
+    await third.stop()
+    await second.stop()
+
+
+async def test_epochs_begin_behind_those_of_another_fabric(
+    quick: None, ledger: str, nats_server: NatsServer
+) -> None:
+    prefix = new_prefix()
+    first = fabric_at(ledger, nats_server.url, prefix=prefix)
+    await first.start()
+    early = await had(first, "line/1")
+    await first.stop()
+    second = fabric_at(ledger, nats_server.url, prefix=prefix)
+    second.begin_after(early.epoch + 10**9)  # they met by PostgreSQL for a while
+    await second.start()
+    assert await second.lease("line/1") is None  # whoever has another may not know yet
+    assert (await had(second, "line/1")).epoch > early.epoch + 10**9
+    await second.stop()
+
+
+# ── a cluster ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_cluster_loses_its_leader_and_then_everything(quick: None, ledger: str) -> None:
+    with servers(["a", "b", "c"]) as there:
+        urls = [one.url for one in there]
+        prefix = new_prefix()
+        first, second = (fabric_at(ledger, *urls, prefix=prefix) for _ in range(2))
+        await first.start()
+        await second.start()
+        await _nothing_is_lost_when_the_leader_goes(first, second, there)
+        await _leases_are_taken_again_after_the_loss_of_everything(first, second, there)
+        await first.stop()
+        await second.stop()
+
+
+async def _nothing_is_lost_when_the_leader_goes(
+    first: NatsFabric, second: NatsFabric, there: list[NatsServer]
+) -> None:
+    log, acked = first.log("receipts"), Counter[str]()
+
+    async def append(begin: int) -> None:
+        entries = [Entry(f"smsc/{number}", b"as it came") for number in range(begin, begin + 100)]
+        await log.append(entries)
+        acked.update(one.id for one in entries)
+
+    appending = [asyncio.create_task(append(begin)) for begin in range(0, ENTRIES, 100)]
+    await until(lambda: len(acked) >= ENTRIES // 5)
+    info = await second._link.api(f"STREAM.INFO.{log._stream}")  # type: ignore[attr-defined]
+    assert info["config"]["num_replicas"] == 3
+    leader = next(one for one in there if one.name == info["cluster"]["leader"])
+    leader.kill()
+    await asyncio.gather(*appending)
+    reader, found = second.log("receipts"), Counter[str]()
+    while found.total() < ENTRIES:
+        with suppress(Problem):  # it has no leader yet
+            read = await reader.read(1_000, PATIENCE_S)
+            await reader.done()
+            found.update(one.id for one in read)
+    assert found == acked
+    leader.start()
+
+
+async def _leases_are_taken_again_after_the_loss_of_everything(
+    first: NatsFabric, second: NatsFabric, there: list[NatsServer]
+) -> None:
+    lease = await had(first, "line/1")
+    losing = asyncio.create_task(first.lost(lease))
+    for one in there:
+        one.kill(wipe=True)
+    await losing
+    for one in there:
+        one.start()
+    taken: list[Lease] = []
+
+    async def either() -> bool:
+        taken.extend([found for one in (first, second) if (found := await one.lease("line/1"))])
+        return bool(taken)
+
+    await until(either)
+    assert len(taken) == 1
+    assert taken[0].epoch > lease.epoch
+    await until(lambda: len(first.members) == 2)
+    await second.log("receipts").append([Entry("afterwards", b"")])
+    assert [one.id for one in await second.log("receipts").read(9, PATIENCE_S)] == ["afterwards"]
