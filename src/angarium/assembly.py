@@ -144,6 +144,7 @@ def assemble(settings: Settings) -> House:
         tools=Tools(ground.clock, ground.chance, http, partial(media_flows.octets, media_shelf)),
         connect=kit.connect,
         keeper=Outbox(ground).of,
+        share_per_s=settings.line_share_per_s if settings.fabric != "local" else 0.0,
         public_url=settings.public_url.rstrip("/"),
     )
 

@@ -73,6 +73,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     nats_tls_key: Annotated[
         str, Meta(description="File with its key, PEM. Empty: the key is in the file of the certificate.")
     ] = ""
+    line_share_per_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Submissions a second of one line over HTTP that one of several servers is given: a "
+            "faster line is shared out among them. 0: none is.",
+        ),
+    ] = 500.0
     host: Annotated[str, Meta(description="Address to listen on. 0.0.0.0 is every interface.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8080
     public_url: Annotated[

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from angarium.simulators.behaviour import Faults, Script
@@ -18,11 +21,47 @@ LINES = 4  # beside the one that a shop has
 MANY = 60
 WINDOW = 5
 SLOW = Script(faults={"smpp": Faults(answer_delay_s=0.05, receipt_delay_s=0.01)})
+SPEED_PER_S, SHARE_PER_S = 60, 20  # of the line over HTTP
+FAST = 240
 FINAL = {"delivered", "unknown"}
 
 
 class Together(Shop):
     """One of the servers of a shop; they share its folder and its database."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **super().environment,
+            "ANGARIUM_LINE_SHARE_PER_S": str(SHARE_PER_S),
+            "ANGARIUM_ALLOW_PRIVATE": "127.0.0.0/8",
+        }
+
+    async def start_viber(self) -> None:
+        """A line over HTTP, and its operator."""
+        announce = self.folder / "viber.json"
+        arguments = ("--faces", "viber", "--ledger-folder", str(self.folder), "--announce", str(announce))
+        log, program = self.folder / "viber.log", "angarium.simulators.__main__"
+        await self.nursery.start(arguments, log, self.folder, dict(os.environ), program)
+        await self.until(lambda: announce.exists() and bool(announce.read_bytes().strip()))
+        url = msgspec.json.decode(announce.read_bytes())["faces"]["viber"]
+        line = {
+            "name": "viber",
+            "channel": "viber_business",
+            "settings": {"base_url": f"{url}/v1/api", "api_key": "viber-demo-key", "sender": "Shop"},
+            "classes": ["service"],
+            "registration": "approved",
+            "speed_per_s": SPEED_PER_S,
+            "window": 60,
+        }
+        heard = await self.client.ask("POST", "/v1/lines", line)
+        assert heard.status == 201, heard
+
+    def on_viber(self) -> list[dict[str, Any]]:
+        """What the operator of the line over HTTP took."""
+        path = self.folder / "viber.jsonl"
+        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+        return [one for one in map(msgspec.json.decode, lines) if "recipient" in one]
 
     def beside(self) -> Together:
         """Another server of the same shop."""
@@ -107,4 +146,32 @@ async def test_the_lines_of_a_server_that_was_killed_are_taken_over(
         assert states["unknown"] <= (LINES + 1) * WINDOW  # what the killed one had under way, at most
         assert len(taken) >= states["delivered"]
         assert all(taken[f"otp {number}"] <= 1 for number in range(MANY))
+        assert await second.stop() == 0, second.said()
+
+
+async def test_a_fast_line_over_http_is_shared_out_and_never_faster_than_it_may_be(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    async with two(tmp_path, (await postgres_server.empty_database(), "nats")) as (first, second):
+        await first.start_viber()
+        texts = [f"viber {number}" for number in range(FAST)]
+        messages = [
+            {"to": {"phone": PHONE.format(number)}, "class": "service", "line": "viber", "text": text}
+            for number, text in enumerate(texts)
+        ]
+
+        async def taken() -> bool:  # as soon as the new line is known
+            asked = {"messages": messages}
+            return (await first.client.ask("POST", "/v1/messages/batch", asked)).status == 202
+
+        await first.until(taken)
+        await first.until(lambda: len(first.on_viber()) > FAST // 3)
+        assert await first.stop() == 0, first.said()  # its shares are the other's now
+        await second.until(lambda: len(second.on_viber()) >= FAST)
+        took = second.on_viber()
+        assert Counter(one["text"] for one in took) == Counter(texts)
+        shares = SPEED_PER_S // SHARE_PER_S
+        at_once = shares * max(1, SHARE_PER_S // 10)  # what buckets that were never taken from give
+        span_s = max(one["at"] for one in took) - min(one["at"] for one in took)
+        assert len(took) <= SPEED_PER_S * span_s + at_once
         assert await second.stop() == 0, second.said()

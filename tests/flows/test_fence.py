@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from angarium.fabric.local import LocalFabric
+from angarium.messaging.shares import Share
 from angarium.messaging.store import owners
 from angarium.messaging.store.owners import Fenced
 from support.relay import SENDS, Relay
@@ -59,3 +60,37 @@ async def test_a_start_is_newer_than_every_earlier_one(relay: Relay) -> None:
     assert lease is not None
     assert lease.epoch == 10**17 + 1
     assert fabric.held(lease)
+
+
+async def test_shares_of_a_line_take_from_one_queue_and_own_what_they_took(relay: Relay) -> None:
+    relay.world.share_per_s = 10.0
+    await relay.line("viber", "viber_business", SENDS, speed_per_s=20)
+    await relay.contact()
+    for number in range(3):
+        order = {"to": {"phone": "+380501234567"}, "class": "service", "text": f"{number}", "line": "viber"}
+        await relay.order(order)
+    first, second = Share(0, 2), Share(1, 2)
+    await relay.restart("viber", epoch=2, share=first)
+    await relay.restart("viber", epoch=3, share=second)
+    assert len(await relay.claim("viber", 1, epoch=2, share=first)) == 1
+    assert len(await relay.claim("viber", 1, epoch=3, share=second)) == 1
+    with pytest.raises(Fenced):
+        await relay.claim("viber", 1, epoch=2, share=second)
+    assert await relay.restart("viber", epoch=4, share=first) == 1  # and not what the second has under way
+    assert len(await relay.claim("viber", 9, epoch=3, share=second)) == 1
+
+
+async def test_whoever_knows_another_number_of_shares_claims_nothing(relay: Relay) -> None:
+    relay.world.share_per_s = 10.0
+    await relay.line("viber", "viber_business", SENDS, speed_per_s=20)
+    await relay.contact()
+    await relay.order({"to": {"phone": "+380501234567"}, "class": "service", "text": "hi", "line": "viber"})
+    await relay.restart("viber", epoch=2, share=Share(1, 2))
+    await relay.change_line("viber", classes=SENDS, speed_per_s=30)
+    assert await relay.claim("viber", epoch=2, share=Share(1, 2)) == []
+    await relay.restart("viber", epoch=3, share=Share(2, 3))
+    assert len(await relay.claim("viber", epoch=3, share=Share(2, 3))) == 1
+    await relay.change_line("viber", classes=SENDS, speed_per_s=5)
+    await relay.restart("viber", epoch=4)
+    with pytest.raises(Fenced):  # of three shares one is left, and it is the whole
+        await relay.claim("viber", epoch=3, share=Share(2, 3))

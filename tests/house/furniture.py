@@ -130,6 +130,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "routing"): "which line",
     ("messaging", "pacing"): "how fast",
     ("messaging", "lanes"): "who goes next on a line",
+    ("messaging", "shares"): "into how many shares a fast line goes",
     ("messaging", "retry"): "again, elsewhere or never",
     ("messaging", "receipts"): "what a receipt changes",
     ("messaging", "accept"): "the first verb of a message's life",

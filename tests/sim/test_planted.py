@@ -87,7 +87,7 @@ def without_fence(patch: pytest.MonkeyPatch) -> None:
     """Whoever believes that it owns a line may claim on it."""
 
     async def must_own(tx: Transaction, workspace_id: int, line_id: int, _epoch: int) -> Any:
-        row = await tx.row(owners._epoch, workspace_id=workspace_id, line_id=line_id)
+        row = await tx.row(owners._epoch, workspace_id=workspace_id, line_id=line_id, share=0)
         return row[1] if row else None
 
     patch.setattr(owners, "must_own", must_own)

@@ -51,6 +51,7 @@ from angarium.messaging.cascades import CascadeInput
 from angarium.messaging.case import PICKED, Case, wake
 from angarium.messaging.receive import Read
 from angarium.messaging.send import Ended
+from angarium.messaging.shares import WHOLE, Share
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.world import World
 from angarium.storage.database import Database, Transaction
@@ -230,9 +231,9 @@ class Relay:
 
     # ── what happens to it ───────────────────────────────────────────────────────────────────────────
 
-    async def claim(self, line: str, limit: int = 100, epoch: int = 1) -> list[Attempt]:
-        """What the sender of a line would hand over now."""
-        return await send.claim(self.world, self.lines[line], epoch, limit)
+    async def claim(self, line: str, limit: int = 100, epoch: int = 1, share: Share = WHOLE) -> list[Attempt]:
+        """What the sender of a line, or of a share of it, would hand over now."""
+        return await send.claim(self.world, self.lines[line], epoch, limit, share=share)
 
     async def answer(self, attempt: Attempt, outcome: Outcome) -> None:
         """How the submission of an attempt ended."""
@@ -286,9 +287,9 @@ class Relay:
         cases = await self.ground.db.run(plan.due, self.world, self.workspace_id, self.clock.now(), 1_000)
         return len(cases)
 
-    async def restart(self, line: str, epoch: int) -> int:
-        """Another owner takes the line over; how many intents it found."""
-        return await reconcile.take_over(self.world, self.lines[line], epoch)
+    async def restart(self, line: str, epoch: int, share: Share = WHOLE) -> int:
+        """Another owner takes the line over, or a share of it; how many intents it found."""
+        return await reconcile.take_over(self.world, self.lines[line], epoch, share)
 
     # ── what is to be seen ───────────────────────────────────────────────────────────────────────────
 

@@ -50,6 +50,10 @@ class Condition:
         self._meter = Meter()
         self._too_fast: deque[int] = deque([0], TOGETHER)  # when it was asked to slow down
 
+    def begin(self, now: int) -> None:
+        """After another has sent on the line a moment ago: nothing is saved up."""
+        self._bucket = Bucket(self._bucket.per_s, 0.0, now)
+
     def grant(self, room: int, under_way: Iterable[int], now: int) -> Grant:
         """What may be handed over, of at most `room`; `under_way`: when that was of which nothing is known.
 

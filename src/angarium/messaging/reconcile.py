@@ -14,8 +14,10 @@ from angarium.core.values import Reason
 from angarium.lines.store import Line
 from angarium.messaging import forgetting, inbound, inquiries, plan, poison, receive, send
 from angarium.messaging.case import Case, load, open_callback, wake, write
+from angarium.messaging.shares import WHOLE, Share
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import inbox, leftovers, owners, unknowns
+from angarium.messaging.store.leftovers import Left
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -33,14 +35,16 @@ STOPPED = "The server stopped between handing it over and hearing the answer."
 Orphan = tuple[int, int]  # an attempt and its message
 
 
-async def take_over(world: World, line: Line, epoch: int) -> int:
-    """Own a line, and settle the intents that an earlier owner left behind: each may have gone out.
+async def take_over(world: World, line: Line, epoch: int, share: Share = WHOLE) -> int:
+    """Own a line, or a share of it, and settle the intents that an earlier owner left behind: each may have
+    gone out.
 
-    How many there were; Fenced when a server that started later owns the line.
+    How many there were; Fenced when a server that started later owns it.
     """
-    await world.ground.db.run(owners.take, line.workspace_id, line.id, epoch)
+    own, number = (line.workspace_id, line.id), share.number
+    await world.ground.db.run(owners.take, *own, epoch, number, None if number else share.of)
     lot = [
-        Left(line.workspace_id, workspace_id, line.id, epoch, older_than=epoch)
+        Left(line.workspace_id, workspace_id, line.id, epoch, older_than=epoch, share=number)
         for workspace_id in world.lines.everybody(line.id)
     ]
     return sum([await _settle_all(world, left) for left in lot])
@@ -73,17 +77,6 @@ async def rescue(world: World, workspace_id: int, sending: Collection[int]) -> i
     return total
 
 
-class Left(msgspec.Struct, frozen=True):
-    """What is looked for: intents on a line, of owners `older_than` that one or from before an instant."""
-
-    owner_id: int  # whose line it is
-    workspace_id: int  # whose messages
-    line_id: int
-    epoch: int  # our own
-    older_than: int
-    before: int = 0
-
-
 async def _settle_all(world: World, left: Left) -> int:
     clock, run, read = world.ground.clock, world.ground.db.run, world.ground.db.read
     total, after_id = 0, 0
@@ -96,15 +89,7 @@ async def _settle_all(world: World, left: Left) -> int:
         await run(leftovers.forget, left.workspace_id, orphan[0], reason, detail, clock.now())
 
     while True:
-        orphans = await read(
-            leftovers.orphans,
-            left.workspace_id,
-            left.line_id,
-            left.older_than,
-            left.before,
-            after_id,
-            ORPHANS_MAX,
-        )
+        orphans = await read(leftovers.orphans, left, after_id, ORPHANS_MAX)
         if not orphans:
             return total
         await poison.apart(clock, orphans, settle, lost, "take over")
@@ -114,7 +99,7 @@ async def _settle_all(world: World, left: Left) -> int:
 async def _settle(
     tx: Transaction, world: World, left: Left, orphans: Sequence[Orphan], now: int
 ) -> list[Case]:
-    await owners.must_own(tx, left.owner_id, left.line_id, left.epoch)
+    await owners.must_own(tx, left.owner_id, left.line_id, left.epoch, left.share)
     await receive.hold_lines(tx, {left.line_id})
     workspace_id = left.workspace_id
     cases = await load(tx, world, workspace_id, {message_id for _, message_id in orphans})

@@ -39,6 +39,7 @@ from angarium.messaging.gate.verdicts import Defer, Refuse, Verdict
 from angarium.messaging.lanes import FIRST, Turns, share
 from angarium.messaging.permission import Permissions
 from angarium.messaging.retry import Action, action, next_try_at
+from angarium.messaging.shares import WHOLE, Share
 from angarium.messaging.states import AttemptState, attempt_may_become
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import inbox, leftovers, owners, queue
@@ -66,13 +67,14 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
 
 class Wanted(msgspec.Struct, frozen=True):
     """How many attempts a line may be handed, of lanes other than the first, and retries; how many are looked
-    at for them; and when they are submitted, where it is not now."""
+    at for them; when they are submitted, where it is not now; and for which share of the line."""
 
     limit: int
     others: int
     retries: int
     looks: int
     at: int | None = None
+    share: Share = WHOLE
 
 
 class Claimed(msgspec.Struct):
@@ -81,9 +83,7 @@ class Claimed(msgspec.Struct):
     turns: Turns
     attempts: list[Attempt] = []
     settled: list[Case] = []
-    stale: bool = (
-        False  # nothing was claimed: what decides about the line's messages was changed since it was read
-    )
+    stale: bool = False  # nothing: what decides about the line's messages was changed since it was read
 
 
 # ── claiming ─────────────────────────────────────────────────────────────────────────────────────────
@@ -97,6 +97,7 @@ async def claim(
     others: int | None = None,
     retries: int = retry.WITHOUT_LIMIT,
     at: int | None = None,
+    share: Share = WHOLE,
 ) -> list[Attempt]:
     """Up to `limit` due attempts of a line, shared out by `lanes.share`, the most urgent first.
 
@@ -107,7 +108,7 @@ async def claim(
     Where the rules stopped all that stood first, it looks further: often a whole queue waits for its hours,
     and what may go stands behind it.
     """
-    wanted = Wanted(limit, limit if others is None else min(others, limit), retries, limit, at)
+    wanted = Wanted(limit, limit if others is None else min(others, limit), retries, limit, at, share)
     claimed = await _some(world, line, epoch, wanted)
     if claimed.settled and not claimed.attempts:
         further = msgspec.structs.replace(wanted, looks=max(LOOKS, limit))
@@ -141,17 +142,14 @@ async def claimed_since(world: World, line: Line, epoch: int, since: int) -> lis
 
 
 async def _claim(
-    tx: Transaction,
-    world: World,
-    line: Line,
-    epoch: int,
-    now: int,
-    turns: Turns,
-    wanted: Wanted,
+    tx: Transaction, world: World, line: Line, epoch: int, now: int, turns: Turns, wanted: Wanted
 ) -> Claimed:
-    newest, known = await owners.must_own(tx, line.workspace_id, line.id, epoch), world.lines.get(line.id)
-    if known is None or known.rules_version != newest:
+    newest = await owners.must_own(tx, line.workspace_id, line.id, epoch, wanted.share.number)
+    known = world.lines.get(line.id)
+    if known is None or newest is None or known.rules_version != newest.rules_version:
         return Claimed(turns, stale=True)
+    if wanted.share.of != world.shares(line, newest.speed_per_s, newest.window):
+        return Claimed(turns)  # it is shared out otherwise now: other senders are about to come
     waiting = await queue.waiting(tx, world.lines.senders(line.id), line.id, now, wanted.looks)
     further = wanted.looks > wanted.limit
     others = wanted.looks if further and wanted.others else wanted.others

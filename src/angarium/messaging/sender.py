@@ -22,7 +22,8 @@ from angarium.messaging.condition import Condition, Grant, Waiting
 from angarium.messaging.inquiries import Inquirer
 from angarium.messaging.lanes import FIRST, LANES, kept
 from angarium.messaging.send import Ended
-from angarium.messaging.store import queue
+from angarium.messaging.shares import WHOLE, Share
+from angarium.messaging.store import owners, queue
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.world import World, topic
 
@@ -48,16 +49,19 @@ class Sender:
         line: Line,
         record: Callable[[Ended], object],
         heard: Callable[[Line, Raw], Awaitable[None]],
+        share: Share = WHOLE,
     ) -> None:
         self.line = line
+        self._share = share
+        self._window = share.window(line.window_max)
         self._world = world
         self._record = record
         self._heard = heard
         self._under_way: dict[int, Attempt] = {}
-        self._condition = Condition(line.speed_per_s)
+        self._condition = Condition(share.speed(line.speed_per_s))
         self._was_up = False
         self._away = False  # it was connected, and is not
-        self._kept = kept(line.window_max, line.classes)
+        self._kept = kept(self._window, line.classes)
         self._claimed_at = 0  # the instant of the last claim; no two have the same
         self._unsure_since: int | None = None  # a claim failed then, and may have been committed
         self._wrote: Mapping[int, int] = {}  # contact -> when it last wrote here, of those claimed last
@@ -118,13 +122,16 @@ class Sender:
     async def _own(self, lease: Lease, waiter: Waiter) -> None:
         """Clear up after an earlier owner, connect, and send what is due until stopped or another owns it."""
         world, line = self._world, self.line
-        await reconcile.take_over(world, line, lease.epoch)
+        earlier = await world.ground.db.read(owners.owner, line.workspace_id, line.id, self._share.number)
+        await reconcile.take_over(world, line, lease.epoch, self._share)
+        if earlier not in (0, lease.epoch):
+            self._condition.begin(world.ground.clock.now())
         channel, settings = world.channels[line.channel], world.settings(line)
-        connection = world.connect(channel, world.tools_for(line), settings, line.window_max, self)
+        connection = world.connect(channel, world.tools_for(line), settings, self._window, self)
         self._connection = connection
         world.waiting[line.id] = self.waiting
         await connection.open()
-        if channel.asks is not None:
+        if channel.asks is not None and self._share.number == 0:
             self._asking = asyncio.create_task(Inquirer(world, line, channel.asks).run())
         guard = asyncio.create_task(self._fall_silent(lease, connection))
         try:
@@ -146,8 +153,9 @@ class Sender:
         await self._ended.wait()
 
     async def _close(self) -> None:
-        self._world.connected.pop(self.line.id, None)
-        self._world.waiting.pop(self.line.id, None)
+        if self._world.waiting.get(self.line.id) == self.waiting:  # and not that of another share
+            self._world.connected.pop(self.line.id, None)
+            self._world.waiting.pop(self.line.id, None)
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)
@@ -160,7 +168,7 @@ class Sender:
 
     async def _take_lease(self) -> Lease | None:
         while not self._stopping:
-            lease = await self._world.ground.fabric.lease(f"line/{self.line.id}")
+            lease = await self._world.ground.fabric.lease(self._share.key(self.line.id))
             if lease is not None:
                 return lease
             await self._world.ground.clock.sleep(POLL_S)
@@ -196,7 +204,9 @@ class Sender:
             if self._unsure_since is not None:
                 claimed = await send.claimed_since(self._world, self.line, lease.epoch, self._unsure_since)
             else:
-                claimed = await send.claim(self._world, self.line, lease.epoch, limit, others, retries, at)
+                claimed = await send.claim(
+                    self._world, self.line, lease.epoch, limit, others, retries, at, self._share
+                )
             self._wrote = await send.last_heard(self._world, self.line, claimed)
             self._unsure_since = None
             return claimed
@@ -284,7 +294,7 @@ class Sender:
             return
         free = self._connection.free()
         self._show()
-        gathered = (free - self._kept) * 4 >= self.line.window_max
+        gathered = (free - self._kept) * 4 >= self._window
         if gathered or (self._full and free > 0) or not self._under_way:
             self._world.ground.fabric.wake(topic(self.line.id))
 

@@ -33,6 +33,7 @@ from angarium.messaging.outages import Heard, Outages
 from angarium.messaging.reconcile import Tidied
 from angarium.messaging.send import Ended
 from angarium.messaging.sender import BATCH_MAX, POLL_S, Sender
+from angarium.messaging.shares import Share
 from angarium.messaging.store import health as health_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store import owners
@@ -62,6 +63,7 @@ class Engine:
         self._works = works  # else it only knows the lines, and takes what is brought here
         self._supervisor = Supervisor(world.ground.clock)
         self._senders: dict[int, Sender] = {}
+        self._further: dict[int, list[Sender]] = {}  # of a line that is shared out, but the first
         self._planned: set[int] = set()
         self.recorder: Batcher[Ended, None] = Batcher(self._record, BATCH_MAX)
         self.journal: Batcher[Entry, bool] = Batcher(self._journal, BATCH_MAX)
@@ -144,8 +146,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Claim nothing more, hear out what is under way, write it down."""
-        await asyncio.gather(*(sender.stop() for sender in self._senders.values()))
-        self._senders.clear()
+        await asyncio.gather(*(self._dismiss(line_id) for line_id in list(self._senders)))
         await self.recorder.drained()
         await self.journal.drained()
         await self.incoming.stop()
@@ -192,12 +193,21 @@ class Engine:
         for line_id, sender in list(self._senders.items()):
             line = wanted.get(line_id)
             if line is None or line.version != sender.line.version:
-                await self._senders.pop(line_id).stop()
+                await self._dismiss(line_id)
         for line_id in wanted.keys() - self._senders.keys():
-            sender = self._senders[line_id] = Sender(
-                self._world, wanted[line_id], self.recorder.put, self.heard
-            )
-            self._supervisor.run(f"line {wanted[line_id].name}", sender.run)
+            line = wanted[line_id]
+            shares = self._world.shares(line, line.speed_per_s, line.window_max)
+            senders = [self._sender(line, Share(number, shares)) for number in range(shares)]
+            self._senders[line_id], *self._further[line_id] = senders
+
+    def _sender(self, line: Line, share: Share) -> Sender:
+        sender = Sender(self._world, line, self.recorder.put, self.heard, share)
+        self._supervisor.run(f"line {share.called(line.name)}", sender.run)
+        return sender
+
+    async def _dismiss(self, line_id: int) -> None:
+        senders = [self._senders.pop(line_id), *self._further.pop(line_id, [])]
+        await asyncio.gather(*(one.stop() for one in senders))
 
     async def _write_health(self) -> None:
         """Write how lines are doing, and look now and then at what others have written."""

@@ -23,6 +23,7 @@ from angarium.messaging.lanes import Turns
 from angarium.messaging.masking import Masks
 from angarium.messaging.policies import AtHand
 from angarium.messaging.recording import Quota
+from angarium.messaging.shares import shares
 from angarium.messaging.store import cascades
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
@@ -81,6 +82,7 @@ class World:
     tools: Tools  # what a channel works with
     connect: Connect
     keeper: Callable[[Line], Keep] | None = None  # of lines that have no provider but us
+    share_per_s: float = 0.0  # what one server is given of a fast line; 0: lines are whole
     public_url: str = ""  # where providers reach us; empty when they cannot
     versions: Versions = field(default_factory=Versions)
     policies: AtHand = field(init=False)
@@ -106,6 +108,10 @@ class World:
         if key not in self._settings:
             self._settings[key] = opened_settings(self.ground, line)
         return self._settings[key]
+
+    def shares(self, line: Line, speed_per_s: float, window: int) -> int:
+        """Into how many shares a line of this speed and window goes."""
+        return shares(self.channels[line.channel], speed_per_s, window, self.share_per_s)
 
     def tools_for(self, line: Line) -> Tools:
         """What a line's channel works with."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, or_, select, update
+import msgspec
+from sqlalchemy import and_, bindparam, or_, select, update
 
 from angarium.messaging.store.attempts import Attempt, read
-from angarium.messaging.store.tables import attempt, message
+from angarium.messaging.store.tables import attempt, line_owner, message
 from angarium.storage.bulk import BulkUpdate, Statement
 from angarium.storage.database import Transaction
 
@@ -14,11 +15,19 @@ _submitting = (
     attempt.c.line_id == bindparam("line_id"),
     attempt.c.state == "submitting",
 )
+_other_shares = select(line_owner.c.epoch).where(
+    line_owner.c.workspace_id == bindparam("owner_id"),
+    line_owner.c.line_id == bindparam("line_id"),
+    line_owner.c.share != bindparam("share"),
+)
 _orphans = Statement(
     select(attempt.c.id, attempt.c.message_id)
     .where(
         *_submitting,
-        or_(attempt.c.epoch < bindparam("before_epoch"), attempt.c.submitted_at < bindparam("before")),
+        or_(
+            and_(attempt.c.epoch < bindparam("before_epoch"), attempt.c.epoch.not_in(_other_shares)),
+            attempt.c.submitted_at < bindparam("before"),
+        ),
         attempt.c.id > bindparam("after_id"),
     )
     .order_by(attempt.c.id)
@@ -61,16 +70,29 @@ _end_queued = Statement(
 )
 
 
-async def orphans(
-    tx: Transaction, workspace_id: int, line_id: int, epoch: int, before: int, after_id: int, limit: int
-) -> list[tuple[int, int]]:
-    """Intents of earlier owners of a line, or from before that instant: (attempt, message), by attempt."""
+class Left(msgspec.Struct, frozen=True):
+    """What is looked for: intents on a line, or a share of it, of owners `older_than` that one who own no
+    other share now, or from before an instant."""
+
+    owner_id: int  # whose line it is
+    workspace_id: int  # whose messages
+    line_id: int
+    epoch: int  # our own
+    older_than: int
+    before: int = 0
+    share: int = 0
+
+
+async def orphans(tx: Transaction, left: Left, after_id: int, limit: int) -> list[tuple[int, int]]:
+    """Such intents: (attempt, message), by attempt."""
     rows = await tx.rows(
         _orphans,
-        workspace_id=workspace_id,
-        line_id=line_id,
-        before_epoch=epoch,
-        before=before,
+        owner_id=left.owner_id,
+        workspace_id=left.workspace_id,
+        line_id=left.line_id,
+        share=left.share,
+        before_epoch=left.older_than,
+        before=left.before,
         after_id=after_id,
         limit=limit,
     )

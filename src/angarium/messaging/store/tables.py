@@ -162,14 +162,15 @@ _attempts_where("attempt_queue", ["workspace_id", "line_id", "priority", "due_at
 _attempts_where("attempt_submitting", ["workspace_id", "line_id", "id"], "state = 'submitting'")
 _attempts_where("attempt_unknown", ["workspace_id", "line_id", "address", "id"], "state = 'unknown'")
 
-# The number of the server that owns a line: the fence (owners.py).
+# The number of the server that owns a line, or a share of it: the fence (owners.py).
 line_owner = Table(
     "line_owner",
     metadata,
     Column("workspace_id", Id, nullable=False),
     Column("line_id", Id, nullable=False),
+    Column("share", Count, nullable=False),  # of a line that is shared out
     Column("epoch", Instant, nullable=False),
-    PrimaryKeyConstraint("workspace_id", "line_id"),
+    PrimaryKeyConstraint("workspace_id", "line_id", "share"),
     sqlite_with_rowid=False,
 )
 
