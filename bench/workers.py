@@ -29,6 +29,7 @@ from angarium.drill.postgres import NAME, Postgres
 from angarium.lines import flows as lines
 from angarium.processes import Processes, free_port, start_server, write_config
 from angarium.storage.migrate import migrate
+from angarium.storage.opening import mark_file
 from bench import scenarios
 from bench.client import Sent
 from bench.http1 import ask
@@ -42,6 +43,7 @@ MOST = 3
 LINES = 12  # so many that each server has its share of them
 BATCHES = SCENARIOS[0]
 UP = re.compile(rb"^angarium_line_up\{[^}]*\} 1\.0$", re.MULTILINE)
+KEY = "angarium.key"
 LOOK_EVERY_S = 0.05
 READY_S = 180.0
 PATIENCE_S = 600.0
@@ -199,13 +201,14 @@ async def _servers(
     place: Place, processes: Processes, url: str, nats: Nats | None, count: int
 ) -> AsyncIterator[dict[str, int]]:
     """One for requests, and so many that send; the port of each."""
+    mark_file(str(place.folder / KEY)).unlink(missing_ok=True)  # each run has a database of its own
     ports = {"api": free_port(), **{f"worker-{number}": free_port() for number in range(1, count + 1)}}
-    fabric = "nats" if nats is not None else "postgres"
+    fabric, prefix = "nats" if nats is not None else "postgres", f"run{ports['api']}"
     try:
         for name, port in ports.items():
             roles: tuple[Role, ...] = ("api", "console") if name == "api" else ("worker",)
             config = place.folder / f"{name}.toml"
-            write_config(_settings(place.folder, url, port, roles, fabric, nats, f"run{count}"), config)
+            write_config(_settings(place.folder, url, port, roles, fabric, nats, prefix), config)
             await start_server(processes, config, f"http://127.0.0.1:{port}", name)
         yield ports
     finally:
@@ -225,7 +228,7 @@ def _settings(
     given = Settings(
         database=url,
         port=port,
-        key_file=str(folder / "angarium.key"),
+        key_file=str(folder / KEY),
         log_level="warning",
         requests_per_s=0,
         fabric=fabric,

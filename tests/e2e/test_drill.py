@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from angarium.drill.relay import Relay
+
 Document = dict[str, Any]
 
 
@@ -77,3 +79,37 @@ def take_out_an_entry(ledger: Path) -> str:
     left = [line for line in lines if line.get("ref") != forgotten["ref"]]
     ledger.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in left))
     return str(forgotten["text"].split()[0])
+
+
+async def test_over_a_way_that_is_dark_nothing_comes_until_it_is_light_again() -> None:
+    heard: list[bytes] = []
+    something = asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.readline():
+            heard.append(piece)
+            something.set()
+            writer.write(piece)
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        place = server.sockets[0].getsockname()[:2]
+        darkened, light = Relay(place), Relay(place)
+        for relay in (darkened, light):
+            await relay.open()
+        reader, writer = await asyncio.open_connection("127.0.0.1", darkened.port)
+        writer.write(b"before\n")
+        assert await reader.readline() == b"before\n"
+        darkened.go_dark()
+        writer.write(b"in the dark\n")
+        something.clear()
+        other_reader, other = await asyncio.open_connection("127.0.0.1", light.port)
+        other.write(b"later\n")
+        assert await other_reader.readline() == b"later\n"
+        assert heard == [b"before\n", b"later\n"]
+        darkened.light_up()
+        assert await reader.readline() == b"in the dark\n"  # nothing was lost, and the connection is the same
+        for one in (writer, other):
+            one.close()
+        for relay in (darkened, light):
+            await relay.close()
