@@ -28,6 +28,7 @@ WELL: dict[str, dict[str, Any]] = {
     "its own": {},
     "everything": {
         "fabric": "nats",
+        "nats": {"servers": ["tls://nats-0.nats:4222", "tls://nats-1.nats:4222"]},
         "publicUrl": "https://msg.example.com",
         "trustedProxies": ["10.0.0.0/8", "192.0.2.1"],
         "settings": {"log_level": "debug", "requests_per_s": 5000, "allow_private": ["10.0.0.7:2775"]},
@@ -46,6 +47,7 @@ WELL: dict[str, dict[str, Any]] = {
     "files elsewhere, no migration": {"files": {"existingClaim": "mine"}, "migrate": {"enabled": False}},
 }
 WRONG: dict[str, dict[str, Any]] = {
+    "NATS that is nowhere": {"fabric": "nats"},
     "one server's fabric": {"fabric": "local"},
     "a word that is not there": {"api": {"replica": 2}},
     "an ingress without a name": {"ingress": {"enabled": True}},

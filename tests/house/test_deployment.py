@@ -109,6 +109,7 @@ def test_both_ways_of_the_compose_file_hold_what_they_promise() -> None:
     }
     assert ways["one"] == {"postgres", "server"}
     assert ways["cluster"] == {"postgres", "migrate", *ROLES, "proxy", "nats-1", "nats-2", "nats-3"}
+    assert [services[role]["command"] for role in ROLES] == [["serve", "--roles", role] for role in ROLES]
     replicas = [services[role].get("deploy", {}).get("replicas", 1) for role in ROLES]
     assert replicas == [2, 3, 1]
     for one in services.values():

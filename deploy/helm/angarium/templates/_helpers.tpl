@@ -33,6 +33,18 @@ app.kubernetes.io/component: {{ index . 1 }}
   valueFrom: { secretKeyRef: { name: {{ .Values.existingSecret }}, key: database } }
 - name: ANGARIUM_FABRIC
   value: {{ .Values.fabric }}
+{{- if eq .Values.fabric "nats" }}
+- name: ANGARIUM_NATS_SERVERS
+  value: {{ join "," .Values.nats.servers | quote }}
+- name: ANGARIUM_NATS_PREFIX
+  value: {{ .Values.nats.prefix | quote }}
+{{- with .Values.nats.user }}
+- name: ANGARIUM_NATS_USER
+  value: {{ . | quote }}
+- name: ANGARIUM_NATS_PASSWORD
+  valueFrom: { secretKeyRef: { name: {{ $.Values.existingSecret }}, key: nats-password } }
+{{- end }}
+{{- end }}
 - name: ANGARIUM_FILES_FOLDER
   value: /var/lib/angarium-files
 {{- with .Values.publicUrl }}
