@@ -26,7 +26,7 @@ from angarium.terminal import run
 @click.option("--rate", type=float, default=100.0, show_default=True, help="Messages a second.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Decides load and faults.")
 @click.option("--faults", default="all", show_default=True, help="all, none, or names with commas.")
-@click.option("--fabric", type=click.Choice(["nats", "postgres"]), default="postgres", show_default=True)
+@click.option("--fabric", type=click.Choice(["nats", "postgres"]), default="nats", show_default=True)
 @click.option("--drain", "drain_s", type=float, default=240.0, show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="Leave everything in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON, and nothing else.")
