@@ -15,7 +15,10 @@ import pytest
 
 from angarium.simulators.behaviour import Faults, Script
 from support.databases import PostgresServer
+from support.nats_servers import NatsServer
 from support.process import PHONE, Shop
+
+Place = tuple[str, str, str]  # a database, a fabric, and where NATS is
 
 LINES = 4  # beside the one that a shop has
 MANY = 60
@@ -68,6 +71,7 @@ class Together(Shop):
         other = Together(self.folder, self.database)
         other.smpp_port, other.key, other._session = self.smpp_port, self.key, self._session
         other.nursery, other.fabric, other.prefix = self.nursery, self.fabric, self.prefix
+        other.nats = self.nats
         return other
 
     async def furnish(self) -> None:
@@ -94,11 +98,11 @@ class Together(Shop):
 
 
 @asynccontextmanager
-async def two(folder: Path, place: tuple[str, str]) -> AsyncIterator[tuple[Together, Together]]:
+async def two(folder: Path, place: Place) -> AsyncIterator[tuple[Together, Together]]:
     """Two servers that are ready, with lines and an operator."""
-    url, fabric = place
+    url, fabric, nats = place
     async with Together(folder, url, window=WINDOW) as first:
-        first.fabric = fabric
+        first.fabric, first.nats = fabric, nats
         await first.start_operator(SLOW, *(f"sms-{number}" for number in range(LINES)))
         await first.start()
         await first.furnish()
@@ -112,14 +116,14 @@ async def two(folder: Path, place: tuple[str, str]) -> AsyncIterator[tuple[Toget
 
 
 @pytest.fixture(params=["postgres", "nats"])
-async def place(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> tuple[str, str]:
-    """A database that several servers may have, and by what they meet."""
-    return await postgres_server.empty_database(), request.param
+async def place(
+    request: pytest.FixtureRequest, postgres_server: PostgresServer, nats_server: NatsServer
+) -> Place:
+    """A database that several servers may have, by what they meet, and where."""
+    return await postgres_server.empty_database(), request.param, nats_server.url
 
 
-async def test_a_server_that_is_stopped_leaves_its_lines_to_the_other(
-    tmp_path: Path, place: tuple[str, str]
-) -> None:
+async def test_a_server_that_is_stopped_leaves_its_lines_to_the_other(tmp_path: Path, place: Place) -> None:
     async with two(tmp_path, place) as (first, second):
         await first.offer("service", 0)
         await second.offer("service", MANY)
@@ -132,9 +136,7 @@ async def test_a_server_that_is_stopped_leaves_its_lines_to_the_other(
         assert await second.stop() == 0, second.said()
 
 
-async def test_the_lines_of_a_server_that_was_killed_are_taken_over(
-    tmp_path: Path, place: tuple[str, str]
-) -> None:
+async def test_the_lines_of_a_server_that_was_killed_are_taken_over(tmp_path: Path, place: Place) -> None:
     async with two(tmp_path, place) as (first, second):
         await asyncio.gather(first.offer("otp", 0), second.offer("service", MANY))
         await first.until(lambda: len(first.taken()) > MANY // 2)
@@ -150,9 +152,12 @@ async def test_the_lines_of_a_server_that_was_killed_are_taken_over(
 
 
 async def test_a_fast_line_over_http_is_shared_out_and_never_faster_than_it_may_be(
-    tmp_path: Path, postgres_server: PostgresServer
+    tmp_path: Path, postgres_server: PostgresServer, nats_server: NatsServer
 ) -> None:
-    async with two(tmp_path, (await postgres_server.empty_database(), "nats")) as (first, second):
+    async with two(tmp_path, (await postgres_server.empty_database(), "nats", nats_server.url)) as (
+        first,
+        second,
+    ):
         await first.start_viber()
         texts = [f"viber {number}" for number in range(FAST)]
         messages = [

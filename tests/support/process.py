@@ -53,6 +53,7 @@ class Shop:
         self.server: Process | Born | None = None
         self.nursery = Nursery()
         self.fabric, self.prefix = "", new_prefix()  # how it meets others, and where
+        self.nats = ""
         self._named = bool(database)
         self._line_given = line
         self._session: aiohttp.ClientSession | None = None
@@ -86,7 +87,7 @@ class Shop:
         given |= {"SMPP_PORT": str(self.door_port)}
         given = {f"ANGARIUM_{name}": value for name, value in given.items()}
         kind = self.fabric or ("" if self.database.startswith("sqlite:") else together.TOGETHER)
-        return {**os.environ, **given, **together.environment(kind, self.prefix)}
+        return {**os.environ, **given, **together.environment(kind, self.prefix, self.nats)}
 
     async def start(self, *before: str, ready: bool = True) -> Process | Born:
         """Start the server, under another command if one is named, and wait until it is ready."""

@@ -66,12 +66,12 @@ def postgres() -> PostgresServer:
     return PostgresServer(given or _at_exit.enter_context(postgres_of_its_own()).get_uri())
 
 
-def environment(kind: str, prefix: str) -> dict[str, str]:
-    """What a server is told, so that it meets others by this fabric."""
+def environment(kind: str, prefix: str, nats: str = "") -> dict[str, str]:
+    """What a server is told, so that it meets others by this fabric; at this NATS, if one is named."""
     if kind == "nats":
         return {
             "ANGARIUM_FABRIC": "nats",
-            "ANGARIUM_NATS_SERVERS": nats_url(),
+            "ANGARIUM_NATS_SERVERS": nats or nats_url(),
             "ANGARIUM_NATS_PREFIX": prefix,
         }
     return {"ANGARIUM_FABRIC": kind} if kind else {}
