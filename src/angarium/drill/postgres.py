@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import os
 import signal
+import subprocess
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from angarium.drill import store
 NAME = "angarium"
 LOOK_EVERY_S = 0.05
 GONE_WITHIN_S = 60.0
+STARTED_WITHIN_S = 180.0
 
 
 class Postgres:
@@ -74,8 +76,17 @@ class Postgres:
             await self._clock.sleep(LOOK_EVERY_S)
 
     async def start(self) -> None:
-        """Start it again; returns when it takes connections."""
-        await asyncio.to_thread(self._server.start)
+        """Start it again; returns when it takes connections, which may need its log to be replayed."""
+        deadline = self._clock.monotonic() + STARTED_WITHIN_S
+        while True:
+            try:  # the package waits for ten seconds, and says so when that was not enough
+                await asyncio.to_thread(self._server.start)
+                await store.greet(self.url_of("postgres"))
+                return
+            except (subprocess.SubprocessError, *store.AWAY):
+                if self._clock.monotonic() > deadline:
+                    raise
+            await self._clock.sleep(LOOK_EVERY_S)
 
     async def close(self) -> None:
         """Stop it for good."""

@@ -66,3 +66,9 @@ async def create_database(url: str, name: str) -> None:
     admin = await asyncpg.connect(url)
     await admin.execute(f"CREATE DATABASE {name}")
     await admin.close()
+
+
+async def greet(url: str) -> None:
+    """See that a server of PostgreSQL takes connections; it raises one of AWAY when it does not."""
+    admin = await asyncpg.connect(url)
+    await admin.close()
