@@ -71,7 +71,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         str, Meta(description="File with the certificate, PEM, that this server shows to NATS. Empty: none.")
     ] = ""
     nats_tls_key: Annotated[
-        str, Meta(description="File with its key, PEM. Empty: the key is in the file of the certificate.")
+        str,
+        Meta(description="File with the key of that certificate, PEM. Empty: it is beside it."),
     ] = ""
     line_share_per_s: Annotated[
         float,

@@ -16,7 +16,7 @@ from angarium.core.clock import micros
 from support.server import Client, everything_in, furnish, key_for, member, operations, whole_house
 
 PLACE = re.compile(r"\{(\w+)\}")
-OPEN = {"/health/live", "/health/ready", "/metrics", "/openapi.json"}
+OPEN = {"/health/live", "/health/ready", "/health/receiving", "/metrics", "/openapi.json"}
 # the token in the address is the secret
 BY_TOKEN = {"/callbacks/{line}/{token}", "/u/{token}", "/l/{token}", "/o/{token}", "/m/{token}"}
 

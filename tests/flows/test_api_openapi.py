@@ -151,6 +151,7 @@ async def test_it_is_shown_to_anybody(nobody: Client) -> None:
     assert shown.json["paths"].keys() == DOCUMENT["paths"].keys() | {
         "/health/live",
         "/health/ready",
+        "/health/receiving",
         "/metrics",
     }
 

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, route
+from angarium.config import ROLES
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem
 from angarium.storage.database import Conflict, Database, Trouble, unavailable
@@ -184,7 +185,7 @@ async def test_alive_is_not_ready(database: Database) -> None:
 
     async with serving(ground_on(database), [], ready={"database": database_is}) as nobody:
         ready = await nobody.ask("GET", "/health/ready")
-        told = {"status": "ready", "checks": {"database": "ok"}, "warnings": {}}
+        told = {"status": "ready", "checks": {"database": "ok"}, "warnings": {}, "roles": list(ROLES)}
         assert (ready.status, ready.json) == (200, told)
         said["database"] = "it is read-only"
         ready = await nobody.ask("GET", "/health/ready")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -48,7 +49,8 @@ class NatsServer:
         settings = self._more.replace("jetstream", stream)
         file = self.folder / "nats.conf"
         file.write_text(f'server_name: {self.name}\nlisten: "127.0.0.1:{self.port}"\n{settings}\n')
-        program = shutil.which("nats-server") or "nats-server"
+        beside = Path(sys.executable).with_name("nats-server")  # it need not be in PATH
+        program = str(beside) if beside.exists() else "nats-server"
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen([program, "-c", str(file)], stdout=log, stderr=log)
         until = time.monotonic() + START_S
