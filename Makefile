@@ -2,7 +2,8 @@
 #
 #   make demo     the whole product against simulated operators; no account anywhere
 #   make run      the server
-#   make test     every test                          ARGS="tests/rules -k cascade"
+#   make test     the tests                           ARGS="tests/rules -k cascade"
+#   make long     those tests whose servers wait for one another, which take minutes
 #   make check    style, types, layers and the rules of the house, in less than a minute
 #   make bench    measurements
 #   make setup    what the commands above need, and nothing more
@@ -30,7 +31,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench cluster setup deploy lock clean style types layers house
+.PHONY: help demo run test long check bench cluster setup deploy lock clean style types layers house
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -52,9 +53,11 @@ cluster: $(DEV)
 # Two workers more than there are processors, because some tests wait; four at most, because each starts a
 # PostgreSQL of its own. The order of the work is that of tests/conftest.py. Bytecode is kept, also where the
 # environment forbids it: else every process of the run compiles everything anew.
-test: export PYTHONDONTWRITEBYTECODE :=
-test: $(DEV) $(PEERS)
-	@$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+test long: export PYTHONDONTWRITEBYTECODE :=
+test: TIER := not long
+long: TIER := long
+test long: $(DEV) $(PEERS)
+	@$(BIN)/pytest -m "$(TIER)" -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: $(DEV)
 	@$(MAKE) --jobs --keep-going --output-sync style types layers house

@@ -224,6 +224,7 @@ def open_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_servers_that_work_together_are_held_against_one(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -21,7 +21,7 @@ from support.databases import PostgresServer
 from support.nodes import Node
 from support.process import PHONE
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 
 MANY, FIRST, WINDOW = 40, 10, 5
 # A receipt that was told to who cannot hear comes again after half a minute.

@@ -28,6 +28,7 @@ async def drill(*arguments: str) -> tuple[int, Document]:
     return process.returncode or 0, verdict
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_a_short_drill_loses_nothing_and_a_line_taken_out_of_a_ledger_is_missed(tmp_path: Path) -> None:
     kept = tmp_path / "kept"

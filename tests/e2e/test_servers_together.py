@@ -151,6 +151,7 @@ async def test_the_lines_of_a_server_that_was_killed_are_taken_over(tmp_path: Pa
         assert await second.stop() == 0, second.said()
 
 
+@pytest.mark.long
 async def test_a_fast_line_over_http_is_shared_out_and_never_faster_than_it_may_be(
     tmp_path: Path, postgres_server: PostgresServer, nats_server: NatsServer
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from house.tree import ROOT
 
-COMMANDS = ("demo", "run", "test", "check", "bench", "setup", "cluster", "deploy", "lock", "clean")
+COMMANDS = ("demo", "run", "test", "long", "check", "bench", "setup", "cluster", "deploy", "lock", "clean")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
