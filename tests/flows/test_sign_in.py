@@ -477,6 +477,10 @@ async def test_one_person_in_two_workspaces(place: Place) -> None:
     assert (await surfer.call("GET", "/v1/people")).status == 200  # owner
     nowhere = await surfer.do("/account/place", workspace=ids.show("workspace", 77))
     assert nowhere.status == 404
+    assert (await surfer.do("/account/password", old=PASSWORD, password=OTHER)).status == 303
+    for one in (place.client, club):  # both are told what somebody did to their account
+        noted = (await one.ask("GET", "/v1/audit?limit=1")).json["items"]
+        assert [deed["action"] for deed in noted] == ["person.password_changed"]
 
 
 async def test_the_stricter_workspace_asks_on_the_way(place: Place) -> None:

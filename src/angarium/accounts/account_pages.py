@@ -278,10 +278,11 @@ async def move(request: Call) -> Sent:
     workspace_id, reception = _id_in(form, "workspace"), reception_of(request)
 
     async def work(tx: Transaction) -> Entered:
-        place = await store.membership(tx, workspace_id, signed.person.id)
-        if place is None or not may_enter(signed.session, place):
-            raise not_found("workspace", form["workspace"])
-        moved = await reception.moved(tx, signed.person, signed.session, place)
+        async with tx.across_workspaces():  # what they are there, and how that one lets people in
+            place = await store.membership(tx, workspace_id, signed.person.id)
+            if place is None or not may_enter(signed.session, place):
+                raise not_found("workspace", form["workspace"])
+            moved = await reception.moved(tx, signed.person, signed.session, place)
         return Entered(moved, await sessions.renew(tx, ground, moved))
 
     return let_in(request, await ground.db.run(work), form.get("next", "/"))

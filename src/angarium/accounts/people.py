@@ -54,8 +54,9 @@ def address_of(email: str) -> str:
 async def note_everywhere(tx: Transaction, person: Person, action: str, now: int) -> None:
     """Note what somebody did to their own account in every workspace they belong to, in one order."""
     who = ids.show("person", person.id)
-    for place in await store.places(tx, person.id):
-        await audit.note(tx, place.workspace_id, who, action, who, {}, now)
+    async with tx.across_workspaces():
+        for place in await store.places(tx, person.id):
+            await audit.note(tx, place.workspace_id, who, action, who, {}, now)
 
 
 def hash_of(token: str) -> bytes:
