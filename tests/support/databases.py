@@ -58,6 +58,7 @@ ANALYSED = """
 """
 
 _numbers = count(1)
+_makers: dict[str, str] = {}  # the URL of who made a database, by that of the role that owns it
 
 
 class PostgresServer:
@@ -132,7 +133,17 @@ class PostgresServer:
         place = urlsplit(self._url)
         if self._role == PLAIN:
             place = place._replace(netloc=f"{PLAIN}@{place.netloc.rpartition('@')[2]}")
-        return urlunsplit(place._replace(path=f"/{name}"))
+        made = urlunsplit(place._replace(path=f"/{name}"))
+        _makers[made] = self._url
+        return made
+
+
+async def folder_of(url: str) -> Path:
+    """Where a database that was made here has its files; a plain role is not told."""
+    admin = await asyncpg.connect(_makers[url])
+    folder = Path(await admin.fetchval("SELECT current_setting('data_directory')"))
+    await admin.close()
+    return folder
 
 
 async def _plain_role(admin: asyncpg.Connection) -> str:

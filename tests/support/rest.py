@@ -6,10 +6,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sqlalchemy import text
-
-from angarium.storage.bulk import Statement
-from angarium.storage.database import Database, Transaction
+from angarium.storage.database import Database
+from support.databases import folder_of
 
 SHORT = 6  # bytes: what is sought must be rarer than chance
 
@@ -21,7 +19,7 @@ async def at_rest(database: Database, url: str, sought: Iterable[bytes]) -> list
     """
     folder = Path(url.partition(":///")[2]).parent
     if database.dialect == "postgresql":
-        folder = Path(await database.read(_data_folder))
+        folder = await folder_of(url)
     return await in_files(folder, sought)
 
 
@@ -40,9 +38,3 @@ def _look(folder: Path, sought: Sequence[bytes]) -> list[str]:
             continue
         found += [f"{path}: {one!r}" for one in sought if one in held]
     return found
-
-
-async def _data_folder(tx: Transaction) -> str:
-    row = await tx.row(Statement(text("SELECT current_setting('data_directory')")))
-    assert row is not None
-    return str(row[0])
