@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, Table, bindparam, select, text
 
 from angarium.config import Settings
+from angarium.core import ids
 from angarium.core.batches import Batcher
 from angarium.doctor import examine
 from angarium.lines import store as lines
@@ -179,6 +180,23 @@ async def test_a_route_whose_statement_forgets_the_workspace(
         monkeypatch.setattr(lines, "_all", Statement(forgetful))
         listed = (await mine.ask("GET", "/v1/lines")).json["items"]
     assert [one["id"] for one in listed] == [own["line_id"]]
+
+
+async def test_who_calls_behind_another_is_not_taken_for_them(url: str, tmp_path: Path) -> None:
+    """On one connection, before the first is answered (RFC 9112 §9.3.2), as a proxy may do."""
+    async with whole_house(url, tmp_path) as (house, nobody):
+        callers = [await member(nobody, house.ground, name) for name in ("mine", "theirs")]
+        port = int(nobody.url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        asked = "GET /v1/workspace HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {}\r\n{}\r\n"
+        closing = "Connection: close\r\n"
+        texts = [asked.format(one.key, closing if one is callers[-1] else "") for one in callers]
+        writer.write("".join(texts).encode())
+        answers = (await reader.read()).decode()
+        writer.close()
+    assert answers.count("HTTP/1.1 200 ") == 2, answers
+    for one in callers:
+        assert ids.show("workspace", one.workspace_id) in answers
 
 
 async def test_the_doctor_tells_of_a_role_that_no_policy_binds(

@@ -27,7 +27,7 @@ from angarium.accounts.flows import (
 )
 from angarium.accounts.limits import Limits
 from angarium.accounts.rules import PREFIX
-from angarium.storage.behalf import on_behalf_of
+from angarium.storage.behalf import ALL, on_behalf_of
 from angarium.web.session import admit, calling
 
 BEARER = b"bearer "
@@ -39,6 +39,7 @@ def authorise(gate: Gate, limits: Limits) -> Callable[[Request[Any, Any, Any]], 
     """What Litestar calls before each handler. Not a guard: those copy the handler for every request."""
 
     async def check(request: Request[Any, Any, Any]) -> None:
+        on_behalf_of(ALL)  # of nobody yet: a request that was sent behind another begins in its context
         scope = request.scope
         operation = scope["route_handler"].opt.get("operation")
         if KEYISH in scope["query_string"].lower() or KEYISH in scope["raw_path"].lower():
