@@ -186,3 +186,22 @@ async def test_a_receipt_that_could_be_about_two_is_matched_when_one_is_left(rel
     assert [(await relay.state(one))[0] for one in messages] == ["delivered", "sent"]
     assert "inferred" in (await relay.told(messages[0]))["timeline"][-1]["evidence"]
     assert await left_over(relay) == 0
+
+
+async def test_a_receipt_waits_for_what_went_on_its_way_a_second_time(relay: Relay) -> None:
+    """Its earlier try was never answered, and something is parked there: the tidying looks at it too."""
+    await relay.line("sms", "smpp")
+    await relay.receipt("sms", ReceiptStatus.DELIVERED, ref="nobody", address=ADDRESS)
+    relay.clock.advance(1)
+    again = await relay.send(steps=[{"channel": "smpp", "wait_s": 60}])
+    await relay.take("sms", NO_ANSWER)
+    await relay.line("sms2", "smpp", classes=("service", "promotional"))
+    silent = await relay.send(line="sms2", **{"class": "promotional"})
+    await relay.take("sms2", NO_ANSWER)
+    await relay.wait(120)
+    (second,) = await relay.claim("sms2")
+    await relay.receipt("sms2", ReceiptStatus.DELIVERED, ref="whose", address=ADDRESS)
+    await reconcile.tidy(relay.world, relay.workspace_id)
+    assert (await relay.state(silent))[0] == "unknown"
+    await relay.answer(second, Accepted(("whose",)))
+    assert [(await relay.state(one))[0] for one in (silent, again)] == ["unknown", "delivered"]

@@ -86,9 +86,11 @@ def acknowledged_before_the_commit(patch: pytest.MonkeyPatch) -> None:
 def without_fence(patch: pytest.MonkeyPatch) -> None:
     """Whoever believes that it owns a line may claim on it."""
 
-    async def must_own(tx: Transaction, workspace_id: int, line_id: int, _epoch: int) -> Any:
-        row = await tx.row(owners._epoch, workspace_id=workspace_id, line_id=line_id, share=0)
-        return row[1] if row else None
+    async def must_own(
+        tx: Transaction, workspace_id: int, line_id: int, _epoch: int, share: int = 0
+    ) -> owners.Newest | None:
+        row = await tx.row(owners._epoch, workspace_id=workspace_id, line_id=line_id, share=share)
+        return None if row is None or row[1] is None else owners.Newest(*row[1:])
 
     patch.setattr(owners, "must_own", must_own)
 

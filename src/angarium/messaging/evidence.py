@@ -1,11 +1,28 @@
-"""Why a receipt that might speak of an unanswered attempt was not taken to. Pure."""
+"""Which unanswered attempt a receipt must speak of, and why one that might was not taken to. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store.attempts import Attempt, Unanswered
+
+UNANSWERED = (AttemptState.SUBMITTING, AttemptState.UNKNOWN)
+
+
+def only(candidates: Sequence[Unanswered], seen: Mapping[int, Attempt]) -> Attempt | None:
+    """The one attempt that can be meant, if it has ended unanswered.
+
+    `seen`: attempts as they are now. What was answered just now cannot be meant, though its row is still
+    open; what is on its way can, and beside it none is the only one.
+    """
+    left = [
+        one.attempt_id
+        for one in candidates
+        if one.attempt_id not in seen or seen[one.attempt_id].state in UNANSWERED
+    ]
+    found = seen.get(left[0]) if len(left) == 1 else None
+    return found if found is not None and found.state is AttemptState.UNKNOWN else None
 
 
 def why_not(received_at: int, silent: Attempt, unanswered: Iterable[Unanswered]) -> str:

@@ -20,7 +20,7 @@ from angarium.core.clock import micros
 from angarium.core.ports import Allowance, Event, Inbound, Raw, Receipt, TemplateNews, Unreadable, Watermark
 from angarium.core.values import Json, MessageClass, Reason
 from angarium.lines.store import Line
-from angarium.messaging import allowance, bounces, inbound, plan, poison, receipts, watermark
+from angarium.messaging import allowance, bounces, evidence, inbound, plan, poison, receipts, watermark
 from angarium.messaging.case import Case, load, seal_callback, wake, write
 from angarium.messaging.receipts import Applied, Contradiction, Same
 from angarium.messaging.states import AttemptState
@@ -479,7 +479,7 @@ async def evidence_words(
         keeper = _keeper(world, line_id, workspace_id)
         candidates = await _unanswered(tx, world.lines.everybody(line_id), line_id, addresses)
         parked = await inbox.parked_for(tx, keeper, line_id, list(addresses), now - micros(EVIDENCE_S))
-        fitting = [(p, _only(candidates[p.receipt.address], ended)) for p in parked]
+        fitting = [(p, evidence.only(candidates[p.receipt.address], ended)) for p in parked]
         found = [(p, a) for p, a in fitting if a is not None and p.received_at >= (a.submitted_at or 0)]
         words += [
             Word(workspace_id, a.id, a.message_id, p.receipt, None, inferred=True, entry_id=p.entry_id)
@@ -488,13 +488,3 @@ async def evidence_words(
         if found:
             await inbox.unpark(tx, keeper, line_id, list({p.key for p, _ in found}))
     return words
-
-
-def _only(candidates: Sequence[Unanswered], ended: Mapping[int, Attempt]) -> Attempt | None:
-    """The one attempt that can be meant; what was answered just now cannot, though its row is still open."""
-    left = [
-        one.attempt_id
-        for one in candidates
-        if one.attempt_id not in ended or ended[one.attempt_id].state is AttemptState.UNKNOWN
-    ]
-    return ended.get(left[0]) if len(left) == 1 else None
