@@ -13,7 +13,7 @@ import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,6 +35,7 @@ from support.nursery import PATIENCE_S, Born, Nursery, typed
 from support.server import Client, Heard
 
 PHONE = "+38050{:05}77"  # of these last digits the simulated operators know no mischief
+BIRTH_S, BIRTHS_MAX = 30.0, 3
 ACCOUNT = ("angarium", "secret")
 
 
@@ -153,8 +154,15 @@ class Shop:
             *("--accounts", ",".join(f"{name}={ACCOUNT[1]}" for name in (ACCOUNT[0], *more))),
         )
         log, program = self.folder / "operator.log", "angarium.simulators.__main__"
-        await self.nursery.start(arguments, log, self.folder, dict(os.environ), program)
-        await self.until(lambda: announce.exists() and bool(announce.read_bytes().strip()))
+        for _ in range(BIRTHS_MAX):
+            born = await self.nursery.start(arguments, log, self.folder, dict(os.environ), program)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BIRTH_S):
+                    await self.until(lambda: announce.exists() and bool(announce.read_bytes().strip()))
+                    return
+            born.kill()  # one in a thousand stands still at its birth; why is not known
+            await born.wait()
+        raise AssertionError("no operator was born")
 
     def limit_file_size(self, size_bytes: int) -> None:
         """No file of the server's may grow beyond this; as a full disk, for this process alone."""
