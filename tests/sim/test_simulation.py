@@ -33,6 +33,7 @@ NAMED = {
     "a claim in doubt was looked for at the instant of one that was not": 162,
     "no answer to a server that had stood still refused what another had settled": 930,
     "attempts were read in the order of ids, which cross between two servers": 544,
+    "a receipt of what was on its way a second time was evidence for another": 954,
 }
 
 
