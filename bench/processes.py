@@ -42,8 +42,13 @@ def usage(pid: int) -> Usage:
 def family(pid: int) -> float:
     """Seconds of CPU that a process and its children have used, also those that have ended."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return _seconds(pid, 15) + sum(_seconds(int(child), 13) for child in children)
+
+
+def _seconds(pid: int, end: int) -> float:
+    """By /proc/pid/stat, which one that has just ended has, too; up to 15 with those it has waited for."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / TICKS_PER_S + sum(usage(int(child)).cpu_s for child in children)
+    return sum(map(int, fields[11:end])) / TICKS_PER_S
 
 
 def _kib(text: str) -> int:

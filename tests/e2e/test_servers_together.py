@@ -115,7 +115,7 @@ async def two(folder: Path, place: Place) -> AsyncIterator[tuple[Together, Toget
                 await second.kill()
 
 
-@pytest.fixture(params=["postgres", "nats"])
+@pytest.fixture(params=["postgres", pytest.param("nats", marks=pytest.mark.long)])
 async def place(
     request: pytest.FixtureRequest, postgres_server: PostgresServer, nats_server: NatsServer
 ) -> Place:

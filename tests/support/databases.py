@@ -46,7 +46,7 @@ LEFT_MAX = 2_000
 
 ALONE = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user
 """
 USED = """
     SELECT relname FROM pg_class
