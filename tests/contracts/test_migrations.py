@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -20,6 +21,7 @@ from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction, open_database
 from angarium.storage.migrate import migrate, pending, revisions
 from angarium.storage.migrations.runner import downgrade, on_connection, upgrade
+from angarium.storage.postgres import split_url
 from angarium.storage.revise import autogenerate, load_tables
 from angarium.storage.schema import metadata
 from support.databases import PostgresServer, create_schema
@@ -40,6 +42,8 @@ INDEXES_ON_POSTGRESQL = text(
     "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
 )
 
+WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'contact'::regclass"
+
 FAILING = '''"""Fails after it has begun."""
 
 from alembic import op
@@ -52,6 +56,19 @@ def upgrade() -> None:
     op.execute("CREATE TABLE half (done INTEGER)")
     op.execute("INSERT INTO half VALUES (1)")
     raise LookupError("half done")
+'''
+
+TWO_TABLES = '''"""Needs two tables, one after the other."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.execute("LOCK TABLE line")
+    op.execute("LOCK TABLE contact")
 '''
 
 
@@ -193,6 +210,23 @@ async def test_servers_that_start_at_once_migrate_once(url: str, folder: Path) -
     servers = [await asyncio.create_subprocess_exec(sys.executable, "-c", program) for _ in range(3)]
     assert [await server.wait() for server in servers] == [0, 0, 0]
     assert await pending(url) == []
+
+
+async def test_a_migration_that_meets_a_server_half_way_is_run_again(
+    postgres_server: PostgresServer, folder: Path
+) -> None:
+    url = await postgres_server.empty_database()
+    await migrate(url)
+    (folder / "versions" / "0002_two_tables.py").write_text(TWO_TABLES)
+    server = await asyncpg.connect(split_url(url)[0])
+    async with server.transaction():
+        await server.execute("LOCK TABLE contact")
+        migrating = asyncio.create_task(migrate(url))
+        while not await server.fetchval(WAITING):  # noqa: ASYNC110 - PostgreSQL ends who waits first
+            await asyncio.sleep(0.01)
+        await server.execute("LOCK TABLE line")
+    await server.close()
+    assert await migrating == ["0002"]
 
 
 async def test_a_database_of_a_newer_version_is_left_alone(url: str, folder: Path) -> None:

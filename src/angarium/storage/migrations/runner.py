@@ -21,7 +21,10 @@ T = TypeVar("T")
 
 # A pgbouncer in transaction mode lends connections on which others have prepared what has the same names.
 NAMELESS = {"prepared_statement_name_func": lambda: "", "prepared_statement_cache_size": 0}
-LOCKED = "55P03"  # lock_not_available: the timeout of migrations/env.py has passed
+LOCKED = {
+    "40P01",  # deadlock_detected: a server at work waits for one of our tables, and we for one of its
+    "55P03",  # lock_not_available: the timeout of migrations/env.py has passed
+}
 
 
 async def on_connection(url: str, work: Callable[..., T], *args: Any) -> T:
@@ -50,7 +53,7 @@ async def upgraded(url: str) -> bool:
     try:
         await on_connection(url, upgrade)
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != LOCKED:
+        if getattr(error.orig, "sqlstate", None) not in LOCKED:
             raise
         return False
     return True
