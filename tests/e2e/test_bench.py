@@ -57,6 +57,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.xdist_group("e2e/bench")  # which runs once
 @pytest.mark.parametrize(("scenario", "messages"), [("batches", 200), ("single", 50)])
 def test_every_book_has_every_message(found: dict[str, Any], scenario: str, messages: int) -> None:
     (run,) = found["scenarios"][scenario]["runs"]
@@ -66,6 +67,7 @@ def test_every_book_has_every_message(found: dict[str, Any], scenario: str, mess
     assert found["scenarios"][scenario]["median"].keys() == FIGURES
 
 
+@pytest.mark.xdist_group("e2e/bench")
 def test_the_conditions_and_the_ceilings_are_told(found: dict[str, Any]) -> None:
     assert found["conditions"]["synchronous"] == "FULL"
     assert found["conditions"].keys() >= {"cores", "processor", "python", "sqlite", "window", "messages"}

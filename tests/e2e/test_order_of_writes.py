@@ -34,6 +34,9 @@ TOMORROW = "000001000000000R"
 CLIENT = {"name": "client", "routes": [{"class": "service", "line": "sms"}]}  # of the SMPP door
 
 
+pytestmark = pytest.mark.xdist_group("e2e/traced")  # by one server
+
+
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> list[Call]:
     """The calls of a server that accepted messages, sent them, and heard of them by SMPP and by HTTP."""

@@ -11,6 +11,7 @@ import pytest
 
 from house.tree import PACKAGE, ROOT, files
 
+pytestmark = pytest.mark.xdist_group("house/wheel")  # built once
 MADE = "angarium/web/static/build/"  # by hatch_build.py; git does not keep it
 
 

@@ -83,6 +83,9 @@ def texts() -> list[str]:
     return made
 
 
+pytestmark = pytest.mark.xdist_group("peers/segments")  # what the calculator says is asked for once
+
+
 @pytest.fixture(scope="module")
 def seen() -> Seen:
     lines = "".join(json.dumps(text) + "\n" for text in texts())

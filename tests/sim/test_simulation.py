@@ -1,6 +1,7 @@
 """Whole worlds from seeds: nothing lost, nothing doubled, nothing silent, whatever falls and whenever.
 
 `SIM_SEED=5 pytest tests/sim` plays one seed, `SIM_SEEDS=100000 pytest -n auto tests/sim` so many.
+`make test` plays the first 300 and a fourth of the moments to fall at, `make long` the others.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from sim.world import Simulation
 
 TESTS = Path(__file__).parents[1]
 COUNT = int(os.environ.get("SIM_SEEDS", "1000"))
+SHORT = 300
 CHUNK = max(25, COUNT // 400)  # seeds in one test, so that workers share them
 SEEDS = [int(os.environ["SIM_SEED"])] if "SIM_SEED" in os.environ else list(range(COUNT))
 
@@ -50,7 +53,12 @@ def wrong_of(seeds: list[int]) -> str:
     return "\n".join(told)
 
 
-@pytest.mark.parametrize("first", range(0, len(SEEDS), CHUNK))
+def shared(numbers: range, short: int) -> list[Any]:
+    """Those from `short` on are for `make long`."""
+    return [pytest.param(one, marks=pytest.mark.long if one >= short else ()) for one in numbers]
+
+
+@pytest.mark.parametrize("first", shared(range(0, len(SEEDS), CHUNK), SHORT))
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_doubled(first: int) -> None:
     wrong = wrong_of(SEEDS[first : first + CHUNK])
@@ -98,7 +106,7 @@ def told_elsewhere(hash_seed: str) -> list[str]:
     return told.stdout.split()
 
 
-@pytest.mark.parametrize("first", range(1, 5))
+@pytest.mark.parametrize("first", shared(range(1, 5), 2))
 def test_a_server_may_fall_at_any_moment(first: int) -> None:
     """The same short day, with a fall at the first moment, the second, … until there is none to fall at."""
     moment, wrong, fell = first, [], True
