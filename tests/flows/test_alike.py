@@ -19,6 +19,10 @@ from angarium.messaging.case import Case
 from angarium.messaging.receive import Read
 from angarium.messaging.send import Ended
 from angarium.messaging.store import attempts as store
+from angarium.storage import together
+from angarium.storage.bulk import BulkUpdate
+from angarium.storage.sqlite_lanes import SqliteTransaction
+from angarium.storage.together import TOGETHER_MIN
 from support.relay import Relay
 
 PEOPLE: dict[str, dict[str, Any]] = {
@@ -169,6 +173,47 @@ async def test_a_batch_of_answers_is_followed_as_each_of_it(
     assert asked_together < asked
 
 
+async def test_what_comes_to_the_same_is_written_as_each_of_it(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await relay.line("sms", "smpp", ("promotional", "service", "otp"), price="0.01")
+    for name, waits_s in (("once", [60.0]), ("patient", [600.0]), ("twice", [60.0, 60.0])):
+        await relay.cascade(name, [{"line": "sms", "wait_s": wait_s} for wait_s in waits_s])
+    one_by_one = await _followed(relay)
+    monkeypatch.setattr(together, "TOGETHER_MIN", 1)
+    assert one_by_one == await _followed(relay)
+
+
+async def test_answers_and_receipts_that_say_the_same_are_not_written_row_by_row(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await relay.line("sms", "smpp", ("service",), price="0.01")
+    for number in range(TOGETHER_MIN):
+        told = {"to": {"phone": f"+3805098{number:05}"}, "class": "service", "channel": "smpp"}
+        await relay.send(**told, text=f"Number {number}")
+    attempts = await relay.claim("sms")
+    written: list[str] = []
+    update = SqliteTransaction.update
+
+    async def counted(self: SqliteTransaction, bulk: BulkUpdate, rows: Sequence[tuple[Any, ...]]) -> int:
+        written.extend([bulk.text("sqlite").split()[1]] * len(rows))
+        return await update(self, bulk, rows)
+
+    monkeypatch.setattr(SqliteTransaction, "update", counted)
+    ended = [Ended(one, Accepted((str(one.id),)), 0.0) for one in attempts]
+    await send.record(relay.world, ended)
+    entry = receive.entry(relay.world, relay.lines["sms"], Raw(b""))
+    receipts: list[Event] = [Receipt(ReceiptStatus.DELIVERED, ref=str(one.id)) for one in attempts]
+    read = [Read(entry, relay.lines["sms"], receipts)]
+    now = relay.clock.now()
+    await relay.ground.db.run(receive._apply, relay.world, relay.workspace_id, read, now)
+    assert set(written) <= {"journal"}
+    kept = await relay.ground.db.read(
+        store.of_messages, relay.workspace_id, [one.message_id for one in attempts]
+    )
+    assert [(one.state, one.cost_micros) for one in kept] == [("delivered", 10_000)] * TOGETHER_MIN
+
+
 async def _followed(relay: Relay) -> list[Any]:
     """What becomes of each message when all are answered at once, and then heard of at once."""
     at, began = {}, relay.clock.now()
@@ -187,7 +232,8 @@ async def _followed(relay: Relay) -> list[Any]:
     await relay.ground.db.run(receive._apply, relay.world, relay.workspace_id, read, now)
     found, kept = [], await relay.ground.db.read(store.of_messages, relay.workspace_id, list(at))
     for message_id in at:
-        words = [bool(one.content) for one in kept if one.message_id == message_id]
+        own = [one for one in kept if one.message_id == message_id]
+        words = [(bool(one.content), one.state, one.reason, one.tries, one.cost_micros) for one in own]
         told = await relay.told(message_id)
         decisions = [one for event in told["timeline"] for one in event.get("decisions", ())]
         for one in decisions:

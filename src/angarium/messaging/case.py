@@ -73,6 +73,8 @@ class Case(msgspec.Struct):
     bills: list[Bill] = []  # what the provider charges for now
     purse: Purse | None = None  # what may be spent; None where there is no budget
     stood: dict[int, Stand] = {}  # attempt -> where its price was before it was changed
+    turns: dict[int, tuple[bytes, int, int]] = {}  # attempt -> its turn before it was changed
+    words: bytes | None = None  # of the message, as they were read
 
     @property
     def erased(self) -> bool:
@@ -114,7 +116,9 @@ class Case(msgspec.Struct):
         """One of its attempts, about to be changed."""
         for attempt in self.attempts:
             if attempt.id == attempt_id:
-                self.changed[attempt_id] = attempt
+                if attempt_id not in self.changed:
+                    self.changed[attempt_id] = attempt
+                    self.turns[attempt_id] = attempt_store.turn(attempt)
                 if attempt.budgets and attempt_id not in self.stood:
                     self.stood[attempt_id] = stand(attempt)
                 return attempt
@@ -206,7 +210,7 @@ async def load(
 ) -> dict[int, Case]:
     """Messages by id, their rows and those of their attempts held until the end of the transaction."""
     held = await message_store.hold(tx, workspace_id, list(message_ids))
-    cases = {message.id: Case(message, [], ()) for message in held}
+    cases = {message.id: Case(message, [], (), words=message.words) for message in held}
     for attempt in await attempt_store.hold(tx, workspace_id, list(cases)):
         cases[attempt.message_id].attempts.append(attempt)
     await world.versions.load(tx, workspace_id, {m.cascade_version_id for m in held}, set())
@@ -218,10 +222,24 @@ async def load(
 async def write(tx: Transaction, world: World, cases: Sequence[Case]) -> None:
     """Write what has been decided of messages that were there before, and bill what is to be billed."""
     await settle(tx, world, [bill for case in cases for bill in case.bills])
-    await message_store.save(tx, [case.message for case in cases])
-    changed = [attempt for case in cases for attempt in case.changed.values() if attempt not in case.created]
-    await attempt_store.save(tx, changed)
+    await _save(tx, cases)
     await write_new(tx, cases)
+
+
+async def _save(tx: Transaction, cases: Sequence[Case]) -> None:
+    """Most only stand otherwise than before; few have other words, or another turn."""
+    reworded = [case.message for case in cases if case.message.words is not case.words]
+    await message_store.save(tx, reworded)
+    await message_store.save_standing(tx, [one.message for one in cases if one.message.words is one.words])
+    again: list[Attempt] = []
+    standing: list[Attempt] = []
+    for case in cases:
+        for attempt in case.changed.values():
+            if attempt not in case.created:
+                as_before = case.turns[attempt.id] == attempt_store.turn(attempt)
+                (standing if as_before else again).append(attempt)
+    await attempt_store.save(tx, again)
+    await attempt_store.save_standing(tx, standing)
 
 
 async def write_new(tx: Transaction, cases: Sequence[Case]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, Self
 
@@ -17,6 +17,7 @@ from angarium.messaging.states import AttemptState
 from angarium.messaging.store.tables import attempt, message, part, past_step
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
+from angarium.storage.together import Together
 
 
 class Attempt(msgspec.Struct, gc=False):
@@ -78,8 +79,7 @@ STATES = {one.value: one for one in AttemptState}
 _columns = list(attempt.columns)
 _here = attempt.c.workspace_id == bindparam("workspace_id")
 _part_here = part.c.workspace_id == bindparam("workspace_id")
-CHANGING = (
-    "content",
+STANDING = (
     "parts",
     "cost_micros",
     "state",
@@ -87,16 +87,16 @@ CHANGING = (
     "code",
     "detail",
     "late",
-    "tries",
-    "due_at",
     "accepted_at",
     "delivered_at",
     "read_at",
     "ended_at",
     "billed_at",
 )
+TURN = ("content", "tries", "due_at")  # what changes seldom, and is each one's own
 _insert = BulkInsert(attempt, COLUMNS)
-_update = BulkUpdate(attempt, match=("workspace_id", "id"), set=CHANGING)
+_update = BulkUpdate(attempt, match=("workspace_id", "id"), set=(*TURN, *STANDING))
+_together = Together(attempt, STANDING)
 _of_messages = Statement(
     select(*_columns)
     .where(_here, among(attempt.c.message_id, "message_ids"))
@@ -262,32 +262,35 @@ async def insert(tx: Transaction, attempts: Sequence[Attempt]) -> None:
     await tx.insert(_insert, [msgspec.structs.astuple(one) for one in attempts])
 
 
-async def save(tx: Transaction, attempts: Sequence[Attempt]) -> None:
+async def save(tx: Transaction, attempts: Iterable[Attempt]) -> None:
     """Write what has changed of attempts whose rows this transaction holds."""
-    await tx.update(
-        _update,
-        [
-            (
-                one.workspace_id,
-                one.id,
-                one.content,
-                one.parts,
-                one.cost_micros,
-                one.state,
-                one.reason,
-                one.code,
-                one.detail,
-                one.late,
-                one.tries,
-                one.due_at,
-                one.accepted_at,
-                one.delivered_at,
-                one.read_at,
-                one.ended_at,
-                one.billed_at,
-            )
-            for one in attempts
-        ],
+    await tx.update(_update, [(one.workspace_id, one.id, *turn(one), *_standing(one)) for one in attempts])
+
+
+async def save_standing(tx: Transaction, attempts: Iterable[Attempt]) -> None:
+    """The same of attempts whose `turn` is as it was: most of a batch come to the same."""
+    await save(tx, await _together.write(tx, attempts, _standing))
+
+
+def turn(one: Attempt) -> tuple[bytes, int, int]:
+    """What is each one's own: its words, how often it was tried, and when it is due."""
+    return one.content, one.tries, one.due_at
+
+
+def _standing(one: Attempt) -> tuple[Any, ...]:
+    return (
+        one.parts,
+        one.cost_micros,
+        one.state,
+        one.reason,
+        one.code,
+        one.detail,
+        one.late,
+        one.accepted_at,
+        one.delivered_at,
+        one.read_at,
+        one.ended_at,
+        one.billed_at,
     )
 
 

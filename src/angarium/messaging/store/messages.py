@@ -15,6 +15,7 @@ from angarium.messaging.states import MessageState
 from angarium.messaging.store.tables import message, past_share
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
+from angarium.storage.together import Together
 
 # A backup that was put back, and wording that may promote: a person decides.
 HELD = {Reason.RESTORED.value: "it is from a backup that was put back", Reason.REVIEW.value: "its wording"}
@@ -76,11 +77,9 @@ LOOK_MAX = 20_000  # messages that a page looks through for those that fit
 
 _here = message.c.workspace_id == bindparam("workspace_id")
 _insert = BulkInsert(message, COLUMNS)
-_update = BulkUpdate(
-    message,
-    match=("workspace_id", "id"),
-    set=("state", "reason", "words", "skips", "cost_micros", "currency", "decide_at", "finished_at"),
-)
+STANDING = ("state", "reason", "skips", "cost_micros", "currency", "decide_at", "finished_at")
+_update = BulkUpdate(message, match=("workspace_id", "id"), set=("words", *STANDING))
+_together = Together(message, STANDING)
 _locked = Statement(
     select(*_columns).where(_here, among(message.c.id, "ids")).order_by(message.c.id).with_for_update()
 )
@@ -222,25 +221,25 @@ async def insert(tx: Transaction, messages: Sequence[Message]) -> None:
     await tx.insert(_insert, [_row(one) for one in messages])
 
 
-async def save(tx: Transaction, messages: Sequence[Message]) -> None:
+async def save(tx: Transaction, messages: Iterable[Message]) -> None:
     """Write what has changed of messages whose rows this transaction holds."""
-    await tx.update(
-        _update,
-        [
-            (
-                one.workspace_id,
-                one.id,
-                one.state,
-                one.reason,
-                one.words,
-                _skips_text(one.skips),
-                one.cost_micros,
-                one.currency,
-                one.decide_at,
-                one.finished_at,
-            )
-            for one in messages
-        ],
+    await tx.update(_update, [(one.workspace_id, one.id, one.words, *_standing(one)) for one in messages])
+
+
+async def save_standing(tx: Transaction, messages: Iterable[Message]) -> None:
+    """The same of messages whose words are as they were: most of a batch come to the same."""
+    await save(tx, await _together.write(tx, messages, _standing))
+
+
+def _standing(one: Message) -> tuple[Any, ...]:
+    return (
+        one.state,
+        one.reason,
+        _skips_text(one.skips),
+        one.cost_micros,
+        one.currency,
+        one.decide_at,
+        one.finished_at,
     )
 
 
