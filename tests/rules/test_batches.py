@@ -146,3 +146,24 @@ async def test_when_the_work_is_cut_off_nobody_waits_for_ever() -> None:
     ended = await asyncio.gather(batcher.put(1), batcher.put(2), return_exceptions=True)
     assert [type(one) for one in ended] == [asyncio.CancelledError] * 2
     assert len(batcher) == 0
+
+
+async def test_what_is_left_is_done_with_the_others_and_its_failure_is_told_to_the_loop() -> None:
+    told: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: told.append(about["exception"]))
+
+    async def work(items: list[int]) -> list[int]:
+        if 3 in items:
+            raise OSError("disk full")
+        return items
+
+    batcher = Batcher(work, 2)
+    batcher.leave(1)
+    assert await batcher.put(2) == 2
+    assert told == []
+    batcher.leave(3)
+    await batcher.drained()
+    assert [str(one) for one in told] == ["disk full"]
+    batcher.leave(4)
+    await batcher.drained()
+    assert len(told) == 1

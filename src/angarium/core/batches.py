@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
@@ -33,7 +33,7 @@ class Batcher(Generic[T, R]):
         self._work = work
         self._batch_max = batch_max
         self._weigh = weigh
-        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._waiting: deque[tuple[T, asyncio.Future[R] | None]] = deque()
         self._running: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -42,11 +42,18 @@ class Batcher(Generic[T, R]):
     def put(self, item: T) -> asyncio.Future[R]:
         """Queue an item; the future has its result when its batch is done."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._queue(item, future)
+        return future
+
+    def leave(self, item: T) -> None:
+        """Queue an item whose result nobody waits for; that its batch failed is logged by the event loop."""
+        self._queue(item, None)
+
+    def _queue(self, item: T, future: asyncio.Future[R] | None) -> None:
         self._waiting.append((item, future))
         if self._running is None:
             # In a context of its own: a batch is not only of whoever comes first.
             self._running = asyncio.create_task(self._drain(), context=Context())
-        return future
 
     async def drained(self) -> None:
         """Return when nothing is queued or under way."""
@@ -59,10 +66,10 @@ class Batcher(Generic[T, R]):
                 await self._one(self._next())
         finally:
             self._running = None
-            while self._waiting:  # cut off: nobody is left waiting for ever
-                self._waiting.popleft()[1].cancel()
+            self._cut_off([future for _, future in self._waiting])  # nobody is left waiting for ever
+            self._waiting.clear()
 
-    def _next(self) -> list[tuple[T, asyncio.Future[R]]]:
+    def _next(self) -> list[tuple[T, asyncio.Future[R] | None]]:
         batch = [self._waiting.popleft()]
         left = self._batch_max - self._weigh(batch[0][0])
         while self._waiting and (weight := self._weigh(self._waiting[0][0])) <= left:
@@ -70,22 +77,32 @@ class Batcher(Generic[T, R]):
             left -= weight
         return batch
 
-    async def _one(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+    async def _one(self, batch: list[tuple[T, asyncio.Future[R] | None]]) -> None:
         futures = [future for _, future in batch]
-        ended: list[tuple[asyncio.Future[R], R | BaseException]]
+        ended: list[tuple[asyncio.Future[R] | None, R | BaseException]]
         try:
             results = await self._work([item for item, _ in batch])
             ended = list(zip(futures, results, strict=True))
         except Exception as error:
             ended = [(future, error) for future in futures]
         except BaseException:
-            for future in futures:
-                future.cancel()
+            self._cut_off(futures)
             raise
+        unheard: BaseException | None = None
         for future, result in ended:
-            if future.done():
+            if future is None:
+                unheard = result if isinstance(result, BaseException) else unheard
+            elif future.done():
                 continue
-            if isinstance(result, BaseException):
+            elif isinstance(result, BaseException):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+        if unheard is not None:
+            told = {"message": "a batch failed whose result nobody waits for", "exception": unheard}
+            asyncio.get_running_loop().call_exception_handler(told)
+
+    def _cut_off(self, futures: Iterable[asyncio.Future[R] | None]) -> None:
+        for future in futures:
+            if future is not None:
+                future.cancel()

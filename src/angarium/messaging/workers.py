@@ -161,7 +161,7 @@ class Engine:
             raise unavailable(Trouble.CROWDED, f"{len(self.journal)} callbacks")
         entry = receive.entry(self._world, line, raw)
         if await self.journal.put(entry):
-            self.applier.put(entry)
+            self.applier.leave(entry)
 
     # ── lines and workspaces come and go ─────────────────────────────────────────────────────────────
 
@@ -201,7 +201,7 @@ class Engine:
             self._senders[line_id], *self._further[line_id] = senders
 
     def _sender(self, line: Line, share: Share) -> Sender:
-        sender = Sender(self._world, line, self.recorder.put, self.heard, share)
+        sender = Sender(self._world, line, self.recorder.leave, self.heard, share)
         self._supervisor.run(f"line {share.called(line.name)}", sender.run)
         return sender
 
