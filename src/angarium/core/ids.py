@@ -18,7 +18,6 @@ SEQUENCE_MAX = (1 << SEQUENCE_BITS) - 1
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
 WIDTH = 13
 PAIRS = [first + second for first in DIGITS for second in DIGITS]  # two digits at a time: half the work
-SHIFTS = (50, 40, 30, 20, 10, 0)
 VALUES = {digit: value for value, digit in enumerate(DIGITS)}
 
 PREFIXES = {
@@ -112,8 +111,11 @@ def earliest(at: int) -> int:
 
 def show(noun: str, value: int) -> str:
     """An id as people and systems see it: `show("message", 1) == "msg_0000000000001"`."""
-    pairs = "".join([PAIRS[value >> shift & 1023] for shift in SHIFTS])
-    return f"{PREFIXES[noun]}_{DIGITS[value >> 60]}{pairs}"
+    two = PAIRS
+    return (  # several for each message: without a loop in half the time
+        f"{PREFIXES[noun]}_{DIGITS[value >> 60]}{two[value >> 50 & 1023]}{two[value >> 40 & 1023]}"
+        f"{two[value >> 30 & 1023]}{two[value >> 20 & 1023]}{two[value >> 10 & 1023]}{two[value & 1023]}"
+    )
 
 
 def read(noun: str, text: str) -> int:
