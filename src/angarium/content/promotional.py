@@ -150,9 +150,9 @@ def detect(text: str, also: Sequence[str] = (), never: Sequence[str] = ()) -> De
 
     Of texts of one shape (`shapes.py`) the first is looked at.
     """
-    text = unlinked(text[:TEXT_MAX])
+    was_ascii, text = text.isascii(), unlinked(text[:TEXT_MAX])
     compared = known(tuple(also), tuple(never))
-    split = parts(text)
+    split = parts(text, was_ascii)
     if split is None:
         return _detection(text, tokenise(text), compared.lists)
     place = _place(compared, compared.shapes.of(split))
