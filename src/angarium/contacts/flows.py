@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -43,6 +44,16 @@ class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone: str = ""
     email: str = ""
     address: AddressGiven | None = None
+
+
+ONE_OF = Recipient.__struct_fields__
+
+
+class Meant(NamedTuple):
+    """Who is meant, and the address that was named for it, as "kind:value"; empty when none was."""
+
+    contact: Contact | FieldProblem
+    named: str
 
 
 async def get(ground: Ground, workspace_id: int, contact_id: int) -> Contact:
@@ -371,7 +382,7 @@ async def _by_external_ids(tx: Transaction, workspace_id: int, names: set[str]) 
 
 async def resolve(
     tx: Transaction, mint: IdMint, workspace_id: int, recipients: Sequence[Recipient], now: int
-) -> list[Contact | FieldProblem]:
+) -> list[Meant]:
     """The contact behind each recipient. An address that nobody owns yet makes a new contact, which is not
     written: `created_at == updated_at == now` and the caller inserts it if it is used."""
     keys = [_key(recipient) for recipient in recipients]
@@ -383,12 +394,17 @@ async def resolve(
     found |= await store.ids_by_addresses(tx, workspace_id, addresses)
     contacts = await merges.found(tx, workspace_id, set(found.values()))
     _make_missing(mint, keys, found, contacts, now)
-    return [key if isinstance(key, FieldProblem) else _resolved(key, found, contacts) for key in keys]
+    return [
+        Meant(key, "")
+        if isinstance(key, FieldProblem)
+        else Meant(_resolved(key, found, contacts), "" if key[0] in NAMES else ":".join(key))
+        for key in keys
+    ]
 
 
 def _key(recipient: Recipient) -> Key | FieldProblem:
     """What a recipient is to be found by, cleaned."""
-    given = [(name, value) for name, value in msgspec.structs.asdict(recipient).items() if value]
+    given = [(name, value) for name in ONE_OF if (value := getattr(recipient, name))]
     if len(given) != 1:
         return FieldProblem(
             field="to",
@@ -413,14 +429,6 @@ def _key(recipient: Recipient) -> Key | FieldProblem:
         return name, rules.clean_address(AddressKind(name), value)
     except BadAddress as bad:
         return bad.at(f"to.{name}")
-
-
-def named_address(recipient: Recipient) -> str:
-    """The address that a good recipient names, as "kind:value"; empty when it names none."""
-    if recipient.contact or recipient.external_id:
-        return ""
-    key = _key(recipient)
-    return "" if isinstance(key, FieldProblem) else ":".join(key)
 
 
 def _make_missing(

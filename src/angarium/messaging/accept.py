@@ -254,11 +254,12 @@ async def prepare(
         Alike(world, now),
     )
     names.purse = await budgets.purse(tx, world, workspace_id, now, hold=learned is not None)
-    people = await contacts.resolve(tx, world.ground.ids, workspace_id, [m.to for m in asked], now)
+    meant = await contacts.resolve(tx, world.ground.ids, workspace_id, [m.to for m in asked], now)
+    people = [one.contact for one in meant]
     relayed = _relayed(world, workspace_id, zip(asked, people, strict=True), names, now)
     known = await permission.of_contacts(tx, world, workspace_id, people, now, relayed)
     made: list[Case | Problem] = []
-    for one, person in zip(asked, people, strict=True):
+    for one, (person, named) in zip(asked, meant, strict=True):
         way = _course(world, one, names)
         wrong = [*_flaws(one, now), *way.wrong]
         if unfit := misfit(one.template, one.message_class, names.templates):
@@ -270,7 +271,7 @@ async def prepare(
             continue
         if learned is not None and not way.version_id:
             way.version_id = await course.version(tx, world, workspace_id, way.steps, now, learned)
-        made.append(_case(world, workspace_id, one, person, way, names, known, now))
+        made.append(_case(world, workspace_id, one, person, named, way, names, known, now))
     return made
 
 
@@ -352,6 +353,7 @@ def _case(
     workspace_id: int,
     one: MessageInput,
     person: Contact,
+    named: str,
     way: Course,
     names: Names,
     known: Permissions,
@@ -360,7 +362,7 @@ def _case(
     """The message with its first step planned; a Problem when it could never be sent as it is asked for."""
     template = names.templates.get(one.template)
     wording = _wording(one)
-    message = _message(world, workspace_id, one, person, way.version_id, template, wording, now)
+    message = _message(world, workspace_id, one, person, named, way.version_id, template, wording, now)
     words = template.words if template else Worded(wording.variants)
     case = Case(message, [], way.steps, person, wording, words.variants, words.default_locale, known)
     if not wording.literal or message.message_class is MessageClass.PROMOTIONAL:
@@ -391,6 +393,7 @@ def _message(
     workspace_id: int,
     one: MessageInput,
     person: Contact,
+    named: str,
     version_id: int,
     template: Taken | None,
     wording: Wording,
@@ -422,7 +425,7 @@ def _message(
         decide_at=send_at if later else None,
         created_at=now,
         finished_at=None,
-        to_address=contacts.named_address(one.to),
+        to_address=named,
     )
 
 
