@@ -69,6 +69,7 @@ NOT_SAID = {
     "content/lint/characters.py": ("the ",),  # the name of a character in Unicode, which is English
     "content/lint/findings.py": ("| finding |",),
     "content/pages.py": ("<",),
+    "core/batches.py": ("a batch failed",),  # for the log
     "core/decoding.py": (  # how msgspec begins its own sentences
         "Expected ",
         "Invalid enum",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -44,16 +43,6 @@ class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone: str = ""
     email: str = ""
     address: AddressGiven | None = None
-
-
-ONE_OF = Recipient.__struct_fields__
-
-
-class Meant(NamedTuple):
-    """Who is meant, and the address that was named for it, as "kind:value"; empty when none was."""
-
-    contact: Contact | FieldProblem
-    named: str
 
 
 async def get(ground: Ground, workspace_id: int, contact_id: int) -> Contact:
@@ -382,9 +371,10 @@ async def _by_external_ids(tx: Transaction, workspace_id: int, names: set[str]) 
 
 async def resolve(
     tx: Transaction, mint: IdMint, workspace_id: int, recipients: Sequence[Recipient], now: int
-) -> list[Meant]:
-    """The contact behind each recipient. An address that nobody owns yet makes a new contact, which is not
-    written: `created_at == updated_at == now` and the caller inserts it if it is used."""
+) -> list[tuple[Contact | FieldProblem, str]]:
+    """The contact behind each recipient, and the address that named it, as "kind:value". An address that
+    nobody owns yet makes a new contact, which is not written: `created_at == updated_at == now`, and whoever
+    uses it inserts it."""
     keys = [_key(recipient) for recipient in recipients]
     by_id = {int(key[1]) for key in keys if not isinstance(key, FieldProblem) and key[0] == "contact"}
     found = {("contact", str(contact_id)): contact_id for contact_id in by_id}
@@ -395,16 +385,16 @@ async def resolve(
     contacts = await merges.found(tx, workspace_id, set(found.values()))
     _make_missing(mint, keys, found, contacts, now)
     return [
-        Meant(key, "")
+        (key, "")
         if isinstance(key, FieldProblem)
-        else Meant(_resolved(key, found, contacts), "" if key[0] in NAMES else ":".join(key))
+        else (_resolved(key, found, contacts), "" if key[0] in NAMES else ":".join(key))
         for key in keys
     ]
 
 
 def _key(recipient: Recipient) -> Key | FieldProblem:
     """What a recipient is to be found by, cleaned."""
-    given = [(name, value) for name in ONE_OF if (value := getattr(recipient, name))]
+    given = [(name, value) for name in Recipient.__struct_fields__ if (value := getattr(recipient, name))]
     if len(given) != 1:
         return FieldProblem(
             field="to",

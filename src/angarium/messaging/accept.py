@@ -255,7 +255,7 @@ async def prepare(
     )
     names.purse = await budgets.purse(tx, world, workspace_id, now, hold=learned is not None)
     meant = await contacts.resolve(tx, world.ground.ids, workspace_id, [m.to for m in asked], now)
-    people = [one.contact for one in meant]
+    people = [person for person, _ in meant]
     relayed = _relayed(world, workspace_id, zip(asked, people, strict=True), names, now)
     known = await permission.of_contacts(tx, world, workspace_id, people, now, relayed)
     made: list[Case | Problem] = []
