@@ -1,24 +1,27 @@
 // A part of a page with data-live="message campaign" asks for itself anew (hx-trigger="live") when something of these
-// nouns has changed in the workspace, at most once a second, and not while nobody looks: a page that is hidden does not
-// listen either, because a browser keeps no more than six connections to a host (RFC 9112 §9.4 leaves the number to it).
+// nouns has changed in the workspace. How often pages are told is the server's business (web/live.py). While nobody looks
+// a page does not listen, because a browser keeps no more than six connections to a host (RFC 9112 §9.4 leaves the number
+// to it). It says of which change it was told, so that those who see the same can be given the same (web/copies.py).
 import htmx from "htmx.org/dist/htmx.esm.js";
 import { each } from "./pages.js";
 
-const EVERY_MS = 1000;
-const due = new Set();
-let timer = 0;
+const HEARD = "X-Angarium-Heard";
 let source = null;
 let heard = ""; // the nouns that are listened for
 
 const nouns = () => [...new Set([...document.querySelectorAll("[data-live]")].flatMap((part) => part.dataset.live.split(" ")))].sort().join(" ");
 
-const ask = () => {
-  timer = 0;
+const ask = ({ data, lastEventId }) => {
+  const changed = data.split(" ");
   for (const part of document.querySelectorAll("[data-live]")) {
-    if (part.dataset.live.split(" ").some((noun) => due.has(noun))) htmx.trigger(part, "live");
+    if (part.dataset.live.split(" ").some((noun) => changed.includes(noun))) htmx.trigger(part, "live", { heard: lastEventId });
   }
-  due.clear();
 };
+
+document.addEventListener("htmx:config:request", ({ detail }) => {
+  const heard = detail.ctx.sourceEvent?.detail?.heard;
+  if (heard) detail.ctx.request.headers[HEARD] = heard;
+});
 
 // What changed while nobody listened was told to nobody.
 const askAll = () => document.querySelectorAll("[data-live]").forEach((part) => htmx.trigger(part, "live"));
@@ -28,10 +31,7 @@ const listen = () => {
   heard = nouns();
   source = new EventSource(`/live?of=${encodeURIComponent(heard)}`);
   source.addEventListener("open", askAll);
-  source.addEventListener("changed", (event) => {
-    event.data.split(" ").forEach((noun) => due.add(noun));
-    if (!timer) timer = setTimeout(ask, EVERY_MS);
-  });
+  source.addEventListener("changed", ask);
 };
 
 const leave = () => {

@@ -12,8 +12,9 @@ from angarium.storage.facts import Fact
 from angarium.storage.ground import Ground
 from angarium.web import crier as crying
 from angarium.web import live
+from angarium.web.copies import Copies
 from angarium.web.crier import Crier
-from angarium.web.live import Pulse
+from angarium.web.live import Pulse, rest_s
 from support.relay import Relay
 
 
@@ -24,16 +25,16 @@ async def heard(stream: object) -> str:
 
 
 async def test_a_page_is_told_of_what_it_shows(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
-    pulse = Pulse(relay.ground)
+    pulse = Pulse(relay.ground, Copies(relay.ground))
     messages = pulse.listen(relay.workspace_id, frozenset({"message", "campaign"}))
     everything = pulse.listen(relay.workspace_id)
     templates = pulse.listen(relay.workspace_id, frozenset({"template"}))
     streams = [ear.events() for ear in (messages, everything, templates)]
     assert [await heard(one) for one in streams] == [": listening\n\n"] * 3
     for ear in (messages, everything, templates):
-        ear.hear({"message", "line"})
-    assert await heard(streams[0]) == "event: changed\ndata: message\n\n"
-    assert await heard(streams[1]) == "event: changed\ndata: line message\n\n"
+        ear.hear({"message", "line"}, "here.7")
+    assert await heard(streams[0]) == "event: changed\nid: here.7\ndata: message\n\n"
+    assert await heard(streams[1]) == "event: changed\nid: here.7\ndata: line message\n\n"
     monkeypatch.setattr(live, "HEARTBEAT_S", 0.0)
     assert await heard(streams[2]) == ": still here\n\n"
     await pulse.stop()
@@ -41,25 +42,39 @@ async def test_a_page_is_told_of_what_it_shows(relay: Relay, monkeypatch: pytest
         await heard(streams[2])
 
 
-async def test_pages_that_show_the_same_take_turns(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many listen that their pauses would last for ever; what they hear meanwhile is told together."""
-    pulse = Pulse(relay.ground)
-    monkeypatch.setattr(relay.ground.chance, "roll", lambda: 0.5)
-    ears = [pulse.listen(relay.workspace_id, frozenset({"message"})) for _ in range(20)]
-    pulse.listen(relay.workspace_id, frozenset({"template"}))
-    assert pulse.pause_s({"message"}) == 20 / live.PAGES_PER_S
-    assert pulse.pause_s({"template"}) == 1 / live.PAGES_PER_S
-    stream = ears[0].events()
-    await heard(stream)
-    ears[0].hear({"message"})
-    assert "message" in await heard(stream)
-    following = asyncio.create_task(heard(stream))
-    ears[0].hear({"message"})
-    done, _ = await asyncio.wait([following], timeout=0)
-    assert not done
-    ears[0].end()
-    with pytest.raises(StopAsyncIteration):
-        await following
+@pytest.mark.parametrize(
+    ("spent_s", "busy", "lasts"),
+    [
+        (0.0, 1.0, live.REST_MIN_S),
+        (0.04, 0.0, live.REST_MIN_S),  # nothing else to do: 40 ms of each second are not felt
+        (0.04, 1.0, 4.0),
+        (0.04, 1.7, 4.0),  # threads beside the loop
+        (0.3, 0.0, 3.0),
+        (5.0, 1.0, live.REST_MAX_S),
+    ],
+)
+def test_a_rest_lasts_as_long_as_pages_cost(spent_s: float, busy: float, lasts: float) -> None:
+    assert rest_s(spent_s, busy) == pytest.approx(lasts)
+
+
+async def test_pages_rest_together_and_are_told_of_all_that_came_meanwhile(relay: Relay) -> None:
+    pulse = Pulse(relay.ground, Copies(relay.ground))
+    streams = [pulse.listen(relay.workspace_id, frozenset({"message", "line"})).events() for _ in range(2)]
+    assert [await heard(one) for one in streams] == [": listening\n\n"] * 2
+    pulse._say(relay.workspace_id, {"message"})
+    first = [await heard(one) for one in streams]
+    assert first[0] == first[1]
+    assert first[0].endswith("data: message\n\n")
+    pulse._say(relay.workspace_id, {"line"})
+    pulse._say(relay.workspace_id, {"message"})
+    following = [asyncio.create_task(heard(one)) for one in streams]
+    done, _ = await asyncio.wait(following, timeout=0)
+    assert not done, "nobody rests"
+    async with asyncio.timeout(20):
+        while not all(one.done() for one in following):
+            relay.clock.advance(live.REST_MIN_S)
+            await asyncio.sleep(0)
+    assert {one.result().partition("data: ")[2] for one in following} == {"line message\n\n"}
     await pulse.stop()
 
 
@@ -74,7 +89,7 @@ async def write(ground: Ground, workspace_id: int, *kinds: str) -> None:
 
 async def test_what_is_committed_is_told_at_once_and_the_look_finds_nothing_more(relay: Relay) -> None:
     """The clock stands, so nobody looks into the log again: it was told."""
-    pulse, crier = Pulse(relay.ground), Crier(relay.ground)
+    pulse, crier = Pulse(relay.ground, Copies(relay.ground)), Crier(relay.ground)
     await crier.start()
     ear = pulse.listen(relay.workspace_id, frozenset({"message"}))
     stream = ear.events()
@@ -82,13 +97,13 @@ async def test_what_is_committed_is_told_at_once_and_the_look_finds_nothing_more
     seen: dict[int, facts.Position] = {}
     await pulse._tell(relay.workspace_id, seen)  # from here on
     await write(relay.ground, relay.workspace_id, "message.queued", "message.sent", "line.changed")
-    assert await heard(stream) == "event: changed\ndata: message\n\n"
+    assert (await heard(stream)).endswith("data: message\n\n")
     await pulse._tell(relay.workspace_id, seen)
-    assert not ear._heard, "the look tells again what was told"
+    assert not pulse._due, "the look tells again what was told"
     await crier.stop()
     await write(relay.ground, relay.workspace_id, "message.delivered")
     await pulse._tell(relay.workspace_id, seen)
-    assert ear._heard == {"message"}, "what was not told is not found by the look"
+    assert pulse._due == {relay.workspace_id: {"message"}}, "what was not told is not found by the look"
     await pulse.stop()
 
 
@@ -114,7 +129,7 @@ def test_what_cannot_be_read_is_no_news() -> None:
 
 
 async def test_facts_wake_whoever_listens(relay: Relay) -> None:
-    pulse = Pulse(relay.ground)
+    pulse = Pulse(relay.ground, Copies(relay.ground))
     stream = pulse.listen(relay.workspace_id, frozenset({"message"})).events()
     await heard(stream)
     await asyncio.sleep(0)
@@ -128,5 +143,5 @@ async def test_facts_wake_whoever_listens(relay: Relay) -> None:
             await relay.ground.db.run(append)
             relay.clock.advance(live.LOOKS_EVERY_S)
             await asyncio.sleep(0)
-    assert told.result() == "event: changed\ndata: message\n\n"
+    assert told.result().endswith("data: message\n\n")
     await pulse.stop()

@@ -80,6 +80,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body_max_bytes: int | None = BODY_MAX_BYTES  # None: the server's own limit, for batches
     careful: bool = False  # somebody who has signed in must have proved lately that it is they
     page: bool = False  # HTML for people: they bring a session and no key, and OpenAPI does not tell of it
+    alike: bool = False  # of a page: all who have the same scopes and reach see the same (`web/copies.py`)
     shape_of: str = ""  # whose API this is, if not ours for systems: OpenAPI does not tell of it either
 
 

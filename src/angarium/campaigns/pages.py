@@ -81,7 +81,9 @@ def reports_of(request: Call) -> Reports:
 # ── the list ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@route("GET /campaigns", Operation(summary="Campaigns", scope="messages:read", asks=LIST, page=True))
+@route(
+    "GET /campaigns", Operation(summary="Campaigns", scope="messages:read", asks=LIST, page=True, alike=True)
+)
 async def list_campaigns(request: Call) -> Sent:
     """The newest campaigns that fit."""
     query = LIST.read_query(request.scope["query_string"])

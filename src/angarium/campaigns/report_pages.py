@@ -65,7 +65,10 @@ STATE_TONES = {
 # ── what it has come to ──────────────────────────────────────────────────────────────────────────────
 
 
-@route("GET /campaigns/{campaign_id}", Operation(summary="A campaign", scope="messages:read", page=True))
+@route(
+    "GET /campaigns/{campaign_id}",
+    Operation(summary="A campaign", scope="messages:read", page=True, alike=True),
+)
 async def show_campaign(request: Call) -> Sent:
     """What it has come to; of a draft, where it goes on."""
     one = await campaign_of(request)

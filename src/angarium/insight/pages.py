@@ -33,7 +33,7 @@ SAYING = {
 }
 
 
-@route("GET /home", Operation(summary="The first page", scope="messages:read", page=True))
+@route("GET /home", Operation(summary="The first page", scope="messages:read", page=True, alike=True))
 async def home(request: Call) -> Sent:
     """What somebody sees who comes in."""
     world, workspace_id = world_of(request), request.auth.workspace_id

@@ -93,7 +93,7 @@ def _desk(request: Call) -> Desk:
 # ── the list ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@route("GET /lines", Operation(summary="Lines", scope="setup:read", asks=LINE, page=True))
+@route("GET /lines", Operation(summary="Lines", scope="setup:read", asks=LINE, page=True, alike=True))
 async def list_lines(request: Call) -> Sent:
     """Every line of the workspace, and those that others lend it."""
     query = LINE.read_query(request.scope["query_string"])

@@ -17,7 +17,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message, Scope
 from prometheus_client import CollectorRegistry
 
-from angarium.accounts.edge import Operation
+from angarium.accounts.edge import Operation, Sent
 from angarium.accounts.entering import Reception
 from angarium.accounts.flows import Gate
 from angarium.accounts.lately import PATH_MAX, Asked, Lately
@@ -29,6 +29,7 @@ from angarium.storage.ground import Ground
 from angarium.web import live, look, palette, problems, shell
 from angarium.web.assets import asset
 from angarium.web.auth import authorise
+from angarium.web.copies import Copies
 from angarium.web.health import HEALTH, Check, nothing_wrong
 from angarium.web.metrics import BEGAN, Meter
 from angarium.web.openapi import document, publish
@@ -73,7 +74,7 @@ def make_app(
     """
     routes, drawing, told = put_together(tuple(handlers))
     limits = limits or Limits(ground.clock)
-    app = copy(routes)
+    app, copies = copy(routes), Copies(ground)
     app.state = State(
         {
             "reception": Reception(ground),
@@ -88,7 +89,8 @@ def make_app(
             "registry": registry,
             "body_max_bytes": body_max_bytes,
             "shell": drawing,
-            "pulse": live.Pulse(ground),
+            "copies": copies,
+            "pulse": live.Pulse(ground, copies),
             "openapi": told,
             "lately": (services or {}).get("lately") or Lately(),
             "roles": roles,
@@ -120,12 +122,15 @@ def put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shel
     return made, Shell(rooms_of(routes), seen), told
 
 
-async def _arriving(request: Request[Any, Any, Any]) -> None:
+async def _arriving(request: Request[Any, Any, Any]) -> Sent | None:
     state = request.app.state
     state.meter.arrived(request.scope)
+    operation: Operation | None = request.scope["route_handler"].opt.get("operation")
     if len(state.roles) < len(ROLES):
-        must_answer(request.scope, state.roles, request.scope["route_handler"].opt.get("operation"))
+        must_answer(request.scope, state.roles, operation)
     await state.authorise(request)
+    copies: Copies = state.copies
+    return await copies.answer(request) if operation is not None and operation.alike else None
 
 
 async def _leaving(message: Message, scope: Scope) -> None:

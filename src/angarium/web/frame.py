@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from angarium.storage.ground import Ground
+from angarium.web.copies import HEARD
+from angarium.web.counting import counted
 from angarium.web.problems import unforeseen
 
 # An answer is data, to be neither kept, nor guessed at, nor shown inside another page. What is otherwise says
@@ -34,6 +36,11 @@ def guarded(headers: Iterable[tuple[bytes, bytes]], scheme: str) -> Headers:
     return [*own, *missing, TLS_ONLY] if scheme == "https" else [*own, *missing]
 
 
+def _has_heard(scope: Any) -> bool:
+    """Whether a page asks that was told of a change."""
+    return any(name == HEARD for name, _ in scope["headers"])
+
+
 class Frame:
     """An ASGI application around another. `app` is Litestar's, which holds the ground."""
 
@@ -51,8 +58,9 @@ class Frame:
                 message = {**message, "headers": guarded(message.get("headers", ()), scope["scheme"])}
             await send(message)
 
+        answered = self._app(scope, receive, framed)
         try:
-            await self._app(scope, receive, framed)
+            await (counted(answered, self._app.state.copies.spend) if _has_heard(scope) else answered)
         except Exception as error:
             ground: Ground = self._app.state.ground
             answer = unforeseen(ground.chance, scope, error)

@@ -5,16 +5,18 @@ looks into the log of facts, too, once a second and only while somebody listens,
 more of than was told. A page that hears a noun it shows asks for that part of itself anew
 (`frontend/src/live.js`).
 
-The pages are what costs: so all that show the same nouns share `PAGES_PER_S`, however many they are. What
-changes after a rest is told at once; while changes go on, each page is told of them in its turn.
+The pages are what costs. So all are told together, and then rest: what changes after a rest is told at once,
+and while changes go on a rest lasts until what was asked for since is no more than a small part
+of what the processor has done. That part is smaller where the process is busy with sending. Those who see the
+same get the same bytes (`web/copies.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from contextvars import Context
 from typing import Annotated, Any, cast
 
@@ -27,13 +29,16 @@ from angarium.core.problems import Problem
 from angarium.storage import facts
 from angarium.storage.ground import Ground
 from angarium.web import crier
+from angarium.web.copies import Copies
 
 log = structlog.get_logger()
 
 LOOKS_EVERY_S = 1.0
 HEARTBEAT_S = 15.0  # proxies close what is silent for a minute
-PAGES_PER_S = 1.0  # that are made to ask for themselves anew: one costs 15 to 40 ms of CPU
-SPREAD = 0.5  # of a pause, so that not all of them ask at once
+REST_MIN_S = 1.0  # between two times that pages are told
+REST_MAX_S = 20.0
+SHARE_BUSY = 0.01  # of a processor, that renewed pages may take while this process uses a whole one
+SHARE_IDLE = 0.1  # and while it has nothing else to do
 LISTENERS_MAX = 1_000  # pages at once, of all workspaces
 NEW_MAX = 1_000  # facts looked at in one go; more are as good as all
 HEADERS = (
@@ -43,11 +48,20 @@ HEADERS = (
 )
 
 
+def rest_s(spent_s: float, busy: float) -> float:
+    """How long to rest after pages took so much CPU, in a process that uses this part of a processor."""
+    share = SHARE_BUSY + (SHARE_IDLE - SHARE_BUSY) * max(0.0, 1.0 - busy)
+    return min(max(spent_s / share, REST_MIN_S), REST_MAX_S)
+
+
 class Pulse:
     """Tells listeners of a workspace which nouns have new facts."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, copies: Copies) -> None:
         self._ground = ground
+        self._copies = copies
+        self._due: dict[int, set[str]] = defaultdict(set)  # what is still to be told
+        self._come = asyncio.Event()
         self._ears: dict[int, set[Ear]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
         self._told: dict[int, Counter[str]] = defaultdict(Counter)  # of facts that the log has still to show
@@ -60,7 +74,8 @@ class Pulse:
         ear = Ear(self, workspace_id, nouns)
         self._ears[workspace_id].add(ear)
         if not self._tasks:  # they look for all
-            self._tasks = [asyncio.create_task(one(), context=Context()) for one in (self._look, self._hear)]
+            work = (self._look, self._hear, self._tell_all)
+            self._tasks = [asyncio.create_task(one(), context=Context()) for one in work]
         return ear
 
     def leave(self, ear: Ear) -> None:
@@ -70,24 +85,20 @@ class Pulse:
         if not ears:
             del self._ears[ear.workspace_id]
 
-    def pause_s(self, nouns: set[str]) -> float:
-        """How long a page that was told of these is told of nothing more."""
-        listening = sum(ear.wants(nouns) for ears in self._ears.values() for ear in ears)
-        return listening / PAGES_PER_S * (1 - SPREAD + 2 * SPREAD * self._ground.chance.roll())
-
     async def stop(self) -> None:
         """End every stream; browsers come back by themselves."""
         for ears in list(self._ears.values()):
             for ear in list(ears):
                 ear.end()
-        await self._rest()
+        await self._end()
 
-    async def _rest(self) -> None:
+    async def _end(self) -> None:
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._told.clear()
+        self._due.clear()
 
     async def _hear(self) -> None:
         """What is told by any server, while somebody listens."""
@@ -103,8 +114,30 @@ class Pulse:
             hearer.close()
 
     def _say(self, workspace_id: int, nouns: set[str]) -> None:
-        for ear in list(self._ears.get(workspace_id, ())):
-            ear.hear(nouns)
+        self._due[workspace_id] |= nouns
+        self._come.set()
+
+    async def _tell_all(self) -> None:
+        """Tell what is to be told, and rest."""
+        while True:
+            await self._come.wait()
+            self._come.clear()
+            due, self._due = self._due, defaultdict(set)
+            for workspace_id, nouns in due.items():
+                number = self._copies.outdate(workspace_id)
+                for ear in list(self._ears.get(workspace_id, ())):
+                    ear.hear(nouns, number)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Until the pages that were told have taken no more than their share."""
+        clock, spent_s = self._ground.clock, self._copies.spent_s
+        began_at, cpu_s = clock.monotonic(), time.process_time()
+        passed, lasts = 0.0, REST_MIN_S
+        while passed < lasts:
+            await clock.sleep(lasts - passed)
+            passed = clock.monotonic() - began_at
+            lasts = rest_s(self._copies.spent_s - spent_s, (time.process_time() - cpu_s) / passed)
 
     async def _look(self) -> None:
         seen: dict[int, facts.Position] = {}
@@ -118,9 +151,10 @@ class Pulse:
                 del seen[gone]
                 self._told.pop(gone, None)
             await self._ground.clock.sleep(LOOKS_EVERY_S)
-        hearing = self._tasks.pop()  # the other one
+        _, *others = self._tasks
         self._tasks = []
-        hearing.cancel()
+        for other in others:
+            other.cancel()
 
     async def _tell(self, workspace_id: int, seen: dict[int, facts.Position]) -> None:
         if workspace_id not in seen:
@@ -146,17 +180,15 @@ class Ear:
         self._pulse = pulse
         self._nouns = nouns
         self._heard: set[str] = set()
+        self._number = ""  # of the change that it heard of last
         self._ended = asyncio.Event()
         self._woken = asyncio.Event()
 
-    def wants(self, nouns: set[str]) -> bool:
-        """Whether it listens for any of these."""
-        return not self._nouns or not self._nouns.isdisjoint(nouns)
-
-    def hear(self, nouns: set[str]) -> None:
+    def hear(self, nouns: set[str], number: str) -> None:
         """These have changed; what is not yet told is told together."""
-        if self.wants(nouns):
+        if not self._nouns or not self._nouns.isdisjoint(nouns):
             self._heard |= nouns & self._nouns if self._nouns else nouns
+            self._number = number
             self._woken.set()
 
     def end(self) -> None:
@@ -177,10 +209,7 @@ class Ear:
             self._woken.clear()
             heard, self._heard = self._heard, set()
             if heard:
-                yield f"event: changed\ndata: {' '.join(sorted(heard))}\n\n".encode()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._pulse.pause_s(heard)):
-                        await self._ended.wait()
+                yield f"event: changed\nid: {self._number}\ndata: {' '.join(sorted(heard))}\n\n".encode()
 
     def close(self) -> None:
         """Stop listening."""
