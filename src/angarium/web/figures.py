@@ -7,8 +7,9 @@ Persian has its own digits and the Jalali calendar; all by the Unicode CLDR (Bab
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 
 from babel.dates import format_date, format_timedelta
 from babel.numbers import (
@@ -19,7 +20,7 @@ from babel.numbers import (
     get_decimal_symbol,
 )
 from babel.units import format_unit
-from persiantools.jdatetime import JalaliDateTime
+from persiantools.jdatetime import JalaliDate
 
 from angarium.core import days
 from angarium.web.languages import Language
@@ -30,6 +31,7 @@ FINE = 4  # further digits after the point, of a price that needs them
 MINUTE_S = 60
 UNITS = ((86_400, "day"), (3_600, "hour"), (MINUTE_S, "minute"), (1, "second"))
 JALALI = {"fa"}
+KEPT = 2_048  # what was written a moment ago is written again: prices, counts, the days of a list
 PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 
 
@@ -38,6 +40,7 @@ def own_digits(language: Language, text: str) -> str:
     return text.translate(PERSIAN_DIGITS) if language.code in JALALI else text
 
 
+@lru_cache(maxsize=KEPT, typed=True)
 def number(language: Language, value: float | Decimal, digits: int | None = None) -> str:
     """1234.5 -> 1,234.5; with `digits` after the point, or as many as it has."""
     pattern = None if digits is None else "#,##0" + ("." + "0" * digits if digits else "")
@@ -74,6 +77,7 @@ def percent(language: Language, share: float, digits: int = 1) -> str:
     return own_digits(language, format_percent(share, pattern, locale=language.locale, numbering_system=OWN))
 
 
+@lru_cache(maxsize=KEPT, typed=True)
 def money(language: Language, amount: str | Decimal, currency: str) -> str:
     """An amount of a currency; of small prices enough digits to tell them apart: €0.0450."""
     value = Decimal(amount)
@@ -90,11 +94,15 @@ def money(language: Language, amount: str | Decimal, currency: str) -> str:
 
 def day(language: Language, at: datetime, zone: tzinfo = UTC) -> str:
     """A date with its year."""
-    here = at.astimezone(zone)
+    return _date(language, at.astimezone(zone).date())
+
+
+@lru_cache(maxsize=KEPT)
+def _date(language: Language, on: date) -> str:
     if language.code in JALALI:
-        date = JalaliDateTime(here, locale="fa")  # type: ignore[no-untyped-call]  # it has no types
-        return own_digits(language, f"{date.day} {date.strftime('%B')} {date.year}")
-    return format_date(here, "medium", locale=language.locale)
+        there = JalaliDate(on, locale="fa")  # type: ignore[no-untyped-call]  # it has no types
+        return own_digits(language, f"{there.day} {there.strftime('%B')} {there.year}")
+    return format_date(on, "medium", locale=language.locale)
 
 
 def moment(language: Language, at: datetime, zone: tzinfo = UTC, *, seconds: bool = False) -> str:

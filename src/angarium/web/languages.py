@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -37,7 +38,12 @@ class Language(msgspec.Struct, frozen=True):
     @property
     def locale(self) -> Locale:
         """What numbers, dates and plurals are like."""
-        return Locale.parse(self.code)
+        return _locale(self.code)
+
+
+@cache
+def _locale(code: str) -> Locale:
+    return Locale.parse(code)
 
 
 ENGLISH = Language("en", "English")
