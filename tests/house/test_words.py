@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterable, Iterator
 
 import pytest
 
+from angarium.contacts.consent import State
+from angarium.lines.registration_rules import TRANSITIONS
+from angarium.lines.store import Loan
+from angarium.lines.tariffs_store import ListState
 from angarium.web.languages import LANGUAGES, Language, Sentence, catalogue, words_of
 from house.forms import forms, forms_wrong, gaps, is_words
-from house.tree import PACKAGE, none_of
+from house.tree import PACKAGE, modules, none_of
 
 # Rooms that are not in all languages yet. It only ever gets shorter.
 UNFINISHED: set[str] = set()
@@ -16,6 +22,7 @@ UNFINISHED: set[str] = set()
 ROOMS = sorted(path.parents[1].name for path in PACKAGE.glob("*/templates/words.en.toml"))
 OTHERS = [language for language in LANGUAGES.values() if language.code != "en"]
 
+DEED = re.compile(r"[a-z_]+\.[a-z_]+")
 ALIKE_NAMES = {"direction", "enter.command", "language"}
 
 
@@ -76,6 +83,32 @@ def test_rooms_that_are_finished_are_not_called_unfinished() -> None:
 
 def test_no_two_rooms_say_something_by_one_name() -> None:
     assert catalogue(ROOMS, LANGUAGES["en"])  # a ValueError names the room and the words
+
+
+def _noted() -> Iterator[str]:
+    """What is written into audit logs, as far as it is said where it is noted."""
+    for _, tree in modules(PACKAGE):
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("note"):
+                said = [one.value for one in call.args if isinstance(one, ast.Constant)]
+                yield from (one for one in said if isinstance(one, str) and DEED.fullmatch(one))
+
+
+def test_what_is_noted_in_the_audit_log_has_words() -> None:
+    words = words_of("settings", "en")
+    verbs = {*TRANSITIONS, *(f"loan_{one}" for one in Loan), *(f"prices_{one}" for one in ListState), *State}
+    parts = [one.partition(".") for one in _noted()]
+    assert len(parts) > 50
+    none_of(
+        {
+            name
+            for name in [f"audit_of.{what}" for what, _, _ in parts]
+            + [f"audit_deed.{done}" for _, _, done in parts]
+            + [f"audit_deed.{verb}" for verb in verbs]
+            if name not in words
+        },
+        "The page of the audit log shows a code for these:",
+    )
 
 
 def test_there_are_words_of_no_other_language() -> None:
