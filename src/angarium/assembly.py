@@ -20,6 +20,7 @@ from angarium.accounts.limits import Limits
 from angarium.accounts.notary import Notary
 from angarium.accounts.oidc import Providers
 from angarium.campaigns import (
+    finding,
     recipients,
 )
 from angarium.campaigns.flows import by_cascade, needing_list, to_segment
@@ -255,6 +256,7 @@ def application(house: House) -> Litestar:
             "imports": house.imports,
             "exports": house.exports,
             "campaign_reports": Reports(house.world),
+            "campaign_names": finding.called,
             "savings": Savings(house.world),
             "media": house.media,
             "public_url": house.settings.public_url,

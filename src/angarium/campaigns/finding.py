@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -44,6 +44,19 @@ async def find(
     chosen = found[:limit]
     following = chosen[-1] if len(found) > limit else None
     return await store.these(tx, workspace_id, chosen), following
+
+
+async def called(tx: Transaction, workspace_id: int, shown: Collection[str]) -> dict[str, str]:
+    """The names of campaigns by their ids as they are shown; of other texts, and of what is gone, none."""
+    found = await store.these(tx, workspace_id, [*filter(None, map(_id, shown))])
+    return {ids.show("campaign", one.id): one.name for one in found}
+
+
+def _id(shown: str) -> int | None:
+    try:
+        return ids.read("campaign", shown)
+    except ValueError:
+        return None
 
 
 async def seek(tx: Transaction, workspace_id: int, text: str, few: int) -> Sequence[Hit]:

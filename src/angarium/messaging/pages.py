@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Annotated, Any, cast
 from urllib.parse import urlencode
@@ -33,6 +34,7 @@ from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.messages import Filter, Message
+from angarium.messaging.store.uses import CAMPAIGNS
 from angarium.messaging.story import Story
 from angarium.messaging.surroundings import sought
 from angarium.messaging.timeline import ATTEMPT_TONES, DOUBT, MESSAGE_TONES, Names, timeline
@@ -101,7 +103,9 @@ def names_in(world: World, workspace_id: int) -> Names:
 # ── the list ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@route("GET /messages", Operation(summary="Messages", scope="messages:read", asks=LIST, page=True))
+@route(
+    "GET /messages", Operation(summary="Messages", scope="messages:read", asks=LIST, page=True, alike=True)
+)
 async def list_messages(request: Call) -> Sent:
     """The newest messages that fit."""
     query = LIST.read_query(request.scope["query_string"])
@@ -111,12 +115,14 @@ async def list_messages(request: Call) -> Sent:
     world, workspace_id = _world(request), request.auth.workspace_id
     before = edge.read_cursor(query.cursor) or NEWEST
     rows, following = await world.ground.db.read(_listed, world, workspace_id, query, before)
+    labels = {row.message["label"] for row in rows}
     asked = {field: value for field, value in msgspec.to_builtins(query).items() if value}
     asked.pop("cursor", None)
     older = {**asked, "cursor": edge.cursor_after(following)} if following else None
     facts = {
         "query": query,
         "rows": rows,
+        "campaigns": await _campaigns(request, labels),
         "filtered": bool(asked),
         "again": _address({**asked, "cursor": query.cursor} if query.cursor else asked),
         "newest": _address(asked) if query.cursor else "",
@@ -131,6 +137,15 @@ async def list_messages(request: Call) -> Sent:
         "workspace": shlex.quote(request.user.workspace),
     }
     return HtmlAnswer("messaging/messages.html", facts)
+
+
+async def _campaigns(request: Call, labels: Collection[str]) -> dict[str, str]:
+    """What the campaigns are called whose ids are among these labels."""
+    ours = {label for label in labels if (label or "").startswith(CAMPAIGNS)}
+    called: Callable[..., Any] | None = request.scope["litestar_app"].state.get("campaign_names")
+    if called is None or not ours:
+        return {}
+    return dict(await _world(request).ground.db.read(called, request.auth.workspace_id, ours))
 
 
 def _check(query: ListQuery) -> None:
@@ -221,6 +236,7 @@ async def show_message(request: Call) -> Sent:
         "contact": contact,
         "template": template,
         "template_id": ids.show("template", template.template_id) if template else "",
+        "campaigns": await _campaigns(request, [told["label"]]),
         "timeline": timeline(told, names),
         "attempts": told["attempts"],
         "tones": {state.value: tone for state, tone in ATTEMPT_TONES.items()},
