@@ -320,7 +320,7 @@ def test_parts_and_price_over_all_samples() -> None:
     samples = [sample(a="x"), Sample("long", "", {"a": "y" * 200}), Sample("fa", "", {"a": "سلام"})]
     found = look(sms("Dear {{ a }}, your order is on its way"), samples=samples)
     (parts,) = [one for one in found if one.kind == "parts"]
-    assert parts.problem == "on smpp: 1 to 2 parts, 0.02 to 0.04 EUR; the longest is the sample long"
+    assert parts.problem == "1 to 2 parts on smpp, 0.02 EUR to 0.04 EUR; the longest with the test data long"
     assert parts.level is Level.NOTE
 
 

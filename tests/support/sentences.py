@@ -76,7 +76,8 @@ COMPOSED = (
     "— (em dash) is not in the GSM alphabet: with it 2 parts, without such signs 1 part",
     "a value of the sample x1 brings —; it leaves 70 characters for a part, and costs nothing yet: 1 part either way",  # noqa: E501
     "a value of the sample first brings — (em dash): with it 2 parts, without such signs 1 part",
-    "on main: 1 to 2 parts, 0.04 to 0.08 EUR; the longest is the sample first",
+    "1 part on main, 0.04 EUR",
+    "1 to 2 parts on main, 0.04 EUR to 0.08 EUR; the longest with the test data first",
     "3 contacts with the locale fa would get nothing by SMS: looked for fa, *",
     "3 contacts with the locale fa would get the wording for any locale (*) by SMS: looked for fa, *",
     "with the sample first: loops run more than 100 times (line 1, column 2)",

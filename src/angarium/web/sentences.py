@@ -21,6 +21,7 @@ The kind of a gap says what may fill it:
     | said   | others of these sentences, or it is not this one                           |
     | word   | others of these sentences, or else any text                                |
     | state  | what the words of some room call a state, or as `word`                     |
+    | channel| the kind of a channel, which is called by its title; several, or as `word` |
     | other  | a name in words.*.toml that begins so: `{which:class}` is `class.<which>`; |
     |        | or several of these: "service or otp", "service, otp"                      |
 
@@ -42,6 +43,7 @@ from angarium.web.languages import Sentence
 
 GAP = re.compile(r"\{(\w+)(?::(\w+))?\}")
 TEXT = "text"  # the kind of a gap that names none
+CHANNEL = "channel"
 EXACTLY = {
     "number": re.compile(r"-?\d{1,15}(?:\.\d{1,9})?"),
     "money": re.compile(r"-?\d{1,15}(?:\.\d{1,9})?(?: [A-Z]{3})?"),
@@ -153,7 +155,7 @@ class Catalogue:
         for gap, text in zip(shape.gaps, fillings, strict=True):
             if not fits(gap.kind, text):
                 return None
-            inner = self.hear(text) if gap.kind in ("said", "word", "state") else None
+            inner = self.hear(text) if gap.kind in ("said", "word", "state", CHANNEL) else None
             if inner is None and gap.kind == "said":
                 return None
             quoted += inner.quoted if inner else _unknown(gap.kind, text)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from babel.lists import format_list
 from markupsafe import Markup, escape
 
+from angarium import channels
 from angarium.web import figures, sentences
 from angarium.web.languages import ENGLISH, Language, Sentence, catalogue
 
@@ -43,6 +44,7 @@ class Voice:
         named = list(rooms)
         self._language = language
         self.words: dict[str, Sentence] = {**catalogue(named, ENGLISH), **catalogue(named, language)}
+        self._whole: dict[str, Markup] = {}  # sentences without gaps, as they stand on pages
         self._plural = language.locale.plural_form
         self._signs = {"": " ", ".": ". ", ";": "; ", ":": ": ", **SIGNS.get(language.code, {})}
 
@@ -56,7 +58,12 @@ class Voice:
         """A sentence, its gaps filled: with text, numbers, other sentences, or with times, which tell their
         date when it is not that of `since`."""
         name, values = (said, given) if isinstance(said, str) else said
-        return self._filled(self.words[name], values, since, zone)
+        if name in self._whole:
+            return self._whole[name]
+        sentence = self.words[name]
+        if isinstance(sentence, str) and not GAP.search(sentence):
+            return self._whole.setdefault(name, escape(sentence))
+        return self._filled(sentence, values, since, zone)
 
     def heard(self, text: str, zone: tzinfo = UTC) -> str:
         """What was said in English below the console (`web/sentences.py`), in this language: one sentence or
@@ -108,17 +115,20 @@ class Voice:
     def _each(self, kind: str, text: str) -> Markup | None:
         """Several that are called so, as this language says "one, another or a third"."""
         named = [self._named(kind, one) for one in BETWEEN.split(text)]
-        said = [self.say(one) for one in named if one is not None]
+        said = [one for one in named if one is not None]
         if len(said) < 2 or len(said) < len(named):
             return None
         return Markup(format_list(said, "or", locale=self._language.locale))  # noqa: S704  each is escaped
 
-    def _named(self, kind: str, text: str) -> Said | None:
-        """What the words of the pages call it."""
+    def _named(self, kind: str, text: str) -> Markup | None:
+        """What the words of the pages call it; a channel is called by its title."""
+        if kind == sentences.CHANNEL:
+            channel = channels.load().get(text)
+            return None if channel is None else Markup("<bdi>{}</bdi>").format(channel.title)
         for prefix in STATES if kind == "state" else (kind,):
             name = f"{prefix}.{text.replace(' ', '_')}"
             if name in self.words:
-                return name, {}
+                return self.say(name)
         return None
 
     def _filled(

@@ -100,14 +100,11 @@ def _parts(message_class: MessageClass, wording: Wording, carrier: Carrier) -> I
     least, most = min(counts), max(counts)
     longest = rendered[counts.index(most)].sample.name
     span = _parts_in_all(least, most)
-    prices = [carrier.price(message_class, "", parts) for parts in dict.fromkeys((least, most))]
-    amounts = f"{' to '.join(_amount(price) for price in prices)} {prices[0].currency}"
-    yield wording.finding(
-        "parts",
-        f"on {carrier.line}: {span}, {amounts}; the longest is the sample {longest}",
-        field="text",
-        value=str(most),
-    )
+    low, high = (_amount(carrier.price(message_class, "", parts)) for parts in (least, most))
+    told = f"{span} on {carrier.line}, {high}"
+    if least < most:
+        told = f"{span} on {carrier.line}, {low} to {high}; the longest with the test data {longest}"
+    yield wording.finding("parts", told, field="text", value=str(most))
     if most > PARTS_MANY:
         yield wording.finding(
             "parts-many",
@@ -130,7 +127,8 @@ def _count(carrier: Carrier, one: Rendered) -> int:
 
 
 def _amount(price: Price) -> str:
-    return f"{price.micros / 1_000_000:f}".rstrip("0").rstrip(".")
+    amount = f"{price.micros / 1_000_000:f}".rstrip("0").rstrip(".")
+    return f"{amount} {price.currency}"
 
 
 def _viber(subject: Subject, wording: Wording) -> Iterator[Finding]:
