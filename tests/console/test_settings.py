@@ -127,6 +127,28 @@ async def test_a_key_is_shown_once_and_works_until_it_is_revoked(place: Place) -
     assert gone.revoked_at is not None
 
 
+async def a_moment_is_chosen(place: Place, window: Screen) -> None:
+    """A day and a time of it, in the same calendar, by keyboard."""
+    field = {"name": "visit", "label": "Visit", "kind": "date_time"}
+    assert (await place.client.ask("POST", "/v1/contact-fields", field)).status == 201
+    page = window.page
+    await window.open("/contacts/new")
+    moment, time = page.locator("[name=field-visit]"), page.locator(".jalali-picker [data-time]")
+    await moment.fill("۱۴۳۰/۰۹/۰۷")
+    await moment.press("ArrowDown")
+    await expect(time).to_have_value("۰۹:۰۰")
+    assert await window.faults() == []
+    await time.fill("۲۵:۰۰")
+    await time.press("Enter")
+    await expect(time).to_be_focused()  # there is no such time
+    await time.fill("۱۷:۴۵")
+    await time.press("Enter")
+    await expect(moment).to_have_value("۱۴۳۰/۰۹/۰۷ ۱۷:۴۵")
+    async with page.expect_request("**/contacts/new") as sent:
+        await page.click("#person-form .btn-primary")
+    assert "field-visit=2051-11-28T17%3A45" in ((await sent.value).post_data or "")
+
+
 async def test_a_day_is_chosen_in_the_calendar_of_iran(place: Place) -> None:
     async with looking(place, Look("fa", "light", 1280)) as window:
         page = window.page
@@ -159,6 +181,7 @@ async def test_a_day_is_chosen_in_the_calendar_of_iran(place: Place) -> None:
         await window.open("/settings/audit?since=1405%2F01%2F01&until=1405%2F01%2F02")
         assert await page.input_value("[name=until]") == "۱۴۰۵/۰۱/۰۲"
         assert await page.locator("table.rows").count() == 0  # nothing is so old
+        await a_moment_is_chosen(place, window)
     form = {"name": "کهنه", "scopes": "messages:read", "typed_day": "expires_on"}  # as without a script
     wrong = await place.owner.do("/settings/keys", **form, expires_on="۱۴۳۰/۰۷/۳۱")
     assert wrong.status == 422
@@ -224,8 +247,11 @@ async def test_addresses_come_and_go_and_the_log_tells(place: Place, tmp_path: P
         await page.click("form[action$='/remove'] button")
         await page.wait_for_selector(".toast.good")
         await window.open("/settings/audit?action=suppression.removed")
-        assert "Mina" in await window.words()
+        words = await window.words()
+        assert "Mina" in words
+        assert "Suppression list: removed" in words
         await page.click(".details-cell summary")
+        assert "suppression.removed" in await window.words()
         assert f"They called {HOSTILE}" in await window.words()
         await page.click("text=Check the chain")
         await page.wait_for_selector("#check .notice.good")

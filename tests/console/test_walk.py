@@ -45,7 +45,7 @@ async def words(hand: Hand, window: Screen, _folder: Path) -> None:
     await hand.new("/templates")
     await hand.write("[name=name]", "tea")
     await hand.write("[name='v0.text']", TEXTS[await language(page)])
-    await expect(page.locator("#proof-0 .bubble-text").first).not_to_be_empty()
+    await expect(page.locator("#proof-0 .bubble-text").first).not_to_be_empty(timeout=PATIENCE_MS)
     await window.picture("template")
     await hand.press("button[value=publish]")
     await page.wait_for_url("**/templates/tpl_*")
@@ -58,11 +58,12 @@ async def a_cascade(hand: Hand, window: Screen, _folder: Path) -> None:
     await hand.write("[name=name]", "viber-sms")
     for place, channel in enumerate(("smpp", "gms_viber"), 1):
         await hand.press(f"[value='add:channel:{channel}']")
-        await expect(page.locator(".step-card")).to_have_count(place)
-        assert await page.evaluate("document.activeElement !== document.body"), "the focus is lost"
+        await expect(page.locator(".step-card")).to_have_count(place, timeout=PATIENCE_MS)
+        await page.wait_for_function("document.activeElement !== document.body")  # the focus is not lost
     await hand.press(".step-card:nth-child(2) [data-move=up]")
-    await expect(page.locator(".step-card").first).to_have_attribute("data-channel", "gms_viber")
-    assert await page.evaluate("document.activeElement.matches('[data-move=up]')"), "the focus is lost"
+    first = page.locator(".step-card").first
+    await expect(first).to_have_attribute("data-channel", "gms_viber", timeout=PATIENCE_MS)
+    await page.wait_for_function("document.activeElement.matches('[data-move=up]')")
     await window.picture("cascade")
     await hand.press("button[value=save]")
     await page.wait_for_url("**/cascades?done=saved")
@@ -99,7 +100,7 @@ async def a_campaign(hand: Hand, window: Screen, _folder: Path) -> None:
     await page.wait_for_url("**/words")
     await hand.choose("[name=template]", "tea")
     await hand.choose("[name=way]", "cascade:viber-sms")
-    await expect(page.locator("#look .phone-text").first).not_to_be_empty()
+    await expect(page.locator("#look .phone-text").first).not_to_be_empty(timeout=PATIENCE_MS)
     await hand.press("button[value=next]")
     await page.wait_for_url("**/schedule")
     await hand.press("button[value=next]")
@@ -119,7 +120,7 @@ async def the_story_of_one(hand: Hand, window: Screen, _folder: Path) -> None:
     await page.wait_for_selector("table.recipients a[href^='/messages/']")
     await hand.press("table.recipients a[href^='/messages/'] >> nth=0")
     await page.wait_for_url("**/messages/msg_*")
-    await expect(page.locator(".relay > li")).to_have_count(2)
+    await expect(page.locator(".relay > li")).to_have_count(2, timeout=PATIENCE_MS)
     await window.picture("message")
 
 

@@ -103,7 +103,7 @@ class Event(msgspec.Struct, frozen=True):
     tone: str
     kind: str
     said: Sentence
-    notes: Sequence[tuple[str, str]]
+    notes: Sequence[tuple[str, str | int]]
     decisions: Sequence[Decision]
     late: bool
 
@@ -353,7 +353,9 @@ def _decided(event: Document) -> Sentence:
     return ("event.hour", {}) if why == "first step" else ("event.time_up", {"why": why})
 
 
-def _note(value: object) -> str:
+def _note(value: object) -> str | int:
+    if isinstance(value, int):
+        return value
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
