@@ -122,7 +122,7 @@ async def list_messages(request: Call) -> Sent:
     facts = {
         "query": query,
         "rows": rows,
-        "campaigns": await _campaigns(request, labels),
+        "campaigns": await campaigns_among(request, labels),
         "filtered": bool(asked),
         "again": _address({**asked, "cursor": query.cursor} if query.cursor else asked),
         "newest": _address(asked) if query.cursor else "",
@@ -139,7 +139,7 @@ async def list_messages(request: Call) -> Sent:
     return HtmlAnswer("messaging/messages.html", facts)
 
 
-async def _campaigns(request: Call, labels: Collection[str]) -> dict[str, str]:
+async def campaigns_among(request: Call, labels: Collection[str]) -> dict[str, str]:
     """What the campaigns are called whose ids are among these labels."""
     ours = {label for label in labels if (label or "").startswith(CAMPAIGNS)}
     called: Callable[..., Any] | None = request.scope["litestar_app"].state.get("campaign_names")
@@ -231,12 +231,12 @@ async def show_message(request: Call) -> Sent:
     wire = await _wire(request, message_id)
     facts = {
         "message": told,
-        "wait": found.wait,
+        "wait": _called(found.wait, names),
         "created_at": datetime.fromisoformat(told["created_at"]),
         "contact": contact,
         "template": template,
         "template_id": ids.show("template", template.template_id) if template else "",
-        "campaigns": await _campaigns(request, [told["label"]]),
+        "campaigns": await campaigns_among(request, [told["label"]]),
         "timeline": timeline(told, names),
         "attempts": told["attempts"],
         "tones": {state.value: tone for state, tone in ATTEMPT_TONES.items()},
@@ -247,6 +247,16 @@ async def show_message(request: Call) -> Sent:
         **wire,
     }
     return HtmlAnswer("messaging/message.html", facts)
+
+
+def _called(said: Any, names: Names) -> Any:
+    """A sentence in which channels stand by their kinds, with their names; and its figures as figures."""
+    if not isinstance(said, tuple):
+        return said
+    name, values = said
+    named = {gap: _called(one, names) for gap, one in values.items()}
+    named |= {gap: float(one.replace(",", "")) for gap, one in named.items() if gap in ("ahead", "speed")}
+    return name, named | ({"channel": names.channel(named["channel"])} if "channel" in named else {})
 
 
 async def _wire(request: Call, message_id: int) -> Document:

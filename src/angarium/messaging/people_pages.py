@@ -30,7 +30,7 @@ from angarium.messaging.api import Desk
 from angarium.messaging.case import Case, wake
 from angarium.messaging.consents_api import PROOF_MAX, WORD_MAX
 from angarium.messaging.history import Passed, history
-from angarium.messaging.pages import names_in
+from angarium.messaging.pages import campaigns_among, names_in
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -89,6 +89,7 @@ async def show_contact(request: Call) -> Sent:
     path = f"/contacts/{facts['id']}"
     facts |= {
         "passed": passed,
+        "campaigns": await campaigns_among(request, {one.label for one in passed}),
         "own_files": fetching.url(world.public_url, ""),  # what lies elsewhere may want a key, or be anything
         "newest": path if query.cursor else "",
         "older": f"{path}?cursor={edge.cursor_after(following)}" if following else "",
