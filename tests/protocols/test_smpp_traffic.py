@@ -135,6 +135,14 @@ def test_what_had_no_answer_is_known_when_it_comes_again() -> None:
     assert repeats.origin(a_message(b"1", 3), "B", 40.0) == "B.3", "it has its answer now"
 
 
+def test_of_a_long_message_as_much_is_known_as_of_a_short_one() -> None:
+    repeats, long = Repeats(), b"1" * smpp_traffic.NAME_MAX
+    assert repeats.origin(a_message(long + b"a", 1), "A", 0.0) == "A.1"
+    assert repeats.origin(a_message(long + b"b", 2), "A", 30.0) == "A.2", "another end is another message"
+    assert repeats.origin(a_message(long + b"a", 3), "B", 30.0) == "A.1"
+    assert all(len(name) <= smpp_traffic.NAME_MAX for name in repeats._doubts)
+
+
 def test_what_was_answered_late_may_have_been_repeated_already() -> None:
     repeats = Repeats()
     repeats.origin(a_message(b"1", 1), "A", 0.0)

@@ -86,6 +86,8 @@ class Breaker(msgspec.Struct, frozen=True):
 
 def heard(breaker: Breaker, outcome: Outcome, submitted_at: int, now: int, roll: float) -> Breaker:
     """The breaker after an outcome of what was handed over at `submitted_at`."""
+    if isinstance(outcome, Accepted) and breaker.until is None and not breaker.recent:
+        return breaker  # as nearly every one ends
     said = sign(outcome)
     if breaker.until is None:
         if said is Sign.NONE or submitted_at < breaker.since or (said is Sign.GOOD and not breaker.recent):

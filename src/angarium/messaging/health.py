@@ -67,8 +67,10 @@ class Ear:
 
     def _of(self, owner_id: int, line_id: int, now: int) -> list[Tally]:
         minute = now // MINUTE
-        if self._now is not None and self._now[:3] == (owner_id, line_id, minute):
-            return self._now[3]
+        if self._now is not None:
+            owner, line, since, tallies_now = self._now
+            if line == line_id and since == minute and owner == owner_id:
+                return tallies_now
         found = []
         for span in SPANS:
             key = (owner_id, line_id, span, tallies.starts(span, now // MICROS))

@@ -66,6 +66,8 @@ _basic_class = re.escape(BASIC.replace("\x1b", ""))
 _extension_class = re.escape("".join(EXTENSION.values()))
 NOT_BASIC = re.compile(f"[^{_basic_class}]")
 NOT_GSM7 = re.compile(f"[^{_basic_class}{_extension_class}]")
+_alike = "".join(character for code, character in enumerate(BASIC) if code == ord(character) != ESCAPE)
+MOVED = re.compile(f"[^{re.escape(_alike)}]")  # all but the letters and signs that are as in ASCII
 EXTENDED = re.compile(f"[{_extension_class}]")
 NOT_LATIN1 = re.compile("[^\x00-\xff]")
 NOT_ASCII = re.compile("[^\x00-\x7f]")
@@ -153,6 +155,8 @@ def encoding_of(text: str) -> str:
 
 def encode_gsm7(text: str) -> bytes:
     """GSM alphabet, one septet to the octet. Raises NotEncodable."""
+    if MOVED.search(text) is None:
+        return text.encode("ascii")
     _suits(text, "gsm7")
     return text.translate(TO_OCTETS).encode("latin-1")
 

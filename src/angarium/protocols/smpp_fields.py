@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from angarium.core.clock import from_datetime, micros, to_datetime
 from angarium.protocols.smpp_numbers import (
@@ -60,6 +61,7 @@ def phone(address: str, ton: int) -> str:
     return f"+{address}" if international else address
 
 
+@lru_cache(maxsize=1_024)  # those of a batch have the same time left
 def relative_time(seconds: int) -> str:
     """A time from now (SMPP 3.4 §7.1.1): 600 s is `000000001000000R`. 1 s to 28 days; beyond is cut off."""
     days, rest = divmod(min(max(seconds, 1), RELATIVE_MAX_S), DAY_S)

@@ -24,6 +24,7 @@ from angarium.protocols.smpp_session import (
     Broken,
     Event,
     Link,
+    Request,
     Response,
     Role,
     Session,
@@ -253,10 +254,14 @@ class BindLink(asyncio.Protocol):
     def _mine(self, event: Event) -> bool:
         """Whether an event is about the link itself; then it is seen to here."""
         match event:
-            case Response(token=token) if token is BIND:
+            case Request():
+                return False
+            case Response() if event.token is BIND:
                 self._bind_answered(event.frame.status)
-            case Response(token=token) if token is UNBIND:
+            case Response() if event.token is UNBIND:
                 self.abort("closed by us")
+            case Response():
+                return False
             case Unbound():
                 self._flush()
                 self._hang_up("the operator has unbound us")
@@ -267,8 +272,6 @@ class BindLink(asyncio.Protocol):
                 log.warning(
                     "an SMPP PDU out of place", host=self._login.host, data=event.frame.data[:64].hex()
                 )
-            case _:
-                return False
         return True
 
     def _bind_answered(self, status: int) -> None:

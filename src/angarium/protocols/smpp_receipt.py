@@ -98,10 +98,10 @@ _FIELD = re.compile(
     r"(?:^|(?<=[\s;,]))(id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text)\s*:", re.IGNORECASE
 )
 # As appendix B of SMPP 3.4 has it, which most operators send: read in one go.
-_USUAL_FIELDS = ("id", "sub", "dlvrd", "submitdate", "donedate", "stat", "err")
 _USUAL = re.compile(
-    r"id:([^\s;,:]+) sub:([^\s;,:]+) dlvrd:([^\s;,:]+) submit date:([^\s;,:]+) done date:([^\s;,:]+) "
-    r"stat:([^\s;,:]+) err:([^\s;,:]+)(?: [Tt]ext:.*)?",
+    r"id:(?P<id>[^\s;,:]+) sub:(?P<sub>[^\s;,:]+) dlvrd:(?P<dlvrd>[^\s;,:]+) "
+    r"submit date:(?P<submitdate>[^\s;,:]+) done date:(?P<donedate>[^\s;,:]+) "
+    r"stat:(?P<stat>[^\s;,:]+) err:(?P<err>[^\s;,:]+)(?: [Tt]ext:.*)?",
     re.DOTALL,
 )
 _DECIMAL = re.compile("[0-9]+")
@@ -182,7 +182,7 @@ def fields(text: str, names: Mapping[str, str] | None = None) -> dict[str, str]:
         return _sought(text, _pattern(tuple(sorted(names))), names)
     usual = _USUAL.fullmatch(text)
     if usual is not None:
-        return dict(zip(_USUAL_FIELDS, usual.groups(), strict=True))
+        return usual.groupdict()
     return _sought(text)
 
 

@@ -181,6 +181,8 @@ class Session:
     ) -> None:
         self.role = role
         self.state = State.OPEN
+        self._ours, self._theirs = LEGAL[role], LEGAL[role.peer]
+        self._message = Command.SUBMIT_SM if role is Role.ESME else Command.DELIVER_SM
         self._window = window
         self._response_timeout_s = response_timeout_s
         self._enquire_link_s = enquire_link_s
@@ -197,8 +199,7 @@ class Session:
 
     def room(self) -> int:
         """How many messages may be sent now; 0 when the state allows none."""
-        command = Command.SUBMIT_SM if self.role is Role.ESME else Command.DELIVER_SM
-        if self._leaving or self.state not in LEGAL[self.role][command]:
+        if self._leaving or self.state not in self._ours[self._message]:
             return 0
         return max(0, self._window - len(self._open))
 
@@ -208,7 +209,7 @@ class Session:
 
     def request(self, command: Command, body: bytes, token: Any, now: float) -> int:
         """Ask; returns the sequence number. Raises NotAllowed."""
-        if self.state not in LEGAL[self.role].get(command, ()):
+        if self.state not in self._ours.get(command, ()):
             raise NotAllowed(f"{command_name(command)} in state {self.state.value}")
         if command == Command.UNBIND:
             self._leaving = True
@@ -269,7 +270,7 @@ class Session:
         return Response(frame, found.command, found.token, late)
 
     def _request(self, frame: Frame) -> Event | None:
-        states = LEGAL[self.role.peer].get(frame.command)
+        states = self._theirs.get(frame.command)
         if states is None or self.state not in states:
             return self._violation(frame)
         if frame.command == Command.ENQUIRE_LINK:

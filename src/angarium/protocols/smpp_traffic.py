@@ -19,6 +19,7 @@ PAUSE_FIRST_S, PAUSE_MAX_S = 1.0, 60.0
 # Before the first, an equal text is a person who wrote the same twice.
 REPEAT_AFTER_S, REPEAT_WITHIN_S = 5.0, 86_400.0
 DOUBTS_MAX = 10_000
+NAME_MAX = 512  # octets of a message that are remembered as they are
 NOT_WRITTEN = Refused(Reason.TEMPORARY, detail="not sent: another part of the text was not accepted")
 
 # ── the parts of a text ──────────────────────────────────────────────────────────────────────────────
@@ -98,13 +99,15 @@ class Attempt:
         A failure ends the parts that were not written: half a text is worse than none.
         """
         part.end = end
+        if len(self.parts) == 1:
+            return end
         if not isinstance(end, Accepted):
             for other in self.parts:
                 if other.end is None and other.written_at is None:
                     other.end = NOT_WRITTEN
         if any(other.end is None for other in self.parts):
             return None
-        return end if len(self.parts) == 1 else whole([other.end for other in self.parts if other.end])
+        return whole([other.end for other in self.parts if other.end])
 
 
 def whole(ends: Sequence[Outcome]) -> Outcome:
@@ -184,8 +187,8 @@ class Repeats:
 
     def origin(self, frame: Frame, bind: str, now: float) -> str:
         """The name of the message: `bind.sequence` of its first arrival."""
-        digest = _digest(frame)
-        doubt = self._doubts.get(digest)
+        name = _name(frame)
+        doubt = self._doubts.get(name)
         if doubt is not None and now - doubt.arrived_at <= REPEAT_WITHIN_S:
             if doubt.bind == bind and now - doubt.last_at < REPEAT_AFTER_S:
                 return f"{bind}.{frame.sequence}"
@@ -194,16 +197,18 @@ class Repeats:
         if len(self._doubts) >= DOUBTS_MAX:
             del self._doubts[next(iter(self._doubts))]
         origin = f"{bind}.{frame.sequence}"
-        self._doubts[digest] = _Doubt(origin, bind, now, now)
+        self._doubts[name] = _Doubt(origin, bind, now, now)
         return origin
 
     def answered(self, frame: Frame, now: float) -> None:
         """It was answered; if in good time, it will not come again."""
-        digest = _digest(frame)
-        doubt = self._doubts.get(digest)
+        name = _name(frame)
+        doubt = self._doubts.get(name)
         if doubt is not None and now - doubt.last_at < REPEAT_AFTER_S:
-            del self._doubts[digest]
+            del self._doubts[name]
 
 
-def _digest(frame: Frame) -> bytes:
-    return blake2b(frame.data[HEADER_SIZE:], digest_size=16).digest()
+def _name(frame: Frame) -> bytes:
+    """The bytes of a message, or what stands for many: no message is as short as a digest."""
+    body = frame.data[HEADER_SIZE:]
+    return body if len(body) <= NAME_MAX else blake2b(body, digest_size=16).digest()
