@@ -25,7 +25,6 @@ from support.screen import Look, chromium, screen
 from support.server import Client, whole_house
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=20_000)  # a machine may be busy
 
 HOSTILE = '<img src=x onerror="boom()">'
 
@@ -88,7 +87,7 @@ async def test_the_bell_by_mouse_and_by_keyboard(shop: Shop) -> None:
             await expect(page.locator("#unread .bell-count")).to_have_text("3")
             await page.click("[data-open-bell]")
             await expect(page.locator("#bell-menu .notice-line")).to_have_count(3)
-            assert HOSTILE in await page.inner_text("#bell-menu")
+            await window.says(HOSTILE, "#bell-menu")
             assert await window.faults() == []
             await page.click("#bell-menu >> text=Your file could not be written")
             await page.wait_for_url("**/exports")
@@ -114,7 +113,8 @@ async def test_the_bell_by_mouse_and_by_keyboard(shop: Shop) -> None:
             await page.wait_for_url("**/exports")
             await expect(page.locator("#unread .bell-count")).to_have_count(0)
             await page.keyboard.press("?")
-            assert "باز کردن اعلان‌ها" in await page.inner_text("#keys")
+            await expect(page.locator("#keys")).to_be_visible()
+            await window.says("باز کردن اعلان‌ها", "#keys")
     assert await shop.unread() == 0
 
 
@@ -130,27 +130,28 @@ async def test_the_list_its_filters_and_what_is_wanted(shop: Shop) -> None:
             await reach(page, "a[href='/notices?only=person']")
             await page.keyboard.press("Enter")
             await page.wait_for_url("**only=person")
-            assert await page.locator(".notice-row").count() == 25
-            assert "Autumn" not in await page.inner_text("#notices")
+            await expect(page.locator(".notice-row")).to_have_count(25)
+            await expect(page.locator("#notices")).not_to_contain_text("Autumn")
             await page.click("a[rel=next]")
             await page.wait_for_url("**cursor=*")
-            assert await page.locator(".notice-row").count() == 2
+            await expect(page.locator(".notice-row")).to_have_count(2)
             await page.focus("[name=kind][value=import_failed]")
             await page.keyboard.press("Space")
             await page.keyboard.press("Enter")
             await page.wait_for_url("**done=kinds")
-            assert await page.locator(".notice-row").count() == 1
+            await expect(page.locator(".notice-row")).to_have_count(1)
             assert await flows.muted(shop.house.ground, shop.caller()) == ["import_failed"]
         async with screen(browser, shop.client.url, cookie_of(shop.reader)) as window:
             page = window.page
             await window.open("/notices")
             assert await window.faults() == []
-            assert await page.locator(".notice-row").count() == 1, "whoever only looks is not told of imports"
+            rows = page.locator(".notice-row")
+            await expect(rows, "whoever only looks is not told of imports").to_have_count(1)
             await page.click(".notice-row button")
-            await page.wait_for_load_state()
-            assert await page.locator(".is-unread").count() == 0
-            await page.click("text=Unread")
-            assert "Nothing like this" in await window.words()
+            await expect(page.locator(".notice-row:not(.is-unread)")).to_have_count(1)
+            await page.click(".tabs a[href='/notices?only=unread']")
+            await page.wait_for_url("**only=unread")
+            await window.says("Nothing like this", "#notices")
 
 
 async def test_without_scripts_it_is_links_and_forms(shop: Shop) -> None:

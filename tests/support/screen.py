@@ -2,6 +2,9 @@
 
 A `Screen` notes whatever a page complains of on its console, and every address of others that it asks for; it
 examines a page as it stands: axe-core (WCAG 2.2 A and AA among its rules) and what is wider than the window.
+
+What comes of a click or a key comes later, and on a busy machine much later. So nothing is read right after
+an act: `expect` looks again until it is so, `says` does for words, `leaves` waits for the page that follows.
 """
 
 from __future__ import annotations
@@ -14,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from angarium.web.look import LANGUAGE, THEME
+
+expect.set_options(timeout=20_000)  # a machine may be busy
 
 OPTIONS = (
     "--no-sandbox",
@@ -111,6 +116,17 @@ class Screen:
     async def words(self) -> str:
         """What stands on the page."""
         return await self.page.inner_text("body")
+
+    async def says(self, words: str, where: str = "body") -> None:
+        """Wait until this stands on the page, or in the first of what is meant by a selector."""
+        told = self.page.locator(where).first
+        await expect(told).to_contain_text(words, use_inner_text=True)
+
+    @asynccontextmanager
+    async def leaves(self) -> AsyncIterator[None]:
+        """What is done in here leads to another page, maybe at the same address: it has loaded afterwards."""
+        async with self.page.expect_navigation():
+            yield
 
 
 @asynccontextmanager
