@@ -104,8 +104,8 @@ async def owner(browser: Browser, api: Api, url: str) -> str:
         await page.goto(link)
         for name, value in OWNER.items():
             await page.fill(f"[name={name}]", value)
-        await page.click("main form button")
-        await page.wait_for_load_state()
+        async with window.leaves():
+            await page.click("main form button")
         cookies = {one["name"]: one["value"] for one in await page.context.cookies()}
     return f"{session.COOKIE}={cookies[session.COOKIE]}"
 

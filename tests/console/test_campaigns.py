@@ -152,6 +152,7 @@ async def write_by_mouse(window: Screen) -> None:
     page = window.page
     await window.open("/campaigns")
     await page.click("main >> text=New campaign >> nth=0")
+    await page.wait_for_url("**/campaigns/new")
     await page.fill("[name=name]", "Spring sale")
     await page.check("[name=whom][value=tags]")
     await page.fill("[name=tags]", "gold")
@@ -204,15 +205,16 @@ async def follow(page: Page, shop: Shop) -> None:
 async def see_it_end(window: Screen, shop: Shop) -> None:
     """Paused, let go on, and stopped, which is asked twice; then who got what."""
     page = window.page
-    await page.click("text=Pause")
+    await page.click("#deeds >> text=Pause")
     await expect(page.locator("#now .notice")).to_contain_text("It was paused")
-    await page.click("text=Go on >> nth=0")
+    await page.click("#deeds >> text=Go on")
     await expect(page.locator("#deeds")).to_contain_text("Pause")
     await page.click("#deeds >> text=Stop")
     await page.click("#sure [data-go-on]")
     await expect(page.locator("#now")).to_contain_text("Stopped")
     assert (await shop.newest())[0] == "stopped"
-    await page.click("text=Recipients")
+    await page.click("main a[href$='/recipients']")
+    await page.wait_for_url("**/recipients")
     await expect(page.locator("table.recipients tbody tr")).to_have_count(4)
     assert await window.faults() == []
 
@@ -247,11 +249,12 @@ async def test_by_keyboard_alone_from_right_to_left(shop: Shop) -> None:
         await expect(page.locator("#forecast")).to_contain_text("چای")
         assert await window.faults() == []
         await press(page, "#go button")
+        await expect(page.locator("#sure")).to_be_visible()
         await page.focus("#sure [data-go-on]")
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/campaigns/cmp_*?done=started")
         await expect(page.locator("h1")).to_have_text(HOSTILE[:100])
-        assert await page.title() != "owned"
+        await expect(page).not_to_have_title("owned")
         assert await window.faults() == []
     state, given = await shop.newest()
     assert (state, given.name, given.channel) == ("building", HOSTILE[:100], "smpp")

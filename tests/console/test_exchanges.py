@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from playwright.async_api import expect
 
 from angarium.accounts.flows import create_workspace
 from angarium.accounts.roles import Role
@@ -105,7 +106,7 @@ async def opened(window: Screen) -> str:
     for at in range(await window.page.locator(".wires summary").count()):
         await window.page.locator(".wires summary").nth(at).focus()
         await window.page.keyboard.press("Enter")
-    assert await window.page.locator(".wires details:not([open])").count() == 0
+    await expect(window.page.locator(".wires details:not([open])")).to_have_count(0)
     return "\n".join(await window.page.locator(".wires pre").all_inner_texts())
 
 
@@ -118,7 +119,7 @@ async def test_the_page_of_a_message_shows_it_as_text_in_every_look(shop: Shop) 
             async with screen(browser, shop.client.url, cookie_of(shop.owner), look) as window:
                 for path, blocks in ((refused_page, 1), (delivered, 2)):
                     await window.open(path)
-                    assert await window.page.locator(".wires details").count() == blocks
+                    await expect(window.page.locator(".wires details")).to_have_count(blocks)
                     words = await opened(window)
                     assert "POST https://api.example/send-viber" in words
                     assert "Authorization: Basic ••••••" in words
@@ -143,8 +144,8 @@ async def test_what_is_unfolded_stays_so_when_the_page_renews_itself(shop: Shop)
         await window.open(path)
         await opened(window)
         await shop.hear("4292")
-        await window.page.locator(".wires details").nth(1).wait_for()
-        assert await window.page.locator(".wires details[open]").count() == 1
+        await expect(window.page.locator(".wires details")).to_have_count(2)
+        await expect(window.page.locator(".wires details[open]")).to_have_count(1)
         assert await window.faults() == []
 
 
@@ -173,7 +174,7 @@ async def test_recording_is_switched_on_and_off_by_those_who_may(shop: Shop) -> 
             await button.focus()
             await window.page.keyboard.press("Enter")
             await window.page.wait_for_url("**?done=recorded#recording")
-            assert await window.page.locator("#recording .tone.on").count() == 1
+            await expect(window.page.locator("#recording .tone.on")).to_have_count(1)
             assert await window.faults() == []
             assert shop.house.world.lines.every()[0].recorded_until > shop.house.ground.clock.now()
             await window.page.locator("#recording button").click()

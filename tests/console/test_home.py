@@ -78,9 +78,8 @@ async def test_what_cascades_saved_comes_after_the_page(relay: Relay) -> None:
         async with chromium() as opened, screen(opened, inside.url, inside.cookie) as window:
             await window.open("/home")
             await window.page.wait_for_selector("#saved .figure-value")
-            said = await window.page.inner_text("#saved")
-            assert "by SMS alone it would have been €0.01" in said
-            assert "price set for the lines" in said
+            await window.says("by SMS alone it would have been €0.01", "#saved")
+            await window.says("price set for the lines", "#saved")
             assert await window.faults() == []
             await window.page.wait_for_selector(".chart canvas")
             await window.page.evaluate(LIVE)

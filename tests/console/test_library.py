@@ -37,6 +37,7 @@ async def test_a_picture_is_brought_chosen_and_kept_while_it_is_used(desk: Desk)
         await page.wait_for_url("**/templates/tpl_*")
         await window.open("/media")
         await page.click(".files a")
+        await page.wait_for_url("**/media/*")
         await expect(page.locator("main")).to_contain_text("pictured")
         await page.click("button:has-text('Delete')")
         await page.click("[data-go-on]")
@@ -53,7 +54,7 @@ async def test_a_part_is_written_and_found_where_it_is_used(desk: Desk) -> None:
         await page.fill("[name=source]", "<b>چای‌خانه</b>")
         await page.click("main form .btn-primary")
         await expect(page.locator("[role=alert]")).to_contain_text("name")
-        assert await page.input_value("[name=source]") == "<b>چای‌خانه</b>"
+        await expect(page.locator("[name=source]")).to_have_value("<b>چای‌خانه</b>")
         await page.fill("[name=name]", "footer")
         await page.click("main form .btn-primary")
         await page.wait_for_url("**/parts?done=saved")
@@ -66,5 +67,5 @@ async def test_a_part_is_written_and_found_where_it_is_used(desk: Desk) -> None:
         assert await window.faults() == []
     async with desk.screen(desk.reader) as window:
         await window.open("/parts/footer")
-        assert await window.page.locator("main form").count() == 0
+        await expect(window.page.locator("main form")).to_have_count(0)
         assert await window.open("/parts/new") == 403

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 
 from angarium.accounts import store as accounts
 from angarium.accounts.flows import create_workspace
@@ -75,18 +76,19 @@ async def connect(window: Screen, name: str) -> None:
     await page.fill("[name='settings.api_key']", SECRET)
     await page.fill("[name='settings.sender']", "Shop")
     await page.click("main form[action^='/lines/'] .btn-primary")
-    await page.wait_for_load_state()
+    await page.wait_for_url("**/lines/lin_*")
 
 
 async def test_a_line_is_connected_by_mouse_and_by_keyboard(shop: Shop) -> None:
     async with chromium() as browser:
         async with screen(browser, shop.client.url, cookie_of(shop.owner)) as window:
             await window.open("/lines")
-            await window.page.click("text=Connect a line")
+            await window.page.click("main >> text=Connect a line >> nth=0")
+            await window.page.wait_for_url("**/lines/new")
             await window.page.click("a[href='/lines/new/viber_business']")
+            await window.page.wait_for_url("**/viber_business")
             await connect(window, "viber-main")
-            assert "/lines/lin_" in window.page.url
-            assert "Try it" in await window.words()
+            await window.says("Try it", "main")
             assert await window.faults() == []
         made = await shop.line("viber-main")
         assert made.registration == "approved"
@@ -109,7 +111,7 @@ async def test_a_line_is_connected_by_mouse_and_by_keyboard(shop: Shop) -> None:
             await window.page.keyboard.type("Shop")
             await window.page.keyboard.press("Enter")
             await window.page.wait_for_url("**/lines/lin_*")
-            assert await window.page.get_attribute("html", "dir") == "rtl"
+            await expect(window.page.locator("html")).to_have_attribute("dir", "rtl")
         assert {one.value for one in (await shop.line("viber-two")).classes} == {"otp"}
 
 
@@ -312,5 +314,5 @@ async def test_the_form_shows_what_its_settings_come_to(shop: Shop) -> None:
         await window.page.fill("[name='settings.body']", '{"to": "{to}", "text": "{text}"}')
         await window.page.click("#rehearse")
         await window.page.wait_for_selector("#rehearsed pre")
-        assert '"to":"+447700900100"' in await window.words()
+        await window.says('"to":"+447700900100"', "#rehearsed")
         assert await window.faults() == []

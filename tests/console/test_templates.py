@@ -30,7 +30,8 @@ async def test_a_template_is_written_while_phones_show_it(desk: Desk) -> None:
     async with desk.screen(desk.author) as window:
         page = window.page
         await window.open("/templates")
-        await page.click("text=New template >> nth=0")
+        await page.click("main >> text=New template >> nth=0")
+        await page.wait_for_url("**/templates/new")
         await expect(page.locator("#errors-0")).to_be_empty()
         await page.fill("[name=name]", "order-shipped")
         await page.fill("[name='v0.text']", "Dear {{ contact.name }}, {{ order }} is on its way — look")
@@ -44,8 +45,8 @@ async def test_a_template_is_written_while_phones_show_it(desk: Desk) -> None:
         await expect(page.locator("#proof-0 .meter").first).to_contain_text("€0.04")
         await expect(page.locator("#lint-0-text")).to_contain_text("em dash")
         await page.click("#lint-0-text [data-place]")
-        marked = await page.evaluate("() => document.activeElement.selectionStart")
-        assert marked == len("Dear {{ contact.name }}, {{ order }} is on its way ")
+        marked = len("Dear {{ contact.name }}, {{ order }} is on its way ")
+        await page.wait_for_function("(at) => document.activeElement.selectionStart === at", arg=marked)
         await page.click("button[value=add]")
         await page.select_option("[name='v1.channel']", "viber_business")
         await page.fill("[name='v1.locale']", "fa")
@@ -55,9 +56,10 @@ async def test_a_template_is_written_while_phones_show_it(desk: Desk) -> None:
         await page.fill("[name='v1.text']", "سفارش {{ order }} ارسال شد")
         await expect(page.locator("#proof-1 .bubble-text")).to_have_text("سفارش 4512 ارسال شد")
         await expect(page.locator("#proof-1 .bubble-buttons")).to_have_text("پیگیری")
-        assert await page.get_attribute("#proof-1 .bubble-text", "dir") == "auto"
+        await expect(page.locator("#proof-1 .bubble-text")).to_have_attribute("dir", "auto")
+        await expect(page.locator("#wording-0")).to_be_hidden()
         await page.click("[data-beside]")
-        assert await page.locator("#wording-0").is_visible()
+        await expect(page.locator("#wording-0")).to_be_visible()
         assert await window.faults() == []
         await page.click("button[value=publish]")
         await page.wait_for_url("**/templates/tpl_*")
@@ -204,7 +206,7 @@ async def test_what_cannot_be_saved_comes_back_as_it_was_typed(desk: Desk) -> No
         await expect(page.locator("#lint-0-text")).to_contain_text("This cannot be")
         await page.click("button[value=save]")
         await expect(page.locator("[role=alert]").first).to_contain_text("variants[0]")
-        assert await page.input_value("[name='v0.text']") == "{{ open"
+        await expect(page.locator("[name='v0.text']")).to_have_value("{{ open")
         await page.fill("[name='v0.text']", "whole")
         await page.click("button[value=save]")
         await expect(page.locator(".invalid-feedback")).to_contain_text("a template of this name exists")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from playwright.async_api import expect
 
 from angarium.storage.database import Database
 from support.running import until
@@ -16,7 +17,6 @@ from support.web_chat import chat_place
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "web-chat.html"
 PLACEHOLDER = "https://angarium.example/chat/LINE/KEY"
-PATIENCE_MS = 20_000
 
 pytestmark = pytest.mark.browser
 
@@ -54,15 +54,16 @@ async def test_a_visitor_writes_reads_leaves_and_comes_back(database: Database) 
         context = await browser.new_context()
         page = await context.new_page()
         await page.goto(shop_site)
+        await page.wait_for_selector("body[data-open]")
         await page.fill("#text", "Де моє замовлення?")
         await page.click("form button")
-        await page.get_by_text("Де моє замовлення?").wait_for(timeout=PATIENCE_MS)
+        await expect(page.get_by_text("Де моє замовлення?")).to_be_visible()
         await until(place.heard)
         [(visitor, text, _)] = await place.heard()
         assert (visitor.startswith("visitor:"), text) == (True, "Де моє замовлення?")
 
         first = await place.send(visitor, "It is on its way")
-        await page.get_by_text("It is on its way").wait_for(timeout=PATIENCE_MS)
+        await expect(page.get_by_text("It is on its way")).to_be_visible()
         await until(lambda: place.shop.is_in(first, "read"))
 
         await page.close()
@@ -73,12 +74,8 @@ async def test_a_visitor_writes_reads_leaves_and_comes_back(database: Database) 
 
         page = await context.new_page()
         await page.goto(shop_site)
-        await page.get_by_text("It has come").wait_for(timeout=PATIENCE_MS)
-        assert await page.locator("#said li").all_inner_texts() == [
-            "Де моє замовлення?",
-            "It is on its way",
-            "It has come",
-        ]
+        said = ["Де моє замовлення?", "It is on its way", "It has come"]
+        await expect(page.locator("#said li")).to_have_text(said)
         await until(lambda: place.shop.is_in(second, "read"))
 
         stranger = await context.new_page()

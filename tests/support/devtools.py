@@ -36,7 +36,8 @@ class Tab:
         self._socket = socket
         self._session_id = session_id
         self._numbers = count(1)
-        self._loads = 0  # pages that have loaded
+        self._arrived = False  # at a page that has not loaded yet
+        self._loads = 0  # pages that have loaded, without the empty one that a browser begins with
 
     async def send(self, method: str, **params: Any) -> dict[str, Any]:
         """Call a method of the protocol; what it returns."""
@@ -54,8 +55,12 @@ class Tab:
     async def _heard(self) -> dict[str, Any]:
         async with asyncio.timeout(WITHIN_S):
             heard: dict[str, Any] = msgspec.json.decode((await self._socket.receive()).data)
-        if heard.get("method") == "Page.loadEventFired":
-            self._loads += 1
+        match heard.get("method"):
+            case "Page.frameNavigated" if "parentId" not in heard["params"]["frame"]:
+                self._arrived = True
+            case "Page.loadEventFired" if self._arrived:
+                self._arrived = False
+                self._loads += 1
         return heard
 
     async def open(self, url: str) -> None:

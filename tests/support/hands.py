@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from playwright.async_api import Locator, Page
+from playwright.async_api import Locator, Page, expect
 
 TABS_MAX = 120
 # The element that has the focus, beside the one that is looked for.
@@ -67,6 +67,7 @@ class Mouse:
 
     async def new(self, path: str) -> None:
         await self.page.click(f"a[data-go][href='{path}']")
+        await self.page.wait_for_url(f"**{path}")
         await self.page.click("[data-new] >> nth=0")
         await self.page.wait_for_url(f"**{path}/new*")
 
@@ -132,7 +133,7 @@ class Keys:
         by = await field.evaluate(STEPS_TO, value)
         for _ in range(abs(by)):
             await self.page.keyboard.press("ArrowDown" if by > 0 else "ArrowUp")
-        assert await field.input_value() == value
+        await expect(field).to_have_value(value)
 
     async def tick(self, what: str) -> None:
         field = await self.to(what)
@@ -143,7 +144,7 @@ class Keys:
                 await self.page.keyboard.press("ArrowDown")
         if not await field.is_checked():
             await self.page.keyboard.press("Space")
-        assert await field.is_checked()
+        await expect(field).to_be_checked()
 
     async def bring(self, what: str, file: Path) -> None:
         await self.to(what)

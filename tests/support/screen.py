@@ -113,10 +113,6 @@ class Screen:
         PICTURES.mkdir(exist_ok=True)
         await self.page.screenshot(path=PICTURES / f"{name}.{self.look}.png", full_page=True)
 
-    async def words(self) -> str:
-        """What stands on the page."""
-        return await self.page.inner_text("body")
-
     async def says(self, words: str, where: str = "body") -> None:
         """Wait until this stands on the page, or in the first of what is meant by a selector."""
         told = self.page.locator(where).first
