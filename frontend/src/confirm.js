@@ -1,4 +1,5 @@
-// A form with data-sure="…" asks before it is sent; with data-sure-word it wants that word written first.
+// A form with data-sure="…" asks before it is sent; with data-sure-word it wants that word written first. Its part of the
+// page may be exchanged while it asks; the form that was asked about is sent all the same.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.dataset.sure === undefined || form.dataset.isSure) return;
@@ -21,6 +22,10 @@ document.addEventListener("submit", (event) => {
   go.onclick = () => {
     dialog.close();
     form.dataset.isSure = "yes";
+    if (!form.isConnected) {
+      form.hidden = true;
+      document.body.append(form);
+    }
     form.requestSubmit(button);
     delete form.dataset.isSure;
   };

@@ -139,7 +139,7 @@ async def test_a_campaign_from_its_audience_to_its_report(shop: Shop) -> None:
             "sms",
             {"what": "tea"},
         )
-        assert given.schedule.per_hour == 1_200
+        assert given.schedule.per_hour == 600
         await start_by_mouse(window)
         assert (await shop.newest())[0] == "building"
         await follow(window.page, shop)
@@ -170,7 +170,7 @@ async def write_by_mouse(window: Screen) -> None:
     await page.click("button[value=next]")
     await page.wait_for_url("**/schedule")
     await page.check("[name=pace][value=per_hour]")
-    await page.fill("[name=per_hour]", "1200")
+    await page.fill("[name=per_hour]", "600")
     assert await window.faults() == []
     await page.click("button[value=next]")
     await page.wait_for_url("**/check")
@@ -191,10 +191,10 @@ async def start_by_mouse(window: Screen) -> None:
 
 
 async def follow(page: Page, shop: Shop) -> None:
-    """The page shows by itself that people are told: one every three seconds, so that there is news whenever
+    """The page shows by itself that people are told: one every six seconds, so that there is news whenever
     it has begun to listen."""
     told = page.locator("#now").filter(has_text=re.compile("[123] told"))
-    for _ in range(6):
+    for _ in range(16):
         await shop.run()
         with suppress(TooLate):
             await told.wait_for(timeout=2_500)
@@ -202,14 +202,22 @@ async def follow(page: Page, shop: Shop) -> None:
     raise AssertionError("the page does not follow what happens")
 
 
+# The page renews itself, as when something has changed, and has done so.
+RENEWED = """() => new Promise((done) => {
+  document.addEventListener("htmx:finally:swap", done, {once: true});
+  document.querySelector("#now").dispatchEvent(new Event("live"));
+})"""
+
+
 async def see_it_end(window: Screen, shop: Shop) -> None:
-    """Paused, let go on, and stopped, which is asked twice; then who got what."""
+    """Paused, let go on, and stopped, which is asked twice while something changes; then who got what."""
     page = window.page
     await page.click("#deeds >> text=Pause")
     await expect(page.locator("#now .notice")).to_contain_text("It was paused")
     await page.click("#deeds >> text=Go on")
     await expect(page.locator("#deeds")).to_contain_text("Pause")
     await page.click("#deeds >> text=Stop")
+    await page.evaluate(RENEWED)
     await page.click("#sure [data-go-on]")
     await expect(page.locator("#now")).to_contain_text("Stopped")
     assert (await shop.newest())[0] == "stopped"
