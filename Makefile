@@ -6,6 +6,7 @@
 #   make long     those tests that take minutes: servers that wait for one another, many more seeds
 #   make check    style, types, layers and the rules of the house, in less than a minute
 #   make bench    measurements
+#   make bench-peers  the same beside Kannel and Jasmin, which are installed on Debian
 #   make setup    what the commands above need, and nothing more
 #   make cluster  many servers on this machine    ARGS="--drill 900 --rate 100" breaks them, and judges
 #   make deploy   examine what deploy/ holds, and render the chart
@@ -31,7 +32,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo run test long check bench cluster setup deploy lock clean style types layers house
+.PHONY: help demo run test long check bench bench-peers cluster setup deploy lock clean style types layers house
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -46,6 +47,9 @@ run: $(RUNTIME)
 
 bench: $(DEV)
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-peers: $(DEV)
+	@$(BIN)/python -m bench.peers $(ARGS)
 
 cluster: $(DEV)
 	@$(BIN)/python -m angarium.drill $(ARGS)

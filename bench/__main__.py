@@ -1,4 +1,4 @@
-"""`python -m bench`: runs the scenarios, prints a table, writes a JSON file."""
+"""`python -m bench`: runs the scenarios, prints tables, writes a JSON file and a page with plots."""
 
 from __future__ import annotations
 
@@ -11,14 +11,37 @@ from typing import Any
 import click
 import msgspec
 
+from bench import aged, ceilings, console, contacts, fairness, floor, latency, scenarios, segments, workers
 from bench import campaign as campaign_of
-from bench import ceilings, console, contacts, fairness, scenarios, segments, wording, workers
+from bench import wording as wording_of
+from bench.homes import Seeds
+from bench.kept import RESULTS, keep
 from bench.report import conditions, medians, print_all
 from bench.scenarios import SCENARIOS, Mismatch, Scenario
-from bench.stage import Seed, sow
+from bench.stage import SMPP_ON_SQLITE, Seed
 
-MORE = ("fairness", "startup", "contacts", "segments", "wording", "campaign", "console", "workers")
+MORE = (
+    *("floor", "latency", "history"),
+    *("fairness", "startup", "contacts", "segments", "wording", "campaign", "console", "workers"),
+)
 NAMES = (*(scenario.name for scenario in SCENARIOS), *MORE)
+SINGLE = next(one for one in SCENARIOS if one.name == "single")
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """How much is measured of what."""
+
+    names: tuple[str, ...]
+    messages: int
+    runs: int
+    phones: int
+    window: int
+    campaign: int
+    rows: int
+    history: int
+    members: int
+    seconds: float
+    fabric: str
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,8 +62,11 @@ NAMES = (*(scenario.name for scenario in SCENARIOS), *MORE)
     show_default=True,
     help="Rows of the file of contacts; whom segments count.",
 )
-@click.option("--history", default=5_000_000, show_default=True, help="Messages behind the console's pages.")
+@click.option(
+    "--history", default=5_000_000, show_default=True, help="Messages behind the batches, or the console."
+)
 @click.option("--members", default=1_000_000, show_default=True, help="Of the campaign.")
+@click.option("--seconds", default=30.0, show_default=True, help="Of single requests at fixed times.")
 @click.option(
     "--fabric",
     type=click.Choice(["nats", "postgres"]),
@@ -48,102 +74,112 @@ NAMES = (*(scenario.name for scenario in SCENARIOS), *MORE)
     show_default=True,
     help="Of workers.",
 )
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything to this file.")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path),
+    default=RESULTS / "bench.json",
+    show_default=True,
+    help="Write everything to this file, and a page with plots beside it.",
+)
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep databases and logs in this folder.")
-def main(
-    names: tuple[str, ...],
-    messages: int,
-    runs: int,
-    phones: int,
-    window: int,
-    campaign: int,
-    rows: int,
-    history: int,
-    members: int,
-    fabric: str,
-    json_path: Path | None,
-    folder: Path | None,
-) -> None:
+def main(json_path: Path, folder: Path | None, **given: Any) -> None:
     """Measure accept → SMPP → response → receipt → record, in processes of their own. Linux only."""
-    chosen = names or NAMES
+    wanted = Wanted(**{**given, "names": given["names"] or NAMES})
     with tempfile.TemporaryDirectory(prefix="angarium-bench-") as temporary:
         where = folder or Path(temporary)
-        (where / "seed").mkdir(parents=True)
-        (where / "console").mkdir()
+        (where / "console").mkdir(parents=True)
         try:
-            found = asyncio.run(
-                measure(
-                    where, chosen, messages, runs, phones, window, campaign, rows, history, members, fabric
-                )
-            )
+            found = asyncio.run(measure(where, wanted))
         except Mismatch as mismatch:
             click.echo(f"The ledgers do not agree: {mismatch}", err=True)
             sys.exit(1)
-    if json_path is not None:
-        json_path.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
     print_all(found)
+    for file in keep(found, json_path):
+        click.echo(f"written: {file}")
 
 
-async def measure(
-    folder: Path,
-    names: tuple[str, ...],
-    messages: int,
-    runs: int,
-    phones: int,
-    window: int,
-    campaign: int,
-    rows: int,
-    history: int,
-    members: int,
-    fabric: str,
-) -> dict[str, Any]:
+async def measure(folder: Path, wanted: Wanted) -> dict[str, Any]:
     """Everything that was asked for."""
-    seed = await sow(folder / "seed", phones, window)
-    found: dict[str, Any] = {
-        "conditions": conditions(messages, runs, phones, window),
-        "ceilings": {},
-        "scenarios": {},
-    }
-    for scenario in (one for one in SCENARIOS if one.name in names):
-        share = messages if scenario.batch else max(1, messages // 4)
-        click.echo(f"{scenario.name}: {share:,} messages, {runs} runs", err=True)
-        found["ceilings"][f"client, {scenario.name}"] = await ceilings.of_client(scenario, share, phones)
-        found["scenarios"][scenario.name] = await repeated(
-            seed, folder, scenario, share, runs, phones, window
+    given = conditions(wanted.messages, wanted.runs, wanted.phones, wanted.window)
+    found: dict[str, Any] = {"conditions": given, "ceilings": {}, "scenarios": {}}
+    seeds = Seeds(folder, wanted.phones, wanted.window)
+    try:
+        for scenario in (one for one in SCENARIOS if one.name in wanted.names):
+            await _one(seeds, folder, scenario, wanted, found)
+        if found["scenarios"]:
+            found["ceilings"]["operator"] = await ceilings.of_operator(wanted.messages, wanted.window)
+        await _paths(seeds, folder, wanted, found)
+        await _others(await seeds.of(SMPP_ON_SQLITE), folder, wanted, found)
+    finally:
+        await seeds.close()
+    return found
+
+
+async def _one(seeds: Seeds, folder: Path, scenario: Scenario, wanted: Wanted, found: dict[str, Any]) -> None:
+    """A scenario, and how fast its client can be."""
+    share = wanted.messages if scenario.batch else max(1, wanted.messages // 4)
+    click.echo(f"{scenario.name}: {share:,} messages, {wanted.runs} runs", err=True)
+    client = await ceilings.of_client(scenario.batch, scenario.connections, share, wanted.phones)
+    found["ceilings"][f"client, {scenario.name}"] = client
+    seed = await seeds.of(scenario.way)
+    found["scenarios"][scenario.name] = await repeated(seed, folder, scenario, share, wanted)
+
+
+async def _paths(seeds: Seeds, folder: Path, wanted: Wanted, found: dict[str, Any]) -> None:
+    """What else the path of a message is asked: its floor, how long it takes, what a history does to it."""
+    seed = await seeds.of(SMPP_ON_SQLITE)
+    shape = (wanted.messages, wanted.phones, wanted.window, wanted.runs)
+    if "floor" in wanted.names:
+        click.echo(f"floor: {wanted.messages:,} messages, {wanted.runs} runs", err=True)
+        found["floor"] = await floor.measure(seed, folder, *shape)
+    if "latency" in wanted.names:
+        known = found["scenarios"].get("single")
+        if known is None:
+            known = await repeated(seed, folder, SINGLE, max(1, wanted.messages // 4), wanted)
+        most = known["median"]["per_s"]
+        found["latency"] = await latency.measure(
+            seed, folder, most, wanted.seconds, wanted.phones, wanted.runs
         )
-    if found["scenarios"]:
-        found["ceilings"]["operator"] = await ceilings.of_operator(messages, window)
+    if "history" in wanted.names:
+        found["history"] = await aged.measure(seed, folder, wanted.history, *shape)
+
+
+async def _others(seed: Seed, folder: Path, wanted: Wanted, found: dict[str, Any]) -> None:
+    """What is no path of a message from a client."""
+    names, runs, phones, window = wanted.names, wanted.runs, wanted.phones, wanted.window
     if "fairness" in names:
-        codes = max(1, messages // 60)
-        found["fairness"] = await fairness.measure(folder, codes, campaign, phones, window)
+        codes = max(1, wanted.messages // 60)
+        found["fairness"] = await fairness.measure(folder, codes, wanted.campaign, phones, window)
     if "wording" in names:
-        found["wording"] = wording.measure()
+        found["wording"] = wording_of.measure()
     if "contacts" in names:
-        found["contacts"] = await contacts.measure(folder / "contacts", rows, runs)
+        found["contacts"] = await contacts.measure(folder / "contacts", wanted.rows, runs)
     if "segments" in names:
-        found["segments"] = await segments.measure(folder, rows, runs)
+        found["segments"] = await segments.measure(folder, wanted.rows, runs)
     if "campaign" in names:
-        found["campaign"] = await campaign_of.measure(folder, members, window, runs)
+        found["campaign"] = await campaign_of.measure(folder, wanted.members, window, runs)
     if "workers" in names:
-        click.echo(f"workers: {messages:,} messages, {runs} runs, {fabric}", err=True)
-        found["workers"] = await workers.measure(seed, folder, messages, phones, window, runs, fabric)
+        click.echo(f"workers: {wanted.messages:,} messages, {runs} runs, {wanted.fabric}", err=True)
+        found["workers"] = await workers.measure(
+            seed, folder, wanted.messages, phones, window, runs, wanted.fabric
+        )
     if "console" in names:
-        found["console"] = await console.measure(folder / "console", rows, history)
+        found["console"] = await console.measure(folder / "console", wanted.rows, wanted.history)
     if "startup" in names:
         click.echo(f"startup: {runs} runs", err=True)
         starts = [await scenarios.start(seed, folder / f"startup-{i}") for i in range(runs)]
         found["startup"] = {"runs": starts, "median": medians(starts)}
-    return found
 
 
 async def repeated(
-    seed: Seed, folder: Path, scenario: Scenario, messages: int, runs: int, phones: int, window: int
+    seed: Seed, folder: Path, scenario: Scenario, messages: int, wanted: Wanted
 ) -> dict[str, Any]:
     """The runs of one scenario, and their median."""
     done = []
-    for i in range(runs):
+    for i in range(wanted.runs):
         where = folder / f"{scenario.name}-{i}"
-        done.append(await scenarios.run(seed, where, scenario, messages, phones, window))
+        done.append(await scenarios.run(seed, where, scenario, messages, wanted.phones, wanted.window))
         click.echo(f"  {done[-1].per_s:,.0f}/s", err=True)
     return {"about": scenario.about, "runs": done, "median": medians(done)}
 

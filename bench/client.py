@@ -13,7 +13,7 @@ import uvloop
 
 from bench.http1 import message_end
 from bench.talk import questions, say, told
-from bench.traffic import Load, requests
+from bench.traffic import ACCEPTED_AS, Load, requests
 
 ACCEPTED = re.compile(rb'\r\n\r\n\{"accepted":(\d+)')
 NOT_SENT = re.compile(rb'"reason":"[a-z]|"problem":')  # refused, held, or not even accepted
@@ -26,7 +26,7 @@ class Sent(msgspec.Struct):
     answered_at: float
     requests: int
     accepted: int
-    refused: list[str]  # the first lines of answers that were not 202, and messages that will not be sent
+    refused: list[str]  # the first lines of answers that did not accept, and messages that will not be sent
     latency_p50_ms: float
     latency_p99_ms: float
 
@@ -37,6 +37,7 @@ class Drive:
     def __init__(self, load: Load) -> None:
         self.load = load
         self.requests = requests(load)
+        self.expected = ACCEPTED_AS[load.to]
         self.left: Iterator[bytes] = iter(self.requests)
         self.accepted = 0
         self.refused: list[str] = []
@@ -70,7 +71,7 @@ class Drive:
         self.latencies_s.append(seconds)
         if NOT_SENT.search(answer):
             self.refused += not_sent(request, answer)
-        if answer[9:12] != b"202":
+        if answer[9:12] != self.expected:
             self.refused.append(answer.partition(b"\r\n")[0].decode())
         elif self.load.batch:
             found = ACCEPTED.search(answer)

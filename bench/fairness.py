@@ -12,6 +12,7 @@ import msgspec
 
 from bench.codes import Asked, Codes
 from bench.processes import server, worker
+from bench.quantiles import Waits, waits
 from bench.scenarios import LOOK_EVERY_S, Mismatch, line_is_up, until_ready
 from bench.simulator import Operator, Seen
 from bench.stage import Campaign, Seed, change_speed, queue_campaign, set_up, sow_lent
@@ -20,15 +21,6 @@ SPEEDS_PER_S = (100.0, 0.0)  # 0: without limit
 CODES_PER_S = 50.0
 UNDER_WAY_S = 2.0  # the campaign has been going for so long when the first code comes
 ARRIVE_WITHIN_S = 120.0
-
-
-class Waits(msgspec.Struct, frozen=True):
-    """How long codes took, in milliseconds, from one moment to the operator's ledger."""
-
-    p50_ms: float
-    p99_ms: float
-    p999_ms: float
-    most_ms: float
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -106,13 +98,3 @@ def judged(asked: list[Asked], seen: Seen, speed_per_s: float, queued: int) -> R
         asked=waits([at[one.number] - one.meant_at for one in asked]),
         accepted=waits([at[one.number] - one.answered_at for one in asked]),
     )
-
-
-def waits(seconds: list[float]) -> Waits:
-    """The quantiles. A code that is there before its answer has left waited for nothing."""
-    ms = sorted(max(0.0, one) * 1000 for one in seconds)
-
-    def quantile(share: float) -> float:
-        return ms[min(len(ms) - 1, int(len(ms) * share))]
-
-    return Waits(quantile(0.5), quantile(0.99), quantile(0.999), ms[-1])

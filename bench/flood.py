@@ -1,4 +1,8 @@
-"""Submissions as fast as the operator takes them, made of nothing but bytes: how fast the operator can be."""
+"""Submissions as fast as the operator takes them: how fast it can be, or what SMPP costs without a database.
+
+The first sends bytes that were made before and only counts. The second is the bare loop of a client: it makes
+each submission, reads each id and each receipt, and finds what the receipt is about.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,23 @@ import msgspec
 import uvloop
 
 from angarium.protocols.smpp_numbers import RESPONSE, Command
-from angarium.protocols.smpp_pdu import Bind, Message, Splitter, encode, encode_message, pack
+from angarium.protocols.smpp_pdu import (
+    Bind,
+    Frame,
+    Message,
+    Splitter,
+    decode,
+    decode_message_id,
+    encode,
+    encode_message,
+    pack,
+)
+from angarium.protocols.smpp_receipt import Dialect, normal_id, read_receipt
 from bench.simulator import ACCOUNT
 from bench.talk import questions, say, told
-from bench.traffic import POOL_FIRST, phone
+from bench.traffic import POOL_FIRST, phone, text_of
+
+DIALECT = Dialect()
 
 
 class Flood(msgspec.Struct, frozen=True):
@@ -22,6 +39,14 @@ class Flood(msgspec.Struct, frozen=True):
     port: int
     messages: int
     window: int
+    bare: bool = False  # a client's loop, not prepared bytes
+
+
+class Flooded(msgspec.Struct, frozen=True):
+    """What it took."""
+
+    seconds: float
+    cpu_s: float
 
 
 class Link(asyncio.Protocol):
@@ -30,7 +55,10 @@ class Link(asyncio.Protocol):
     def __init__(self, flood: Flood) -> None:
         self._splitter = Splitter()
         self._window = flood.window
-        self._bodies = [submission(i) for i in range(flood.messages)]
+        self._messages = flood.messages
+        self._bodies = [] if flood.bare else [submission(i) for i in range(flood.messages)]
+        self._heard = self._read if flood.bare else self._counted
+        self._refs: dict[str, int] = {}
         self._begun = self._answered = self._reported = 0
         self.done = asyncio.Event()
 
@@ -45,21 +73,38 @@ class Link(asyncio.Protocol):
         said: list[bytes] = []
         for frame in self._splitter.feed(data):
             if frame.command == Command.DELIVER_SM:
-                self._reported += 1
                 said.append(pack(frame.command | RESPONSE, frame.sequence, b"\0"))
-            elif frame.command == Command.SUBMIT_SM | RESPONSE:
-                self._answered += 1
-        until = min(self._answered + self._window, len(self._bodies))
-        said += [pack(Command.SUBMIT_SM, i + 1, self._bodies[i]) for i in range(self._begun, until)]
+            self._heard(frame)
+        until = min(self._answered + self._window, self._messages)
+        said += [pack(Command.SUBMIT_SM, i + 1, self._body(i)) for i in range(self._begun, until)]
         self._begun = until
         self._transport.write(b"".join(said))
-        if self._reported == len(self._bodies):
+        if self._reported == self._messages:
             self.done.set()
+
+    def _body(self, number: int) -> bytes:
+        return self._bodies[number] if self._bodies else submission(number)
+
+    def _counted(self, frame: Frame) -> None:
+        if frame.command == Command.DELIVER_SM:
+            self._reported += 1
+        elif frame.command == Command.SUBMIT_SM | RESPONSE:
+            self._answered += 1
+
+    def _read(self, frame: Frame) -> None:
+        """Which message an answer is of, and which a receipt is about."""
+        if frame.command == Command.DELIVER_SM:
+            message = decode(frame)
+            assert isinstance(message, Message)
+            del self._refs[normal_id(read_receipt(message, DIALECT).message_id)]
+            self._reported += 1
+        elif frame.command == Command.SUBMIT_SM | RESPONSE:
+            self._refs[normal_id(decode_message_id(frame))] = frame.sequence
+            self._answered += 1
 
 
 def submission(number: int) -> bytes:
     """The body of a submit_sm that asks for a receipt."""
-    text = f"Your order {number} is on its way. Follow it: https://shop.example/t/{number}"
     return encode_message(
         Message(
             source="Bench",
@@ -68,7 +113,7 @@ def submission(number: int) -> bytes:
             dest_ton=1,
             dest_npi=1,
             registered_delivery=1,
-            short_message=text.encode(),
+            short_message=text_of(number).encode(),
         )
     )
 
@@ -79,12 +124,12 @@ async def main() -> None:
     link = Link(flood)
     say({})
     async for _ in questions():
-        began_at = time.monotonic()
+        began_at, cpu_s = time.monotonic(), time.process_time()
         transport, _ = await asyncio.get_running_loop().create_connection(
             lambda: link, "127.0.0.1", flood.port
         )
         await link.done.wait()
-        say({"seconds": time.monotonic() - began_at})
+        say(Flooded(time.monotonic() - began_at, time.process_time() - cpu_s))
         transport.close()
 
 

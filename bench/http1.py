@@ -6,15 +6,23 @@ import asyncio
 import re
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+LAST_CHUNK = b"0\r\n\r\n"
 ASK_WITHIN_S = 10.0
 
 
 def message_end(buffer: bytes | bytearray) -> int:
-    """Where the first message in the buffer ends; 0 while it is not whole. Its length must be announced."""
+    """Where the first message in the buffer ends; 0 while it is not whole.
+
+    Its length must be announced; or it comes in chunks, and its text does not look like the last of them.
+    """
     head_end = buffer.find(b"\r\n\r\n")
     if head_end < 0:
         return 0
     found = LENGTH.search(buffer, 0, head_end + 2)
+    if not found and CHUNKED.search(buffer, 0, head_end + 2):
+        last = buffer.find(LAST_CHUNK, head_end + 4)
+        return last + len(LAST_CHUNK) if last >= 0 else 0
     end = head_end + 4 + (int(found[1]) if found else 0)
     return end if len(buffer) >= end else 0
 

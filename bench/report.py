@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from angarium import __version__
+from bench.report_paths import floor_table, history_table, latency_table
 from bench.wording import Measured
 
 ROWS = (  # of the table: what is shown, where it is found, how it is written
@@ -26,6 +27,8 @@ ROWS = (  # of the table: what is shown, where it is found, how it is written
     ("operator, µs of CPU a message", "cpu_us.operator", ".0f"),
     ("client, µs of CPU a message", "cpu_us.client", ".0f"),
     ("cores used by all", "cores_used", ".2f"),
+    ("operator busy, of a core", "operator_busy", ".0%"),
+    ("client busy, of a core", "client_busy", ".0%"),
     ("server, peak MiB", "server_rss_mib", ".0f"),
     ("bytes of database a message", "database_bytes", ".0f"),
     ("pages that consoles asked for", "pages", ",.0f"),
@@ -101,7 +104,7 @@ def medians(runs: Sequence[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _median(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in documents[0].items():
         values = [document.get(name, 0) for document in documents]
         found[name] = _median(values) if isinstance(value, dict) else median(values)
@@ -109,7 +112,7 @@ def _median(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def print_all(found: dict[str, Any]) -> None:
-    """The conditions, the scenarios side by side, the ceilings."""
+    """The conditions, the scenarios side by side, the ceilings, and a table for each of the others."""
     out = Console(highlight=False)
     out.print(", ".join(f"{name} {value}" for name, value in found["conditions"].items()))
     if found["scenarios"]:
@@ -117,22 +120,11 @@ def print_all(found: dict[str, Any]) -> None:
         _print_counters(out, found["scenarios"])
         for who, per_s in found["ceilings"].items():
             out.print(f"{who} alone: {per_s:,.0f} messages a second")
-    if "fairness" in found:
-        out.print(_codes_table(found["fairness"]))
-    if "wording" in found:
-        out.print(_wording_table(found["wording"]))
-    if "contacts" in found:
-        out.print(_table(FILE_ROWS, {name: one["median"] for name, one in found["contacts"].items()}))
+    for name, draw in TABLES.items():
+        if name in found:
+            out.print(draw(found[name]))
     for one in found.get("segments", ()):
         out.print(_segments_table(one))
-    if "campaign" in found:
-        out.print(_table(CAMPAIGN_ROWS, {"campaign": found["campaign"]["median"]}))
-    if "console" in found:
-        out.print(_console_table(found["console"]))
-    if "workers" in found:
-        out.print(_workers_table(found["workers"]))
-    if "startup" in found:
-        out.print(_table(START_ROWS, {"startup": found["startup"]["median"]}))
 
 
 def _workers_table(runs: Sequence[Any]) -> Table:
@@ -236,3 +228,21 @@ def _print_counters(out: Console, measured: dict[str, Any]) -> None:
         counters = one["median"]["counters"]
         told = ", ".join(f"{what} {value:,.0f}" for what, value in counters.items() if value)
         out.print(f"{name}: {told}")
+
+
+def _files_table(found: dict[str, Any]) -> Table:
+    return _table(FILE_ROWS, {name: one["median"] for name, one in found.items()})
+
+
+TABLES: dict[str, Callable[[Any], Table]] = {
+    "latency": latency_table,
+    "floor": lambda found: floor_table(found["median"]),
+    "history": history_table,
+    "fairness": _codes_table,
+    "wording": _wording_table,
+    "contacts": _files_table,
+    "campaign": lambda found: _table(CAMPAIGN_ROWS, {"campaign": found["median"]}),
+    "console": _console_table,
+    "workers": _workers_table,
+    "startup": lambda found: _table(START_ROWS, {"startup": found["median"]}),
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from typing import Any
 import msgspec
 
 from bench.client import Sent
+from bench.homes import Home, home, operator_of
 from bench.http1 import ask
-from bench.processes import Usage, Worker, server, usage, worker
-from bench.simulator import Count, Operator
-from bench.stage import Seed, database_bytes, forget_database, invitation, set_up
-from bench.traffic import LABEL, Load
+from bench.processes import Worker, server, usage, worker
+from bench.simulator import Count
+from bench.stage import HTTP, SMPP, SMPP_ON_SQLITE, Seed, Way, forget_database, invitation, set_up
+from bench.traffic import LABEL, MAIL, Load
 from bench.viewers import Viewers
 
 LOOK_EVERY_S = 0.05  # while it runs
@@ -36,13 +38,22 @@ class Scenario(msgspec.Struct, frozen=True):
     connections: int
     new_phones: bool = False
     viewers: int = 0  # consoles that show the list of messages meanwhile
+    way: Way = SMPP_ON_SQLITE
 
 
+BY_MAIL = Way(channel=MAIL, receipts=False)
+QUIET, OVER_HTTP, ON_POSTGRES = Way(receipts=False), Way(channel=HTTP), Way(database="postgresql")
 SCENARIOS = (
     Scenario("batches", "500 messages a request, 4 requests under way", 500, 4),
     Scenario("batches-new", "the same, each to a phone that nobody knows yet", 500, 4, new_phones=True),
     Scenario("batches-watched", "the first, while 20 consoles follow it", 500, 4, viewers=20),
     Scenario("single", "a request for each message, 64 under way", 0, 64),
+    Scenario("batches-quiet", "batches, no receipts are asked for", 500, 4, way=QUIET),
+    Scenario("single-quiet", "single requests, no receipts are asked for", 0, 64, way=QUIET),
+    Scenario("batches-http", "batches, to a provider with an HTTP interface", 500, 4, way=OVER_HTTP),
+    Scenario("batches-mail", "batches, of mails, of which nothing is reported", 500, 4, way=BY_MAIL),
+    Scenario("batches-postgres", "batches, on PostgreSQL", 500, 4, way=ON_POSTGRES),
+    Scenario("single-postgres", "single requests, on PostgreSQL", 0, 64, way=ON_POSTGRES),
 )
 
 
@@ -57,6 +68,8 @@ class Run(msgspec.Struct, frozen=True):
     latency_p99_ms: float
     cpu_us: dict[str, float]  # per message, by process
     cores_used: float
+    operator_busy: float  # share of a core
+    client_busy: float
     server_rss_mib: float  # at the most
     database_bytes: float  # per message
     counters: dict[str, float]  # of the server, from its /metrics
@@ -71,22 +84,11 @@ class Mismatch(Exception):
 
 async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phones: int, window: int) -> Run:
     """One run, from a fresh copy of the seed."""
-    config = set_up(seed, folder)
-    size_before = database_bytes(folder)
-    link = await invitation(seed, folder) if scenario.viewers else ""
-    async with (
-        worker("simulator", Operator(seed.smpp_port, window)) as operator,
-        server(config, folder / "server.log") as product,
-        AsyncExitStack() as others,
-    ):
-        await operator.hear()
-        await until_ready(seed.server_port)
-        await line_is_up(seed.server_port)
-        viewers = None
+    link = ""
+    async with home(seed, folder) as where:
+        size_before = await where.size()
         if scenario.viewers:
-            given = Viewers(seed.server_port, link, scenario.viewers)
-            viewers = await others.enter_async_context(worker("viewers", given))
-            await viewers.hear()
+            link = await invitation(seed, folder)
         load = Load(
             seed.server_port,
             seed.key,
@@ -94,20 +96,43 @@ async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phone
             scenario.batch,
             scenario.connections,
             0 if scenario.new_phones else phones,
+            channel=seed.way.channel,
         )
+        found = await _driven(where, load, scenario.viewers, link)
+        grown = await where.size() - size_before
+    return msgspec.structs.replace(found, database_bytes=grown / messages)
+
+
+async def _driven(where: Home, load: Load, viewers: int, link: str) -> Run:
+    """Server, operator and client, from the first request to the last receipt that was recorded."""
+    seed, messages = where.seed, load.messages
+    async with (
+        operator_of(seed) as operator,
+        server(where.config, where.folder / "server.log") as product,
+        AsyncExitStack() as others,
+    ):
+        await until_ready(seed.server_port)
+        if seed.way.channel == SMPP:
+            await line_is_up(seed.server_port)
+        lookers = None
+        if viewers:
+            given = Viewers(seed.server_port, link, viewers)
+            lookers = await others.enter_async_context(worker("viewers", given))
+            await lookers.hear()
         async with worker("client", load) as client:
             await client.hear()
             pids = {"server": product.pid, "operator": operator.pid, "client": client.pid}
-            before, counted = _usages(pids), await counters(seed.server_port)
+            before, counted = spent_by(pids) | where.spent(), await counters(seed.server_port)
             sent = taken(messages, msgspec.convert(await client.ask("go"), Sent))
-            ledger = await until_reported(operator, messages)
+            await (until_reported if seed.way.receipts else until_received)(operator, messages)
             outcomes = counted.get("done outcomes", 0.0) + messages
             metrics = await until_applied(seed.server_port, outcomes)
-            ended_at, after = time.monotonic(), _usages(pids)
-            looked = await viewers.ask("looked") if viewers else {"pages": 0, "page_p50_ms": 0.0}
-        report = await _report(seed)
-    ledgers = agreed(messages, sent, ledger, report)
-    spent = {name: after[name].cpu_s - before[name].cpu_s for name in pids}
+            ended_at, after = time.monotonic(), spent_by(pids) | where.spent()
+            peak = usage(product.pid).peak_bytes
+            looked = await lookers.ask("looked") if lookers else {"pages": 0, "page_p50_ms": 0.0}
+        ledger = await until_reported(operator, messages)
+        report = await report_of(seed)
+    spent = {name: after[name] - before[name] for name in after}
     seconds = ended_at - sent.began_at
     return Run(
         messages=messages,
@@ -118,10 +143,12 @@ async def run(seed: Seed, folder: Path, scenario: Scenario, messages: int, phone
         latency_p99_ms=sent.latency_p99_ms,
         cpu_us={name: cpu_s * 1_000_000 / messages for name, cpu_s in spent.items()},
         cores_used=sum(spent.values()) / seconds,
-        server_rss_mib=after["server"].peak_bytes / MIB,
-        database_bytes=(database_bytes(folder) - size_before) / messages,
+        operator_busy=spent["operator"] / seconds,
+        client_busy=spent["client"] / seconds,
+        server_rss_mib=peak / MIB,
+        database_bytes=0.0,
         counters={name: value - counted.get(name, 0.0) for name, value in metrics.items()},
-        ledgers=ledgers,
+        ledgers=agreed(messages, sent, ledger, report, receipts=seed.way.receipts),
         **looked,
     )
 
@@ -133,8 +160,13 @@ def taken(messages: int, sent: Sent) -> Sent:
     return sent
 
 
-def agreed(messages: int, sent: Sent, ledger: Count, report: dict[str, Any]) -> dict[str, int]:
-    """The books side by side; Mismatch unless everybody says that everything was delivered once."""
+def agreed(
+    messages: int, sent: Sent, ledger: Count, report: dict[str, Any], *, receipts: bool = True
+) -> dict[str, int]:
+    """The books side by side; Mismatch unless everybody says that everything was delivered once.
+
+    Without receipts nobody tells us that it was.
+    """
     ledgers = {
         "accepted by the API": sent.accepted,
         "received by the operator": ledger.received,
@@ -142,6 +174,8 @@ def agreed(messages: int, sent: Sent, ledger: Count, report: dict[str, Any]) -> 
         "delivered in our report": report["by_state"].get("delivered", 0),
         "in our report": report["total"],
     }
+    if not receipts:
+        del ledgers["delivered in our report"]
     wrong = {what: count for what, count in ledgers.items() if count != messages}
     if wrong or ledger.doubled or sent.refused:
         raise Mismatch(f"of {messages}: {wrong}, doubled {ledger.doubled}, refused {sent.refused[:3]}")
@@ -184,6 +218,16 @@ async def until_reported(operator: Worker, messages: int) -> Count:
             await asyncio.sleep(LOOK_EVERY_S if found.received < messages else LOOK_CLOSELY_S)
 
 
+async def until_received(operator: Worker, messages: int) -> Count:
+    """Wait until so many have reached the operator."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            found = msgspec.convert(await operator.ask(str(messages)), Count)
+            if found.received >= messages:
+                return found
+            await asyncio.sleep(LOOK_CLOSELY_S)
+
+
 async def _until(port: int, holds: Any, look_every_s: float) -> dict[str, float]:
     async with asyncio.timeout(PATIENCE_S):
         while True:
@@ -205,8 +249,9 @@ def all_applied(metrics: dict[str, float], outcomes: float) -> bool:
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _usages(pids: dict[str, int]) -> dict[str, Usage]:
-    return {name: usage(pid) for name, pid in pids.items()}
+def spent_by(pids: Mapping[str, int]) -> dict[str, float]:
+    """Seconds of CPU so far, by who."""
+    return {name: usage(pid).cpu_s for name, pid in pids.items()}
 
 
 async def counters(port: int) -> dict[str, float]:
@@ -220,7 +265,8 @@ async def counters(port: int) -> dict[str, float]:
     return found | ({"line_up": float(up[1])} if up else {})
 
 
-async def _report(seed: Seed) -> dict[str, Any]:
+async def report_of(seed: Seed) -> dict[str, Any]:
+    """What we say became of the messages."""
     status, body = await ask(seed.server_port, f"/v1/messages/report?label={LABEL}", seed.key)
     if status != 200:
         raise Mismatch(f"the report could not be had: {status} {body[:200]!r}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import uvloop
 
@@ -10,7 +12,7 @@ from angarium.simulators.smsc import Knobs, Smsc
 from angarium.simulators.stage import Stage
 from bench.codes import TEXT
 from bench.talk import questions, say, told
-from bench.traffic import line_name
+from bench.traffic import line_name, number_of
 
 ACCOUNT = ("angarium", "secret")
 RECEIPT_DELAY_S = 0.05  # from the answer to the receipt
@@ -33,7 +35,7 @@ class Count(msgspec.Struct):
 
 
 class Seen(msgspec.Struct):
-    """When each code reached the operator, and how much reached it in all."""
+    """When each code, or each message of a load, reached the operator, and how much reached it in all."""
 
     received: int
     codes: list[tuple[int, float]] = []  # number, second
@@ -44,6 +46,25 @@ def seen(smsc: Smsc) -> Seen:
     entries = smsc.ledger.entries
     codes = [(int(one.text.removeprefix(TEXT)), one.at) for one in list(entries) if one.text.startswith(TEXT)]
     return Seen(len(entries), codes)
+
+
+def arrivals(smsc: Smsc) -> Seen:
+    """The messages of a load in the ledger."""
+    entries = smsc.ledger.entries
+    return Seen(len(entries), [(number_of(one.text), one.at) for one in list(entries)])
+
+
+def answer(smsc: Smsc, knobs: Knobs, question: str) -> Any:
+    """What the leader wants to know; a number asks for the ledger when so many are expected."""
+    match question:
+        case "codes":
+            return seen(smsc)
+        case "arrivals":
+            return arrivals(smsc)
+        case "binds":
+            return len(smsc.binds)
+        case _:
+            return count(smsc, knobs, int(question))
 
 
 def count(smsc: Smsc, knobs: Knobs, expected: int) -> Count:
@@ -69,7 +90,7 @@ async def main() -> None:
     await smsc.start()
     say({"port": int(smsc.url().rpartition(":")[2])})
     async for question in questions():
-        say(seen(smsc) if question == "codes" else count(smsc, knobs, int(question)))
+        say(answer(smsc, knobs, question))
     await smsc.stop()
 
 

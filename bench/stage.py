@@ -29,11 +29,25 @@ from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import migrate
 from bench.simulator import ACCOUNT
-from bench.traffic import POOL_FIRST, SCATTER, line_name, phone
+from bench.traffic import MAIL, POOL_FIRST, SCATTER, line_name, mailbox, phone
 
 CONTACTS_AT_ONCE = 1_000
 DATABASE = "angarium.db"
 LINE, GUEST = "sms", "campaign"
+SMPP = "smpp"
+HTTP, HTTP_WINDOW = "generic_http", 64  # the channel, and how many of its requests are under way
+MAIL_WINDOW = 16  # connections to the mail server
+
+
+class Way(msgspec.Struct, frozen=True):
+    """What stands behind a scenario: the channel of the line, whether it asks for receipts, the database."""
+
+    channel: str = "smpp"
+    receipts: bool = True
+    database: str = "sqlite"  # or postgresql, of which sow is told where it is
+
+
+SMPP_ON_SQLITE = Way()
 
 
 class Seed(msgspec.Struct, frozen=True):
@@ -42,8 +56,11 @@ class Seed(msgspec.Struct, frozen=True):
     folder: Path
     key: str
     server_port: int
-    smpp_port: int
+    smpp_port: int  # where the operator listens, whatever it speaks
     window: int
+    way: Way = Way()
+    url: str = ""  # of a database that each run has a copy of; empty: it is SQLite's, in the folder
+    database_pid: int = 0  # of the first process of that
 
 
 class Campaign(msgspec.Struct, frozen=True):
@@ -53,20 +70,25 @@ class Campaign(msgspec.Struct, frozen=True):
     phones: int
 
 
-async def sow(folder: Path, phones: int, window: int) -> Seed:
-    """Make the database that every run begins with."""
-    settings, smpp_port = _settings(folder, free_port()), free_port()
+async def sow(
+    folder: Path, phones: int, window: int, way: Way = SMPP_ON_SQLITE, url: str = "", database_pid: int = 0
+) -> Seed:
+    """Make the database that every run begins with; of PostgreSQL, at the address of an empty one."""
+    settings, smpp_port = _settings(folder, free_port(), url), free_port()
     await migrate(settings.database)
     ground = make_ground(settings)
     await ground.db.start()
     try:
         workspace = await accounts.create_workspace(ground, "bench")
         key = await accounts.create_key(ground, workspace.id, "bench", frozenset(SCOPES))
-        await lines.create(ground, workspace.id, sms_line(smpp_port, window))
-        await settle(ground, workspace.id, phones)
+        line = LINES.get(way.channel, sms_line)(smpp_port, window)
+        if way.channel == SMPP and not way.receipts:
+            line = msgspec.structs.replace(line, settings={**line.settings, "registered_delivery": 0})
+        await lines.create(ground, workspace.id, line)
+        await settle(ground, workspace.id, phones, mail=way.channel == MAIL)
     finally:
         await ground.db.stop()
-    return Seed(folder, key, settings.port, smpp_port, window)
+    return Seed(folder, key, settings.port, smpp_port, window, way, url, database_pid)
 
 
 # ── two workspaces on one line ───────────────────────────────────────────────────────────────────────
@@ -127,7 +149,7 @@ def _offer(number: int, phones: int) -> MessageInput:
 @asynccontextmanager
 async def ground_of(seed: Seed, folder: Path) -> AsyncIterator[Ground]:
     """The database of a seed, opened by ourselves."""
-    ground = make_ground(_settings(folder, seed.server_port))
+    ground = make_ground(_settings(folder, seed.server_port, seed.url))
     await ground.db.start()
     try:
         yield ground
@@ -150,12 +172,18 @@ async def invitation(seed: Seed, folder: Path) -> str:
 # ── a run ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def set_up(seed: Seed, folder: Path) -> Path:
-    """A copy of the seed, and the settings to serve it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(seed.folder, folder)
+def set_up(seed: Seed, folder: Path, url: str = "") -> Path:
+    """A copy of the seed, or the seed itself, and the settings to serve it; of PostgreSQL, the address of
+    the copy."""
+    if folder != seed.folder:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(seed.folder, folder)
     config = folder / "angarium.toml"
-    write_config(_settings(folder, seed.server_port), config)
+    settings = _settings(folder, seed.server_port, url)
+    if seed.way.channel != SMPP:  # whoever it leads to is on this machine, and may call back
+        ours, allowed = f"http://127.0.0.1:{seed.server_port}", (f"127.0.0.1:{seed.smpp_port}",)
+        settings = msgspec.structs.replace(settings, public_url=ours, allow_private=allowed)
+    write_config(settings, config)
     return config
 
 
@@ -170,8 +198,8 @@ def forget_database(folder: Path) -> None:
         file.unlink()
 
 
-def _settings(folder: Path, port: int) -> Settings:
-    database, key_file = f"sqlite:///{folder / DATABASE}", str(folder / "angarium.key")
+def _settings(folder: Path, port: int, url: str = "") -> Settings:
+    database, key_file = url or f"sqlite:///{folder / DATABASE}", str(folder / "angarium.key")
     return Settings(database=database, port=port, key_file=key_file, log_level="warning", requests_per_s=0)
 
 
@@ -197,21 +225,65 @@ def sms_line(smpp_port: int, window: int, number: int | None = None) -> LineInpu
     )
 
 
-async def settle(ground: Ground, workspace_id: int, count: int) -> None:
+def http_line(port: int, window: int) -> LineInput:
+    """A line to a provider on this machine that takes a message by one request (`bench.http_operator`)."""
+    return LineInput(
+        name=LINE,
+        channel=HTTP,
+        settings={
+            "base_url": f"http://127.0.0.1:{port}",
+            "path": "/send",
+            "body": '{"to": "{to_digits}", "text": "{text}", "callback": "{callback_url}"}',
+            "id_path": "id",
+            "receipt_id": "id",
+            "receipt_status": "status",
+            "statuses": "DELIVRD = delivered",
+        },
+        classes=(MessageClass.SERVICE,),
+        registration="approved",
+        window=min(window, HTTP_WINDOW),
+        price="0.042",
+        price_per="part",
+    )
+
+
+def mail_line(port: int, window: int) -> LineInput:
+    """A line to a mail server on this machine that takes everything (`bench.mail_operator`)."""
+    return LineInput(
+        name=LINE,
+        channel=MAIL,
+        settings={
+            "host": "127.0.0.1",
+            "port": port,
+            "security": "none",
+            "sender_address": "shop@bench.example",
+        },
+        classes=(MessageClass.SERVICE,),
+        registration="approved",
+        window=min(window, MAIL_WINDOW),
+    )
+
+
+LINES = {HTTP: http_line, MAIL: mail_line}
+
+
+async def settle(ground: Ground, workspace_id: int, count: int, *, mail: bool = False) -> None:
     """Contacts that are there before."""
     for first in range(0, count, CONTACTS_AT_ONCE):
         numbers = range(first, min(first + CONTACTS_AT_ONCE, count))
-        given = [_person(number) for number in numbers]
+        given = [_person(number, mail=mail) for number in numbers]
         for made in await contacts.upsert(ground, workspace_id, given):
             if isinstance(made, Exception):
                 raise made
 
 
-def _person(number: int) -> ContactInput:
+def _person(number: int, *, mail: bool) -> ContactInput:
+    own = phone(POOL_FIRST, number)
+    address = (AddressKind.EMAIL, mailbox(own)) if mail else (AddressKind.PHONE, own)
     return ContactInput(
         external_id=f"customer-{number}",
         name=f"Customer {number}",
         locale="fa",
         fields={"city": "Tehran", "points": number % 1_000},
-        addresses=(AddressInput(AddressKind.PHONE, phone(POOL_FIRST, number)),),
+        addresses=(AddressInput(*address),),
     )

@@ -33,6 +33,8 @@ FIGURES = {
     "latency_p99_ms",
     "cpu_us",
     "cores_used",
+    "operator_busy",
+    "client_busy",
     "server_rss_mib",
     "database_bytes",
     "counters",

@@ -11,7 +11,20 @@ import pytest
 
 from house.tree import ROOT
 
-COMMANDS = ("demo", "run", "test", "long", "check", "bench", "setup", "cluster", "deploy", "lock", "clean")
+COMMANDS = (
+    "demo",
+    "run",
+    "test",
+    "long",
+    "check",
+    "bench",
+    "bench-peers",
+    "setup",
+    "cluster",
+    "deploy",
+    "lock",
+    "clean",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -22,7 +35,7 @@ def test_a_command_is_there_and_explained(command: str) -> None:
 
 
 def test_without_a_word_make_explains_itself() -> None:
-    explained = re.findall(r"^make (\w+)", make().stdout, re.MULTILINE)
+    explained = re.findall(r"^make ([\w-]+)", make().stdout, re.MULTILINE)
     assert tuple(explained) == COMMANDS
 
 
