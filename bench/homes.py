@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -51,8 +52,7 @@ async def home(seed: Seed, folder: Path) -> AsyncIterator[Home]:
     if not seed.url:
         yield Home(seed, folder, set_up(seed, folder))
         return
-    before, _, after = seed.url.rpartition(f"/{NAME}")
-    own, admin = (f"{before}/{name}{after}" for name in (RUN, "postgres"))
+    own, admin = (urlsplit(seed.url)._replace(path=f"/{name}").geturl() for name in (RUN, "postgres"))
     connection = await asyncpg.connect(admin)
     try:
         await connection.execute(f"CREATE DATABASE {RUN} TEMPLATE {NAME}")

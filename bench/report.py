@@ -24,6 +24,7 @@ ROWS = (  # of the table: what is shown, where it is found, how it is written
     ("request, p50 ms", "latency_p50_ms", ".1f"),
     ("request, p99 ms", "latency_p99_ms", ".1f"),
     ("server, µs of CPU a message", "cpu_us.server", ".0f"),
+    ("database, µs of CPU a message", "cpu_us.database", ".0f"),
     ("operator, µs of CPU a message", "cpu_us.operator", ".0f"),
     ("client, µs of CPU a message", "cpu_us.client", ".0f"),
     ("cores used by all", "cores_used", ".2f"),
@@ -212,15 +213,18 @@ def _codes_table(runs: Sequence[Any]) -> Table:
 def _table(rows: Sequence[tuple[str, str, str]], columns: dict[str, dict[str, Any]]) -> Table:
     table = Table("median", *columns)
     for title, path, form in rows:
-        table.add_row(title, *(format(_at(column, path), form) for column in columns.values()))
+        figures = [_at(column, path) for column in columns.values()]
+        if any(figure is not None for figure in figures):
+            table.add_row(title, *("" if figure is None else format(figure, form) for figure in figures))
     return table
 
 
-def _at(document: dict[str, Any], path: str) -> float:
+def _at(document: dict[str, Any], path: str) -> float | None:
+    """A figure; None where there is no such thing, as of a database that is no process."""
     value: Any = document
     for name in path.split("."):
-        value = value[name]
-    return float(value)
+        value = value.get(name)
+    return None if value is None else float(value)
 
 
 def _print_counters(out: Console, measured: dict[str, Any]) -> None:

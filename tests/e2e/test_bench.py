@@ -77,6 +77,52 @@ def test_the_conditions_and_the_ceilings_are_told(found: dict[str, Any]) -> None
     assert found["startup"]["median"].keys() == {"ready_s", "first_ready_s", "idle_rss_mib"}
 
 
+def test_a_page_and_plots_lie_beside_the_figures(found: dict[str, Any], tmp_path: Path) -> None:
+    from bench.kept import keep
+
+    written = keep(found, tmp_path / "one" / "bench.json")
+    assert [file.name for file in written] == [
+        *("bench.json", "bench.html", "bench-speed.svg", "bench-cpu.svg"),
+    ]
+    assert "batches" in written[1].read_text()
+
+
+# With few models, so that most of the history is copies.
+ON_ALL_WAYS = """
+from bench import __main__, aged
+aged.MODELS = 100
+__main__.main()
+"""
+WAYS = ("batches-quiet", "batches-http", "batches-mail", "batches-postgres", "floor", "latency", "history")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_every_way_of_a_message_is_measured(open_folder: Path) -> None:
+    result = open_folder / "bench.json"
+    command = [
+        *(sys.executable, "-c", ON_ALL_WAYS, "--messages", "200", "--runs", "1", "--phones", "50"),
+        *("--history", "300", "--seconds", "1", "--json", str(result), "--folder", str(open_folder / "runs")),
+        *(word for name in WAYS for word in ("--scenario", name)),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=550, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(result.read_text())
+    for name in WAYS[:4]:
+        (run,) = found["scenarios"][name]["runs"]
+        told = BOOKS if name in ("batches-http", "batches-postgres") else BOOKS - {"delivered in our report"}
+        assert run["ledgers"] == dict.fromkeys(told, 200)
+    assert found["scenarios"]["batches-postgres"]["median"]["cpu_us"].keys() >= {"database", "server"}
+    floor = found["floor"]["median"]
+    assert floor["ratio"] == pytest.approx(floor["whole_us"] / floor["floor_us"])
+    assert floor["rows_of"].keys() >= {"message", "attempt", "part", "fact"}
+    slow = found["latency"][0]
+    assert (slow["per_s"], slow["requests"]) == (200.0, 200)
+    history = found["history"]
+    assert {one["status"] for one in history["pages"]} == {200}
+    assert [run["ledgers"]["in our report"] for run in (*history["empty"], *history["aged"])] == [200, 200]
+
+
 AGREED = {"accepted": 5, "received": 5, "delivered": 5, "doubled": 0, "report": 5, "total": 5}
 
 
