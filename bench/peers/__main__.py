@@ -12,6 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from angarium.core.problems import Problem
 from bench import ceilings
 from bench.kept import RESULTS, keep
 from bench.latency import Latency, courses
@@ -32,6 +33,7 @@ from bench.report_paths import beside_table, contest_table, latency_table
 from bench.scenarios import Mismatch
 from bench.stage import Way, sow
 
+FEW = 20  # messages of a rehearsal
 BOTH = {"on": (True,), "off": (False,), "both": (True, False)}
 
 
@@ -104,14 +106,15 @@ async def measure(
     seconds: float,
 ) -> dict[str, Any]:
     """Everybody in turn, as often as there are runs."""
-    everybody = contenders(kannel.KANNELS, jasmin_too=not missing)
-    who = [one for one in everybody if not only or one.name.startswith(tuple(only))]
     seeds = {}
     for asked in BOTH[receipts]:
         where = folder / f"seed-{asked}"
         where.mkdir(parents=True)
         seeds[asked] = await sow(where, phones, window, Way(receipts=asked))
     place = Place(folder, seeds, phones, window)
+    missing = missing or await rehearsed(place, BOTH[receipts][0])
+    everybody = contenders(kannel.KANNELS, jasmin_too=not missing)
+    who = [one for one in everybody if not only or one.name.startswith(tuple(only))]
     given = conditions(messages, runs, phones, window) | {"kannel": kannel.version()}
     given |= {"jasmin": jasmin.VERSION if not missing else f"left out: {missing}"}
     found: dict[str, Any] = {"conditions": given, "contest": [], "latency": []}
@@ -122,6 +125,17 @@ async def measure(
         for asked in BOTH[receipts]:
             found["latency"] += await latencies(who, place, found["contest"], runs, seconds, receipts=asked)
     return found
+
+
+async def rehearsed(place: Place, receipts: bool) -> str:
+    """Jasmin has carried a few messages; else what kept it from that, and it is left out."""
+    (one,) = (one for one in contenders((), jasmin_too=True) if one.to == "jasmin")
+    try:
+        await run(one, place, "rehearsal", FEW, receipts=receipts)
+    except (Problem, Mismatch, OSError, TimeoutError, RuntimeError) as why:
+        click.echo(f"Jasmin does not run here, and is left out: {why}", err=True)
+        return f"{type(why).__name__} {why} {getattr(why, 'detail', '')}".strip()
+    return ""
 
 
 async def alone(who: Sequence[Contender], messages: int, phones: int, window: int) -> dict[str, float]:

@@ -51,15 +51,18 @@ def need(programs: Mapping[str, str]) -> None:
 
 def run(command: list[str], more: Mapping[str, str] | None = None, within_s: float = 900.0) -> str:
     """What a command prints; Missing with its last words when it fails."""
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=within_s,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **(more or {})},
-    )
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=within_s,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(more or {})},
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Missing(str(error)) from error
     if done.returncode:
         raise Missing(f"{' '.join(command)}: {(done.stdout + done.stderr)[-800:].strip()}")
     return done.stdout

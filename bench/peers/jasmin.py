@@ -58,12 +58,13 @@ def install() -> None:
         and subprocess.run([python(), "-c", "import jasmin"], check=False).returncode == 0
     ):
         return
-    run([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)])
-    run([str(python()), "-m", "pip", "install", "--quiet", "setuptools<70", "wheel"])
-    source = ["--no-deps", "--no-binary", NAME, "--dest", str(ENVIRONMENT / "source"), f"{NAME}=={VERSION}"]
-    run([str(python()), "-m", "pip", "download", "--quiet", *source])
-    (archive,) = (ENVIRONMENT / "source").glob("*.tar.gz")
-    run([str(python()), "-m", "pip", "install", "--quiet", str(archive)])
+    fetched = ENVIRONMENT.with_name("jasmin-source")
+    source = ["--no-deps", "--no-binary", NAME, "--dest", str(fetched), f"{NAME}=={VERSION}"]
+    run([sys.executable, "-m", "pip", "download", "--quiet", *source])
+    (archive,) = fetched.glob("*.tar.gz")
+    uv = str(Path(sys.executable).with_name("uv"))  # as the Makefile has put it there
+    run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(ENVIRONMENT)])
+    run([uv, "pip", "install", "--quiet", "--python", str(python()), str(archive), "setuptools<70"])
     with tarfile.open(archive) as packed, SPECIFICATION.open("wb") as kept:
         found = packed.extractfile(f"{NAME}-{VERSION}/misc/config/resource/{SPECIFICATION.name}")
         assert found is not None
