@@ -259,7 +259,8 @@ async def prepare(
     relayed = _relayed(world, workspace_id, zip(asked, people, strict=True), names, now)
     known = await permission.of_contacts(tx, world, workspace_id, people, now, relayed)
     made: list[Case | Problem] = []
-    for one, (person, named) in zip(asked, meant, strict=True):
+    minted = world.ground.ids.mint_many(len(asked))
+    for one, (person, named), message_id in zip(asked, meant, minted, strict=True):
         way = _course(world, one, names)
         wrong = [*_flaws(one, now), *way.wrong]
         if unfit := misfit(one.template, one.message_class, names.templates):
@@ -271,7 +272,7 @@ async def prepare(
             continue
         if learned is not None and not way.version_id:
             way.version_id = await course.version(tx, world, workspace_id, way.steps, now, learned)
-        made.append(_case(world, workspace_id, one, person, named, way, names, known, now))
+        made.append(_case(world, workspace_id, message_id, one, person, named, way, names, known, now))
     return made
 
 
@@ -296,11 +297,10 @@ def _relayed(
 
 def _flaws(one: MessageInput, now: int) -> Iterator[FieldProblem]:
     """What is wrong with a message by itself."""
-    for names, problem in ((WORDINGS, "say it in exactly one way"), (WAYS, "name exactly one way to send")):
-        given = [name for name in names if getattr(one, name) or (name == "text" and one.image_url)]
-        if len(given) != 1:
-            field = given[0] if given else names[0]
-            yield _flaw(field, problem, ", ".join(given), "one of " + ", ".join(names))
+    said = bool(one.text or one.image_url) + bool(one.template) + bool(one.variants)
+    ways = bool(one.cascade) + bool(one.steps) + bool(one.channel) + bool(one.line)
+    if said != 1 or ways != 1:
+        yield from _flaws_of_names(one)
     if len(one.text) > TEXT_MAX:
         yield _flaw("text", "is too long", one.text, f"at most {TEXT_MAX} characters")
     if NOT_IN_TEXT.search(one.text):
@@ -323,6 +323,15 @@ def _flaws(one: MessageInput, now: int) -> Iterator[FieldProblem]:
         yield _flaw("send_at", "has no time zone", one.send_at.isoformat(), "add Z or an offset")
     elif one.send_at is not None and from_datetime(one.send_at) > now + micros(AHEAD_MAX_S):
         yield _flaw("send_at", "is too far ahead", one.send_at.isoformat(), "at most a year")
+
+
+def _flaws_of_names(one: MessageInput) -> Iterator[FieldProblem]:
+    """Whether it says what, and how, in one way each."""
+    for names, problem in ((WORDINGS, "say it in exactly one way"), (WAYS, "name exactly one way to send")):
+        given = [name for name in names if getattr(one, name) or (name == "text" and one.image_url)]
+        if len(given) != 1:
+            field = given[0] if given else names[0]
+            yield _flaw(field, problem, ", ".join(given), "one of " + ", ".join(names))
 
 
 def _flaws_of_label(label: str) -> Iterator[FieldProblem]:
@@ -351,6 +360,7 @@ def _course(world: World, one: MessageInput, names: Names) -> Course:
 def _case(
     world: World,
     workspace_id: int,
+    message_id: int,
     one: MessageInput,
     person: Contact,
     named: str,
@@ -362,7 +372,9 @@ def _case(
     """The message with its first step planned; a Problem when it could never be sent as it is asked for."""
     template = names.templates.get(one.template)
     wording = _wording(one)
-    message = _message(world, workspace_id, one, person, named, way.version_id, template, wording, now)
+    message = _message(
+        world, workspace_id, message_id, one, person, named, way.version_id, template, wording, now
+    )
     words = template.words if template else Worded(wording.variants)
     case = Case(message, [], way.steps, person, wording, words.variants, words.default_locale, known)
     if not wording.literal or message.message_class is MessageClass.PROMOTIONAL:
@@ -391,6 +403,7 @@ def _wording(one: MessageInput) -> Wording:
 def _message(
     world: World,
     workspace_id: int,
+    message_id: int,
     one: MessageInput,
     person: Contact,
     named: str,
@@ -399,7 +412,6 @@ def _message(
     wording: Wording,
     now: int,
 ) -> Message:
-    message_id = world.ground.ids.mint()
     send_at = from_datetime(one.send_at) if one.send_at else now
     later = send_at > now
     message_class = one.message_class or (template.message_class if template else None)

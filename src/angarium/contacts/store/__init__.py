@@ -110,10 +110,13 @@ class Contact(msgspec.Struct, frozen=True, gc=False):  # what it holds is JSON: 
     def address(self, kind: AddressKind, named: str = "") -> Address | None:
         """The address of a kind to write to: the one that was named ("kind:value"), if one of this kind was
         and it is still here; else the one that is used first."""
-        if named and named.startswith(f"{kind.value}:"):
-            value = named.partition(":")[2]
-            return next((one for one in self.addresses if one.kind is kind and one.value == value), None)
-        return first_of(self.addresses, kind)
+        named_kind, _, value = named.partition(":")
+        if named_kind != kind:
+            return first_of(self.addresses, kind)
+        for one in self.addresses:
+            if one.kind is kind and one.value == value:
+                return one
+        return None
 
     @property
     def known_zone(self) -> str:
