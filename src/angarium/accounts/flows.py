@@ -196,6 +196,11 @@ class Gate:
         """What time it is."""
         return self._ground.clock.now()
 
+    def believed(self, key: str) -> Caller | None:
+        """The caller with a key that was good a moment ago."""
+        until, caller = self._believed.get(rules.digest(key), (0, None))
+        return caller if self._ground.clock.now() < until else None
+
     def has_known(self, key: str) -> bool:
         """Whether a key was good at some time, and this process still knows."""
         return rules.digest(key) in self._believed

@@ -93,6 +93,9 @@ class Limits:
         An address that has brought too many keys that were not good is not heard for a while, but for keys
         that have been good: other people may be behind it.
         """
+        caller = gate.believed(key)
+        if caller is not None:  # as nearly always: nobody asks from where
+            return caller
         address = address_of(scope)
         if not gate.has_known(key):
             self.failed_keys.must_have_room(address)
