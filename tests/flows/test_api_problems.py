@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
 from angarium.accounts import edge
@@ -19,6 +20,7 @@ from angarium.core.problems import Problem
 from angarium.storage.database import Conflict, Database, Trouble, unavailable
 from angarium.storage.ground import Ground
 from angarium.web.app import make_app
+from angarium.web.direct import Direct
 from support.server import Client, ground_on, member, serving
 
 BODY_MAX_BYTES = 300_000
@@ -103,6 +105,43 @@ async def test_each_failure_is_a_problem(served: tuple[Ground, Client]) -> None:
         assert answer.json["detail"]
         assert MARKER not in answer.body.decode()
         assert_guarded(answer.headers)
+
+
+async def test_the_short_way_to_a_handler_says_what_the_long_one_says(
+    served: tuple[Ground, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, mine = served
+    cases = [*CASES, ("POST", "/v1/things", {"body": {"name": "good"}}, 201, "")]
+
+    async def said() -> list[object]:
+        found = []
+        for method, path, sent, *_ in cases:
+            answer = await mine.ask(method, path, **sent)
+            headers = {name: value for name, value in answer.headers.items() if name != "date"}
+            found.append((answer.status, headers, answer.json | {"instance": ""}))
+        return found
+
+    short = await said()
+    monkeypatch.setattr(Direct, "__call__", Litestar.__call__)
+    assert short == await said()
+
+
+async def test_a_route_without_variables_is_called_without_the_framework(
+    served: tuple[Ground, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, mine = served
+    long = 0
+    through = Litestar.__call__
+
+    async def counted(self: Litestar, *given: Any) -> None:
+        nonlocal long
+        long += 1
+        await through(self, *given)
+
+    monkeypatch.setattr(Litestar, "__call__", counted)
+    assert (await mine.ask("POST", "/v1/things", {"name": "good"})).status == 201
+    assert (long, (await mine.ask("GET", "/v1/things")).status) == (0, 405)
+    assert long == 1
 
 
 def assert_guarded(headers: dict[str, str]) -> None:

@@ -242,7 +242,7 @@ class JsonAnswer:
         headers = list(self.headers)
         if self.status != 204:
             headers.append((b"content-length", b"%d" % len(self.body)))
-            if not any(name == b"content-type" for name, _ in self.headers):
+            if not self.headers or b"content-type" not in dict(self.headers):
                 headers.append((b"content-type", JSON))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})

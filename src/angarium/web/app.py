@@ -30,6 +30,7 @@ from angarium.web import live, look, palette, problems, shell
 from angarium.web.assets import asset
 from angarium.web.auth import authorise
 from angarium.web.copies import Copies
+from angarium.web.direct import Around, Direct
 from angarium.web.health import HEALTH, Check, nothing_wrong
 from angarium.web.metrics import BEGAN, Meter
 from angarium.web.openapi import document, publish
@@ -108,7 +109,7 @@ def put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shel
     routes = [*HEALTH, *handlers, *OURS]
     operations = operations_of(routes)
     told = document([one for one in operations if not (one[2].page or one[2].shape_of)])
-    made = Litestar(
+    made = Direct(
         route_handlers=[*routes, publish(told)],
         before_request=_arriving,
         before_send=[_leaving],
@@ -118,6 +119,7 @@ def put_together(handlers: tuple[HTTPRouteHandler, ...]) -> tuple[Litestar, Shel
         debug=False,
         request_max_body_size=None,  # bodies are read by accounts.edge.read_body, which counts
     )
+    made.take_the_short_way(handlers, Around(_arriving, _leaving, PROBLEMS))
     seen = [path for method, path, operation in operations if operation.page and method == "GET"]
     return made, Shell(rooms_of(routes), seen), told
 

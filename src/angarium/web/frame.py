@@ -23,6 +23,7 @@ GUARD = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 )
+GUARDED = frozenset([name for name, _ in GUARD])
 TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")  # RFC 6797 §7.2: never over plain HTTP
 
 Headers = list[tuple[bytes, bytes]]
@@ -32,8 +33,8 @@ def guarded(headers: Iterable[tuple[bytes, bytes]], scheme: str) -> Headers:
     """The headers of an answer, with those that it does not have itself."""
     own = [(name.lower(), value) for name, value in headers]
     names = {name for name, _ in own}
-    missing = [one for one in GUARD if one[0] not in names]
-    return [*own, *missing, TLS_ONLY] if scheme == "https" else [*own, *missing]
+    own += GUARD if GUARDED.isdisjoint(names) else [one for one in GUARD if one[0] not in names]
+    return [*own, TLS_ONLY] if scheme == "https" else own
 
 
 def _has_heard(scope: Any) -> bool:
