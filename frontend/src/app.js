@@ -13,6 +13,7 @@ import "./order.js";
 import "./charts.js";
 import "./pick.js";
 import "./rows.js";
+import "./tabs.js";
 import "./sift.js";
 import "./upload.js";
 import "./editor.js";

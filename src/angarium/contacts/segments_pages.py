@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from angarium.accounts import edge
+from angarium.accounts import actors, edge
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
 from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect
 from angarium.contacts import fields
@@ -90,6 +90,7 @@ async def show_segment(request: Call) -> Sent:
         "users": flows.users_of(one.id, there),
         "campaigns": await _campaigns(request, one.id),
         "names": {ids.show("segment", each.id): each.name for each in there},
+        "writer": (await ground.db.read(actors.names, workspace_id)).get(one.written_by, ""),
         "done": QUERY.read_query(request.scope["query_string"]).done,
         "shown_id": partial(ids.show, "contact"),
         "shown_segment": partial(ids.show, "segment"),

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from angarium.accounts import edge
+from angarium.accounts.actors import names as names_of_actors
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, id_in_path, route, text_in_path
 from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect
 from angarium.content import fetching, parts
 from angarium.content.media import flows as media
 from angarium.content.media.api import NEWEST, TYPES_OF, room_of, shown
-from angarium.content.pages import actors
 from angarium.content.store import media as media_store
 from angarium.content.store import parts as part_store
 from angarium.core.decoding import Shape
@@ -80,7 +80,7 @@ async def _file(request: Call, problem: Problem | None = None) -> HtmlAnswer:
     async def look(tx: Transaction) -> dict[str, Any]:
         one = await media.get(tx, workspace_id, id_in_path(request, "media"))
         used = await media.uses(tx, workspace_id, one)
-        names = await actors(tx, workspace_id)
+        names = await names_of_actors(tx, workspace_id)
         file, path = shown(room, one), f"{fetching.PATH}/{one.token}"
         return {"file": file, "path": path, "at": one.created_at, "used": used, "names": names}
 
@@ -140,7 +140,7 @@ async def _part(
         return {"past": list(reversed(past))[:VERSIONS_SHOWN], "used": used, "source": source}
 
     facts = await ground_of(request).db.read(look)
-    names = await ground_of(request).db.read(actors, workspace_id)
+    names = await ground_of(request).db.read(workspace_id)
     shown_as = {"part_name": name, "name": name, "names": names, **facts, **(typed or {})}
     status = 422 if problem else 200
     return HtmlAnswer("content/part.html", {**shown_as, "problem": problem_told(problem)}, status=status)

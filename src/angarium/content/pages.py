@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from angarium.accounts import edge, store
+from angarium.accounts import edge
+from angarium.accounts.actors import names
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
 from angarium.accounts.pages import Hit, HtmlAnswer
-from angarium.accounts.store import people
 from angarium.channels import load
 from angarium.content import (
     approval,
@@ -160,14 +160,6 @@ def groups_of_channels() -> dict[str, list[str]]:
     for kind, channel in load().items():
         found.setdefault(channel.address_kind.value, []).append(kind)
     return found
-
-
-async def actors(tx: Transaction, workspace_id: int) -> dict[str, str]:
-    """What those are called who did something here: people and keys."""
-    named = {
-        ids.show("person", one.id): one.name or one.email for one in await people.people_of(tx, workspace_id)
-    }
-    return named | {ids.show("api_key", one.id): one.name for one in await store.keys(tx, workspace_id)}
 
 
 # ── the list ─────────────────────────────────────────────────────────────────────────────────────────
@@ -328,7 +320,7 @@ async def _around(tx: Transaction, request: Call, found: Whole, one: Version) ->
         for row in rows_of(look, found.workspace_id, msgspec.structs.replace(wanted, variants=(variant,)))
     ]
     return {
-        "names": await actors(tx, found.workspace_id),
+        "names": await names(tx, found.workspace_id),
         "uses": {version.number: used[version.id] for version in found.versions if version.id in used},
         "findings": told,
         "errors": len(looking.errors(told)),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from angarium.accounts.actors import names as names_of_actors
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Sent, ground_of, id_in_path, instant, route
 from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect
 from angarium.accounts.reach import require_class
@@ -14,7 +15,7 @@ from angarium.content.api import deed_of, look_of
 from angarium.content.flows import Deed, Whole
 from angarium.content.lifecycle import Action, VersionState
 from angarium.content.lint import looking
-from angarium.content.pages import actors, groups_of_channels, names_of_channels, template_facts
+from angarium.content.pages import groups_of_channels, names_of_channels, template_facts
 from angarium.content.review import Term
 from angarium.content.review_api import DECIDE, WRITE, Work, after, to_decide, whole_work
 from angarium.content.store import versions
@@ -67,7 +68,7 @@ async def _queue(tx: Transaction, request: Call) -> tuple[list[Waiting], dict[st
     for template_id in sorted(owed)[:QUEUE_MAX]:
         whole = await flows.whole(tx, workspace_id, template_id)
         found += [_waiting(whole, one, actor) for one in whole.versions if _waits(one)]
-    return sorted(found, key=lambda one: one.asked_at), await actors(tx, workspace_id)
+    return sorted(found, key=lambda one: one.asked_at), await names_of_actors(tx, workspace_id)
 
 
 def _waits(one: Version) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from angarium.accounts.actors import names
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route, text_in_path
 from angarium.accounts.lately import Lately, everywhere
 from angarium.accounts.pages import HtmlAnswer
@@ -17,7 +18,7 @@ from angarium.messaging.pages import names_in
 from angarium.settings import reference
 from angarium.settings.forms import Word, world_of
 from angarium.settings.reference import Group
-from angarium.settings.who import WORDS, names
+from angarium.settings.who import WORDS
 
 
 class ReferenceQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

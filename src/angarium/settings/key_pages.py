@@ -7,6 +7,7 @@ from typing import Any
 
 from angarium.accounts import flows, reach
 from angarium.accounts import store as accounts
+from angarium.accounts.actors import names
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, id_in_path, route
 from angarium.accounts.pages import HtmlAnswer, fields_of, form_of, redirect
 from angarium.accounts.rules import SCOPES
@@ -15,7 +16,7 @@ from angarium.core import ids
 from angarium.core.clock import from_datetime
 from angarium.core.problems import Problem, invalid, not_found
 from angarium.settings.forms import DONE, done, form_facts, lines_of, reach_in
-from angarium.settings.who import WORDS, names
+from angarium.settings.who import WORDS
 from angarium.storage.database import Transaction
 
 KEYS = "/settings/keys"

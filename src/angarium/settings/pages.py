@@ -12,6 +12,7 @@ import msgspec
 
 from angarium.accounts import audit_api, edge, flows, notary
 from angarium.accounts import store as accounts
+from angarium.accounts.actors import names
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
 from angarium.accounts.pages import HtmlAnswer, form_of, redirect
 from angarium.accounts.store import audit as store
@@ -22,7 +23,7 @@ from angarium.core.days import day_of
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem
 from angarium.settings.forms import DONE, Word, done, form_facts
-from angarium.settings.who import WORDS, names
+from angarium.settings.who import WORDS
 from angarium.storage.database import Transaction
 
 PAGE_ROWS = 50

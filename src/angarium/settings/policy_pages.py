@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
+from angarium.accounts.actors import names
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route, text_in_path
 from angarium.accounts.pages import HtmlAnswer, form_of, redirect
 from angarium.accounts.policies_store import Policy
@@ -18,7 +19,7 @@ from angarium.messaging.policies import KINDS
 from angarium.settings import policy_forms
 from angarium.settings.forms import DONE, as_told, done, world_of
 from angarium.settings.policy_forms import Field
-from angarium.settings.who import WORDS, names
+from angarium.settings.who import WORDS
 from angarium.storage.database import Conflict, Transaction
 
 PATH = "/settings/policies"
@@ -93,7 +94,8 @@ async def _page(
 
     history = await policies.history(ground_of(request), workspace_id, kind)
     known = await ground_of(request).db.read(look)
-    told, kinds = as_told(problem), sorted(world_of(request).channels)
+    told, titles = as_told(problem), {kind: one.title for kind, one in world_of(request).channels.items()}
+    kinds = sorted(titles, key=titles.__getitem__)
     offered = {"purposes": PURPOSES, "channels": kinds, "registered": kinds}
     facts = {
         "kind": kind,
@@ -102,6 +104,7 @@ async def _page(
         "problem": told,
         "at": policy_forms.placed(problem.fields if problem else (), fields),
         "versions": _versions(history, known),
+        "titles": titles,
         "lines": [line.name for line in world_of(request).lines.of(workspace_id)],
         "currencies": _currencies(request),
         "may_write": "policies:write" in request.auth.scopes,

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from angarium.accounts.actors import names
 from angarium.accounts.edge import (
     Call,
     Operation,
@@ -30,7 +31,7 @@ from angarium.core.values import AddressKind
 from angarium.messaging import suppressions
 from angarium.messaging.case import wake
 from angarium.settings.forms import Word, form_facts, lines_of, world_of
-from angarium.settings.who import WORDS, names
+from angarium.settings.who import WORDS
 from angarium.storage.database import Transaction
 
 LIST = "/settings/suppressions"
