@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -43,18 +44,29 @@ async def test_a_page_is_told_of_what_it_shows(relay: Relay, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("spent_s", "busy", "lasts"),
+    ("spent_s", "used_s", "waited_s", "lasts"),
     [
-        (0.0, 1.0, live.REST_MIN_S),
-        (0.04, 0.0, live.REST_MIN_S),  # nothing else to do: 40 ms of each second are not felt
-        (0.04, 1.0, 4.0),
-        (0.04, 1.7, 4.0),  # threads beside the loop
-        (0.3, 0.0, 3.0),
-        (5.0, 1.0, live.REST_MAX_S),
+        (0.0, 1.0, 0.0, live.REST_MIN_S),
+        (0.04, 0.0, 0.0, live.REST_MIN_S),  # nothing else to do: 40 ms of each second are not felt
+        (0.04, 1.0, 0.0, 4.0),
+        (0.04, 1.6, 0.0, 2.5),  # threads beside the loop
+        (0.004, 0.1, 0.9, 4.0),  # it gets a tenth of what it wants
+        (0.3, 0.0, 0.0, 3.0),
+        (5.0, 1.0, 0.0, live.REST_MAX_S),
+        (0.1, 0.0, 1.0, live.REST_MAX_S),
     ],
 )
-def test_a_rest_lasts_as_long_as_pages_cost(spent_s: float, busy: float, lasts: float) -> None:
-    assert rest_s(spent_s, busy) == pytest.approx(lasts)
+def test_a_rest_lasts_as_long_as_pages_cost(
+    spent_s: float, used_s: float, waited_s: float, lasts: float
+) -> None:
+    assert rest_s(spent_s, 1.0, used_s, waited_s) == pytest.approx(lasts)
+
+
+def test_where_the_system_does_not_tell_nobody_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(live, "WAITS", tmp_path / "schedstat")
+    assert live._waited_s() == 0.0
+    live.WAITS.write_text("7 2500000000 9\n")
+    assert live._waited_s() == 2.5
 
 
 async def test_pages_rest_together_and_are_told_of_all_that_came_meanwhile(relay: Relay) -> None:

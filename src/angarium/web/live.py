@@ -6,9 +6,9 @@ more of than was told. A page that hears a noun it shows asks for that part of i
 (`frontend/src/live.js`).
 
 The pages are what costs. So all are told together, and then rest: what changes after a rest is told at once,
-and while changes go on a rest lasts until what was asked for since is no more than a small part
-of what the processor has done. That part is smaller where the process is busy with sending. Those who see the
-same get the same bytes (`web/copies.py`).
+and while changes go on a rest lasts until the pages that were told are no more than a hundredth of what this
+process has done since, and a tenth of the time in which it had nothing to do. Those who see the same get the
+same bytes (`web/copies.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextvars import Context
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -37,8 +38,9 @@ LOOKS_EVERY_S = 1.0
 HEARTBEAT_S = 15.0  # proxies close what is silent for a minute
 REST_MIN_S = 1.0  # between two times that pages are told
 REST_MAX_S = 20.0
-SHARE_BUSY = 0.01  # of a processor, that renewed pages may take while this process uses a whole one
-SHARE_IDLE = 0.1  # and while it has nothing else to do
+OF_WORK = 0.01  # of the CPU that this process uses may go into pages that were told
+OF_LEISURE = 0.1  # and of the time in which it wants none
+WAITS = Path("/proc/self/schedstat")  # Linux tells in it how long the loop has waited for a processor, too
 LISTENERS_MAX = 1_000  # pages at once, of all workspaces
 NEW_MAX = 1_000  # facts looked at in one go; more are as good as all
 HEADERS = (
@@ -48,10 +50,21 @@ HEADERS = (
 )
 
 
-def rest_s(spent_s: float, busy: float) -> float:
-    """How long to rest after pages took so much CPU, in a process that uses this part of a processor."""
-    share = SHARE_BUSY + (SHARE_IDLE - SHARE_BUSY) * max(0.0, 1.0 - busy)
-    return min(max(spent_s / share, REST_MIN_S), REST_MAX_S)
+def rest_s(spent_s: float, passed_s: float, used_s: float, waited_s: float) -> float:
+    """How long to rest in all, when so much CPU went into pages while the process used so much of it and
+    waited so long for more."""
+    leisure_s = max(0.0, passed_s - used_s - waited_s)
+    allowed_s = OF_WORK * used_s + OF_LEISURE * leisure_s
+    lasts = passed_s * spent_s / allowed_s if allowed_s else REST_MAX_S
+    return min(max(lasts, REST_MIN_S), REST_MAX_S)
+
+
+def _waited_s() -> float:
+    """How long the event loop has waited for a processor, as far as the system tells."""
+    try:
+        return int(WAITS.read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 class Pulse:
@@ -132,12 +145,13 @@ class Pulse:
     async def _rest(self) -> None:
         """Until the pages that were told have taken no more than their share."""
         clock, spent_s = self._ground.clock, self._copies.spent_s
-        began_at, cpu_s = clock.monotonic(), time.process_time()
+        began_at, used_s, waited_s = clock.monotonic(), time.process_time(), _waited_s()
         passed, lasts = 0.0, REST_MIN_S
         while passed < lasts:
             await clock.sleep(lasts - passed)
             passed = clock.monotonic() - began_at
-            lasts = rest_s(self._copies.spent_s - spent_s, (time.process_time() - cpu_s) / passed)
+            spent, used = self._copies.spent_s - spent_s, time.process_time() - used_s
+            lasts = rest_s(spent, passed, used, _waited_s() - waited_s)
 
     async def _look(self) -> None:
         seen: dict[int, facts.Position] = {}
