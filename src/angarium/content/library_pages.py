@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from angarium.accounts import edge
-from angarium.accounts.actors import names as names_of_actors
+from angarium.accounts import actors, edge
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, id_in_path, route, text_in_path
 from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect
 from angarium.content import fetching, parts
@@ -80,7 +79,7 @@ async def _file(request: Call, problem: Problem | None = None) -> HtmlAnswer:
     async def look(tx: Transaction) -> dict[str, Any]:
         one = await media.get(tx, workspace_id, id_in_path(request, "media"))
         used = await media.uses(tx, workspace_id, one)
-        names = await names_of_actors(tx, workspace_id)
+        names = await actors.names(tx, workspace_id)
         file, path = shown(room, one), f"{fetching.PATH}/{one.token}"
         return {"file": file, "path": path, "at": one.created_at, "used": used, "names": names}
 
@@ -140,7 +139,7 @@ async def _part(
         return {"past": list(reversed(past))[:VERSIONS_SHOWN], "used": used, "source": source}
 
     facts = await ground_of(request).db.read(look)
-    names = await ground_of(request).db.read(workspace_id)
+    names = await ground_of(request).db.read(actors.names, workspace_id)
     shown_as = {"part_name": name, "name": name, "names": names, **facts, **(typed or {})}
     status = 422 if problem else 200
     return HtmlAnswer("content/part.html", {**shown_as, "problem": problem_told(problem)}, status=status)

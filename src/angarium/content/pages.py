@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from angarium.accounts import edge
-from angarium.accounts.actors import names
+from angarium.accounts import actors, edge
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
 from angarium.accounts.pages import Hit, HtmlAnswer
 from angarium.channels import load
@@ -320,7 +319,7 @@ async def _around(tx: Transaction, request: Call, found: Whole, one: Version) ->
         for row in rows_of(look, found.workspace_id, msgspec.structs.replace(wanted, variants=(variant,)))
     ]
     return {
-        "names": await names(tx, found.workspace_id),
+        "names": await actors.names(tx, found.workspace_id),
         "uses": {version.number: used[version.id] for version in found.versions if version.id in used},
         "findings": told,
         "errors": len(looking.errors(told)),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from angarium.accounts.actors import names as names_of_actors
+from angarium.accounts import actors
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Sent, ground_of, id_in_path, instant, route
 from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect
 from angarium.accounts.reach import require_class
@@ -68,7 +68,7 @@ async def _queue(tx: Transaction, request: Call) -> tuple[list[Waiting], dict[st
     for template_id in sorted(owed)[:QUEUE_MAX]:
         whole = await flows.whole(tx, workspace_id, template_id)
         found += [_waiting(whole, one, actor) for one in whole.versions if _waits(one)]
-    return sorted(found, key=lambda one: one.asked_at), await names_of_actors(tx, workspace_id)
+    return sorted(found, key=lambda one: one.asked_at), await actors.names(tx, workspace_id)
 
 
 def _waits(one: Version) -> bool:
