@@ -129,7 +129,7 @@ class Hand:
 async def a_sender(relay: Relay) -> tuple[Sender, Hand, Any]:
     """A sender on its line, its connection, and its lease."""
     ended: list[Any] = []
-    sender = Sender(relay.world, relay.lines["sms"], ended.append, _heard)
+    sender = Sender(relay.world, relay.lines["sms"], ended.append, _heard, _heard)
     hand = Hand()
     sender._connection = hand  # type: ignore[assignment]
     lease = await relay.ground.fabric.lease(f"line/{relay.lines['sms'].id}")

@@ -167,3 +167,29 @@ async def test_what_is_left_is_done_with_the_others_and_its_failure_is_told_to_t
     batcher.leave(4)
     await batcher.drained()
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("batch_max", [1, 10])
+async def test_who_asks_hears_when_all_that_was_left_is_done(batch_max: int) -> None:
+    done: list[int] = []
+
+    async def work(items: list[int]) -> list[None]:
+        await asyncio.sleep(0)
+        done.extend(items)
+        if 3 in items:
+            raise ZeroDivisionError
+        return [None] * len(items)
+
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # one fails, and that is told of
+    batcher = Batcher(work, batch_max)
+    await batcher.caught_up()
+    for number in (1, 2):
+        batcher.leave(number)
+    await asyncio.sleep(0)  # the first is under way
+    batcher.leave(3)
+    await batcher.caught_up()
+    assert done == [1, 2, 3]
+    batcher.leave(4)
+    await asyncio.sleep(0)
+    await batcher.caught_up()  # nothing waits behind what is under way
+    assert done == [1, 2, 3, 4]

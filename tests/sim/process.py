@@ -368,6 +368,9 @@ class SharedFabric:
         mine, until = self._until.get(lease.key, (None, 0.0))
         return mine == lease and self._around.clock.monotonic() < until
 
+    def ours(self, lease: Lease) -> bool:
+        return self.held(lease)
+
     async def start(self) -> int | None:
         """The others know of it."""
         return None

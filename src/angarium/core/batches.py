@@ -34,6 +34,7 @@ class Batcher(Generic[T, R]):
         self._batch_max = batch_max
         self._weigh = weigh
         self._waiting: deque[tuple[T, asyncio.Future[R] | None]] = deque()
+        self._under_way: list[tuple[T, asyncio.Future[R] | None]] = []
         self._running: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -54,6 +55,19 @@ class Batcher(Generic[T, R]):
         if self._running is None:
             # In a context of its own: a batch is not only of whoever comes first.
             self._running = asyncio.create_task(self._drain(), context=Context())
+
+    async def caught_up(self) -> None:
+        """Return when all that is queued now has been done, or has failed; more may have come by then."""
+        queue = self._waiting or self._under_way
+        if not queue:
+            return
+        item, future = queue[-1]
+        if future is None:
+            future = asyncio.get_running_loop().create_future()
+            queue[-1] = (item, future)
+        await asyncio.wait((future,))
+        if not future.cancelled():
+            future.exception()  # it was told of; nobody else looks at it
 
     async def drained(self) -> None:
         """Return when nothing is queued or under way."""
@@ -78,18 +92,20 @@ class Batcher(Generic[T, R]):
         return batch
 
     async def _one(self, batch: list[tuple[T, asyncio.Future[R] | None]]) -> None:
-        futures = [future for _, future in batch]
-        ended: list[tuple[asyncio.Future[R] | None, R | BaseException]]
+        self._under_way = batch
+        ended: list[tuple[tuple[T, asyncio.Future[R] | None], R | BaseException]]
         try:
             results = await self._work([item for item, _ in batch])
-            ended = list(zip(futures, results, strict=True))
+            ended = list(zip(batch, results, strict=True))
         except Exception as error:
-            ended = [(future, error) for future in futures]
+            ended = [(one, error) for one in batch]
         except BaseException:
-            self._cut_off(futures)
+            self._cut_off([future for _, future in batch])
             raise
+        finally:
+            self._under_way = []
         unheard: BaseException | None = None
-        for future, result in ended:
+        for (_, future), result in ended:
             if future is None:
                 unheard = result if isinstance(result, BaseException) else unheard
             elif future.done():

@@ -100,6 +100,9 @@ class Fabric(Protocol):
     def held(self, lease: Lease) -> bool:
         """Whether the lease is surely still ours, by the monotonic clock, and nobody else is to have it."""
 
+    def ours(self, lease: Lease) -> bool:
+        """Whether it is surely still ours, also where another waits for it: what was begun may be ended."""
+
     async def lost(self, lease: Lease) -> None:
         """Return as soon as it is not surely ours any more: whatever it allowed must end at once."""
 

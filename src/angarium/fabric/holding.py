@@ -83,10 +83,12 @@ class Leases:
 
     def held(self, lease: Lease) -> bool:
         """Whether it is surely ours, and nobody else is to have it."""
+        return self.ours(lease) and not self._held[lease.key].wanted_elsewhere
+
+    def ours(self, lease: Lease) -> bool:
+        """Whether it is surely ours, also where another waits for it."""
         held = self._held.get(lease.key)
-        if held is None or held.lease != lease or held.wanted_elsewhere:
-            return False
-        return self._clock.monotonic() < held.until
+        return held is not None and held.lease == lease and self._clock.monotonic() < held.until
 
     async def lost(self, lease: Lease) -> None:
         """Return when it has been let go of."""

@@ -42,6 +42,9 @@ class LocalFabric:
     def held(self, lease: Lease) -> bool:
         return lease.epoch == self._epoch
 
+    def ours(self, lease: Lease) -> bool:
+        return self.held(lease)
+
     async def gone(self) -> None:
         await _never()
 

@@ -184,6 +184,9 @@ class NatsFabric:
     def held(self, lease: Lease) -> bool:
         return self._holding.held(lease)
 
+    def ours(self, lease: Lease) -> bool:
+        return self._holding.ours(lease)
+
     def holding(self) -> list[Holding]:
         return self._holding.told()
 

@@ -111,6 +111,9 @@ class PostgresFabric:
     def held(self, lease: Lease) -> bool:
         return self._holding.held(lease)
 
+    def ours(self, lease: Lease) -> bool:
+        return self._holding.ours(lease)
+
     def holding(self) -> list[Holding]:
         return self._holding.told()
 

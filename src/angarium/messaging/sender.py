@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -35,6 +36,7 @@ AGAIN_S = 0.5  # after the database could not take it
 BREATH_S = 0.001
 PAUSE_S = 0.02  # when all that was due was put off
 CLOSE_GRACE_S = 10.0  # for answers that are still under way when a line is closed
+WRITE_GRACE_S = 10.0  # and then for what they said to be written down
 
 ENDED = Refused(Reason.CANCELLED, detail="Its message ended before it was handed over.")
 EXPIRED = Refused(Reason.DEADLINE, detail="It expired before it was handed over.")
@@ -48,6 +50,7 @@ class Sender:
         world: World,
         line: Line,
         record: Callable[[Ended], object],
+        recorded: Callable[[], Awaitable[None]],
         heard: Callable[[Line, Raw], Awaitable[None]],
         share: Share = WHOLE,
     ) -> None:
@@ -56,6 +59,7 @@ class Sender:
         self._window = share.window(line.window_max)
         self._world = world
         self._record = record
+        self._recorded = recorded
         self._heard = heard
         self._under_way: dict[int, Attempt] = {}
         self._condition = Condition(share.speed(line.speed_per_s))
@@ -114,6 +118,7 @@ class Sender:
                     await self._own(lease, waiter)
                 finally:
                     await self._close()
+                    await self._write_down(lease)
                     await world.ground.fabric.release(lease)
         finally:
             waiter.close()
@@ -166,6 +171,14 @@ class Sender:
         for attempt_id in list(self._under_way):  # the connection broke, and did not say what became of it
             self.outcome(attempt_id, Unknown("the line stopped before the answer came"))
 
+    async def _write_down(self, lease: Lease) -> None:
+        """Wait for the ledger before the line is let go: to whoever takes it, an intent without an outcome is
+        in doubt."""
+        if self._world.ground.fabric.ours(lease):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WRITE_GRACE_S):
+                    await self._recorded()
+
     async def _take_lease(self) -> Lease | None:
         while not self._stopping:
             lease = await self._world.ground.fabric.lease(self._share.key(self.line.id))
@@ -189,7 +202,7 @@ class Sender:
             others = min(grant.number, max(0, free - self._kept))
             claimed = await self._claim(lease, grant, others)
             self._condition.used(grant, [attempt.tries for attempt in claimed], clock.now())
-            if not self._world.ground.fabric.held(lease):
+            if not self._world.ground.fabric.ours(lease):
                 break  # it stood still since; the next owner settles what it claimed
             self._hand_over(connection, claimed)
             if len(claimed) < grant.number:

@@ -201,7 +201,8 @@ class Engine:
             self._senders[line_id], *self._further[line_id] = senders
 
     def _sender(self, line: Line, share: Share) -> Sender:
-        sender = Sender(self._world, line, self.recorder.leave, self.heard, share)
+        record, recorded = self.recorder.leave, self.recorder.caught_up
+        sender = Sender(self._world, line, record, recorded, self.heard, share)
         self._supervisor.run(f"line {share.called(line.name)}", sender.run)
         return sender
 
