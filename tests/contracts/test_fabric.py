@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+import asyncpg
 import msgspec
 import pytest
 
 from angarium.core.clock import Clock, SystemClock
 from angarium.core.fabric import Entry, Fabric, Lease, Waiter
 from angarium.core.ids import IdMint
-from angarium.fabric import holding, nats, numbers, postgres
+from angarium.fabric import holding, nats, numbers, postgres, store
 from angarium.fabric.ears import WAITING_MAX
 from angarium.fabric.local import LocalFabric
 from angarium.fabric.members import NODE_MAX, free_node, preferred
@@ -20,6 +21,7 @@ from angarium.fabric.nats import NatsFabric
 from angarium.fabric.place import Nats
 from angarium.fabric.postgres import PostgresFabric
 from angarium.storage.database import Database, open_database
+from angarium.storage.postgres import split_url
 from angarium.storage.revise import load_tables
 from support.cutter import Cutter
 from support.databases import PostgresServer, create_schema
@@ -355,6 +357,28 @@ async def test_who_was_believed_gone_is_told(several: Meeting, monkeypatch: pyte
     await several.join()
     async with asyncio.timeout(PATIENCE_S):
         await first.gone()
+
+
+async def test_who_stands_still_in_its_turn_holds_up_nobody_for_long(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "TURN_S", 1)
+    async with postgres_server.lent() as url:
+        still, other = [await asyncpg.connect(split_url(url)[0]) for _ in range(2)]
+        await still.execute("BEGIN")
+        await store._wait_for_turn(still, store.TELLING)
+
+        async def told() -> bool:
+            with suppress(asyncpg.LockNotAvailableError):  # it waits no longer, and comes again
+                await store.tell(other, 1, [("ticket/1", b"now")])
+                return True
+            return False
+
+        await until(told)
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await still.execute("COMMIT")
+        for one in (still, other):
+            one.terminate()
 
 
 # ── who is preferred ─────────────────────────────────────────────────────────────────────────────────

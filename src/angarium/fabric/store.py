@@ -12,6 +12,7 @@ import asyncpg
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table
 
 from angarium.fabric.members import Member, free_node
+from angarium.storage.postgres import WHOLE_SINCE
 from angarium.storage.schema import Blob, Count, Id, Instant, Serial, Words, metadata
 
 # They are about servers, not about workspaces, so no workspace leads their keys.
@@ -62,11 +63,11 @@ fabric_told = Table(
 
 JOINING = (0x416E67, 2)  # the name that is held by who takes a number
 TELLING = (0x416E67, 3)  # by who tells: so numbers are committed in their order
+TURN_S = 3  # for so long a turn is waited for, and whoever has it may stand still
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 # ── who is there ─────────────────────────────────────────────────────────────────────────────────────
 
-_in_turn = "SELECT pg_advisory_xact_lock($1, $2)"
 _forget = f"DELETE FROM fabric_member WHERE seen_at <= {NOW} - $1::bigint"  # noqa: S608  our own names
 _nodes = "SELECT node FROM fabric_member"
 _join = f"INSERT INTO fabric_member VALUES ($1, $2, $3, {NOW}, {NOW})"  # noqa: S608  our own names
@@ -83,12 +84,22 @@ async def join(connection: asyncpg.Connection, server: int, name: str, gone: int
     """Be one of them, by a number that no other has; None when all are taken. Who was not seen for `gone`
     microseconds has left."""
     async with connection.transaction():
-        await connection.execute(_in_turn, *JOINING)
+        await _wait_for_turn(connection, JOINING)
         await connection.execute(_forget, gone)
         node = free_node({row["node"] for row in await connection.fetch(_nodes)})
         if node is not None:
             await connection.execute(_join, server, name, node)
     return node
+
+
+async def _wait_for_turn(connection: asyncpg.Connection, turn: tuple[int, int]) -> None:
+    """Be the only one until the transaction ends. Who stands still in it is cut off, for a server that hangs,
+    or cannot be reached, would have it for hours; in the midst of a statement only by PostgreSQL 17."""
+    limits = {"lock_timeout": TURN_S, "idle_in_transaction_session_timeout": TURN_S}
+    if connection.get_server_version().major >= WHOLE_SINCE:
+        limits["transaction_timeout"] = 2 * TURN_S
+    settings = "; ".join(f"SET LOCAL {name} = '{seconds}s'" for name, seconds in limits.items())
+    await connection.execute(f"{settings}; SELECT pg_advisory_xact_lock({turn[0]}, {turn[1]})")
 
 
 async def leave(connection: asyncpg.Connection, server: int) -> None:
@@ -195,7 +206,7 @@ _forget_told = f"DELETE FROM fabric_told WHERE told_at < {NOW} - $1::bigint"  # 
 async def tell(connection: asyncpg.Connection, server: int, telling: Sequence[tuple[str, bytes]]) -> None:
     """Tell the other servers, in this order."""
     async with connection.transaction():
-        await connection.execute(_in_turn, *TELLING)
+        await _wait_for_turn(connection, TELLING)
         topics, bodies = zip(*telling, strict=True)
         await connection.execute(_tell, server, topics, bodies)
 

@@ -62,7 +62,7 @@ RUN_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 # The first that fits; what is not of the server is not here.
 OUT_OF_SERVICE: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
     ((asyncpg.DiskFullError,), Trouble.FULL),
-    (RUN_AGAIN, Trouble.LOCKED),
+    ((*RUN_AGAIN, asyncpg.LockNotAvailableError), Trouble.LOCKED),
     ((asyncpg.InsufficientResourcesError,), Trouble.CROWDED),
     ((OSError, TimeoutError, asyncpg.PostgresConnectionError), Trouble.AWAY),
     ((asyncpg.OperatorInterventionError, asyncpg.InterfaceError), Trouble.AWAY),
