@@ -14,11 +14,13 @@ from angarium.core.clock import SystemClock
 from angarium.core.fabric import ENTRY_MAX_BYTES, Entry, Lease
 from angarium.core.ids import IdMint
 from angarium.core.problems import Problem
-from angarium.fabric import holding, nats, nats_link
+from angarium.fabric import holding, nats, nats_link, sight
+from angarium.fabric.members import preferred
 from angarium.fabric.nats import NatsFabric
 from angarium.fabric.nats_keys import token
 from angarium.fabric.place import Nats
 from angarium.storage.revise import load_tables
+from support.cutter import Cutter
 from support.databases import PostgresServer
 from support.mail_peers import certificate
 from support.nats_servers import NatsServer, new_prefix, servers
@@ -174,6 +176,38 @@ async def test_epochs_begin_behind_those_of_another_fabric(
     assert await second.lease("line/1") is None  # whoever has another may not know yet
     assert (await had(second, "line/1")).epoch > early.epoch + 10**9
     await second.stop()
+
+
+# ── the ledger ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_who_does_not_reach_the_ledger_leaves_its_leases_to_who_does(
+    ledger: str, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = ((nats, "RENEW_S"), (nats, "SEEN_S"), (sight, "BLIND_S"), (sight, "BEHIND_S"))
+    for module, name in quick:
+        monkeypatch.setattr(module, name, 0.1)
+    way, prefix = Cutter(ledger), new_prefix()
+    await way.listen()
+    first, second = (fabric_at(url, nats_server.url, prefix=prefix) for url in (way.url, ledger))
+    for one in (first, second):
+        await one.start()
+    keys = (f"line/{number}" for number in range(100))
+    key = next(one for one in keys if preferred(one, [first._server, second._server]) == first._server)
+    lease = await had(first, key)
+    await way.go_away()
+    await until(lambda: not first.held(lease))
+    assert first.ours(lease)  # what is under way on it ends first
+    assert await second.lease(key) is None
+    await first.release(lease)
+    taken = await had(second, key)
+    assert taken.epoch > lease.epoch
+    assert await first.lease(key) is None
+    await way.listen()
+    await until(lambda: not second.held(taken))  # it comes back to who is preferred
+    for one in (first, second):
+        await one.stop()
+    await way.go_away()
 
 
 # ── a cluster ────────────────────────────────────────────────────────────────────────────────────────

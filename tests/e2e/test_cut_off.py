@@ -18,6 +18,7 @@ import pytest
 from angarium.simulators.behaviour import Faults, Script
 from support.cutter import Cutter
 from support.databases import PostgresServer
+from support.nats_servers import NatsServer
 from support.nodes import Node
 from support.process import PHONE
 
@@ -30,12 +31,14 @@ SLOW = Script(faults={"smpp": Faults(answer_delay_s=0.05, receipt_delay_s=0.05)}
 
 
 @asynccontextmanager
-async def two(folder: Path, url: str) -> AsyncIterator[list[tuple[Node, Cutter]]]:
-    """Two servers that share a line, each with a way of its own to the database."""
+async def two(folder: Path, url: str, nats: str = "") -> AsyncIterator[list[tuple[Node, Cutter]]]:
+    """Two servers that share a line, each with a way of its own to the database; they meet there, or at this
+    NATS."""
     ways = [Cutter(url), Cutter(url)]
     for way in ways:
         await way.listen()
     async with Node(folder, url, window=WINDOW, classes=["promotional"]) as first:
+        first.fabric, first.nats = "nats" if nats else "postgres", nats
         await first.start_operator(SLOW)
         servers = [first, first.beside()]
         for server, way in zip(servers, ways, strict=True):
@@ -95,6 +98,21 @@ async def test_who_is_cut_off_from_the_database_alone_falls_silent(
     tmp_path: Path, postgres_server: PostgresServer
 ) -> None:
     async with two(tmp_path, await postgres_server.empty_database()) as servers:
+        (server, way), other = await at_work(servers)
+        way.go_dark()
+        await judged(other, FIRST + MANY)
+        assert ("bound", "bound") not in pairwise(other.came_and_went()), "two were there at once"
+        way.come_back()
+        await server.until(server.is_ready)
+        await offer(server, FIRST + MANY)
+        await judged(server, FIRST + 2 * MANY)
+        assert [await one.stop() for one in (other, server)] == [0, 0], server.said()
+
+
+async def test_who_is_cut_off_from_the_database_and_not_from_nats_leaves_its_lines_to_the_other(
+    tmp_path: Path, postgres_server: PostgresServer, nats_server: NatsServer
+) -> None:
+    async with two(tmp_path, await postgres_server.empty_database(), nats_server.url) as servers:
         (server, way), other = await at_work(servers)
         way.go_dark()
         await judged(other, FIRST + MANY)

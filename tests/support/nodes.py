@@ -18,14 +18,15 @@ class Node(Shop):
     @property
     def environment(self) -> dict[str, str]:
         """As any server's, in a fabric of several."""
-        given = {"ANGARIUM_FABRIC": "postgres", "ANGARIUM_ROLES": ",".join(self.roles)}
-        return {**super().environment, **given}
+        given = {} if self.fabric else {"ANGARIUM_FABRIC": "postgres"}
+        return {**super().environment, **given, "ANGARIUM_ROLES": ",".join(self.roles)}
 
     def beside(self, *roles: str) -> Node:
         """Another server of the same shop, with these roles."""
         other = Node(self.folder, self.database)
         other.smpp_port, other.key, other._session = self.smpp_port, self.key, self._session
         other.nursery, other.roles = self.nursery, roles or ROLES
+        other.fabric, other.prefix, other.nats = self.fabric, self.prefix, self.nats
         return other
 
 

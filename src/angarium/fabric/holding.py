@@ -118,6 +118,11 @@ class Leases:
                 best is not None and best != self._server and joined[best] > held.lease.epoch
             )
 
+    def leave_all(self) -> None:
+        """Others are to have them all, as soon as that can be."""
+        for held in self._held.values():
+            held.wanted_elsewhere = True
+
 
 def _sure_until(asked_at: float) -> float:
     return asked_at + TTL_S - MARGIN_S

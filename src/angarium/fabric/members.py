@@ -23,6 +23,7 @@ class Member(msgspec.Struct, frozen=True):
     node: int  # its number in the ids that it mints
     joined_at: int
     seen_at: int
+    blind: bool = False  # it does not reach the ledger
 
 
 def takes_leases(server: int) -> bool:

@@ -25,13 +25,14 @@ from angarium.core.problems import Problem
 from angarium.fabric import holding
 from angarium.fabric.ears import WAITING_MAX, Audience, Ears
 from angarium.fabric.holding import Leases
-from angarium.fabric.members import Member
+from angarium.fabric.members import Member, takes_leases
 from angarium.fabric.nats_keys import Keys, Owner, token
 from angarium.fabric.nats_link import Link, Refused, leave
 from angarium.fabric.nats_log import NatsLog
 from angarium.fabric.numbers import Number
 from angarium.fabric.own_connection import OwnConnection
 from angarium.fabric.place import Nats
+from angarium.fabric.sight import Sight
 from angarium.storage.postgres import translated, trouble_of
 
 log = structlog.get_logger()
@@ -63,6 +64,7 @@ class NatsFabric:
         self._after = 0
         self._settled = False
         self._too_low = False
+        self._sight = Sight(clock)
         self._ears = Ears()
         self._audience = Audience()
         self._to_wake: set[str] = set()
@@ -145,7 +147,7 @@ class NatsFabric:
             ours, keys = self._holding.get(key), self._keys
             if ours is not None:
                 return ours if self._holding.held(ours) else None
-            if keys is None or not keys.open or self._is_anothers(key):
+            if keys is None or not keys.open or self._sight.makes_way or self._is_anothers(key):
                 return None
             if not self._holding.may_take(key, [one.server for one in self.members]):
                 return None
@@ -258,11 +260,23 @@ class NatsFabric:
             self._settle_anew(keys, await keys.settle(self._after, first=False))
         self._settled = False  # until all of it has been done
         await self._renew(keys)
-        await keys.be_seen()
+        await keys.be_seen(blind=self._sight.blind)
         await keys.look()
         self._settled = True
         self._holding.leave_to({one.server: one.joined_at for one in keys.members})
+        self._make_way(keys)
         await self._clock.sleep(max(0.0, RENEW_S - (self._clock.monotonic() - begun_at)))
+
+    def _make_way(self, keys: Keys) -> None:
+        """Leave our leases to others where they reach the ledger and we do not. What is under way ends first,
+        or else they run out, as those of a server that is gone."""
+        others = [one for one in keys.members if one.server != self._server and takes_leases(one.server)]
+        self._sight.look(others_see=not all(one.blind for one in others))
+        if self._sight.makes_way:
+            self._holding.leave_all()
+        if self._sight.overdue:
+            for key in self._holding.all():
+                self._holding.let_go(key)
 
     def _settle_anew(self, keys: Keys, anew: bool) -> None:
         if anew:
@@ -295,7 +309,13 @@ class NatsFabric:
 
     async def _be_seen(self) -> None:
         await self._clock.sleep(SEEN_S)
-        await self._number.keep()
+        try:
+            await self._number.keep()
+        except Exception:
+            self._sight.asked_in_vain()
+            raise
+        if self._sight.answered() and self._keys is not None:
+            self._keys.come_anew()  # so that what we are preferred for comes back
 
     async def _say(self) -> None:
         """Say what is to be said, and hear what somebody here listens to."""

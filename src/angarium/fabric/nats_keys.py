@@ -98,13 +98,15 @@ class Keys:
 
     # ── who is there ─────────────────────────────────────────────────────────────────────────────────
 
-    async def be_seen(self) -> None:
-        """Be one of those who are there, for TTL_S; who comes anew writes twice, to say since when."""
+    async def be_seen(self, *, blind: bool = False) -> None:
+        """Be one of those who are there, for TTL_S; who comes anew writes twice, to say since when. `blind`:
+        it does not reach the ledger."""
         key = f"member.{self._me.server}"
         if self._me.joined_at == 0:
             number = await self._write(key, self._me, None, _ttl())
             self._me = msgspec.structs.replace(self._me, joined_at=self._epoch(number))
-        await self._write(key, msgspec.structs.replace(self._me, seen_at=self._clock.now()), None, _ttl())
+        me = msgspec.structs.replace(self._me, seen_at=self._clock.now(), blind=blind)
+        await self._write(key, me, None, _ttl())
 
     def come_anew(self) -> None:
         """It is another bucket: this server has come to it just now."""
