@@ -98,6 +98,10 @@ def _print_rest(found: ClusterShown) -> None:
     out.print(f"One at a time   {turns or '—'}", highlight=False, soft_wrap=True)
     out.print(f"Behind          {behind}", highlight=False, soft_wrap=True)
     out.print(f"To be written   {waits or '—'}", highlight=False, soft_wrap=True)
+    if found.log is not None:
+        most = f" of {found.log.max_bytes:,}" if found.log.max_bytes else ""
+        told = f"{found.log.entries:,} pieces, {found.log.bytes:,}{most} bytes"
+        out.print(f"In the log      {told}", highlight=False, soft_wrap=True)
     out.print(f"Database        {found.revision}; works with {found.least_revision or '?'} or newer")
     for one in found.troubles:
         told = f"[red]✗[/] {escape(one.words)}. [dim]{escape(one.remedy)}[/]"

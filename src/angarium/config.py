@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from angarium.core.problems import FieldProblem, Problem, shown
-from angarium.fabric.place import Nats, Place
+from angarium.fabric.place import LOG_MAX_BYTES, Nats, Place
 
 PREFIX = "ANGARIUM_"
 Role = Literal["api", "worker", "console"]
@@ -74,6 +74,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         str,
         Meta(description="File with the key of that certificate, PEM. Empty: it is beside it."),
     ] = ""
+    nats_log_max_bytes: Annotated[
+        int,
+        Meta(
+            ge=1 << 20,
+            le=1 << 44,
+            description="Most that may wait in NATS for the database. Each server of NATS keeps as much free "
+            "for it, of its max_file_store; when it is full, providers are told to come again.",
+        ),
+    ] = LOG_MAX_BYTES
     line_share_per_s: Annotated[
         float,
         Meta(
@@ -248,6 +257,7 @@ def place(settings: Settings) -> Place:
         ca_file=settings.nats_tls_ca,
         certificate_file=settings.nats_tls_certificate,
         key_file=settings.nats_tls_key,
+        log_max_bytes=settings.nats_log_max_bytes,
     )
     return Place(settings.fabric, settings.database, called(settings), nats)
 

@@ -12,12 +12,15 @@ import msgspec
 from angarium.accounts import store as accounts
 from angarium.accounts.store import Workspace
 from angarium.assembly import make_ground
-from angarium.config import Settings
+from angarium.config import Settings, place
 from angarium.core.clock import SystemClock, iso
 from angarium.core.problems import Problem
+from angarium.fabric.opening import look_at_log
 from angarium.lines import flows as lines
 from angarium.lines.store import Line
+from angarium.messaging import incoming
 from angarium.messaging.store import held
+from angarium.servers.rules import FULL_PERCENT, filled
 from angarium.storage import instance, opening, row_security
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import pending
@@ -38,6 +41,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
     if settings.database.startswith("sqlite:"):
         yield await _whole(settings)
+    if settings.fabric == "nats":
+        yield await _log(settings)
     try:
         lacking = await pending(settings.database)
     except Exception as error:  # whatever keeps a database from opening is the finding
@@ -63,6 +68,23 @@ def _shut(error: Exception) -> Finding:
     if isinstance(error, Problem) and error.slug == "database-careless":
         return Finding("bad", f"{error.title}.", error.detail)
     return Finding("bad", f"The database does not open: {error}", "Check the setting `database`.")
+
+
+async def _log(settings: Settings) -> Finding:
+    """Whether NATS answers, and how much waits there for the database."""
+    try:
+        found = await look_at_log(place(settings), incoming.NAME, SystemClock())
+    except Problem as problem:
+        return Finding("bad", f"{problem.title}.", problem.detail)
+    assert found is not None
+    percent = filled(found)
+    most = f", {percent} % of what may" if found.max_bytes else ", without a bound"
+    what = f"NATS answers. In its log {found.entries:,} pieces wait for the database{most}."
+    if percent >= FULL_PERCENT:
+        return Finding(
+            "advice", what, "Look at the database; when the log is full, providers must come again."
+        )
+    return Finding("good", what)
 
 
 async def _whole(settings: Settings) -> Finding:

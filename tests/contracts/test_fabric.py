@@ -199,10 +199,13 @@ async def test_what_is_appended_is_handed_out_oldest_first_until_it_is_done(fabr
     await log.append([Entry("b", b"")])
     first = await reader.read(3, PATIENCE_S)
     assert [(one.id, one.body) for one in first] == [("a/0", b"0"), ("a/1", b"1"), ("a/2", b"2")]
+    assert (await log.waiting()).entries == 4
     await reader.done()
     assert [one.id for one in await reader.read(3, PATIENCE_S)] == ["b"]
     await reader.done()
     assert await reader.read(3, 0) == []
+    assert (await log.waiting()).entries == 0
+    assert (await fabric.log("others").waiting()).entries == 0
     assert await fabric.log("others").read(3, 0) == []
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ from support.mail_peers import certificate
 from support.nats_servers import NatsServer, new_prefix, servers
 from support.running import PATIENCE_S, until
 
-ENTRIES = 1_500
+ENTRIES, SOME_BYTES = 1_500, 8 * 1024
 _ids = IdMint(SystemClock())
 load_tables()
 
@@ -51,7 +52,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, value)
 
 
-def fabric_at(ledger: str, *urls: str, prefix: str = "", **given: str) -> NatsFabric:
+def fabric_at(ledger: str, *urls: str, prefix: str = "", **given: Any) -> NatsFabric:
     """A server's part in what is there."""
     place = Nats(urls, prefix or new_prefix(), **given)
     return NatsFabric(place, ledger, SystemClock(), _ids.mint(), "a server")
@@ -123,6 +124,31 @@ async def test_an_entry_that_is_too_large_is_refused(ledger: str, nats_server: N
     with pytest.raises(Problem) as told:
         await log.append([Entry("a", bytes(ENTRY_MAX_BYTES + 1))])
     assert told.value.slug == "body-too-large"
+
+
+async def test_a_log_that_is_full_takes_nothing_while_leases_live_on(
+    ledger: str, nats_server: NatsServer
+) -> None:
+    prefix = new_prefix()
+    fabric = fabric_at(ledger, nats_server.url, prefix=prefix, log_max_bytes=64 * 1024)
+    await fabric.start()
+    lease, log = await had(fabric, "line/1"), fabric.log("receipts")
+    with pytest.raises(Problem) as told:
+        await log.append([Entry(str(number), bytes(SOME_BYTES)) for number in range(20)])
+    assert (told.value.slug, told.value.status) == ("log-full", 503)
+    backlog = await log.waiting()
+    kept = backlog.entries
+    assert 0 < kept * SOME_BYTES < backlog.bytes <= backlog.max_bytes == 64 * 1024
+    await log.append([Entry("0", bytes(SOME_BYTES))])  # it is there already
+    assert fabric.held(lease)
+    assert await had(fabric, "line/2")
+    other = fabric_at(ledger, nats_server.url, prefix=prefix, log_max_bytes=128 * 1024)
+    await other.start()  # its setting is another: then so is the log
+    assert len(await other.log("receipts").read(20, PATIENCE_S)) == kept
+    assert (await log.waiting()).max_bytes == 128 * 1024
+    await log.append([Entry("more", bytes(SOME_BYTES))])
+    for one in (fabric, other):
+        await one.stop()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ processes (`e2e/test_ledger_away.py`). The verdict is the operator's: what it ha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import pytest
 from sqlalchemy import bindparam, func, select
 
 from angarium.core.clock import Clock
-from angarium.core.fabric import Log
+from angarium.core.fabric import Entry as LogEntry
+from angarium.core.fabric import Log, log_full
 from angarium.core.ports import Raw
 from angarium.core.problems import Problem
 from angarium.fabric.ears import Ears
@@ -24,6 +26,7 @@ from angarium.messaging import incoming
 from angarium.messaging.store.tables import inbound, journal
 from angarium.messaging.workers import Engine
 from angarium.simulators.smsc import Smsc
+from angarium.simulators.smsc_bind import Knobs
 from angarium.simulators.stage import Stage
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Database, Transaction, open_database
@@ -45,7 +48,7 @@ class Apart(LocalFabric):
     def __init__(self, clock: Clock, database: Database, beside: Database) -> None:
         super().__init__(clock, database)
         self._beside = beside
-        self.forgetful = False
+        self.forgetful = self.full = False
 
     def log(self, name: str) -> Log:
         return Forgetful(self, self._beside, self._clock, self._ears, name)
@@ -57,6 +60,11 @@ class Forgetful(KeptLog):
     def __init__(self, fabric: Apart, database: Database, clock: Clock, ears: Ears, name: str) -> None:
         super().__init__(database, clock, ears, name)
         self._fabric = fabric
+
+    async def append(self, entries: Sequence[LogEntry]) -> None:
+        if self._fabric.full:
+            raise log_full("There is no room.")
+        await super().append(entries)
 
     async def done(self) -> None:
         if self._fabric.forgetful:
@@ -177,6 +185,19 @@ async def test_what_is_handed_out_twice_is_heard_once(shop: Shop) -> None:
     await until(shop.is_drained)
     await until(lambda: shop.is_heard(1))
     assert (await shop.count("journal"), shop.done["drained"]) == (1, 1)
+
+
+async def test_what_finds_the_log_full_is_answered_so_and_said_again(shop: Shop) -> None:
+    shop.smsc.knobs = Knobs(redeliver_s=0.05)
+    await shop.lose_ledger()
+    shop.fabric.full = True
+    saying = asyncio.create_task(shop.says("is there room?"))
+    await until(lambda: shop.smsc.mailbox("angarium").repeated)
+    assert "no room" in await shop.running.engine.incoming.trouble(_well)
+    shop.fabric.full = False
+    await saying
+    await shop.cutter.listen()
+    await until(lambda: shop.is_heard(1))
 
 
 async def test_what_neither_takes_is_said_again(shop: Shop) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from angarium.core.clock import MICROS
-from angarium.core.fabric import Holding
+from angarium.core.fabric import Backlog, Holding
 from angarium.servers.rules import (
     Follower,
     Lane,
@@ -56,6 +56,12 @@ CASES = {
     "a role": (whole(server(roles=("api", "worker"))), ["No server has the role console"]),
     "away": (whole(server(), server("b", ago_s=42)), ["b was not seen for 42 s"]),
     "its clock": (whole(server(said=Said(at=NOW - 31 * MICROS))), ["The clock of a is off by 30 s"]),
+    "a full log": (
+        whole(server(), log=Backlog(7, 85, 100)),
+        ["The log of what providers sent is 85 % full"],
+    ),
+    "a log with room": (whole(server(), log=Backlog(7, 79, 100)), []),
+    "a log without a bound": (whole(server(), log=Backlog(7, 10**12)), []),
     "its loops": (
         whole(server(said=Said(died=("line sms", "tidy")))),
         ["Loops of a broke, and were started again: line sms, tidy"],

@@ -44,7 +44,7 @@ class NatsServer:
         """Run it, and return when it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         stream = (
-            f'jetstream {{ store_dir: "{self.folder}/data", sync_interval: always, max_file_store: 1GB }}'
+            f'jetstream {{ store_dir: "{self.folder}/data", sync_interval: always, max_file_store: 1TB }}'
         )
         settings = self._more.replace("jetstream", stream)
         file = self.folder / "nats.conf"

@@ -37,6 +37,14 @@ class Holding(msgspec.Struct, frozen=True):
     for_s: float | None = None
 
 
+class Backlog(msgspec.Struct, frozen=True):
+    """What waits in a log, and how many bytes may; None: as many as there is room for on its disk."""
+
+    entries: int = 0
+    bytes: int = 0
+    max_bytes: int | None = None
+
+
 class Waiter(Protocol):
     """One listener's ear on a topic."""
 
@@ -62,8 +70,8 @@ class Log(Protocol):
     """What waits for the ledger: durable, oldest first. One reads at a time (core/turns.py); all append."""
 
     async def append(self, entries: Sequence[Entry]) -> None:
-        """Return when all are durable. Problem when that cannot be told: then some may be, and to append
-        them again, under the same ids, does no harm."""
+        """Return when all are durable. Problem when that cannot be told, or there is no room: then some may
+        be, and to append them again, under the same ids, does no harm."""
 
     async def read(self, most: int, timeout_s: float) -> Sequence[Entry]:
         """Up to so many; () after the timeout. They are handed out again, to this reader or another, until
@@ -71,6 +79,9 @@ class Log(Protocol):
 
     async def done(self) -> None:
         """What the last `read` gave out is in the ledger."""
+
+    async def waiting(self) -> Backlog:
+        """How much there is that is not done. Problem while it cannot be asked."""
 
 
 class Fabric(Protocol):
@@ -133,6 +144,17 @@ def fabric_away(detail: str) -> Problem:
     return Problem(
         "fabric-away",
         "The servers cannot reach one another now",
+        status=503,
+        detail=detail,
+        retry_after_s=RETRY_AFTER_S,
+    )
+
+
+def log_full(detail: str) -> Problem:
+    """A log has no room: whoever brings something is to bring it again."""
+    return Problem(
+        "log-full",
+        "There is no room for more that waits for the database",
         status=503,
         detail=detail,
         retry_after_s=RETRY_AFTER_S,

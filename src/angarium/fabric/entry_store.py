@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, select, text, update
+from sqlalchemy import (
+    Column,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    bindparam,
+    delete,
+    func,
+    select,
+    text,
+    update,
+)
 
 from angarium.core.clock import micros
-from angarium.core.fabric import LOG_WINDOW_S, Entry
+from angarium.core.fabric import LOG_WINDOW_S, Backlog, Entry
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Transaction
 from angarium.storage.schema import Blob, Instant, Words, metadata
@@ -39,6 +50,11 @@ _waiting = Statement(
     .order_by(fabric_entry.c.place)
     .limit(bindparam("most"))
 )
+_backlog = Statement(
+    select(func.count(), func.coalesce(func.sum(func.length(fabric_entry.c.body)), 0)).where(
+        fabric_entry.c.log == bindparam("log"), fabric_entry.c.done_at.is_(None)
+    )
+)
 _done = Statement(
     update(fabric_entry)
     .where(fabric_entry.c.log == bindparam("log"), among(fabric_entry.c.id, "ids"))
@@ -59,6 +75,13 @@ async def append(tx: Transaction, rows: Sequence[tuple[str, str, int, bytes]]) -
 async def waiting(tx: Transaction, name: str, most: int) -> list[Entry]:
     """The oldest of a log that are not done."""
     return [Entry(*row) for row in await tx.rows(_waiting, log=name, most=most)]
+
+
+async def backlog(tx: Transaction, name: str) -> Backlog:
+    """How many of a log are not done, and their bytes."""
+    row = await tx.row(_backlog, log=name)
+    assert row is not None
+    return Backlog(row[0], row[1])
 
 
 async def settle(tx: Transaction, name: str, ids: Sequence[str], now: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from angarium.core.clock import Clock
-from angarium.core.fabric import Entry, check_size
+from angarium.core.fabric import Backlog, Entry, check_size
 from angarium.fabric import entry_store
 from angarium.fabric.ears import Ears
 from angarium.storage.database import Database
@@ -54,6 +54,9 @@ class KeptLog:
         if self._given_out:
             await self._database.run(entry_store.settle, self._name, self._given_out, self._clock.now())
             self._given_out = []
+
+    async def waiting(self) -> Backlog:
+        return await self._database.read(entry_store.backlog, self._name)
 
     @property
     def _topic(self) -> str:

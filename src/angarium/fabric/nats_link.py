@@ -134,6 +134,11 @@ class Link:
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────
 
     @property
+    def log_max_bytes(self) -> int:
+        """How much may wait in one log."""
+        return self._place.log_max_bytes
+
+    @property
     def up(self) -> bool:
         """Whether it is connected now, as far as it knows."""
         return self._client is not None and self._client.is_connected

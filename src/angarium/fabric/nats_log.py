@@ -3,6 +3,9 @@
 A write that nobody answers is written again under the same id, until it is acknowledged or APPEND_WITHIN_S
 have passed: the loss of a stream's leader keeps everybody waiting for four or five seconds. JetStream knows
 ids for LOG_WINDOW_S. What has been acknowledged as done is gone from the stream.
+
+A stream has a most of bytes, which NATS keeps free for it: however much waits, there is room for the leases
+on the same disks. One that is full refuses what is new.
 """
 
 from __future__ import annotations
@@ -10,14 +13,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
+import structlog
 from nats.aio.msg import Msg
 
 from angarium.core.clock import Clock
-from angarium.core.fabric import LOG_WINDOW_S, Entry, check_size, fabric_away
+from angarium.core.fabric import LOG_WINDOW_S, Backlog, Entry, check_size, fabric_away, log_full
 from angarium.core.problems import Problem
 from angarium.fabric.nats_keys import token
-from angarium.fabric.nats_link import ANSWER_S, NOBODY, Answers, Link, Refused
+from angarium.fabric.nats_link import ANSWER_S, NOBODY, NOT_FOUND, Answers, Link, Refused
+
+log = structlog.get_logger()
 
 APPEND_WITHIN_S = 12.0
 AGAIN_S = 0.2  # before it is written again
@@ -28,6 +35,9 @@ CONSUMER = "ledger"
 HANDED_OUT_MAX = 10_000
 ACK, NOT_YET = b"+ACK", b"-NAK"
 ID = "Nats-Msg-Id"
+# err_code: the stream is full; the servers are; there is none with so much room left (two ways to say it)
+NO_ROOM = frozenset({10077, 10023, 10047, 10005})
+REMEDY = "Lower nats_log_max_bytes, or give NATS more (max_file_store)."
 GONE = frozenset({NOBODY, "409"})  # there is no consumer, or it goes
 
 
@@ -63,6 +73,8 @@ class NatsLog:
                     await self._link.put(self._subject, entry.body, {ID: entry.id})
                 return
             except (Problem, Refused) as error:
+                if isinstance(error, Refused) and error.err_code in NO_ROOM:
+                    raise log_full(f"The log {self._stream} is full: {error}") from error
                 if self._clock.monotonic() >= until:
                     raise fabric_away(f"The log {self._stream} takes nothing: {error}") from error
             await self._clock.sleep(AGAIN_S)
@@ -90,6 +102,15 @@ class NatsLog:
         settled, self._given_out = self._given_out, []
         for settled_at in settled:
             await self._link.say(settled_at, ACK)
+
+    async def waiting(self) -> Backlog:
+        try:
+            said = await self._link.api(f"STREAM.INFO.{self._stream}")
+        except Refused as refused:
+            if refused.code == NOT_FOUND:  # whoever has something for it makes it
+                return Backlog(max_bytes=self._link.log_max_bytes)
+            raise fabric_away(f"The log {self._stream} cannot be looked at: {refused}") from refused
+        return Backlog(said["state"]["messages"], said["state"]["bytes"], _max_bytes(said))
 
     async def _pull(self, answers: Answers, asked: dict[str, int], most: int, wait_s: float = 0) -> list[Msg]:
         """What the consumer hands out for one request, which it ends with a status, or with the last."""
@@ -121,6 +142,7 @@ class NatsLog:
             "subjects": [self._subject],
             "retention": "workqueue",
             "duplicate_window": int(LOG_WINDOW_S * NANOS),
+            "max_bytes": self._link.log_max_bytes,
         }
         consumer = {
             "durable_name": CONSUMER,
@@ -129,9 +151,26 @@ class NatsLog:
             "max_ack_pending": HANDED_OUT_MAX,
         }
         try:
-            await self._link.make_stream(self._stream, config)
+            await self._bound(await self._link.make_stream(self._stream, config))
             made = {"stream_name": self._stream, "config": consumer}
             await self._link.api(f"CONSUMER.DURABLE.CREATE.{self._stream}.{CONSUMER}", made)
         except Refused as refused:
-            raise fabric_away(f"The log {self._stream} cannot be made: {refused}") from refused
+            why = f"The log {self._stream} cannot be made: {refused}"
+            raise fabric_away(f"{why}. {REMEDY}" if refused.err_code in NO_ROOM else why) from refused
         self._there = True
+
+    async def _bound(self, said: dict[str, Any]) -> None:
+        """It was made by an older version, or when the setting was another: now it is as it is to be, if NATS
+        has the room."""
+        wanted = self._link.log_max_bytes
+        if _max_bytes(said) == wanted:
+            return
+        try:
+            await self._link.api(f"STREAM.UPDATE.{self._stream}", {**said["config"], "max_bytes": wanted})
+        except Refused as refused:
+            log.warning("the most of a log cannot be set", log=self._stream, why=str(refused), remedy=REMEDY)
+
+
+def _max_bytes(said: dict[str, Any]) -> int | None:
+    most: int = said["config"].get("max_bytes", -1)
+    return most if most > 0 else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from angarium.core.clock import Chance, Clock
-from angarium.core.fabric import Fabric
+from angarium.core.fabric import Backlog, Fabric
 from angarium.fabric.local import LocalFabric
 from angarium.fabric.place import Place
 from angarium.fabric.postgres import PostgresFabric
@@ -26,3 +26,19 @@ def open_fabric(
     from angarium.fabric.nats import NatsFabric  # noqa: PLC0415  a client is loaded where it is used
 
     return NatsFabric(place.nats, place.ledger, clock, server, place.name)
+
+
+async def look_at_log(place: Place, name: str, clock: Clock) -> Backlog | None:
+    """What waits in a log, asked where servers meet, without being one; None where it is in the database.
+    Problem when it cannot be asked."""
+    if place.kind != "nats":
+        return None
+    from angarium.fabric.nats_link import Link  # noqa: PLC0415  as above
+    from angarium.fabric.nats_log import NatsLog  # noqa: PLC0415  as above
+
+    link = Link(place.nats)
+    await link.open(place.name)
+    try:
+        return await NatsLog(link, clock, place.nats.prefix, name).waiting()
+    finally:
+        await link.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+LOG_MAX_BYTES = 1 << 30
+
 
 class Nats(msgspec.Struct, frozen=True):
     """Where NATS is, and how to be let in."""
@@ -15,6 +17,7 @@ class Nats(msgspec.Struct, frozen=True):
     ca_file: str = ""
     certificate_file: str = ""
     key_file: str = ""
+    log_max_bytes: int = LOG_MAX_BYTES  # that may wait in one log; NATS keeps so much free for it
 
 
 class Place(msgspec.Struct, frozen=True):

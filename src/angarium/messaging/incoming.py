@@ -23,6 +23,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 import structlog
 
+from angarium.core.fabric import Backlog
 from angarium.core.fabric import Entry as LogEntry
 from angarium.core.problems import Problem
 from angarium.messaging import poison, receive
@@ -39,6 +40,7 @@ LEDGER_S = 3.0  # how long the ledger is waited for: a provider waits as well, f
 LOOK_S = 0.5  # between two looks whether the ledger is back
 DRAINED_MAX = 300  # pieces in one transaction
 WAIT_S = 1.0  # for the next piece
+MEASURE_S = 5.0  # between two looks how much is in the log
 
 
 class Incoming:
@@ -59,6 +61,7 @@ class Incoming:
         self._log = fabric.log(NAME) if fabric.outlives_ledger else None
         self._away = asyncio.Event()
         self._late: set[asyncio.Task[None]] = set()
+        self.backlog: Backlog | None = None  # how much was in the log when it was looked at last
         self._refused = ""  # why the log took nothing when it was asked last
 
     @property
@@ -138,6 +141,16 @@ class Incoming:
                 continue
             log.info("the ledger is back")
             self._away.clear()
+
+    async def measure(self) -> None:
+        """Look now and then how much is in the log."""
+        assert self._log is not None
+        while True:
+            try:
+                self.backlog = await self._log.waiting()
+            except Problem as problem:
+                log.warning("nobody can tell how much is in the log", why=problem.detail)
+            await self._world.ground.clock.sleep(MEASURE_S)
 
     async def drain(self) -> None:
         """Bring what is in the log into the journal, and work it through. For one server at a time."""

@@ -30,11 +30,22 @@ class EngineCollector(Collector):
         for what, count in self._engine.done.items():
             done.add_metric([what], count)
         yield done
+        yield from self._log()
         yield from self._doubts()
         died = CounterMetricFamily("angarium_loop_failures", "How often a loop died", labels=["loop"])
         for loop, count in self._engine.failures.items():
             died.add_metric([loop], count)
         yield died
+
+    def _log(self) -> Iterator[Metric]:
+        """What waits in the log of the servers, some seconds ago; where they have one that is no table."""
+        backlog = self._engine.incoming.backlog
+        if backlog is None:
+            return
+        max_bytes = backlog.max_bytes or 0
+        yield GaugeMetricFamily("angarium_log_entries", "Pieces in the servers' log", value=backlog.entries)
+        yield GaugeMetricFamily("angarium_log_bytes", "What they take there", value=backlog.bytes)
+        yield GaugeMetricFamily("angarium_log_max_bytes", "What may wait there; 0: no bound", value=max_bytes)
 
     def _doubts(self) -> Iterator[Metric]:
         """What nobody knows, as it was at the last tidying."""

@@ -133,6 +133,7 @@ class Engine:
         self._supervisor.run("visits", self.visits.run)
         if ground.fabric.outlives_ledger:
             self._supervisor.run("ledger", self.incoming.watch)
+            self._supervisor.run("log", self.incoming.measure)
         if not self._works:
             return
         self._supervisor.run("tidy", partial(alone, ground.fabric, ground.clock, "turn/tidy", self._tidy))

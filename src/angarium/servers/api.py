@@ -6,6 +6,7 @@ from typing import cast
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, route
+from angarium.core.fabric import Backlog
 from angarium.messaging.world import World
 from angarium.servers import status
 from angarium.servers.rules import Whole
@@ -22,7 +23,7 @@ from angarium.servers.shown import (
 NAME, ROLES = "relay-1:8080", ("api", "worker", "console")
 EXAMPLE = ClusterShown(
     at="2026-11-28T09:00:00Z",
-    fabric="postgres",
+    fabric="nats",
     revision="0055",
     least_revision="0055",
     servers=(
@@ -57,6 +58,7 @@ EXAMPLE = ClusterShown(
     followers=(FollowerShown("activity", 0.0),),
     waits={},
     troubles=(),
+    log=Backlog(entries=0, bytes=0, max_bytes=1 << 30),
 )
 
 

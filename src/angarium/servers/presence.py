@@ -137,6 +137,7 @@ class Presence:
             turns=self.turns,
             died=tuple(engine.died_within(ALARM_S)),
             waits={name: count for name, count in engine.backlogs().items() if count},
+            log=engine.incoming.backlog,
         )
 
     async def _listen(self) -> None:

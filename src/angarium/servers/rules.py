@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from angarium.core.clock import MICROS
-from angarium.core.fabric import Holding
+from angarium.core.fabric import Backlog, Holding
 
 MISSED = 3  # beats, after which a server is not there
 FORGOTTEN_S = 600.0  # since one that is not there was seen: then nobody asks for it any more
@@ -18,6 +18,7 @@ CLOCK_OFF_S = 2.0
 LATE_S = 60.0  # something that is due for so long on a line that works
 MANY_WAIT = 2_000  # to be written
 BEHIND_S = 30.0  # whoever follows the facts
+FULL_PERCENT = 80  # of the log
 ALONE = "local"  # the fabric of one server
 PARTS = ("api", "worker", "console")
 
@@ -41,6 +42,7 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     turns: tuple[str, ...] = ()  # what it does when it is its turn
     died: tuple[str, ...] = ()  # loops that broke lately and were started again
     waits: dict[str, int] = {}  # what waits to be written, by what it is
+    log: Backlog | None = None  # what waits in the log of all servers, as far as it knows
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -120,6 +122,7 @@ class Whole(msgspec.Struct, frozen=True):
     schema: str
     least: str
     waits: dict[str, int]  # what waits to be written, by what it is
+    log: Backlog | None = None  # what waits in the log of all servers, where they have one
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -226,6 +229,9 @@ def _of_lag(whole: Whole) -> Iterable[Trouble]:
     for name, count in whole.waits.items():
         if count > MANY_WAIT:
             yield Trouble("waits", f"{count} wait to be written: {name}", WAITS)
+    percent = filled(whole.log)
+    if percent >= FULL_PERCENT:
+        yield Trouble("log", f"The log of what providers sent is {percent} % full", WAITS)
 
 
 AWAY = "If it was stopped for good, this goes away in ten minutes. Else look at its log and its machine."
@@ -235,6 +241,17 @@ UNOWNED = "A server with the role worker takes it within seconds. If none does, 
 LATE = "The line is slower than what is asked of it, or its provider is. See its page."
 BEHIND = "It catches up when there is less to do. If it does not, the log of whose turn it is has why."
 WAITS = "They are written as soon as the database takes them."
+
+
+def filled(log: Backlog | None) -> int:
+    """How full a log is, in per cent; 0 where it has no bound."""
+    return 100 * log.bytes // log.max_bytes if log and log.max_bytes else 0
+
+
+def log_of(servers: Iterable[Server], now: int) -> Backlog | None:
+    """The log, as who was seen last tells of it."""
+    told = [(one.seen_at, one.said.log) for one in servers if one.is_there(now) and one.said.log]
+    return max(told, key=lambda one: one[0])[1] if told else None
 
 
 def turns_wanted(servers: Collection[Server], now: int) -> list[str]:

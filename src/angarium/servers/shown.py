@@ -6,6 +6,7 @@ import msgspec
 
 from angarium.core import ids
 from angarium.core.clock import iso
+from angarium.core.fabric import Backlog
 from angarium.servers.rules import LineKnown, Owned, Server, Trouble, Whole, troubles
 
 
@@ -64,7 +65,8 @@ class FollowerShown(msgspec.Struct, frozen=True):
 
 class ClusterShown(msgspec.Struct, frozen=True):
     """All servers of a database, and what they do. `revision`: of the database; `least_revision`: what a
-    version must know to run on it; `waits`: what waits to be written."""
+    version must know to run on it; `waits`: what waits to be written; `log`: what waits for the
+    database in the log of the servers, null where they have none."""
 
     at: str
     fabric: str
@@ -76,6 +78,7 @@ class ClusterShown(msgspec.Struct, frozen=True):
     followers: tuple[FollowerShown, ...]
     waits: dict[str, int]
     troubles: tuple[Trouble, ...]
+    log: Backlog | None
 
 
 def shown(whole: Whole) -> ClusterShown:
@@ -91,6 +94,7 @@ def shown(whole: Whole) -> ClusterShown:
         tuple([FollowerShown(one.name, round(one.behind_s, 1)) for one in whole.followers]),
         whole.waits,
         tuple(troubles(whole)),
+        whole.log,
     )
 
 

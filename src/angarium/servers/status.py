@@ -52,6 +52,7 @@ async def look(tx: Transaction, lines: Lines, workspace_ids: Collection[int], fa
         schema.revision,
         schema.least,
         dict(waits),
+        rules.log_of(servers, at),
     )
 
 
