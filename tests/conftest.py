@@ -67,8 +67,12 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In which order work is shared out among processes, and what is not shared out by the test."""
+    if "ANGARIUM_TEST_TOGETHER" in os.environ:  # support/together.py
+        left_out = [item for item in items if is_of_sqlite(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not is_of_sqlite(item)]
     places = {path: path.parent.name for path in {item.path for item in items}}
     items.sort(key=lambda item: (places[item.path] in LAST) - (places[item.path] in FIRST))
     waiting = [item for item in items if places[item.path] in WAITING]
@@ -79,6 +83,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if places[item.path] in LAST:
             item.add_marker(pytest.mark.xdist_group(f"{places[item.path]}/{item.path.name}"))
+
+
+def is_of_sqlite(item: pytest.Item) -> bool:
+    """Whether it is about SQLite, or runs on it."""
+    given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return item.get_closest_marker("sqlite") is not None or given.get("database_url") == "sqlite"
 
 
 def pytest_configure() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from angarium.assembly import House
 from angarium.core.ports import Unknown
@@ -13,6 +14,8 @@ from angarium.messaging.send import Ended
 from support import nursery
 from support.databases import bring_up
 from support.server import LINE, Client, member, whole_house
+
+pytestmark = pytest.mark.sqlite
 
 MESSAGE = {"to": {"phone": "+380441234567"}, "class": "service", "text": "Hello", "line": "viber"}
 

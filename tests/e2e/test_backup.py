@@ -56,6 +56,7 @@ async def refused(served: Shop, place: Path) -> str:
     return caught.value.detail
 
 
+@pytest.mark.sqlite
 async def test_what_a_backup_shows_as_waiting_is_held_until_a_person_lets_it_go(tmp_path: Path) -> None:
     folder, place = tmp_path / "shop", tmp_path / "backup.db"
     folder.mkdir()
@@ -86,6 +87,7 @@ async def test_what_a_backup_shows_as_waiting_is_held_until_a_person_lets_it_go(
         assert await served.stop() == 0
 
 
+@pytest.mark.sqlite
 async def test_an_intent_in_a_backup_is_not_sent_again(tmp_path: Path) -> None:
     """The backup shows it as being submitted; it went out, and only the operator knows."""
     folder, place = tmp_path / "shop", tmp_path / "backup.db"
@@ -113,6 +115,7 @@ async def test_an_intent_in_a_backup_is_not_sent_again(tmp_path: Path) -> None:
         assert len(served.taken()) == 1
 
 
+@pytest.mark.sqlite
 async def test_a_backup_is_whole_or_not_there(tmp_path: Path) -> None:
     folder, place = tmp_path / "shop", tmp_path / "backups"
     folder.mkdir()

@@ -65,6 +65,7 @@ async def test_what_is_wrong_is_said(
     assert "Traceback" not in printed
 
 
+@pytest.mark.sqlite
 async def test_a_line_is_lent_and_taken_back(tmp_path: Path) -> None:
     for name in ("holding", "club"):
         status, printed = await said(tmp_path, "keys", "create", "--workspace", name, "--new")
@@ -86,6 +87,7 @@ async def test_a_line_is_lent_and_taken_back(tmp_path: Path) -> None:
     await ground.db.stop()
 
 
+@pytest.mark.sqlite
 async def test_the_audit_log_is_verified_and_exported(tmp_path: Path) -> None:
     await said(tmp_path, "keys", "create", "--workspace", "main", "--new")
     status, printed = await said(tmp_path, "audit", "verify")
@@ -113,6 +115,7 @@ async def test_the_audit_log_is_verified_and_exported(tmp_path: Path) -> None:
     assert (await said(tmp_path, "audit", "verify"))[0] == 0
 
 
+@pytest.mark.sqlite
 async def test_the_first_owner_is_invited_kept_out_and_let_in(tmp_path: Path) -> None:
     invite = ("people", "invite", "Olena@Shop.example", "--workspace", "main")
     status, printed = await said(tmp_path, *invite)

@@ -11,6 +11,8 @@ import pytest
 from support.databases import PostgresServer
 from support.process import Shop, shop
 
+pytestmark = pytest.mark.sqlite
+
 PAGE = 4096
 
 

@@ -23,6 +23,8 @@ GROWTH_MAX_KIB = 30_000
 TMPFS_BYTES = 12 << 20
 HOLDER = """
 import apsw, sys
+
+pytestmark = pytest.mark.sqlite
 connection = apsw.Connection(sys.argv[1])
 connection.set_busy_timeout(20_000)
 connection.execute("BEGIN EXCLUSIVE")

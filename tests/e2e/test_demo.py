@@ -11,6 +11,8 @@ import pytest
 
 from support.demo import Demo, copies
 
+pytestmark = pytest.mark.sqlite
+
 FINAL = {"sent", "delivered", "read", "failed", "refused", "expired", "unknown"}
 
 

@@ -9,14 +9,18 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
+from sqlalchemy import func, select
 
+from angarium.messaging.store.tables import attempt
 from angarium.simulators.behaviour import Faults, Script
 from angarium.simulators.stage import Stage
 from angarium.simulators.viber import API_KEY, ViberFace
+from angarium.storage.bulk import Statement
+from angarium.storage.database import Transaction, open_database
 from support.process import PHONE, Shop
 
+BY_STATE = Statement(select(attempt.c.state, func.count()).group_by(attempt.c.state))
 SLOW_S = 0.25  # an operator's answer: windows are full all the time
 WINDOW = 20
 MANY = 200
@@ -60,10 +64,19 @@ class TwoWays(Shop):
         heard = await self.client.ask("POST", "/v1/messages/batch", {"messages": messages})
         assert heard.status == 202, heard
 
-    def attempts(self) -> Counter[str]:
-        """How many attempts are in each state, by the file that the server has left."""
-        with apsw.Connection(str(self.file), flags=apsw.SQLITE_OPEN_READONLY) as connection:
-            return Counter(dict(connection.execute("SELECT state, count(*) FROM attempt GROUP BY state")))
+    async def attempts(self) -> Counter[str]:
+        """How many attempts are in each state, by the database that the server has left."""
+        database = open_database(self.database)
+        await database.start()
+        try:
+            return await database.read(_attempts)
+        finally:
+            await database.stop()
+
+
+async def _attempts(tx: Transaction) -> Counter[str]:
+    async with tx.across_workspaces():
+        return Counter(dict(await tx.rows(BY_STATE)))
 
 
 async def test_a_stop_under_load_leaves_nothing_in_doubt(tmp_path: Path) -> None:
@@ -84,7 +97,7 @@ async def test_a_stop_under_load_leaves_nothing_in_doubt(tmp_path: Path) -> None
             began = time.monotonic()
             assert await shop.stop() == 0, shop.said()
             assert time.monotonic() - began < GRACE_S
-            left = shop.attempts()
+            left = await shop.attempts()
             assert left["submitting"] == left["unknown"] == 0, left
             taken = [*shop.taken(), *(entry.text for entry in viber.ledger.entries)]
             assert sum(left[state] for state in ("accepted", "delivered", "read")) == len(taken)

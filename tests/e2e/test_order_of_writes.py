@@ -16,7 +16,7 @@ from support.esme import connected
 from support.process import Shop, free_port
 from support.trace import Call
 
-pytestmark = pytest.mark.peers("strace")
+pytestmark = [pytest.mark.peers("strace"), pytest.mark.sqlite]
 
 MESSAGES = 20
 VIBER = {

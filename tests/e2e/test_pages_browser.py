@@ -25,7 +25,7 @@ from support.browsing import Browser, Seen, browsing
 from support.databases import create_schema
 from support.relay import Relay, refused
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sqlite]
 
 LOADS_WITHIN_S = 60.0
 OPTIONS = (

@@ -21,7 +21,7 @@ from support.devtools import Tab, authenticator, chromium
 from support.people import PASSWORD, invited
 from support.server import create_workspace
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sqlite]
 
 EMAIL = "olena@shop.example"
 PASSKEY_BUTTON = "form[data-options] button"

@@ -42,7 +42,7 @@ HASH_OF_BEFORE = "295ca934031f8122c4dcdf0d2c4b62ddde364a825034ccc216161b1f4596ef
 SEALED = {"message": "words", "attempt": "content", "journal": "body"}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.sqlite), "postgresql"])
 async def served_by(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
     """A shop on each kind of database."""
     if request.param == "sqlite":

@@ -18,6 +18,8 @@ import pytest
 
 from angarium.processes import free_port
 
+pytestmark = pytest.mark.sqlite
+
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 FENCED = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PORTS = ("SERVER_PORT", "PHONES_PORT", "VIBER_PORT", "SMS_PORT")

@@ -27,10 +27,7 @@ ONE_IN = 5
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what need not be run on PostgreSQL; the summary says how many."""
-    if together.TOGETHER:
-        items[:] = [one for one in items if "sqlite" not in one.name]
-        return
-    if os.environ.get("ANGARIUM_TEST_DATABASES") == "all" or config.option.keyword:
+    if together.TOGETHER or os.environ.get("ANGARIUM_TEST_DATABASES") == "all" or config.option.keyword:
         return
     left_out = [one for one in items if "/flows/" in one.nodeid and _may_be_left_out(one)]
     if left_out:
