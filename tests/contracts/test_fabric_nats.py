@@ -270,11 +270,15 @@ async def _nothing_is_lost_when_the_leader_goes(
     leader.kill()
     await asyncio.gather(*appending)
     reader, found = second.log("receipts"), Counter[str]()
-    while found.total() < ENTRIES:
-        with suppress(Problem):  # it has no leader yet
+
+    async def all_read() -> bool:
+        with suppress(Problem):  # it has no leader yet, or we have not found another server
             read = await reader.read(1_000, PATIENCE_S)
             await reader.done()
             found.update(one.id for one in read)
+        return found.total() >= ENTRIES
+
+    await until(all_read)
     assert found == acked
     leader.start()
 
