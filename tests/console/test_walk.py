@@ -16,10 +16,7 @@ from support.people import PASSWORD
 from support.running import until
 from support.screen import Look, Screen, chromium, screen
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(300),
-]  # a long way
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]  # a long way
 
 PATIENCE_MS = 60_000  # for what the server does meanwhile
 LOST = "the focus is lost"
