@@ -58,8 +58,8 @@ async def test_from_a_new_server_to_an_answer_from_a_phone(fresh: Fresh) -> None
         await page.keyboard.press("Enter")
         await page.wait_for_selector(".rung.own")
         assert await window.faults() == []
-    (sms,) = fresh.faces["smpp"].ledger.entries
-    assert sms.recipient == NUMBER
+    texts = fresh.faces["smpp"].ledger.entries  # on a slow machine the first came by the last step as well
+    assert {one.recipient for one in texts} == {NUMBER}
     await until(lambda: heard(fresh))
     assert await heard(fresh) == [(NUMBER, "Дякую!")]
     (workspace,) = await fresh.house.ground.db.read(accounts.workspaces)
