@@ -115,9 +115,12 @@ async def ended(process: Process, within_s: float) -> int:
 # ── the two that everybody starts ────────────────────────────────────────────────────────────────────
 
 
-async def start_server(processes: Processes, config: Path, url: str, name: str = "server") -> Process:
-    """`angarium serve`; returns when it is ready."""
-    server = await processes.start(name, "angarium", "--config", str(config), "serve")
+async def start_server(
+    processes: Processes, config: Path, url: str, name: str = "server", before: Sequence[str] = ()
+) -> Process:
+    """`angarium serve`, after another command if one is named; returns when it is ready."""
+    command = (*before, sys.executable, "-m", "angarium", "--config", str(config), "serve")
+    server = await processes.execute(name, *command)
     async with aiohttp.ClientSession(trust_env=False) as session:
         await processes.until(name, lambda: _is_ready(session, f"{url}/health/ready"))
     return server

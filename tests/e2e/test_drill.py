@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 
@@ -28,6 +33,10 @@ async def drill(*arguments: str) -> tuple[int, Document]:
     return process.returncode or 0, verdict
 
 
+# Where the machine lets us, in namespaces as well.
+ALSO_APART = ["", *(["--namespaces"] if os.geteuid() == 0 and shutil.which("ip") else [])]
+
+
 @pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_a_short_drill_loses_nothing_and_a_line_taken_out_of_a_ledger_is_missed(tmp_path: Path) -> None:
@@ -46,6 +55,29 @@ async def test_a_short_drill_loses_nothing_and_a_line_taken_out_of_a_ledger_is_m
     status, verdict = await drill("--judge", str(kept))
     assert status == 1
     assert name in verdict["served_by_two"][0]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("apart", ALSO_APART)
+async def test_a_cluster_begins_says_where_it_is_and_ends_when_asked(tmp_path: Path, apart: str) -> None:
+    command = (sys.executable, "-m", "angarium.drill", "--keep", str(tmp_path / "kept"), *apart.split())
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    said = ""
+    while "Ctrl-C ends it." not in said:
+        line = (await process.stdout.readline()).decode()
+        assert line, said
+        said += line
+    [url] = re.findall(r"requests and pages +(http://127\.0\.0\.1:\d+)", said)
+    async with (
+        aiohttp.ClientSession(trust_env=False) as session,
+        session.get(f"{url}/health/ready") as answer,
+    ):
+        assert answer.status == 200
+    assert all(name in said for name in ("worker-3", "api-2", "nats-3", "PostgreSQL", "key of bank"))
+    process.send_signal(signal.SIGINT)
+    assert await process.wait() == 0, await process.stdout.read()
 
 
 def let_the_dead_submit(ledger: Path) -> str:

@@ -27,6 +27,7 @@ from angarium.terminal import run
 @click.option("--seed", type=int, default=1, show_default=True, help="Decides load and faults.")
 @click.option("--faults", default="all", show_default=True, help="all, none, or names with commas.")
 @click.option("--fabric", type=click.Choice(["nats", "postgres"]), default="nats", show_default=True)
+@click.option("--namespaces", is_flag=True, help="A network namespace for each server; needs root.")
 @click.option("--drain", "drain_s", type=float, default=240.0, show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="Leave everything in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON, and nothing else.")
@@ -36,6 +37,7 @@ def main(
     seed: int,
     faults: str,
     fabric: str,
+    namespaces: bool,
     drain_s: float,
     keep: Path | None,
     as_json: bool,
@@ -43,31 +45,43 @@ def main(
     """Run two servers for requests and pages, three that send, NATS and PostgreSQL until Ctrl-C."""
     out = Console(quiet=as_json)
     if seconds is None:
-        run(stay(fabric, keep, out))
+        folder = keep or Path(tempfile.mkdtemp(prefix="angarium-cluster-"))
+        options = Options(folder=folder, fabric=fabric, namespaces=namespaces)
+        run(stay(options, out, leave=keep is not None))
         return
-    asked = command.drill(
-        seconds, faults, keep, out=out, as_json=as_json, fabric=fabric, rate=rate, seed=seed, drain_s=drain_s
-    )
+    given = {"rate": rate, "seed": seed, "drain_s": drain_s, "namespaces": namespaces}
+    asked = command.drill(seconds, faults, keep, out=out, as_json=as_json, fabric=fabric, **given)
     sys.exit(run(asked))
 
 
-async def stay(fabric: str, keep: Path | None, out: Console) -> None:
-    """Start everything, say where it is, and stop it on SIGINT or SIGTERM."""
-    folder = keep or Path(tempfile.mkdtemp(prefix="angarium-cluster-"))
-    stage = Stage(Options(folder=folder, fabric=fabric), SystemClock())
+async def stay(options: Options, out: Console, *, leave: bool) -> None:
+    """Start everything, say where it is, and stop it on SIGINT or SIGTERM, which are heard from the first
+    moment. `leave` the folder."""
+    stage = Stage(options, SystemClock())
     asked = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    begun, ended = asyncio.ensure_future(_begin(stage, out)), asyncio.ensure_future(asked.wait())
     try:
-        out.print("PostgreSQL, NATS, operators, and five servers: half a minute.")
-        await stage.set_up()
-        out.print(where(stage), highlight=False)
-        out.print("Ctrl-C ends it.")
-        await asked.wait()
+        await asyncio.wait((begun, ended), return_when=asyncio.FIRST_COMPLETED)
+        if begun.done():
+            await begun
+            await ended
     finally:
+        for one in (begun, ended):
+            one.cancel()
+        await asyncio.gather(begun, ended, return_exceptions=True)
+        out.print("It ends.")
         await stage.strike()
-        if keep is None:
-            shutil.rmtree(folder)
+        if not leave:
+            shutil.rmtree(options.folder)
+
+
+async def _begin(stage: Stage, out: Console) -> None:
+    out.print("PostgreSQL, NATS, operators, and five servers: half a minute.")
+    await stage.set_up()
+    out.print(where(stage), highlight=False)
+    out.print("Ctrl-C ends it.")
 
 
 def where(stage: Stage) -> Table:

@@ -26,12 +26,12 @@ ACCOUNTS = {  # at both message centres
 }
 
 
-def lines(workspace: str, faces: dict[str, str], bounce_port: int) -> list[Document]:
+def lines(workspace: str, faces: dict[str, str], bounces: str) -> list[Document]:
     """The lines of a workspace, as the API takes them."""
     found = {
         "bank": [*_sms(faces, "bank", ["otp", "transactional"]), _whatsapp(faces)],
         "shop": [*_sms(faces, "shop", ["service", "promotional"]), _viber(faces), _vk(faces)],
-        "post": [_mail(faces, bounce_port)],
+        "post": [_mail(faces, bounces)],
     }[workspace]
     common = {"registration": "approved", "currency": CURRENCY, "window": WINDOW}
     return [{**common, **line} for line in found]
@@ -105,7 +105,7 @@ def _whatsapp(faces: dict[str, str]) -> Document:
     }
 
 
-def _mail(faces: dict[str, str], bounce_port: int) -> Document:
+def _mail(faces: dict[str, str], bounces: str) -> Document:
     host, _, port = faces["smtp"].removeprefix("smtp://").rpartition(":")
     settings = {
         "host": host,
@@ -113,7 +113,7 @@ def _mail(faces: dict[str, str], bounce_port: int) -> Document:
         "security": "none",
         "sender_address": "post@drill.example",
         "bounce_domain": "bounce.drill.example",
-        "bounce_listen": f"127.0.0.1:{bounce_port}",
+        "bounce_listen": bounces,
         "final_timeout_s": ANSWER_S["smtp"],
     }
     return {"name": "mail", "channel": "smtp", "settings": settings, "classes": ["service", "promotional"]}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
@@ -16,7 +15,6 @@ from angarium.drill.books import Broken, Open
 from angarium.drill.cluster import Cluster
 from angarium.drill.nats import NAMES as NATS
 from angarium.drill.nats import Nats
-from angarium.drill.relay import Relay
 from angarium.drill.schedule import Injection
 from angarium.drill.stage import Stage
 
@@ -60,22 +58,20 @@ async def pause(stage: Stage, injection: Injection) -> Broken:
 
 async def cut_database(stage: Stage, injection: Injection) -> Broken:
     """A server hears nothing of PostgreSQL any more, and its providers as ever."""
-    return await _in_the_dark(stage, injection, [_cluster(stage).nodes[injection.where].to_database])
+    return await _in_the_dark(stage, injection, "database")
 
 
 async def cut_nats(stage: Stage, injection: Injection) -> Broken:
     """A server hears nothing of NATS any more, and its providers as ever."""
-    return await _in_the_dark(stage, injection, _cluster(stage).nodes[injection.where].to_nats)
+    return await _in_the_dark(stage, injection, "nats")
 
 
-async def _in_the_dark(stage: Stage, injection: Injection, ways: Sequence[Relay]) -> Broken:
-    broken = _begun(stage, injection)
-    for way in ways:
-        way.go_dark()
+async def _in_the_dark(stage: Stage, injection: Injection, what: str) -> Broken:
+    broken, node = _begun(stage, injection), _cluster(stage).nodes[injection.where]
+    await node.cut_off(what)
     left = await _left(stage)
     await stage.clock.sleep(injection.lasts_s - APART_S)
-    for way in ways:
-        way.light_up()
+    await node.reconnect(what)
     return msgspec.structs.replace(broken, ended_at=_now(stage), open=left)
 
 

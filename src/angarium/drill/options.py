@@ -16,5 +16,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()  # names, as in `schedule.FAULTS`
     database: str = "sqlite"  # or a URL of PostgreSQL, whose database is empty
     fabric: str = ""  # postgres or nats: a cluster of its own on a PostgreSQL of its own; "": one server
+    namespaces: bool = False  # each server of a cluster as on a machine of its own: machines.py
     drain_s: float = 240.0  # how long messages may take to end after the load
     folder: Path

@@ -18,6 +18,7 @@ from typing import Any
 from angarium.core.clock import Clock
 from angarium.core.problems import Problem
 from angarium.drill import store
+from angarium.drill.relay import Relay
 
 NAME = "angarium"
 LOOK_EVERY_S = 0.05
@@ -63,9 +64,9 @@ class Postgres:
         """Where it listens."""
         return str(self._server.get_postmaster_info().socket_path)
 
-    def url_by(self, port: int) -> str:
+    def url_by(self, way: Relay) -> str:
         """How it is reached by a way that leads there."""
-        return f"postgresql://postgres@127.0.0.1:{port}/{NAME}"
+        return f"postgresql://postgres@{way.host}:{way.port}/{NAME}"
 
     async def stop(self, how: signal.Signals) -> None:
         """SIGINT: connections are ended, everything is written down; SIGQUIT: at once, as after a crash."""

@@ -20,7 +20,8 @@ PIECE_BYTES = 65_536
 class Relay:
     """One way. `places` are tried in their order, from another one each time."""
 
-    def __init__(self, *places: Place, port: int = 0) -> None:
+    def __init__(self, *places: Place, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.host = host
         self.port = port or free_port()
         self._places: Sequence[Place] = places
         self._light = asyncio.Event()
@@ -30,8 +31,8 @@ class Relay:
         self._turn = 0
 
     async def open(self) -> None:
-        """Listen on 127.0.0.1."""
-        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", self.port)
+        """Listen."""
+        self._server = await asyncio.start_server(self._accepted, self.host, self.port)
 
     async def close(self) -> None:
         """Close everything."""

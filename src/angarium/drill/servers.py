@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,13 @@ from angarium.config import Settings
 from angarium.processes import Processes, free_port, start_server, write_config
 
 NAME = "server"
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The operators as servers find them, and where these are to listen for mail that bounces."""
+
+    faces: dict[str, str]
+    bounces: str
 
 
 class Alone:
@@ -31,6 +39,10 @@ class Alone:
 
     async def open(self) -> None:
         """There is nothing to be made ready before it."""
+
+    async def seen(self, faces: Mapping[str, str], bounce_port: int) -> Seen:
+        """The operators, as the server finds them; and where it is to listen for what bounces."""
+        return Seen(dict(faces), f"127.0.0.1:{bounce_port}")
 
     async def start(self, settings: Settings) -> None:
         """Start it with these settings; returns when it is ready."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio.subprocess import Process
+from collections.abc import Mapping
 
 import aiohttp
 import msgspec
@@ -41,7 +42,7 @@ class Stage:
         self.processes = Processes(self.folder, clock, READY_S)
         self.servers: Alone | Cluster
         if options.fabric:
-            self.servers = Cluster(self.processes, clock, options.fabric)
+            self.servers = Cluster(self.processes, clock, options.fabric, apart=options.namespaces)
         else:
             sqlite = options.database == "sqlite"
             file = f"sqlite:///{self.folder / 'angarium.db'}"
@@ -61,10 +62,11 @@ class Stage:
         self.keys = await self._open_books()
         may_bind = ",".join(f"{name}={password}" for name, password in cast.ACCOUNTS.items())
         self.operators = await start_operators(self.processes, FACES, "--accounts", may_bind)
-        await self.servers.start(self._settings())
+        seen = await self.servers.seen(self.operators.faces, self.bounce_port)
+        await self.servers.start(self._settings(seen.faces))
         for workspace in WORKSPACES:
             async with Api(self.servers.url, self.keys[workspace], self.clock) as api:
-                for line in cast.lines(workspace, self.operators.faces, self.bounce_port):
+                for line in cast.lines(workspace, seen.faces, seen.bounces):
                     made = await api.call("POST", "/v1/lines", line)
                     await self._connect_webhook(line["channel"], made["callback_path"])
 
@@ -107,7 +109,7 @@ class Stage:
         await self.servers.close()
 
     async def _open_books(self) -> dict[str, str]:
-        settings = self._settings()
+        settings = self._settings({})
         await migrate(settings.database)
         ground = make_ground(settings)
         await ground.db.start()
@@ -128,8 +130,8 @@ class Stage:
         elif channel == "smtp":
             await self.tell_operators("/webhooks/smtp", {"url": f"smtp://127.0.0.1:{self.bounce_port}"})
 
-    def _settings(self) -> Settings:
-        called = [url.partition("://")[2] for url in self.operators.faces.values() if url.startswith("http")]
+    def _settings(self, faces: Mapping[str, str]) -> Settings:
+        called = [url.partition("://")[2] for url in faces.values() if url.startswith("http")]
         return Settings(
             database=self.database,
             public_url=self.servers.url,
