@@ -36,7 +36,7 @@ READY_S = 90.0
 ANSWER_WITHIN_S = 20.0
 PROMPT = b"jcli : ", b"> "
 DAEMONS = {  # the module of each, and what it is told
-    "jasmind": ("jasmin.bin.jasmind", ("--disable-smpp-server", "--disable-deliver-thrower")),
+    "jasmind": ("jasmin.bin.jasmind", ("--disable-deliver-thrower",)),
     "dlrlookupd": ("jasmin.bin.dlrlookupd", ()),
     "dlrd": ("jasmin.bin.dlrd", ()),
 }
