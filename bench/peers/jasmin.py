@@ -108,8 +108,7 @@ async def tell(port: int, lines: list[str]) -> None:
     """Say each line to jCli, and wait for its next prompt."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        await _prompted(reader)
-        for line in lines:
+        for line in ("", *lines):  # it greets, and shows its prompt after the first line alone
             writer.write(line.encode() + b"\r\n")
             await _prompted(reader)
     finally:
