@@ -15,6 +15,7 @@ import pytest
 from house.tree import ROOT
 from support.memory import quick_folder
 
+pytestmark = pytest.mark.sqlite
 MESSAGES = 200
 PATIENCE_S = 100.0
 BOOKS = {
@@ -195,8 +196,6 @@ def test_a_message_that_will_not_be_sent_ends_the_run(
 # At one speed of the line: each of the others is two more servers that start.
 AT_ONE_SPEED = """
 from bench import __main__, fairness
-
-pytestmark = pytest.mark.sqlite
 fairness.SPEEDS_PER_S = fairness.SPEEDS_PER_S[:1]
 __main__.main()
 """

@@ -18,13 +18,12 @@ import pytest
 from support.process import Shop, shop
 from support.server import Heard
 
+pytestmark = pytest.mark.sqlite
 MANY = 300
 GROWTH_MAX_KIB = 30_000
 TMPFS_BYTES = 12 << 20
 HOLDER = """
 import apsw, sys
-
-pytestmark = pytest.mark.sqlite
 connection = apsw.Connection(sys.argv[1])
 connection.set_busy_timeout(20_000)
 connection.execute("BEGIN EXCLUSIVE")

@@ -27,11 +27,13 @@ KEPT = {  # where tasks are begun, and who holds them and hears what they raise
     "protocols/smpp_line.py": "the journal's, held by it; what is raised for a piece is that piece's answer",
     "web/server.py": "uvicorn's own loop, which keeps the Date header",
     "serving.py": "waits for the database to break, to the end of the process",
-    "drill/client.py": "a command of its own: no part of the server",
+    "drill/__main__.py": "a command of its own: one that is the drill, until it ends or is interrupted",
+    "drill/client.py": "the same: no part of the server",
     "drill/play.py": "the same: one that watches servers, held while a drill is played",
     "drill/relay.py": "the same: two for each connection, held by the relay until it is closed",
     "doors/webchat/api.py": "two by each answer that goes on, held by it until it ends",
     "simulators/faces/web_chat.py": "one for each browser, held by the face",
+    "web/copies.py": "one for each drawing, held by its copy; what is raised goes to all who wait for it",
     "web/live.py": "held by Pulse, which catches what is raised; one more by each answer, until it ends",
 }
 

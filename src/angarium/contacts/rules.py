@@ -20,7 +20,7 @@ from angarium.protocols import webpush
 LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}")  # RFC 5646 §4.4.1: 35 characters hold any in use
 # RFC 5321 §4.5.3.1 bounds the length; what is inside is the receiving host's business.
 EMAIL = re.compile(r"[^\s@<>,;:\"\\\x00-\x1f]{1,64}@[^\s@<>,;:\"\\\x00-\x1f]{1,253}")
-EMAILS = re.compile(rf"(?:{EMAIL.pattern}\n)*+")  # many, a line each
+EMAILS = re.compile(rf"(?:{EMAIL.pattern}\n)*")  # many, a line each
 ID = re.compile(r"[!-~]{1,256}")
 PUSH = re.compile(r"[!-~]{1,2048}")
 # <country>.<id>, <country>.ENT.<id> for the id of a whole enterprise: Meta, business-scoped user ids, 2026.

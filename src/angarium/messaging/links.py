@@ -46,9 +46,10 @@ TOKEN = re.compile(r"([0-9A-Za-z]{11})(?![0-9A-Za-z])")
 BASE_URL = re.compile(r"https://[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?(?::[0-9]{1,5})?")
 
 IN_TEXT = re.compile(r"(?i)(?<![a-z0-9_@])https?://[^\s<>\"“”«»`{}|\\^]+")
-# Up to the next tag; what is quoted may have anything in it. Nothing is looked at twice (`++`).
+# Up to the next tag; what is quoted may have anything in it. Each piece is taken whole (`++`), so that there
+# is one way to read them. Not all together (`*+`): before Python 3.11.5 that found nothing (gh-106052).
 HREF = re.compile(
-    r"(?is)<(?!link\b|base\b)[a-z](?:[^<>\"'\s]++|\"[^\"]*+\"|'[^']*+'|\s++(?!href\s*+=))*+"
+    r"(?is)<(?!link\b|base\b)[a-z](?:[^<>\"'\s]++|\"[^\"]*+\"|'[^']*+'|\s++(?!href\s*+=))*"
     r"\s++href\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'|([^\s<>\"']+))"
 )
 BODY_END = "</body>"
