@@ -13,6 +13,7 @@ from angarium.accounts import setup
 from angarium.accounts import store as accounts
 from angarium.assembly import House, application, assemble, begin_on
 from angarium.config import Settings, called
+from angarium.content import promotional
 from angarium.core.clock import SystemClock, iso
 from angarium.core.problems import Problem
 from angarium.core.service import Service
@@ -113,6 +114,7 @@ async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> 
         await _tell_how_to_begin(house, server.port)
         where = f"http://{settings.host}:{server.port}"
         log.info("serving", url=where, database=house.ground.db.dialect, roles=",".join(settings.roles))
+        _read_ahead()
         broken = await _asked_to_stop(house, asked, duty)
         if broken is not None:
             log.critical("the server ends at once", why=f"{broken}: {ADVICE[broken]}", remedy=AFTER_BROKEN)
@@ -187,6 +189,11 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+
+
+def _read_ahead() -> None:
+    """Have the first message find what all need, which would else keep it, and those behind it, waiting."""
+    asyncio.get_running_loop().run_in_executor(None, promotional.read_lists)
 
 
 async def _asked_to_stop(house: House, asked: Asked, duty: Duty | None) -> Trouble | None:
