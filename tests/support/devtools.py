@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from asyncio.subprocess import DEVNULL
+import re
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 
 WITHIN_S = 60.0
+LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
 OPTIONS = (
     "--headless",
     "--no-sandbox",
@@ -103,13 +104,15 @@ class Tab:
 @asynccontextmanager
 async def chromium(folder: Path) -> AsyncIterator[Tab]:
     """A page of a browser of its own."""
-    profile = folder / "profile"
     process = await asyncio.create_subprocess_exec(
-        "chromium", f"--user-data-dir={profile}", *OPTIONS, stdout=DEVNULL, stderr=DEVNULL
+        "chromium", f"--user-data-dir={folder}/profile", *OPTIONS, stdout=DEVNULL, stderr=PIPE
     )
+    assert process.stderr is not None
+    hearing: asyncio.Task[bytes] | None = None
     try:
         async with aiohttp.ClientSession() as session:
-            address = await _address(profile / "DevToolsActivePort")
+            address = await _address(process.stderr)
+            hearing = asyncio.create_task(process.stderr.read())  # else it stands still when the pipe is full
             async with session.ws_connect(address, max_msg_size=0) as socket:
                 browser = Tab(socket, "")
                 target = (await browser.send("Target.createTarget", url="about:blank"))["targetId"]
@@ -119,24 +122,18 @@ async def chromium(folder: Path) -> AsyncIterator[Tab]:
                 yield tab
     finally:
         process.kill()
+        if hearing is not None:
+            hearing.cancel()
         await process.wait()
 
 
-async def _address(file: Path) -> str:
-    """Where the browser listens; it writes that into a file once it does."""
-    text = await asyncio.to_thread(_written, file)
-    port, path = text.split("\n")[:2]
-    return f"ws://127.0.0.1:{port}{path}"
-
-
-def _written(file: Path) -> str:
-    """What stands in a file, once something does."""
-    deadline = time.monotonic() + WITHIN_S
-    while time.monotonic() < deadline:
-        if file.exists() and "\n" in (text := file.read_text()):
-            return text
-        time.sleep(0.05)  # Chromium tells of it by the file alone; the wait ends with it, or fails
-    raise TimeoutError(f"{file.name} was not written")
+async def _address(said: asyncio.StreamReader) -> str:
+    """Where the browser listens; it says so, after whatever else it has to say."""
+    async with asyncio.timeout(WITHIN_S):
+        async for line in said:
+            if found := LISTENING.match(line):
+                return found[1].decode()
+    raise AssertionError("Chromium ended before it listened")
 
 
 async def authenticator(tab: Tab, *, verifies: bool = True) -> str:
