@@ -21,9 +21,9 @@ from angarium.core.values import Content, MessageClass
 from angarium.lines import flows as lines
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
-from bench.processes import Worker, server, usage, worker
-from bench.scenarios import MIB, PATIENCE_S, Mismatch, line_is_up, until_applied, until_ready
-from bench.simulator import Count, Operator
+from bench.processes import server, usage, worker
+from bench.scenarios import MIB, PATIENCE_S, Mismatch, line_is_up, until_applied, until_ready, until_reported
+from bench.simulator import Operator
 from bench.stage import LINE, Seed, ground_of, set_up, sms_line, sow
 
 LOOK_EVERY_S = 0.1
@@ -96,7 +96,7 @@ async def run(seed: Seed, folder: Path, members: int) -> CampaignRun:
         await _told(seed, f"{campaign}/start", "POST")
         await _until(seed, campaign, lambda one: one["state"] in ("running", "done"))
         built, built_at, books = usage(product.pid), time.monotonic(), usage(operator.pid)
-        ledger = await _reported(operator, members)
+        ledger = await until_reported(operator, members)
         await until_applied(seed.server_port, members)
         after, ended_at, books_after = usage(product.pid), time.monotonic(), usage(operator.pid)
         looked = await _look(seed, campaign, members)
@@ -149,15 +149,6 @@ async def _until(seed: Seed, campaign: str, holds: Any) -> None:
         while True:
             if holds(await _told(seed, campaign)):
                 return
-            await asyncio.sleep(LOOK_EVERY_S)
-
-
-async def _reported(operator: Worker, members: int) -> Count:
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            found = msgspec.convert(await operator.ask(str(members)), Count)
-            if found.delivered >= members:
-                return found
             await asyncio.sleep(LOOK_EVERY_S)
 
 
