@@ -94,34 +94,31 @@ async def judged(node: Node, number: int) -> None:
     assert len(set(sessions)) > 1, "the other did not take it over"
 
 
+async def goes_dark_and_comes_back(servers: list[tuple[Node, Cutter]]) -> None:
+    """Who sends is cut off: the other does, and both do again when the way is there."""
+    (server, way), other = await at_work(servers)
+    way.go_dark()
+    await judged(other, FIRST + MANY)
+    assert ("bound", "bound") not in pairwise(other.came_and_went()), "two were there at once"
+    way.come_back()
+    await server.until(server.is_ready)
+    await offer(server, FIRST + MANY)
+    await judged(server, FIRST + 2 * MANY)
+    assert [await one.stop() for one in (other, server)] == [0, 0], server.said()
+
+
 async def test_who_is_cut_off_from_the_database_alone_falls_silent(
     tmp_path: Path, postgres_server: PostgresServer
 ) -> None:
     async with two(tmp_path, await postgres_server.empty_database()) as servers:
-        (server, way), other = await at_work(servers)
-        way.go_dark()
-        await judged(other, FIRST + MANY)
-        assert ("bound", "bound") not in pairwise(other.came_and_went()), "two were there at once"
-        way.come_back()
-        await server.until(server.is_ready)
-        await offer(server, FIRST + MANY)
-        await judged(server, FIRST + 2 * MANY)
-        assert [await one.stop() for one in (other, server)] == [0, 0], server.said()
+        await goes_dark_and_comes_back(servers)
 
 
 async def test_who_is_cut_off_from_the_database_and_not_from_nats_leaves_its_lines_to_the_other(
     tmp_path: Path, postgres_server: PostgresServer, nats_server: NatsServer
 ) -> None:
     async with two(tmp_path, await postgres_server.empty_database(), nats_server.url) as servers:
-        (server, way), other = await at_work(servers)
-        way.go_dark()
-        await judged(other, FIRST + MANY)
-        assert ("bound", "bound") not in pairwise(other.came_and_went()), "two were there at once"
-        way.come_back()
-        await server.until(server.is_ready)
-        await offer(server, FIRST + MANY)
-        await judged(server, FIRST + 2 * MANY)
-        assert [await one.stop() for one in (other, server)] == [0, 0], server.said()
+        await goes_dark_and_comes_back(servers)
 
 
 async def test_who_stands_still_past_its_leases_sends_nothing_under_them(
