@@ -7,6 +7,10 @@ const HEIGHT = 220;
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--tone-${name}`).trim() || "#888";
 
 const DAY_S = 86_400;
+const WHOLE = [1, 2, 5].flatMap((first) => Array.from({ length: 13 }, (_, tens) => first * 10 ** tens)).sort((one, other) => one - other);
+
+// What is counted has no halves on its axis; what is measured has as many digits as its steps need.
+const digits = (step) => String(step).split(".")[1]?.length ?? 0;
 
 // Times as the page says them: in its language, its calendar and its zone.
 const clock = (language, how) => {
@@ -37,7 +41,15 @@ const options = (told, width) => {
     scales: { x: { time: told.time !== false }, y: { range: (_, least, most) => [Math.min(0, least), most > 0 ? most * 1.05 : 1] } },
     axes: [
       { ...axis, space: 70, values: (_, ticks, __, ___, apart) => ticks.map((tick) => (told.time === false ? number.format(tick) : at(tick, apart, day, hour))) },
-      { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => number.format(tick)) },
+      {
+        ...axis,
+        size: 60,
+        ...(told.series.every((one) => one.values.every((value) => Number.isInteger(value ?? 0))) ? { incrs: WHOLE } : {}),
+        values: (_, ticks, __, ___, apart) => {
+          const fine = new Intl.NumberFormat(language, { maximumFractionDigits: digits(apart) });
+          return ticks.map((tick) => fine.format(tick));
+        },
+      },
     ],
     series: [
       { label: told.by ?? "", value: (_, second) => (second == null ? "–" : told.time === false ? number.format(second) : at(second, step, whole, moment)) },

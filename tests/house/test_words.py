@@ -148,3 +148,9 @@ def test_there_are_words_of_no_other_language() -> None:
 def test_what_is_a_fault(code: str, english: Sentence, own: Sentence, told: str) -> None:
     found: Iterable[str] = _unlike("x", english, own, LANGUAGES[code])
     assert (told in " | ".join(found)) if told else not list(found)
+
+
+def test_what_is_not_there_has_one_sign() -> None:
+    """An en dash: the other dash beside it, in the next table, looks like something else."""
+    pages = PACKAGE.glob("*/templates/*.html")
+    assert [f"{page.parent.parent.name}/{page.name}" for page in pages if "\u2014" in page.read_text()] == []

@@ -49,6 +49,25 @@ def test_each_language_has_its_own_way(code: str, number: str, money: str, momen
     assert figures.moment(language, AT, seconds=True) == moment
 
 
+@pytest.mark.parametrize(
+    ("code", "share", "kilo", "giga", "date"),
+    [
+        ("en", "12.5%", "1.5 kB", "1 GB", "Mar 20, 2026"),
+        ("fa", "۱۲٫۵٪", "۱٫۵ کیلوبایت", "۱ گیگابایت", "۲۹ اسفند ۱۴۰۴"),
+        ("uk", "12,5%", "1,5 кБ", "1 ГБ", "20 бер. 2026\u202fр."),
+    ],
+)
+def test_shares_sizes_and_dates_that_are_kept_as_text(
+    code: str, share: str, kilo: str, giga: str, date: str
+) -> None:
+    language = LANGUAGES[code]
+    assert figures.percent(language, 0.125) == share
+    assert figures.size(language, 1536).replace("\xa0", " ") == kilo
+    assert figures.size(language, 1 << 30).replace("\xa0", " ") == giga
+    assert figures.dated(language, "2026-03-20") == date
+    assert figures.dated(language, "soon") == "soon"
+
+
 def test_the_year_turns_in_the_zone_of_whoever_reads() -> None:
     """Nowruz: in Tehran it is already the first day of 1405."""
     assert figures.day(LANGUAGES["fa"], AT, ZoneInfo("Asia/Tehran")) == "۱ فروردین ۱۴۰۵"

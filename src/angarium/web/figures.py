@@ -10,6 +10,7 @@ import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache
+from typing import Literal
 
 from babel.dates import format_date, format_timedelta
 from babel.numbers import (
@@ -30,8 +31,10 @@ PLAIN = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 FINE = 4  # further digits after the point, of a price that needs them
 MINUTE_S = 60
 UNITS = ((86_400, "day"), (3_600, "hour"), (MINUTE_S, "minute"), (1, "second"))
+SIZES = ((1 << 30, "gigabyte"), (1 << 20, "megabyte"), (1 << 10, "kilobyte"), (1, "byte"))
 JALALI = {"fa"}
 KEPT = 2_048  # what was written a moment ago is written again: prices, counts, the days of a list
+PERSIAN_PERCENT = "٪"  # Babel writes the sign of its pattern
 PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 
 
@@ -74,7 +77,8 @@ def compact(language: Language, value: int) -> str:
 def percent(language: Language, share: float, digits: int = 1) -> str:
     """0.123 -> 12.3%, with at most so many digits after the point."""
     pattern = "#,##0" + ("." + "#" * digits if digits else "") + "%"
-    return own_digits(language, format_percent(share, pattern, locale=language.locale, numbering_system=OWN))
+    shown = format_percent(share, pattern, locale=language.locale, numbering_system=OWN)
+    return own_digits(language, shown.replace("%", PERSIAN_PERCENT) if language.code in JALALI else shown)
 
 
 @lru_cache(maxsize=KEPT, typed=True)
@@ -105,6 +109,21 @@ def _date(language: Language, on: date) -> str:
     return format_date(on, "medium", locale=language.locale)
 
 
+def dated(language: Language, text: str) -> str:
+    """A date that is kept as text, with its year: 2026-11-28 -> Nov 28, 2026; what is none stays."""
+    try:
+        return _date(language, date.fromisoformat(text))
+    except ValueError:
+        return text
+
+
+def size(language: Language, octets: int) -> str:
+    """How much a file has: 1536 -> 1.5 kB, 1073741824 -> 1 GB; its short names are Latin in Persian."""
+    whole, unit = next((one for one in SIZES if octets >= one[0]), SIZES[-1])
+    length: Literal["short", "long"] = "long" if language.code in JALALI else "short"
+    return _counted(language, octets / whole, f"digital-{unit}", length)
+
+
 def moment(language: Language, at: datetime, zone: tzinfo = UTC, *, seconds: bool = False) -> str:
     """A date and a time of day; to the second where it counts."""
     time_of_day = clock_time(language, at, zone)
@@ -126,19 +145,17 @@ def duration(language: Language, length: timedelta) -> str:
     """A length of time to two units: 0.4 sec, 2 min 5 sec, 3 hr 12 min, 2 days 4 hr."""
     whole, tenths = round(length.total_seconds()), round(length.total_seconds(), 1)
     if tenths < MINUTE_S:
-        return _counted(language, tenths, "second")
-    at = next(place for place, (size, _) in enumerate(UNITS) if whole >= size)
-    size, unit = UNITS[at]
-    first = _counted(language, whole // size, unit)
+        return _counted(language, tenths, "duration-second")
+    at = next(place for place, (least, _) in enumerate(UNITS) if whole >= least)
+    unit_size, unit = UNITS[at]
+    first = _counted(language, whole // unit_size, f"duration-{unit}")
     part_size, part = UNITS[at + 1]
-    rest = whole % size // part_size
-    return f"{first} {_counted(language, rest, part)}" if rest else first
+    rest = whole % unit_size // part_size
+    return f"{first} {_counted(language, rest, f'duration-{part}')}" if rest else first
 
 
-def _counted(language: Language, count: float, unit: str) -> str:
-    shown = format_unit(
-        count, f"duration-{unit}", "short", "#,##0.#", locale=language.locale, numbering_system=OWN
-    )
+def _counted(language: Language, count: float, unit: str, length: Literal["short", "long"] = "short") -> str:
+    shown = format_unit(count, unit, length, "#,##0.#", locale=language.locale, numbering_system=OWN)
     return own_digits(language, shown)
 
 

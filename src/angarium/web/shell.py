@@ -117,6 +117,8 @@ class Shell:
             "as_typed": partial(figures.as_typed, language),
             "decimal_sign": figures.decimal_sign(language),
             "date_typed": partial(figures.date_typed, language),
+            "dated": partial(figures.dated, language),
+            "size": partial(figures.size, language),
             "compact": partial(figures.compact, language),
             "percent": partial(figures.percent, language),
             "money": partial(figures.money, language),
