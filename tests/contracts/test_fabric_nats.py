@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from angarium.core.clock import SystemClock
 from angarium.core.fabric import ENTRY_MAX_BYTES, Entry, Lease
@@ -77,6 +78,19 @@ async def test_that_nobody_answers_is_said_with_where_it_was_looked(
         await fabric_at(ledger, "nats://127.0.0.1:1").start()
     assert told.value.slug == "nats-away"
     assert "nats://127.0.0.1:1" in told.value.detail
+
+
+async def test_that_the_connection_broke_is_said_where_it_did_and_not_where_we_leave(ledger: str) -> None:
+    with servers(["alone"]) as [one], capture_logs() as said:
+        fabric = fabric_at(ledger, one.url)
+        await fabric.start()
+        await fabric.stop()
+        assert said == []
+        fabric = fabric_at(ledger, one.url)
+        await fabric.start()
+        one.kill()
+        await until(lambda: any("is broken" in line["event"] for line in said))
+        await fabric.stop()
 
 
 async def test_a_server_without_jetstream_is_refused(ledger: str) -> None:

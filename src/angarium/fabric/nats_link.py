@@ -104,7 +104,7 @@ class Link:
             "ping_interval": PING_S,
             "max_outstanding_pings": 2,
             "error_cb": _hear_error,
-            "disconnected_cb": _hear_that_it_broke,
+            "disconnected_cb": self._hear_that_it_broke,
             "reconnected_cb": _hear_that_it_is_back,
         }
         if place.user:
@@ -130,6 +130,10 @@ class Link:
         url = self._client.connected_url.netloc if self._client and self._client.connected_url else "?"
         await self.close()
         raise Problem("nats-unfit", "This NATS cannot be worked with", detail=f"{url}: {why}.")
+
+    async def _hear_that_it_broke(self) -> None:
+        if self._client is not None:  # it was not we who closed it
+            log.warning("the connection to NATS is broken: leases run out, nothing is lost")
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -291,10 +295,6 @@ def _nobody(place: Nats, error: BaseException) -> Problem:
 
 async def _hear_error(error: Exception) -> None:
     log.info("NATS", said=repr(error))
-
-
-async def _hear_that_it_broke() -> None:
-    log.warning("the connection to NATS is broken: leases run out, nothing is lost")
 
 
 async def _hear_that_it_is_back() -> None:

@@ -93,6 +93,7 @@ class SmppDoor:
         self._speeds: dict[int, Limit] = {}  # by account
         self._connections: set[Bind] = set()
         self._accounts: dict[str, Account] = {}  # those that may bind, by system_id
+        self._reading = asyncio.Lock()  # what was read later is not to be replaced by what was read before
         self._known: dict[int, list[Account]] = {}  # all of them, by workspace
         self._mailboxes: dict[int, Mailbox] = {}  # by account
         self._taken: dict[tuple[int, int], list[int]] = defaultdict(list)  # letters, by workspace and account
@@ -267,11 +268,15 @@ class SmppDoor:
 
     async def reload(self) -> None:
         """Read the accounts; who is bound with one that is another now has to bind again."""
-        found = [
-            account
-            for workspace_id in await self._workspaces()
-            for account in await self._world.ground.db.read(store.accounts, workspace_id)
-        ]
+        async with self._reading:
+            found = [
+                account
+                for workspace_id in await self._workspaces()
+                for account in await self._world.ground.db.read(store.accounts, workspace_id)
+            ]
+            self._take_in(found)
+
+    def _take_in(self, found: list[Account]) -> None:
         self._known = defaultdict(list)
         for account in found:
             self._known[account.workspace_id].append(account)
