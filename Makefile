@@ -3,7 +3,8 @@
 #   make demo     the whole product against simulated operators; no account anywhere
 #   make run      the server
 #   make test     the tests                           ARGS="tests/rules -k cascade"
-#   make long     those tests that take minutes: servers that wait for one another, many more seeds
+#   make long     those tests that take minutes: servers that wait for one another, many more seeds; and make together
+#   make together flows and processes on PostgreSQL, with its fabric and with NATS
 #   make check    style, types, layers and the rules of the house, in less than a minute
 #   make bench    measurements
 #   make bench-peers  the same beside Kannel and Jasmin, which are installed on Debian
@@ -32,7 +33,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo run test long check bench bench-peers cluster setup deploy lock clean style types layers house
+.PHONY: help demo run test long together check bench bench-peers cluster setup deploy lock clean style types layers house
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -57,11 +58,22 @@ cluster: $(DEV)
 # Two workers more than there are processors, because some tests wait; four at most, because each starts a
 # PostgreSQL of its own. The order of the work is that of tests/conftest.py. Bytecode is kept, also where the
 # environment forbids it: else every process of the run compiles everything anew.
-test long: export PYTHONDONTWRITEBYTECODE :=
-test: TIER := not long
-long: TIER := long
-test long: $(DEV) $(PEERS)
-	@$(BIN)/pytest -m "$(TIER)" -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+PYTEST = $(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+# Each fabric in its turn; what fails on one is told, and the other runs all the same.
+TOGETHER = for kind in postgres nats; do \
+	  echo "on PostgreSQL, together by $$kind"; \
+	  ANGARIUM_TEST_TOGETHER=$$kind $(PYTEST) $(or $(ARGS),tests/flows tests/promises tests/e2e) || failed=1; \
+	done; exit $${failed:-0}
+test long together: export PYTHONDONTWRITEBYTECODE :=
+
+test: $(DEV) $(PEERS)
+	@$(PYTEST) -m "not long" $(ARGS)
+
+long: $(DEV) $(PEERS)
+	@$(PYTEST) -m long $(ARGS) || failed=1; $(TOGETHER)
+
+together: $(DEV) $(PEERS)
+	@$(TOGETHER)
 
 check: $(DEV)
 	@$(MAKE) --jobs --keep-going --output-sync style types layers house

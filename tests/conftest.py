@@ -18,6 +18,7 @@ import pytest
 import structlog
 
 from support.memory import quick_folder
+from support.turns import TODAY
 
 # Two shared cores are no place for a limit on wall time; pytest-timeout stops what hangs.
 hypothesis.settings.register_profile("angarium", deadline=None)
@@ -69,7 +70,7 @@ def pytest_collection(session: pytest.Session) -> None:
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In which order work is shared out among processes, and what is not shared out by the test."""
-    if "ANGARIUM_TEST_TOGETHER" in os.environ:  # support/together.py
+    if os.environ.get("ANGARIUM_TEST_TOGETHER"):  # support/together.py
         left_out = [item for item in items if is_of_sqlite(item)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not is_of_sqlite(item)]
@@ -89,6 +90,11 @@ def is_of_sqlite(item: pytest.Item) -> bool:
     """Whether it is about SQLite, or runs on it."""
     given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     return item.get_closest_marker("sqlite") is not None or given.get("database_url") == "sqlite"
+
+
+def pytest_report_header() -> str:
+    """What repeats this run where tests take turns."""
+    return f"ANGARIUM_TEST_DAY={TODAY}"
 
 
 def pytest_configure() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from support.full_house import FullHouse, furnish
 from support.neighbours import PLACE
 from support.screen import AXE as AXE_FILE
 from support.screen import GRAVE, chromium
+from support.turns import TODAY
 
 pytestmark = pytest.mark.browser
 
@@ -40,7 +40,6 @@ STEP, STEP_A_DAY = 37, 11  # neither divides the number of looks, so that all of
 AXE = AXE_FILE.read_text()
 EXAMINE = Path(hostile.__file__).parent / "examine.js"
 EVERYTHING = os.environ.get("ANGARIUM_TEST_LOOKS") == "all"
-TODAY = int(os.environ.get("ANGARIUM_TEST_DAY", datetime.now(UTC).toordinal()))
 TALL_PX = 3_000  # so that what lies over something is seen to
 
 NOT_PAGES = {  # what has no page of its own to look at, and why

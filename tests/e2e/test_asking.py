@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from angarium.assembly import House
 from angarium.core.ports import Unknown
 from angarium.messaging import reconcile, send
 from angarium.messaging.send import Ended
-from support import nursery
-from support.databases import bring_up
+from support import nursery, together
 from support.server import LINE, Client, member, whole_house
-
-pytestmark = pytest.mark.sqlite
 
 MESSAGE = {"to": {"phone": "+380441234567"}, "class": "service", "text": "Hello", "line": "viber"}
 
@@ -37,9 +33,7 @@ async def shop(house: House, nobody: Client) -> tuple[Client, str]:
 
 
 async def test_a_message_is_shown_with_why_it_waits(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/a.db"
-    await bring_up(url)
-    async with whole_house(url, tmp_path) as (house, nobody):
+    async with together.database_in(tmp_path) as url, whole_house(url, tmp_path) as (house, nobody):
         mine, message = await shop(house, nobody)
         status, printed = await typed(mine, "messages", "show", message)
         assert status == 0, printed
@@ -56,9 +50,7 @@ async def test_a_message_is_shown_with_why_it_waits(tmp_path: Path) -> None:
 
 
 async def test_what_nobody_knows_is_listed_and_decided(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/a.db"
-    await bring_up(url)
-    async with whole_house(url, tmp_path) as (house, nobody):
+    async with together.database_in(tmp_path) as url, whole_house(url, tmp_path) as (house, nobody):
         mine, message = await shop(house, nobody)
         status, printed = await typed(mine, "unknowns", "list")
         assert (status, "0 are unknown" in printed) == (0, True)
@@ -87,9 +79,7 @@ async def test_what_nobody_knows_is_listed_and_decided(tmp_path: Path) -> None:
 
 
 async def test_an_account_of_the_smpp_door_is_made_listed_and_deleted(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/a.db"
-    await bring_up(url)
-    async with whole_house(url, tmp_path) as (house, nobody):
+    async with together.database_in(tmp_path) as url, whole_house(url, tmp_path) as (house, nobody):
         mine, _ = await shop(house, nobody)
         make = ("smpp-accounts", "create", "billing", "--line", "viber", "--inbound", "viber")
         status, printed = await typed(mine, *make)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import apsw
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from angarium.accounts import flows as accounts
 from angarium.accounts import people
@@ -18,6 +21,10 @@ from angarium.assembly import make_ground
 from angarium.config import Settings
 from angarium.lines import flows as lines
 from angarium.lines.rules import LineInput
+from angarium.storage.bulk import Statement
+from angarium.storage.database import Transaction
+from angarium.storage.ground import Ground
+from support import together
 from support.nursery import typed
 from support.server import LINE
 
@@ -27,6 +34,43 @@ async def said(folder: Path, *arguments: str, **environment: str) -> tuple[int |
     given = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     status, printed = await typed(arguments, folder, {**given, "HOME": str(folder), **environment})
     return status, " ".join(printed.split())
+
+
+@dataclass
+class Place:
+    """A folder with the key of a server that has a database."""
+
+    folder: Path
+    settings: Settings
+
+    async def said(self, *arguments: str, **environment: str) -> tuple[int | None, str]:
+        """The status of `angarium …` there, and all it printed."""
+        told = {"ANGARIUM_DATABASE": self.settings.database, **environment}
+        return await said(self.folder, *arguments, **told)
+
+    @asynccontextmanager
+    async def ground(self) -> AsyncIterator[Ground]:
+        """What that server stands on."""
+        ground = make_ground(self.settings)
+        await ground.db.start()
+        yield ground
+        await ground.db.stop()
+
+    async def meddle(self, *statements: str) -> None:
+        """Do what Angarium never does to its tables."""
+
+        async def work(tx: Transaction) -> None:
+            for one in statements:
+                await tx.execute(Statement(text(one)))
+
+        async with self.ground() as ground:
+            await ground.db.run(work)
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    async with together.database_in(tmp_path) as url:
+        yield Place(tmp_path, Settings(database=url, key_file=str(tmp_path / "angarium.key")))
 
 
 async def test_a_port_that_is_taken(tmp_path: Path) -> None:
@@ -65,81 +109,69 @@ async def test_what_is_wrong_is_said(
     assert "Traceback" not in printed
 
 
-@pytest.mark.sqlite
-async def test_a_line_is_lent_and_taken_back(tmp_path: Path) -> None:
+async def test_a_line_is_lent_and_taken_back(place: Place) -> None:
     for name in ("holding", "club"):
-        status, printed = await said(tmp_path, "keys", "create", "--workspace", name, "--new")
+        status, printed = await place.said("keys", "create", "--workspace", name, "--new")
         assert status == 0, printed
-    settings = Settings(database=f"sqlite:///{tmp_path}/angarium.db", key_file=str(tmp_path / "angarium.key"))
-    ground = make_ground(settings)
-    await ground.db.start()
-    owner, guest = [await accounts.workspace_named(ground, name) for name in ("holding", "club")]
-    await lines.create(ground, owner.id, msgspec.convert(LINE, LineInput))
-    both = ("--workspace", "holding", "--to", "club")
-    assert await said(tmp_path, "lines", "lend", "viber", *both) == (0, "club sends on it as holding/viber.")
-    (lent,) = await lines.lent_to(ground, guest.id)
-    assert (lent.name, lent.state) == ("holding/viber", "taken")
-    status, printed = await said(tmp_path, "lines", "lend", "nothing", *both)
-    assert (status, "no such line" in printed) == (1, True), printed
-    both = ("--workspace", "holding", "--from", "club")
-    assert (await said(tmp_path, "lines", "take-back", "viber", *both))[0] == 0
-    assert await lines.lent_to(ground, guest.id) == []
-    await ground.db.stop()
+    async with place.ground() as ground:
+        owner, guest = [await accounts.workspace_named(ground, name) for name in ("holding", "club")]
+        await lines.create(ground, owner.id, msgspec.convert(LINE, LineInput))
+        both = ("--workspace", "holding", "--to", "club")
+        assert await place.said("lines", "lend", "viber", *both) == (0, "club sends on it as holding/viber.")
+        (lent,) = await lines.lent_to(ground, guest.id)
+        assert (lent.name, lent.state) == ("holding/viber", "taken")
+        status, printed = await place.said("lines", "lend", "nothing", *both)
+        assert (status, "no such line" in printed) == (1, True), printed
+        both = ("--workspace", "holding", "--from", "club")
+        assert (await place.said("lines", "take-back", "viber", *both))[0] == 0
+        assert await lines.lent_to(ground, guest.id) == []
 
 
-@pytest.mark.sqlite
-async def test_the_audit_log_is_verified_and_exported(tmp_path: Path) -> None:
-    await said(tmp_path, "keys", "create", "--workspace", "main", "--new")
-    status, printed = await said(tmp_path, "audit", "verify")
+async def test_the_audit_log_is_verified_and_exported(place: Place) -> None:
+    await place.said("keys", "create", "--workspace", "main", "--new")
+    status, printed = await place.said("audit", "verify")
     assert status == 0, printed
     assert "✓ main: 2 rows, whole; sealed up to row 2" in printed
-    status, _ = await said(tmp_path, "audit", "export", "--workspace", "main", "--to", "log.jsonl")
-    made, key = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    status, _ = await place.said("audit", "export", "--workspace", "main", "--to", "log.jsonl")
+    made, key = [json.loads(line) for line in (place.folder / "log.jsonl").read_text().splitlines()]
     assert (made["action"], key["action"], key["actor"]) == ("workspace.created", "key.created", "cli")
     assert key["hash"] in printed
-    assert (tmp_path / "angarium.key.audit").stat().st_size > 0
+    assert (place.folder / "angarium.key.audit").stat().st_size > 0
 
-    database = apsw.Connection(str(tmp_path / "angarium.db"))
-    database.execute("UPDATE audit SET details = '{}' WHERE number = 2")
-    status, printed = await said(tmp_path, "audit", "verify", "--workspace", "main")
+    await place.meddle("UPDATE audit SET details = '{}' WHERE number = 2")
+    status, printed = await place.said("audit", "verify", "--workspace", "main")
     assert (status, printed) == (1, "✗ main: the details of row 2 are not what was written")
-    database.execute("DELETE FROM audit WHERE number = 2")
-    database.execute("DELETE FROM audit_seal")
-    database.close()
+    await place.meddle("DELETE FROM audit WHERE number = 2", "DELETE FROM audit_seal")
     for arguments in ((), ("--workspace", "main")):
-        status, printed = await said(tmp_path, "audit", "verify", *arguments)
+        status, printed = await place.said("audit", "verify", *arguments)
         assert status == 1
         assert "✗ main: row 2 is missing: the file beside the key knows row 2" in printed
-    status, printed = await said(tmp_path, "audit", "verify", "--accept")  # say that a backup was put back
+    status, printed = await place.said("audit", "verify", "--accept")  # say that a backup was put back
     assert (status, "✓ main: 1 rows" in printed) == (0, True)
-    assert (await said(tmp_path, "audit", "verify"))[0] == 0
+    assert (await place.said("audit", "verify"))[0] == 0
 
 
-@pytest.mark.sqlite
-async def test_the_first_owner_is_invited_kept_out_and_let_in(tmp_path: Path) -> None:
+async def test_the_first_owner_is_invited_kept_out_and_let_in(place: Place) -> None:
     invite = ("people", "invite", "Olena@Shop.example", "--workspace", "main")
-    status, printed = await said(tmp_path, *invite)
+    status, printed = await place.said(*invite)
     assert (status, "There is no such workspace" in printed) == (1, True)
-    status, printed = await said(tmp_path, *invite, "--new", "--quiet")
+    status, printed = await place.said(*invite, "--new", "--quiet")
     assert (status, printed.startswith("http://127.0.0.1:8080/invitation?token=inv_ws_")) == (0, True)
-    assert "Nobody yet" in (await said(tmp_path, "people", "list"))[1]
-    settings = Settings(database=f"sqlite:///{tmp_path}/angarium.db", key_file=str(tmp_path / "angarium.key"))
-    ground = make_ground(settings)
-    await ground.db.start()
-    person = people.new_person(ground, "olena@shop.example", "Olena", None)
-    await ground.db.run(people_store.add_person, person)
-    await ground.db.run(people.accept, ground, printed.rpartition("=")[2], person)
-    await ground.db.stop()
-    _, listed = await said(tmp_path, "people", "list", "--workspace", "main", COLUMNS="200")
+    assert "Nobody yet" in (await place.said("people", "list"))[1]
+    async with place.ground() as ground:
+        person = people.new_person(ground, "olena@shop.example", "Olena", None)
+        await ground.db.run(people_store.add_person, person)
+        await ground.db.run(people.accept, ground, printed.rpartition("=")[2], person)
+    _, listed = await place.said("people", "list", "--workspace", "main", COLUMNS="200")
     assert "olena@shop.example" in listed
     assert "owner" in listed
-    status, link = await said(tmp_path, "people", "reset", "olena@shop.example", "--factors")
+    status, link = await place.said("people", "reset", "olena@shop.example", "--factors")
     assert (status, link.startswith("http://127.0.0.1:8080/reset/new?token=rst_")) == (0, True)
-    assert (await said(tmp_path, "people", "disable", "OLENA@shop.example")) == (0, "They are kept out.")
-    assert "disabled" in (await said(tmp_path, "people", "list", COLUMNS="200"))[1]
-    again = await said(tmp_path, "people", "disable", "olena@shop.example", "--again")
+    assert (await place.said("people", "disable", "OLENA@shop.example")) == (0, "They are kept out.")
+    assert "disabled" in (await place.said("people", "list", COLUMNS="200"))[1]
+    again = await place.said("people", "disable", "olena@shop.example", "--again")
     assert again == (0, "They may sign in again.")
-    status, printed = await said(tmp_path, "people", "reset", "nobody@shop.example")
+    status, printed = await place.said("people", "reset", "nobody@shop.example")
     assert (status, "There is no such person" in printed) == (1, True)
-    status, printed = await said(tmp_path, "audit", "verify")
+    status, printed = await place.said("audit", "verify")
     assert (status, "whole" in printed) == (0, True)

@@ -16,7 +16,11 @@ from support.esme import connected
 from support.process import Shop, free_port
 from support.trace import Call
 
-pytestmark = [pytest.mark.peers("strace"), pytest.mark.sqlite]
+pytestmark = [
+    pytest.mark.peers("strace"),
+    pytest.mark.sqlite,  # its calls are the server's own
+    pytest.mark.xdist_group("e2e/traced"),  # by one server
+]
 
 MESSAGES = 20
 VIBER = {
@@ -32,9 +36,6 @@ SUBMIT_SM, DELIVER_SM, DELIVER_SM_RESP = b"\0\0\0\x04", b"\0\0\0\x05", b"\x80\0\
 SUBMIT_SM_RESP = b"\x80\0\0\x04"
 TOMORROW = "000001000000000R"
 CLIENT = {"name": "client", "routes": [{"class": "service", "line": "sms"}]}  # of the SMPP door
-
-
-pytestmark = pytest.mark.xdist_group("e2e/traced")  # by one server
 
 
 @pytest.fixture(scope="module")

@@ -21,11 +21,11 @@ from angarium.core import ids
 from angarium.core.ports import Outcome, Unknown
 from angarium.core.values import Reason
 from angarium.storage.database import open_database
+from support import together
 from support.browsing import Browser, Seen, browsing
-from support.databases import create_schema
 from support.relay import Relay, refused
 
-pytestmark = [pytest.mark.browser, pytest.mark.sqlite]
+pytestmark = pytest.mark.browser
 
 LOADS_WITHIN_S = 60.0
 OPTIONS = (
@@ -80,11 +80,12 @@ async def chromium(folder: Path, url: str, *options: str) -> Shown:
 @pytest.fixture
 async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
     """A shop on still time."""
-    database = open_database(f"sqlite:///{tmp_path}/angarium.db")
-    await database.start()
-    await create_schema(database)
-    yield await Relay(database).open()
-    await database.stop()
+    async with together.database_in(tmp_path) as url:
+        database = open_database(url)
+        await database.start()
+        yield await Relay(database).open()
+        await together.end_all()
+        await database.stop()
 
 
 @pytest.fixture

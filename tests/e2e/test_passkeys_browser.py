@@ -14,14 +14,13 @@ from angarium.accounts.store import passkeys as store
 from angarium.accounts.store.passkeys import Passkey
 from angarium.assembly import House, application, assemble
 from angarium.config import Settings
-from angarium.storage.database import open_database
 from angarium.web.server import Server
-from support.databases import create_schema
+from support import together
 from support.devtools import Tab, authenticator, chromium
 from support.people import PASSWORD, invited
 from support.server import create_workspace
 
-pytestmark = [pytest.mark.browser, pytest.mark.sqlite]
+pytestmark = pytest.mark.browser
 
 EMAIL = "olena@shop.example"
 PASSKEY_BUTTON = "form[data-options] button"
@@ -52,31 +51,28 @@ class Place:
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     """Somebody has accepted an invitation in the browser, and has made a passkey."""
-    url = f"sqlite:///{tmp_path}/angarium.db"
-    made = open_database(url)
-    await made.start()
-    await create_schema(made)
-    await made.stop()
     port = free_port()
     public_url = f"http://localhost:{port}"
-    house = assemble(Settings(database=url, key_file=str(tmp_path / "k"), public_url=public_url))
-    await house.open()
-    server = Server(application(house), "127.0.0.1", port)
-    await server.start()
-    workspace = await create_workspace(house.ground, "shop")
-    try:
-        async with chromium(tmp_path) as tab:
-            place = Place(house, public_url, tab, await authenticator(tab))
-            await tab.open(f"{public_url}/invitation?token={await invited(house, workspace.id, EMAIL)}")
-            await tab.fill(name="Olena", password=PASSWORD)
-            await tab.submit("main form button")
-            await tab.open(f"{public_url}/account/passkey")
-            await tab.fill(name="Laptop")
-            await tab.submit(PASSKEY_BUTTON)
-            yield place
-    finally:
-        await server.stop()
-        await house.close()
+    async with together.database_in(tmp_path) as url:
+        met = together.settings_on(url)
+        house = assemble(Settings(database=url, key_file=str(tmp_path / "k"), public_url=public_url, **met))
+        await house.open()
+        server = Server(application(house), "127.0.0.1", port)
+        await server.start()
+        workspace = await create_workspace(house.ground, "shop")
+        try:
+            async with chromium(tmp_path) as tab:
+                place = Place(house, public_url, tab, await authenticator(tab))
+                await tab.open(f"{public_url}/invitation?token={await invited(house, workspace.id, EMAIL)}")
+                await tab.fill(name="Olena", password=PASSWORD)
+                await tab.submit("main form button")
+                await tab.open(f"{public_url}/account/passkey")
+                await tab.fill(name="Laptop")
+                await tab.submit(PASSKEY_BUTTON)
+                yield place
+        finally:
+            await server.stop()
+            await house.close()
 
 
 def free_port() -> int:

@@ -8,7 +8,7 @@ always the same ones. `ANGARIUM_TEST_DATABASES=all` runs every one.
 import os
 import re
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -27,7 +27,7 @@ ONE_IN = 5
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what need not be run on PostgreSQL; the summary says how many."""
-    if together.TOGETHER or os.environ.get("ANGARIUM_TEST_DATABASES") == "all" or config.option.keyword:
+    if together.GIVEN or os.environ.get("ANGARIUM_TEST_DATABASES") == "all" or config.option.keyword:
         return
     left_out = [one for one in items if "/flows/" in one.nodeid and _may_be_left_out(one)]
     if left_out:
@@ -48,10 +48,25 @@ async def relay(database: Database) -> Relay:
     return await Relay(database).open()
 
 
-if together.TOGETHER:
-
-    @pytest.fixture(autouse=True)
-    async def nobody_stays() -> AsyncIterator[None]:
-        """The servers of a test leave with it."""
+@pytest.fixture(autouse=True)
+def met(request: pytest.FixtureRequest) -> Iterator[None]:
+    """How the server of this flow meets others: as is asked, or by turns where it runs on PostgreSQL."""
+    with together.meeting_by(_kind_of(request.node), request.node):
+        names = {"nobody_stays", *request.fixturenames} if together.kind() else ()
+        for name in ("database_url", "nobody_stays"):  # they leave before their database is gone
+            if name in names:
+                request.getfixturevalue(name)
         yield
-        await together.end_all()
+
+
+@pytest.fixture
+async def nobody_stays() -> AsyncIterator[None]:
+    """The servers of a test leave with it."""
+    yield
+    await together.end_all()
+
+
+def _kind_of(item: pytest.Function) -> str:
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    on_postgres = given.get("database_url") == "postgresql"
+    return together.flow_turn(item.nodeid) if on_postgres and not together.GIVEN else together.GIVEN

@@ -37,6 +37,8 @@ JUMPS = {  # from before the first clock jumps until after the last: New York, t
 }
 DAYS = 50
 
+pytestmark = pytest.mark.timeout(480)  # each hour is many transactions, and PostgreSQL is asked for each
+
 
 @pytest.mark.parametrize("season", JUMPS)
 async def test_everybody_is_told_once_within_the_hours(database: Database, season: str) -> None:

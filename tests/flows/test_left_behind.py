@@ -90,18 +90,29 @@ async def test_nor_does_one_that_is_deleted(relay: Relay) -> None:
     assert attempt.line_id == line.id
 
 
-async def test_what_a_line_of_ours_has_under_way_is_left_to_it_until_it_is_forgotten(relay: Relay) -> None:
+async def under_way(relay: Relay) -> tuple[int, int]:
+    """A line that is ours, and a message that was claimed on it under our lease; their ids."""
     line = await relay.line("sms", "smpp")
     [message] = await offer(relay, 1)
     lease = await relay.ground.fabric.lease(f"line/{line.id}")
     assert lease is not None
     await relay.restart("sms", epoch=lease.epoch)
     await relay.claim("sms", epoch=lease.epoch)
-    for sending in ((line.id,), ()):
-        assert await reconcile.rescue(relay.world, relay.workspace_id, sending) == 0
+    return line.id, message
+
+
+async def test_what_a_line_of_ours_has_under_way_is_left_to_it_until_it_is_forgotten(relay: Relay) -> None:
+    line_id, message = await under_way(relay)
+    assert await reconcile.rescue(relay.world, relay.workspace_id, (line_id,)) == 0
     relay.clock.advance(reconcile.FORGOTTEN_S + 1)
-    assert await reconcile.rescue(relay.world, relay.workspace_id, (line.id,)) == 1
+    assert await reconcile.rescue(relay.world, relay.workspace_id, (line_id,)) == 1
     assert (await relay.state(message))[0] == "unknown"
+
+
+async def test_what_was_claimed_under_the_lease_that_we_have_was_not_left_behind(relay: Relay) -> None:
+    _, message = await under_way(relay)
+    assert await reconcile.rescue(relay.world, relay.workspace_id, ()) == 0
+    assert (await relay.state(message))[0] != "unknown"
 
 
 # ── a sender and its claims ──────────────────────────────────────────────────────────────────────────

@@ -313,6 +313,7 @@ def test_copies_go_with_the_backups_that_need_them(tmp_path: Path) -> None:
     assert [path.name for path in copies.iterdir()] == ["b"]
 
 
+@pytest.mark.sqlite  # its backup is a file; e2e/test_backup.py puts back a dump of PostgreSQL
 async def test_a_restored_server_has_its_files_again(tmp_path: Path) -> None:
     settings = Settings(
         database=f"sqlite:///{tmp_path}/a.db", key_file=f"{tmp_path}/vault.key", public_url=PUBLIC

@@ -16,8 +16,8 @@ from angarium.accounts.edge import Call, Operation, Sent, route
 from angarium.core import ids
 from angarium.storage.database import open_database
 from angarium.storage.vault import Vault
+from support import together
 from support.browsing import HANDLERS, Browser, browsing, story
-from support.databases import create_schema
 from support.relay import Relay
 
 TWELVE_HOURS_S = 12 * 3600
@@ -60,11 +60,11 @@ PAGES = [
 @pytest.fixture
 async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
     """On one kind of database: the door asks it for nothing but keys and names."""
-    database = open_database(f"sqlite:///{tmp_path}/angarium.db")
-    await database.start()
-    await create_schema(database)
-    yield await Relay(database).open()
-    await database.stop()
+    async with together.database_in(tmp_path) as url:
+        database = open_database(url)
+        await database.start()
+        yield await Relay(database).open()
+        await database.stop()
 
 
 def ticket(relay: Relay) -> str:

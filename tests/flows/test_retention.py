@@ -168,6 +168,7 @@ def test_every_table_that_hangs_on_a_message_is_named() -> None:
     assert hanging == (past.GOES.keys() | past.STAYS) - {"message"}
 
 
+@pytest.mark.sqlite
 async def test_the_file_stops_growing(tmp_path: Path) -> None:
     """Room that is let go of is used again."""
     database = open_database(f"sqlite:///{tmp_path}/angarium.db")

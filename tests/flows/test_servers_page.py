@@ -75,7 +75,8 @@ async def test_the_page_tells_who_is_there_and_what_is_wrong(relay: Relay) -> No
             assert line.name in page.text
         told = msgspec.json.decode((await browser.get("/v1/servers", Authorization=f"Bearer {key}")).text)
         assert {one["owner"] for one in told["lines"]} == {"relay-1:8080"}
-        assert {one["good_for_s"] for one in told["lines"]} <= {9.0}
+        # PostgreSQL's clock goes on meanwhile
+        assert all(0 < one["good_for_s"] <= 9.0 for one in told["lines"])
 
 
 async def test_it_is_for_who_may_see_servers(relay: Relay) -> None:

@@ -21,6 +21,7 @@ from angarium.web.server import Server
 from support.browsing import Page
 from support.people import PASSWORD, Surfer, invited, joined, surfer_of
 from support.server import Client, everything_in, member
+from support.together import settings_on
 
 PROVIDER: dict[str, Any] = {
     "name": "Company",
@@ -77,6 +78,7 @@ async def place(database_url: str, tmp_path: Path) -> AsyncIterator[Place]:
         key_file=str(tmp_path / "k"),
         public_url="http://angarium.test",
         allow_private=(provider,),
+        **settings_on(database_url),
     )
     house = assemble(settings)
     await house.open()

@@ -16,6 +16,7 @@ COMMANDS = (
     "run",
     "test",
     "long",
+    "together",
     "check",
     "bench",
     "bench-peers",

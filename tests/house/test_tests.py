@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from house.tree import ROOT, modules, none_of, short
+from support import together
 
 TESTS = ROOT / "tests"
 SLEEPERS = ("asyncio.sleep", "time.sleep", "sleep")
@@ -71,6 +72,23 @@ def long_sleeps(tree: ast.Module) -> Iterator[int]:
 )
 def test_what_a_long_sleep_is(source: str, long: bool) -> None:
     assert bool(list(long_sleeps(ast.parse(source)))) is long
+
+
+def test_no_module_forgets_its_own_marks() -> None:
+    """A second `pytestmark` takes the place of the first, and says nothing."""
+    found = (f"{short(path)}:{node.lineno}" for path, tree in modules(TESTS) for node in marks(tree)[1:])
+    none_of(found, "Make it one list:")
+
+
+def marks(tree: ast.Module) -> list[ast.Assign]:
+    """Where a module gives its tests marks."""
+    given = [node for node in tree.body if isinstance(node, ast.Assign)]
+    return [node for node in given if ast.unparse(node.targets[0]) == "pytestmark"]
+
+
+def test_every_flow_has_each_fabric_in_its_turn() -> None:
+    for name in ("flows/test_a.py::test_one[postgresql]", "flows/test_b.py::test_two[postgresql-x]"):
+        assert sorted(together.flow_turn(name, day) for day in range(3)) == ["", "nats", "postgres"]
 
 
 def test_no_test_is_skipped_by_hand() -> None:

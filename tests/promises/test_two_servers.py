@@ -1,4 +1,4 @@
-"""Two servers on one PostgreSQL: one is on duty, and when it is killed or cut off the other goes on.
+"""Two servers on one PostgreSQL, each alone: one has duty; when it is killed or cut off the other goes on.
 
 The operator has nobody twice. Whom it has not is shown as unknown.
 """
@@ -31,7 +31,7 @@ class Beside(Shop):
 
     def __init__(self, first: Shop, database: str) -> None:
         super().__init__(first.folder, database)
-        self.smpp_port = first.smpp_port
+        self.fabric, self.smpp_port = first.fabric, first.smpp_port
         self.key = first.key
 
     async def _found(self) -> None:
@@ -42,7 +42,7 @@ class Beside(Shop):
 async def two(folder: Path, database: str, through: str = "") -> AsyncIterator[tuple[Shop, Shop]]:
     """A server on duty, which may see its database through something, and one that stands by."""
     async with Shop(folder, database, **LINE) as first:
-        first.database = through or database
+        first.fabric, first.database = "local", through or database
         await first.start_operator()
         await first.start()
         async with Beside(first, database) as second:

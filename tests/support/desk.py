@@ -14,8 +14,7 @@ from playwright.async_api import Page
 from angarium.accounts import session
 from angarium.accounts.roles import Role
 from angarium.assembly import House
-from angarium.storage.database import open_database
-from support.databases import create_schema
+from support import together
 from support.people import joined, surfer_of
 from support.screen import Look, chromium, screen
 from support.server import LINE, Client, member, whole_house
@@ -50,12 +49,10 @@ class Desk:
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     """Everything on loopback."""
-    url = f"sqlite:///{tmp_path}/angarium.db"
-    database = open_database(url)
-    await database.start()
-    await create_schema(database)
-    await database.stop()
-    async with whole_house(url, tmp_path, allow_private=["127.0.0.0/8"]) as (house, nobody):
+    async with (
+        together.database_in(tmp_path) as url,
+        whole_house(url, tmp_path, allow_private=["127.0.0.0/8"]) as (house, nobody),
+    ):
         client = await member(nobody, house.ground, "shop")
         for line in (SMS, LINE):
             made = await client.ask("POST", "/v1/lines", line)

@@ -18,7 +18,7 @@ from angarium.simulators.hub import Hub, make_face
 from angarium.simulators.stage import Face, Stage
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
-from support.databases import bring_up
+from support import together
 from support.server import Client, whole_house
 
 NUMBER = "+380501234567"
@@ -49,11 +49,9 @@ async def fresh_house(folder: Path) -> AsyncIterator[Fresh]:
     faces = {name: make_face(name, stage, 0, {}, {}) for name in SEEN}
     hub = Hub(stage, faces)
     await hub.start()
-    url = f"sqlite:///{folder}/angarium.db"
-    await bring_up(url)
     called = tuple(urlsplit(where).netloc for where in hub.faces().values() if where.startswith("http"))
     settings: dict[str, Any] = {"sandbox_url": hub.url(), "allow_private": called}
-    async with whole_house(url, folder, **settings) as (house, client):
+    async with together.database_in(folder) as url, whole_house(url, folder, **settings) as (house, client):
         loops = (house.engine, house.importer, house.campaigns)
         for loop in loops:
             await loop.start()

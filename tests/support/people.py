@@ -25,6 +25,7 @@ class Surfer(Browser):
     """Somebody at a browser that keeps its cookies, and follows where it is led."""
 
     cookies: dict[str, str] = field(default_factory=dict)
+    shown_code: str = ""  # by their app, when they set it up
 
     async def ask(self, method: str, path: str, fields: Any, headers: dict[str, str]) -> Page:
         """One request, with every cookie; those that come are kept."""
@@ -62,7 +63,8 @@ class Surfer(Browser):
         """An app that shows codes: its secret, and the recovery codes."""
         page = await self.do("/account/app")
         secret = secret_on(page)
-        shown = await self.do("/account/app", code=code_of(secret))
+        self.shown_code = code_of(secret)
+        shown = await self.do("/account/app", code=self.shown_code)
         return secret, codes_on(shown)
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> Heard:

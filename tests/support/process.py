@@ -87,7 +87,7 @@ class Shop:
         given = {"DATABASE": self.database, "PORT": str(self.port), "KEY_FILE": self.settings.key_file}
         given |= {"SMPP_PORT": str(self.door_port)}
         given = {f"ANGARIUM_{name}": value for name, value in given.items()}
-        kind = self.fabric or ("" if self.database.startswith("sqlite:") else together.TOGETHER)
+        kind = self.fabric or ("" if self.database.startswith("sqlite:") else together.kind())
         return {**os.environ, **given, **together.environment(kind, self.prefix, self.nats)}
 
     async def start(self, *before: str, ready: bool = True) -> Process | Born:
@@ -279,7 +279,7 @@ class Shop:
     # ── what it has ──────────────────────────────────────────────────────────────────────────────────
 
     async def _found(self) -> None:
-        if together.TOGETHER and not self._named:
+        if together.kind() and not self._named:
             self.database = await together.postgres().empty_database()
         await bring_up(self.database)
         ground = make_ground(self.settings)

@@ -34,7 +34,7 @@ from angarium.storage.schema import metadata
 from angarium.storage.vault import Vault
 from angarium.web.app import make_app
 from angarium.web.server import Server
-from support.together import fabric_on
+from support.together import fabric_on, settings_on
 
 PATIENCE_S = 20.0
 
@@ -111,7 +111,8 @@ async def whole_house(
     database_url: str, folder: Path, **settings: Any
 ) -> AsyncIterator[tuple[House, Client]]:
     """Everything that assembly puts together, on loopback, but for the loops that send."""
-    house = assemble(Settings(database=database_url, key_file=str(folder / "vault.key"), **settings))
+    given = settings_on(database_url) | settings
+    house = assemble(Settings(database=database_url, key_file=str(folder / "vault.key"), **given))
     await house.open()
     try:
         async with on_loopback(application(house)) as client:
@@ -207,7 +208,8 @@ MADE_BY_POST: dict[
 
 
 NOTED = {"last_used_at"}  # columns that asking alone changes
-MARKS = {"commit_mark"}  # tables in which each COMMIT leaves something, whatever it was for
+# Tables in which each COMMIT leaves something, whatever it was for, or a server while it is there.
+MARKS = {"commit_mark", "fabric_member", "fabric_lease", "fabric_topic", "fabric_told"}
 
 
 async def furnish(client: Client, house: House) -> dict[str, str]:

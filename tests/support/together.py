@@ -1,15 +1,22 @@
-"""How servers of tests meet others: not at all, unless ANGARIUM_TEST_TOGETHER says otherwise.
+"""How servers of tests meet others: not at all, unless it is a test's turn, or all are to.
 
-`ANGARIUM_TEST_TOGETHER=postgres` or `=nats` runs every flow, and every server that is a process, on
-PostgreSQL with that fabric. It is for a run by hand: what is different there has tests of its own.
+`ANGARIUM_TEST_TOGETHER=postgres` or `=nats` has every flow, and every server that is a process, run on
+PostgreSQL with that fabric. In an ordinary run a flow that runs on PostgreSQL anyhow has a fabric of the
+day's, so that all have their turn.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
-from contextlib import ExitStack
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from angarium.core.clock import Clock, SystemClock
 from angarium.core.fabric import Fabric
@@ -19,22 +26,46 @@ from angarium.fabric.nats import NatsFabric
 from angarium.fabric.place import Nats
 from angarium.fabric.postgres import PostgresFabric
 from angarium.storage.database import Database
-from support.databases import PostgresServer, postgres_of_its_own
+from support.databases import PostgresServer, bring_up, postgres_of_its_own
 from support.nats_servers import new_prefix, servers
+from support.turns import TODAY
 
-TOGETHER = os.environ.get("ANGARIUM_TEST_TOGETHER", "")
+GIVEN = os.environ.get("ANGARIUM_TEST_TOGETHER", "")
+KINDS = ("postgres", "nats")
+
+_kinds = [GIVEN]
 _ids = IdMint(SystemClock())
 _at_exit = ExitStack()
 atexit.register(_at_exit.close)
 _begun: list[Fabric] = []
 
 
+def kind() -> str:
+    """The fabric that servers of this test are to have; "" where they are alone."""
+    return _kinds[-1]
+
+
+@contextmanager
+def meeting_by(kind: str, item: pytest.Item) -> Iterator[None]:
+    """Have servers meet by this fabric while a test runs; its failure tells how to see it again."""
+    if kind != GIVEN:
+        item.add_report_section("setup", "together", f"by {kind}; ANGARIUM_TEST_DAY={TODAY} shows it again")
+    _kinds.append(kind)
+    yield
+    _kinds.pop()
+
+
+def flow_turn(name: str, today: int = TODAY) -> str:
+    """Which fabric a flow has on PostgreSQL today; on every third day none."""
+    return ("", *KINDS)[(zlib.crc32(name.encode()) + today) % 3]
+
+
 def fabric_on(database: Database, clock: Clock) -> Fabric:
     """The fabric of a server of a test on this database; `begin` it before it is to own anything."""
-    if database.dialect == "sqlite" or not TOGETHER:
+    if database.dialect == "sqlite" or not kind():
         return LocalFabric(clock, database)
     url: str = database._dsn  # type: ignore[attr-defined]
-    if TOGETHER == "postgres":
+    if kind() == "postgres":
         return PostgresFabric(url, database, SystemClock(), _ids.mint(), "test")
     return NatsFabric(Nats((nats_url(),), new_prefix()), url, SystemClock(), _ids.mint(), "test")
 
@@ -64,6 +95,28 @@ def postgres() -> PostgresServer:
     """A PostgreSQL for processes of servers that named no database."""
     given = os.environ.get("ANGARIUM_TEST_POSTGRES")
     return PostgresServer(given or _at_exit.enter_context(postgres_of_its_own()).get_uri())
+
+
+@asynccontextmanager
+async def database_in(folder: Path) -> AsyncIterator[str]:
+    """A database with the schema, for what names none: a file in this folder, or one of PostgreSQL."""
+    if kind():
+        async with postgres().lent() as url:
+            yield url
+        return
+    url = f"sqlite:///{folder}/angarium.db"
+    await bring_up(url)
+    yield url
+
+
+def settings_on(database_url: str) -> dict[str, Any]:
+    """What a server in this process is told, so that it meets others."""
+    if not kind() or database_url.startswith("sqlite:"):
+        return {}
+    told: dict[str, Any] = {"fabric": kind()}
+    if kind() == "nats":
+        told |= {"nats_servers": (nats_url(),), "nats_prefix": new_prefix()}
+    return told
 
 
 def environment(kind: str, prefix: str, nats: str = "") -> dict[str, str]:
