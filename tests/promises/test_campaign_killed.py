@@ -15,6 +15,7 @@ import pytest
 
 from support.everybody import asked, judged, over, written
 from support.process import Shop
+from support.together import SILENT_S
 
 MEMBERS = 3_000
 KILLS = 20
@@ -32,7 +33,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
         yield made
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(240 + KILLS * SILENT_S)
 async def test_each_member_is_told_once_whenever_it_is_killed(shop: Shop) -> None:
     chance = random.Random(SEED)
     await shop.start_operator()

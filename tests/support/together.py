@@ -21,6 +21,7 @@ import pytest
 from angarium.core.clock import Clock, SystemClock
 from angarium.core.fabric import Fabric
 from angarium.core.ids import IdMint
+from angarium.fabric import holding
 from angarium.fabric.local import LocalFabric
 from angarium.fabric.nats import NatsFabric
 from angarium.fabric.place import Nats
@@ -32,6 +33,8 @@ from support.turns import TODAY
 
 GIVEN = os.environ.get("ANGARIUM_TEST_TOGETHER", "")
 KINDS = ("postgres", "nats")
+
+SILENT_S = holding.TTL_S + holding.AFTER_S if GIVEN else 0.0  # of lines whose server was killed
 
 _kinds = [GIVEN]
 _ids = IdMint(SystemClock())
