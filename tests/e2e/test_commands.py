@@ -68,9 +68,9 @@ class Place:
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    async with together.database_in(tmp_path) as url:
-        yield Place(tmp_path, Settings(database=url, key_file=str(tmp_path / "angarium.key")))
+async def place(tmp_path: Path) -> Place:
+    url = await together.nothing_in(tmp_path)
+    return Place(tmp_path, Settings(database=url, key_file=str(tmp_path / "angarium.key")))
 
 
 async def test_a_port_that_is_taken(tmp_path: Path) -> None:

@@ -100,6 +100,11 @@ def postgres() -> PostgresServer:
     return PostgresServer(given or _at_exit.enter_context(postgres_of_its_own()).get_uri())
 
 
+async def nothing_in(folder: Path) -> str:
+    """Where a database is to come to be: a file in this folder, or one of PostgreSQL without tables."""
+    return await postgres().empty_database() if kind() else f"sqlite:///{folder}/angarium.db"
+
+
 @asynccontextmanager
 async def database_in(folder: Path) -> AsyncIterator[str]:
     """A database with the schema, for what names none: a file in this folder, or one of PostgreSQL."""
