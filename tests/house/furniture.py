@@ -69,6 +69,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("content", "difference"): "what has changed between two wordings",
     ("content", "lifecycle"): "the life of a version as a table, and which is in force",
     ("content", "lint"): "what an author should know of some words",
+    ("content", "gathering"): "what many channels have alike, told once",
     ("content", "liquid"): "the template language, within limits",
     ("content", "preview"): "what people would see",
     ("content", "proof"): "a version's findings and preview, where it stands",

@@ -98,12 +98,20 @@ window.examine = (() => {
     return label && (label.control === one || label === one.closest("label")) ? "" : `${called(there)} lies over ${called(one)}`;
   };
 
+  // What people have named stands as they wrote it, not in capitals.
+  const shouted = (one) => getComputedStyle(one).textTransform !== "none" && texts(one).some((node) => /data-owned/i.test(node.data));
+
+  // A list that hides a column behind its edge though the window is wide: nobody looks for a bar to move there.
+  const hides = (one) => innerWidth >= 1280 && one.querySelector("table.rows") && one.scrollWidth > one.clientWidth + 1;
+
   const layout = () => {
     const all = every("body *").filter((one) => !one.closest(UNSEEN) && seen(one));
     const worded = all.filter((one) => texts(one).length && !one.closest("svg, select, textarea, iframe, [data-chart]"));
     return some([
       ...wide(all),
       ...worded.filter(cut).map((one) => `cut off: ${called(one)}`),
+      ...worded.filter(shouted).map((one) => `a name in capitals: ${called(one)}`),
+      ...all.filter((one) => one.matches(".table-responsive") && hides(one)).map((one) => `a column behind the edge: ${called(one)}`),
       ...worded.map(out).filter(Boolean),
       ...all.filter((one) => one.matches(".tone, .badge, .btn:not(.w-100)")).map(apart).filter(Boolean),
       ...all.filter((one) => one.matches(CONTROLS)).map(covered).filter(Boolean),

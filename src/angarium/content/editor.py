@@ -11,6 +11,7 @@ from angarium.content import editing, flows, parts, proof
 from angarium.content.api import look_of
 from angarium.content.editing import Draft
 from angarium.content.flows import TemplateInput
+from angarium.content.gathering import Gathered, gather
 from angarium.content.lint.findings import Finding, Level
 from angarium.content.lint.subject import Sample
 from angarium.content.lint.variables import names_in
@@ -61,15 +62,20 @@ class Proof(msgspec.Struct):
     @property
     def errors(self) -> int:
         """How much keeps it from review."""
-        return sum(one.errors for one in self.wordings) + sum(
-            one.level is Level.ERROR for one in self.findings
-        )
+        whole = sum(one.first.level is Level.ERROR for one in self.gathered)
+        return sum(one.errors for one in self.wordings) + whole
 
     @property
     def warnings(self) -> int:
         """What else an author should look at."""
         within = [one for each in self.wordings for found in each.findings.values() for one in found]
-        return sum(one.level is Level.WARNING for one in (*within, *self.findings))
+        whole = (one.first for one in self.gathered)
+        return sum(one.level is Level.WARNING for one in (*within, *whole))
+
+    @property
+    def gathered(self) -> list[Gathered]:
+        """What is of no wording in particular, each thing once."""
+        return gather(self.findings)
 
     @property
     def unfit(self) -> bool:

@@ -27,6 +27,7 @@ from angarium.content import (
 )
 from angarium.content.api import look_of, read_whole
 from angarium.content.flows import Whole
+from angarium.content.gathering import gather
 from angarium.content.lifecycle import OPEN, VersionState
 from angarium.content.lint import looking
 from angarium.content.lint.subject import HIDDEN, Sample, masked
@@ -310,7 +311,7 @@ async def _around(tx: Transaction, request: Call, found: Whole, one: Version) ->
     saved = await samples.of_template(tx, found.workspace_id, found.template.id)
     used = await uses_of(request, tx, [version.id for version in found.versions])
     everywhere = await proof.findings(tx, look, found, one)
-    told = list({(each.kind, each.problem): each for each in everywhere}.values())
+    told = gather(everywhere)
     shown_with = saved or [Sample("", "", editing.examples(one.variants))]
     wanted = Wanted(found.template.message_class, (), one.default_locale, shown_with[:1])
     rows = [
@@ -322,7 +323,7 @@ async def _around(tx: Transaction, request: Call, found: Whole, one: Version) ->
         "names": await actors.names(tx, found.workspace_id),
         "uses": {version.number: used[version.id] for version in found.versions if version.id in used},
         "findings": told,
-        "errors": len(looking.errors(told)),
+        "errors": len(looking.errors([each.first for each in told])),
         "rows": rows[:SHOWN_ROWS_MAX],
         "samples": saved,
     }

@@ -12,7 +12,9 @@ from angarium.accounts.edge import Call, Operation, Sent, ground_of, id_in_path,
 from angarium.accounts.entering import Reception
 from angarium.accounts.pages import HtmlAnswer, fields_of, form_of, problem_told, redirect, wrong_of
 from angarium.accounts.reach import require_classes, require_every_line
+from angarium.channels import load
 from angarium.core import ids
+from angarium.core.called import names_of
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid
 from angarium.core.values import MessageClass
@@ -88,6 +90,7 @@ async def list_clients(request: Call) -> Sent:
             }
             for one in by_twilio
         ],
+        "channels": names_of(load()),
         "port": door.port if door else 0,
         "done": DONE.read_query(request.scope["query_string"]).done,
     }

@@ -28,7 +28,7 @@ from angarium.accounts.pages import HtmlAnswer, redirect
 from angarium.accounts.rules import holds_key
 from angarium.core.clock import to_datetime
 from angarium.core.problems import Problem
-from angarium.web import figures, navigation
+from angarium.web import figures, naming, navigation
 from angarium.web.assets import asset_url
 from angarium.web.languages import LANGUAGES, Language
 from angarium.web.look import THEMES, Look, look_of
@@ -123,6 +123,8 @@ class Shell:
             "percent": partial(figures.percent, language),
             "money": partial(figures.money, language),
             "lasting": partial(figures.lasting, language),
+            "language_named": partial(naming.language_named, language),
+            "country_named": partial(naming.country_named, language),
             "duration": partial(figures.duration, language),
             **_of_the_page(voice, language),
         }
