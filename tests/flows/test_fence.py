@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
+import msgspec
 import pytest
 
+from angarium.core.ports import Accepted, Channel, Outcome
+from angarium.core.values import Reason
 from angarium.fabric.local import LocalFabric
 from angarium.messaging.shares import Share
 from angarium.messaging.store import owners
 from angarium.messaging.store.owners import Fenced
-from support.relay import SENDS, Relay
+from support.relay import NO_ANSWER, SENDS, Relay, refused
 from support.still import StillClock
 
 
@@ -60,6 +64,67 @@ async def test_a_start_is_newer_than_every_earlier_one(relay: Relay) -> None:
     assert lease is not None
     assert lease.epoch == 10**17 + 1
     assert fabric.held(lease)
+
+
+# ── what an older owner says late ────────────────────────────────────────────────────────────────────
+
+UNTRIED = refused(Reason.TEMPORARY, untried=True)
+
+
+@pytest.mark.parametrize("outcome", [NO_ANSWER, UNTRIED])
+async def test_what_says_nothing_leaves_what_the_newer_one_has_settled(
+    relay: Relay, outcome: Outcome
+) -> None:
+    await an_order(relay)
+    [attempt] = await relay.claim("sms", epoch=1)
+    await relay.restart("sms", epoch=2)
+    message = attempt.message_id
+    before = await relay.told(message)
+    await relay.answer(attempt, outcome)
+    assert await relay.told(message) == before
+    assert await relay.attempts(message) == [("sms", "unknown")]
+
+
+async def test_a_late_answer_is_evidence_for_the_newer_one(relay: Relay) -> None:
+    await an_order(relay)
+    [attempt] = await relay.claim("sms", epoch=1)
+    await relay.restart("sms", epoch=2)
+    await relay.answer(attempt, Accepted(("late",)))
+    await relay.wait(600.0)
+    assert await relay.attempts(attempt.message_id) == [("sms", "accepted")]
+    assert await relay.claim("sms", epoch=2) == []
+
+
+async def test_what_the_newer_one_has_under_way_is_ended_by_it_alone(relay: Relay) -> None:
+    """A provider with keys: the same attempt, tried by both."""
+    relay.world.channels = keyed_channels(relay)
+    await relay.line("vk", "vk_notify", SENDS)
+    message = await relay.send(channel="vk_notify")
+    [older] = await relay.claim("vk", epoch=1)
+    await relay.restart("vk", epoch=2)
+    for outcome in (UNTRIED, refused(Reason.REJECTED), NO_ANSWER):
+        await relay.answer(older, outcome)
+        assert await relay.attempts(message) == [("vk", "queued")], outcome
+    relay.clock.advance(10.0)
+    [newer] = await relay.claim("vk", epoch=2)
+    assert newer.id == older.id
+    for outcome in (UNTRIED, refused(Reason.REJECTED), NO_ANSWER):
+        await relay.answer(older, outcome)
+        assert await relay.attempts(message) == [("vk", "submitting")], outcome
+    await relay.answer(older, Accepted(("one",)))  # it was taken, whoever says so
+    assert await relay.attempts(message) == [("vk", "accepted")]
+    await relay.answer(newer, Accepted(("one",)))
+    assert await relay.attempts(message) == [("vk", "accepted")]
+
+
+def keyed_channels(relay: Relay) -> dict[str, Channel]:
+    """All, of which one dedupes by our reference."""
+    channel = relay.world.channels["vk_notify"]
+    capabilities = msgspec.structs.replace(channel.capabilities, idempotent=True)
+    return {**relay.world.channels, "vk_notify": replace(channel, capabilities=capabilities)}
+
+
+# ── shares ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_shares_of_a_line_take_from_one_queue_and_own_what_they_took(relay: Relay) -> None:

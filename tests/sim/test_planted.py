@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, select
 from angarium.core.ports import Connection, Outcome, Raw, Refused, Unknown
 from angarium.core.values import Reason
 from angarium.lines.store import Line
-from angarium.messaging import plan, receipts, receive, reconcile, send
+from angarium.messaging import evidence, plan, receipts, receive, reconcile, send
 from angarium.messaging.cascade import WaitUntil
 from angarium.messaging.case import Case
 from angarium.messaging.gate import judge
@@ -142,6 +142,7 @@ def refused_by_silence(patch: pytest.MonkeyPatch) -> None:
         settle(world, case, attempt, outcome, roll, now)
 
     patch.setattr(send, "settle", counted)
+    patch.setattr(evidence, "counts", lambda *_: True)
 
 
 PLANTS = {

@@ -1,9 +1,11 @@
-"""Which unanswered attempt a receipt must speak of, and why one that might was not taken to. Pure."""
+"""Which unanswered attempt a receipt must speak of, why one that might was not taken to, and whether an
+outcome that comes late says anything. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from angarium.core.ports import Accepted, Outcome, Refused
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store.attempts import Attempt, Unanswered
 
@@ -36,3 +38,16 @@ def why_not(received_at: int, silent: Attempt, unanswered: Iterable[Unanswered])
     if others:
         return f"{len(others)} more to this address were never answered, and it may be about one of them."
     return "It might have been about another. Now this one is left alone, and the next tidying looks again."
+
+
+def counts(outcome: Outcome, submitted: Attempt, as_it_is: Attempt) -> bool:
+    """Whether the end of a submission says anything of its attempt as that is now.
+
+    An owner that stood still, or has lost the line, may say it when another has settled the attempt, or has
+    it under way. That it was taken, or certainly was not, is evidence then; anything else says nothing.
+    """
+    if isinstance(outcome, Accepted):
+        return True
+    if as_it_is.state is AttemptState.SUBMITTING:
+        return as_it_is.epoch == submitted.epoch
+    return as_it_is.state is not AttemptState.QUEUED and isinstance(outcome, Refused) and not outcome.untried

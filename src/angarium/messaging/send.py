@@ -22,6 +22,7 @@ from angarium.lines.store import Line
 from angarium.messaging import (
     bounces,
     budgets,
+    evidence,
     exchanges,
     halts,
     inquiries,
@@ -380,12 +381,14 @@ async def _set_aside(tx: Transaction, one: Ended, why: str, now: int) -> None:
 
 
 async def _record(
-    tx: Transaction, world: World, workspace_id: int, ended: Sequence[Ended], now: int
+    tx: Transaction, world: World, workspace_id: int, told: Sequence[Ended], now: int
 ) -> list[Case]:
-    await receive.hold_lines(tx, {one.attempt.line_id for one in ended})
-    cases = await load(tx, world, workspace_id, {one.attempt.message_id for one in ended})
+    await receive.hold_lines(tx, {one.attempt.line_id for one in told})
+    cases = await load(tx, world, workspace_id, {one.attempt.message_id for one in told})
+    now_is = {one.attempt.id: cases[one.attempt.message_id].attempt(one.attempt.id) for one in told}
+    ended = [one for one in told if evidence.counts(one.outcome, one.attempt, now_is[one.attempt.id])]
     parts: list[Part] = []
-    held = [cases[one.attempt.message_id].attempt(one.attempt.id) for one in ended]
+    held = [now_is[one.attempt.id] for one in ended]
     evidenced = await _evidenced(tx, workspace_id, held)
     for one, attempt in zip(ended, held, strict=True):
         case = cases[attempt.message_id]
@@ -421,8 +424,6 @@ def settle(world: World, case: Case, attempt: Attempt, outcome: Outcome, roll: f
             case.correct(attempt, told)
         case Refused():
             _settle_refusal(case, attempt, outcome, roll, now)
-        case Unknown() if attempt.state is not AttemptState.SUBMITTING:
-            pass  # who took the line over has settled it, from a server that stood still and heard nothing
         case Unknown(detail, keyed) if capabilities.idempotent and keyed:
             attempt.reason = Reason.NO_ANSWER.value
             _settle_refusal(case, attempt, Refused(Reason.TEMPORARY, detail=detail), roll, now)
