@@ -210,6 +210,15 @@ async def test_a_link_unused_for_long_is_not_trusted() -> None:
     assert peer.links == 2
 
 
+async def test_a_mail_that_may_not_be_handed_over_any_more_is_not() -> None:
+    async with scripted() as peer:
+        out = Links(server(peer.port), SystemClock(), lambda: not peer.said or peer.said[-1] != "DATA")
+        with pytest.raises(NotTaken) as told:
+            await out.hand(envelope())
+        await out.close()
+    assert (told.value.stage, told.value.code, peer.mails) == ("DATA", 0, [])
+
+
 async def test_nobody_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

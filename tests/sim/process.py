@@ -381,10 +381,11 @@ class SharedFabric:
     async def stop(self) -> None:
         """What it held ends by itself."""
 
-    async def lost(self, lease: Lease) -> None:
+    async def lost(self, lease: Lease) -> float:
         while self._until.get(lease.key, (None, 0.0))[0] == lease and self.held(lease):
             await self._around.clock.sleep(RENEWED_S)
             await self._process.gate()  # one that stands still learns it when it goes on
+        return 0.0  # another may have it at once
 
     async def release(self, lease: Lease) -> None:
         await self._process.moment("lease")

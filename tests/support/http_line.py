@@ -171,6 +171,7 @@ class Heard:
         self.tapes: list[Tape | None] = []
         self.events: list[Event] = []
         self.rooms = 0
+        self.ours = True  # the line, still
         self.forged = 0  # callbacks that were not genuine
         self._news = asyncio.Event()
 
@@ -181,6 +182,9 @@ class Heard:
 
     async def arrived(self, raw: Raw) -> None:
         raise AssertionError(f"an HTTP line has no receipts of its own: {raw}")
+
+    def may_submit(self) -> bool:
+        return self.ours
 
     def room(self) -> None:
         self.rooms += 1

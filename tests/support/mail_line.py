@@ -50,6 +50,7 @@ class Heard:
         self.tapes: dict[int, Tape | None] = {}
         self.events: list[Event] = []
         self.rooms = 0
+        self.ours = True  # the line, still
         self.deaf_times = 0  # how often recording is to fail
 
     def outcome(self, attempt_id: int, outcome: Outcome, tape: Tape | None = None) -> None:
@@ -62,6 +63,9 @@ class Heard:
             self.deaf_times -= 1
             raise OSError("the disk is full")
         self.events += CHANNEL.parse(self.settings, raw)
+
+    def may_submit(self) -> bool:
+        return self.ours
 
     def room(self) -> None:
         self.rooms += 1

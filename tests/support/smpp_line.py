@@ -92,6 +92,7 @@ class Heard:
         self.raws: list[Raw] = []
         self.events: list[Event] = []
         self.rooms = 0
+        self.ours = True  # the line, still
         self.failures = 0  # how many journalings are to fail
         self.journal_open = asyncio.Event()
         self.journal_open.set()
@@ -108,6 +109,9 @@ class Heard:
             raise OSError("the disk is full")
         self.raws.append(raw)
         self.events += CHANNEL.parse(self._settings, raw)
+
+    def may_submit(self) -> bool:
+        return self.ours
 
     def room(self) -> None:
         self.rooms += 1

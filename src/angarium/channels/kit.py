@@ -36,6 +36,7 @@ from angarium.core.ports import (
     Unreadable,
     media_misfit,
     secret_fields,
+    unfit,
 )
 from angarium.core.problems import FieldProblem, Problem, invalid, shown
 from angarium.core.values import Content, Measure, Price, Reason
@@ -50,6 +51,7 @@ AMOUNT_MAX = 10**12  # of any currency
 FIELDS_MAX = 200  # of a form
 LISTEN_AGAIN_S, LISTEN_AGAIN_MAX_S = 1.0, 60.0  # between two attempts to listen, before chance
 UNREADABLE_MAX = 4_000  # characters kept beside the journalled bytes, for the eye
+NOT_BEGUN = Refused(Reason.TEMPORARY, detail="not sent: the line was closed before", untried=True)
 
 
 # ── a live connection ────────────────────────────────────────────────────────────────────────────────
@@ -96,7 +98,7 @@ class SendingConnection:
         for submission in batch:
             tape = HttpTape(self._tools.http, self._tools.clock)
             tools = replace(self._tools, http=tape)
-            task = asyncio.create_task(deliver(tools, self._channel, self._settings, submission))
+            task = asyncio.create_task(self._deliver(tools, submission))
             self._under_way.add(task)
             task.add_done_callback(partial(self._ended, submission, tape))
 
@@ -119,6 +121,11 @@ class SendingConnection:
             return "closed"
         told = f"ready: {len(self._under_way)} of {self._window} under way"
         return f"{told}; cannot listen: {self._deaf}" if self._deaf else told
+
+    async def _deliver(self, tools: Tools, submission: Submission) -> Outcome:
+        if not self._ears.may_submit():
+            return NOT_BEGUN
+        return await deliver(tools, self._channel, self._settings, submission)
 
     async def _listen(self, listen: Listen) -> None:
         """Listen for as long as the line is open; after a failure again, with growing pauses."""
@@ -175,12 +182,6 @@ async def deliver(tools: Tools, channel: Channel, settings: Any, submission: Sub
         return unfit(findings)
     assert channel.send is not None, f"{channel.kind} is a session"
     return await channel.send(tools, settings, submission)
-
-
-def unfit(findings: Sequence[FieldProblem]) -> Refused:
-    """What a channel says of content that it cannot carry."""
-    detail = "; ".join(f"{finding.field}: {finding.problem}" for finding in findings)
-    return Refused(Reason.UNSUPPORTED, detail=detail)
 
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────

@@ -43,6 +43,7 @@ from angarium.core.ports import (
     Submission,
     Tools,
     Unknown,
+    unfit,
 )
 from angarium.core.problems import invalid
 from angarium.core.values import AddressKind, Reason
@@ -291,7 +292,7 @@ class SmtpConnection:
 
     def __init__(self, tools: Tools, settings: Settings, window: int, ears: Ears) -> None:
         self._tools, self._settings, self._window, self._ears = tools, settings, window, ears
-        self._links = Links(server(settings), tools.clock)
+        self._links = Links(server(settings), tools.clock, ears.may_submit)
         self._signers = signers(settings)
         self._door = self._new_door()
         self._mailbox = imap.Mailbox(account(settings), tools.clock, self._found)
@@ -394,13 +395,15 @@ class SmtpConnection:
 
     async def _deliver(self, submission: Submission, dialogue: Dialogue) -> Outcome:
         if findings := mail_kit.lint(self._settings, submission.content):
-            return kit.unfit(findings)
+            return unfit(findings)
         try:
             letter = envelope(self._settings, submission, self._tools.clock.now(), self._signers)
             await self._links.hand(letter, dialogue)
         except MimeError as error:
             return mail_kit.unwritten(error)
         except NotTaken as error:
+            if not error.code and not self._ears.may_submit():
+                return NOT_HANDED_OVER
             return self._unreachable(error) if error.stage in ("CONNECT", "AUTH") else mail_kit.refusal(error)
         except NoAnswer as error:
             return Unknown(kit.clean(str(error)[: mail_kit.DETAIL_MAX]))

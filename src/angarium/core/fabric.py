@@ -114,8 +114,9 @@ class Fabric(Protocol):
     def ours(self, lease: Lease) -> bool:
         """Whether it is surely still ours, also where another waits for it: what was begun may be ended."""
 
-    async def lost(self, lease: Lease) -> None:
-        """Return as soon as it is not surely ours any more: whatever it allowed must end at once."""
+    async def lost(self, lease: Lease) -> float:
+        """Return as soon as it is not surely ours any more: nothing that it allowed may begin from then on.
+        For how many seconds it is surely nobody else's either: what was begun may end within them."""
 
     async def release(self, lease: Lease) -> None:
         """Give it up."""

@@ -286,6 +286,12 @@ def media_misfit(capabilities: Capabilities, media: Media) -> FieldProblem | Non
     return FieldProblem("media", problem, f"one of {known}" if known else "leave it out", media.id)
 
 
+def unfit(findings: Sequence[FieldProblem]) -> Refused:
+    """What a channel says of content that it cannot carry."""
+    detail = "; ".join(f"{finding.field}: {finding.problem}" for finding in findings)
+    return Refused(Reason.UNSUPPORTED, detail=detail)
+
+
 class Ears(Protocol):
     """What a live connection tells the engine."""
 
@@ -297,6 +303,10 @@ class Ears(Protocol):
 
     def room(self) -> None:
         """There is room for more submissions, or the connection came or went."""
+
+    def may_submit(self) -> bool:
+        """Whether the line is ours still. Asked before the first byte of each submission leaves; what has not
+        begun when it says no ends as Refused, untried."""
 
 
 class Connection(Protocol):
@@ -315,7 +325,8 @@ class Connection(Protocol):
         """Take them all; each ends in exactly one `ears.outcome`."""
 
     async def close(self, grace_s: float) -> None:
-        """Take nothing more, wait up to `grace_s` for answers, report the rest as Unknown, leave."""
+        """Take nothing more, wait up to `grace_s` for answers, report the rest as Unknown, leave. It may be
+        asked again meanwhile: the shorter grace counts."""
 
     def state(self) -> str:
         """One word and a sentence for the console: "bound", "connecting: refused, retry in 10 s"."""

@@ -27,6 +27,7 @@ class _Held(msgspec.Struct):
 
     lease: Lease
     until: float
+    given_up: bool = False  # another may have it at once
     wanted_elsewhere: bool = False
     lost: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
 
@@ -90,24 +91,32 @@ class Leases:
         held = self._held.get(lease.key)
         return held is not None and held.lease == lease and self._clock.monotonic() < held.until
 
-    async def lost(self, lease: Lease) -> None:
-        """Return when it has been let go of."""
+    async def lost(self, lease: Lease) -> float:
+        """Return when it has been let go of; for how long it is nobody's, as one that was not renewed."""
         held = self._held.get(lease.key)
-        if held is not None and held.lease == lease:
-            await held.lost.wait()
+        if held is None or held.lease != lease:
+            return 0.0
+        await held.lost.wait()
+        return 0.0 if held.given_up else max(0.0, held.until + MARGIN_S - self._clock.monotonic())
 
     def let_go(self, key: str) -> None:
-        """It is not ours any more."""
+        """It is not ours any more, and may be another's."""
+        if key in self._held:
+            self._held[key].given_up = True
+            self.lose(key)
+
+    def lose(self, key: str) -> None:
+        """It is not ours any more, and nobody's before it would have ended by itself."""
         held = self._held.pop(key, None)
         if held is not None:
             held.lost.set()
             self._left_to[key] = self._clock.monotonic()
 
-    def let_go_of_ended(self) -> None:
+    def lose_ended(self) -> None:
         """Those that are not surely ours any more are not ours."""
         now = self._clock.monotonic()
         for key in [key for key, held in self._held.items() if now >= held.until]:
-            self.let_go(key)
+            self.lose(key)
 
     def leave_to(self, joined: Mapping[int, int]) -> None:
         """See who is there, and since when, as epochs tell it: what another is to have is left to it as soon

@@ -48,8 +48,9 @@ class LocalFabric:
     async def gone(self) -> None:
         await _never()
 
-    async def lost(self, lease: Lease) -> None:
+    async def lost(self, lease: Lease) -> float:
         await _never()
+        return 0.0
 
     async def release(self, lease: Lease) -> None:
         self._taken.discard(lease.key)  # nobody else is there to take it

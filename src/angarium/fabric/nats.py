@@ -192,8 +192,8 @@ class NatsFabric:
     def holding(self) -> list[Holding]:
         return self._holding.told()
 
-    async def lost(self, lease: Lease) -> None:
-        await self._holding.lost(lease)
+    async def lost(self, lease: Lease) -> float:
+        return await self._holding.lost(lease)
 
     async def release(self, lease: Lease) -> None:
         async with self._turns.setdefault(lease.key, asyncio.Lock()):
@@ -276,7 +276,7 @@ class NatsFabric:
             self._holding.leave_all()
         if self._sight.overdue:
             for key in self._holding.all():
-                self._holding.let_go(key)
+                self._holding.lose(key)
 
     def _settle_anew(self, keys: Keys, anew: bool) -> None:
         if anew:
@@ -284,7 +284,7 @@ class NatsFabric:
             keys.come_anew()
             self._owners.clear()
             for key in self._holding.all():
-                self._holding.let_go(key)
+                self._holding.lose(key)
 
     async def _renew(self, keys: Keys) -> None:
         room = asyncio.Semaphore(AT_ONCE)
@@ -305,7 +305,7 @@ class NatsFabric:
 
     async def _watch(self) -> None:
         """Tell of what is lost, also while NATS does not answer."""
-        self._holding.let_go_of_ended()
+        self._holding.lose_ended()
 
     async def _be_seen(self) -> None:
         await self._clock.sleep(SEEN_S)

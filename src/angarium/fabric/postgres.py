@@ -117,8 +117,8 @@ class PostgresFabric:
     def holding(self) -> list[Holding]:
         return self._holding.told()
 
-    async def lost(self, lease: Lease) -> None:
-        await self._holding.lost(lease)
+    async def lost(self, lease: Lease) -> float:
+        return await self._holding.lost(lease)
 
     async def release(self, lease: Lease) -> None:
         if self._holding.get(lease.key) != lease:
@@ -217,7 +217,7 @@ class PostgresFabric:
         """Tell of what is lost, also while PostgreSQL does not answer."""
         while True:
             await self._clock.sleep(TICK_S)
-            self._holding.let_go_of_ended()
+            self._holding.lose_ended()
 
     async def _asked(self, ask: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         return await self._connection.asked(ask)

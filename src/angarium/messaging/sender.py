@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 
 import structlog
 
@@ -36,9 +37,11 @@ AGAIN_S = 0.5  # after the database could not take it
 BREATH_S = 0.001
 PAUSE_S = 0.02  # when all that was due was put off
 CLOSE_GRACE_S = 10.0  # for answers that are still under way when a line is closed
+LEAVE_S = 2.0  # to take leave of a provider, which is to be over when another may have the line
 WRITE_GRACE_S = 10.0  # and then for what they said to be written down
 
 ENDED = Refused(Reason.CANCELLED, detail="Its message ended before it was handed over.")
+LOST = Refused(Reason.TEMPORARY, detail="The line was lost before it was handed over.", untried=True)
 EXPIRED = Refused(Reason.DEADLINE, detail="It expired before it was handed over.")
 
 
@@ -71,6 +74,9 @@ class Sender:
         self._wrote: Mapping[int, int] = {}  # contact -> when it last wrote here, of those claimed last
         self._full = False  # there was no place at all when it looked last
         self._connection: Connection | None = None
+        self._closing: Connection | None = None  # what was the connection, while its answers are heard
+        self._lease: Lease | None = None
+        self._close_by = inf  # when the connection is to be closed, by the monotonic clock: the lease is lost
         self._asking: asyncio.Task[None] | None = None  # what became of messages
         self._stopping = False
         self._ended = asyncio.Event()
@@ -114,11 +120,14 @@ class Sender:
         waiter = world.ground.fabric.listen(topic(line.id))
         try:
             while lease := await self._take_lease():
+                self._lease, self._close_by = lease, inf
+                guard = asyncio.create_task(self._fall_silent(lease))
                 try:
                     await self._own(lease, waiter)
                 finally:
                     await self._close()
-                    await self._write_down(lease)
+                    guard.cancel()
+                    await self._write_down()
                     await world.ground.fabric.release(lease)
         finally:
             waiter.close()
@@ -131,6 +140,8 @@ class Sender:
         await reconcile.take_over(world, line, lease.epoch, self._share)
         if earlier not in (0, lease.epoch):
             self._condition.begin(world.ground.clock.now())
+        if not world.ground.fabric.held(lease):
+            return  # that took long
         channel, settings = world.channels[line.channel], world.settings(line)
         connection = world.connect(channel, world.tools_for(line), settings, self._window, self)
         self._connection = connection
@@ -138,18 +149,26 @@ class Sender:
         await connection.open()
         if channel.asks is not None and self._share.number == 0:
             self._asking = asyncio.create_task(Inquirer(world, line, channel.asks).run())
-        guard = asyncio.create_task(self._fall_silent(lease, connection))
-        try:
-            while not self._stopping and world.ground.fabric.held(lease):
-                await waiter.wait(await self._send_some(lease, connection))
-        finally:
-            guard.cancel()
+        while not self._stopping and world.ground.fabric.held(lease):
+            await waiter.wait(await self._send_some(lease, connection))
 
-    async def _fall_silent(self, lease: Lease, connection: Connection) -> None:
-        """Leave the provider as soon as the lease is lost, whatever else is waited for: another may come."""
-        await self._world.ground.fabric.lost(lease)
-        log.warning("the lease of a line is lost", line=self.line.name)
-        await connection.close(0)
+    async def _fall_silent(self, lease: Lease) -> None:
+        """Leave the provider when the lease is lost, whatever else is waited for: another may come.
+
+        What was submitted is heard out, but for no longer than nobody else can have the line. Nothing is
+        submitted meanwhile (`may_submit`).
+        """
+        free_s = await self._world.ground.fabric.lost(lease)
+        self._close_by = self._world.ground.clock.monotonic() + free_s - LEAVE_S
+        told = {"line": self.line.name, "under_way": len(self._under_way)}
+        log.warning("the lease of a line is lost", hears_for_s=round(self._grace_s(), 1), **told)
+        connection = self._connection or self._closing
+        if connection is not None:
+            await connection.close(self._grace_s())
+
+    def _grace_s(self) -> float:
+        """How long answers may be waited for when the line is closed now."""
+        return min(CLOSE_GRACE_S, max(0.0, self._close_by - self._world.ground.clock.monotonic()))
 
     async def stop(self) -> None:
         """Claim nothing more; wait for answers that are under way, up to a grace."""
@@ -166,18 +185,18 @@ class Sender:
             await asyncio.gather(self._asking, return_exceptions=True)
             self._asking = None
         if self._connection is not None:
-            connection, self._connection = self._connection, None
-            await connection.close(CLOSE_GRACE_S)
+            self._closing, self._connection = self._connection, None
+            await self._closing.close(self._grace_s())
+            self._closing = None
         for attempt_id in list(self._under_way):  # the connection broke, and did not say what became of it
             self.outcome(attempt_id, Unknown("the line stopped before the answer came"))
 
-    async def _write_down(self, lease: Lease) -> None:
-        """Wait for the ledger before the line is let go: to whoever takes it, an intent without an outcome is
-        in doubt."""
-        if self._world.ground.fabric.ours(lease):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(WRITE_GRACE_S):
-                    await self._recorded()
+    async def _write_down(self) -> None:
+        """Wait for the ledger before the line is let go, or taken again: to whoever takes it, an intent
+        without an outcome is in doubt."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WRITE_GRACE_S):
+                await self._recorded()
 
     async def _take_lease(self) -> Lease | None:
         while not self._stopping:
@@ -203,7 +222,8 @@ class Sender:
             claimed = await self._claim(lease, grant, others)
             self._condition.used(grant, [attempt.tries for attempt in claimed], clock.now())
             if not self._world.ground.fabric.ours(lease):
-                break  # it stood still since; the next owner settles what it claimed
+                self._give_back(claimed)
+                break
             self._hand_over(connection, claimed)
             if len(claimed) < grant.number:
                 behind = sum(one.message_class is not FIRST for one in claimed)
@@ -251,6 +271,13 @@ class Sender:
         if batch:
             connection.submit(batch)
 
+    def _give_back(self, claimed: list[Attempt]) -> None:
+        """The line was lost while they were claimed. If it stood still for so long that another has settled
+        them since, that stands."""
+        for attempt in claimed:
+            self._under_way[attempt.id] = attempt
+            self.outcome(attempt.id, LOST)
+
     def _prepared(self, attempt: Attempt, now: int) -> Submission | Refused:
         if now >= attempt.expires_at:
             return EXPIRED
@@ -293,6 +320,10 @@ class Sender:
         if self._condition.well() is not was_well:
             self._show()
             log.warning("a line changed", line=self.line.name, state=self.state())
+
+    def may_submit(self) -> bool:
+        """Whether the line is ours still, also where another waits for it: what was claimed may go."""
+        return self._lease is not None and self._world.ground.fabric.ours(self._lease)
 
     async def arrived(self, raw: Raw) -> None:
         """Journal what the provider said; returns after the commit."""

@@ -3,6 +3,7 @@
 Rules:
 - The window counts messages at the operator. A submission of several parts may take the last free slot with
   its first part; the others wait in a queue that goes before any new submission.
+- Nothing is written but while the ears say that the line is ours; answers are heard until it is closed.
 - Each submission ends in exactly one outcome. What was written and not answered is Unknown; what was not yet
   written is Refused.
 - When a text ends as Unknown though parts of it were accepted, and when an answer comes after its time, the
@@ -126,8 +127,7 @@ class SmppConnection:
                 if part.end is None:
                     self._end(part, Unknown("the line was closed before the answer came"))
         await self._journal.close()
-        for link in self._links:
-            await link.close()
+        await asyncio.gather(*(link.close() for link in self._links))
 
     def state(self) -> str:
         """The state of each bind; "bound, easing off for 4 s"."""
@@ -177,9 +177,14 @@ class SmppConnection:
     # ── within ───────────────────────────────────────────────────────────────────────────────────────
 
     def _pump(self) -> None:
-        """Write from the queue what the window takes."""
+        """Write from the queue what the window takes, as long as the line is ours."""
         now = self._clock.monotonic()
-        if not self._queue or self._easing.left_s(now):
+        if not self._queue:
+            return
+        if not self._ears.may_submit():
+            self._refuse_queue(CLOSED)
+            return
+        if self._easing.left_s(now):
             return
         session = self._sender.session
         room = session.room()

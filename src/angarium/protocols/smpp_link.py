@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 CONNECT_TIMEOUT_S = 15.0
 TICK_S = 0.25  # how often time is looked at
-UNBIND_WAIT_S = 2.0
+UNBIND_WAIT_S = 1.0  # an operator that does not answer it is left without a word
 REFUSED_FIRST_S, REFUSED_MAX_S = 30.0, 900.0  # between binds that are refused
 # A bind refused with one of these says nothing about the credentials.
 PASSING = {Status.RSYSERR, Status.RMSGQFUL, Status.RTHROTTLED, Status.RX_T_APPN, Status.RUNKNOWNERR}

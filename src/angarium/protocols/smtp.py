@@ -126,9 +126,12 @@ class Link:
 class Links:
     """The open links to one server; they are made when needed, as many as mails are handed over at once."""
 
-    def __init__(self, server: Server, clock: Clock) -> None:
+    def __init__(
+        self, server: Server, clock: Clock, may_hand_over: Callable[[], bool] = lambda: True
+    ) -> None:
         self._server = server
         self._clock = clock
+        self._may_hand_over = may_hand_over  # asked for each mail, when the server waits for it
         self._tls: ssl.SSLContext | None = None
         self._idle: list[Link] = []
         self.open = 0
@@ -203,7 +206,13 @@ class Links:
     async def _over(self, link: Link, envelope: Envelope, dialogue: Dialogue) -> bool:
         """One mail over one link, which is then kept or dropped; False when it was dead from the start."""
         try:
-            return await _transfer(link.client, envelope, self._server.final_timeout_s, dialogue)
+            if not await _offer(link.client, envelope, dialogue):
+                return False
+            if not self._may_hand_over():
+                link.client.close()
+                raise NotTaken("DATA", 0, "it may not be handed over any more")
+            await _hand_over(link.client, envelope.mail, self._server.final_timeout_s, dialogue)
+            return True
         finally:  # without an await: what was handed over must not be cancelled here
             link.mails += 1
             link.used_at = self._clock.monotonic()
@@ -232,8 +241,8 @@ def _tls_context(verify: bool) -> ssl.SSLContext:
     return context
 
 
-async def _transfer(client: SMTP, envelope: Envelope, final_timeout_s: float, dialogue: Dialogue) -> bool:
-    """MAIL, RCPT, DATA, the mail. False when the link was dead before MAIL was answered."""
+async def _offer(client: SMTP, envelope: Envelope, dialogue: Dialogue) -> bool:
+    """MAIL, RCPT, DATA: then the server waits. False when the link was dead before MAIL was answered."""
     mail_options, rcpt_options = _report_options(client, envelope)
     stage: Stage = "MAIL"
     rest = " ".join((f"FROM:<{envelope.sender.strip('<>')}>", *mail_options))
@@ -259,7 +268,6 @@ async def _transfer(client: SMTP, envelope: Envelope, final_timeout_s: float, di
     except asyncio.CancelledError:
         client.close()
         raise
-    await _hand_over(client, envelope.mail, final_timeout_s, dialogue)
     return True
 
 
