@@ -57,7 +57,7 @@ class Shop:
         body = {"to": {"phone": "+380441234567"}, "class": "service", "text": "Hi", "line": "viber", **given}
         sent = await self.client.ask("POST", "/v1/messages", body)
         assert sent.status == 202, sent
-        claimed = await send.claim(self.house.world, self.line, 1, 100)
+        claimed = (await send.claim(self.house.world, self.line, 1, 100)).attempts
         await send.record(self.house.world, [Ended(one, outcome, 0.0, Tape()) for one in claimed])
         return f"/messages/{sent.json['id']}"
 

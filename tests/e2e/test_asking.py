@@ -56,7 +56,7 @@ async def test_what_nobody_knows_is_listed_and_decided(tmp_path: Path) -> None:
         assert (status, "0 are unknown" in printed) == (0, True)
         line = next(iter(house.world.lines.of(mine.workspace_id)))
         await reconcile.take_over(house.world, line, 1)
-        claimed = await send.claim(house.world, line, 1, 10)
+        claimed = (await send.claim(house.world, line, 1, 10)).attempts
         await send.record(house.world, [Ended(one, Unknown("no answer"), 0.0) for one in claimed])
         status, printed = await typed(mine, "unknowns", "list", "--line", "viber", "--json")
         assert msgspec.json.decode(printed)["items"][0]["id"] == message

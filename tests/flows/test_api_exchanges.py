@@ -49,7 +49,7 @@ class Shop:
         world = self.house.world
         line = world.lines.get(self.line_id)
         assert line is not None
-        claimed = await send.claim(world, line, 1, 100)
+        claimed = (await send.claim(world, line, 1, 100)).attempts
         await send.record(world, [Ended(attempt, outcome, 0.0, Tape()) for attempt in claimed])
         return str(sent.json["id"])
 

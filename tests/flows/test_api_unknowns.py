@@ -38,7 +38,7 @@ class Shop:
         world = self.house.world
         line = world.lines.get(self.line_id)
         assert line is not None
-        claimed = await send.claim(world, line, 1, 100)
+        claimed = (await send.claim(world, line, 1, 100)).attempts
         await send.record(world, [Ended(attempt, outcomes[0], 0.0) for attempt in claimed])
 
 

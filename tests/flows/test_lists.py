@@ -274,7 +274,7 @@ async def test_a_list_over_the_api_and_a_test_in_the_words_of_its_first_row(
         assert (await desk.mine.ask("POST", f"/v1/campaigns/{made.json['id']}/test", own)).status == 202
         (line,) = house.world.lines.of(desk.mine.workspace_id)
         await reconcile.take_over(house.world, line, 1)
-        (attempt,) = await send.claim(house.world, line, 1, 10)
+        (attempt,) = (await send.claim(house.world, line, 1, 10)).attempts
         assert (attempt.address, b"A7 is on its way" in attempt.content) == ("+380441234569", True)
         assert (await desk.mine.ask("DELETE", path)).json["type"].endswith("in-use")
 

@@ -173,7 +173,7 @@ async def messages(house: House, mine: Client, being: Being) -> Attempt:
         assert sent.status == 202, sent
     (line,) = house.world.lines.of(mine.workspace_id)
     await reconcile.take_over(house.world, line, 1)
-    claimed = sorted(await send.claim(house.world, line, 1, 100), key=lambda one: one.id)
+    claimed = sorted((await send.claim(house.world, line, 1, 100)).attempts, key=lambda one: one.id)
     refs = [f"wamid.{b64encode(one.address.encode()).decode()}.{one.id}" for one in claimed]
     outcomes = [
         Accepted((refs[0],)),

@@ -66,7 +66,7 @@ class FullHouse:
         """The next messages of a line are given to its provider, who answers so."""
         found = next(one for one in self.house.world.lines.of(self.client.workspace_id) if one.name == line)
         await reconcile.take_over(self.house.world, found, 1)
-        attempts = await send.claim(self.house.world, found, 1, len(outcomes))
+        attempts = (await send.claim(self.house.world, found, 1, len(outcomes))).attempts
         ended = [Ended(one, said, 0.0) for one, said in zip(attempts, outcomes, strict=True)]
         await send.record(self.house.world, ended)
 

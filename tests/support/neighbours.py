@@ -150,7 +150,7 @@ async def submit(house: House, theirs: Client, has: dict[str, str]) -> None:
     """One of their messages is taken by its provider under `REF`, one is never answered, one is under way."""
     (line,) = house.world.lines.of(theirs.workspace_id)
     await reconcile.take_over(house.world, line, 1)
-    taken, unanswered, under_way = await send.claim(house.world, line, 1, 10)
+    taken, unanswered, under_way = (await send.claim(house.world, line, 1, 10)).attempts
     has["attempt_id"] = ids.show("attempt", under_way.id)
     ended = [Ended(taken, Accepted((REF,)), 0.0), Ended(unanswered, Unknown("no answer"), 0.0)]
     await send.record(house.world, ended)

@@ -233,7 +233,7 @@ class Relay:
 
     async def claim(self, line: str, limit: int = 100, epoch: int = 1, share: Share = WHOLE) -> list[Attempt]:
         """What the sender of a line, or of a share of it, would hand over now."""
-        return await send.claim(self.world, self.lines[line], epoch, limit, share=share)
+        return (await send.claim(self.world, self.lines[line], epoch, limit, share=share)).attempts
 
     async def answer(self, attempt: Attempt, outcome: Outcome) -> None:
         """How the submission of an attempt ended."""

@@ -19,8 +19,8 @@ from angarium.campaigns.store import campaigns as store
 from angarium.core.clock import MICROS
 from angarium.core.service import Supervisor
 from angarium.core.turns import alone
-from angarium.messaging.case import wake
-from angarium.messaging.world import PLANNER_TOPIC, World
+from angarium.messaging.case import wake, wake_planner
+from angarium.messaging.world import World
 
 log = structlog.get_logger()
 
@@ -96,8 +96,7 @@ class CampaignRunner:
         """Tell the next members."""
         launched = await self._ground.db.run(launch.some, self._world, workspace_id, campaign_id, now)
         wake(self._world, launched.cases)
-        if launched.cases:
-            self._ground.fabric.wake(PLANNER_TOPIC)
+        wake_planner(self._world, launched.cases)
         return launched.next_at
 
     async def _is_paused(self, workspace_id: int, campaign_id: int) -> bool:

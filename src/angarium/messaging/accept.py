@@ -28,7 +28,7 @@ from angarium.messaging.alike import Alike
 from angarium.messaging.answering import Answer
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
-from angarium.messaging.case import Case, Unworded, seal_wording, wake, write_new
+from angarium.messaging.case import Case, Unworded, seal_wording, wake, wake_planner, write_new
 from angarium.messaging.course import Course, Inline, unfit
 from angarium.messaging.permission import Permissions
 from angarium.messaging.states import MessageState
@@ -38,7 +38,7 @@ from angarium.messaging.store.cascades import Cascade
 from angarium.messaging.store.messages import OF_CAMPAIGNS, Message
 from angarium.messaging.way import word
 from angarium.messaging.wording import Taken, misfit, taken
-from angarium.messaging.world import PLANNER_TOPIC, Wording, World
+from angarium.messaging.world import Wording, World
 from angarium.storage import idempotency
 from angarium.storage.database import Transaction
 
@@ -104,8 +104,7 @@ async def accept(world: World, orders: Sequence[Order]) -> list[Answer | Problem
         answered, cases, learned = await world.ground.db.run(_accept, world, workspace_id, ours, now)
         world.versions.inline |= learned  # not before the commit: what was rolled back is not there
         wake(world, cases)
-        if cases:
-            world.ground.fabric.wake(PLANNER_TOPIC)
+        wake_planner(world, cases)
         for i, answer in zip(places, answered, strict=True):
             answers[i] = answer
     return [answer for answer in answers if answer is not None]

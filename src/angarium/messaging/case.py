@@ -30,7 +30,7 @@ from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.inbox import Entry
 from angarium.messaging.store.messages import NOBODY_ID, Message
-from angarium.messaging.world import Wording, World, topic
+from angarium.messaging.world import PLANNER_TOPIC, Wording, World, topic
 from angarium.storage import facts
 from angarium.storage.database import Transaction
 from angarium.storage.facts import Fact
@@ -283,6 +283,18 @@ def wake(world: World, cases: Iterable[Case]) -> None:
     """After the commit: tell the lines on which something is due."""
     for line_id in {attempt.line_id for case in cases for attempt in case.created}:
         world.ground.fabric.wake(topic(line_id))
+
+
+def wake_planner(world: World, cases: Iterable[Case]) -> None:
+    """After the commit: tell the planner, if one of them is due before it would look by itself."""
+    by_workspace: dict[int, int] = {}
+    for case in cases:
+        due_at, workspace_id = case.message.decide_at, case.message.workspace_id
+        if due_at is not None:
+            by_workspace[workspace_id] = min(due_at, by_workspace.get(workspace_id, due_at))
+    looks_at = world.looks_at
+    if any(due_at < looks_at.get(workspace_id, due_at + 1) for workspace_id, due_at in by_workspace.items()):
+        world.ground.fabric.wake(PLANNER_TOPIC)
 
 
 # ── words at rest ────────────────────────────────────────────────────────────────────────────────────

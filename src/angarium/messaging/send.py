@@ -16,7 +16,7 @@ from angarium.contacts.store import merges as contacts
 from angarium.core import ids
 from angarium.core.clock import MICROS, micros
 from angarium.core.ports import Accepted, Channel, Outcome, Refused, Submission, Tape, Unknown
-from angarium.core.values import Json, Reason, Standing
+from angarium.core.values import Json, MessageClass, Reason, Standing
 from angarium.lines.patterns_rules import values
 from angarium.lines.store import Line
 from angarium.messaging import (
@@ -85,6 +85,7 @@ class Claimed(msgspec.Struct):
     attempts: list[Attempt] = []
     settled: list[Case] = []
     stale: bool = False  # nothing: what decides about the line's messages was changed since it was read
+    left: Mapping[MessageClass, int] | None = None  # when the oldest left is due, by lane; None: not known
 
 
 # ── claiming ─────────────────────────────────────────────────────────────────────────────────────────
@@ -99,7 +100,7 @@ async def claim(
     retries: int = retry.WITHOUT_LIMIT,
     at: int | None = None,
     share: Share = WHOLE,
-) -> list[Attempt]:
+) -> Claimed:
     """Up to `limit` due attempts of a line, shared out by `lanes.share`, the most urgent first.
 
     Lanes other than the first get at most `others`; no more than `retries` have been submitted before. The
@@ -114,7 +115,8 @@ async def claim(
     if claimed.settled and not claimed.attempts:
         further = msgspec.structs.replace(wanted, looks=max(LOOKS, limit))
         claimed = await _some(world, line, epoch, further)
-    return _by_urgency(claimed.attempts)
+    claimed.attempts = _by_urgency(claimed.attempts)
+    return claimed
 
 
 def _by_urgency(attempts: Sequence[Attempt]) -> list[Attempt]:
@@ -165,6 +167,8 @@ async def _claim(
         claimed.attempts += good
         claimed.settled += settled
     await _keep(tx, claimed, wanted)
+    if len(claimed.attempts) < wanted.limit:  # its sender is about to wait, and asks for how long
+        claimed.left = await queue.oldest_due(tx, world.lines.senders(line.id), line.id)
     return claimed
 
 

@@ -31,6 +31,8 @@ from angarium.messaging.world import World, topic
 
 log = structlog.get_logger()
 
+Left = Mapping[MessageClass, int] | None  # when the oldest that is left is due, by lane; None: nobody looked
+
 BATCH_MAX = 300  # attempts claimed, outcomes recorded, callbacks applied in one transaction
 POLL_S = 1.0  # how long a lost wake-up can go unnoticed
 AGAIN_S = 0.5  # after the database could not take it
@@ -219,7 +221,7 @@ class Sender:
             if grant.number == 0:
                 return grant.wait_s
             others = min(grant.number, max(0, free - self._kept))
-            claimed = await self._claim(lease, grant, others)
+            claimed, left = await self._claim(lease, grant, others)
             self._condition.used(grant, [attempt.tries for attempt in claimed], clock.now())
             if not self._world.ground.fabric.ours(lease):
                 self._give_back(claimed)
@@ -228,26 +230,29 @@ class Sender:
             if len(claimed) < grant.number:
                 behind = sum(one.message_class is not FIRST for one in claimed)
                 lanes = LANES if behind < others else (FIRST,)
-                return await self._until_next_due(lanes, BREATH_S if claimed else PAUSE_S)
+                return await self._until_next_due(left, lanes, BREATH_S if claimed else PAUSE_S)
         return POLL_S
 
-    async def _claim(self, lease: Lease, grant: Grant, others: int) -> list[Attempt]:
+    async def _claim(self, lease: Lease, grant: Grant, others: int) -> tuple[list[Attempt], Left]:
+        """What may be handed over; and what is left, where the claim has looked."""
         limit, retries, at = grant.number, grant.retries, self._instant()
+        left: Left = None
         try:
             if self._unsure_since is not None:
                 claimed = await send.claimed_since(self._world, self.line, lease.epoch, self._unsure_since)
             else:
-                claimed = await send.claim(
+                found = await send.claim(
                     self._world, self.line, lease.epoch, limit, others, retries, at, self._share
                 )
+                claimed, left = found.attempts, found.left
             self._wrote = await send.last_heard(self._world, self.line, claimed)
             self._unsure_since = None
-            return claimed
+            return claimed, left
         except Problem as problem:
             self._unsure_since = self._unsure_since or at
             log.warning("cannot claim", line=self.line.name, problem=problem.detail)
             await self._world.ground.clock.sleep(AGAIN_S)
-            return []
+            return [], None
 
     def _instant(self) -> int:
         """The instant of a claim: after any other of this sender, though the clock stands or is set back.
@@ -289,14 +294,16 @@ class Sender:
             log.exception("could not prepare a submission", attempt=attempt.id)
             return Refused(send.NOT_PREPARED, detail=poison.words(error))
 
-    async def _until_next_due(self, lanes: Sequence[MessageClass], at_least_s: float) -> float:
+    async def _until_next_due(self, left: Left, lanes: Sequence[MessageClass], at_least_s: float) -> float:
         """How long until something is due in these lanes; what waits in others waits for room."""
         line, now = self.line, self._world.ground.clock.now()
-        read, senders = self._world.ground.db.read, self._world.lines.senders(line.id)
-        try:
-            due_at = await read(queue.next_due, senders, line.id, lanes)
-        except Problem:  # the database is away; the line need not go with it
-            return AGAIN_S
+        if left is None:
+            read, senders = self._world.ground.db.read, self._world.lines.senders(line.id)
+            try:
+                left = await read(queue.oldest_due, senders, line.id)
+            except Problem:  # the database is away; the line need not go with it
+                return AGAIN_S
+        due_at = min((at for lane, at in left.items() if lane in lanes), default=None)
         if due_at is None:
             return POLL_S
         return min(POLL_S, max(at_least_s, (due_at - now) / MICROS))

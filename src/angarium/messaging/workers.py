@@ -16,6 +16,7 @@ import structlog
 
 from angarium.core.batches import Batcher
 from angarium.core.clock import MICROS, micros
+from angarium.core.fabric import Waiter
 from angarium.core.ports import Raw
 from angarium.core.problems import Problem
 from angarium.core.service import Supervisor
@@ -295,9 +296,18 @@ class Planner:
         try:
             while True:
                 if await self._decide() < BATCH_MAX:
-                    await waiter.wait(await self._until_next())
+                    await self._rest(waiter, await self._until_next())
         finally:
             waiter.close()
+
+    async def _rest(self, waiter: Waiter, seconds: float) -> None:
+        """Wait. Whoever plans something for later than this ends need not wake it."""
+        looks_at = self._world.looks_at
+        looks_at[self._workspace_id] = self._world.ground.clock.now() + micros(seconds)
+        try:
+            await waiter.wait(seconds)
+        finally:
+            del looks_at[self._workspace_id]
 
     async def _decide(self) -> int:
         """Decide for what is due; how many there were."""

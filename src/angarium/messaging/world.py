@@ -95,6 +95,8 @@ class World:
     turns: dict[int, Turns] = field(default_factory=dict)  # line id -> whose turn it is on it
     # line id -> what says why its queue waits
     waiting: dict[int, Callable[[], Waiting | None]] = field(default_factory=dict)
+    # workspace -> when its planner looks for what is due, though nobody wakes it; none while it is at work
+    looks_at: dict[int, int] = field(default_factory=dict)
     recorded: Quota = field(default_factory=Quota)  # what was kept of what was said on lines
     _settings: dict[tuple[int, int], Any] = field(default_factory=dict)
     _masks: dict[tuple[int, int], Masks] = field(default_factory=dict)

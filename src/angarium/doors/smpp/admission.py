@@ -29,8 +29,8 @@ from angarium.doors.smpp.receipts import Submission, shown
 from angarium.doors.smpp.store import Account, New, Part
 from angarium.messaging import accept, poison
 from angarium.messaging.accept import MessageInput
-from angarium.messaging.case import Case, wake
-from angarium.messaging.world import PLANNER_TOPIC, World
+from angarium.messaging.case import Case, wake, wake_planner
+from angarium.messaging.world import World
 from angarium.protocols.smpp_numbers import Status
 from angarium.protocols.smpp_pdu import PduError
 from angarium.storage import facts
@@ -130,8 +130,7 @@ async def _taken(world: World, workspace_id: int, asked: Sequence[Asked]) -> lis
     ids = world.ground.ids.mint_many(len(asked))
     answers, cases = await world.ground.db.run(_take, world, workspace_id, asked, ids, now)
     wake(world, cases)
-    if cases:
-        world.ground.fabric.wake(PLANNER_TOPIC)
+    wake_planner(world, cases)
     return answers
 
 

@@ -15,8 +15,8 @@ from angarium.doors.twilio.flows import Gate, Known
 from angarium.doors.twilio.showing import Standing
 from angarium.doors.twilio.store import Came
 from angarium.messaging import accept, poison
-from angarium.messaging.case import Case, wake
-from angarium.messaging.world import PLANNER_TOPIC, World
+from angarium.messaging.case import Case, wake, wake_planner
+from angarium.messaging.world import World
 from angarium.storage.database import Transaction, Trouble, unavailable
 
 log = structlog.get_logger()
@@ -78,8 +78,7 @@ class TwilioDesk:
             log.exception("accepting at the Twilio door broke", messages=len(asked))
             return [one for alone in asked for one in await self._of_one(workspace_id, [alone])]
         wake(self.world, cases)
-        if cases:
-            ground.fabric.wake(PLANNER_TOPIC)
+        wake_planner(self.world, cases)
         return made
 
 

@@ -181,14 +181,6 @@ def _before(claimed: Attempt) -> int | None:
     return claimed.submitted_at if claimed.tries > 1 else None
 
 
-async def next_due(
-    tx: Transaction, workspace_ids: Sequence[int], line_id: int, lanes: Sequence[MessageClass]
-) -> int | None:
-    """When the next queued attempt of a line is due, in any of these lanes."""
-    found = await oldest_due(tx, workspace_ids, line_id)
-    return min((due_at for lane, due_at in found.items() if lane in lanes), default=None)
-
-
 async def oldest_due(tx: Transaction, workspace_ids: Sequence[int], line_id: int) -> dict[MessageClass, int]:
     """When the oldest queued attempt of a line is due, in each lane that has one."""
     found: dict[MessageClass, int] = {}
