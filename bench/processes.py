@@ -45,6 +45,12 @@ def family(pid: int) -> float:
     return _seconds(pid, 15) + sum(_seconds(int(child), 13) for child in children)
 
 
+def peak_of_family(pid: int) -> int:
+    """The most memory that a process and the children that it has now have each had, added; in bytes."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(usage(int(one)).peak_bytes for one in (pid, *children))
+
+
 def _seconds(pid: int, end: int) -> float:
     """By /proc/pid/stat, which one that has just ended has, too; up to 15 with those it has waited for."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

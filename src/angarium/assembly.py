@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import structlog
 from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
-from angarium import channels, rooms
+from angarium import channels, composer, rooms
 from angarium.accounts import notary, sso
 from angarium.accounts import store as accounts
 from angarium.accounts.entering import Letter, Reception
@@ -23,11 +24,13 @@ from angarium.campaigns import (
     finding,
     recipients,
 )
+from angarium.campaigns.composer import ComposerProcess
 from angarium.campaigns.flows import by_cascade, needing_list, to_segment
 from angarium.campaigns.report import Reports
 from angarium.campaigns.runner import CampaignRunner
 from angarium.channels import kit
-from angarium.config import Settings, called, place
+from angarium.composer import StandsOn
+from angarium.config import Settings, called, place, processors
 from angarium.contacts.exports.flows import Exports
 from angarium.contacts.exports.runner import Exporter
 from angarium.contacts.flows import Recipient
@@ -146,7 +149,7 @@ def assemble(settings: Settings) -> House:
         connect=kit.connect,
         keeper=Outbox(ground).of,
         share_per_s=settings.line_share_per_s if settings.fabric != "local" else 0.0,
-        public_url=settings.public_url.rstrip("/"),
+        public_url=world_url(settings),
     )
 
     async def workspace_ids() -> list[int]:
@@ -174,7 +177,7 @@ def assemble(settings: Settings) -> House:
         Runner(imports, workspace_ids),
         exports,
         Exporter(exports, workspace_ids),
-        CampaignRunner(world, workspace_ids),
+        CampaignRunner(world, workspace_ids, composer_of(settings, ground)),
         media_room,
         Tidier(media_room, workspace_ids),
         Teller(world, workspace_ids),
@@ -188,6 +191,16 @@ def assemble(settings: Settings) -> House:
     )
 
 
+def composer_of(settings: Settings, ground: Ground) -> ComposerProcess | None:
+    """What makes messages of campaigns ready beside this process, where there is a processor for it, and one
+    writer to spare it: on SQLite."""
+    alone = settings.database.startswith("sqlite:///")
+    if settings.composer == "off" or not alone or (settings.composer == "auto" and processors() < 2):
+        return None
+    stands_on = StandsOn(settings.database, settings.key_file, world_url(settings))
+    return ComposerProcess(composer.__name__, msgspec.json.encode(stands_on), ground.clock)
+
+
 def listening(settings: Settings) -> Listening:
     """Where SMPP clients are let in."""
     return Listening(
@@ -197,6 +210,11 @@ def listening(settings: Settings) -> Listening:
         settings.smpp_tls_key,
         settings.failed_keys_per_min,
     )
+
+
+def world_url(settings: Settings) -> str:
+    """Where this server is reached from outside, without a stroke at its end; empty when it is not."""
+    return settings.public_url.rstrip("/")
 
 
 def files_folder(settings: Settings) -> Path:

@@ -91,6 +91,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             "faster line is shared out among them. 0: none is.",
         ),
     ] = 500.0
+    composer: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description="A process beside the server that makes messages of campaigns ready, while one runs "
+            "that goes as fast as it can. On SQLite only. auto: where there are two processors or more."
+        ),
+    ] = "auto"
     host: Annotated[str, Meta(description="Address to listen on. 0.0.0.0 is every interface.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8080
     public_url: Annotated[
@@ -283,3 +290,8 @@ def reference() -> str:
 def _wrong(*fields: FieldProblem) -> Problem:
     detail = "; ".join(f"{f.field}: {f.problem}" for f in fields)
     return Problem("settings", "The settings are not valid", detail=detail, fields=fields)
+
+
+def processors() -> int:
+    """How many this process may run on."""
+    return len(os.sched_getaffinity(0))

@@ -15,6 +15,7 @@ KEPT = {  # where tasks are begun, and who holds them and hears what they raise
     "core/turns.py": "two, held while it is this server's turn; what the loop raises is raised",
     "fabric/nats.py": "four, held from joining to leaving; they catch what is raised, and go on",
     "fabric/postgres.py": "two, held from joining to leaving; they catch what is raised, and go on",
+    "campaigns/ahead.py": "one for each campaign, held by its queue; it catches what is raised",
     "messaging/sender.py": "one that waits for the loss of a lease, held while the line is ours",
     "core/memory.py": "what is fetched for several at once, held by the memory; what is raised goes to them",
     "core/batches.py": "the batcher holds its one task; what the work raises goes to whoever waits for it",

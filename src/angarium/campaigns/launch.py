@@ -7,7 +7,7 @@ stop finds little that is queued.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -24,10 +24,11 @@ from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of
 from angarium.contacts.store import members as contact_members
 from angarium.core.clock import micros
 from angarium.core.values import PRIORITY, Reason
-from angarium.messaging import telling
-from angarium.messaging.case import Case
+from angarium.lines.store import Line
+from angarium.messaging import composing, telling
+from angarium.messaging.composing import Composed
 from angarium.messaging.store import queue
-from angarium.messaging.telling import Gone, NotTold, Spoken, Telling, Told
+from angarium.messaging.telling import Gone, NotTold, Person, Spoken, Telling, Told
 from angarium.messaging.way import lines_of
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
@@ -44,8 +45,24 @@ MERGED, GONE, DEADLINE = "merged", "gone", "deadline"
 class Launched(msgspec.Struct):
     """What was done. `next_at`: when there is something to do again; None: nothing by itself."""
 
-    cases: list[Case]
+    line_ids: set[int]  # on which something is due
     next_at: int | None
+    told: bool = True  # False: what is ready waits until there is room for all of it
+
+
+class Peeked(msgspec.Struct, frozen=True):
+    """The next members, and what they are told."""
+
+    members: list[Member]
+    telling: Telling
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """The next members, and what was made ready for them at an instant."""
+
+    members: list[Member]
+    composed: Composed
+    at: int
 
 
 def _by_arm(members: Sequence[Member]) -> dict[int, list[Member]]:
@@ -61,11 +78,12 @@ async def some(
     workspace_id: int,
     campaign_id: int,
     now: int,
+    ready: Ready | None = None,
 ) -> Launched:
-    """Tell the next members."""
+    """Tell the next members, or those for whom all is ready; Outdated when it is not so any more."""
     one = await store.hold(tx, workspace_id, campaign_id)
     if one is None or one.state is not CampaignState.RUNNING:
-        return Launched([], None)
+        return Launched(set(), None)
     given, kept = flows.wanted(one), flows.frozen(one)
     until = schedule.ends_at(given.schedule)
     if until is not None and now >= until:
@@ -74,32 +92,70 @@ async def some(
     count, more_at = schedule.allowed(pace, one.paced_at, now, BURST_S) if pace else (BATCH, now)
     room = await _room(tx, world, one, kept, now)
     limit = min(count, room, BATCH)
-    due = await member_store.due(tx, workspace_id, one.id, now, limit) if limit > 0 else []
+    if ready is not None and limit < len(ready.members):
+        return Launched(set(), max(more_at, now + micros(LOOK_AGAIN_S)), told=False)
+    due = await _due(tx, one, now, limit) if ready is None else ready.members
     open_ = await _within_window(tx, one, given, due, now)
-    cases: list[Case] = []
+    line_ids: set[int] = set()
     for arm, of_arm in _by_arm(open_).items():
         what = telling_of(given, kept, arm, flows.label(one.id), until)
-        cases += await _tell(tx, world, one, of_arm, what, now)
+        line_ids |= await _tell(tx, world, one, of_arm, what, now, ready)
     if pace:
         one.paced_at = schedule.taken(pace, one.paced_at, now, len(open_))
     if limit > 0 and not due and await member_store.next_due(tx, workspace_id, one.id) is None:
         _count_those_who_are_there(one)
     if await _is_done(tx, one, now):
-        return Launched(cases, None)
+        return Launched(line_ids, None)
     if len(open_) < len(due):
-        return Launched(cases, now)  # others may be in theirs
+        return Launched(line_ids, now)  # others may be in theirs
     if len(due) < limit:
-        return Launched(cases, await member_store.next_due(tx, workspace_id, one.id))
+        return Launched(line_ids, await member_store.next_due(tx, workspace_id, one.id))
     if room <= len(due):
-        return Launched(cases, max(more_at, now + micros(LOOK_AGAIN_S)))
-    return Launched(cases, more_at)
+        return Launched(line_ids, max(more_at, now + micros(LOOK_AGAIN_S)))
+    return Launched(line_ids, more_at)
+
+
+async def _due(tx: Transaction, one: Campaign, now: int, limit: int) -> list[Member]:
+    return await member_store.due(tx, one.workspace_id, one.id, now, limit) if limit > 0 else []
+
+
+async def peek(
+    tx: Transaction, world: World, workspace_id: int, campaign_id: int, now: int, without: Collection[int]
+) -> Peeked | None:
+    """The next whole batch of members, without these, and what they are told; None where they are not all
+    told the same as fast as it goes: then nothing is made ready for them."""
+    one = await store.by_id(tx, workspace_id, campaign_id)
+    if one is None or one.state is not CampaignState.RUNNING:
+        return None
+    given, kept = flows.wanted(one), flows.frozen(one)
+    until = schedule.ends_at(given.schedule)
+    held_back = given.schedule.window or schedule.pace_of(given.schedule, one.members)
+    if held_back or given.experiment or (until is not None and now >= until):
+        return None
+    if _ahead(await _speeds(tx, world, one, kept)) < AHEAD:
+        return None
+    due = await _due(tx, one, now, BATCH + len(without))
+    members = [member for member in due if member.contact_id not in without][:BATCH]
+    if len(members) < BATCH:
+        return None
+    return Peeked(members, telling_of(given, kept, 0, flows.label(one.id), until))
+
+
+async def _speeds(tx: Transaction, world: World, one: Campaign, kept: Frozen) -> list[float]:
+    lines = await _lines(tx, world, one, kept)
+    return [line.speed_per_s for line in lines.values()]
+
+
+async def _lines(tx: Transaction, world: World, one: Campaign, kept: Frozen) -> dict[int, Line]:
+    """The lines of the campaign, by id."""
+    await world.versions.load(tx, one.workspace_id, {kept.cascade_version_id}, set())
+    steps = world.versions.steps[kept.cascade_version_id]
+    return {line.id: line for step in steps for line in lines_of(world, one.workspace_id, step)}
 
 
 async def _room(tx: Transaction, world: World, one: Campaign, kept: Frozen, now: int) -> int:
     """How many more messages the lines of the campaign may be given."""
-    await world.versions.load(tx, one.workspace_id, {kept.cascade_version_id}, set())
-    steps = world.versions.steps[kept.cascade_version_id]
-    lines = {line.id: line for step in steps for line in lines_of(world, one.workspace_id, step)}
+    lines = await _lines(tx, world, one, kept)
     ahead = _ahead([line.speed_per_s for line in lines.values()])
     lane = PRIORITY[kept.message_class]
     return ahead - await queue.due_in_lane(tx, one.workspace_id, sorted(lines), lane, now, ahead)
@@ -134,9 +190,15 @@ async def _tell(
     due: Sequence[Member],
     what: Telling,
     now: int,
-) -> list[Case]:
-    whom = [people.person(member.contact_id, member.variables) for member in due]
-    spoken = await telling.tell(tx, world, one.workspace_id, what, whom, now)
+    ready: Ready | None,
+) -> set[int]:
+    if ready is None:
+        spoken = await telling.tell(tx, world, one.workspace_id, what, persons(due), now)
+    else:
+        answers = await composing.write(
+            tx, one.workspace_id, [member.contact_id for member in due], ready.composed
+        )
+        spoken = Spoken(answers, ready.composed.line_ids)
     changes = [
         change
         for place, member in enumerate(due)
@@ -145,12 +207,18 @@ async def _tell(
     if len(changes) < len(due):  # nobody is left out for money: somebody decides
         one.state, one.reason, one.updated_at = CampaignState.PAUSED, Reason.BUDGET.value, now
         await flows.note(tx, one, "paused", Deed("", now))
-    await member_store.change(tx, one.workspace_id, one.id, changes)
+    if await member_store.change(tx, one.workspace_id, one.id, changes) < len(changes):
+        raise composing.Outdated
     told = sum(change.message_id != 0 for change in changes)
     one.told += told
     one.left_out += len(changes) - told
     await _take_in(tx, one, due, spoken, now)
-    return spoken.cases
+    return set(spoken.line_ids)
+
+
+def persons(members: Iterable[Member]) -> list[Person]:
+    """Members as those who are told something."""
+    return [people.person(member.contact_id, member.variables) for member in members]
 
 
 def _change(member: Member, spoken: Spoken, place: int) -> Change:
@@ -181,7 +249,7 @@ async def _too_late(tx: Transaction, one: Campaign, now: int) -> Launched:
     one.left_out += late
     if not late:
         _count_those_who_are_there(one)
-    return Launched([], None if await _is_done(tx, one, now) else now)
+    return Launched(set(), None if await _is_done(tx, one, now) else now)
 
 
 def _count_those_who_are_there(one: Campaign) -> None:

@@ -13,14 +13,16 @@ from functools import partial
 import structlog
 
 from angarium.campaigns import build, flows, launch, letting_go, stopping, watching
+from angarium.campaigns.ahead import Ahead, Composer
 from angarium.campaigns.flows import TOPIC
 from angarium.campaigns.states import CampaignState
 from angarium.campaigns.store import campaigns as store
 from angarium.core.clock import MICROS
 from angarium.core.service import Supervisor
 from angarium.core.turns import alone
-from angarium.messaging.case import wake, wake_planner
-from angarium.messaging.world import World
+from angarium.messaging.case import wake_lines
+from angarium.messaging.composing import Outdated
+from angarium.messaging.world import PLANNER_TOPIC, World
 
 log = structlog.get_logger()
 
@@ -34,8 +36,14 @@ SHORTEST_S = 0.005
 class CampaignRunner:
     """Moves campaigns on. A service: start and stop it."""
 
-    def __init__(self, world: World, workspaces: Callable[[], Awaitable[list[int]]]) -> None:
+    def __init__(
+        self,
+        world: World,
+        workspaces: Callable[[], Awaitable[list[int]]],
+        composer: Composer | None = None,
+    ) -> None:
         self._world = world
+        self._ahead = None if composer is None else Ahead(world, composer)
         self._ground = world.ground
         self._workspaces = workspaces
         self._supervisor = Supervisor(world.ground.clock)
@@ -50,6 +58,8 @@ class CampaignRunner:
     async def stop(self) -> None:
         """Begin nothing more; what is under way goes on at the next start."""
         await self._supervisor.stop()
+        if self._ahead is not None:
+            await self._ahead.stop()
 
     async def _watch(self) -> None:
         waiter = self._ground.fabric.listen(TOPIC)
@@ -94,9 +104,17 @@ class CampaignRunner:
 
     async def _launch(self, workspace_id: int, campaign_id: int, now: int) -> int | None:
         """Tell the next members."""
-        launched = await self._ground.db.run(launch.some, self._world, workspace_id, campaign_id, now)
-        wake(self._world, launched.cases)
-        wake_planner(self._world, launched.cases)
+        ready = await self._ahead.ready(workspace_id, campaign_id) if self._ahead else None
+        asked = (self._world, workspace_id, campaign_id, now)
+        try:
+            launched = await self._ground.db.run(launch.some, *asked, ready)
+        except Outdated:
+            launched = await self._ground.db.run(launch.some, *asked)
+        if self._ahead and launched.told:
+            self._ahead.done(campaign_id)
+        wake_lines(self._world, launched.line_ids)
+        if launched.line_ids:
+            self._ground.fabric.wake(PLANNER_TOPIC)
         return launched.next_at
 
     async def _is_paused(self, workspace_id: int, campaign_id: int) -> bool:

@@ -281,7 +281,17 @@ async def _spend(tx: Transaction, cases: Sequence[Case]) -> list[Fact]:
 
 def wake(world: World, cases: Iterable[Case]) -> None:
     """After the commit: tell the lines on which something is due."""
-    for line_id in {attempt.line_id for case in cases for attempt in case.created}:
+    wake_lines(world, lines_due(cases))
+
+
+def lines_due(cases: Iterable[Case]) -> set[int]:
+    """The lines on which something is due."""
+    return {attempt.line_id for case in cases for attempt in case.created}
+
+
+def wake_lines(world: World, line_ids: Iterable[int]) -> None:
+    """After the commit: tell these lines."""
+    for line_id in line_ids:
         world.ground.fabric.wake(topic(line_id))
 
 

@@ -6,7 +6,7 @@ many keeps a row for each person anyway, and that row says why.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -17,7 +17,7 @@ from angarium.core.values import Json, MessageClass
 from angarium.messaging import budgets, permission, tracking, unsubscribe
 from angarium.messaging.alike import Alike
 from angarium.messaging.cascade import Step
-from angarium.messaging.case import Case, seal_wording, write_new
+from angarium.messaging.case import Case, lines_due, seal_wording, write_new
 from angarium.messaging.permission import Permissions
 from angarium.messaging.states import MessageState
 from angarium.messaging.store import messages as message_store
@@ -69,10 +69,10 @@ Answer = Told | NotTold | Gone
 
 
 class Spoken(msgspec.Struct, frozen=True):
-    """What became of each person, in their order; after the commit the lines of `cases` are woken."""
+    """What became of each person, in their order, and the lines to wake after the commit."""
 
-    answers: list[Answer]
-    cases: list[Case]
+    answers: Sequence[Answer]
+    line_ids: Collection[int]
 
 
 async def tell(
@@ -86,10 +86,10 @@ async def tell(
     """A message for each person, with its first step planned, within a transaction."""
     made = await consider(tx, world, workspace_id, telling, people, now)
     answers = [one if isinstance(one, Gone) else answer(one) for one in made]
-    cases = [one for one in made if isinstance(one, Case) and _goes(one)]
+    cases = [one for one in made if isinstance(one, Case) and goes(one)]
     await message_store.insert(tx, [case.message for case in cases])
     await write_new(tx, cases)
-    return Spoken(answers, cases)
+    return Spoken(answers, lines_due(cases))
 
 
 async def consider(
@@ -192,14 +192,14 @@ def _case(
     return case
 
 
-def _goes(case: Case) -> bool:
+def goes(case: Case) -> bool:
     """Whether there is something to wait for: an attempt, or a person who has to look at its wording."""
     return case.message.finished_at is None
 
 
 def answer(case: Case) -> Told | NotTold:
     """What became of a person whose message was considered."""
-    if _goes(case):
+    if goes(case):
         return Told(case.message.id)
     skips = [one for one in case.decisions if one.get("do") == "skip"]
     last: Mapping[str, object] = skips[-1] if skips else {}

@@ -157,8 +157,9 @@ def unavailable(trouble: Trouble, told: str = "") -> Problem:
     )
 
 
-def open_database(url: str) -> Database:
-    """The database behind a URL; it is not touched before `start`.
+def open_database(url: str, *, reads_only: bool = False) -> Database:
+    """The database behind a URL; it is not touched before `start`. With `reads_only` nothing can be changed,
+    which only a file of SQLite has to be told.
 
     `sqlite:///relative.db`, `sqlite:////absolute.db`; `sqlite://` is in memory and runs on the event loop
     itself; `postgresql://user@host/name`, with `?pool_max=10` and, behind a pgbouncer older than 1.21,
@@ -168,7 +169,7 @@ def open_database(url: str) -> Database:
     if scheme == "sqlite":
         from angarium.storage.sqlite import SqliteDatabase  # noqa: PLC0415  a driver is loaded where it is used
 
-        return SqliteDatabase(url.removeprefix("sqlite://").removeprefix("/"))
+        return SqliteDatabase(url.removeprefix("sqlite://").removeprefix("/"), reads_only=reads_only)
     if scheme in {"postgresql", "postgres"}:
         from angarium.storage.postgres import PostgresDatabase  # noqa: PLC0415  as above
 

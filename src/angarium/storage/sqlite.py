@@ -54,8 +54,9 @@ class SqliteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, reads_only: bool = False) -> None:
         self._path = path
+        self._reads_only = reads_only
         self._health = Health()
         self.on_news: OnNews | None = None
         self._connections: list[apsw.Connection] = []
@@ -72,12 +73,13 @@ class SqliteDatabase:
             self._readers = LoopLane(loop, self._health, memory, read_in_memory)
             return
         try:
-            writer = await asyncio.to_thread(_open_writer, self._path)
+            writers = [] if self._reads_only else [await asyncio.to_thread(_open_writer, self._path)]
             readers = [connect(self._path, read_only=True) for _ in range(READERS)]
         except apsw.Error as error:
             raise translated(error) from error
-        self._connections = [*readers, writer]
-        self._writer = ThreadLane(loop, self._health, [writer], commit_group, GROUP_MAX)
+        self._connections = [*readers, *writers]
+        if writers:
+            self._writer = ThreadLane(loop, self._health, writers, commit_group, GROUP_MAX)
         self._readers = ThreadLane(loop, self._health, readers, read_each, 1)
 
     @property

@@ -53,6 +53,7 @@ _change = BulkUpdate(
     campaign_member,
     match=("workspace_id", "campaign_id", "contact_id"),
     set=("state", "reason", "detail", "message_id"),
+    where=campaign_member.c.state == "waiting",
 )
 _put_off = BulkUpdate(campaign_member, match=("workspace_id", "campaign_id", "contact_id"), set=("due_at",))
 _due = Statement(
@@ -119,13 +120,13 @@ async def next_due(tx: Transaction, workspace_id: int, campaign_id: int) -> int 
     return None if row is None else row[0]
 
 
-async def change(tx: Transaction, workspace_id: int, campaign_id: int, changes: Sequence[Change]) -> None:
-    """Write what became of members."""
+async def change(tx: Transaction, workspace_id: int, campaign_id: int, changes: Sequence[Change]) -> int:
+    """Write what became of members who wait; how many of them did."""
     rows = [
         (workspace_id, campaign_id, one.contact_id, one.state, one.reason, one.detail, one.message_id)
         for one in changes
     ]
-    await tx.update(_change, rows)
+    return await tx.update(_change, rows)
 
 
 async def put_off(

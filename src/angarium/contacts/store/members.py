@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from angarium.contacts.choice import first_of
 from angarium.contacts.places import known_zone
@@ -35,6 +35,7 @@ _time_zones = Statement(
         _here, among(contact.c.id, "ids")
     )
 )
+_count_of = Statement(select(func.count()).where(_here, among(contact.c.id, "ids")))
 _places = Statement(
     select(contact.c.id, contact.c.locale, contact.c.time_zone, contact.c.country)
     .where(contact.c.workspace_id == bindparam("workspace_id"), among(contact.c.id, "ids"))
@@ -45,6 +46,12 @@ _addresses = Statement(
         address.c.workspace_id == bindparam("workspace_id"), among(address.c.contact_id, "ids")
     )
 )
+
+
+async def count_of(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> int:
+    """How many of these contacts, each named once, there are."""
+    row = await tx.row(_count_of, workspace_id=workspace_id, ids=list(ids))
+    return row[0] if row else 0
 
 
 async def members(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> list[Member]:

@@ -259,7 +259,17 @@ _add_past = BulkInsert(past_step, PAST_STEP, conflict=PAST_STEP[:7], add=PAST_ST
 
 async def insert(tx: Transaction, attempts: Sequence[Attempt]) -> None:
     """Write newly planned attempts."""
-    await tx.insert(_insert, [msgspec.structs.astuple(one) for one in attempts])
+    await insert_rows(tx, rows(attempts))
+
+
+def rows(attempts: Iterable[Attempt]) -> list[tuple[Any, ...]]:
+    """Newly planned attempts as the rows that are written of them."""
+    return [msgspec.structs.astuple(one) for one in attempts]
+
+
+async def insert_rows(tx: Transaction, rows_: Sequence[tuple[Any, ...]]) -> None:
+    """Write the rows of newly planned attempts."""
+    await tx.insert(_insert, rows_)
 
 
 async def save(tx: Transaction, attempts: Iterable[Attempt]) -> None:

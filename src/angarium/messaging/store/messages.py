@@ -218,7 +218,17 @@ _past_of = Statement(
 
 async def insert(tx: Transaction, messages: Sequence[Message]) -> None:
     """Write new messages."""
-    await tx.insert(_insert, [_row(one) for one in messages])
+    await insert_rows(tx, rows(messages))
+
+
+def rows(messages: Iterable[Message]) -> list[tuple[Any, ...]]:
+    """New messages as the rows that are written of them."""
+    return [_row(one) for one in messages]
+
+
+async def insert_rows(tx: Transaction, rows_: Sequence[tuple[Any, ...]]) -> None:
+    """Write the rows of new messages."""
+    await tx.insert(_insert, rows_)
 
 
 async def save(tx: Transaction, messages: Iterable[Message]) -> None:

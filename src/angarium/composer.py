@@ -1,0 +1,95 @@
+"""`python -m angarium.composer`: makes messages of campaigns ready beside a server, and only reads.
+
+What it stands on comes as one line of JSON on stdin, then questions as frames; each answer goes to stdout as
+a frame. It ends with its stdin, and when anything goes wrong: the server does without, and begins it anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from angarium import channels
+from angarium.campaigns.composer import LENGTH_BYTES, frame
+from angarium.core.clock import SystemChance, SystemClock
+from angarium.core.ids import IdMint
+from angarium.core.ports import Connection, Tools
+from angarium.fabric.local import LocalFabric
+from angarium.lines.at_hand import Lines
+from angarium.messaging import composing
+from angarium.messaging.composing import Asked, GivenIds
+from angarium.messaging.world import World
+from angarium.storage.database import open_database
+from angarium.storage.ground import Ground
+from angarium.storage.vault import Vault, key_file
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Asked)
+
+
+class StandsOn(msgspec.Struct, frozen=True):
+    """What it is told at the beginning."""
+
+    database: str
+    key_file: str
+    public_url: str
+
+
+def world_on(stands_on: StandsOn) -> World:
+    """What flows of the heart are handed; nothing can be sent or written by it."""
+    clock, chance = SystemClock(), SystemChance()
+    database = open_database(stands_on.database, reads_only=True)
+    file = Path(stands_on.key_file)
+    keys = key_file(file, chance)
+    ground = Ground(
+        db=database,
+        clock=clock,
+        chance=chance,
+        ids=IdMint(clock),
+        vault=Vault(keys.sealing, chance, file, keys.hashing),
+        fabric=LocalFabric(clock, database),
+    )
+    return World(
+        ground=ground,
+        channels=channels.load(),
+        lines=Lines(ground),
+        tools=Tools(clock, chance, None),
+        connect=_connect,
+        public_url=stands_on.public_url,
+    )
+
+
+def _connect(*_: object) -> Connection:
+    raise AssertionError("nothing is sent from here")
+
+
+async def answer(world: World, asked: Asked) -> bytes:
+    """What is asked for, by all that is in force now."""
+    await world.lines.reload([asked.workspace_id])
+    await world.policies.reload([asked.workspace_id])
+    world.suppressing.clear()
+    world.connected, world.taken = dict(asked.connected), dict(asked.taken)
+    world.ground = replace(world.ground, ids=GivenIds(world.ground.clock, asked.ids))
+    return _encoder.encode(await world.ground.db.read(composing.compose, world, asked))
+
+
+async def run(questions: BinaryIO, answers: BinaryIO) -> None:
+    """Answer until there are no more questions."""
+    world = world_on(msgspec.json.decode(await asyncio.to_thread(questions.readline), type=StandsOn))
+    await world.ground.db.start()
+    gc.freeze()
+    while length := await asyncio.to_thread(questions.read, LENGTH_BYTES):
+        body = await asyncio.to_thread(questions.read, int.from_bytes(length, "big"))
+        answers.write(frame(await answer(world, _decoder.decode(body))))
+        answers.flush()
+    await world.ground.db.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.stdin.buffer, sys.stdout.buffer))

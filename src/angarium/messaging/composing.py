@@ -1,0 +1,131 @@
+"""Make the messages of many people ready where nothing is written: as rows, which only have to be written.
+
+What a person is told, and by which way, follows from what the database holds, so a process that only reads
+can find it out beside the server, whose one writer is then spared it. What it finds is true of the instant at
+which it looked. The people must still be there when it is written down; all else that may have changed since
+(consent, lists, caps, the line) is judged once more before bytes leave (`send.claim`), as of any message that
+has waited.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from angarium.contacts.store import members
+from angarium.core.clock import Clock
+from angarium.core.ids import IdMint
+from angarium.core.values import MessageClass
+from angarium.messaging import telling
+from angarium.messaging.case import Case
+from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import messages as message_store
+from angarium.messaging.telling import Answer, NotTold, Person, Telling, Told
+from angarium.messaging.world import World
+from angarium.storage import facts
+from angarium.storage.database import Transaction
+from angarium.storage.facts import Fact
+
+IDS_EACH = 2  # that are minted for a person: a message and an attempt
+
+Rows = list[tuple[Any, ...]]
+
+
+class Asked(msgspec.Struct, frozen=True, array_like=True):
+    """What is to be made ready."""
+
+    workspace_id: int
+    telling: Telling
+    people: list[Person]
+    ids: list[int]  # `IDS_EACH` for each of them, minted by who will write them
+    now: int
+    connected: Mapping[int, bool]  # line -> whether it is, where anybody says
+    taken: Mapping[int, int]  # line -> per mille of the last hour that was taken
+
+
+class Composed(msgspec.Struct, frozen=True, array_like=True):
+    """What became of each person, in their order, and the rows of those who are told something."""
+
+    answers: list[tuple[int, str, str]]  # the id of a message; 0 with a reason and a detail
+    messages: Rows
+    attempts: Rows
+    facts: list[tuple[str, int, int, bytes]]  # kind, subject, when, body
+    line_ids: list[int]  # on which something is due
+
+
+class Outdated(Exception):
+    """Something has changed since it was made ready; nothing of it is to be written."""
+
+
+class GivenIds(IdMint):
+    """Ids that somebody else has minted."""
+
+    def __init__(self, clock: Clock, ids: Sequence[int]) -> None:
+        super().__init__(clock)
+        self._left = deque(ids)
+
+    def mint(self) -> int:
+        """The next one; IndexError when there is none left."""
+        return self._left.popleft()
+
+    def mint_many(self, count: int) -> list[int]:
+        """The next ones."""
+        return [self.mint() for _ in range(count)]
+
+
+async def compose(tx: Transaction, world: World, asked: Asked) -> Composed | None:
+    """What would become of each person, as rows. None where more has a say than can be read: a budget, links
+    that are counted, somebody who is gone; or where it is a code, whose words are sealed where it is written.
+
+    The ids of `world` are those that were given.
+    """
+    if asked.telling.message_class is MessageClass.OTP:
+        return None
+    made = await telling.consider(
+        tx, world, asked.workspace_id, asked.telling, asked.people, asked.now, hold=False
+    )
+    cases = [one for one in made if isinstance(one, Case) and one.purse is None and one.tracking is None]
+    if len(cases) < len(made):
+        return None
+    going = [one for one in cases if telling.goes(one)]
+    attempts = [attempt for case in going for attempt in case.created]
+    return Composed(
+        [_told(telling.answer(case)) for case in cases],
+        message_store.rows([case.message for case in going]),
+        attempt_store.rows(attempts),
+        [
+            (fact.kind, fact.subject_id, fact.at, _octets(fact.body))
+            for case in going
+            for fact in case.facts()
+        ],
+        sorted({attempt.line_id for attempt in attempts}),
+    )
+
+
+async def write(
+    tx: Transaction, workspace_id: int, people: Sequence[int], composed: Composed
+) -> list[Answer]:
+    """Write what was made ready for these contacts; raises Outdated when one of them is gone."""
+    if await members.count_of(tx, workspace_id, people) < len(people):
+        raise Outdated
+    await message_store.insert_rows(tx, composed.messages)
+    await attempt_store.insert_rows(tx, composed.attempts)
+    await facts.append(tx, [Fact(workspace_id, *row) for row in composed.facts])
+    return [Told(id_) if id_ else NotTold(reason, detail) for id_, reason, detail in composed.answers]
+
+
+def _told(answer: Answer) -> tuple[int, str, str]:
+    match answer:
+        case Told(message_id):
+            return message_id, "", ""
+        case NotTold(reason, detail):
+            return 0, reason, detail
+        case _:
+            raise AssertionError(answer)  # of a Case
+
+
+def _octets(body: str | bytes) -> bytes:
+    return body.encode() if isinstance(body, str) else body
