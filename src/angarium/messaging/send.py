@@ -8,6 +8,7 @@ it behind as evidence (`reconcile.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 import msgspec
 import structlog
@@ -54,6 +55,7 @@ log = structlog.get_logger()
 
 NOT_PREPARED = Reason.FAULT  # why an attempt failed whose words could not be opened
 LOOKS = 100  # attempts that are looked at where the rules stopped all that stood first
+BY_URGENCY = attrgetter("priority", "due_at", "id")
 PUT_OFF = "Waits for its turn: the line is in trouble, and its retries are used up until more is taken."
 
 
@@ -115,12 +117,8 @@ async def claim(
     if claimed.settled and not claimed.attempts:
         further = msgspec.structs.replace(wanted, looks=max(LOOKS, limit))
         claimed = await _some(world, line, epoch, further)
-    claimed.attempts = _by_urgency(claimed.attempts)
+    claimed.attempts.sort(key=BY_URGENCY)
     return claimed
-
-
-def _by_urgency(attempts: Sequence[Attempt]) -> list[Attempt]:
-    return sorted(attempts, key=lambda one: (one.priority, one.due_at, one.id))
 
 
 async def _some(world: World, line: Line, epoch: int, wanted: Wanted) -> Claimed:
@@ -179,7 +177,7 @@ async def _keep(tx: Transaction, claimed: Claimed, wanted: Wanted) -> None:
     kept: list[Attempt] = []
     back: list[Attempt] = []
     others = wanted.others
-    for attempt in _by_urgency(claimed.attempts):
+    for attempt in sorted(claimed.attempts, key=BY_URGENCY):
         behind = attempt.message_class is not FIRST
         fits = len(kept) < wanted.limit and (others > 0 or not behind)
         (kept if fits else back).append(attempt)
