@@ -110,3 +110,16 @@ async def test_the_engine_stops_though_a_loop_waits_to_be_started_again(
         await until(lambda: raised)
         async with asyncio.timeout(30):
             await shop.engine.stop()
+
+
+async def test_a_line_that_is_changed_while_the_engine_stops_is_heard_out_by_both(database: Database) -> None:
+    async with a_smsc(Smsc(Stage())) as smsc, running(database, SPEED) as shop:
+        await shop.sms_line(smsc)
+        await shop.engine.start()
+        ((line_id, sender),) = shop.engine._senders.items()
+        await until(lambda: sender.works() is True)
+        changed = asyncio.create_task(shop.engine._dismiss(line_id))
+        await asyncio.gather(shop.engine.stop(), changed)
+        assert sender.works() is None
+        await shop.engine._employ([shop.workspace_id])
+        assert not shop.engine._senders

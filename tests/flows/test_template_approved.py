@@ -174,7 +174,7 @@ async def claimed(shop: Shop) -> list[str]:
     world = shop.house.world
     (line,) = world.lines.of(shop.owner.workspace_id)
     await reconcile.take_over(world, line, 1)
-    return [open_content(world, attempt).text for attempt in await claim(world, line, 1, 10)]
+    return [open_content(world, attempt).text for attempt in (await claim(world, line, 1, 10)).attempts]
 
 
 async def test_what_is_recalled_does_not_go_any_more(shop: Shop) -> None:

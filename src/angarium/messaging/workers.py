@@ -65,6 +65,8 @@ class Engine:
         self._supervisor = Supervisor(world.ground.clock)
         self._senders: dict[int, Sender] = {}
         self._further: dict[int, list[Sender]] = {}  # of a line that is shared out, but the first
+        self._leaving: set[Sender] = set()  # those that are dismissed, until they have ended
+        self._ends = False  # nobody is employed any more
         self._planned: set[int] = set()
         self.recorder: Batcher[Ended, None] = Batcher(self._record, BATCH_MAX)
         self.journal: Batcher[Entry, bool] = Batcher(self._journal, BATCH_MAX)
@@ -128,6 +130,7 @@ class Engine:
     async def start(self) -> None:
         """Begin to send, plan and receive; first what an earlier run left behind."""
         ground = self._world.ground
+        self._ends = False
         ground.fabric.begin_after(await ground.db.read(owners.newest))
         await self._refresh()
         self._supervisor.run("lines", self._watch_lines)
@@ -148,7 +151,9 @@ class Engine:
 
     async def stop(self) -> None:
         """Claim nothing more, hear out what is under way, write it down."""
+        self._ends = True
         await asyncio.gather(*(self._dismiss(line_id) for line_id in list(self._senders)))
+        await asyncio.gather(*(one.stop() for one in self._leaving))  # whose line was changed just now
         await self.recorder.drained()
         await self.journal.drained()
         await self.incoming.stop()
@@ -182,7 +187,7 @@ class Engine:
         await self._world.lines.reload(workspace_ids)
         await self._world.policies.reload(workspace_ids)
         self._world.ask_for_lists_anew()
-        if self._works:
+        if self._works and not self._ends:
             await self._employ(workspace_ids)
 
     async def _employ(self, workspace_ids: list[int]) -> None:
@@ -196,6 +201,8 @@ class Engine:
             line = wanted.get(line_id)
             if line is None or line.version != sender.line.version:
                 await self._dismiss(line_id)
+        if self._ends:
+            return
         for line_id in wanted.keys() - self._senders.keys():
             line = wanted[line_id]
             shares = self._world.shares(line, line.speed_per_s, line.window_max)
@@ -209,8 +216,13 @@ class Engine:
         return sender
 
     async def _dismiss(self, line_id: int) -> None:
-        senders = [self._senders.pop(line_id), *self._further.pop(line_id, [])]
+        first = self._senders.pop(line_id, None)
+        if first is None:
+            return  # it is on its way out
+        senders = {first, *self._further.pop(line_id, [])}
+        self._leaving |= senders
         await asyncio.gather(*(one.stop() for one in senders))
+        self._leaving -= senders
 
     async def _write_health(self) -> None:
         """Write how lines are doing, and look now and then at what others have written."""
