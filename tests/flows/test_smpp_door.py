@@ -57,6 +57,23 @@ async def test_many_at_once_arrive_and_each_is_told(place: Doorway, client: Esme
     assert one["dest"] == "Shop"
 
 
+async def test_letters_that_are_written_while_others_are_read_are_read_next(
+    place: Doorway, client: Esme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client
+    [mailbox] = place.door._mailboxes.values()
+    read = following.write
+
+    async def meanwhile(*asked: Any) -> list[following.Written]:
+        written = await read(*asked)
+        mailbox.more = True  # what the follower of facts says when it has written one
+        return written
+
+    monkeypatch.setattr(following, "write", meanwhile)
+    await place.door._fill(mailbox)
+    assert mailbox.more
+
+
 @pytest.mark.parametrize("way", ["udh", "sar", "payload"])
 async def test_a_long_text_is_one_message_and_each_part_is_told(
     place: Doorway, client: Esme, way: Any

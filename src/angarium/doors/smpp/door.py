@@ -363,9 +363,14 @@ class SmppDoor:
             waiter.close()
 
     async def _fill(self, mailbox: Mailbox) -> None:
-        written = await self._world.ground.db.read(
-            following.write, self._world, mailbox.account, mailbox.after, AT_ONCE
-        )
+        mailbox.more = False  # before it reads: letters that are written meanwhile say so anew
+        try:
+            written = await self._world.ground.db.read(
+                following.write, self._world, mailbox.account, mailbox.after, AT_ONCE
+            )
+        except BaseException:
+            mailbox.more = True
+            raise
         mailbox.add(written)
 
     async def _write_taken(self) -> None:

@@ -77,7 +77,7 @@ class Mailbox:
                 self._done(one.id)
         if written:
             self.after = written[-1].id
-        self.more = len(written) == AT_ONCE
+        self.more = self.more or len(written) == AT_ONCE
 
     def pump(self, now: float) -> None:
         """Hand out what the windows take, evenly."""
