@@ -23,6 +23,8 @@ SPEED_PER_S = 200.0  # so that all of them fall into its run
 MORE = 100  # members at the most whom a server tells before it is killed
 PAUSED_AT = (4, 9, 14)  # kills before which it is paused, and after which it goes on
 PRESSED = 50
+MANY = 12_000  # so many that several batches are made ready between two kills
+FAST_KILLS = 6
 SEED = 5
 
 
@@ -53,3 +55,43 @@ async def test_each_member_is_told_once_whenever_it_is_killed(shop: Shop) -> Non
     assert len(shop.ledger()) < MEMBERS, "all were told before the last kill"
     await shop.until(lambda: over(shop, campaign))
     await judged(shop, campaign, MEMBERS)
+
+
+@pytest.fixture
+async def fast_shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    """A shop with a line without a limit, for which a process beside the server makes messages ready."""
+    async with Shop(tmp_path, classes=["promotional"], window=500) as made:
+        yield made
+
+
+@pytest.mark.long
+@pytest.mark.sqlite  # there is no such process elsewhere
+@pytest.mark.timeout(240)
+async def test_each_member_is_told_once_when_another_process_makes_messages_ready(
+    fast_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANGARIUM_COMPOSER", "on")
+    shop, chance = fast_shop, random.Random(SEED)
+    await shop.start_operator()
+    await shop.start()
+    campaign = await written(shop, MANY)
+    assert (await shop.client.ask("POST", f"{campaign}/start")).status == 202
+    beside = 0
+    for _ in range(FAST_KILLS):
+        seen = len(shop.ledger()) + chance.randint(1, MANY // FAST_KILLS // 2)
+        await shop.until(lambda seen=seen: len(shop.ledger()) >= seen)
+        beside += composers_of(shop)
+        await shop.kill()
+        await shop.start()
+    assert beside, "messages were not made ready by another process at any kill"
+    assert len(shop.ledger()) < MANY, "all were told before the last kill"
+    await shop.until(lambda: over(shop, campaign))
+    await judged(shop, campaign, MANY)
+
+
+def composers_of(shop: Shop) -> int:
+    """How many processes make messages ready beside the server."""
+    assert shop.server is not None
+    pid = shop.server.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(b"angarium.composer" in Path(f"/proc/{one}/cmdline").read_bytes() for one in children)
