@@ -89,7 +89,7 @@ layers: $(DEV)
 	@$(BIN)/lint-imports
 
 house: $(DEV)
-	@$(BIN)/pytest -q tests/house --ignore tests/house/test_tools.py
+	@$(BIN)/pytest -q -n 2 tests/house --ignore tests/house/test_tools.py
 
 # ── how it gets what it needs ──────────────────────────────────────────────────────────────────────────
 
