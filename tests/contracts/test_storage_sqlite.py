@@ -75,6 +75,24 @@ async def test_a_work_knows_whether_others_wait_for_it(file: SqliteDatabase) -> 
     assert await asyncio.gather(*others) == [True, True]  # they share a commit
 
 
+async def test_what_a_reader_sorts_goes_to_a_file_beside_the_database(file: SqliteDatabase) -> None:
+    def open_files() -> list[str]:
+        links = list(Path("/proc/self/fd").iterdir())
+        return [str(link.readlink()) for link in links if link.is_symlink()]
+
+    folder = Path((await inner(file)).db_filename("main")).parent
+    reader = connect(str(folder / "angarium.db"), read_only=True)
+    rows = reader.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150000)"
+        " SELECT printf('%0200d', i % 1000), count(*) FROM n GROUP BY 1"
+    )
+    assert next(rows)[1] == 150
+    sorted_in = [one for one in open_files() if one.startswith(str(folder)) and one.endswith("(deleted)")]
+    reader.close(True)
+    assert sorted_in
+    assert not [one for one in folder.iterdir() if not one.name.startswith("angarium.db")]
+
+
 async def test_when_the_commit_fails_every_work_of_the_group_has_failed(database: SqliteDatabase) -> None:
     connection = await inner(database)
     connection.set_commit_hook(lambda: True)  # SQLite turns the COMMIT into a ROLLBACK
