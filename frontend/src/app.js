@@ -21,4 +21,5 @@ import "./reads.js";
 import "./toasts.js";
 import "./passkey.js";
 import "./zone.js";
-import "./jalali.js";
+import "./dates.js";
+import "./files.js";

@@ -24,6 +24,7 @@ async def test_a_picture_is_brought_chosen_and_kept_while_it_is_used(desk: Desk)
         await page.set_input_files(
             "input[type=file]", {"name": "dot.png", "mimeType": "image/png", "buffer": DOT}
         )
+        await expect(page.locator(".file-chosen")).to_have_text("dot.png")
         await page.click("button[type=submit]:has-text('Upload')")
         await page.wait_for_url("**/media?done=added")
         await expect(page.locator(".files img")).to_have_count(1)

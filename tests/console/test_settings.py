@@ -134,7 +134,7 @@ async def a_moment_is_chosen(place: Place, window: Screen) -> None:
     assert (await place.client.ask("POST", "/v1/contact-fields", field)).status == 201
     page = window.page
     await window.open("/contacts/new")
-    moment, time = page.locator("[name=field-visit]"), page.locator(".jalali-picker [data-time]")
+    moment, time = page.locator("[name=field-visit]"), page.locator(".date-picker [data-time]")
     await moment.fill("۱۴۳۰/۰۹/۰۷")
     await moment.press("ArrowDown")
     await expect(time).to_have_value("۰۹:۰۰")
@@ -159,10 +159,10 @@ async def test_a_day_is_chosen_in_the_calendar_of_iran(place: Place) -> None:
         await page.focus("[name=expires_on]")
         await page.keyboard.type("۱۴۳۰/۰۹/۰۷")  # a Tuesday
         await page.keyboard.press("ArrowDown")
-        title = page.locator(".jalali-picker [data-month]")
+        title = page.locator(".date-picker [data-month]")
         await expect(title).to_have_text("آذر ۱۴۳۰")
         await expect(page.locator(":focus")).to_have_attribute("aria-label", "سه‌شنبه ۷ آذر ۱۴۳۰")
-        await expect(page.locator(".jalali-picker th")).to_have_text(["ش", "ی", "د", "س", "چ", "پ", "ج"])
+        await expect(page.locator(".date-picker th")).to_have_text(["ش", "ی", "د", "س", "چ", "پ", "ج"])
         assert await window.faults() == []
         for key in ("Home", "PageDown", "Shift+PageDown", "ArrowLeft", "ArrowUp", "End", "ArrowRight"):
             await page.keyboard.press(key)
@@ -189,6 +189,48 @@ async def test_a_day_is_chosen_in_the_calendar_of_iran(place: Place) -> None:
     assert (await place.owner.do("/settings/keys", **form, expires_on="۱۴۳۰/۰۹/۱۱")).status == 200
     keys = await place.house.ground.db.read(accounts.keys, place.workspace_id)
     assert len({one.expires_at for one in keys if one.expires_at is not None}) == 1
+
+
+async def test_a_day_is_written_and_chosen_as_the_language_has_it(place: Place) -> None:
+    async with looking(place, Look("uk", "dark", 360)) as window:
+        page = window.page
+        await window.open("/settings/keys/new")
+        await page.fill("[name=name]", "До зими")
+        await page.check("[name=scopes][value='messages:read']")
+        await page.focus("[name=expires_on]")
+        await page.keyboard.type("28.11.2051")  # a Tuesday
+        await page.keyboard.press("ArrowDown")
+        await expect(page.locator(".date-picker [data-month]")).to_have_text("листопад 2051 р.")
+        await expect(page.locator(":focus")).to_have_attribute("aria-label", "вівторок, 28 листопада 2051 р.")
+        await expect(page.locator(".date-picker th").first).to_have_text("пн")
+        assert await window.faults() == []
+        for key in ("ArrowRight", "PageDown", "PageDown", "PageDown", "Enter"):  # February has 29 days then
+            await page.keyboard.press(key)
+        await expect(page.locator("[name=expires_on]")).to_have_value("29.02.2052")
+        async with page.expect_request("**/settings/keys") as sent:
+            await page.click("form[action='/settings/keys'] button.btn-primary")
+        assert "expires_on=2052-02-29" in ((await sent.value).post_data or "")
+
+
+async def test_hours_and_holidays_in_persian_figures(place: Place) -> None:
+    async with looking(place, Look("fa", "light", 1280)) as window:
+        page = window.page
+        await window.open("/settings/policies/quiet-hours")
+        await page.click("button[name=add]")
+        await page.fill("[name='rules.0.from']", "۲۱:۰۰")
+        await page.fill("[name='rules.0.until']", "۸:۰۰")
+        await page.fill("[name='rules.0.holidays']", "۰۱/۰۱\n۱۴۰۵/۱۳/۰۱")
+        await page.click("button[name=save]")
+        await page.wait_for_selector("#policy .notice.bad")  # there is no thirteenth month
+        await page.fill("[name='rules.0.holidays']", "۰۱/۰۱\n۱۴۰۵/۱۲/۰۱\n03-21")
+        await page.click("button[name=save]")
+        await page.wait_for_url("**?done=policy")
+        rule = place.house.world.policies.of(place.workspace_id).quiet_hours.rules[0]
+        assert (rule.from_, rule.until) == ("21:00", "08:00")
+        assert rule.holidays == ("jalali-01-01", "2027-02-20", "03-21")
+        await expect(page.locator("[name='rules.0.from']")).to_have_value("۲۱:۰۰")
+        await expect(page.locator("[name='rules.0.holidays']")).to_have_value("۰۱/۰۱\n۱۴۰۵/۱۲/۰۱\n03-21")
+        assert await window.faults() == []
 
 
 async def test_people_are_invited_changed_and_let_go(place: Place) -> None:

@@ -6,7 +6,18 @@ from datetime import date, timedelta
 
 import pytest
 
-from angarium.core.days import as_jalali, day_of, from_jalali, moment_of
+from angarium.core.days import (
+    as_jalali,
+    day_of,
+    from_jalali,
+    holidays_of,
+    is_yearly_in_iran,
+    moment_of,
+    time_of,
+    yearly_in_iran,
+)
+from angarium.web.figures import date_typed, holidays_typed
+from angarium.web.languages import LANGUAGES
 from angarium.web.session import dates_kept
 
 DAY = "2026-11-28"
@@ -20,6 +31,8 @@ DAY = "2026-11-28"
         ("١٤٠٥/٩/٧", DAY),
         (" 1405-9-7 ", DAY),
         ("1405.09.07", DAY),
+        ("28.11.2026", DAY),
+        ("۷.۹.۱۴۰۵", DAY),
         ("2026-11-28", DAY),
         ("2026/11/28", DAY),
         ("۲۰۲۶/۱۱/۲۸", DAY),
@@ -92,6 +105,57 @@ def test_every_day_of_a_century_comes_back() -> None:
         day = (first + timedelta(ahead)).isoformat()
         assert day_of(as_jalali(day)) == day
     assert from_jalali(1405, 1, 1) == date(2026, 3, 21)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_date_is_read_as_it_is_shown_in_each_language(language: str) -> None:
+    for kept in (DAY, "2027-03-01"):
+        assert day_of(date_typed(LANGUAGES[language], kept)) == kept
+        assert moment_of(date_typed(LANGUAGES[language], f"{kept}T09:05")) == f"{kept}T09:05"
+    assert date_typed(LANGUAGES["uk"], f"{DAY}T09:05") == "28.11.2026 09:05"
+    assert date_typed(LANGUAGES["en"], "soon") == "soon"
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("9:05", "09:05"),
+        ("۲۱:۰۰", "21:00"),
+        ("21.30", "21:30"),
+        ("24:00", "24:00"),
+        ("late", "late"),
+        ("", ""),
+    ],
+)
+def test_a_time_of_day(written: str, kept: str) -> None:
+    assert time_of(written) == kept
+
+
+def test_holidays_are_of_either_calendar_and_come_back_as_they_were_written() -> None:
+    kept = "jalali-01-01\n2026-11-28\n03-21"
+    assert holidays_of("۰۱/۰۱\n۱۴۰۵/۰۹/۰۷\n03-21") == kept
+    shown = holidays_typed(LANGUAGES["fa"], kept)
+    assert shown.splitlines() == ["۰۱/۰۱", "۱۴۰۵/۰۹/۰۷", "03-21"]
+    assert holidays_of(shown) == kept
+    assert holidays_typed(LANGUAGES["uk"], kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("jalali-12-30", True),
+        ("jalali-07-31", False),
+        ("jalali-13-01", False),
+        ("jalali-1-1", False),
+        ("03-21", False),
+    ],
+)
+def test_days_of_every_year_in_iran(text: str, *, is_one: bool) -> None:
+    assert is_yearly_in_iran(text) is is_one
+
+
+def test_the_first_of_farvardin_is_of_every_year() -> None:
+    assert {yearly_in_iran(date(2026, 3, 21)), yearly_in_iran(date(2028, 3, 20))} == {"jalali-01-01"}
 
 
 def test_a_form_says_which_of_its_fields_are_dates() -> None:

@@ -56,6 +56,9 @@ WHEN: list[tuple[dict[str, Any], str, str, str | None]] = [
     ({"days": [5, 6]}, "UTC", "2025-11-30T22:00+00:00", None),
     # holidays: all day, each year or in one
     ({"holidays": ["03-21"]}, "Asia/Tehran", "2026-03-21T12:00+03:30", "2026-03-22T00:00+03:30"),
+    # in Iran the year begins on 20 March 2028
+    ({"holidays": ["jalali-01-01"]}, "Asia/Tehran", "2028-03-20T12:00+03:30", "2028-03-21T00:00+03:30"),
+    ({"holidays": ["jalali-01-01"]}, "Asia/Tehran", "2028-03-21T12:00+03:30", None),
     ({"holidays": ["2026-03-21"]}, "Asia/Tehran", "2027-03-21T12:00+03:30", None),
     # Berlin, 30 March 2025: 02:00 is followed by 03:00. An end at 02:30 is left out: it ends with the jump
     ({"until": "02:30"}, "Europe/Berlin", "2025-03-30T01:59+01:00", "2025-03-30T03:00+02:00"),
@@ -146,6 +149,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"countries": ["iran"]}, "countries", "iran"),
     ({"holidays": ["21 March"]}, "holidays", "21 March"),
     ({"holidays": ["13-01"]}, "holidays", "13-01"),
+    ({"holidays": ["jalali-07-31"]}, "holidays", "jalali-07-31"),
     ({"holidays": ["2026-02-30"]}, "holidays", "2026-02-30"),
 ]
 

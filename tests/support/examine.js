@@ -101,6 +101,9 @@ window.examine = (() => {
   // What people have named stands as they wrote it, not in capitals.
   const shouted = (one) => getComputedStyle(one).textTransform !== "none" && texts(one).some((node) => /data-owned/i.test(node.data));
 
+  // What a browser draws by itself has its words and its hours in the language of the browser, not of the page.
+  const foreign = (one) => /^(date|time|datetime-local|month|week)$/.test(one.type) || (one.type === "file" && seen(one));
+
   // A list that hides a column behind its edge though the window is wide: nobody looks for a bar to move there.
   const hides = (one) => innerWidth >= 1280 && one.querySelector("table.rows") && one.scrollWidth > one.clientWidth + 1;
 
@@ -111,6 +114,7 @@ window.examine = (() => {
       ...wide(all),
       ...worded.filter(cut).map((one) => `cut off: ${called(one)}`),
       ...worded.filter(shouted).map((one) => `a name in capitals: ${called(one)}`),
+      ...every("input").filter((one) => !one.hidden && foreign(one)).map((one) => `in the browser's language: ${called(one)}`),
       ...all.filter((one) => one.matches(".table-responsive") && hides(one)).map((one) => `a column behind the edge: ${called(one)}`),
       ...worded.map(out).filter(Boolean),
       ...all.filter((one) => one.matches(".tone, .badge, .btn:not(.w-100)")).map(apart).filter(Boolean),
@@ -129,7 +133,8 @@ window.examine = (() => {
     const kinds = new Map();
     for (const one of every(`${CONTROLS}, [tabindex]`)) {
       const kind = [one.tagName, one.type, one.className, one.parentElement.className].join(" ");
-      if (one.tabIndex >= 0 && !one.disabled && seen(one) && !kinds.has(kind)) kinds.set(kind, one);
+      const shown = one.type === "file" ? one.parentElement : one; // the field itself lies unseen over our words
+      if (one.tabIndex >= 0 && !one.disabled && seen(shown) && !kinds.has(kind)) kinds.set(kind, one);
     }
     const unseen = [...kinds.values()].filter((one) => {
       const before = drawn(one);

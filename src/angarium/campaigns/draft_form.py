@@ -184,7 +184,7 @@ def schedule_form(given: CampaignInput) -> dict[str, str]:
         "local_at": when.local_at,
         "hours": "on" if when.window else "",
         "from": when.window.from_ if when.window else OTHERWISE_FROM,
-        "until_hour": _last_hour(when.window.until) if when.window else OTHERWISE_UNTIL,
+        "until_hour": when.window.until if when.window else OTHERWISE_UNTIL,
         "pace": pace,
         "per_hour": str(when.per_hour or ""),
         "spread": count,
@@ -206,11 +206,6 @@ def days_form(given: CampaignInput) -> list[str]:
 def _field_time(at: datetime | None) -> str:
     """A moment as a field for times has it, by UTC (HTML, "Local date and time state")."""
     return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
-
-
-def _last_hour(until: str) -> str:
-    """The end of a day; a field for times knows no 24:00."""
-    return "00:00" if until == "24:00" else until
 
 
 def _in_units(seconds: float) -> tuple[str, str]:

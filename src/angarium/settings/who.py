@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from angarium.accounts import audit
 
-WORDS = {audit.CLI: "settings.by_cli", audit.LINK: "settings.by_link", audit.SYSTEM: "settings.by_system"}
+WORDS = {audit.CLI: "doer.cli", audit.LINK: "doer.link", audit.SYSTEM: "doer.system"}

@@ -33,6 +33,7 @@ MINUTE_S = 60
 UNITS = ((86_400, "day"), (3_600, "hour"), (MINUTE_S, "minute"), (1, "second"))
 SIZES = ((1 << 30, "gigabyte"), (1 << 20, "megabyte"), (1 << 10, "kilobyte"), (1, "byte"))
 JALALI = {"fa"}
+DAY_FIRST = {"uk", "ru"}  # who write 28.11.2026 also in a form
 KEPT = 2_048  # what was written a moment ago is written again: prices, counts, the days of a list
 PERSIAN_PERCENT = "٪"  # Babel writes the sign of its pattern
 PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
@@ -59,8 +60,20 @@ def as_typed(language: Language, text: str) -> str:
 
 
 def date_typed(language: Language, text: str) -> str:
-    """A date as readers of Persian write it in a form: 2026-11-28 -> ۱۴۰۵/۰۹/۰۷; of others as it is."""
-    return own_digits(language, days.as_jalali(text)) if language.code in JALALI else text
+    """A date as readers of the language write it in a form: 2026-11-28 -> ۱۴۰۵/۰۹/۰۷, or 28.11.2026."""
+    if language.code in JALALI:
+        return own_digits(language, days.as_jalali(text))
+    return days.as_ours(text, day_first=language.code in DAY_FIRST)
+
+
+def holidays_typed(language: Language, text: str) -> str:
+    """Days by lines, as readers of the language write them; of every year by our calendar as they are."""
+    if language.code not in JALALI:
+        return text
+    return "\n".join(
+        line if days.YEARLY.fullmatch(line) else own_digits(language, days.holidays_as_jalali(line))
+        for line in text.splitlines()
+    )
 
 
 def decimal_sign(language: Language) -> str:

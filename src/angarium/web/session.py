@@ -26,7 +26,12 @@ from angarium.core.problems import Problem
 FORM = b"application/x-www-form-urlencoded"
 FORM_MAX_BYTES = 1_000_000  # a template in all its languages
 FIELDS_MAX = 5_000  # the form of a file with as many columns as it may have
-TYPED_DAY, TYPED_MOMENT = "typed_day", "typed_moment"  # name the fields that hold a date as people write it
+TYPED = {  # what names the fields that hold a date or a time as people write it
+    "typed_day": days.day_of,
+    "typed_moment": days.moment_of,
+    "typed_time": days.time_of,
+    "typed_holidays": days.holidays_of,
+}
 READING = {"GET", "HEAD"}
 TOKEN_HEADER = b"x-angarium-token"
 
@@ -153,10 +158,9 @@ async def _form(request: Request[Any, Any, Any], viewer: Viewer | None) -> list[
 
 def dates_kept(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The fields, with those that a form calls dates as dates are kept; what is no date stays."""
-    readers = {TYPED_DAY: days.day_of, TYPED_MOMENT: days.moment_of}
-    typed = {text: readers[name] for name, text in fields if name in readers}
+    typed = {text: TYPED[name] for name, text in fields if name in TYPED}
     return [
-        (name, typed[name](text) if name in typed else text) for name, text in fields if name not in readers
+        (name, typed[name](text) if name in typed else text) for name, text in fields if name not in TYPED
     ]
 
 

@@ -117,6 +117,8 @@ class Shell:
             "as_typed": partial(figures.as_typed, language),
             "decimal_sign": figures.decimal_sign(language),
             "date_typed": partial(figures.date_typed, language),
+            "holidays_typed": partial(figures.holidays_typed, language),
+            "own_digits": partial(figures.own_digits, language),
             "dated": partial(figures.dated, language),
             "size": partial(figures.size, language),
             "compact": partial(figures.compact, language),

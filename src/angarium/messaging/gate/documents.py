@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from angarium.contacts.consent import PURPOSES
 from angarium.contacts.stopwords import OwnWords
+from angarium.core.days import is_yearly_in_iran
 from angarium.core.problems import invalid
 from angarium.core.values import MessageClass
 from angarium.core.window import WALL
@@ -128,7 +129,8 @@ class QuietRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         6,
         7,
     )  # on which they begin; 1 is Monday
-    holidays: Annotated[tuple[str, ...], Meta(max_length=400)] = ()  # quiet all day: 03-21, or 2026-03-21
+    # quiet all day: 03-21 of each year, jalali-01-01 of each year in Iran, or 2026-03-21
+    holidays: Annotated[tuple[str, ...], Meta(max_length=400)] = ()
     action: Action = Action.HOLD
 
     def __post_init__(self) -> None:
@@ -144,11 +146,15 @@ class QuietRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
             raise invalid("from", "is no beginning", value=self.from_, remedy=remedy)
         for one in self.holidays:
             if not is_day(one):
-                raise invalid("holidays", "is not a day", value=one, remedy="03-21 or 2026-03-21")
+                raise invalid(
+                    "holidays", "is not a day", value=one, remedy="03-21, jalali-01-01 or 2026-03-21"
+                )
 
 
 def is_day(text: str) -> bool:
     """Whether it is a day of one year or of every year."""
+    if is_yearly_in_iran(text):
+        return True
     try:
         date.fromisoformat(LEAP_YEAR + text if YEARLY.fullmatch(text) else text)
     except ValueError:

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from angarium.core.clock import local_date
+from angarium.core.days import yearly_in_iran
 from angarium.core.values import MessageClass, Reason, Window
 from angarium.core.window import closes_at, instant
 from angarium.messaging.gate.documents import EVERYWHERE, Action, QuietRule
@@ -70,7 +71,7 @@ def quiet_until(rule: QuietRule, zone: str, at: int) -> int | None:
 
 
 def _is_holiday(rule: QuietRule, day: date) -> bool:
-    return not {day.isoformat(), day.isoformat()[5:]}.isdisjoint(rule.holidays)
+    return not {day.isoformat(), day.isoformat()[5:], yearly_in_iran(day)}.isdisjoint(rule.holidays)
 
 
 @lru_cache(maxsize=1_000)
