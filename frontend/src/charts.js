@@ -7,6 +7,9 @@ const HEIGHT = 220;
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--tone-${name}`).trim() || "#888";
 
 const DAY_S = 86_400;
+const HOUR_S = 3_600;
+// Steps of times that people count in; none finer than what is told.
+const ROUND = [60, 300, 900, 1_800, ...[1, 2, 3, 6, 12].map((hours) => hours * HOUR_S), ...[1, 2, 7, 14, 28, 91, 182, 364].map((days) => days * DAY_S)];
 const WHOLE = [1, 2, 5].flatMap((first) => Array.from({ length: 13 }, (_, tens) => first * 10 ** tens)).sort((one, other) => one - other);
 
 // What is counted has no halves on its axis; what is measured has as many digits as its steps need.
@@ -31,16 +34,17 @@ const options = (told, width) => {
   const hour = clock(language, { hour: "2-digit", minute: "2-digit", hour12: false });
   const whole = clock(language, { dateStyle: "medium" });
   const moment = clock(language, { dateStyle: "medium", timeStyle: "short", hour12: false });
-  const step = told.x.length > 1 ? told.x[1] - told.x[0] : DAY_S;
+  const step = told.x.length > 1 ? Math.min(...told.x.slice(1).map((second, at) => second - told.x[at])) : DAY_S;
   const at = (second, apart, coarse, fine) => (apart < DAY_S ? fine : coarse).format(second * 1000);
   const bars = told.kind === "bars" ? { paths: uPlot.paths.bars({ size: [0.6, 60] }), points: { show: false } } : {};
   return {
     width,
     height: HEIGHT,
     legend: { live: true },
+    tzDate: (second) => uPlot.tzDate(new Date(second * 1000), document.body.dataset.zone || "UTC"),
     scales: { x: { time: told.time !== false }, y: { range: (_, least, most) => [Math.min(0, least), most > 0 ? most * 1.05 : 1] } },
     axes: [
-      { ...axis, space: 70, values: (_, ticks, __, ___, apart) => ticks.map((tick) => (told.time === false ? number.format(tick) : at(tick, apart, day, hour))) },
+      { ...axis, space: 70, ...(told.time === false ? {} : { incrs: ROUND.filter((one) => one >= step) }), values: (_, ticks, __, ___, apart) => ticks.map((tick) => (told.time === false ? number.format(tick) : at(tick, apart, day, hour))) },
       {
         ...axis,
         size: 60,

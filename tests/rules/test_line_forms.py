@@ -115,7 +115,9 @@ def test_kinds_of_line_have_words_in(language: str) -> None:
     known = {part for one in requirements.requirements().values() for part in parts_of(one)}
     assert words.keys() == known
     for one in requirements.requirements().values():
-        assert requirements.said_in(language, one).title != one.title
+        said = requirements.said_in(language, one)
+        assert said.title != one.title
+        assert all(language in each.text for each in said.undertakings)
 
 
 def parts_of(one: Requirement) -> list[str]:

@@ -90,7 +90,7 @@ async def show_segment(request: Call) -> Sent:
         "users": flows.users_of(one.id, there),
         "campaigns": await _campaigns(request, one.id),
         "names": {ids.show("segment", each.id): each.name for each in there},
-        "writer": (await ground.db.read(actors.names, workspace_id)).get(one.written_by, ""),
+        "doers": await ground.db.read(actors.names, workspace_id),
         "done": QUERY.read_query(request.scope["query_string"]).done,
         "shown_id": partial(ids.show, "contact"),
         "shown_segment": partial(ids.show, "segment"),

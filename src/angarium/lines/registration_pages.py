@@ -8,10 +8,9 @@ from typing import Any
 
 import msgspec
 
-from angarium.accounts import edge
+from angarium.accounts import actors, edge
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
 from angarium.accounts.pages import HtmlAnswer, fields_of, form_of, problem_told, redirect, wrong_of
-from angarium.accounts.store import people
 from angarium.core import ids
 from angarium.core.clock import from_datetime
 from angarium.core.decoding import Shape
@@ -115,7 +114,7 @@ async def _page(request: Call, problem: Problem | None) -> HtmlAnswer:
         "classes": sorted(one.classes),
         "operators": [(each.key, each.title) for each in need.operators],
         "history": [{"at": fact.at, **msgspec.json.decode(fact.body)} for fact in reversed(told)],
-        "names": await ground.db.read(_names, workspace_id),
+        "names": await ground.db.read(actors.names, workspace_id),
         "problem": problem_told(problem),
         "wrong": wrong_of(problem),
         "done": DONE.read_query(request.scope["query_string"]).done if problem is None else "",
@@ -131,12 +130,6 @@ def _typed(whole: Whole) -> dict[str, str]:
         found[f"undertakings.{key}.signed_by"] = signature.signed_by
         found[f"undertakings.{key}.signed_on"] = signature.signed_on
     return {**found, "operator": one.operator, "external_id": one.external_id}
-
-
-async def _names(tx: Transaction, workspace_id: int) -> dict[str, str]:
-    """What people are called, by how they are noted as those who did something."""
-    found = await people.people_of(tx, workspace_id)
-    return {ids.show("person", one.id): one.name or one.email for one in found}
 
 
 @route(f"POST {ONE}", Operation(summary="Tell a registration", scope="setup:write", page=True))

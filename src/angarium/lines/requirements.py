@@ -111,6 +111,11 @@ def said_in(language: str, one: Requirement) -> Requirement:
     def said(key: str, otherwise: str) -> str:
         return words.get(f"{one.key}.{key}", (otherwise,))[0]
 
+    def promised(each: Undertaking) -> Undertaking:
+        own = words.get(f"{one.key}.{each.key}", ())[1:]
+        text = {**each.text, language: own[0]} if own else each.text
+        return replace(each, signed_by=said(each.key, each.signed_by), text=text)
+
     replace = msgspec.structs.replace
     title, fee, notes = words.get(one.key, (one.title, one.fee, one.notes))
     return replace(
@@ -120,9 +125,7 @@ def said_in(language: str, one: Requirement) -> Requirement:
         notes=notes,
         documents=tuple(replace(need, title=said(need.key, need.title)) for need in one.documents),
         fields=tuple(replace(need, title=said(need.key, need.title)) for need in one.fields),
-        undertakings=tuple(
-            replace(each, signed_by=said(each.key, each.signed_by)) for each in one.undertakings
-        ),
+        undertakings=tuple(promised(each) for each in one.undertakings),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 
-from angarium.accounts import edge
+from angarium.accounts import actors, edge
 from angarium.accounts.edge import Call, Operation, Sent, route
 from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect, wrong_of
 from angarium.contacts import fields, membership, merge_flows, suppression_list
@@ -148,6 +148,7 @@ async def _consents_page(request: Call, problem: Problem | None = None) -> Sent:
         "table": [(name, [_state(choices, name, kind) for kind in ("", *kinds)]) for name in CLASSES],
         "channels": [(kind, names.channel(kind)) for kind in kinds],
         "names": names,
+        "doers": await world.ground.db.read(actors.names, workspace_id),
         "entries": entries[:ENTRIES],
         "purposes": PURPOSES,
         "newest": path if query.cursor else "",

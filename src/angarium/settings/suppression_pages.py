@@ -36,6 +36,18 @@ from angarium.storage.database import Transaction
 
 LIST = "/settings/suppressions"
 PAGE_ROWS = 50
+# What we note by itself, to be asked for.
+SOURCES = (
+    "api",
+    "channel_switch",
+    "complaint",
+    "contact",
+    "contact_deleted",
+    "import",
+    "receipt",
+    "stop_word",
+    "unsubscribe_link",
+)
 
 
 class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,6 +94,7 @@ async def list_suppressions(request: Call) -> Sent:
         "more": more,
         "reasons": [one.value for one in Why],
         "kinds": [one.value for one in AddressKind],
+        "sources": SOURCES,
         "done": query.done,
     }
     return HtmlAnswer("settings/suppressions.html", facts)
