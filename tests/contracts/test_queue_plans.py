@@ -9,7 +9,7 @@ import pytest
 
 from angarium.accounts.store import audit
 from angarium.contacts.store import reachability, suppressions
-from angarium.messaging.store import attempts, leftovers, tried, unknowns, waiting
+from angarium.messaging.store import attempts, inbox, leftovers, tried, unknowns, waiting
 from angarium.storage.bulk import Statement
 from angarium.storage.sqlite import SqliteDatabase
 from angarium.storage.sqlite_planner import tell_planner
@@ -19,6 +19,7 @@ STATEMENTS: dict[str, Statement] = {
     "unanswered at an address": attempts._unanswered_at,
     "last to a contact": attempts._last_to,
     "left behind": leftovers._orphans,
+    "callbacks left behind on a line": inbox._new_journal_of_line,
     "what was tried of messages": tried._tried,
     "what customers answered": tried._answered,
     "which messages have ended": tried._ended,

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
-from angarium.core.ports import Submission, Unknown
+from angarium.core.ports import Raw, Submission, Unknown
+from angarium.fabric import holding
 from angarium.lines import flows as lines
-from angarium.messaging import reconcile, send
+from angarium.messaging import receive, reconcile, send
 from angarium.messaging.sender import Sender
+from angarium.messaging.store import inbox
 from angarium.storage.database import Trouble, unavailable
 from support.relay import Relay
+from support.smpp_line import delivered
 from support.still import StillClock
 
 
@@ -88,6 +91,44 @@ async def test_nor_does_one_that_is_deleted(relay: Relay) -> None:
     assert await reconcile.rescue(relay.world, relay.workspace_id, ()) == 1
     assert (await relay.state(message))[0] == "unknown"
     assert attempt.line_id == line.id
+
+
+# ── what a server journalled, and did not live to work through ───────────────────────────────────────
+
+
+async def a_code_and_its_receipt(relay: Relay) -> tuple[int, int]:
+    """A code whose receipt was acknowledged by a server that is killed now: its message and the callback."""
+    line = await relay.line("sms", "smpp", ("otp",))
+    [message] = await offer(relay, 1, deadline_s=300, **{"class": "otp"})
+    [attempt] = await relay.claim("sms", epoch=1)
+    receipt = delivered(b"id:77 stat:DELIVRD err:000", source=attempt.address.lstrip("+"), esm_class=4)
+    entry = receive.entry(relay.world, line, Raw(receipt, {"bind": "1"}))
+    await receive.journal(relay.world, [entry])
+    return message, entry.id
+
+
+async def test_a_receipt_that_was_acknowledged_and_not_read_is_evidence_for_whoever_takes_the_line(
+    relay: Relay,
+) -> None:
+    """The operator does not say it again, so nothing else keeps the code from going out twice."""
+    message, _ = await a_code_and_its_receipt(relay)
+    relay.clock.advance(holding.TTL_S - holding.MARGIN_S)  # no other server has the line before
+    assert await relay.restart("sms", epoch=2) == 1
+    await relay.wait(60)
+    assert await relay.attempts(message) == [("sms", "delivered")]
+    assert (await relay.state(message))[0] == "delivered"
+
+
+async def test_a_receipt_that_came_just_now_is_left_to_the_server_that_has_it(relay: Relay) -> None:
+    message, entry_id = await a_code_and_its_receipt(relay)
+    relay.clock.advance(1)
+    assert await relay.restart("sms", epoch=2) == 1
+    assert (await relay.state(message))[0] == "unknown"
+    waiting = await relay.ground.db.read(inbox.new_journal, relay.workspace_id, reconcile.ANY_ID, 10)
+    assert [entry.id for entry in waiting] == [entry_id]
+
+
+# ── a line of ours ───────────────────────────────────────────────────────────────────────────────────
 
 
 async def under_way(relay: Relay) -> tuple[int, int]:

@@ -26,6 +26,9 @@ log = structlog.get_logger()
 ORPHANS_MAX = 500  # intents taken over in one transaction
 PARKED_DAYS = 7  # Meta repeats callbacks for so long; an SMSC three days
 LEFT_BEHIND_S = 60.0  # a callback that is not worked through by then was journalled by a server that is gone
+# The same of a line that is being taken over. A server that was killed has heard nothing for longer: its
+# lease was renewed every 3 s, and lasted 15. One that gave the line up may still be at it.
+LINE_LEFT_BEHIND_S = 10.0
 ANY_ID = (1 << 63) - 1
 SILENT_MAX = 500  # unanswered attempts that parked receipts are held against in one transaction
 DAY_S = 86_400.0
@@ -37,12 +40,14 @@ Orphan = tuple[int, int]  # an attempt and its message
 
 async def take_over(world: World, line: Line, epoch: int, share: Share = WHOLE) -> int:
     """Own a line, or a share of it, and settle the intents that an earlier owner left behind: each may have
-    gone out.
+    gone out. First comes what was journalled and not worked through: it is evidence that no provider repeats.
 
     How many there were; Fenced when a server that started later owns it.
     """
     own, number = (line.workspace_id, line.id), share.number
     await world.ground.db.run(owners.take, *own, epoch, number, None if number else share.of)
+    before_id = ids.earliest(world.ground.clock.now() - micros(LINE_LEFT_BEHIND_S))
+    await work_through_journal(world, line.workspace_id, before_id, line_id=line.id)
     lot = [
         Left(line.workspace_id, workspace_id, line.id, epoch, older_than=epoch, share=number)
         for workspace_id in world.lines.everybody(line.id)
@@ -119,12 +124,12 @@ async def _settle(
 
 
 async def work_through_journal(
-    world: World, workspace_id: int, before_id: int = ANY_ID, limit: int = 200
+    world: World, workspace_id: int, before_id: int = ANY_ID, limit: int = 200, line_id: int = inbox.ANY_LINE
 ) -> int:
     """Callbacks that were journalled before a crash and not worked through. How many there were."""
     total = 0
     while True:
-        entries = await world.ground.db.read(inbox.new_journal, workspace_id, before_id, limit)
+        entries = await world.ground.db.read(inbox.new_journal, workspace_id, before_id, limit, line_id)
         if not entries:
             return total
         await poison.apart(

@@ -12,6 +12,8 @@ from angarium.messaging.store.tables import inbound, inbound_part, journal, park
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
 
+ANY_LINE = 0
+
 
 class Entry(msgspec.Struct, frozen=True):
     """One callback, as it came."""
@@ -91,7 +93,7 @@ _journal_by_ids = Statement(
     .where(journal.c.workspace_id == bindparam("workspace_id"), among(journal.c.id, "ids"))
     .order_by(journal.c.id)
 )
-_new_journal = Statement(
+_new = (
     select(*_entry)
     .where(
         journal.c.workspace_id == bindparam("workspace_id"),
@@ -101,6 +103,8 @@ _new_journal = Statement(
     .order_by(journal.c.id)
     .limit(bindparam("limit"))
 )
+_new_journal = Statement(_new)
+_new_journal_of_line = Statement(_new.where(journal.c.line_id == bindparam("line_id")))
 _worked_through = (
     select(journal.c.id)
     .where(
@@ -272,10 +276,15 @@ def _journal_row(one: Entry) -> tuple[int | str | bytes, ...]:
     return (one.workspace_id, one.id, one.line_id, *kept)
 
 
-async def new_journal(tx: Transaction, workspace_id: int, before_id: int, limit: int) -> list[Entry]:
-    """Callbacks older than an id that were journalled and not yet worked through, oldest first."""
-    rows = await tx.rows(_new_journal, workspace_id=workspace_id, before_id=before_id, limit=limit)
-    return [as_entry(row) for row in rows]
+async def new_journal(
+    tx: Transaction, workspace_id: int, before_id: int, limit: int, line_id: int = ANY_LINE
+) -> list[Entry]:
+    """Callbacks older than an id that were journalled and not yet worked through, oldest first; of one line,
+    if it is named."""
+    statement, given = _new_journal, {"workspace_id": workspace_id, "before_id": before_id, "limit": limit}
+    if line_id != ANY_LINE:
+        statement, given = _new_journal_of_line, given | {"line_id": line_id}
+    return [as_entry(row) for row in await tx.rows(statement, **given)]
 
 
 def as_entry(row: Row) -> Entry:
