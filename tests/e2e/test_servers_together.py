@@ -145,9 +145,12 @@ async def test_the_lines_of_a_server_that_was_killed_are_taken_over(tmp_path: Pa
         found = await second.drained(lambda one: one["state"] in FINAL)
         taken, states = Counter(second.taken()), Counter(one["state"] for one in found)
         assert states.total() == 3 * MANY
-        assert states["unknown"] <= (LINES + 1) * WINDOW  # what the killed one had under way, at most
+        under_way = (LINES + 1) * WINDOW  # what the killed one had, at most
+        assert states["unknown"] <= under_way
         assert len(taken) >= states["delivered"]
-        assert all(taken[f"otp {number}"] <= 1 for number in range(MANY))
+        twice = [text for text, copies in taken.items() if copies > 1]  # no evidence came within their hold
+        assert max(taken.values()) <= 2
+        assert len(twice) <= under_way, twice
         assert await second.stop() == 0, second.said()
 
 
