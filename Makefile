@@ -3,7 +3,7 @@
 #   make demo     the whole product against simulated operators; no account anywhere
 #   make run      the server
 #   make test     the tests                           ARGS="tests/rules -k cascade"
-#   make long     those tests that take minutes: servers that wait for one another, many more seeds; and make together
+#   make long     those tests that take minutes: servers that wait for one another, more seeds and inputs; and make together
 #   make together flows and processes on PostgreSQL, with its fabric and with NATS
 #   make check    style, types, layers and the rules of the house, in less than a minute
 #   make bench    measurements

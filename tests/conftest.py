@@ -16,6 +16,7 @@ from typing import Any
 import hypothesis
 import pytest
 import structlog
+from _pytest.nodeid import NodeId
 
 from support.memory import quick_folder
 from support.turns import TODAY
@@ -45,6 +46,7 @@ if (memory := quick_folder()) is not None:
 WAITING = ("console", "e2e", "peers", "promises")  # for processes and browsers: spread among what works
 FIRST = ("house", "security")  # long: the end is not to wait for them
 LAST = ("channels", "protocols", "rules", "simulators")  # thousands, each soon done: shared out by the file
+APART = ("test_adding_a_channel.py", "test_conduct.py", "test_layers.py", "test_tools.py")  # programs
 WAITED = 0.7  # of the work that is neither FIRST nor LAST: by then the last of WAITING has begun
 
 
@@ -82,8 +84,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     when |= {item: WAITED * number / len(waiting) for number, item in enumerate(waiting)}
     items.sort(key=lambda item: when.get(item, 1.0))
     for item in items:
-        if places[item.path] in LAST:
-            item.add_marker(pytest.mark.xdist_group(f"{places[item.path]}/{item.path.name}"))
+        if item.get_closest_marker("xdist_group") is None and (group := _group_of(item.path)):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group_of(path: Path) -> str:
+    """What one process does: a file of small tests; or the rules of the house, for which all is parsed."""
+    if path.parent.name == "house" and path.name not in APART:
+        return "house"
+    return f"{path.parent.name}/{path.name}" if path.parent.name in LAST else ""
 
 
 def is_of_sqlite(item: pytest.Item) -> bool:
@@ -103,11 +112,16 @@ def pytest_configure() -> None:
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], pretty])
 
 
-def pytest_collection_finish() -> None:
-    """Look for cycles among what the tests make, and as seldom as the server does (`assembly.py`).
+@pytest.hookimpl(tryfirst=True)  # before xdist tells its other end of the items
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Have groups be groups; and look for cycles as seldom as the server does (`assembly.py`).
 
+    Xdist 3.8 writes the group of an item where pytest 9.2 does not look: nothing would be one process's.
     What was imported and collected stays to the end, and need not be gone through again and again.
     """
+    for item in session.items:
+        if named := vars(item).get("_nodeid"):
+            item._id = NodeId.parse(named)
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
     gc.enable()

@@ -78,6 +78,7 @@ def test_the_conditions_and_the_ceilings_are_told(found: dict[str, Any]) -> None
     assert found["startup"]["median"].keys() == {"ready_s", "first_ready_s", "idle_rss_mib"}
 
 
+@pytest.mark.xdist_group("e2e/bench")
 def test_a_page_and_plots_lie_beside_the_figures(found: dict[str, Any], tmp_path: Path) -> None:
     from bench.kept import keep
 

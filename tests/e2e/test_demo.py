@@ -48,7 +48,7 @@ def check_shielded(demo: Demo, report: dict[str, Any]) -> None:
 
 @pytest.mark.timeout(300)
 async def test_the_report_is_what_the_ledgers_say(tmp_path: Path) -> None:
-    demo = Demo(tmp_path, people=250)
+    demo = Demo(tmp_path, people=150)
     await demo.start("--patience", "0.4")
     report = await demo.finish()
     check_people(demo, report)
@@ -67,7 +67,7 @@ async def test_the_report_is_what_the_ledgers_say(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 async def test_kill_9_in_the_middle_loses_nothing_and_doubles_nothing_it_must_not(tmp_path: Path) -> None:
-    demo = Demo(tmp_path, people=250)
+    demo = Demo(tmp_path, people=150)
     await demo.start("--patience", "0.4")
     await demo.until_taken(0.5)
     demo.kill_server()

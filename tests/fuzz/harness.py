@@ -42,7 +42,7 @@ class Target:
     mutate: Mutate = octets
     steps: tuple[int, int] = (20_000, 200)  # lines of Python: for any input, and for each of its bytes
     longest: int = 2_000  # bytes of an input; longer ones tell nothing that shorter ones do not
-    in_tests: int = 400  # inputs in a run of the tests, about a second's worth
+    in_tests: int = 400  # inputs of `make long`, about a second's worth; half of them in `make test`
 
 
 def simple(attempt: Try) -> Callable[[], AbstractContextManager[Try]]:

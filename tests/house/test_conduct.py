@@ -1,4 +1,4 @@
-"""Tests stay on this machine, and one that lacks its peer says so: the two things conftest.py sees to."""
+"""Tests stay at home, one that lacks its peer says so, groups are kept together: what conftest.py sees to."""
 
 from __future__ import annotations
 
@@ -59,3 +59,9 @@ def test_a_missing_peer_is_named(required: str, said: str, tmp_path: Path) -> No
     )
     assert said in done.stdout
     assert (done.returncode == 0) is not bool(required)
+
+
+@pytest.mark.xdist_group("house/conduct")
+def test_what_is_of_a_group_says_so_to_whoever_shares_the_work_out(request: pytest.FixtureRequest) -> None:
+    grouped = request.config.getoption("loadgroup", False)  # which xdist tells its workers
+    assert request.node.nodeid.endswith("@house/conduct") is grouped

@@ -1,4 +1,6 @@
-"""kill -9 at the first, second, third … system call of a kind after an order arrives, until one run lives.
+"""kill -9 at the first, third, fifth … system call of a kind after an order arrives, until one run lives.
+
+On the next day it is the second, fourth, sixth …; with `-m long` every one.
 
 Orders are repeated with their key until they are answered, as any client does. The verdict is the operator's
 ledger. fdatasync: before a commit is durable, which is PostgreSQL's own doing where it is the database.
@@ -23,6 +25,7 @@ from promises.conftest import PRICE
 from support.process import Shop
 from support.strace import Strace
 from support.together import SILENT_S
+from support.turns import TODAY
 
 COPIES_MAX = {"otp": 2, "promotional": 1}  # an otp is sent once more when in doubt
 PHONE = "+380501234577"
@@ -34,10 +37,11 @@ Ordered = dict[str, str]  # message id -> its text, which is its key too
 @pytest.mark.peers("strace")
 @pytest.mark.timeout(240 + RUNS_MAX * SILENT_S)
 @pytest.mark.parametrize("call", [pytest.param("fdatasync", marks=pytest.mark.sqlite), "write"])
-async def test_nothing_is_lost_and_nothing_doubled(shop: Shop, call: str) -> None:
+@pytest.mark.parametrize(("first", "step"), [(1 + TODAY % 2, 2), pytest.param(1, 1, marks=pytest.mark.long)])
+async def test_nothing_is_lost_and_nothing_doubled(shop: Shop, call: str, first: int, step: int) -> None:
     await shop.start_operator()
     ordered: Ordered = {}
-    for nth in calls():
+    for nth in calls(first, step):
         if await one_run(shop, call, nth, ordered):
             break
     assert nth > 3, "nothing was ever killed"
@@ -47,10 +51,10 @@ async def test_nothing_is_lost_and_nothing_doubled(shop: Shop, call: str) -> Non
     check([await shop.message(one["id"]) for one in ended], Counter(shop.taken()), ordered)
 
 
-def calls() -> Iterator[int]:
+def calls(first: int, step: int) -> Iterator[int]:
     """At which call a server is killed, run by run."""
     if not SILENT_S:
-        yield from count(1)
+        yield from count(first, step)
     nth = 1
     while True:
         yield nth

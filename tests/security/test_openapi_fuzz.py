@@ -12,12 +12,12 @@ import asyncio
 import os
 import re
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from support.program import Program, running
+from support.turns import TODAY
 
 # Those left out ask for what JSON Schema cannot say ("a cursor that we gave").
 CHECKS = (
@@ -32,7 +32,7 @@ CHECKS = (
     "use_after_free",
     "ensure_resource_availability",
 )
-SHARES = 3  # of the routes, one is asked in a week; all of them with ANGARIUM_TEST_DATABASES=all
+SHARES = 6  # of the routes, one is asked in a day; all of them with ANGARIUM_TEST_DATABASES=all
 EXAMPLES = 2  # requests of the fuzzing phase for each operation
 PATIENCE_S = 280.0
 
@@ -63,8 +63,7 @@ def share(paths: list[str]) -> list[str]:
     """Whose turn it is: the coverage phase alone asks each route dozens of questions."""
     if os.environ.get("ANGARIUM_TEST_DATABASES") == "all":
         return paths
-    week = datetime.now(UTC).isocalendar().week
-    return paths[week % SHARES :: SHARES]
+    return paths[TODAY % SHARES :: SHARES]
 
 
 async def schemathesis(program: Program, folder: Path, *more: str) -> tuple[int | None, str]:
