@@ -103,7 +103,8 @@ def used() -> tuple[frozenset[str], tuple[str, ...]]:
 
 def test_every_class_that_a_style_speaks_of_is_used() -> None:
     whole, begun = used()
-    dead = [one for one in defined() if one not in whole | OTHERS and not one.startswith(begun)]
+    whole |= OTHERS
+    dead = [one for one in defined() if one not in whole and not one.startswith(begun)]
     none_of(
         (f"{', '.join(sorted(defined()[one]))}: .{one}" for one in dead), "No page uses these; delete them:"
     )
@@ -111,13 +112,14 @@ def test_every_class_that_a_style_speaks_of_is_used() -> None:
 
 def test_every_class_of_a_template_has_a_style() -> None:
     scripts = {word.lstrip(".") for file in SOURCES.glob("*.js") for word in quoted(file.read_text("utf-8"))}
+    known = built() | defined().keys() | scripts | MARKUP
     none_of(
         {
             f"{short(path)}: {word}"
             for path, text in templates()
             for attribute in ATTRIBUTE.findall(text)
             for word in words_of(attribute)
-            if GAP not in word and word not in built() | defined().keys() | scripts | MARKUP
+            if GAP not in word and word not in known
         },
         "No style and no script knows these; leave them out, or give them one:",
     )
