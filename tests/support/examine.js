@@ -104,8 +104,8 @@ window.examine = (() => {
   // What a browser draws by itself has its words and its hours in the language of the browser, not of the page.
   const foreign = (one) => /^(date|time|datetime-local|month|week)$/.test(one.type) || (one.type === "file" && seen(one));
 
-  // A list that hides a column behind its edge though the window is wide: nobody looks for a bar to move there.
-  const hides = (one) => innerWidth >= 1280 && one.querySelector("table.rows") && one.scrollWidth > one.clientWidth + 1;
+  // A table that hides a column behind its edge: nobody looks for a bar to move there. In between, lists may.
+  const hides = (one) => (innerWidth >= 1280 || innerWidth < 576) && one.querySelector("table:not(.heat)") && one.scrollWidth > one.clientWidth + 1;
 
   const layout = () => {
     const all = every("body *").filter((one) => !one.closest(UNSEEN) && seen(one));
