@@ -21,7 +21,7 @@ SHARED = "console.css"
 MARKUP = {"datagrid-item"}  # in Tabler's own, without a style
 OTHERS = {"htmx-request", "sortable-ghost", "u-legend"}  # made by libraries: htmx, SortableJS, uPlot
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-RULE = re.compile(r"([^{}]+)\{")
+RULE = re.compile(r"([^{}]*)([{}])")  # what stands before a brace, and which: each sign is looked at once
 CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
 IN_BRACKETS = re.compile(r"\[[^]]*\]")
 ATTRIBUTE = re.compile(r'\bclass="((?:[^"{]|\{\{.*?\}\}|\{%.*?%\})*)"', re.DOTALL)
@@ -34,7 +34,7 @@ def selectors(text: str) -> Iterator[str]:
     """Every selector of a style, without what stands in brackets."""
     for found in RULE.finditer(COMMENT.sub("", text)):
         said = found[1].rpartition(";")[2].strip()
-        if not said.startswith("@"):
+        if found[2] == "{" and not said.startswith("@"):
             yield from (one.strip() for one in IN_BRACKETS.sub("", said).split(",") if one.strip())
 
 
