@@ -142,13 +142,14 @@ const open = (field) => {
   let at = typed?.at ?? today();
   if (timed) time.value = own(typed?.time || "09:00");
   else dialog.querySelector(".date-time").remove();
+  const heads = dialog.querySelector("thead").insertRow();
   for (let day = 0; day < 7; day += 1) {
     const head = document.createElement("th");
     head.scope = "col";
     const its = Date.UTC(2000, 0, 2 + beginsOn + day); // the second was a Sunday
     head.abbr = longDay.format(its);
     head.textContent = shortDay.format(its);
-    dialog.querySelector("thead tr").append(head);
+    heads.append(head);
   }
   const show = (next) => {
     if (next === undefined || !known(parts(next)[0])) return;
