@@ -135,7 +135,7 @@ $(BIN)/python:
 
 # Other people's implementations in JavaScript, for the tests to talk to. Without npm those tests say what is missing.
 $(PEERS): tests/peers/package-lock.json
-	@if command -v npm >/dev/null; then cd tests/peers && npm ci --ignore-scripts --silent; fi
+	@if command -v npm >/dev/null; then cd tests/peers && npm ci --ignore-scripts --loglevel=error >/dev/null; fi
 
 # A universal lock for every supported Python; no index and no host is written into it.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -37,7 +37,7 @@ class FrontendHook(BuildHookInterface):
         node, npm = _programs()
         environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"}
         if not self._has_packages():
-            _run([*npm, "ci", "--ignore-scripts", "--silent"], self._frontend, environment)
+            _run([*npm, "ci", "--ignore-scripts", "--loglevel=error"], self._frontend, environment)
         _run([str(node), "build.mjs"], self._frontend, environment)
         (self._made / STAMP).write_text(self._inputs())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -61,14 +62,25 @@ async def _look(settings: Settings) -> ClusterShown:
 
 
 def _print_servers(found: ClusterShown) -> None:
-    table = Table("server", "number", "roles", "version", "since", "seen", "lines")
+    table = Table("server", "number", "roles", "version", "started", "seen", "lines")
     for one in found.servers:
-        seen = f"stopped {one.stopped_at}" if one.stopped_at else one.seen_at
+        seen = "stopped " if one.stopped_at else ""
+        seen += _ago(one.stopped_at or one.seen_at, found.at)
         mark = "green" if one.there else "dim" if one.stopped_at else "red"
         version = f"{one.version} ({one.revision})"
-        row = (str(one.number), " ".join(one.roles), version, one.started_at, f"[{mark}]{seen}[/]")
+        started = _ago(one.started_at, found.at)
+        row = (str(one.number), " ".join(one.roles), version, started, f"[{mark}]{seen}[/]")
         table.add_row(escape(one.name), *row, str(one.lines))
     out.print(table)
+
+
+def _ago(then: str, now: str) -> str:
+    """How long before an instant another was, by ISO 8601, so that it fits into a narrow terminal."""
+    seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(then)).total_seconds()
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit} ago"
+    return f"{max(0.0, seconds):.0f} s ago"
 
 
 def _print_lines(found: ClusterShown) -> None:

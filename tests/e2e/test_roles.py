@@ -103,7 +103,7 @@ async def _they_tell_of_one_another(front: Node, worker: Node, api: Node) -> Non
     assert {turn["name"] for turn in found["turns"]} >= {"notices", "tidy", "chronicle", "audit seals"}
     await api.stop()
     status, said = await front.command("cluster", "status")
-    assert (status, "stopped" in said) == (0, True)
+    assert (status, "stopped" in said, "s ago" in said) == (0, True, True)
     await worker.kill()
 
     async def nobody_owns_it() -> bool:

@@ -156,10 +156,19 @@ def test_every_setting_that_deploy_names_is_one() -> None:
 # ── NATS ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_nats_itself_takes_its_settings_and_they_keep_what_was_acknowledged() -> None:
+def nats_commands() -> list[list[str]]:
+    """What NATS is given by whoever starts it: systemd, and Compose."""
+    unit = (DEPLOY / "systemd/nats.service").read_text()
+    started = re.search(r"^ExecStart=/usr/local/bin/nats-server (.+)$", unit, re.MULTILINE)
+    assert started
+    return [started[1].split(), compose()["services"]["nats-1"]["command"]]
+
+
+@pytest.mark.parametrize("given", nats_commands(), ids=["systemd", "compose"])
+def test_nats_itself_takes_its_settings(given: list[str]) -> None:
     nats = Path(sys.executable).with_name("nats-server")
     done = subprocess.run(
-        [nats, "-t", "-c", NATS_CONF],
+        [nats, "-t", *(str(NATS_CONF) if one.endswith("/nats.conf") else one for one in given)],
         env=nats_environment(),
         capture_output=True,
         text=True,
@@ -167,9 +176,32 @@ def test_nats_itself_takes_its_settings_and_they_keep_what_was_acknowledged() ->
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_nats_keeps_what_was_acknowledged() -> None:
     text = NATS_CONF.read_text()
     assert "sync_interval: always" in text  # else two minutes of receipts are lost with the power
     assert text.count("authorization {") == 2  # of clients, and of the three among themselves
+
+
+def test_the_proxy_reads_what_it_imports_first() -> None:
+    text = (DEPLOY / "compose/Caddyfile").read_text()
+    assert text.index("(forward) {") < text.index("import forward")  # Caddy 2.6 does not look ahead
+
+
+def test_the_role_of_angarium_is_no_superuser() -> None:
+    service = compose()["services"]["postgres"]
+    assert service["environment"]["POSTGRES_USER"] == "postgres"  # the image makes it a superuser
+    assert "./postgres/role.sh:/docker-entrypoint-initdb.d/role.sh:ro" in service["volumes"]
+    assert "CREATE ROLE angarium LOGIN PASSWORD" in (DEPLOY / "compose/postgres/role.sh").read_text()
+
+
+def test_whoever_starts_nats_says_where_it_keeps() -> None:
+    service = compose()["services"]["nats-1"]
+    assert service["environment"]["NATS_STORE_DIR"] == service["volumes"][1].partition(":")[2]
+    unit = (DEPLOY / "systemd/nats.service").read_text()
+    assert "\nEnvironment=NATS_STORE_DIR=/var/lib/nats\n" in unit
+    assert "\nStateDirectory=nats\n" in unit
 
 
 # ── the chart ────────────────────────────────────────────────────────────────────────────────────────

@@ -48,7 +48,8 @@ def instructions(path: Path) -> list[tuple[str, str]]:
 def nats_environment() -> dict[str, str]:
     """What nats.conf wants to be told."""
     routes = {f"NATS_ROUTE_{number}": f"nats://route:y@nats-{number}:6222" for number in (1, 2, 3)}
-    return {"NATS_NAME": "nats-1", "NATS_PASSWORD": "x", "NATS_ROUTE_PASSWORD": "y", **routes}
+    told = {"NATS_STORE_DIR": "/var/lib/nats", "NATS_PASSWORD": "x", "NATS_ROUTE_PASSWORD": "y"}
+    return {"NATS_NAME": "nats-1", **told, **routes}
 
 
 def variables(document: object) -> Iterator[str]:
