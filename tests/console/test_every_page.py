@@ -37,7 +37,7 @@ THEMES = ("light", "dark")
 LANGUAGES = ("en", "fa", "uk", "ar", "zh", "fa", "ru", "ar")  # in turn from left and from right
 LOOKS = list(product(THEMES, WIDTHS_PX, LANGUAGES))
 STEP, STEP_A_DAY = 37, 11  # neither divides the number of looks, so that all of them have their turn
-READ_EVERY = 3  # days, by axe-core: of all that is done with a page it takes longest
+READ_EVERY = 3  # days, by axe-core and by Tab: of all that is done with a page these take longest
 AXE = AXE_FILE.read_text()
 EXAMINE = Path(hostile.__file__).parent / "examine.js"
 EVERYTHING = os.environ.get("ANGARIUM_TEST_LOOKS") == "all"
@@ -182,8 +182,8 @@ class Walk:
         for width in sorted(widths) if whole else ():
             await page.set_viewport_size({"width": width, "height": TALL_PX})
             wrong += [f"{width}: {one}" for one in await page.evaluate("examine.layout()")]
-        wrong += await page.evaluate("examine.focus()") if whole else []
         if whole and reads:
+            wrong += await page.evaluate("examine.focus()")
             await page.evaluate(AXE)
             wrong += [one for theme, width in reads for one in await self._read(page, theme, width)]
         self.found += [f"{address} in {language}: {one}" for one in [*wrong, *self.heard]]

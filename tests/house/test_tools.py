@@ -11,6 +11,7 @@ import pytest
 from house.tree import ROOT
 
 
+@pytest.mark.timeout(400)  # mypy has all to read where nothing is kept, beside the other tests
 @pytest.mark.parametrize(
     "command", ["ruff check --quiet", "ruff format --check --quiet", "mypy --no-error-summary"]
 )
@@ -21,7 +22,7 @@ def test_a_tool_has_nothing_to_say(command: str) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=390,
         check=False,
     )
     assert done.stdout == "", f"{command}\n{done.stdout}"

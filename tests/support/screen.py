@@ -9,17 +9,24 @@ an act: `expect` looks again until it is so, `says` does for words, `leaves` wai
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import re
 import shutil
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.sync_api import sync_playwright
 
 from angarium.web.look import LANGUAGE, THEME
+from support.process import free_port
 
 expect.set_options(timeout=20_000)  # a machine may be busy
 
@@ -125,15 +132,45 @@ class Screen:
             yield
 
 
+@cache
+def _chromium() -> str:
+    """Start the machine's own Chromium, without a window, and say where it listens.
+
+    One serves all tests of this process, each in windows of its own: starting takes a second of CPU.
+    """
+    port = free_port()
+    began, ends = Future[None](), threading.Event()
+
+    def keep() -> None:
+        with sync_playwright() as playwright:
+            listens = f"--remote-debugging-port={port}"
+            try:
+                browser = playwright.chromium.launch(
+                    executable_path=shutil.which("chromium"), args=[*OPTIONS, listens]
+                )
+            except BaseException as error:
+                began.set_exception(error)
+                return
+            began.set_result(None)
+            ends.wait()
+            browser.close()
+
+    thread = threading.Thread(target=keep, name="chromium", daemon=True)
+    thread.start()
+    began.result()
+    atexit.register(thread.join)
+    atexit.register(ends.set)
+    return f"http://127.0.0.1:{port}"
+
+
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """The machine's own Chromium, without a window."""
+    """The Chromium of this process, for windows of one's own."""
+    where = await asyncio.to_thread(_chromium)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=list(OPTIONS)
-        )
+        browser = await playwright.chromium.connect_over_cdp(where)
         yield browser
-        await browser.close()
+        await browser.close()  # the windows that were opened here
 
 
 @asynccontextmanager
