@@ -124,8 +124,33 @@ async def test_a_receipt_that_came_just_now_is_left_to_the_server_that_has_it(re
     relay.clock.advance(1)
     assert await relay.restart("sms", epoch=2) == 1
     assert (await relay.state(message))[0] == "unknown"
-    waiting = await relay.ground.db.read(inbox.new_journal, relay.workspace_id, reconcile.ANY_ID, 10)
-    assert [entry.id for entry in waiting] == [entry_id]
+    assert await waiting(relay) == [entry_id]
+
+
+async def waiting(relay: Relay) -> list[int]:
+    """What is journalled and not worked through."""
+    found = await relay.ground.db.read(inbox.new_journal, relay.workspace_id, (1 << 63) - 1, 10)
+    return [entry.id for entry in found]
+
+
+async def test_who_starts_does_not_work_through_what_others_journal_meanwhile(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While many receipts come there would be no end of it, and it would not be ready for as long."""
+    await a_code_and_its_receipt(relay)
+    line, real, came = relay.world.lines.every()[0], receive.work_through, list[int]()
+
+    async def work_through(world: Any, callbacks: Any) -> None:
+        entry = receive.entry(world, line, Raw(b"", {"bind": "1"}))
+        await receive.journal(world, [entry])
+        came.append(entry.id)
+        assert len(came) < 5, "it goes on for ever"
+        await real(world, callbacks)
+
+    monkeypatch.setattr(receive, "work_through", work_through)
+    relay.clock.advance(1)
+    assert await reconcile.work_through_journal(relay.world, relay.workspace_id) == 1
+    assert await waiting(relay) == came
 
 
 # ── a line of ours ───────────────────────────────────────────────────────────────────────────────────

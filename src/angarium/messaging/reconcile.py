@@ -29,7 +29,7 @@ LEFT_BEHIND_S = 60.0  # a callback that is not worked through by then was journa
 # The same of a line that is being taken over. A server that was killed has heard nothing for longer: its
 # lease was renewed every 3 s, and lasted 15. One that gave the line up may still be at it.
 LINE_LEFT_BEHIND_S = 10.0
-ANY_ID = (1 << 63) - 1
+NOW = 0
 SILENT_MAX = 500  # unanswered attempts that parked receipts are held against in one transaction
 DAY_S = 86_400.0
 FORGOTTEN_S = 900.0  # longer than any line waits for an answer
@@ -124,9 +124,14 @@ async def _settle(
 
 
 async def work_through_journal(
-    world: World, workspace_id: int, before_id: int = ANY_ID, limit: int = 200, line_id: int = inbox.ANY_LINE
+    world: World, workspace_id: int, before_id: int = NOW, limit: int = 200, line_id: int = inbox.ANY_LINE
 ) -> int:
-    """Callbacks that were journalled before a crash and not worked through. How many there were."""
+    """Callbacks that were journalled before a crash and not worked through. How many there were.
+
+    `NOW`: those that are there now. Other servers journal on meanwhile, and of that there is no end.
+    """
+    if before_id == NOW:
+        before_id = await world.ground.db.read(inbox.newest_new, workspace_id) + 1
     total = 0
     while True:
         entries = await world.ground.db.read(inbox.new_journal, workspace_id, before_id, limit, line_id)
