@@ -93,11 +93,13 @@ async def test_a_server_that_is_stopped_at_once_and_started_again(tmp_path: Path
             await served.start_operator()
             await served.start()
             accepted = [await served.send() for _ in range(20)]
-            os.kill(postgres.get_pid(), signal.SIGQUIT)
+            pid = postgres.get_pid()
+            os.kill(pid, signal.SIGQUIT)
             while (under_way := await served.send()).status == 202:  # until it has gone
                 accepted.append(under_way)
             assert under_way.status == 503
             assert under_way.json["detail"].startswith("database away")
+            await served.until(lambda: not Path(f"/proc/{pid}").exists())  # it refuses before it has ended
             await asyncio.to_thread(postgres.start)
             await goes_on(served, accepted)
 
