@@ -20,7 +20,7 @@ STATEMENTS: dict[str, Statement] = {
     "last to a contact": attempts._last_to,
     "left behind": leftovers._orphans,
     "callbacks left behind on a line": inbox._new_journal_of_line,
-    "the last callback left behind": inbox._newest_new,
+    "the last callback left behind": leftovers._newest_callback,
     "what was tried of messages": tried._tried,
     "what customers answered": tried._answered,
     "which messages have ended": tried._ended,

@@ -131,7 +131,7 @@ async def work_through_journal(
     `NOW`: those that are there now. Other servers journal on meanwhile, and of that there is no end.
     """
     if before_id == NOW:
-        before_id = await world.ground.db.read(inbox.newest_new, workspace_id) + 1
+        before_id = await world.ground.db.read(leftovers.newest_callback, workspace_id) + 1
     total = 0
     while True:
         entries = await world.ground.db.read(inbox.new_journal, workspace_id, before_id, limit, line_id)

@@ -104,12 +104,6 @@ _new = (
     .limit(bindparam("limit"))
 )
 _new_journal = Statement(_new)
-_newest_new = Statement(
-    select(journal.c.id)
-    .where(journal.c.workspace_id == bindparam("workspace_id"), journal.c.state == "new")
-    .order_by(journal.c.id.desc())
-    .limit(1)
-)
 _new_journal_of_line = Statement(_new.where(journal.c.line_id == bindparam("line_id")))
 _worked_through = (
     select(journal.c.id)
@@ -291,12 +285,6 @@ async def new_journal(
     if line_id != ANY_LINE:
         statement, given = _new_journal_of_line, given | {"line_id": line_id}
     return [as_entry(row) for row in await tx.rows(statement, **given)]
-
-
-async def newest_new(tx: Transaction, workspace_id: int) -> int:
-    """The last callback that was journalled and is not yet worked through; 0 when there is none."""
-    row = await tx.row(_newest_new, workspace_id=workspace_id)
-    return 0 if row is None else row[0]
 
 
 def as_entry(row: Row) -> Entry:

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import and_, bindparam, or_, select, update
 
 from angarium.messaging.store.attempts import Attempt, read
-from angarium.messaging.store.tables import attempt, line_owner, message
+from angarium.messaging.store.tables import attempt, journal, line_owner, message
 from angarium.storage.bulk import BulkUpdate, Statement
 from angarium.storage.database import Transaction
 
@@ -81,6 +81,20 @@ class Left(msgspec.Struct, frozen=True):
     older_than: int
     before: int = 0
     share: int = 0
+
+
+_newest_callback = Statement(
+    select(journal.c.id)
+    .where(journal.c.workspace_id == bindparam("workspace_id"), journal.c.state == "new")
+    .order_by(journal.c.id.desc())
+    .limit(1)
+)
+
+
+async def newest_callback(tx: Transaction, workspace_id: int) -> int:
+    """The last callback that was journalled and is not yet worked through; 0 when there is none."""
+    row = await tx.row(_newest_callback, workspace_id=workspace_id)
+    return 0 if row is None else row[0]
 
 
 async def orphans(tx: Transaction, left: Left, after_id: int, limit: int) -> list[tuple[int, int]]:
