@@ -11,7 +11,7 @@ from rich.console import Console
 
 from angarium.core.clock import MICROS, Clock, SystemClock
 from angarium.core.problems import Problem
-from angarium.drill import load, schedule, store
+from angarium.drill import load, schedule
 from angarium.drill.books import Books, Seen, Shown, Taken, client_lines, written_by
 from angarium.drill.dice import Dice
 from angarium.drill.doubles import Doubt
@@ -103,8 +103,6 @@ async def _drain(stage: Stage, lookout: Lookout, clock: Clock) -> tuple[float, f
     while clock.monotonic() < deadline and await stage.operators_wait():
         await clock.sleep(LOOK_EVERY_S)
     silent_at = clock.now() / MICROS
-    while clock.monotonic() < deadline and await store.journalled(stage.database):
-        await clock.sleep(LOOK_EVERY_S)
     await clock.sleep(QUIET_S)
     return round(took_s, 1), silent_at
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import apsw
 import asyncpg
@@ -26,32 +25,20 @@ OPEN_ATTEMPTS = (
     "ON message.workspace_id = attempt.workspace_id AND message.id = attempt.message_id "
     "WHERE attempt.state = 'submitting'"
 )
-JOURNALLED = "SELECT count(*) FROM journal WHERE state = 'new'"
 
 
 async def open_attempts(url: str) -> list[Open]:
     """What a server that is dead had submitted, and written down no answer to."""
-    return [Open(*row) for row in await _rows(url, OPEN_ATTEMPTS)]
-
-
-async def journalled(url: str) -> int:
-    """Callbacks that were acknowledged and not worked through: maybe by a server that is dead, and then
-    another takes them up after a minute."""
-    [(count,)] = await _rows(url, JOURNALLED)
-    return int(count)
-
-
-async def _rows(url: str, asked: str) -> list[Any]:
     if url.startswith("sqlite"):
         # Nothing is moved out of the write-ahead log, so that the server finds what it left.
         left = await asyncio.to_thread(connect, url.removeprefix("sqlite:///"), read_only=True)
-        rows: list[Any] = left.execute(asked).fetchall()
+        names = [Open(*row) for row in left.execute(OPEN_ATTEMPTS)]
         left.close()
-        return rows
+        return names
     admin = await asyncpg.connect(url)
-    found: list[Any] = await admin.fetch(asked)
+    names = [Open(*row) for row in await admin.fetch(OPEN_ATTEMPTS)]
     await admin.close()
-    return found
+    return names
 
 
 async def lock(url: str, seconds: float, clock: Clock) -> None:
