@@ -157,7 +157,7 @@ TARGETS = [
             b"created_from",
             b"9" * 5_000,
         ],
-        in_tests=80,
+        in_tests=250,
     ),
     Target("http", http_answers, ANSWERS, HTTP_WORDS, either(lines, octets), (50_000, 200), in_tests=250),
 ]
