@@ -153,7 +153,7 @@ PLANTS = {
     "a message waits without a time": Plant(Rule.TIMED, without_time, 0),
     "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 116, Faults(pair=True)),
     "what is unknown is refused by silence": Plant(
-        Rule.HONEST, refused_by_silence, 127, Faults(pair=True, lossy=True)
+        Rule.HONEST, refused_by_silence, 511, Faults(pair=True, lossy=True)
     ),
     "callbacks are left behind": Plant(Rule.HEARD, callbacks_left_behind, 14),
     "two claims at one instant": Plant(
