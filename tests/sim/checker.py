@@ -99,6 +99,7 @@ class AttemptRow(NamedTuple):
     epoch: int
     address: str
     cost_micros: int
+    planned_at: int
     accepted_at: int | None
     ended_at: int | None
 
@@ -108,8 +109,8 @@ MESSAGES = (
     " cascade_version_id FROM message"
 )
 ATTEMPTS = (
-    "SELECT id, message_id, step, line_id, state, tries, epoch, address, cost_micros, accepted_at, ended_at"
-    " FROM attempt"
+    "SELECT id, message_id, step, line_id, state, tries, epoch, address, cost_micros, planned_at,"
+    " accepted_at, ended_at FROM attempt"
 )
 OPT_OUTS = "SELECT id, opted_out FROM contact WHERE opted_out <> '[]'"
 OWNERS = "SELECT line_id, epoch FROM line_owner"
@@ -300,8 +301,20 @@ class Checker:
                 self.blame(
                     Rule.UNKNOWN, f"{message.reference} was claimed though step {other.step} is unknown"
                 )
-            elif now < (other.ended_at or 0) + micros(HOLD_S[message.message_class]):
+            elif now < (other.ended_at or 0) + micros(
+                HOLD_S[message.message_class]
+            ) and not self._another_stands_for(other):
                 self.blame(Rule.EARLY, f"{message.reference} was claimed while evidence was awaited")
+
+    def _another_stands_for(self, unknown: AttemptRow) -> bool:
+        """Whether an earlier try of its step was heard to have been taken since it was planned: that one is
+        waited for, and no evidence of this one (`cascade.py`, rule 6)."""
+        return any(
+            one.step == unknown.step
+            and one.state in ATTEMPT_SUCCESS
+            and (one.accepted_at or 0) >= unknown.planned_at
+            for one in self.attempts_of(unknown.message_id)
+        )
 
     # ── at every submission ──────────────────────────────────────────────────────────────────────────
 

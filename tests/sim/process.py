@@ -201,7 +201,7 @@ class Process:
     def _count(self, kind: str) -> None:
         if self.falls_at.reached(kind):
             self.fall()
-        elif self.stops_at.reached(kind):
+        elif not self.still and self.stops_at.reached(kind):
             self.pause()
             asyncio.get_running_loop().call_later(self.stops_for_s, self.resume)
 
