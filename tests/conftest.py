@@ -19,7 +19,7 @@ import structlog
 from _pytest.nodeid import NodeId
 
 from support.memory import quick_folder
-from support.turns import TODAY
+from support.turns import TODAY, leave_out, resting
 
 # Two shared cores are no place for a limit on wall time; pytest-timeout stops what hangs.
 hypothesis.settings.register_profile("angarium", deadline=None)
@@ -72,6 +72,7 @@ def pytest_collection(session: pytest.Session) -> None:
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In which order work is shared out among processes, and what is not shared out by the test."""
+    leave_out(config, items, resting(config, items))
     if os.environ.get("ANGARIUM_TEST_TOGETHER"):  # support/together.py
         left_out = [item for item in items if is_of_sqlite(item)]
         config.hook.pytest_deselected(items=left_out)

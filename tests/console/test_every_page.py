@@ -37,7 +37,7 @@ THEMES = ("light", "dark")
 LANGUAGES = ("en", "fa", "uk", "ar", "zh", "fa", "ru", "ar")  # in turn from left and from right
 LOOKS = list(product(THEMES, WIDTHS_PX, LANGUAGES))
 STEP, STEP_A_DAY = 37, 11  # neither divides the number of looks, so that all of them have their turn
-READ_EVERY = 3  # days, by axe-core and by Tab: of all that is done with a page these take longest
+READ_EVERY = 5  # days, by axe-core and by Tab: of all that is done with a page these take longest
 AXE = AXE_FILE.read_text()
 EXAMINE = Path(hostile.__file__).parent / "examine.js"
 EVERYTHING = os.environ.get("ANGARIUM_TEST_LOOKS") == "all"

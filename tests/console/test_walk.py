@@ -154,7 +154,11 @@ STEPS: tuple[Step, ...] = (
 
 
 @pytest.mark.parametrize(
-    ("look", "kind"), [(Look(), Mouse), (Look("fa", "dark"), Keys)], ids=["mouse", "keys"]
+    ("look", "kind"),
+    [
+        pytest.param(Look(), Mouse, id="mouse", marks=pytest.mark.turns(2, 0)),
+        pytest.param(Look("fa", "dark"), Keys, id="keys", marks=pytest.mark.turns(2, 1)),
+    ],
 )
 async def test_from_a_new_server_to_an_answer(
     fresh: Fresh, tmp_path: Path, look: Look, kind: type[Mouse | Keys]

@@ -62,6 +62,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.xdist_group("e2e/bench")  # which runs once
 @pytest.mark.parametrize(("scenario", "messages"), [("batches", 200), ("single", 50)])
+@pytest.mark.turns(2, 0)
 def test_every_book_has_every_message(found: dict[str, Any], scenario: str, messages: int) -> None:
     (run,) = found["scenarios"][scenario]["runs"]
     assert run.keys() == FIGURES
@@ -202,6 +203,7 @@ __main__.main()
 """
 
 
+@pytest.mark.turns(2, 1)
 def test_codes_are_measured_idle_and_behind_a_campaign(tmp_path: Path) -> None:
     command = [
         *(

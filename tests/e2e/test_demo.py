@@ -47,6 +47,7 @@ def check_shielded(demo: Demo, report: dict[str, Any]) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.turns(2, 0)
 async def test_the_report_is_what_the_ledgers_say(tmp_path: Path) -> None:
     demo = Demo(tmp_path, people=150)
     await demo.start("--patience", "0.4")
@@ -66,6 +67,7 @@ async def test_the_report_is_what_the_ledgers_say(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.turns(2, 1)
 async def test_kill_9_in_the_middle_loses_nothing_and_doubles_nothing_it_must_not(tmp_path: Path) -> None:
     demo = Demo(tmp_path, people=150)
     await demo.start("--patience", "0.4")

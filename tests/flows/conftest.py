@@ -1,11 +1,10 @@
-"""Both databases, for every flow; on PostgreSQL a fifth of them, where nobody asks for all.
+"""Both databases, for every flow, each in its turn; on PostgreSQL a fifth of them, where nobody asks for all.
 
 What a flow does is the same on both, and the contracts prove that the databases are. So of the flows that
 say nothing of things that happen at once, those run on PostgreSQL too that a checksum of their name picks:
-always the same ones. `ANGARIUM_TEST_DATABASES=all` runs every one.
+always the same ones. What runs on both runs on one of them a day. `ANGARIUM_TEST_DATABASES=all` runs all.
 """
 
-import os
 import re
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +16,7 @@ from support import together
 from support.browsing import browser, inside
 from support.databases import database, database_url, postgres_server
 from support.relay import Relay
+from support.turns import all_at_once, leave_out, on_the_other_database
 
 __all__ = ["browser", "database", "database_url", "inside", "postgres_server"]
 
@@ -26,13 +26,12 @@ ONE_IN = 5
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what need not be run on PostgreSQL; the summary says how many."""
-    if together.GIVEN or os.environ.get("ANGARIUM_TEST_DATABASES") == "all" or config.option.keyword:
+    """Leave out what need not be run on PostgreSQL, or has its turn on the other database."""
+    if together.GIVEN or all_at_once(config):
         return
-    left_out = [one for one in items if "/flows/" in one.nodeid and _may_be_left_out(one)]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [one for one in items if one not in set(left_out)]
+    flows = [one for one in items if "/flows/" in one.nodeid]
+    left_out = {one for one in flows if _may_be_left_out(one)}
+    leave_out(config, items, left_out | on_the_other_database([one for one in flows if one not in left_out]))
 
 
 def _may_be_left_out(item: pytest.Item) -> bool:

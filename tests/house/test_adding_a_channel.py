@@ -53,6 +53,7 @@ def test_the_guide_has_the_four_files() -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.turns(2, 1)
 def test_the_guide_makes_a_channel_that_passes_the_exam(tmp_path: Path) -> None:
     folder = copied(tmp_path)
     environment = {**os.environ, "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder / 'tests'}"}

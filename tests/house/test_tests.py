@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from house.tree import ROOT, modules, none_of, short
-from support import together
+from support import together, turns
 
 TESTS = ROOT / "tests"
 SLEEPERS = ("asyncio.sleep", "time.sleep", "sleep")
@@ -89,6 +89,23 @@ def marks(tree: ast.Module) -> list[ast.Assign]:
 def test_every_flow_has_each_fabric_in_its_turn() -> None:
     for name in ("flows/test_a.py::test_one[postgresql]", "flows/test_b.py::test_two[postgresql-x]"):
         assert sorted(together.flow_turn(name, day) for day in range(3)) == ["", "nats", "postgres"]
+
+
+def test_what_runs_on_both_databases_has_each_in_its_turn() -> None:
+    for name in ("flows/test_a.py::test_one", "security/test_b.py::test_two"):
+        assert {turns.database_turn(name, day) for day in range(2)} == set(turns.DATABASES)
+
+
+def test_what_takes_turns_has_its_day() -> None:
+    given = [
+        [ast.literal_eval(argument) for argument in node.args]
+        for _, tree in modules(TESTS)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.turns"
+    ]
+    assert given
+    for every, first in given:
+        assert [turns.is_the_day(every, first, day) for day in range(every)].count(True) == 1
 
 
 def test_no_test_is_skipped_by_hand() -> None:

@@ -13,9 +13,6 @@ from typing import Any
 import msgspec
 import pytest
 from fbmessenger import BaseMessenger, MessengerClient
-from pywa import WhatsApp, types
-from pywa.errors import ReEngagementMessage
-from pywa.types import templates
 from telegram import Bot
 from telegram.error import Forbidden
 from telegram.request import HTTPXRequest
@@ -74,6 +71,10 @@ async def test_vibers_sdk_sends_and_reads_events(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_pywa_sends_and_reads_webhooks() -> None:
+    from pywa import WhatsApp, types  # takes a second: only the process does whose test it is
+    from pywa.errors import ReEngagementMessage
+    from pywa.types import templates
+
     async with operator(whatsapp.WhatsappFace, whatsapp_cloud.APP_SECRET) as (face, ear):
         sdk = WhatsApp(
             whatsapp.PHONE_NUMBER_ID, whatsapp.ACCESS_TOKEN, server=None, app_secret=whatsapp_cloud.APP_SECRET

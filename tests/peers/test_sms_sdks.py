@@ -10,14 +10,12 @@ from __future__ import annotations
 import warnings
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib import import_module
+from typing import Any
 
 import africastalking
-import infobip_api_client as infobip
 import pytest
 from africastalking.Service import AfricasTalkingException
-from infobip_api_client.exceptions import ApiException
-from sinch import SinchClient
-from sinch.core.exceptions import SinchException
 from sms_ir import SmsIr
 from vonage_http_client import Auth, HttpClient, HttpRequestError
 from vonage_jwt import verify_signature
@@ -39,7 +37,14 @@ TO, STRANGER = "+447700900100", "+447700900102"
 TEXT = "سلام & hello"
 
 
-async def test_infobips_sdk_sends_and_reads_reports() -> None:
+@pytest.fixture
+def infobip() -> Any:
+    """Infobip's SDK. It takes seconds to import, so only the process does whose test it is; so below."""
+    return import_module("infobip_api_client")
+
+
+@pytest.mark.xdist_group("infobip")
+async def test_infobips_sdk_sends_and_reads_reports(infobip: Any) -> None:
     async with operator(infobip_sms.InfobipFace) as (face, ear):
         sdk = infobip.ApiClient(infobip.Configuration(host=face.url(), api_key=infobip_sms.API_KEY))
         message = infobip.SmsMessage(
@@ -62,7 +67,7 @@ async def test_infobips_sdk_sends_and_reads_reports() -> None:
         [again] = (await ask(send)).messages
         assert again.status.name == "REJECTED_DUPLICATE_MESSAGE_ID"
         message.destinations = []
-        with pytest.raises(ApiException) as refused:
+        with pytest.raises(infobip.exceptions.ApiException) as refused:
             await ask(send)
         assert refused.value.status == 400
         await face.send_inbound(TO, "STOP")
@@ -71,7 +76,8 @@ async def test_infobips_sdk_sends_and_reads_reports() -> None:
         sdk.rest_client.pool_manager.clear()
 
 
-async def test_infobips_sdk_sends_viber_and_reads_what_was_seen() -> None:
+@pytest.mark.xdist_group("infobip")
+async def test_infobips_sdk_sends_viber_and_reads_what_was_seen(infobip: Any) -> None:
     async with operator(lambda stage: infobip_viber.InfobipViber(stage).office) as (face, ear):
         sdk = infobip.ApiClient(infobip.Configuration(host=face.url(), api_key=infobip_viber.API_KEY))
         message = infobip.ViberMessage(
@@ -96,7 +102,7 @@ async def test_infobips_sdk_sends_viber_and_reads_what_was_seen() -> None:
         inbound = infobip.ViberWebhookInboundReportResponse.from_json((await ear.hear()).body.decode())
         assert [one.message.text for one in inbound.results] == ["Thanks"]
         message.destinations = []
-        with pytest.raises(ApiException) as refused:
+        with pytest.raises(infobip.exceptions.ApiException) as refused:
             await ask(send)
         assert refused.value.status == 400
         sdk.rest_client.pool_manager.clear()
@@ -135,6 +141,9 @@ async def test_vonages_sdk_sends_and_believes_what_is_posted(monkeypatch: pytest
 
 
 async def test_sinchs_sdk_sends_lists_and_reads_reports() -> None:
+    from sinch import SinchClient
+    from sinch.core.exceptions import SinchException
+
     async with operator(sinch_sms.SinchFace) as (face, ear):
         sdk = SinchClient(
             service_plan_id=sinch_sms.SERVICE_PLAN_ID, sms_api_token=sinch_sms.API_TOKEN, sms_region="eu"

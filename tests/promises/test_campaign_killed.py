@@ -36,6 +36,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
 
 
 @pytest.mark.timeout(240 + KILLS * SILENT_S)
+@pytest.mark.turns(2, 1)
 async def test_each_member_is_told_once_whenever_it_is_killed(shop: Shop) -> None:
     chance = random.Random(SEED)
     await shop.start_operator()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,24 +10,16 @@ import pytest
 from angarium.assembly import House
 from support.databases import database, database_url, postgres_server
 from support.server import Client, whole_house
-from support.turns import TODAY
+from support.turns import all_at_once, leave_out, on_the_other_database
 
 __all__ = ["database", "database_url", "postgres_server"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL they take turns, one day each half; the summary says how many rest."""
-    if os.environ.get("ANGARIUM_TEST_DATABASES") == "all" or config.option.keyword:
-        return
-    resting = {one for one in items if "/security/" in one.nodeid and _rests(one)}
-    if resting:
-        config.hook.pytest_deselected(items=[*resting])
-        items[:] = [one for one in items if one not in resting]
-
-
-def _rests(item: pytest.Item) -> bool:
-    name = item.nodeid.partition("[")[0]
-    return "postgresql" in item.name and (zlib.crc32(name.encode()) + TODAY) % 2 == 1
+    """What runs on both databases takes turns, a day on each; the summary says how many rest."""
+    if not all_at_once(config):
+        own = [one for one in items if "/security/" in one.nodeid]
+        leave_out(config, items, on_the_other_database(own))
 
 
 @pytest.fixture
