@@ -58,7 +58,7 @@ cluster: $(DEV)
 # Two workers more than there are processors, because some tests wait; four at most, because each starts a
 # PostgreSQL of its own. The order of the work is that of tests/conftest.py. Bytecode is kept, also where the
 # environment forbids it: else every process of the run compiles everything anew.
-PYTEST = $(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+PYTEST = $(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 3)) --maxprocesses 5 --dist loadgroup --no-loadscope-reorder
 # Each fabric in its turn; what fails on one is told, and the other runs all the same.
 TOGETHER = for kind in postgres nats; do \
 	  echo "on PostgreSQL, together by $$kind"; \
