@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -12,6 +13,7 @@ from angarium.protocols import smpp_line
 from angarium.protocols.smpp_numbers import Command, Status
 from angarium.protocols.smpp_pdu import SEQUENCE_MAX, Frame, Message, decode, pack
 from angarium.protocols.smpp_text import read_piece
+from angarium.protocols.smpp_traffic import Attempt, Part
 from support.smpp_line import Centre, Line, a_centre, a_line, delivered, submission, until
 
 LONG = "Your order has left the shop and comes tomorrow. " * 8  # three parts
@@ -294,6 +296,32 @@ async def submitted_long(line: Line, centre: Centre) -> list[Frame]:
     await until(line.connection.free)
     line.connection.submit([submission(LONG, 1)])
     return await centre.came(SUBMIT, 3)
+
+
+async def test_what_has_ended_does_not_wait_for_the_collector() -> None:
+    gc.collect()
+    gc.disable()  # what is in a circle stays now
+    try:
+        async with a_centre() as centre, a_line(centre.port, window=50) as line:
+            for frame in await submitted(line, centre, *["a text"] * 50):
+                centre.accept(frame, "1")
+            for number in range(1, 51):
+                await line.outcome(number)
+            line.heard.tapes.clear()
+            left = [one for one in gc.get_objects() if isinstance(one, Attempt | Part)]
+            assert len(left) <= 2, "the last may be held by the frames that run"
+    finally:
+        gc.enable()
+
+
+async def test_texts_of_one_part_leave_no_reference_behind() -> None:
+    async with a_centre() as centre, a_line(centre.port) as line:
+        for frame in await submitted(line, centre, "a text", "another"):
+            centre.accept(frame, "1")
+        assert not line.connection._references._last
+        line.connection.submit([submission(LONG, 3)])
+        await centre.came(SUBMIT, 5)
+        assert len(line.connection._references._last) == 1
 
 
 async def test_a_text_of_which_a_part_was_refused_is_unknown_and_leaves_evidence() -> None:

@@ -167,10 +167,16 @@ def test_doubts_end_after_a_day_and_are_bounded(monkeypatch: pytest.MonkeyPatch)
 def test_a_recipient_does_not_see_a_number_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smpp_line, "REFERENCES_MAX", 1000)
     references = References(65_530)
-    mine = [references.next("+989120000001") for _ in range(300)]
+
+    def taken(address: str) -> int:
+        number = references.next(address)
+        references.used(address, number)
+        return number
+
+    mine = [taken("+989120000001") for _ in range(300)]
     assert len({number & 0xFF for number in mine[:255]}) == 255
     assert max(mine) <= 0xFFFF
-    before = references.next("+989120000002")
+    before = taken("+989120000002")
     for number in range(1000):
-        references.next(f"+98{number}")
+        taken(f"+98{number}")
     assert references.next("+989120000002") != before, "even if it was forgotten"

@@ -111,11 +111,15 @@ class SmppConnection:
 
     def _composed(self, submission: Submission) -> list[bytes] | Refused:
         """Its bodies; of one that breaks the encoder, that it cannot be carried: its neighbours can."""
+        reference = self._references.next(submission.address)
         try:
-            return self._dealings.compose(submission, self._references.next(submission.address))
+            bodies = self._dealings.compose(submission, reference)
         except Exception as error:
             log.exception("a submission could not be composed", attempt=submission.attempt_id)
             return Refused(Reason.FAULT, detail=f"it could not be composed: {type(error).__name__}")
+        if not isinstance(bodies, Refused) and len(bodies) > 1:
+            self._references.used(submission.address, reference)
+        return bodies
 
     async def close(self, grace_s: float) -> None:
         """Wait for answers, and for the journal; report the rest and leave."""
@@ -241,6 +245,8 @@ class SmppConnection:
             for accepted in attempt.parts:
                 if accepted.answer is not None:
                     self._journal.evidence(accepted, accepted.answer)
+        else:  # of an unknown one an answer may still come, late
+            attempt.let_go()
 
     def _refuse_queue(self, why: Refused) -> None:
         while self._queue:
@@ -276,12 +282,14 @@ class References:
 
     def next(self, address: str) -> int:
         """The next number for this recipient, of 16 bits."""
+        return self._last.get(address, self._first) + 1 & 0xFFFF
+
+    def used(self, address: str, number: int) -> None:
+        """It joins the parts of a text. Most texts have one, and nothing is remembered of those."""
         if len(self._last) >= REFERENCES_MAX:
             self._last.clear()
             self._first += 1  # whoever was forgotten begins elsewhere
-        number = self._last.get(address, self._first) + 1 & 0xFFFF
         self._last[address] = number
-        return number
 
 
 @dataclass

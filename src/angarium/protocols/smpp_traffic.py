@@ -37,13 +37,15 @@ class Part:
         "heard_at",
         "number",
         "sequence",
+        "total",
         "tries",
         "written_at",
     )
 
-    def __init__(self, attempt: Attempt, number: int, body: bytes) -> None:
-        self.attempt = attempt
+    def __init__(self, attempt: Attempt, number: int, total: int, body: bytes) -> None:
+        self.attempt = attempt  # until it lets go of its parts
         self.number = number
+        self.total = total
         self.body = body
         self.tries = 0
         self.written_at: float | None = None
@@ -55,13 +57,13 @@ class Part:
 
     def place(self) -> str:
         """`2/3`: the second of three."""
-        return f"{self.number}/{len(self.attempt.parts)}"
+        return f"{self.number}/{self.total}"
 
     def exchange(self, alphabet: Alphabet) -> Exchange:
         """What was written last of it, and what was answered."""
         data = pack(Command.SUBMIT_SM, self.sequence, self.body)
         asked = told(Frame(Command.SUBMIT_SM, 0, self.sequence, data), alphabet)
-        if len(self.attempt.parts) > 1:
+        if self.total > 1:
             asked = msgspec.structs.replace(asked, head=f"{asked.head} {self.place()}")
         trouble = self.end.detail if isinstance(self.end, Unknown) and self.heard is None else ""
         written_at = self.written_at if self.written_at is not None else self.heard_at or 0.0
@@ -80,7 +82,7 @@ class Attempt:
         self.attempt_id = attempt_id
         self.client_ref = client_ref
         self.alphabet: Alphabet = alphabet
-        self.parts = [Part(self, number, body) for number, body in enumerate(bodies, 1)]
+        self.parts = [Part(self, number, len(bodies), body) for number, body in enumerate(bodies, 1)]
 
     def exchanges(self) -> list[Exchange]:
         """Of each part that was written, in their order."""
@@ -108,6 +110,12 @@ class Attempt:
         if any(other.end is None for other in self.parts):
             return None
         return whole([other.end for other in self.parts if other.end])
+
+    def let_go(self) -> None:
+        """Nothing more will be heard of its parts: they forget whose they are. A circle would stay, with the
+        text and all, until the collector comes, and that is after some thirty thousand of them."""
+        for part in self.parts:
+            del part.attempt
 
 
 def whole(ends: Sequence[Outcome]) -> Outcome:
