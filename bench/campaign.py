@@ -21,7 +21,7 @@ from angarium.core.values import Content, MessageClass
 from angarium.lines import flows as lines
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
-from bench.processes import family, peak_of_family, server, usage, worker
+from bench.processes import family, most_shared, peak_of_family, server, usage, worker
 from bench.scenarios import MIB, PATIENCE_S, Mismatch, line_is_up, until_applied, until_ready, until_reported
 from bench.simulator import Operator
 from bench.stage import LINE, Seed, ground_of, set_up, sms_line, sow
@@ -42,7 +42,8 @@ class CampaignRun(msgspec.Struct, frozen=True):
     build_cpu_us: float  # a member, written down
     operator_cpu_us: float
     composer_cpu_us: float  # a member, told: the process that makes messages ready beside the server
-    server_peak_mib: float  # with that process
+    server_peak_mib: float  # with that process: the peak of each, added, with what both have counted twice
+    shared_peak_mib: float  # of both at once, by PSS
     report_ms: float  # the first count of everything
     page_ms: float  # of 100 recipients, median
     page_most_ms: float
@@ -88,6 +89,7 @@ async def run(seed: Seed, folder: Path, members: int) -> CampaignRun:
     async with (
         worker("simulator", Operator(seed.smpp_port, seed.window)) as operator,
         server(config, folder / "server.log") as product,
+        most_shared(product.pid) as most,
     ):
         await operator.hear()
         await until_ready(seed.server_port)
@@ -116,6 +118,7 @@ async def run(seed: Seed, folder: Path, members: int) -> CampaignRun:
         operator_cpu_us=(books_after.cpu_s - books.cpu_s) * 1e6 / members,
         composer_cpu_us=beside_s * 1e6 / members,
         server_peak_mib=peak / MIB,
+        shared_peak_mib=most.value / MIB,
         **looked,
     )
 

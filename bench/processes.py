@@ -8,7 +8,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import msgspec
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 ANSWER_WITHIN_S = 300.0
 STOP_WITHIN_S = 30.0
+LOOK_EVERY_S = 1.0
 LINE_MAX_BYTES = 1 << 24
 
 
@@ -49,6 +50,45 @@ def peak_of_family(pid: int) -> int:
     """The most memory that a process and the children that it has now have each had, added; in bytes."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return sum(usage(int(one)).peak_bytes for one in (pid, *children))
+
+
+def shared_of_family(pid: int) -> int:
+    """What a process and its children hold now, in bytes; of a page that n processes have, an nth (PSS)."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(_pss(one) for one in (str(pid), *children))
+
+
+def _pss(pid: str) -> int:
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return _kib(line.split(":", 1)[1]) * 1024
+    return 0
+
+
+class Most:
+    """The most of what is looked at again and again."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+
+@asynccontextmanager
+async def most_shared(pid: int) -> AsyncIterator[Most]:
+    """Look every second at what a process and its children hold together: their own peaks are no sum, for
+    they are not at the same moment and count twice what both have."""
+    most = Most()
+
+    async def look() -> None:
+        while True:
+            most.value = max(most.value, shared_of_family(pid))
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield most
+    finally:
+        looking.cancel()
 
 
 def _seconds(pid: int, end: int) -> float:

@@ -6,9 +6,14 @@ a frame. It ends with its stdin, and when anything goes wrong: the server does w
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__":
+    # structlog draws tracebacks with rich where it finds it: five MiB for a process that hardly logs.
+    sys.modules["rich"] = None  # type: ignore[assignment]  # which is how an import is made to fail
+
 import asyncio
 import gc
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO

@@ -12,7 +12,7 @@ from angarium.channels import kit
 from angarium.channels.bale_gateway import CHANNEL, judge
 from angarium.core.ports import Accepted, Raw, Refused, Unreadable
 from angarium.core.values import Content, MessageClass, Reason
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 from angarium.simulators.faces.bale_gateway import OPERATOR, BaleGateway
 from angarium.simulators.stage import Stage
 from support.http_line import CallbackCase, SendCase, run_send_case, submission, tools, unsure

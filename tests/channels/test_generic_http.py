@@ -15,7 +15,7 @@ from angarium.core.ports import Accepted, Inbound, Raw, Receipt, Refused, Reply,
 from angarium.core.problems import Problem
 from angarium.core.values import Content, MessageClass, Reason, ReceiptStatus
 from angarium.messaging.masking import MASK, Masks
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 from angarium.simulators.faces import generic_http as face
 from angarium.simulators.stage import Stage
 from support.http_line import (

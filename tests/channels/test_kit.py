@@ -31,7 +31,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import Problem
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 from support.http_line import Heard, provider, submission, tools
 from support.still import SeededChance, StillClock
 

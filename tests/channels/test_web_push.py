@@ -14,7 +14,7 @@ from angarium.core.ports import Accepted, Profile, Raw, Refused, Unreadable
 from angarium.core.problems import Problem
 from angarium.core.values import AddressKind, Button, Content, MessageClass, Reason
 from angarium.protocols import webpush
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 from angarium.simulators.faces import web_push as face
 from angarium.simulators.stage import Stage
 from support.http_line import CallbackCase, SendCase, line, submission, tools

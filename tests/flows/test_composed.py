@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
+import re
 import signal
+import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ from sqlalchemy import select
 from angarium import rooms  # noqa: F401  so that all tables are declared
 from angarium.campaigns import ahead, composer, flows, launch
 from angarium.campaigns.ahead import Ahead, Composer
-from angarium.campaigns.composer import ComposerProcess
+from angarium.campaigns.composer import FOUND, LENGTH_BYTES, ComposerProcess, frame
 from angarium.composer import StandsOn
 from angarium.contacts import merge_flows
 from angarium.core.clock import SystemClock
@@ -32,6 +36,16 @@ from support.relay import Relay
 from support.still import SeededChance
 
 BATCH = 4
+OF_SERVERS = {
+    "aiohttp",
+    "alembic",
+    "jinja2",
+    "litestar",
+    "pygments",
+    "uvicorn",
+    "uvloop",
+}  # rich brings pygments
+PEAK_MAX_KIB = 96 << 10  # 81 MiB when it was measured, and 92 with aiohttp and rich
 OWN = {"id", "seq", "tx", "message_id", "subject_id", "label"}  # of one run of a campaign
 
 
@@ -242,6 +256,41 @@ async def test_the_process_answers_dies_and_begins_again(
         assert process._process is None
     finally:
         await process.stop()
+
+
+async def test_it_loads_nothing_that_only_a_server_needs_and_stays_small(
+    marketer: Marketer, database_url: str, tmp_path: Path
+) -> None:
+    key = tmp_path / "angarium.key"
+    key.write_text(base64.b64encode(SeededChance(0).secret(32)).decode())
+    stands_on = msgspec.json.encode(StandsOn(database_url, str(key), "https://a.example")) + b"\n"
+    asked = frame(msgspec.msgpack.encode(await a_question(marketer)))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-X", "importtime", "-m", "angarium.composer"),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    imported = asyncio.create_task(process.stderr.read())  # else it waits for somebody to read
+    process.stdin.write(stands_on + asked)
+    length = int.from_bytes(await process.stdout.readexactly(LENGTH_BYTES), "big")
+    assert FOUND.decode(await process.stdout.readexactly(length)) is not None
+    peak = peak_kib(process.pid)
+    process.stdin.close()
+    assert await process.wait() == 0
+    lines = (await imported).decode().splitlines()
+    names = {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+    assert "sqlalchemy" in names, "else nothing is seen here"
+    assert names & OF_SERVERS == set()
+    assert peak <= PEAK_MAX_KIB
+
+
+def peak_kib(pid: int) -> int:
+    """The most memory that a process has had."""
+    return int(re.findall(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0])
 
 
 async def a_question(marketer: Marketer) -> Asked:

@@ -10,7 +10,8 @@ import msgspec
 
 from angarium.assembly import HANDLERS
 from angarium.core.problems import Problem
-from angarium.protocols.http import Http, NoAnswer, NotSent
+from angarium.protocols.answers import NoAnswer, NotSent
+from angarium.protocols.http import Http
 from angarium.web.app import operations_of
 from fuzz.harness import Target, Try, simple
 from fuzz.mutations import either, lines, octets, tree

@@ -25,7 +25,7 @@ from angarium.core.ports import (
     Unreadable,
 )
 from angarium.protocols import signatures
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 from fuzz.harness import Target, simple
 from fuzz.mutations import either, octets, tree
 from support.http_line import encoded

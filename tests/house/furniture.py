@@ -117,6 +117,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("content", "media"): "files beside words: a room in it",
     ("content", "fetching"): "the addresses by which files are fetched",
     ("content", "filters"): "filters of the template language that know the reader",
+    ("content", "origins"): "what a wording was written as, and the parts that templates share",
     ("content", "composition"): "from what an author wrote to what is kept of it",
     ("content", "fitting"): "wording for every channel on one that cannot carry all of it",
     ("content", "saying"): "what a person reads of a variant on a channel",

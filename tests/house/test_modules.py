@@ -26,6 +26,7 @@ PURE = {
     "building",
     "cascade",
     "composition",
+    "origins",
     "choice",
     "comparable",
     "destinations",

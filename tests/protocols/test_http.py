@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
+from angarium.protocols.answers import Answer, NoAnswer, NotSent
+from angarium.protocols.http import Http
 from support.tcp_server import Server, Talk, answering, client, serving
 
 

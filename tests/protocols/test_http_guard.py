@@ -8,7 +8,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from angarium.protocols.http import Guard, NotSent, checked_url, refusal
+from angarium.protocols.answers import NotSent
+from angarium.protocols.http import Guard, checked_url, refusal
 from support.tcp_server import answering, client, serving
 
 LOOPBACK_FORMS = [

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.content.composition import LIQUID, Origin, Part, compose, text_of
+from angarium.content.composition import LIQUID, compose, text_of
+from angarium.content.origins import Origin, Part
 from angarium.content.rules import check, render
 from angarium.core.values import Content
 

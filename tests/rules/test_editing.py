@@ -7,8 +7,8 @@ import pytest
 from msgspec import UNSET
 
 from angarium.content import editing
-from angarium.content.composition import Origin
 from angarium.content.editing import Draft, DraftButton, DraftWording
+from angarium.content.origins import Origin
 from angarium.content.pages import mail_page, reads
 from angarium.content.rules import Variant
 from angarium.core.values import Button, ButtonKind, Content, Media

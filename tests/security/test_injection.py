@@ -19,7 +19,7 @@ from angarium.core.ports import Refused
 from angarium.core.problems import Problem
 from angarium.core.values import Button, Content
 from angarium.protocols import smpp_pdu
-from angarium.protocols.http import NotSent
+from angarium.protocols.answers import NotSent
 from angarium.protocols.mime import MimeError
 from angarium.protocols.smpp_numbers import Command
 from angarium.protocols.smpp_pdu import Frame, Message, pack

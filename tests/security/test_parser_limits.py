@@ -20,8 +20,8 @@ import pytest
 from angarium.channels import mail_kit
 from angarium.core.ports import Raw, Unreadable
 from angarium.protocols import dsn
+from angarium.protocols.answers import NoAnswer
 from angarium.protocols.dsn import MimeError
-from angarium.protocols.http import NoAnswer
 from angarium.protocols.smpp_numbers import Command
 from angarium.protocols.smpp_pdu import Bind, BindResp, Message, Splitter, encode, pack
 from fuzz.watch import Watch, alarmed

@@ -26,7 +26,8 @@ from angarium.core.clock import SystemClock
 from angarium.core.ports import Channel, Refused, Submission, Unknown
 from angarium.core.problems import Problem
 from angarium.core.values import Content, MessageClass, Reason
-from angarium.protocols.http import Http, NotSent
+from angarium.protocols.answers import NotSent
+from angarium.protocols.http import Http
 from angarium.simulators.faces import operators
 from house.tree import PACKAGE, modules
 from protocols.test_http_guard import LOOPBACK_FORMS, OTHER_FORMS

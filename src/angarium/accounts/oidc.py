@@ -22,7 +22,8 @@ from joserfc.jwk import KeySet
 
 from angarium.core.clock import MICROS, Clock
 from angarium.core.problems import Problem
-from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
+from angarium.protocols.answers import Answer, NoAnswer, NotSent
+from angarium.protocols.http import Http
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 SCOPES = "openid email profile"

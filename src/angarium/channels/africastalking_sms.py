@@ -45,7 +45,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 PARTS_MAX = 10  # the pages name no bound; ten parts are more than anybody reads
 AMOUNT = re.compile(r"([A-Z]{3}) ([0-9]+(?:\.[0-9]+)?)")  # "KES 0.8000"

@@ -44,7 +44,7 @@ from angarium.core.ports import (
 from angarium.core.problems import invalid
 from angarium.core.values import AddressKind, Reason, ReceiptStatus
 from angarium.protocols import dkim, dsn, mime, ses, sigv4, sns
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 from angarium.protocols.mime import MimeError
 
 ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")

@@ -33,7 +33,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason
-from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
+from angarium.protocols.answers import Answer, Client, NoAnswer, NotSent
 
 DIGITS = (3, 8)  # of a code
 TEXT_MAX = 1_000  # characters of ours, which nobody sees
@@ -129,7 +129,7 @@ async def _token(tools: Tools, settings: Settings) -> Lent[str | Refused]:
         "client_secret": settings.client_secret,
         "scope": "read",
     }
-    http: Http = tools.http
+    http: Client = tools.http
     try:
         answer = await http.request("POST", f"{settings.base_url}/auth/token", form=form)
     except NotSent as failure:

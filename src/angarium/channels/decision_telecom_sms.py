@@ -38,7 +38,7 @@ from angarium.core.ports import (
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
 from angarium.protocols import decision_telecom, smpp_receipt
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 TTL_S = (60, 259_200)
 

@@ -7,7 +7,7 @@ import msgspec
 from angarium.core.ports import Refused, Tools
 from angarium.core.values import Content, Reason
 from angarium.protocols import files
-from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
+from angarium.protocols.answers import Answer, Client, NoAnswer, NotSent
 
 PUT_WITHIN_S = 120.0  # a large file on a slow line
 BOUNDARY_BYTES = 16
@@ -35,7 +35,7 @@ async def read(tools: Tools, content: Content, most_bytes: int) -> File | Refuse
 
 
 async def _fetched(tools: Tools, url: str, most_bytes: int) -> File | Refused:
-    http: Http = tools.http
+    http: Client = tools.http
     try:
         answer = await http.request("GET", url, answer_max_bytes=most_bytes)
     except (NotSent, NoAnswer) as failure:
@@ -49,7 +49,7 @@ async def _fetched(tools: Tools, url: str, most_bytes: int) -> File | Refused:
 async def put(tools: Tools, url: str, field: str, file: File) -> Answer | Refused:
     """Post a file as the one field of a form (RFC 7578); Refused, and nothing has been sent to a person,
     when it was not taken."""
-    http: Http = tools.http
+    http: Client = tools.http
     boundary = tools.chance.secret(BOUNDARY_BYTES).hex()
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
     body = multipart(field, file, boundary)

@@ -41,7 +41,7 @@ from angarium.core.ports import (
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
 from angarium.protocols import mapping
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 # ── sending ──────────────────────────────────────────────────────────────────────────────────────────
 

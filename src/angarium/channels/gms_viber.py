@@ -37,7 +37,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import AddressKind, Content, Reason, ReceiptStatus
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 TTL_S = (40, 86_400)
 URL_MAX = 256  # characters of a picture's address and of a button's

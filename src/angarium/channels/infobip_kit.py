@@ -14,7 +14,7 @@ import msgspec
 from angarium.channels import kit, sms_kit
 from angarium.core.ports import Accepted, Event, Outcome, Raw, Receipt, Refused
 from angarium.core.values import Price, Reason, ReceiptStatus
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 PENDING, DELIVERED = 1, 3  # groups of statuses: taken
 DUPLICATE = 23  # the name was used before: an earlier try was taken

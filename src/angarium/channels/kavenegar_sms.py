@@ -44,7 +44,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 TEXT_MAX = 900  # characters
 TOKEN_MAX = 100  # characters

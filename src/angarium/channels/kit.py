@@ -41,7 +41,7 @@ from angarium.core.ports import (
 from angarium.core.problems import FieldProblem, Problem, invalid, shown
 from angarium.core.values import Content, Measure, Price, Reason
 from angarium.protocols import gsm, smpp_text
-from angarium.protocols.http import Answer, Http, HttpTape, NoAnswer, NotSent
+from angarium.protocols.answers import Answer, Client, HttpTape, NoAnswer, NotSent
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -307,7 +307,7 @@ async def asked(
     tools: Tools, url: str, headers: Mapping[str, str], *, form: Mapping[str, str] | None = None
 ) -> Answer | Unknown:
     """GET what a provider says of itself, or POST a form for it; Unknown when the answer is not a 200."""
-    http: Http = tools.http
+    http: Client = tools.http
     try:
         answer = await http.request("GET" if form is None else "POST", url, form=form, headers=headers)
     except (NotSent, NoAnswer) as failure:

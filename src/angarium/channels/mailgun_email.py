@@ -50,7 +50,7 @@ from angarium.core.ports import (
 from angarium.core.problems import invalid
 from angarium.core.values import AddressKind, Reason, ReceiptStatus
 from angarium.protocols import dsn, mime, multipart, signatures
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 from angarium.protocols.mime import MimeError
 from angarium.protocols.multipart import Part
 

@@ -57,7 +57,7 @@ from angarium.core.values import (
     Reason,
 )
 from angarium.protocols import max_bots
-from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
+from angarium.protocols.answers import Answer, Client, NoAnswer, NotSent
 
 TEXT_MAX, LABEL_MAX, URL_MAX = 4_000, 128, 2_048  # characters
 BUTTONS_MAX = 30  # rows of a keyboard
@@ -199,7 +199,7 @@ async def _put_up(tools: Tools, settings: Settings, content: Content) -> str | R
     file = await file_kit.read(tools, content, FILE_MAX_BYTES)
     if isinstance(file, Refused):
         return file
-    http: Http = tools.http
+    http: Client = tools.http
     where = kit.with_query(f"{settings.base_url}/uploads", type=UPLOADS[content.media.kind])
     try:
         answer = await http.request("POST", where, headers=_headers(settings))
@@ -375,7 +375,7 @@ class _Told(msgspec.Struct, frozen=True):
 async def listen(tools: Tools, settings: Settings, hear: Callable[[Raw], Awaitable[None]]) -> None:
     """Ask for updates; those before the marker that we name are done with."""
     marker: int | None = None
-    http: Http = tools.http
+    http: Client = tools.http
     while settings.receive == "polling":
         asked = {"timeout": str(POLL_S), "types": ",".join(UPDATES)}
         if marker is not None:

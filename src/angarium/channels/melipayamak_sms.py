@@ -39,7 +39,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 SEPARATOR = ";"  # between the values of a template
 

@@ -48,7 +48,7 @@ from angarium.core.ports import (
 from angarium.core.problems import FieldProblem, invalid
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
 from angarium.protocols import signatures
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 PARTS_MAX = 12
 REF = "ref"  # our reference in `metadata`

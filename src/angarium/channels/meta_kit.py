@@ -33,7 +33,7 @@ from angarium.core.ports import (
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Content, MessageClass, Reason
 from angarium.protocols import cloud_api, cloud_templates, messenger, signatures
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 CHALLENGE_MAX = 256
 CURSOR = re.compile(r"[A-Za-z0-9_=-]{1,1000}")

@@ -41,7 +41,7 @@ from angarium.core.ports import (
 )
 from angarium.core.values import AddressKind, MessageClass, Reason, ReceiptStatus
 from angarium.protocols import mime
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 from angarium.protocols.mime import MimeError
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────

@@ -47,7 +47,7 @@ from angarium.core.ports import (
 from angarium.core.problems import FieldProblem
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
 from angarium.protocols import signatures
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 TEXT_MAX = 2_000  # characters of a body
 AROUND_S = 60  # how far the provider's clock may be from ours

@@ -9,7 +9,7 @@ from angarium.core.clock import from_datetime
 from angarium.core.ports import Event, Inquiry, Tools, Unknown
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Measure
-from angarium.protocols.http import Answer, NoAnswer, NotSent
+from angarium.protocols.answers import Answer, NoAnswer, NotSent
 
 
 def beyond_parts(text: str, measure: Measure, most: int) -> list[FieldProblem]:

@@ -45,7 +45,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem, invalid, shown
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 TEXT_MAX = 1_000  # characters; longer ones are for other kinds of message
 TTL_S = (60, 86_400)

@@ -15,7 +15,7 @@ from angarium.channels import kit
 from angarium.core.memory import Lent
 from angarium.core.ports import Raw, Tools, Unknown
 from angarium.protocols import sns
-from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
+from angarium.protocols.answers import Answer, Client, NoAnswer, NotSent
 
 ASK_S = 10.0  # while SNS waits; it gives us fifteen seconds
 FOR_S = 86_400.0  # an address of a certificate is never used again for another
@@ -58,7 +58,7 @@ async def _key(tools: Tools, url: str) -> Lent[RSAPublicKey | Unknown]:
 
 
 async def _fetched(tools: Tools, url: str) -> Answer | Unknown:
-    http: Http = tools.http
+    http: Client = tools.http
     try:
         answer = await http.request("GET", url, timeout_s=ASK_S, answer_max_bytes=sns.CERTIFICATE_MAX)
     except (NotSent, NoAnswer) as failure:

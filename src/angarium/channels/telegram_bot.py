@@ -47,7 +47,7 @@ from angarium.core.values import (
     Reason,
 )
 from angarium.protocols import telegram
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 TEXT_MAX, CAPTION_MAX = 4_096, 1_024  # characters
 BUTTONS_MAX = 100

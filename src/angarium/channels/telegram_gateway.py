@@ -37,7 +37,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 from angarium.protocols.signatures import gateway_signature
 
 DIGITS = (4, 8)  # of a code

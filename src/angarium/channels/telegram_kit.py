@@ -30,7 +30,7 @@ from angarium.core.ports import (
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Button, ButtonKind, Content, Measure, MediaKind, Reason
 from angarium.protocols import telegram
-from angarium.protocols.http import Answer, Http
+from angarium.protocols.answers import Answer, Client
 
 TEXT_MAX, CAPTION_MAX = 4_096, 1_024  # characters
 DATA_MAX = telegram.DATA_MAX
@@ -293,7 +293,7 @@ async def _updates(tools: Tools, settings: Bot, asked: dict[str, Any]) -> list[m
 async def _ask(
     tools: Tools, settings: Bot, method: str, document: dict[str, Any], timeout_s: float = 30.0
 ) -> telegram.Answered:
-    http: Http = tools.http
+    http: Client = tools.http
     answer = await http.request("POST", url(settings, method), json=document, timeout_s=timeout_s)
     told = kit.read_json(answer.body, telegram.Answered)
     return told or telegram.Answered(description=f"HTTP {answer.status} that says nothing")

@@ -49,7 +49,7 @@ from angarium.core.ports import (
 from angarium.core.problems import FieldProblem, invalid, shown
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
 from angarium.protocols import signatures
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 TEXT_MAX = 1_600  # characters of Body
 MEDIA_MAX_BYTES = 5_000_000  # of a picture; the smaller of what "5 MB" may mean

@@ -55,7 +55,7 @@ from angarium.core.values import (
     ReceiptStatus,
 )
 from angarium.protocols import signatures
-from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
+from angarium.protocols.answers import Answer, Client, NoAnswer, NotSent
 
 TEXT_MAX, CAPTION_MAX = 7_000, 512  # characters
 BUTTONS_MAX, LABEL_MAX = 24, 250  # rows of a keyboard, characters of one
@@ -381,7 +381,7 @@ def _agreed(answer: Answer) -> Outcome | None:
 
 async def ask_profile(tools: Tools, settings: Settings) -> Profile | Unknown:
     """The bot as people see it, and how many have subscribed."""
-    http: Http = tools.http
+    http: Client = tools.http
     url = f"{settings.base_url}/get_account_info"
     try:
         answer = await http.request("POST", url, json={}, headers=_headers(settings))

@@ -39,7 +39,7 @@ from angarium.core.ports import (
 from angarium.core.problems import FieldProblem
 from angarium.core.values import AddressKind, Content, MessageClass, Reason, ReceiptStatus
 from angarium.protocols import decision_telecom
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 REF = "ref"  # our reference in the query of the callback address
 

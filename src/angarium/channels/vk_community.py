@@ -53,7 +53,7 @@ from angarium.core.values import (
     Reason,
     ReceiptStatus,
 )
-from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
+from angarium.protocols.answers import Answer, Client, NoAnswer, NotSent
 
 VERSION = "5.199"
 TEXT_MAX = 4_096  # characters
@@ -149,7 +149,7 @@ async def send(tools: Tools, settings: Settings, submission: Submission) -> Outc
 
 async def _ask(tools: Tools, settings: Settings, name: str, given: dict[str, str]) -> msgspec.Raw | Refused:
     """What a method answers that sends nothing; Refused when it does not, or says that it cannot."""
-    http: Http = tools.http
+    http: Client = tools.http
     try:
         answer = await http.request("POST", _method(settings, name), form=_known(settings, **given))
     except (NotSent, NoAnswer) as failure:
@@ -357,7 +357,7 @@ async def listen(tools: Tools, settings: Settings, hear: Callable[[Raw], Awaitab
         return
     server = await _offered(tools, settings)
     ts = str(server.ts)
-    http: Http = tools.http
+    http: Client = tools.http
     while True:
         asked = kit.with_query(server.server, act="a_check", key=server.key, ts=ts, wait=str(POLL_S))
         answer = await http.request("GET", asked, timeout_s=POLL_S + 10)
@@ -374,7 +374,7 @@ async def listen(tools: Tools, settings: Settings, hear: Callable[[Raw], Awaitab
 
 
 async def _offered(tools: Tools, settings: Settings) -> _Server:
-    http: Http = tools.http
+    http: Client = tools.http
     given = _known(settings, group_id=settings.group_id)
     answer = await http.request("POST", _method(settings, "groups.getLongPollServer"), form=given)
     told = kit.read_json(answer.body, _Offered)

@@ -38,7 +38,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import FieldProblem, invalid
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 TEXT_MAX = 2_048  # characters as shown
 REF = "ref"  # our reference in callbackData

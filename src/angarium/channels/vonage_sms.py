@@ -51,7 +51,7 @@ from angarium.core.ports import (
 from angarium.core.problems import FieldProblem, invalid, shown
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
 from angarium.protocols import signatures
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 TEXT_MAX = 1_000  # characters
 TOKEN_S = 300  # seconds for which a token is good

@@ -36,7 +36,7 @@ from angarium.core.ports import (
 from angarium.core.problems import FieldProblem, invalid
 from angarium.core.values import AddressKind, ButtonKind, Content, Measure, MessageClass, Reason
 from angarium.protocols import webpush
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 TEXT_MAX = 3_000  # characters; the whole is bounded in octets besides
 TTL_S = (1, 2_419_200)  # four weeks: no service keeps longer

@@ -63,7 +63,7 @@ from angarium.core.values import (
     ReceiptStatus,
 )
 from angarium.protocols import cloud_api, cloud_messages, cloud_templates
-from angarium.protocols.http import Answer
+from angarium.protocols.answers import Answer
 
 TEXT_MAX = 4_096  # characters of a plain text
 BODY_MAX = 1_024  # characters beside a picture or a button, and of a template

@@ -23,6 +23,7 @@ import css_inline
 import mrml
 import msgspec
 
+from angarium.content.origins import Origin, Part
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import Content
 
@@ -56,31 +57,6 @@ MJML_TAGS = frozenset(
 )
 # A parser of HTML puts the `tbody` that an author left out behind the loop that makes the rows.
 BARE_ROWS = re.compile(r"(<table\b[^>]*>)(\s*(?:<!--liquid-\d+-[0-9a-f]{12}-->\s*)+)(?=<tr\b)", re.IGNORECASE)
-
-
-class Part(msgspec.Struct, frozen=True):
-    """A piece of wording that templates share: a layout or a partial, in one version."""
-
-    name: str
-    version: int
-    source: str
-
-
-class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a wording was written as, where that is not what is kept of it."""
-
-    mjml: str = ""
-    html: str = ""
-    text: str = ""
-    layout: str = ""  # the name of a part
-    parts: dict[str, int] = {}  # those that are in it, with their versions
-
-    def is_needed(self, kept: Content) -> bool:
-        """Whether the sources are not what is kept: else there is nothing to remember."""
-        return bool(self.mjml or self.layout or self.parts) or (self.html, self.text) != (
-            kept.html,
-            kept.text,
-        )
 
 
 class Composed(msgspec.Struct, frozen=True):

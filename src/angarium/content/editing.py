@@ -14,8 +14,8 @@ import msgspec
 from msgspec import UNSET
 
 from angarium.content import rules
-from angarium.content.composition import Origin
 from angarium.content.liquid import TemplateSyntax
+from angarium.content.origins import Origin
 from angarium.content.rules import ANY, Variant
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import WITHOUT_URL, Button, ButtonKind, Content, Json, Media, MessageClass

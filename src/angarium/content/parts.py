@@ -9,8 +9,8 @@ from msgspec import UNSET
 
 from angarium.accounts import audit
 from angarium.content import composition
-from angarium.content.composition import Origin, Part
 from angarium.content.media.flows import attached
+from angarium.content.origins import Origin, Part
 from angarium.content.rules import Variant
 from angarium.content.store import parts as store
 from angarium.content.store import versions

@@ -25,8 +25,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from angarium.content.composition import Origin
 from angarium.content.liquid import MissingVariable, RenderError, Template, TemplateSyntax, compile_template
+from angarium.content.origins import Origin
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import WITHOUT_URL, Button, ButtonKind, Content
 

@@ -27,8 +27,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from angarium.core.clock import Clock
-from angarium.core.ports import Exchange, Said
+from angarium.protocols.answers import Answer, Heard, NoAnswer, NotSent
 
 TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10.0
@@ -54,37 +53,6 @@ SPECIAL_NETWORKS: tuple[tuple[Network, str], ...] = (
     (IPv6Network("2001::/32"), "a Teredo address"),  # RFC 4380
     (IPv6Network("3fff::/20"), "a documentation address"),  # RFC 9637
 )
-
-
-class NotSent(Exception):
-    """Certainly nothing left. `forbidden` when our own guard refused: trying again cannot help."""
-
-    def __init__(self, detail: str, *, forbidden: bool = False) -> None:
-        super().__init__(detail)
-        self.forbidden = forbidden
-
-
-class NoAnswer(Exception):
-    """The request may have gone out, and no answer that can be read came back."""
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What a server said. Header names are lower case; the body is unpacked."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class Heard(msgspec.Struct, frozen=True):
-    """One request as it left, or would have, and what came of it: an answer, or why there is none."""
-
-    method: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    answer: Answer | None
-    failure: str
 
 
 class Http:
@@ -164,39 +132,6 @@ class Http:
         if heard is not None:
             heard(Heard(method, url, progress.headers, data, answer, ""))
         return answer
-
-
-# ── what was said ────────────────────────────────────────────────────────────────────────────────────
-
-
-class HttpTape:
-    """The HTTP client for one submission: it remembers what was asked through it, and what was answered."""
-
-    def __init__(self, http: Http, clock: Clock) -> None:
-        self._http = http
-        self._clock = clock
-        self._heard: list[tuple[float, float, Heard]] = []
-
-    async def request(self, method: str, url: str, **asked: Any) -> Answer:
-        """As `Http.request`."""
-        since = self._clock.monotonic()
-
-        def heard(one: Heard) -> None:
-            self._heard.append((since, self._clock.monotonic(), one))
-
-        return await self._http.request(method, url, **asked, heard=heard)
-
-    def exchanges(self) -> list[Exchange]:
-        """Every request, in their order."""
-        return [_exchange(*one) for one in self._heard]
-
-
-def _exchange(asked_at: float, answered_at: float, one: Heard) -> Exchange:
-    asked = Said(f"{one.method} {one.url}", one.headers, body=one.body)
-    if one.answer is None:
-        return Exchange("http", asked, None, asked_at, answered_at, one.failure)
-    answered = Said(f"HTTP {one.answer.status}", tuple(one.answer.headers.items()), body=one.answer.body)
-    return Exchange("http", asked, answered, asked_at, answered_at)
 
 
 # ── the address ──────────────────────────────────────────────────────────────────────────────────────

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from angarium.core.ports import Accepted, Outcome, Receipt, Refused, Unknown
 from angarium.core.values import Reason, ReceiptStatus
-from angarium.protocols import http
+from angarium.protocols import answers
 
 BASE_URL = "https://api.turbosms.ua"
 FIELDS_MAX = 100  # of a webhook that is a form
@@ -122,7 +122,7 @@ class Answer(msgspec.Struct, frozen=True):
     response_result: Any = None
 
 
-def judge(answer: http.Answer) -> Outcome | None:
+def judge(answer: answers.Answer) -> Outcome | None:
     """The outcome for the one recipient; None when the answer says nothing of it."""
     told = _read(answer.body, Answer)
     if told is None or answer.status != 200:
@@ -141,7 +141,7 @@ def judge(answer: http.Answer) -> Outcome | None:
     return Accepted((one.message_id,)) if one.message_id else None
 
 
-def judge_viber(answer: http.Answer) -> Outcome | None:
+def judge_viber(answer: answers.Answer) -> Outcome | None:
     """The same in the words of Viber, whose list is of those who blocked the sender."""
     outcome = judge(answer)
     if isinstance(outcome, Refused) and outcome.code == str(IGNORED):

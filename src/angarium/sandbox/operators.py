@@ -12,7 +12,8 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from angarium.core.problems import Problem, not_found
-from angarium.protocols.http import Answer, Http, NoAnswer, NotSent
+from angarium.protocols.answers import Answer, NoAnswer, NotSent
+from angarium.protocols.http import Http
 
 T = TypeVar("T")
 ASK_WITHIN_S = 8.0

@@ -46,6 +46,9 @@ STATEMENT_CACHE = 500
 # A split may number a page past the end of the file for a moment (balance_nonroot in btree.c), and then the
 # commit goes through all pages that are kept. So few are: the system keeps the file at hand anyway.
 CACHE_KIB = 16 * 1024
+# What readers look at is seldom what they looked at before, and the system keeps the file at hand. With as
+# much as the writer, the report of a campaign and its pages left 34 MiB behind, and took no less time.
+READER_CACHE_KIB = 2 * 1024
 CHECKPOINT_PAGES = 4_000  # 16 MiB of WAL, then the writer moves it into the database
 JOURNAL_LIMIT_BYTES = 64 << 20
 
@@ -133,7 +136,7 @@ def connect(path: str, *, read_only: bool = False) -> apsw.Connection:
     settings = [
         "journal_mode = WAL",
         "synchronous = FULL",
-        f"cache_size = -{CACHE_KIB}",
+        f"cache_size = -{READER_CACHE_KIB if read_only else CACHE_KIB}",
         f"temp_store = {'FILE' if read_only else 'MEMORY'}",
         "mmap_size = 0",
         f"journal_size_limit = {JOURNAL_LIMIT_BYTES}",
@@ -142,7 +145,7 @@ def connect(path: str, *, read_only: bool = False) -> apsw.Connection:
     for setting in settings:
         connection.execute(f"PRAGMA {setting}").fetchall()
     if read_only:
-        # A report sorts a row for each message, of a million a hundred MiB and more. Beyond `CACHE_KIB` it
+        # A report sorts a row for each message, of a million a hundred MiB and more. Beyond its cache it
         # goes through a file without a name beside the database: there is room, and nobody else reads there.
         _sort_in(connection, Path(path).parent)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, select
 
-from angarium.content.composition import Part
+from angarium.content.origins import Part
 from angarium.content.store.tables import content_part
 from angarium.storage.bulk import Statement, among
 from angarium.storage.database import Row, Transaction

@@ -15,7 +15,7 @@ from angarium.doors.twilio.following import RECEIVED
 from angarium.doors.twilio.rules import API_VERSION
 from angarium.doors.twilio.store import Account, Letter
 from angarium.messaging.world import World
-from angarium.protocols.http import NoAnswer, NotSent
+from angarium.protocols.answers import NoAnswer, NotSent
 from angarium.protocols.signatures import twilio_signature
 from angarium.storage.database import Transaction
 from angarium.storage.vault import NotOpened
