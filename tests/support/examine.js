@@ -107,6 +107,16 @@ window.examine = (() => {
   // A table that hides a column behind its edge: nobody looks for a bar to move there. In between, lists may.
   const hides = (one) => (innerWidth >= 1280 || innerWidth < 576) && one.querySelector("table:not(.heat)") && one.scrollWidth > one.clientWidth + 1;
 
+  // Cards below one another stand apart as all others do. Steps of a cascade are a chain; between others may be words.
+  const uneven = () => {
+    const cards = every("main .card:not(.card .card, .step-card)").filter(seen).map((one) => [one, one.getBoundingClientRect()]);
+    const below = (upper) => cards.filter(([, each]) => each.top > upper.bottom - 1 && each.left < upper.right && each.right > upper.left)
+      .sort(([, one], [, other]) => one.top - other.top)[0];
+    return cards.map(([one, box]) => [one, box, below(box)]).filter(([, , next]) => next)
+      .map(([one, box, [next, { top }]]) => [one, next, Math.round(top - box.bottom)])
+      .filter(([, , gap]) => gap < 40 && gap !== 16).map(([one, next, gap]) => `${gap} px between ${called(one)} and ${called(next)}`);
+  };
+
   const layout = () => {
     const all = every("body *").filter((one) => !one.closest(UNSEEN) && seen(one));
     const worded = all.filter((one) => texts(one).length && !one.closest("svg, select, textarea, iframe, [data-chart]"));
@@ -117,6 +127,7 @@ window.examine = (() => {
       ...every("input").filter((one) => !one.hidden && foreign(one)).map((one) => `in the browser's language: ${called(one)}`),
       ...all.filter((one) => one.matches(".table-responsive") && hides(one)).map((one) => `a column behind the edge: ${called(one)}`),
       ...worded.map(out).filter(Boolean),
+      ...uneven(),
       ...all.filter((one) => one.matches(".tone, .badge, .btn:not(.w-100)")).map(apart).filter(Boolean),
       ...all.filter((one) => one.matches(CONTROLS)).map(covered).filter(Boolean),
     ]);

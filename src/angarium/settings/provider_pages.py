@@ -35,8 +35,9 @@ async def list_providers(request: Call) -> Sent:
 
 
 def _callback(request: Call) -> str:
+    """Where a provider sends people back to; empty as long as nobody said how this server is reached."""
     base: str = request.scope["litestar_app"].state.get("public_url", "")
-    return f"{base.rstrip('/')}/sign-in/callback"
+    return f"{base.rstrip('/')}/sign-in/callback" if base else ""
 
 
 @route(
