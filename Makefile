@@ -55,7 +55,7 @@ bench-peers: $(DEV)
 cluster: $(DEV)
 	@$(BIN)/python -m angarium.drill $(ARGS)
 
-# Two workers more than there are processors, because some tests wait; four at most, because each starts a
+# Three workers more than there are processors, because many tests wait; five at most, because each starts a
 # PostgreSQL of its own. The order of the work is that of tests/conftest.py. Bytecode is kept, also where the
 # environment forbids it: else every process of the run compiles everything anew.
 PYTEST = $(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 3)) --maxprocesses 5 --dist loadgroup --no-loadscope-reorder

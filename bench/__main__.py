@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -94,13 +95,19 @@ def main(json_path: Path, folder: Path | None, **given: Any) -> None:
         except Mismatch as mismatch:
             click.echo(f"The ledgers do not agree: {mismatch}", err=True)
             sys.exit(1)
+        except asyncio.CancelledError:
+            click.echo("stopped", err=True)
+            sys.exit(1)
     print_all(found)
     for file in keep(found, json_path):
         click.echo(f"written: {file}")
 
 
 async def measure(folder: Path, wanted: Wanted) -> dict[str, Any]:
-    """Everything that was asked for."""
+    """Everything that was asked for. Who stops it has its servers and databases stopped as well."""
+    own = asyncio.current_task()
+    assert own is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
     given = conditions(wanted.messages, wanted.runs, wanted.phones, wanted.window)
     found: dict[str, Any] = {"conditions": given, "ceilings": {}, "scenarios": {}}
     seeds = Seeds(folder, wanted.phones, wanted.window)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
@@ -114,9 +115,12 @@ def _median(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
+WIDE = 160  # columns of a table that goes to a file
+
+
 def print_all(found: dict[str, Any]) -> None:
     """The conditions, the scenarios side by side, the ceilings, and a table for each of the others."""
-    out = Console(highlight=False)
+    out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     out.print(", ".join(f"{name} {value}" for name, value in found["conditions"].items()))
     if found["scenarios"]:
         out.print(_table(ROWS, {name: one["median"] for name, one in found["scenarios"].items()}))
