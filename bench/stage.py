@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import msgspec
 
 from angarium.accounts import flows as accounts
@@ -49,6 +51,8 @@ class Way(msgspec.Struct, frozen=True):
 
 SMPP_ON_SQLITE = Way()
 
+COUNT_EVERY_S = 0.2
+
 
 class Seed(msgspec.Struct, frozen=True):
     """A folder to begin each run from, and what is known of it."""
@@ -88,6 +92,8 @@ async def sow(
         await settle(ground, workspace.id, phones, mail=way.channel == MAIL)
     finally:
         await ground.db.stop()
+    if url:
+        await count_rows(url)
     return Seed(folder, key, settings.port, smpp_port, window, way, url, database_pid)
 
 
@@ -275,6 +281,19 @@ async def settle(ground: Ground, workspace_id: int, count: int, *, mail: bool = 
         for made in await contacts.upsert(ground, workspace_id, given):
             if isinstance(made, Exception):
                 raise made
+
+
+async def count_rows(url: str, messages: int = 0) -> None:
+    """Let PostgreSQL know what is there, once there are so many messages. Till it does, it takes a workspace
+    for a few rows, and reads all of it for a hundred; autovacuum comes after a minute, when a run is over.
+    """
+    connection = await asyncpg.connect(url)
+    try:
+        while await connection.fetchval("SELECT count(*) FROM message") < messages:  # noqa: ASYNC110 - others write them
+            await asyncio.sleep(COUNT_EVERY_S)
+        await connection.execute("ANALYZE")
+    finally:
+        await connection.close()
 
 
 def _person(number: int, *, mail: bool) -> ContactInput:

@@ -7,6 +7,7 @@ and what they would give on machines of their own follows from it (docs/explanat
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -36,7 +37,7 @@ from bench.http1 import ask
 from bench.processes import family, usage, worker
 from bench.scenarios import SCENARIOS, agreed, taken
 from bench.simulator import Operator
-from bench.stage import Seed, settle, sms_line
+from bench.stage import Seed, count_rows, settle, sms_line
 from bench.traffic import LABEL, Load
 
 MOST = 3
@@ -139,6 +140,7 @@ async def _sow(folder: Path, postgres: Postgres, phones: int, window: int) -> Pl
         await settle(ground, workspace.id, phones)
     finally:
         await ground.db.stop()
+    await count_rows(postgres.url)
     return Place(folder, key, smpp_port, window, phones)
 
 
@@ -161,7 +163,9 @@ async def _together(
             pids = {"operator": operator.pid, "client": client.pid}
             before = _spent(processes, postgres, nats, list(ports), pids)
             counted = await _counters(ports)
+            counting = asyncio.create_task(count_rows(url, messages // 20))
             sent = taken(messages, msgspec.convert(await client.ask("go"), Sent))
+            await counting
             ledger = await scenarios.until_reported(operator, messages)
             await _until_applied(ports, counted.get("done outcomes", 0.0) + messages)
             ended_at = time.monotonic()

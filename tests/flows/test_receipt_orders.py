@@ -12,14 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from angarium.core import ids
-from angarium.core.ports import Accepted
+from angarium.core.ports import Accepted, Raw
 from angarium.core.values import Reason, ReceiptStatus
-from angarium.messaging import reconcile
+from angarium.messaging import receive, reconcile, send
 from angarium.messaging.meters import EngineCollector
+from angarium.messaging.send import Ended
 from angarium.messaging.states import MessageState, may_become
 from angarium.messaging.store import inbox
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.workers import Engine
+from angarium.messaging.world import World
 from angarium.storage.sqlite import SqliteDatabase
 from support.databases import create_schema
 from support.relay import NO_ANSWER, Relay
@@ -126,13 +128,18 @@ async def alone(order: Sequence[str]) -> tuple[object, ...]:
 # ── what fits nothing ────────────────────────────────────────────────────────────────────────────────
 
 
-def measured(relay: Relay, tidied: reconcile.Tidied) -> Callable[[str], dict[tuple[str, ...], float]]:
-    """What Prometheus is told after a tidying: the values of a family by their labels."""
+def engine_of(relay: Relay) -> Engine:
+    """An engine that was not started."""
 
     async def workspaces() -> list[int]:
         return [relay.workspace_id]
 
-    engine = Engine(relay.world, workspaces)
+    return Engine(relay.world, workspaces)
+
+
+def measured(relay: Relay, tidied: reconcile.Tidied) -> Callable[[str], dict[tuple[str, ...], float]]:
+    """What Prometheus is told after a tidying: the values of a family by their labels."""
+    engine = engine_of(relay)
     engine.tidied[relay.workspace_id] = tidied
     families = {family.name: family for family in EngineCollector(relay.world, engine).collect()}
     return lambda name: {tuple(one.labels.values()): one.value for one in families[name].samples}
@@ -161,6 +168,34 @@ async def test_a_receipt_that_comes_days_before_its_answer_is_still_matched(rela
     await reconcile.tidy(relay.world, relay.workspace_id)
     await relay.answer(attempt, Accepted(("early",)))
     assert (await relay.state(message))[0] == "delivered"
+
+
+async def test_what_was_heard_before_a_receipt_is_recorded_before_it_is_looked_at(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nearly every receipt of a busy line would be parked for some milliseconds, and taken out again."""
+    await relay.line("sms", "smpp")
+    message = await relay.send(line="sms")
+    (attempt,) = await relay.claim("sms")
+    record, may_record, looked_at = send.record, asyncio.Event(), []
+
+    async def slow(world: World, ended: list[Ended]) -> None:
+        await may_record.wait()
+        await record(world, ended)
+
+    async def work_through(_world: World, entries: list[inbox.Entry]) -> None:
+        looked_at.append((await relay.state(message))[0])
+
+    monkeypatch.setattr(send, "record", slow)
+    monkeypatch.setattr(receive, "work_through", work_through)
+    engine = engine_of(relay)
+    engine.recorder.leave(Ended(attempt, Accepted(("ours",)), 0.0))
+    heard = engine.applier.put(receive.entry(relay.world, relay.lines["sms"], Raw(b"")))
+    await asyncio.wait([heard], timeout=0.05)
+    assert looked_at == []
+    may_record.set()
+    await heard
+    assert looked_at == ["sent"]
 
 
 async def test_what_nobody_knows_is_measured(relay: Relay) -> None:
