@@ -201,6 +201,26 @@ async def test_what_waited_too_long_for_room_is_made_anew(
     assert reader.composed > made
 
 
+async def test_what_was_made_behind_it_is_made_anew_as_well(
+    marketer: Marketer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "AHEAD", BATCH)
+    reader = Reader(marketer.relay.world)
+    made = Ahead(marketer.relay.world, reader)
+    campaign_id = await marketer.begin()
+    await marketer.run(campaign_id)
+    own = (marketer.relay.workspace_id, campaign_id)
+    assert await made.ready(*own) is not None
+    made.done(campaign_id)
+    while reader.composed < 2:  # noqa: ASYNC110 - turns of the loop
+        await asyncio.sleep(0)
+    marketer.relay.clock.advance(ahead.FRESH_S + 1)
+    ready = await made.ready(*own)
+    assert ready is not None
+    assert ready.at == marketer.relay.clock.now()
+    await made.stop()
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -55,11 +55,12 @@ class Ahead:
     async def ready(self, workspace_id: int, campaign_id: int) -> Ready | None:
         """The next members with what is ready for them, until it is `done`; None where nothing is."""
         queue = self._queues.setdefault(campaign_id, _Queue())
+        if queue.ready is None and queue.following is not None:
+            queue.ready, queue.following = await queue.following, None
         if queue.ready is not None and queue.ready.at < self._clock.now() - micros(FRESH_S):
             await self._forget(queue)
         if queue.ready is None and self._clock.monotonic() >= queue.not_before:
-            following, queue.following = queue.following, None
-            queue.ready = await (following or self._make(workspace_id, campaign_id, ()))
+            queue.ready = await self._make(workspace_id, campaign_id, ())
             if queue.ready is None:
                 queue.not_before = self._clock.monotonic() + AGAIN_S
         if queue.ready is not None and queue.following is None:
