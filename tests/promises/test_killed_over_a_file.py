@@ -67,6 +67,7 @@ async def everybody(shop: Shop) -> list[tuple[str, str]]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.turns(2, 0)
 async def test_every_row_is_written_once(shop: Shop) -> None:
     await shop.start()
     data = io.BytesIO(file_of("utf-16", ROWS))

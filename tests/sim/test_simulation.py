@@ -1,7 +1,7 @@
 """Whole worlds from seeds: nothing lost, nothing doubled, nothing silent, whatever falls and whenever.
 
 `SIM_SEED=5 pytest tests/sim` plays one seed, `SIM_SEEDS=100000 pytest -n auto tests/sim` so many.
-`make test` plays the first 150 and a fourth of the moments to fall at, `make long` the others.
+`make test` plays the first 100 and a fourth of the moments to fall at, `make long` the others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sim.world import Simulation
 
 TESTS = Path(__file__).parents[1]
 COUNT = int(os.environ.get("SIM_SEEDS", "1000"))
-SHORT = 150
+SHORT = 100
 CHUNK = max(25, COUNT // 400)  # seeds in one test, so that workers share them
 SEEDS = [int(os.environ["SIM_SEED"])] if "SIM_SEED" in os.environ else list(range(COUNT))
 

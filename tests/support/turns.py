@@ -74,4 +74,4 @@ def _twin(item: pytest.Item) -> str:
 
 def _database(item: pytest.Item) -> str:
     given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return str(given.get("database_url", ""))
+    return next((value for value in given.values() if isinstance(value, str) and value in DATABASES), "")
