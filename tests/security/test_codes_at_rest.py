@@ -183,7 +183,7 @@ async def play(client: Client, database: Database, url: str, program: Program) -
     codes, ids = [], []
     for number, (code, body) in enumerate(asked()):
         taken = await client.ask("POST", "/v1/messages", body, Idempotency_Key=f"once-{number}")
-        assert taken.status == 202, taken
+        assert taken.status == 202, taken.body
         assert code not in taken.body.decode()
         codes.append(code)
         ids.append(taken.json["id"])
