@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from angarium.core.problems import Problem
+from angarium.lines import at_hand
 from angarium.messaging.store import messages
 from angarium.messaging.store.messages import Filter
 from angarium.messaging.world import Versions
@@ -66,6 +67,18 @@ async def test_bad_input_names_the_field_and_stores_nothing(
     assert [fact.kind for fact in facts_after if fact.kind.startswith("message.")] == []
     good = await relay.order(GOOD, key="k", body_hash=b"2")  # the key was not burnt
     assert good["state"] == "queued"
+
+
+@pytest.mark.parametrize("named", [{"channel": "smpp"}, {"line": "sms"}, {"steps": [{"line": "sms"}]}])
+async def test_a_line_that_was_made_a_moment_ago_is_found(relay: Relay, named: dict[str, Any]) -> None:
+    """Though the word of it has not come here yet."""
+    asked = {"to": {"phone": "+380501234567"}, "class": "service", "text": "Hello", **named}
+    assert isinstance(await relay.order(asked), Problem)
+    await relay.line("sms", "smpp")
+    relay.world.lines._by_workspace = {}
+    assert isinstance(await relay.order(asked), Problem)  # they were looked for just now
+    relay.clock.advance(at_hand.ANEW_S)
+    assert not isinstance(await relay.order(asked), Problem)
 
 
 async def test_a_batch_judges_each_by_itself(relay: Relay) -> None:

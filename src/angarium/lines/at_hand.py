@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection
+
 import msgspec
 
 from angarium.accounts import store as accounts
@@ -14,6 +17,8 @@ from angarium.lines.store.patterns import Registered, approved
 from angarium.lines.tariffs_flows import Tariffs
 from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
+
+ANEW_S = 1.0  # between two times that lines are read again because one that was asked for is not at hand
 
 
 class Lines:
@@ -28,9 +33,16 @@ class Lines:
         self._senders: dict[int, list[int]] = {}
         self._known_to: dict[int, dict[int, Line]] = {}
         self._patterns: dict[int, Patterns] = {}
+        self._reading = asyncio.Lock()
+        self._anew_at = 0.0
 
     async def reload(self, workspace_ids: list[int]) -> None:
-        """Read them again; patterns only of lines whose patterns were changed."""
+        """Read them again, after whoever does so now: an earlier reading never replaces a later one."""
+        async with self._reading:
+            await self._read(workspace_ids)
+
+    async def _read(self, workspace_ids: list[int]) -> None:
+        """Patterns only of lines whose patterns were changed."""
         at_hand = {line_id: patterns.version for line_id, patterns in self._patterns.items()}
         found = await self._ground.db.read(_all_lines, workspace_ids, self.tariffs, at_hand)
         self._workspace_ids = workspace_ids
@@ -57,6 +69,18 @@ class Lines:
     async def again(self) -> None:
         """Read those again that were read last: somebody has changed what decides about their messages."""
         await self.reload(self._workspace_ids)
+
+    async def look_for(self, workspace_id: int, names: Collection[str], channels: Collection[str]) -> None:
+        """Read them again where one that is asked for is not at hand: it may have been made a moment ago, and
+        the word of it be on its way. Once a second, for it may not exist.
+        """
+        own = self.of(workspace_id)
+        if {one.name for one in own}.issuperset(names) and {one.channel for one in own}.issuperset(channels):
+            return
+        now = self._ground.clock.monotonic()
+        if now >= self._anew_at:
+            self._anew_at = now + ANEW_S
+            await self.reload(sorted({*self._workspace_ids, workspace_id}))
 
     def patterns(self, line: Line, message_class: MessageClass) -> Index | None:
         """What a text of this class has to fit on a line; None when it may be anything."""

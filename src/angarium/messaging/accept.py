@@ -100,6 +100,7 @@ async def accept(world: World, orders: Sequence[Order]) -> list[Answer | Problem
     for workspace_id in {order.workspace_id for order in orders}:
         places = [i for i, order in enumerate(orders) if order.workspace_id == workspace_id]
         ours = [orders[i] for i in places]
+        await _look_for_lines(world, workspace_id, ours)
         now = world.ground.clock.now()
         answered, cases, learned = await world.ground.db.run(_accept, world, workspace_id, ours, now)
         world.versions.inline |= learned  # not before the commit: what was rolled back is not there
@@ -108,6 +109,15 @@ async def accept(world: World, orders: Sequence[Order]) -> list[Answer | Problem
         for i, answer in zip(places, answered, strict=True):
             answers[i] = answer
     return [answer for answer in answers if answer is not None]
+
+
+async def _look_for_lines(world: World, workspace_id: int, orders: Sequence[Order]) -> None:
+    """Have the lines at hand that messages and their own steps name, where they have just been made."""
+    asked = [one for order in orders for one in order.messages if isinstance(one, MessageInput)]
+    steps_of = [step for one in asked for step in one.steps]
+    names = {one.line for one in asked} | {step.line for step in steps_of}
+    channels = {one.channel for one in asked} | {step.channel for step in steps_of}
+    await world.lines.look_for(workspace_id, names - {""}, channels - {""})
 
 
 async def _accept(
