@@ -56,7 +56,8 @@ class Ahead:
         """The next members with what is ready for them, until it is `done`; None where nothing is."""
         queue = self._queues.setdefault(campaign_id, _Queue())
         if queue.ready is None and queue.following is not None:
-            queue.ready, queue.following = await queue.following, None
+            following, queue.following = queue.following, None
+            queue.ready = await following
         if queue.ready is not None and queue.ready.at < self._clock.now() - micros(FRESH_S):
             await self._forget(queue)
         if queue.ready is None and self._clock.monotonic() >= queue.not_before:
