@@ -27,7 +27,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from angarium.protocols.answers import Answer, Heard, NoAnswer, NotSent
+from angarium.protocols.answers import Answer, Client, Heard, NoAnswer, NotSent
 
 TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10.0
@@ -55,7 +55,7 @@ SPECIAL_NETWORKS: tuple[tuple[Network, str], ...] = (
 )
 
 
-class Http:
+class Http(Client):
     """The client: one pool of connections, shared by all lines of a process.
 
     `allow_private` lists what may be reached although it is not public, or not at a port of the web: networks
