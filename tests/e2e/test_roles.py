@@ -93,8 +93,12 @@ async def _they_tell_of_one_another(front: Node, worker: Node, api: Node) -> Non
 
     await front.until(told)
     lines = (await front.client.ask("GET", "/v1/lines")).json["items"]
-    health = (await front.client.ask("GET", f"/v1/lines/{lines[0]['id']}/health")).json
-    assert (health["connected"], health["waits"]) == (True, "")
+
+    async def heard_here() -> bool:
+        health = (await front.client.ask("GET", f"/v1/lines/{lines[0]['id']}/health")).json
+        return (health["connected"], health["waits"]) == (True, "")
+
+    await front.until(heard_here)
     status, said = await front.command("cluster", "status", "--json")
     found = msgspec.json.decode(said)
     assert status == 0
