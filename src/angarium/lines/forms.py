@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from angarium.core.isolating import isolated
 from angarium.core.ports import Channel, secret_fields
 from angarium.core.values import Json
 from angarium.lines.store import Line
@@ -175,7 +176,9 @@ def translations() -> Mapping[str, Mapping[str, tuple[str, str]]]:
         words = msgspec.convert(tomllib.loads(file.read_text("utf-8")), dict[str, dict[str, tuple[str, str]]])
         for language, said in words.items():
             named = found.setdefault(language, {})
-            named.update({f"{kind}.{name}": one for name, one in said.items()})
+            named.update(
+                {f"{kind}.{name}": (isolated(one[0]), isolated(one[1])) for name, one in said.items()}
+            )
     return found
 
 
