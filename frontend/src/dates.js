@@ -2,11 +2,11 @@
 // form sends is the date as machines write it. The server reads all of these (core/days.py), so a page works without
 // this. The months are those of Unicode (Intl).
 const DAY = 86_400_000;
-const { lang, dir } = document.documentElement;
+const { lang, dir, dataset } = document.documentElement;
 const inIran = lang === "fa";
 const dotted = lang === "uk" || lang === "ru"; // the day first, as `date_typed` has it (web/figures.py)
 const backwards = dir === "rtl" ? -1 : 1;
-const beginsOn = inIran || lang === "ar" ? 6 : 1; // the day of the week, as JavaScript counts
+const beginsOn = Number(dataset.week); // the day of the week; Sunday is 7
 const told = (locale, options) =>
   new Intl.DateTimeFormat(`${locale}-u-ca-${inIran ? "persian" : "gregory"}-nu-${inIran ? "arabext" : "latn"}`, { ...options, timeZone: "UTC" });
 const numbers = new Intl.DateTimeFormat("en-u-ca-persian", { year: "numeric", month: "numeric", day: "numeric", timeZone: "UTC" });

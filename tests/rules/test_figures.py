@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -86,3 +87,23 @@ def test_the_year_turns_in_the_zone_of_whoever_reads() -> None:
 )
 def test_the_language_of_a_page(wanted: str, accepted: str, code: str) -> None:
     assert chosen(wanted, accepted).code == code
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"), [("en", "-20"), ("ru", "-20"), ("fa", "\u200e-۲۰"), ("ar", "\u200e-20")]
+)
+def test_a_sign_stays_to_the_left_of_its_number(code: str, shown: str) -> None:
+    language = LANGUAGES[code]
+    assert figures.number(language, -20) == shown
+    assert figures.signed(language, "+" + figures.number(language, 20)) == shown.replace("-", "+")
+    assert figures.signed(language, figures.number(language, 20)) == figures.number(language, 20)
+
+
+@pytest.mark.parametrize(
+    ("code", "first"), [("en", 1), ("uk", 1), ("ru", 1), ("zh", 1), ("fa", 6), ("ar", 6)]
+)
+def test_a_week_begins_as_where_the_language_is_spoken(code: str, first: int) -> None:
+    week = LANGUAGES[code].week
+    assert week[0] == first
+    assert all(after == before % 7 + 1 for before, after in pairwise(week))
+    assert len(week) == 7

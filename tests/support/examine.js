@@ -117,6 +117,22 @@ window.examine = (() => {
       .filter(([, , gap]) => gap < 40 && gap !== 16).map(([one, next, gap]) => `${gap} px between ${called(one)} and ${called(next)}`);
   };
 
+  // Fields and rows below one another begin at the edge where the page does, whichever way their own words go.
+  const left = () => document.documentElement.dir !== "rtl";
+  const typedAskew = (one) => {
+    const { textAlign, direction } = getComputedStyle(one);
+    const begins = { left: true, right: false, start: direction === "ltr", end: direction === "rtl" }[textAlign];
+    return begins !== undefined && begins !== left();
+  };
+  const saidAskew = (one) => {
+    const { textAlign, lineHeight, overflowX } = getComputedStyle(one);
+    const [words, row] = [spot(one), one.parentElement.getBoundingClientRect()];
+    const { paddingLeft, paddingRight, display } = getComputedStyle(one.parentElement);
+    if (textAlign === "center" || display !== "block" && display !== "table-cell" || one.closest(".end")) return false;
+    if (words.height > parseFloat(lineHeight) * 1.5 || (overflowX === "hidden" && words.width >= one.clientWidth)) return false;
+    return (left() ? words.left - row.left - parseFloat(paddingLeft) : row.right - parseFloat(paddingRight) - words.right) > 3;
+  };
+
   const layout = () => {
     const all = every("body *").filter((one) => !one.closest(UNSEEN) && seen(one));
     const worded = all.filter((one) => texts(one).length && !one.closest("svg, select, textarea, iframe, [data-chart]"));
@@ -128,6 +144,10 @@ window.examine = (() => {
       ...all.filter((one) => one.matches(".table-responsive") && hides(one)).map((one) => `a column behind the edge: ${called(one)}`),
       ...worded.map(out).filter(Boolean),
       ...uneven(),
+      ...every("main input:not([type=checkbox], [type=radio], [type=file])").filter((one) => seen(one) && typedAskew(one))
+        .map((one) => `typed from the other side: ${called(one)}`),
+      ...worded.filter((one) => one.matches("td > p, td > div, .list-group-item > p") && saidAskew(one))
+        .map((one) => `begins elsewhere than its row: ${called(one)}`),
       ...all.filter((one) => one.matches(".tone, .badge, .btn:not(.w-100)")).map(apart).filter(Boolean),
       ...all.filter((one) => one.matches(CONTROLS)).map(covered).filter(Boolean),
     ]);

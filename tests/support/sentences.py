@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 COMPOSED = (
+    # what channels are called (core/called.py)
+    "Bale",
+    "E-mail (SMTP)",
+    "SMS (Twilio)",
     # what a request must be (core/decoding.py)
     "text (length at most 64)",
     "text (length at least 1)",

@@ -219,7 +219,7 @@ async def set_schedule(request: Call) -> Sent:
 
 
 async def _schedule_page(_request: Call, one: Campaign | None, facts: Document) -> HtmlAnswer:
-    return _page("campaigns/schedule.html", one, {**facts, "days": [str(day) for day in draft_form.DAYS]})
+    return _page("campaigns/schedule.html", one, facts)
 
 
 # ── what they share ──────────────────────────────────────────────────────────────────────────────────

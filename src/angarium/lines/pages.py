@@ -156,7 +156,6 @@ async def _form(
         "tariffs": [(one.name, f"{one.name} ({one.currency})") for one in tariffs],
         "problem": problem_told(problem),
         "wrong": _wrong(problem),
-        "days": forms.DAYS,
         "done": _done(request),
     }
     return HtmlAnswer("lines/form.html", facts, status=problem.status if problem else 200)

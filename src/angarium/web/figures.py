@@ -35,6 +35,8 @@ SIZES = ((1 << 30, "gigabyte"), (1 << 20, "megabyte"), (1 << 10, "kilobyte"), (1
 JALALI = {"fa"}
 DAY_FIRST = {"uk", "ru"}  # who write 28.11.2026 also in a form
 KEPT = 2_048  # what was written a moment ago is written again: prices, counts, the days of a list
+LEFT = "\u200e"  # LRM: goes on from the left
+SIGNS = ("+", "-", "\u2212")
 PERSIAN_PERCENT = "٪"  # Babel writes the sign of its pattern
 PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 
@@ -44,11 +46,17 @@ def own_digits(language: Language, text: str) -> str:
     return text.translate(PERSIAN_DIGITS) if language.code in JALALI else text
 
 
+def signed(language: Language, shown: str) -> str:
+    """What may begin with the sign of a number: it stays to the left of it."""
+    return f"{LEFT}{shown}" if language.right_to_left and shown.startswith(SIGNS) else shown
+
+
 @lru_cache(maxsize=KEPT, typed=True)
 def number(language: Language, value: float | Decimal, digits: int | None = None) -> str:
     """1234.5 -> 1,234.5; with `digits` after the point, or as many as it has."""
     pattern = None if digits is None else "#,##0" + ("." + "0" * digits if digits else "")
-    return own_digits(language, format_decimal(value, pattern, locale=language.locale, numbering_system=OWN))
+    shown = format_decimal(value, pattern, locale=language.locale, numbering_system=OWN)
+    return signed(language, own_digits(language, shown))
 
 
 def as_typed(language: Language, text: str) -> str:

@@ -24,11 +24,13 @@ Sentence = str | dict[str, str]  # as it is, or by plural category
 
 
 class Language(msgspec.Struct, frozen=True):
-    """A language of the console. `right_to_left` turns the pages around."""
+    """A language of the console. `right_to_left` turns the pages around. The `country` that CLDR takes for it
+    says with which day a week begins; English is read everywhere, and its week begins as that of ISO 8601."""
 
     code: str
     name: str  # in itself
     right_to_left: bool = False
+    country: str = ""
 
     @property
     def direction(self) -> str:
@@ -39,6 +41,12 @@ class Language(msgspec.Struct, frozen=True):
     def locale(self) -> Locale:
         """What numbers, dates and plurals are like."""
         return _locale(self.code)
+
+    @property
+    def week(self) -> tuple[int, ...]:
+        """The days in the order in which a week is drawn; Monday is 1."""
+        first = _locale(f"{self.code}_{self.country}").first_week_day if self.country else 0
+        return tuple((first + after) % 7 + 1 for after in range(7))
 
 
 @cache
@@ -51,11 +59,11 @@ LANGUAGES = {
     one.code: one
     for one in (
         ENGLISH,
-        Language("fa", "فارسی", right_to_left=True),
-        Language("ar", "العربية", right_to_left=True),
-        Language("uk", "Українська"),
-        Language("ru", "Русский"),
-        Language("zh", "中文"),
+        Language("fa", "فارسی", right_to_left=True, country="IR"),
+        Language("ar", "العربية", right_to_left=True, country="EG"),
+        Language("uk", "Українська", country="UA"),
+        Language("ru", "Русский", country="RU"),
+        Language("zh", "中文", country="CN"),
     )
 }
 

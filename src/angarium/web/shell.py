@@ -113,12 +113,14 @@ class Shell:
             "asset": asset_url,
             "languages": LANGUAGES,
             "themes": THEMES,
+            "week": language.week,
             "number": partial(figures.number, language),
             "as_typed": partial(figures.as_typed, language),
             "decimal_sign": figures.decimal_sign(language),
             "date_typed": partial(figures.date_typed, language),
             "holidays_typed": partial(figures.holidays_typed, language),
             "own_digits": partial(figures.own_digits, language),
+            "signed": partial(figures.signed, language),
             "dated": partial(figures.dated, language),
             "size": partial(figures.size, language),
             "compact": partial(figures.compact, language),
@@ -149,6 +151,14 @@ def _of_the_page(voice: Voice, language: Language) -> dict[str, Any]:
         """What was said in English below the console, as whoever looks would say it."""
         return voice.heard(text, zone(context)) if text else ""
 
+    def channel_called(title: str) -> str:
+        """What a channel is called, as whoever looks would say it; plain, for lists to choose from."""
+        return plain(voice.heard(title))
+
+    def channels_called(titles: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Kinds of channels, and what each is called."""
+        return [(kind, channel_called(title)) for kind, title in titles]
+
     @pass_context
     def when(
         context: Context, at: datetime | int, *, since: datetime | None = None, seconds: bool = False
@@ -172,7 +182,16 @@ def _of_the_page(voice: Voice, language: Language) -> dict[str, Any]:
         now = cast("datetime", context.resolve("now"))
         return _element(_time(at), figures.ago(language, _time(at), now))
 
-    return {"say": say, "heard": heard, "when": when, "day": day, "clock": clock, "ago": ago}
+    return {
+        "say": say,
+        "heard": heard,
+        "channel_called": channel_called,
+        "channels_called": channels_called,
+        "when": when,
+        "day": day,
+        "clock": clock,
+        "ago": ago,
+    }
 
 
 def _time(at: datetime | int) -> datetime:

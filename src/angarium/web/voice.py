@@ -10,6 +10,7 @@ from babel.lists import format_list
 from markupsafe import Markup, escape
 
 from angarium import channels
+from angarium.core.isolating import isolated
 from angarium.web import figures, sentences
 from angarium.web.languages import ENGLISH, Language, Sentence, catalogue
 
@@ -17,7 +18,7 @@ GAP = re.compile(r"\{(\w+)\}")
 PLAIN = ("text", "number", "money", "time", "hour", "field")  # kinds of gaps that stand for themselves
 BETWEEN = re.compile(r", | or ")
 COUNT = "count"  # the gap whose filling decides between plural forms
-WHY = "why"  # the gap that is filled with what was said below the console
+HEARD = ("why", sentences.CHANNEL)  # gaps that are filled with what was said below the console
 STATES = (  # where a state may have its name
     "state",
     "campaign.state",
@@ -62,7 +63,7 @@ class Voice:
             return self._whole[name]
         sentence = self.words[name]
         if isinstance(sentence, str) and not GAP.search(sentence):
-            return self._whole.setdefault(name, escape(sentence))
+            return self._whole.setdefault(name, escape(isolated(sentence)))
         return self._filled(sentence, values, since, zone)
 
     def heard(self, text: str, zone: tzinfo = UTC) -> str:
@@ -124,7 +125,7 @@ class Voice:
         """What the words of the pages call it; a channel is called by its title."""
         if kind == sentences.CHANNEL:
             channel = channels.load().get(text)
-            return None if channel is None else Markup("<bdi>{}</bdi>").format(channel.title)
+            return None if channel is None else Markup("<bdi>{}</bdi>").format(self.heard(channel.title))
         for prefix in STATES if kind == "state" else (kind,):
             name = f"{prefix}.{text.replace(' ', '_')}"
             if name in self.words:
@@ -136,10 +137,11 @@ class Voice:
     ) -> Markup:
         def fill(gap: re.Match[str]) -> str:
             value = values[gap[1]]
-            told = self.heard(value, zone) if gap[1] == WHY and isinstance(value, str) else value
+            told = self.heard(value, zone) if gap[1] in HEARD and isinstance(value, str) else value
             return self._shown(told, since, zone)
 
-        return Markup(GAP.sub(fill, str(escape(self._form(sentence, values)))))  # noqa: S704  escaped, and so is each filling
+        form = isolated(self._form(sentence, values), filled=True)
+        return Markup(GAP.sub(fill, str(escape(form))))  # noqa: S704  escaped, and so is each filling
 
     def _form(self, sentence: Sentence, values: Mapping[str, object]) -> str:
         if isinstance(sentence, str):
