@@ -27,6 +27,7 @@ from angarium.storage.database import Transaction
 SOURCE = "recipients"  # what files of them are asked for by
 WINDOW = 5_000  # members that are glanced at in one statement
 GLANCES_MAX = 50_000  # and for one page
+GLANCE_S = 0.1  # of one page as well: a slow disk gives a shorter page, not one that is waited for
 PAGE = 500  # rows of a file that are read at once
 
 
@@ -95,9 +96,10 @@ async def page(
     limit: int,
 ) -> Piece:
     """The next recipients that fit. A page may be short, or empty, and yet others follow."""
+    clock = world.ground.clock
     found: list[int] = []
-    glanced = 0
-    while len(found) < limit and glanced < GLANCES_MAX:
+    glanced, enough_at = 0, clock.monotonic() + GLANCE_S
+    while len(found) < limit and glanced < GLANCES_MAX and clock.monotonic() < enough_at:
         window = limit if wanted == Wanted() else WINDOW
         seen = await store.glances(tx, workspace_id, campaign_id, after, window)
         glanced += len(seen)
