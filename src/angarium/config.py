@@ -98,6 +98,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             "that goes as fast as it can. On SQLite only. auto: where there are two processors or more."
         ),
     ] = "auto"
+    porter: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description="A process beside the server that takes connections, and reads single messages, "
+            "codes and callbacks for it, many at a time. auto: where there are two processors or more."
+        ),
+    ] = "auto"
     host: Annotated[str, Meta(description="Address to listen on. 0.0.0.0 is every interface.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8080
     public_url: Annotated[

@@ -12,7 +12,7 @@ import structlog
 from angarium.accounts import setup
 from angarium.accounts import store as accounts
 from angarium.assembly import House, application, assemble, begin_on
-from angarium.config import Settings, called
+from angarium.config import Settings, called, processors
 from angarium.content import promotional
 from angarium.core.clock import SystemClock, iso
 from angarium.core.problems import Problem
@@ -97,7 +97,8 @@ async def _stood_by(settings: Settings, asked: Asked, duty: Duty) -> bool:
 async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> None:
     house = assemble(settings)
     await house.open()
-    server = Server(application(house), settings.host, settings.port, settings.trusted_proxies)
+    porter = settings.porter == "on" or (settings.porter == "auto" and processors() > 1)
+    server = Server(application(house), settings.host, settings.port, settings.trusted_proxies, porter=porter)
     others = _others(house)
     try:
         await _tell_what_is_held(house.ground)

@@ -27,6 +27,8 @@ KEPT = {  # where tasks are begun, and who holds them and hears what they raise
     "protocols/smpp_link.py": "one for each bind, held by it; it catches what is raised, and connects again",
     "protocols/smpp_line.py": "the journal's, held by it; what is raised for a piece is that piece's answer",
     "web/server.py": "uvicorn's own loop, which keeps the Date header",
+    "web/porter.py": "one for each short request, held until it is answered, whatever is raised, which the "
+    "frame around the application tells; one for each connection that is taken over, until it is",
     "serving.py": "waits for the database to break, to the end of the process",
     "drill/__main__.py": "a command of its own: one that is the drill, until it ends or is interrupted",
     "drill/client.py": "the same: no part of the server",

@@ -15,14 +15,14 @@ import msgspec
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from angarium.core.clock import SystemClock
+from angarium.web.briefs import BACKLOG, HEAD_WITHIN_S, KEEP_ALIVE_S
 from angarium.web.frame import Frame, guarded
+from angarium.web.porter import PorterProcess
 from angarium.web.problems import PROBLEM_JSON, framework_problem
 
 GRACE_S = 10  # for requests under way when the process is asked to stop
-KEEP_ALIVE_S = 65  # longer than the 60 s after which common proxies let an idle connection go
-BACKLOG = 2_048
 HEAD_MAX_BYTES = 65_536  # address and headers of a request; what one read brings beyond it is still taken
-HEAD_WITHIN_S = 30.0  # a client that is slower, or says nothing, holds a connection that others need
 
 
 class Protocol(HttpToolsProtocol):
@@ -33,15 +33,18 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.came_before = b""
         self._in_head = True
         self._head_bytes = 0
         self._heads = 0  # read to their end
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Wait for the first head, not for ever."""
+        """Wait for the first head, not for ever; read what came on it before it was ours."""
         super().connection_made(transport)
         self._wait_for_head()
+        if self.came_before:
+            self.data_received(self.came_before)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more to wait for."""
@@ -105,9 +108,12 @@ class Server:
     """The application on an address. Port 0 takes a free one; `port` tells which.
 
     `trusted_proxies`: addresses whose X-Forwarded-For and X-Forwarded-Proto are believed; nobody else's are.
+    With a `porter`, a process beside this one takes connections (decision 0046).
     """
 
-    def __init__(self, app: Any, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> None:
+    def __init__(
+        self, app: Any, host: str, port: int, trusted_proxies: Sequence[str] = (), *, porter: bool = False
+    ) -> None:
         self._address = (host, port)
         self._app = app
         config = uvicorn.Config(
@@ -128,20 +134,42 @@ class Server:
         self._server = uvicorn.Server(config)
         self._server.lifespan = config.lifespan_class(config)
         self._running: asyncio.Task[None] | None = None
+        self._with_porter = porter
+        self._porter: PorterProcess | None = None
         self.port = port
 
     async def start(self) -> None:
         """Bind and serve; OSError when the address cannot be had."""
         bound = _bound(self._address)
         self.port = bound.getsockname()[1]
-        await self._server.startup(sockets=[bound])
+        await self._server.startup(sockets=[] if self._with_porter else [bound])
         self._running = asyncio.create_task(self._server.main_loop(), name="web")
+        if self._with_porter:
+            bound.listen(BACKLOG)
+            app = self._server.config.loaded_app
+            self._porter = PorterProcess(bound, app, self._take, self._headers, SystemClock())
+            await self._porter.start()
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        return self._server.server_state.default_headers
+
+    async def _take(self, connection: socket.socket, came: bytes) -> None:
+        """A connection that was opened elsewhere, and what was read from it."""
+
+        def made() -> Protocol:
+            protocol = Protocol(self._server.config, self._server.server_state, {})
+            protocol.came_before = came
+            return protocol
+
+        await asyncio.get_running_loop().connect_accepted_socket(made, connection)
 
     async def stop(self) -> None:
         """Take nothing more, answer what is under way, leave; calling it again changes nothing."""
         running, self._running = self._running, None
         if running is None:
             return
+        if self._porter is not None:
+            await self._porter.stop()
         running.cancel()  # it only keeps the Date header, and would look up once in a tenth of a second
         await asyncio.gather(running, return_exceptions=True)
         pulse = self._app.state.get("pulse")  # whose streams would never end by themselves
