@@ -85,10 +85,8 @@ class Shop:
     def environment(self) -> dict[str, str]:
         """The same as variables, for any command."""
         given = {"DATABASE": self.database, "PORT": str(self.port), "KEY_FILE": self.settings.key_file}
-        given |= {"SMPP_PORT": str(self.door_port)}
-        given |= {
-            "PORTER": "off"
-        }  # a process less for each server; test_porter.py and whole programs have it
+        # A process less for each server: test_porter.py, and whole programs, have it.
+        given |= {"SMPP_PORT": str(self.door_port), "PORTER": "off"}
         given = {f"ANGARIUM_{name}": value for name, value in given.items()}
         kind = self.fabric or ("" if self.database.startswith("sqlite:") else together.kind())
         return {**os.environ, **given, **together.environment(kind, self.prefix, self.nats)}
