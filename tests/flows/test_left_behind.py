@@ -127,6 +127,21 @@ async def test_a_receipt_that_came_just_now_is_left_to_the_server_that_has_it(re
     assert await waiting(relay) == [entry_id]
 
 
+async def test_what_a_server_that_is_gone_has_journalled_is_taken_up_by_another(relay: Relay) -> None:
+    """Steps wait for what it says: it does not lie until everything is tidied."""
+    message, entry_id = await a_code_and_its_receipt(relay)
+    assert await relay.restart("sms", epoch=2) == 1
+    node = relay.ground.ids.node
+    relay.clock.advance(reconcile.GONE_BEHIND_S - 1)
+    assert await reconcile.take_up_from_the_gone(relay.world, {node + 1}) == 0  # too new to be left behind
+    relay.clock.advance(2)
+    assert await reconcile.take_up_from_the_gone(relay.world, {node, node + 1}) == 0  # its server is there
+    assert await waiting(relay) == [entry_id]
+    assert await reconcile.take_up_from_the_gone(relay.world, {node + 1}) == 1
+    assert await waiting(relay) == []
+    assert (await relay.state(message))[0] == "delivered"
+
+
 async def waiting(relay: Relay) -> list[int]:
     """What is journalled and not worked through."""
     found = await relay.ground.db.read(inbox.new_journal, relay.workspace_id, (1 << 63) - 1, 10)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 
 import msgspec
 import structlog
@@ -17,6 +18,7 @@ from angarium.messaging.case import Case, load, open_callback, wake, write
 from angarium.messaging.shares import WHOLE, Share
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import inbox, leftovers, owners, unknowns
+from angarium.messaging.store.inbox import Entry
 from angarium.messaging.store.leftovers import Left
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
@@ -25,7 +27,11 @@ log = structlog.get_logger()
 
 ORPHANS_MAX = 500  # intents taken over in one transaction
 PARKED_DAYS = 7  # Meta repeats callbacks for so long; an SMSC three days
+GONE_BEHIND_S = (
+    5.0  # the same of a server that is not there any more: it may have been seen a moment too late
+)
 LEFT_BEHIND_S = 60.0  # a callback that is not worked through by then was journalled by a server that is gone
+GONE_BEHIND_S = 5.0  # the same where that server is known to be gone: it may only have come a moment ago
 # The same of a line that is being taken over. A server that was killed has heard nothing for longer: its
 # lease was renewed every 3 s, and lasted 15. One that gave the line up may still be at it.
 LINE_LEFT_BEHIND_S = 10.0
@@ -132,9 +138,23 @@ async def work_through_journal(
     """
     if before_id == NOW:
         before_id = await world.ground.db.read(leftovers.newest_callback, workspace_id) + 1
+    read = partial(world.ground.db.read, inbox.new_journal, workspace_id, before_id, limit, line_id)
+    return await _work_all_through(world, read)
+
+
+async def take_up_from_the_gone(world: World, nodes: Collection[int], limit: int = 200) -> int:
+    """Work through what was journalled by servers that are gone, of every workspace: others than `nodes`. How
+    many there were. A provider that was answered does not say it again, and steps wait for what it said."""
+    before_id = ids.earliest(world.ground.clock.now() - micros(GONE_BEHIND_S))
+    return await _work_all_through(
+        world, partial(world.ground.db.read, leftovers.left_by_others, nodes, before_id, limit)
+    )
+
+
+async def _work_all_through(world: World, read: Callable[[], Awaitable[list[Entry]]]) -> int:
     total = 0
     while True:
-        entries = await world.ground.db.read(inbox.new_journal, workspace_id, before_id, limit, line_id)
+        entries = await read()
         if not entries:
             return total
         await poison.apart(

@@ -49,6 +49,7 @@ T = TypeVar("T")
 
 LINES_POLL_S = 5.0  # the same for a change of a line or a workspace that was made by another process
 TIDY_S = 60.0
+GONE_S = 5.0  # between two looks at what servers that are gone have left behind
 HEALTH_S = 30.0  # how old what is known of other servers may be
 ALARM_S = 900.0  # how long the death of a loop is told of
 
@@ -74,6 +75,7 @@ class Engine:
         self.done: Counter[str] = Counter()
         self.incoming = Incoming(world, workspaces, self.applier.put, self.done)
         self.visits = Visits(world, self.done)
+        self.nodes: frozenset[int] = frozenset()  # of the servers that are there; none while nobody says
         self._run_id = world.ground.ids.mint()  # of this run of the server
         self._outages = Outages(world)
         self._health_at = 0  # when to look next at how lines are doing
@@ -256,7 +258,16 @@ class Engine:
                 now = self._world.ground.clock.now()
                 await self._world.ground.db.run(health.forget, workspace_id, now)
                 self.done["receipts_forgotten"] += tidied.forgotten
-            await self._world.ground.clock.sleep(TIDY_S)
+            await self._take_up(TIDY_S)
+
+    async def _take_up(self, seconds: float) -> None:
+        """Take up what servers that are gone have left in the journal, for so long."""
+        clock = self._world.ground.clock
+        until = clock.monotonic() + seconds
+        while clock.monotonic() < until:
+            if self.nodes:
+                await reconcile.take_up_from_the_gone(self._world, self.nodes)
+            await clock.sleep(GONE_S)
 
     async def _mature(self, workspace_id: int) -> None:
         """Write down which registrations the clock has ended, or is about to."""

@@ -79,7 +79,7 @@ _forget_bodies = Statement(
     .where(journal.c.workspace_id == bindparam("workspace_id"), among(journal.c.id, "ids"))
     .values(body=b"")
 )
-_entry = (
+KEPT = (  # what `as_entry` reads
     journal.c.workspace_id,
     journal.c.id,
     journal.c.line_id,
@@ -89,12 +89,12 @@ _entry = (
     journal.c.received_at,
 )
 _journal_by_ids = Statement(
-    select(*_entry)
+    select(*KEPT)
     .where(journal.c.workspace_id == bindparam("workspace_id"), among(journal.c.id, "ids"))
     .order_by(journal.c.id)
 )
 _new = (
-    select(*_entry)
+    select(*KEPT)
     .where(
         journal.c.workspace_id == bindparam("workspace_id"),
         journal.c.state == "new",

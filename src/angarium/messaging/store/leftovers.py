@@ -1,13 +1,17 @@
-"""Intents of which nobody heard the end: found, or given up in the plainest way."""
+"""Intents of which nobody heard the end, found, or given up in the plainest way; callbacks left behind."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import msgspec
 from sqlalchemy import and_, bindparam, or_, select, update
 
+from angarium.core.ids import NODE_MAX, SEQUENCE_BITS
 from angarium.messaging.store.attempts import Attempt, read
+from angarium.messaging.store.inbox import KEPT, Entry, as_entry
 from angarium.messaging.store.tables import attempt, journal, line_owner, message
-from angarium.storage.bulk import BulkUpdate, Statement
+from angarium.storage.bulk import BulkUpdate, Statement, among
 from angarium.storage.database import Transaction
 
 _submitting = (
@@ -91,10 +95,30 @@ _newest_callback = Statement(
 )
 
 
+_left_by_others = Statement(
+    select(*KEPT)
+    .where(
+        journal.c.state == "new",
+        journal.c.id < bindparam("before_id"),
+        ~among(journal.c.id.bitwise_rshift(SEQUENCE_BITS).bitwise_and(NODE_MAX), "nodes"),
+    )
+    .order_by(journal.c.workspace_id, journal.c.id)
+    .limit(bindparam("limit"))
+)
+
+
 async def newest_callback(tx: Transaction, workspace_id: int) -> int:
     """The last callback that was journalled and is not yet worked through; 0 when there is none."""
     row = await tx.row(_newest_callback, workspace_id=workspace_id)
     return 0 if row is None else row[0]
+
+
+async def left_by_others(tx: Transaction, nodes: Collection[int], before_id: int, limit: int) -> list[Entry]:
+    """Callbacks of every workspace, older than an id, that other servers than these have journalled and not
+    worked through."""
+    async with tx.across_workspaces():
+        rows = await tx.rows(_left_by_others, nodes=sorted(nodes), before_id=before_id, limit=limit)
+    return [as_entry(row) for row in rows]
 
 
 async def orphans(tx: Transaction, left: Left, after_id: int, limit: int) -> list[tuple[int, int]]:
