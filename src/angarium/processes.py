@@ -11,7 +11,9 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
 import aiohttp
@@ -21,6 +23,8 @@ from angarium.config import Settings
 from angarium.core.clock import Clock
 from angarium.core.problems import Problem
 
+PORTS = range(20_000, 32_000)  # below `net.ipv4.ip_local_port_range`, which begins at 32768
+APART = 7_919  # how far processes that follow one another begin
 READY_S = 30.0
 LOOK_EVERY_S = 0.05
 STOP_S = 20.0
@@ -172,8 +176,15 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on now.
+
+    Between asking and listening somebody else could take it. So it is one that the system gives to nobody by
+    itself, and each process goes through them from another one on.
+    """
+    return next(port for port in _ports_of(os.getpid()) if is_free(port))
+
+
+@lru_cache(maxsize=1)  # a process that was forked begins anew
+def _ports_of(process: int) -> Iterator[int]:
+    first = process * APART % len(PORTS)
+    return (PORTS[(first + number) % len(PORTS)] for number in count())

@@ -28,12 +28,12 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import Problem
 from angarium.core.values import Content, Reason, ReceiptStatus
+from angarium.processes import free_port
 from angarium.simulators.faces.amazon_ses_email import OPERATOR, TOPIC, Ses
 from angarium.simulators.stage import Stage
 from support.dkim_peer import verified
 from support.http_line import CallbackCase, SendCase, provider, run_send_case, submission, tools, unsure
 from support.http_line import line as live_line
-from support.process import free_port
 
 ID = "00000138111222aa-33322211-cccc-cccc-cccc-ddddaaaa0680-000000"
 SETTINGS: dict[str, Any] = {

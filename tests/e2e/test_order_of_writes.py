@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from angarium.processes import free_port
 from support import trace
 from support.esme import connected
-from support.process import Shop, free_port
+from support.process import Shop
 from support.trace import Call
 
 pytestmark = [

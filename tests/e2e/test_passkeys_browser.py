@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from angarium.accounts.store import passkeys as store
 from angarium.accounts.store.passkeys import Passkey
 from angarium.assembly import House, application, assemble
 from angarium.config import Settings
+from angarium.processes import free_port
 from angarium.web.server import Server
 from support import together
 from support.devtools import Tab, authenticator, chromium
@@ -73,13 +73,6 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         finally:
             await server.stop()
             await house.close()
-
-
-def free_port() -> int:
-    """A port that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_a_passkey_lets_in_without_a_name(place: Place) -> None:

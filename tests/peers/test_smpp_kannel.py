@@ -9,12 +9,13 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from angarium.processes import free_port
 from angarium.simulators.behaviour import Behaviour, Faults, Rule, Script
 from angarium.simulators.smsc import Smsc
 from angarium.simulators.stage import Stage
@@ -123,13 +124,6 @@ def get(url: str) -> str:
         return error.read().decode()
 
 
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [each.getsockname()[1] for each in sockets]
-
-
 @asynccontextmanager
 async def running(program: str, config: Path) -> AsyncIterator[None]:
     """One of Kannel's boxes; it says only what went wrong."""
@@ -169,7 +163,7 @@ async def kannel_at(
 ) -> AsyncIterator[Shop]:
     """Kannel, bound to whatever listens at a port."""
     shop = Shop()
-    admin, box, shop.send_port = free_ports(3)
+    admin, box, shop.send_port = (free_port() for _ in range(3))
     server = await asyncio.start_server(shop.hear, "127.0.0.1", 0)
     shop.heard_port = server.sockets[0].getsockname()[1]
     account = {"system_id": system_id, "password": password, "window": window}

@@ -10,12 +10,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from angarium.processes import free_port
 from angarium.protocols.gsm import segment
 from angarium.protocols.smpp_numbers import Command, Status
 from angarium.protocols.smpp_pdu import Message, encode_message
 from angarium.protocols.smpp_text import short_messages
 from support.esme import PHONE, Esme, connected
-from support.process import Shop, free_port
+from support.process import Shop
 
 TEXTS, WINDOW = 180, 20
 KILLED_AFTER = (15, 40, 35)  # answers of a run of the server

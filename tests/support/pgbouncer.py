@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from angarium.processes import free_port
 from support.memory import quick_folder
-from support.process import free_port
 
 # Fewer connections than two servers have of their own, so that each is lent to everybody in turn.
 CONFIG = """

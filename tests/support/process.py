@@ -26,6 +26,7 @@ from angarium.assembly import make_ground
 from angarium.config import Settings
 from angarium.lines import flows as lines
 from angarium.lines.rules import LineInput
+from angarium.processes import free_port
 from angarium.simulators.behaviour import Script
 from angarium.storage.opening import mark_file
 from support import together
@@ -315,14 +316,6 @@ async def shop(
             await made.start_operator()
         await made.start()
         yield made
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _value(found: Any) -> Any:

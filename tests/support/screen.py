@@ -25,8 +25,8 @@ from typing import Any
 from playwright.async_api import Browser, Page, async_playwright, expect
 from playwright.sync_api import sync_playwright
 
+from angarium.processes import free_port
 from angarium.web.look import LANGUAGE, THEME
-from support.process import free_port
 
 expect.set_options(timeout=20_000)  # a machine may be busy
 
