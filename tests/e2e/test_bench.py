@@ -15,9 +15,9 @@ import pytest
 from house.tree import ROOT
 from support.memory import quick_folder
 
-pytestmark = pytest.mark.sqlite
+pytestmark = [pytest.mark.sqlite, pytest.mark.timeout(300)]  # beside others it takes its time
 MESSAGES = 200
-PATIENCE_S = 100.0
+PATIENCE_S = 280.0
 BOOKS = {
     "accepted by the API",
     "received by the operator",
