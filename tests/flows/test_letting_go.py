@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from angarium.core.fabric import Lease
 from angarium.core.ports import Accepted
 from angarium.messaging import sender
+from angarium.messaging.store.attempts import Attempt
 from support.relay import Relay
 from support.running import until
 from support.sending import Desk
@@ -58,11 +60,11 @@ async def test_what_was_claimed_when_another_asks_for_the_line_goes_out(
 
     claim = desk.sender._claim
 
-    async def claimed(*given: object) -> object:
-        found = await claim(*given)  # type: ignore[arg-type]
+    async def claimed(*given: Any) -> tuple[list[Attempt], Any]:
+        found, left = await claim(*given)
         if found:
             wanted.set()
-        return found
+        return found, left
 
     monkeypatch.setattr(desk.sender, "_claim", claimed)
     monkeypatch.setattr(relay.ground.fabric, "ours", relay.ground.fabric.held)
