@@ -34,6 +34,7 @@ from bench.scenarios import Mismatch
 from bench.stage import Way, sow
 
 FEW = 20  # messages of a rehearsal
+REHEARSAL_S = 120.0  # its programs started, and all receipts told
 BOTH = {"on": (True,), "off": (False,), "both": (True, False)}
 
 
@@ -131,7 +132,8 @@ async def rehearsed(place: Place, receipts: bool) -> str:
     """Jasmin has carried a few messages; else what kept it from that, and it is left out."""
     (one,) = (one for one in contenders((), jasmin_too=True) if one.to == "jasmin")
     try:
-        await run(one, place, "rehearsal", FEW, receipts=receipts)
+        async with asyncio.timeout(REHEARSAL_S):
+            await run(one, place, "rehearsal", FEW, receipts=receipts)
     except (Problem, Mismatch, OSError, TimeoutError, RuntimeError) as why:
         click.echo(f"Jasmin does not run here, and is left out: {why}", err=True)
         return f"{type(why).__name__} {why} {getattr(why, 'detail', '')}".strip()
