@@ -10,7 +10,10 @@ import asyncpg
 import msgspec
 import pytest
 
+from angarium.core import ids
+from angarium.core.clock import SystemClock
 from angarium.fabric.members import takes_leases
+from angarium.messaging import reconcile
 from support.databases import PostgresServer, postgres_server
 from support.nodes import Node, nodes
 from support.process import PHONE
@@ -33,6 +36,7 @@ async def test_each_does_its_part_and_knows_what_was_changed_at_another(tmp_path
         await _others_are_named(front, worker, api)
         await _a_key_that_was_revoked_is_refused(front, api)
         await _a_changed_line_reaches_the_worker(front)
+        await _what_another_left_in_the_journal_is_taken_up(front, url)
         await _they_tell_of_one_another(front, worker, api)
         assert await front.stop() == 0, front.said()
 
@@ -82,6 +86,26 @@ async def _a_changed_line_reaches_the_worker(front: Node) -> None:
         return any(entry["sender"] == "Anew" for entry in front.ledger())
 
     await front.until(sends_anew)
+
+
+async def _what_another_left_in_the_journal_is_taken_up(front: Node, url: str) -> None:
+    """As if a server with another number had died with it: it does not lie there for a minute."""
+    connection = await asyncpg.connect(url)
+    entry_id = ids.earliest(SystemClock().now()) | ids.NODE_MAX << ids.SEQUENCE_BITS
+    columns = "workspace_id, line_id, body, headers, query, received_at, error"
+    await connection.execute(
+        f"INSERT INTO journal (id, state, {columns}) SELECT $1, 'new', {columns} FROM journal LIMIT 1",
+        entry_id,
+    )
+
+    async def worked_through() -> bool:
+        state: str = await connection.fetchval("SELECT state FROM journal WHERE id = $1", entry_id)
+        return state != "new"
+
+    began_at = SystemClock().monotonic()
+    await front.until(worked_through)
+    assert SystemClock().monotonic() - began_at < reconcile.LEFT_BEHIND_S
+    await connection.close()
 
 
 async def _they_tell_of_one_another(front: Node, worker: Node, api: Node) -> None:

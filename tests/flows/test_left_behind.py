@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -132,12 +133,13 @@ async def test_what_a_server_that_is_gone_has_journalled_is_taken_up_by_another(
     message, entry_id = await a_code_and_its_receipt(relay)
     assert await relay.restart("sms", epoch=2) == 1
     node = relay.ground.ids.node
+    take_up = partial(reconcile.take_up_from_the_gone, relay.world, relay.workspace_id)
     relay.clock.advance(reconcile.GONE_BEHIND_S - 1)
-    assert await reconcile.take_up_from_the_gone(relay.world, {node + 1}) == 0  # too new to be left behind
+    assert await take_up({node + 1}) == 0  # too new to be left behind
     relay.clock.advance(2)
-    assert await reconcile.take_up_from_the_gone(relay.world, {node, node + 1}) == 0  # its server is there
+    assert await take_up({node, node + 1}) == 0  # its server is there
     assert await waiting(relay) == [entry_id]
-    assert await reconcile.take_up_from_the_gone(relay.world, {node + 1}) == 1
+    assert await take_up({node + 1}) == 1
     assert await waiting(relay) == []
     assert (await relay.state(message))[0] == "delivered"
 

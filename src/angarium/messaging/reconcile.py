@@ -142,13 +142,14 @@ async def work_through_journal(
     return await _work_all_through(world, read)
 
 
-async def take_up_from_the_gone(world: World, nodes: Collection[int], limit: int = 200) -> int:
-    """Work through what was journalled by servers that are gone, of every workspace: others than `nodes`. How
-    many there were. A provider that was answered does not say it again, and steps wait for what it said."""
+async def take_up_from_the_gone(
+    world: World, workspace_id: int, nodes: Collection[int], limit: int = 200
+) -> int:
+    """Work through what was journalled by servers that are gone: others than `nodes`. How many there were. A
+    provider that was answered does not say it again, and steps wait for what it said."""
     before_id = ids.earliest(world.ground.clock.now() - micros(GONE_BEHIND_S))
-    return await _work_all_through(
-        world, partial(world.ground.db.read, leftovers.left_by_others, nodes, before_id, limit)
-    )
+    asked = (workspace_id, nodes, before_id, limit)
+    return await _work_all_through(world, partial(world.ground.db.read, leftovers.left_by_others, *asked))
 
 
 async def _work_all_through(world: World, read: Callable[[], Awaitable[list[Entry]]]) -> int:

@@ -49,7 +49,8 @@ T = TypeVar("T")
 
 LINES_POLL_S = 5.0  # the same for a change of a line or a workspace that was made by another process
 TIDY_S = 60.0
-GONE_S = 5.0  # between two looks at what servers that are gone have left behind
+GONE_S = 5.0  # between two looks at what servers that are gone have left behind,
+MISSED_S = 120.0  # for so long after one was seen no more
 HEALTH_S = 30.0  # how old what is known of other servers may be
 ALARM_S = 900.0  # how long the death of a loop is told of
 
@@ -75,7 +76,8 @@ class Engine:
         self.done: Counter[str] = Counter()
         self.incoming = Incoming(world, workspaces, self.applier.put, self.done)
         self.visits = Visits(world, self.done)
-        self.nodes: frozenset[int] = frozenset()  # of the servers that are there; none while nobody says
+        self._nodes: frozenset[int] = frozenset()  # of the servers that are there; none while nobody says
+        self._missed_until = 0.0  # by the monotonic clock
         self._run_id = world.ground.ids.mint()  # of this run of the server
         self._outages = Outages(world)
         self._health_at = 0  # when to look next at how lines are doing
@@ -99,6 +101,15 @@ class Engine:
     def died_within(self, seconds: float) -> list[str]:
         """The loops that have died lately, by name."""
         return self._supervisor.died_within(seconds)
+
+    def know_servers(self, nodes: frozenset[int]) -> None:
+        """By their numbers, which servers are there."""
+        if self._nodes - nodes:
+            self._miss_somebody()
+        self._nodes = nodes
+
+    def _miss_somebody(self) -> None:
+        self._missed_until = self._world.ground.clock.monotonic() + MISSED_S
 
     def owned(self) -> dict[int, Sender]:
         """The senders of the lines that are this machine's now."""
@@ -249,6 +260,7 @@ class Engine:
         self._world.taken = taken
 
     async def _tidy(self) -> None:
+        self._miss_somebody()  # whose turn it was before
         while True:
             for workspace_id in await self._workspaces():
                 await self._mature(workspace_id)
@@ -265,8 +277,9 @@ class Engine:
         clock = self._world.ground.clock
         until = clock.monotonic() + seconds
         while clock.monotonic() < until:
-            if self.nodes:
-                await reconcile.take_up_from_the_gone(self._world, self.nodes)
+            if self._nodes and clock.monotonic() < self._missed_until:
+                for workspace_id in await self._workspaces():
+                    await reconcile.take_up_from_the_gone(self._world, workspace_id, self._nodes)
             await clock.sleep(GONE_S)
 
     async def _mature(self, workspace_id: int) -> None:

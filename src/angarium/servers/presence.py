@@ -152,7 +152,7 @@ class Presence:
             )
             for line_id, said in lines_said(others, now).items()
         }
-        self._engine.nodes = frozenset(one.node for one in there) | {self._world.ground.ids.node}
+        self._engine.know_servers(frozenset(one.node for one in there) | {self._world.ground.ids.node})
         self.answering = sum(bool({"api", "console"} & set(one.roles)) for one in others)
         for learn in self.learners:
             learn(there)

@@ -98,11 +98,12 @@ _newest_callback = Statement(
 _left_by_others = Statement(
     select(*KEPT)
     .where(
+        journal.c.workspace_id == bindparam("workspace_id"),
         journal.c.state == "new",
         journal.c.id < bindparam("before_id"),
         ~among(journal.c.id.bitwise_rshift(SEQUENCE_BITS).bitwise_and(NODE_MAX), "nodes"),
     )
-    .order_by(journal.c.workspace_id, journal.c.id)
+    .order_by(journal.c.id)
     .limit(bindparam("limit"))
 )
 
@@ -113,12 +114,12 @@ async def newest_callback(tx: Transaction, workspace_id: int) -> int:
     return 0 if row is None else row[0]
 
 
-async def left_by_others(tx: Transaction, nodes: Collection[int], before_id: int, limit: int) -> list[Entry]:
-    """Callbacks of every workspace, older than an id, that other servers than these have journalled and not
-    worked through."""
-    async with tx.across_workspaces():
-        rows = await tx.rows(_left_by_others, nodes=sorted(nodes), before_id=before_id, limit=limit)
-    return [as_entry(row) for row in rows]
+async def left_by_others(
+    tx: Transaction, workspace_id: int, nodes: Collection[int], before_id: int, limit: int
+) -> list[Entry]:
+    """Callbacks older than an id that other servers than these have journalled and not worked through."""
+    given = {"workspace_id": workspace_id, "before_id": before_id, "limit": limit}
+    return [as_entry(row) for row in await tx.rows(_left_by_others, nodes=sorted(nodes), **given)]
 
 
 async def orphans(tx: Transaction, left: Left, after_id: int, limit: int) -> list[tuple[int, int]]:
