@@ -15,7 +15,7 @@ from bench.codes import Asked
 from bench.ears import Ears
 from bench.gateway import Gateway, ours, until_over
 from bench.paced import Pace
-from bench.processes import Worker, usage, worker
+from bench.processes import Worker, family, worker
 from bench.quantiles import Waits, waits
 from bench.scenarios import Mismatch, Run
 from bench.simulator import Operator, Seen
@@ -99,7 +99,7 @@ def judged(
 
 def seconds_of(gateway: Gateway) -> float:
     """The CPU that its processes have used."""
-    return sum(usage(pid).cpu_s for pid in gateway.pids.values())
+    return sum(family(pid) for pid in gateway.pids.values())
 
 
 def courses(most_per_s: float) -> tuple[tuple[float, float], ...]:

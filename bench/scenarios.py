@@ -15,7 +15,7 @@ import msgspec
 from bench.client import Sent
 from bench.homes import Home, home, operator_of
 from bench.http1 import ask
-from bench.processes import Worker, server, usage, worker
+from bench.processes import Worker, family, peak_of_family, server, usage, worker
 from bench.simulator import Count
 from bench.stage import HTTP, SMPP, SMPP_ON_SQLITE, Seed, Way, forget_database, invitation, set_up
 from bench.traffic import LABEL, MAIL, Load
@@ -128,7 +128,7 @@ async def _driven(where: Home, load: Load, viewers: int, link: str) -> Run:
             outcomes = counted.get("done outcomes", 0.0) + messages
             metrics = await until_applied(seed.server_port, outcomes)
             ended_at, after = time.monotonic(), spent_by(pids) | where.spent()
-            peak = usage(product.pid).peak_bytes
+            peak = peak_of_family(product.pid)
             looked = await lookers.ask("looked") if lookers else {"pages": 0, "page_p50_ms": 0.0}
         ledger = await until_reported(operator, messages)
         report = await report_of(seed)
@@ -250,8 +250,8 @@ def all_applied(metrics: dict[str, float], outcomes: float) -> bool:
 
 
 def spent_by(pids: Mapping[str, int]) -> dict[str, float]:
-    """Seconds of CPU so far, by who."""
-    return {name: usage(pid).cpu_s for name, pid in pids.items()}
+    """Seconds of CPU so far, by who; of a server with the processes beside it."""
+    return {name: family(pid) for name, pid in pids.items()}
 
 
 async def counters(port: int) -> dict[str, float]:

@@ -253,10 +253,10 @@ def _spent(
     processes: Processes, postgres: Postgres, nats: Nats | None, names: Sequence[str], pids: Mapping[str, int]
 ) -> dict[str, float]:
     """Seconds of CPU so far, by who."""
-    found = {name: usage(pid).cpu_s for name, pid in pids.items()}
-    found["api"] = usage(processes.running("api").pid).cpu_s
+    found = {name: family(pid) for name, pid in pids.items()}
+    found["api"] = family(processes.running("api").pid)
     sending = [processes.running(name).pid for name in names if name != "api"]
-    found["workers"] = sum(usage(pid).cpu_s for pid in sending)
+    found["workers"] = sum(family(pid) for pid in sending)
     found["database"] = family(postgres.pid)
     if nats is not None:
         found["nats"] = sum(usage(processes.running(name).pid).cpu_s for name in NATS)
