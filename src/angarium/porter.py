@@ -131,6 +131,7 @@ class Visitor(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
         self._waits = False  # for an answer
+        self._reads = True  # what is answered; who does not is asked nothing more of
         self._says_no_more = False
         self._idle_max_s = briefs.HEAD_WITHIN_S  # until it has asked something
         self._since = 0.0  # when it began to be idle, or to speak
@@ -151,10 +152,20 @@ class Visitor(asyncio.Protocol):
         if not self._buffer:
             self._since = self._loop.time()
         self._buffer += data
-        if not self._waits:
+        if self._reads and not self._waits:
             self._read()
         elif len(self._buffer) > UNREAD_MAX_BYTES:
             self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """Answers pile up: nothing more is read before they are taken."""
+        self._reads = False
+
+    def resume_writing(self) -> None:
+        """They are taken."""
+        self._reads = True
+        if not self._waits:
+            self._go_on()
 
     def eof_received(self) -> bool:
         """Who says that nothing more comes may still wait for an answer."""
@@ -171,9 +182,7 @@ class Visitor(asyncio.Protocol):
             self._transport.close()
             return
         self._since, self._idle_max_s = self._loop.time(), briefs.KEEP_ALIVE_S
-        if self._buffer:
-            self._transport.resume_reading()
-            self._read()
+        self._go_on()
 
     def go_when_idle(self) -> None:
         """Hang up, unless an answer is awaited; then after it."""
@@ -184,10 +193,15 @@ class Visitor(asyncio.Protocol):
         """Hang up on who is idle for long, and leave to the server who does not come to an end."""
         if self._waits or self._transport.is_closing():
             return
-        if self._buffer and now - self._since > PATIENCE_S:
+        if self._buffer and self._reads and now - self._since > PATIENCE_S:
             self._hand_over()
         elif now - self._since > self._idle_max_s:
             self._transport.close()
+
+    def _go_on(self) -> None:
+        if self._buffer and self._reads and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._read()
 
     def _read(self) -> None:
         found = briefs.read(self._buffer)

@@ -18,11 +18,14 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 import msgspec
+import structlog
 
 from angarium.core.clock import Clock
 from angarium.core.service import Supervisor
 from angarium.web import briefs
 from angarium.web.briefs import Answer, Asked, Header
+
+log = structlog.get_logger()
 
 MODULE = "angarium.porter"
 LEAVES_WITHIN_S = 10.0  # when it is asked to
@@ -237,7 +240,9 @@ class Hall:
     def _take_over(self) -> None:
         connection, self._connection = self._connection, None
         came, self._came = bytes(self._came), bytearray()
-        assert connection is not None
+        if connection is None:  # this process may have no more descriptors: whoever it was is hung up on
+            log.warning("a connection could not be taken over", why="it came without its descriptor")
+            return
         connection.setblocking(False)
         task = asyncio.get_running_loop().create_task(self._welcome(connection, came))
         self._taking.add(task)
