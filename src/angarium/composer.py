@@ -21,8 +21,8 @@ from typing import BinaryIO
 import msgspec
 
 from angarium import channels
-from angarium.campaigns.composer import LENGTH_BYTES, frame
 from angarium.core.clock import SystemChance, SystemClock
+from angarium.core.frames import LENGTH_BYTES, frame
 from angarium.core.ids import IdMint
 from angarium.core.ports import Connection, Tools
 from angarium.fabric.local import LocalFabric

@@ -19,6 +19,7 @@ from typing import cast
 import msgspec
 import uvloop
 
+from angarium.core.frames import frame, frames
 from angarium.web import briefs
 from angarium.web.briefs import Answer, Asked, Brief, Found
 
@@ -64,7 +65,7 @@ class Porter(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand answers to those who asked; a frame without any says that it is time to go."""
         self._buffer += data
-        for body in briefs.frames(self._buffer):
+        for body in frames(self._buffer):
             answers = _answers.decode(body)
             if answers == briefs.LEAVE:
                 self._leave()
@@ -89,7 +90,7 @@ class Porter(asyncio.Protocol):
 
     def _flush(self) -> None:
         asking, self._asking = self._asking, []
-        self._server.write(briefs.frame(_encoder.encode(asking)))
+        self._server.write(frame(_encoder.encode(asking)))
 
 
 class Handing:
@@ -196,7 +197,7 @@ class Visitor(asyncio.Protocol):
         if self._buffer and self._reads and now - self._since > PATIENCE_S:
             self._hand_over()
         elif now - self._since > self._idle_max_s:
-            self._transport.close()
+            self._transport.abort()  # `close` would wait for who takes no answers
 
     def _go_on(self) -> None:
         if self._buffer and self._reads and not self._transport.is_closing():

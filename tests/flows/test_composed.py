@@ -19,10 +19,11 @@ from sqlalchemy import select
 from angarium import rooms  # noqa: F401  so that all tables are declared
 from angarium.campaigns import ahead, composer, flows, launch
 from angarium.campaigns.ahead import Ahead, Composer
-from angarium.campaigns.composer import FOUND, LENGTH_BYTES, ComposerProcess, frame
+from angarium.campaigns.composer import FOUND, ComposerProcess
 from angarium.composer import StandsOn
 from angarium.contacts import merge_flows
 from angarium.core.clock import SystemClock
+from angarium.core.frames import LENGTH_BYTES, frame
 from angarium.messaging import erasing
 from angarium.messaging.composing import IDS_EACH, Asked
 from angarium.messaging.store.belongings import BELONGINGS

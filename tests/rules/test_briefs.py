@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from angarium.core.frames import frame, frames
 from angarium.web import briefs
 from angarium.web.briefs import Brief, Found
 
@@ -121,11 +122,11 @@ def test_what_is_taken_is_what_httptools_reads(lines: list[tuple[bytes, bytes]],
 
 @given(some.lists(some.binary(max_size=40), max_size=5), some.integers(1, 9))
 def test_frames_come_out_as_they_went_in(bodies: list[bytes], piece: int) -> None:
-    sent = b"".join(map(briefs.frame, bodies))
+    sent = b"".join(map(frame, bodies))
     buffer, found = bytearray(), []
     for at in range(0, len(sent), piece):
         buffer += sent[at : at + piece]
-        found += briefs.frames(buffer)
+        found += frames(buffer)
     assert (found, bytes(buffer)) == (bodies, b"")
 
 

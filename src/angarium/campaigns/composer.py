@@ -14,21 +14,16 @@ from contextlib import suppress
 import msgspec
 
 from angarium.core.clock import Clock
+from angarium.core.frames import LENGTH_BYTES, frame
 from angarium.core.service import Supervisor
 from angarium.messaging.composing import Asked, Composed
 
-LENGTH_BYTES = 4
 AHEAD_BYTES = 1 << 22
 IDLE_S = 60.0  # without a question, then it ends
 ANSWER_WITHIN_S = 30.0
 
 _encoder = msgspec.msgpack.Encoder()
 FOUND = msgspec.msgpack.Decoder(Composed | None)
-
-
-def frame(body: bytes) -> bytes:
-    """A body with its length before it."""
-    return len(body).to_bytes(LENGTH_BYTES, "big") + body
 
 
 class ComposerProcess:

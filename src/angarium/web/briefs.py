@@ -8,7 +8,7 @@ HTTP, so there are not two that could understand a request differently (RFC 9112
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import Enum
 
 import msgspec
@@ -18,7 +18,6 @@ KEEP_ALIVE_S = 65  # longer than the 60 s after which common proxies let an idle
 BACKLOG = 2_048
 BODY_MAX_BYTES = 65_536
 HEAD_MAX_BYTES = 8_192
-LENGTH_BYTES = 4  # before each frame
 PACKET_MAX_BYTES = 65_536
 LAST, MORE = b".", b"+"  # how a packet begins
 
@@ -106,22 +105,6 @@ def _length(headers: Sequence[Header]) -> int | None:
     if len(lengths) != 1 or not _LENGTH.fullmatch(lengths[0]) or int(lengths[0]) > BODY_MAX_BYTES:
         return None
     return int(lengths[0])
-
-
-def frame(body: bytes) -> bytes:
-    """A frame: its length, and what it holds."""
-    return len(body).to_bytes(LENGTH_BYTES, "big") + body
-
-
-def frames(buffer: bytearray) -> Iterator[bytes]:
-    """Take the whole frames from what came."""
-    while len(buffer) >= LENGTH_BYTES:
-        end = LENGTH_BYTES + int.from_bytes(buffer[:LENGTH_BYTES], "big")
-        if len(buffer) < end:
-            return
-        body = bytes(buffer[LENGTH_BYTES:end])
-        del buffer[:end]
-        yield body
 
 
 def packets(came: bytes) -> list[bytes]:

@@ -21,6 +21,7 @@ import msgspec
 import structlog
 
 from angarium.core.clock import Clock
+from angarium.core.frames import frame, frames
 from angarium.core.service import Supervisor
 from angarium.web import briefs
 from angarium.web.briefs import Answer, Asked, Header
@@ -138,7 +139,7 @@ class Desk(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer each by itself."""
         self._buffer += data
-        for body in briefs.frames(self._buffer):
+        for body in frames(self._buffer):
             for asked in _asked.decode(body):
                 task = self._loop.create_task(self._answer(asked))
                 self._working.add(task)
@@ -178,7 +179,7 @@ class Desk(asyncio.Protocol):
 
     def _write(self, answers: list[Answer]) -> None:
         if not self._transport.is_closing():
-            self._transport.write(briefs.frame(_encoder.encode(answers)))
+            self._transport.write(frame(_encoder.encode(answers)))
 
 
 class Sheet:
