@@ -6,7 +6,7 @@ from typing import Any
 
 import httptools
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from angarium.core.frames import frame, frames
@@ -109,7 +109,6 @@ NAMES = some.sampled_from(
 LINES = some.lists(some.tuples(NAMES, TEXT | some.just(b"%d" % len(BODY))), max_size=4)
 
 
-@settings(deadline=None)  # httptools beside others may take its time once
 @given(LINES, some.sampled_from([b"/v1/messages", b"/v1/codes", b"/callbacks/5/a%20b?c=d%0a", b"/v1/"]))
 def test_what_is_taken_is_what_httptools_reads(lines: list[tuple[bytes, bytes]], target: bytes) -> None:
     head = b"".join(name + b": " + value + b"\r\n" for name, value in lines)
