@@ -128,6 +128,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
 # ── from an audience to a start ──────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_campaign_from_its_audience_to_its_report(shop: Shop) -> None:
     await shop.policy(confirm_members=2)
     async with chromium() as browser, screen(browser, shop.client.url, cookie_of(shop.marketer)) as window:
@@ -227,6 +228,7 @@ async def see_it_end(window: Screen, shop: Shop) -> None:
     assert await window.faults() == []
 
 
+@pytest.mark.turns(2, 1)
 async def test_by_keyboard_alone_from_right_to_left(shop: Shop) -> None:
     async with (
         chromium() as browser,

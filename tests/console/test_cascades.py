@@ -14,6 +14,7 @@ from support.server import CASCADE, CONTACT
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_cascade_is_built_and_tried(desk: Desk) -> None:
     await desk.client.ask("POST", "/v1/contacts", {**CONTACT, "name": "نرگس"})
     async with desk.screen(desk.author) as window:
@@ -47,6 +48,7 @@ async def test_a_cascade_is_built_and_tried(desk: Desk) -> None:
     assert made["steps"][0]["wait_s"] == 120.0
 
 
+@pytest.mark.turns(2, 0)
 async def test_in_persian_by_keyboard_alone(desk: Desk) -> None:
     made = await desk.client.ask("POST", "/v1/cascades", CASCADE)
     async with desk.screen(desk.author, Look("fa", "dark", 360)) as window:

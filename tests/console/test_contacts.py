@@ -81,6 +81,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
         await house.exporter.stop()
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_contact_is_made_tagged_and_asked_for_by_mouse(shop: Shop) -> None:
     async with shop.window() as window:
         page = window.page
@@ -143,6 +144,7 @@ async def test_two_contacts_become_one_and_two_again(shop: Shop) -> None:
         assert {ids.show("contact", each.id) for each in await shop.people()} == {one, other}
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_file_is_imported_and_taken_back(shop: Shop, tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_text(CSV)
@@ -176,6 +178,7 @@ async def test_a_file_is_imported_and_taken_back(shop: Shop, tmp_path: Path) -> 
         assert window.said == []
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_segment_is_built_by_keyboard_in_persian(shop: Shop) -> None:
     for number in range(3):
         tags = ["vip"] if number else []

@@ -110,6 +110,7 @@ async def opened(window: Screen) -> str:
     return "\n".join(await window.page.locator(".wires pre").all_inner_texts())
 
 
+@pytest.mark.turns(2, 0)
 async def test_the_page_of_a_message_shows_it_as_text_in_every_look(shop: Shop) -> None:
     refused_page = await shop.end(refused(Reason.CONFIG, code="400"))
     delivered = await shop.end(Accepted(("4291",)), label="line-test")
@@ -162,6 +163,7 @@ async def test_a_code_is_never_among_it_and_what_is_not_recorded_says_how(shop: 
     assert persian.says("For an hour")
 
 
+@pytest.mark.turns(2, 1)
 async def test_recording_is_switched_on_and_off_by_those_who_may(shop: Shop) -> None:
     path = f"/lines/{shop.line_id}"
     for look in LOOKS:

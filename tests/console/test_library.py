@@ -17,6 +17,7 @@ DOT = base64.b64decode(
 )
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_picture_is_brought_chosen_and_kept_while_it_is_used(desk: Desk) -> None:
     async with desk.screen(desk.author) as window:
         page = window.page
@@ -47,6 +48,7 @@ async def test_a_picture_is_brought_chosen_and_kept_while_it_is_used(desk: Desk)
     assert [one["name"] for one in kept] == ["dot.png"]
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_part_is_written_and_found_where_it_is_used(desk: Desk) -> None:
     async with desk.screen(desk.author, Look("fa", "dark", 360)) as window:
         page = window.page

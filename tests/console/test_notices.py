@@ -76,6 +76,7 @@ def cookie_of(surfer: Surfer) -> str:
     return next(f"{name}={value}" for name, value in surfer.cookies.items() if name.endswith("session"))
 
 
+@pytest.mark.turns(2, 0)
 async def test_the_bell_by_mouse_and_by_keyboard(shop: Shop) -> None:
     await shop.happen("export.failed", 7, by=ids.show("person", shop.owner_id), reason="disk full")
     await shop.fail("people.csv", 8)
@@ -118,6 +119,7 @@ async def test_the_bell_by_mouse_and_by_keyboard(shop: Shop) -> None:
     assert await shop.unread() == 0
 
 
+@pytest.mark.turns(2, 1)
 async def test_the_list_its_filters_and_what_is_wanted(shop: Shop) -> None:
     for number in range(1, 28):
         await shop.fail(f"people-{number}.csv", number)

@@ -161,6 +161,7 @@ async def a_key_until(window: Screen, name: str, day: str) -> None:
     await page.keyboard.press("ArrowDown")
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_day_is_chosen_in_the_calendar_of_iran(place: Place) -> None:
     async with looking(place, Look("fa", "light", 1280)) as window:
         page = window.page
@@ -197,6 +198,7 @@ async def test_a_day_is_chosen_in_the_calendar_of_iran(place: Place) -> None:
     assert len({one.expires_at for one in keys if one.expires_at is not None}) == 1
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_day_is_written_and_chosen_as_the_language_has_it(place: Place) -> None:
     async with looking(place, Look("uk", "dark", 360)) as window:
         page = window.page
@@ -213,6 +215,7 @@ async def test_a_day_is_written_and_chosen_as_the_language_has_it(place: Place) 
         assert "expires_on=2052-02-29" in ((await sent.value).post_data or "")
 
 
+@pytest.mark.turns(2, 1)
 async def test_hours_and_holidays_in_persian_figures(place: Place) -> None:
     async with looking(place, Look("fa", "light", 1280)) as window:
         page = window.page
@@ -234,6 +237,7 @@ async def test_hours_and_holidays_in_persian_figures(place: Place) -> None:
         assert await window.faults() == []
 
 
+@pytest.mark.turns(2, 0)
 async def test_people_are_invited_changed_and_let_go(place: Place) -> None:
     lena = await place.house.ground.db.read(people_store.by_email, "lena@shop.example")
     assert lena is not None
@@ -261,6 +265,7 @@ async def test_people_are_invited_changed_and_let_go(place: Place) -> None:
     assert await place.house.ground.db.read(people_store.membership, place.workspace_id, lena.id) is None
 
 
+@pytest.mark.turns(2, 1)
 async def test_addresses_come_and_go_and_the_log_tells(place: Place, tmp_path: Path) -> None:
     file = tmp_path / "blacklist.txt"
     file.write_text("+989121234567\n+989121234568\nnobody\n")
@@ -321,6 +326,7 @@ async def test_the_workspace_and_its_zone(place: Place) -> None:
     assert [one.time_zone for one in kept] == ["Asia/Tehran"]
 
 
+@pytest.mark.turns(2, 0)
 async def test_developers_read_the_api_and_what_they_asked(place: Place) -> None:
     assert (await place.client.ask("GET", "/v1/messages/msg_0000000000001")).status == 404
     async with looking(place, Look("fa", "light", 360)) as window:

@@ -26,6 +26,7 @@ async def ask_for_approval(client: Client) -> None:
     assert put.status == 200, put.json
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_template_is_written_while_phones_show_it(desk: Desk) -> None:
     async with desk.screen(desk.author) as window:
         page = window.page
@@ -72,6 +73,7 @@ async def test_a_template_is_written_while_phones_show_it(desk: Desk) -> None:
     assert samples[0]["values"]["order"] == "4512"
 
 
+@pytest.mark.turns(2, 0)
 async def test_in_persian_by_keyboard_alone_to_review_and_back(desk: Desk) -> None:
     await ask_for_approval(desk.client)
     async with desk.screen(desk.author, Look("fa")) as window:

@@ -219,14 +219,27 @@ async def test_a_migration_that_meets_a_server_half_way_is_run_again(
     await migrate(url)
     (folder / "versions" / "0002_two_tables.py").write_text(TWO_TABLES)
     server = await asyncpg.connect(split_url(url)[0])
-    async with server.transaction():
-        await server.execute("LOCK TABLE contact")
-        migrating = asyncio.create_task(migrate(url))
-        while not await server.fetchval(WAITING):  # noqa: ASYNC110 - PostgreSQL ends who waits first
-            await asyncio.sleep(0.01)
-        await server.execute("LOCK TABLE line")
-    await server.close()
+    try:
+        async with server.transaction():
+            await server.execute("LOCK TABLE contact")
+            migrating = asyncio.create_task(migrate(url))
+            while not await server.fetchval(WAITING):  # noqa: ASYNC110 - there is nobody to tell of it
+                await asyncio.sleep(0.01)
+            while not await locked(server, "line"):
+                pass
+    finally:
+        await server.close()
     assert await migrating == ["0002"]
+
+
+async def locked(server: asyncpg.Connection[Any], table: str) -> bool:
+    """Whether a transaction got a table; False where it was the one to end a deadlock."""
+    try:
+        async with server.transaction():
+            await server.execute(f"LOCK TABLE {table}")
+    except asyncpg.DeadlockDetectedError:
+        return False
+    return True
 
 
 async def test_a_database_of_a_newer_version_is_left_alone(url: str, folder: Path) -> None:

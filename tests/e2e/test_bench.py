@@ -72,6 +72,7 @@ def test_every_book_has_every_message(found: dict[str, Any], scenario: str, mess
 
 
 @pytest.mark.xdist_group("e2e/bench")
+@pytest.mark.turns(2, 0)
 def test_the_conditions_and_the_ceilings_are_told(found: dict[str, Any]) -> None:
     assert found["conditions"]["synchronous"] == "FULL"
     assert found["conditions"].keys() >= {"cores", "processor", "python", "sqlite", "window", "messages"}
@@ -80,6 +81,7 @@ def test_the_conditions_and_the_ceilings_are_told(found: dict[str, Any]) -> None
 
 
 @pytest.mark.xdist_group("e2e/bench")
+@pytest.mark.turns(2, 0)
 def test_a_page_and_plots_lie_beside_the_figures(found: dict[str, Any], tmp_path: Path) -> None:
     from bench.kept import keep
 

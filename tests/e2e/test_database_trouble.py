@@ -165,6 +165,7 @@ async def test_a_disk_that_is_full(tmp_path: Path, small_disk: Path | None) -> N
 # ── somebody else holds it ───────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_file_that_another_process_holds(served: Shop) -> None:
     accepted = await offer(served, 50)
     holder = await asyncio.create_subprocess_exec(
@@ -186,6 +187,7 @@ async def test_a_file_that_another_process_holds(served: Shop) -> None:
 
 
 @pytest.mark.peers("strace")
+@pytest.mark.turns(2, 1)
 async def test_after_a_sync_that_failed_the_server_ends_and_syncs_no_more(tmp_path: Path) -> None:
     """The kernel may have dropped what it could not write, and would call the next sync a success."""
     syncs, tracer = tmp_path / "syncs", ("strace", "-f", "-e", "trace=fsync,fdatasync", "-e", "signal=none")

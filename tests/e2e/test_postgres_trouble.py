@@ -142,6 +142,7 @@ async def test_a_connection_that_is_cut_at_a_commit(tmp_path: Path, cutter: Cutt
         assert await served.stop() == 0, served.said()
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_campaign_that_is_cut_at_its_commits(tmp_path: Path, cutter: Cutter) -> None:
     async with Shop(tmp_path, cutter.spoken_url, classes=["promotional"]) as served:
         await served.start_operator(RECEIPTS)
@@ -157,6 +158,7 @@ async def test_a_campaign_that_is_cut_at_its_commits(tmp_path: Path, cutter: Cut
         assert set(states.values()) == {"delivered"}
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_commit_of_which_nobody_can_be_asked(served: Shop, cutter: Cutter) -> None:
     cutter.goes_away = True
     cutter.cut(b"nobody knows", "after")

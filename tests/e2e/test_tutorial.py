@@ -147,6 +147,7 @@ async def check_the_pages(environment: dict[str, str], key: str) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.turns(2, 1)
 async def test_every_command_of_the_tutorial_does_what_the_page_says(tmp_path: Path) -> None:
     environment = a_checkout(tmp_path)
     *before, clean_up, throw_away = blocks(PAGE.read_text(encoding="utf-8"))

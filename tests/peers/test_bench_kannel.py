@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.peers("bearerbox"), pytest.mark.xdist_group("kannel")]
 DURABLE = next(one for one in contenders(kannel.KANNELS, jasmin_too=False) if "SQLite" in one.name)
 
 
+@pytest.mark.turns(2, 0)
 async def test_kannel_is_measured_and_its_receipts_are_heard(tmp_path: Path) -> None:
     place = Place(tmp_path, {True: Seed(tmp_path, "", 0, 0, 100)}, 50, 100)
     made = await run(DURABLE, place, "run", 40, receipts=True)

@@ -208,6 +208,7 @@ def plain_comparisons(tree: ast.Module) -> Iterator[int]:
                 yield node.lineno
 
 
+@pytest.mark.xdist_group("house")  # for which all is parsed
 def test_secrets_are_compared_in_constant_time() -> None:
     found = (
         f"{short(path)}:{line}"

@@ -274,6 +274,7 @@ THEIR_HOMES = {  # what else connects by itself, and to what
 }
 
 
+@pytest.mark.xdist_group("house")  # for which all is parsed
 def test_nothing_else_opens_a_connection() -> None:
     """Who may import aiohttp is told in tests/house/test_modules.py; mail goes by aiosmtplib, to its host."""
     found = {

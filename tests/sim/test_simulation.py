@@ -81,6 +81,7 @@ for seed in {TOLD}:
 """
 
 
+@pytest.mark.turns(2, 0)
 def test_the_same_seed_tells_the_same_story() -> None:
     digests = []
     for seed in TOLD:
@@ -107,6 +108,7 @@ def told_elsewhere(hash_seed: str) -> list[str]:
 
 
 @pytest.mark.parametrize("first", shared(range(1, 5), 2))
+@pytest.mark.turns(2, 1)
 def test_a_server_may_fall_at_any_moment(first: int) -> None:
     """The same short day, with a fall at the first moment, the second, … until there is none to fall at."""
     moment, wrong, fell = first, [], True
