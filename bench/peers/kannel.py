@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import apsw
 import msgspec
 
@@ -168,11 +169,22 @@ async def running(
         await processes.until("bearerbox", listens(ports["box"]))
         sms = await processes.execute("smsbox", program("smsbox"), str(config))
         await processes.until("smsbox", listens(ports["send"]))
+        await processes.until("smsbox", knows_smsbox(ports["admin"]))
         await until_bound(operator)
         pids = {"bearerbox": bearer.pid, "smsbox": sms.pid}
         yield Gateway(kind.name, "kannel", ports["send"], "", pids, keeps_no_book)
     finally:
         await processes.stop_all()
+
+
+def knows_smsbox(admin: int) -> Callable[[], Awaitable[bool]]:
+    """Whether bearerbox has its smsbox, as a question: that listens before, and panics at what comes then."""
+
+    async def asked() -> bool:
+        async with aiohttp.request("GET", f"http://127.0.0.1:{admin}/status.xml") as answer:
+            return "<type>smsbox</type>" in await answer.text()
+
+    return asked
 
 
 def listens(port: int) -> Callable[[], Awaitable[bool]]:

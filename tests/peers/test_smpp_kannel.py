@@ -149,6 +149,11 @@ def listens(port: int) -> bool:
     return False
 
 
+def knows_smsbox(admin: int) -> bool:
+    """Whether bearerbox has its smsbox, which listens before that and panics at what comes then."""
+    return "<type>smsbox</type>" in get(f"http://127.0.0.1:{admin}/status.xml")
+
+
 @asynccontextmanager
 async def kannel(folder: Path, smsc: Smsc) -> AsyncIterator[Shop]:
     """Kannel, bound to the message centre."""
@@ -174,7 +179,7 @@ async def kannel_at(
     async with server, running("bearerbox", config):
         await until(lambda: listens(box))
         async with running("smsbox", config):
-            await until(lambda: listens(shop.send_port) and bound())
+            await until(lambda: listens(shop.send_port) and knows_smsbox(admin) and bound())
             yield shop
 
 
