@@ -14,7 +14,7 @@ import asyncio
 import subprocess
 import sys
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -32,6 +32,7 @@ ENVIRONMENT = Path(".bench") / "jasmin"
 SPECIFICATION = ENVIRONMENT / "amqp0-9-1.xml"  # of the broker's protocol, which its package does not install
 PROGRAMS = {"redis-server": "redis-server", "rabbitmq-server": "rabbitmq-server"}  # and their packages
 BROKER = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # without the script that is for a service alone
+BROKER_TOLD = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 READY_S = 90.0
 ANSWER_WITHIN_S = 20.0
 PROMPT = b"jcli : ", b"> "
@@ -40,6 +41,7 @@ DAEMONS = {  # the module of each, and what it is told
     "dlrlookupd": ("jasmin.bin.dlrlookupd", ()),
     "dlrd": ("jasmin.bin.dlrd", ()),
 }
+QUEUES = {"dlrlookupd": "DLRLookup-main", "dlrd": "dlr_thrower"}  # which each takes receipts from
 LOGS = (
     *("smpp-server", "smpp-server-pb", "client-management", "service-smppclient", "sm-listener", "dlr"),
     *("amqp-broker", "http-api", "router", "deliversm-thrower", "dlr-thrower", "redis-client", "jcli"),
@@ -183,6 +185,17 @@ def _surroundings(folder: Path, ports: dict[str, int]) -> list[str]:
     return [f"{name}={value}" for name, value in given.items()]
 
 
+def _takes(folder: Path, ports: dict[str, int], queue: str) -> Callable[[], Awaitable[bool]]:
+    """Whether somebody takes from a queue, as a question: a receipt that comes before is lost, as an exchange
+    of RabbitMQ drops what no queue is bound for."""
+    command = ["env", *_surroundings(folder, ports), BROKER_TOLD, "--quiet", "list_consumers", "queue_name"]
+
+    async def asked() -> bool:
+        return queue in (await asyncio.to_thread(run, command)).split()
+
+    return asked
+
+
 async def _daemons(processes: Processes, folder: Path, ports: dict[str, int], config: Path) -> None:
     around = [f"ROOT_PATH={folder}", f"LOG_PATH={folder / 'log'}", f"TMPDIR={folder}"]
     for name, (module, told) in DAEMONS.items():
@@ -191,6 +204,8 @@ async def _daemons(processes: Processes, folder: Path, ports: dict[str, int], co
         if name == "jasmind":
             await processes.until(name, listens(ports["cli"]))
             await processes.until(name, listens(ports["send"]))
+    for name, queue in QUEUES.items():
+        await processes.until(name, _takes(folder, ports, queue))
 
 
 def _machine(pid: int) -> int:
