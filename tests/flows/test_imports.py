@@ -388,7 +388,9 @@ async def test_a_batch_is_written_once_by_whoever_comes_first(desk: Desk) -> Non
     rows = [[f"C{n}", f"N{n}", "", "", "", ""] for n in range(3_800)]
     one = await desk.send(table(*rows))
     await desk.mine.ask("POST", f"/v1/imports/{one['id']}/start")
-    (import_id,) = await desk.house.ground.db.read(store.in_states, desk.mine.workspace_id, flows.BUSY, 9)
+    (import_id,) = await desk.house.ground.db.read(
+        store.jobs.in_states, desk.mine.workspace_id, flows.BUSY, 9
+    )
     works = [desk.house.importer._work_on(desk.mine.workspace_id, import_id) for _ in range(2)]
     await asyncio.gather(*works)
     await desk.house.importer.work()

@@ -46,6 +46,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("contacts", "merging"): "what the one is that stays, and what both were",
     ("contacts", "exports"): "contacts as files",
     ("contacts", "imports"): "contacts from files",
+    ("contacts", "rounds"): "whose turn it is with files in and out",
     ("contacts", "places"): "where a contact is, and what is spoken there",
     ("contacts", "consent"): "what counts of what a contact said",
     ("contacts", "reachability"): "what is remembered of reaching a contact; pure",

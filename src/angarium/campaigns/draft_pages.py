@@ -100,7 +100,7 @@ async def _whom_page(request: Call, one: Campaign | None, facts: Document) -> Ht
 
 async def _to_choose_from(tx: Transaction, workspace_id: int, given: CampaignInput) -> Document:
     there = await segments.all_of(tx, workspace_id)
-    files = await imports.page(tx, workspace_id, NEWEST, FILES_LOOKED_AT)
+    files = await imports.jobs.page(tx, workspace_id, NEWEST, FILES_LOOKED_AT)
     return {
         "segments": [(ids.show("segment", one.id), one.name) for one in there],
         "files": [

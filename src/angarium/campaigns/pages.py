@@ -138,7 +138,7 @@ async def names_in(tx: Transaction, workspace_id: int, given: CampaignInput) -> 
     """What the segment, the file or the campaign that one is for is called, by its id."""
     names = await segments_named(tx, workspace_id, [given])
     if given.of_import is not None:
-        file = await imports.get(tx, workspace_id, ids.read("import", given.of_import.file))
+        file = await imports.jobs.get(tx, workspace_id, ids.read("import", given.of_import.file))
         names |= {given.of_import.file: file.name} if file else {}
     if given.of_campaign is not None:
         named = given.of_campaign.campaign

@@ -220,7 +220,7 @@ async def _file(request: Call, text: str) -> Export | None:
     except ValueError:
         return None
     db = edge.ground_of(request).db
-    return await db.read(export_store.get, request.auth.workspace_id, export_id) if export_id else None
+    return await db.read(export_store.jobs.get, request.auth.workspace_id, export_id) if export_id else None
 
 
 @route(

@@ -223,7 +223,7 @@ async def _columns(tx: Transaction, workspace_id: int, given: CampaignInput) -> 
     """The variables that the file brings for each of its people."""
     if given.of_import is None:
         return frozenset()
-    found = await imports.get(tx, workspace_id, ids.read("import", given.of_import.file))
+    found = await imports.jobs.get(tx, workspace_id, ids.read("import", given.of_import.file))
     columns = found.mapping.columns if found else ()
     return frozenset(column.name for column in columns if column.to == "variable")
 

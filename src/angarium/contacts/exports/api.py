@@ -117,7 +117,7 @@ async def list_exports(request: Call) -> JsonAnswer:
     query = edge.PAGE.read_query(request.scope["query_string"])
     before = edge.read_cursor(query.cursor) or NEWEST
     db = exports_of(request).ground.db
-    found = await db.read(store.page, request.auth.workspace_id, before, query.limit + 1)
+    found = await db.read(store.jobs.page, request.auth.workspace_id, before, query.limit + 1)
     piece, following = edge.cut(found, query, lambda one: one.id)
     return edge.answer(request, Page([shown(one) for one in piece], following))
 

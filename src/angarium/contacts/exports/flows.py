@@ -106,7 +106,7 @@ async def ask_of(
 async def _new(exports: Exports, workspace_id: int, actor: str, kept: Order) -> Export:
     ground = exports.ground
     now = ground.clock.now()
-    if await ground.db.read(store.count, workspace_id, (RUNNING, DONE)) >= OPEN_MAX:
+    if await ground.db.read(store.jobs.count, workspace_id, (RUNNING, DONE)) >= OPEN_MAX:
         detail = f"There are {OPEN_MAX}. Fetch what is done, and delete it."
         raise Problem("too-many-exports", "Too many exports are kept", status=409, detail=detail)
     text = msgspec.json.encode(kept).decode()
@@ -128,7 +128,7 @@ async def begin(exports: Exports, workspace_id: int, one: Export) -> None:
 
 async def get(exports: Exports, workspace_id: int, export_id: int) -> Export:
     """One export; a Problem when there is none."""
-    found = await exports.ground.db.read(store.get, workspace_id, export_id)
+    found = await exports.ground.db.read(store.jobs.get, workspace_id, export_id)
     if found is None:
         raise not_found("export", ids.show("export", export_id))
     return found

@@ -49,7 +49,7 @@ async def list_exports(request: Call) -> Sent:
 async def _page(request: Call, problem: Problem | None = None) -> Sent:
     query, room = QUERY.read_query(request.scope["query_string"]), exports_of(request)
     workspace_id, before = request.auth.workspace_id, edge.read_cursor(query.cursor) or NEWEST
-    found = await room.ground.db.read(store.page, workspace_id, before, PAGE + 1)
+    found = await room.ground.db.read(store.jobs.page, workspace_id, before, PAGE + 1)
     there = await room.ground.db.read(segments.all_of, workspace_id)
     names = {ids.show("segment", one.id): one.name for one in there}
     facts: dict[str, Any] = {

@@ -10,6 +10,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 import structlog
@@ -19,6 +20,7 @@ from angarium.contacts.exports.flows import DONE, EXPIRED, FAILED, KEPT_S, RUNNI
 from angarium.contacts.exports.store import Export
 from angarium.contacts.exports.writer import LENGTH_BYTES, Job, Written
 from angarium.contacts.imports.process import environment
+from angarium.contacts.rounds import Rounds
 from angarium.core.clock import micros
 from angarium.core.service import Supervisor
 from angarium.storage.database import Transaction
@@ -26,7 +28,6 @@ from angarium.storage.database import Transaction
 log = structlog.get_logger()
 
 MODULE = "angarium.contacts.exports.writer"
-POLL_S = 5.0
 TIDY_EVERY_S = 600.0
 TIDY_BATCH = 100
 NOTED_EVERY = 20  # pages
@@ -44,43 +45,24 @@ class Exporter:
         self._ground = exports.ground
         self._workspaces = workspaces
         self._supervisor = Supervisor(exports.ground.clock)
-        self._tidied_at = float("-inf")
+        self._rounds = Rounds(
+            exports.ground, workspaces, "export", _oldest, self._write, self._tidy, TIDY_EVERY_S
+        )
 
     async def start(self) -> None:
         """Write whatever was left."""
-        self._supervisor.run("exports", self._watch)
+        self._supervisor.run("exports", partial(self._rounds.run, TOPIC))
 
     async def stop(self) -> None:
         """Leave what is half done: it is begun anew."""
         await self._supervisor.stop()
 
-    async def _watch(self) -> None:
-        waiter = self._ground.fabric.listen(TOPIC)
-        try:
-            while True:
-                await self._tidy()
-                if not await self.work():
-                    await waiter.wait(POLL_S)
-        finally:
-            waiter.close()
-
     async def work(self) -> bool:
         """Write the oldest export of each workspace; False when there is none."""
-        worked = False
-        for workspace_id in await self._workspaces():
-            for export_id in await self._ground.db.read(store.in_states, workspace_id, (RUNNING,), 1):
-                lease = await self._ground.fabric.lease(f"export/{export_id}")
-                if lease is None:
-                    continue
-                try:
-                    await self._write(workspace_id, export_id)
-                    worked = True
-                finally:
-                    await self._ground.fabric.release(lease)
-        return worked
+        return await self._rounds.once()
 
     async def _write(self, workspace_id: int, export_id: int) -> None:
-        one = await self._ground.db.read(store.get, workspace_id, export_id)
+        one = await self._ground.db.read(store.jobs.get, workspace_id, export_id)
         if one is None:
             return
         wanted = msgspec.json.decode(one.wanted, type=Order)
@@ -178,21 +160,20 @@ class Exporter:
 
     async def _tidy(self) -> None:
         """Remove files that were kept long enough."""
-        clock = self._ground.clock
-        if clock.monotonic() - self._tidied_at < TIDY_EVERY_S:
-            return
-        self._tidied_at = clock.monotonic()
-        now, wanted = clock.now(), []
+        now, wanted = self._ground.clock.now(), []
         for workspace_id in await self._workspaces():
             await self._ground.db.run(self._expire, workspace_id, now)
             wanted += await self._ground.db.read(
-                store.in_states, workspace_id, (RUNNING, DONE), flows.OPEN_MAX
+                store.jobs.in_states, workspace_id, (RUNNING, DONE), flows.OPEN_MAX
             )
         self._exports.shelf.sweep(wanted, now - micros(TIDY_EVERY_S))
 
     async def _expire(self, tx: Transaction, workspace_id: int, now: int) -> None:
         before = now - micros(KEPT_S)
-        for export_id in await store.untouched_since(tx, workspace_id, (DONE, FAILED), before, TIDY_BATCH):
-            await store.end(
-                tx, workspace_id, export_id, (DONE, FAILED), EXPIRED, now, reason="kept for a day"
-            )
+        past = (DONE, FAILED)
+        for export_id in await store.jobs.untouched_since(tx, workspace_id, past, before, TIDY_BATCH):
+            await store.end(tx, workspace_id, export_id, past, EXPIRED, now, reason="kept for a day")
+
+
+async def _oldest(tx: Transaction, workspace_id: int) -> list[int]:
+    return await store.jobs.in_states(tx, workspace_id, (RUNNING,), 1)

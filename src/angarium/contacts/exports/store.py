@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, func, select, update
+from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, update
 
+from angarium.contacts.store.jobs import Jobs
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Row, Transaction
 from angarium.storage.schema import Id, Instant, Words, metadata
@@ -55,28 +56,6 @@ _here = contact_export.c.workspace_id == bindparam("workspace_id")
 _this = (_here, contact_export.c.id == bindparam("id"))
 
 _insert = BulkInsert(contact_export, COLUMNS)
-_get = Statement(select(*_shown).where(*_this))
-_page = Statement(
-    select(*_shown)
-    .where(_here, contact_export.c.id < bindparam("before"))
-    .order_by(contact_export.c.id.desc())
-    .limit(bindparam("limit"))
-)
-_count = Statement(
-    select(func.count()).select_from(contact_export).where(_here, among(contact_export.c.state, "states"))
-)
-_in_states = Statement(
-    select(contact_export.c.id)
-    .where(_here, among(contact_export.c.state, "states"))
-    .order_by(contact_export.c.id)
-    .limit(bindparam("limit"))
-)
-_old = Statement(
-    select(contact_export.c.id)
-    .where(_here, among(contact_export.c.state, "states"), contact_export.c.updated_at < bindparam("before"))
-    .order_by(contact_export.c.id)
-    .limit(bindparam("limit"))
-)
 _progress = Statement(
     update(contact_export)
     .where(*_this, contact_export.c.state == "running")
@@ -100,37 +79,6 @@ _drop = Statement(delete(contact_export).where(*_this))
 async def insert(tx: Transaction, workspace_id: int, one: Export) -> None:
     """Write a new export."""
     await tx.insert(_insert, [(workspace_id, *(_kept(getattr(one, name)) for name in COLUMNS[1:]))])
-
-
-async def get(tx: Transaction, workspace_id: int, export_id: int) -> Export | None:
-    """One export; None when there is none."""
-    row = await tx.row(_get, workspace_id=workspace_id, id=export_id)
-    return None if row is None else _read(row)
-
-
-async def page(tx: Transaction, workspace_id: int, before: int, limit: int) -> list[Export]:
-    """Exports, the newest first, older than one of them."""
-    return [_read(row) for row in await tx.rows(_page, workspace_id=workspace_id, before=before, limit=limit)]
-
-
-async def count(tx: Transaction, workspace_id: int, states: Sequence[str]) -> int:
-    """How many are in these states."""
-    row = await tx.row(_count, workspace_id=workspace_id, states=list(states))
-    return 0 if row is None else int(row[0])
-
-
-async def in_states(tx: Transaction, workspace_id: int, states: Sequence[str], limit: int) -> list[int]:
-    """The oldest in these states."""
-    rows = await tx.rows(_in_states, workspace_id=workspace_id, states=list(states), limit=limit)
-    return [row[0] for row in rows]
-
-
-async def untouched_since(
-    tx: Transaction, workspace_id: int, states: Sequence[str], before: int, limit: int
-) -> list[int]:
-    """Those in these states that nothing has changed since an instant."""
-    rows = await tx.rows(_old, workspace_id=workspace_id, states=list(states), before=before, limit=limit)
-    return [row[0] for row in rows]
 
 
 async def note_progress(
@@ -185,3 +133,6 @@ def _read(row: Row) -> Export:
     values = dict(zip(Export.__struct_fields__, row, strict=True))
     values["columns"] = tuple(msgspec.json.decode(values["columns"]))
     return Export(**values)
+
+
+jobs = Jobs(contact_export, _shown, _read)

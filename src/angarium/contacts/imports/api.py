@@ -14,7 +14,7 @@ from angarium.contacts.imports.flows import Imports
 from angarium.contacts.imports.looking import Sample
 from angarium.contacts.imports.mapping import Column, Mapping
 from angarium.contacts.imports.sniffing import ROWS_SHOWN, Dialect
-from angarium.contacts.imports.store import Import, insert, lists, page
+from angarium.contacts.imports.store import Import, insert, jobs, lists
 from angarium.contacts.imports.writing import CHECKING, RUNNING
 from angarium.core import ids
 from angarium.core.clock import MICROS, iso
@@ -170,7 +170,7 @@ async def list_imports(request: Call) -> JsonAnswer:
     query = edge.PAGE.read_query(request.scope["query_string"])
     before = edge.read_cursor(query.cursor) or NEWEST
     db = imports_of(request).ground.db
-    found = await db.read(page, request.auth.workspace_id, before, query.limit + 1)
+    found = await db.read(jobs.page, request.auth.workspace_id, before, query.limit + 1)
     piece, following = edge.cut(found, query, lambda one: one.id)
     return edge.answer(request, Page([shown(one) for one in piece], following))
 

@@ -70,7 +70,7 @@ async def bring(
 ) -> Import:
     """Keep a file and look at it; a Problem when it is too large, or no table. Its row is not written yet."""
     ground = imports.ground
-    if await ground.db.read(store.count, workspace_id, OPEN) >= OPEN_MAX:
+    if await ground.db.read(store.jobs.count, workspace_id, OPEN) >= OPEN_MAX:
         detail = f"There are {OPEN_MAX} that have not ended. Start them, or delete them."
         raise Problem("too-many-imports", "Too many files wait to be imported", status=409, detail=detail)
     import_id, now = ground.ids.mint(), ground.clock.now()
@@ -107,7 +107,7 @@ async def _seen(imports: Imports, workspace_id: int, import_id: int, said: Mappi
 
 async def get(imports: Imports, workspace_id: int, import_id: int) -> Import:
     """One import; a Problem when there is none."""
-    found = await imports.ground.db.read(store.get, workspace_id, import_id)
+    found = await imports.ground.db.read(store.jobs.get, workspace_id, import_id)
     if found is None:
         raise missing(import_id)
     return found

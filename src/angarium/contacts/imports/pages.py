@@ -63,7 +63,7 @@ async def list_imports(request: Call) -> Sent:
     """The newest first."""
     query, room = QUERY.read_query(request.scope["query_string"]), imports_of(request)
     before = edge.read_cursor(query.cursor) or NEWEST
-    found = await room.ground.db.read(store.page, request.auth.workspace_id, before, PAGE + 1)
+    found = await room.ground.db.read(store.jobs.page, request.auth.workspace_id, before, PAGE + 1)
     facts = {
         "imports": [(one, progress(one)) for one in found[:PAGE]],
         "tones": TONES,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 import structlog
@@ -24,6 +25,7 @@ from angarium.contacts.imports.store import Import, blocks, lists
 from angarium.contacts.imports.tables import Unreadable
 from angarium.contacts.imports.worker import Batch, Job
 from angarium.contacts.imports.writing import RUNNING, Overtaken, reserve_some, write_some
+from angarium.contacts.rounds import Rounds
 from angarium.contacts.store import external_ids, newcomers
 from angarium.core.clock import micros
 from angarium.core.service import Supervisor
@@ -33,7 +35,6 @@ from angarium.storage.facts import Fact
 
 log = structlog.get_logger()
 
-POLL_S = 5.0
 TIDY_EVERY_S = 3_600.0
 TRIES_MAX = 5  # of a batch that meets a contact which somebody writes at the same moment
 AT_ONCE = 2  # batches, or pieces of what is reserved, in a transaction while nobody waits for it
@@ -50,7 +51,9 @@ class Runner:
         self._ground = imports.ground
         self._workspaces = workspaces
         self._supervisor = Supervisor(imports.ground.clock)
-        self._tidied_at = float("-inf")
+        self._rounds = Rounds(
+            imports.ground, workspaces, "import", _oldest, self._work_on, self._tidy, TIDY_EVERY_S
+        )
 
     @property
     def failures(self) -> dict[str, int]:
@@ -59,39 +62,18 @@ class Runner:
 
     async def start(self) -> None:
         """Go on with whatever was left."""
-        self._supervisor.run("imports", self._watch)
+        self._supervisor.run("imports", partial(self._rounds.run, TOPIC))
 
     async def stop(self) -> None:
         """Leave everything where it is."""
         await self._supervisor.stop()
 
-    async def _watch(self) -> None:
-        waiter = self._ground.fabric.listen(TOPIC)
-        try:
-            while True:
-                await self._tidy()
-                if not await self.work():
-                    await waiter.wait(POLL_S)
-        finally:
-            waiter.close()
-
     async def work(self) -> bool:
         """Work on the oldest import of each workspace, to its end; False when there is none."""
-        worked = False
-        for workspace_id in await self._workspaces():
-            for import_id in await self._ground.db.read(store.in_states, workspace_id, flows.BUSY, 1):
-                lease = await self._ground.fabric.lease(f"import/{import_id}")
-                if lease is None:
-                    continue
-                try:
-                    await self._work_on(workspace_id, import_id)
-                    worked = True
-                finally:
-                    await self._ground.fabric.release(lease)
-        return worked
+        return await self._rounds.once()
 
     async def _work_on(self, workspace_id: int, import_id: int) -> None:
-        one = await self._ground.db.read(store.get, workspace_id, import_id)
+        one = await self._ground.db.read(store.jobs.get, workspace_id, import_id)
         if one is None:
             return
         await self._give_back(workspace_id, lambda other, _: other == import_id)
@@ -183,7 +165,7 @@ class Runner:
         async def work(tx: Transaction) -> None:
             if not await store.move(tx, workspace_id, one.id, (one.state,), state, now, reason):
                 raise Overtaken
-            ended = await store.get(tx, workspace_id, one.id)
+            ended = await store.jobs.get(tx, workspace_id, one.id)
             if ended is not None and one.state == RUNNING:
                 body = {
                     "state": state,
@@ -230,22 +212,18 @@ class Runner:
 
     async def _tidy(self) -> None:
         """Let go of files and of rows in error that nobody came for."""
-        clock = self._ground.clock
-        if clock.monotonic() - self._tidied_at < TIDY_EVERY_S:
-            return
-        self._tidied_at = clock.monotonic()
-        now, wanted = clock.now(), []
+        now, wanted = self._ground.clock.now(), []
         for workspace_id in await self._workspaces():
             await self._ground.db.run(self._expire, workspace_id, now)
             await self._give_back(workspace_id, lambda _, state: state not in flows.BUSY)
             wanted += await self._ground.db.read(
-                store.in_states, workspace_id, flows.OPEN, flows.OPEN_MAX * 2
+                store.jobs.in_states, workspace_id, flows.OPEN, flows.OPEN_MAX * 2
             )
         self._imports.shelf.sweep(wanted, now - micros(TIDY_EVERY_S))
 
     async def _expire(self, tx: Transaction, workspace_id: int, now: int) -> None:
         waiting, before = (flows.UPLOADED, CHECKED), now - micros(flows.EXPIRES_AFTER_S)
-        for import_id in await store.untouched_since(tx, workspace_id, waiting, before, TIDY_BATCH):
+        for import_id in await store.jobs.untouched_since(tx, workspace_id, waiting, before, TIDY_BATCH):
             await store.move(tx, workspace_id, import_id, waiting, flows.EXPIRED, now, "nobody started it")
         before = now - micros(flows.UNDO_WITHIN_S)
         for import_id in await lists.to_forget(tx, workspace_id, flows.ENDED, before, TIDY_BATCH):
@@ -253,6 +231,10 @@ class Runner:
             await lists.hold(tx, workspace_id, import_id)
             if not await self._imports.needing(tx, workspace_id, import_id):
                 await lists.forget(tx, workspace_id, import_id)
+
+
+async def _oldest(tx: Transaction, workspace_id: int) -> list[int]:
+    return await store.jobs.in_states(tx, workspace_id, flows.BUSY, 1)
 
 
 async def _pause(tx: Transaction, workspace_id: int, one: Import, reason: str, failed: int, now: int) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, de
 from angarium.contacts.imports.looking import Seen
 from angarium.contacts.imports.mapping import Mapping
 from angarium.contacts.imports.rows import CellProblem
+from angarium.contacts.store.jobs import Jobs
 from angarium.core import kept
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
@@ -151,22 +152,6 @@ _contacts_here = (
 _insert = BulkInsert(contact_import, COLUMNS)
 _insert_errors = BulkInsert(import_error, ("workspace_id", "import_id", "row_number", "problems", "raw"))
 _insert_contacts = BulkInsert(import_contact, ("workspace_id", "import_id", "contact_id", "written_at"))
-_get = Statement(select(*_shown).where(*_this))
-_page = Statement(
-    select(*_shown)
-    .where(_here, contact_import.c.id < bindparam("before"))
-    .order_by(contact_import.c.id.desc())
-    .limit(bindparam("limit"))
-)
-_open = Statement(
-    select(func.count()).select_from(contact_import).where(_here, among(contact_import.c.state, "states"))
-)
-_in_states = Statement(
-    select(contact_import.c.id)
-    .where(_here, among(contact_import.c.state, "states"))
-    .order_by(contact_import.c.id)
-    .limit(bindparam("limit"))
-)
 _same_file = Statement(
     select(func.max(contact_import.c.id)).where(
         _here, contact_import.c.sha256 == bindparam("sha256"), contact_import.c.state == bindparam("state")
@@ -259,50 +244,12 @@ _drop_some_contacts = Statement(
     delete(import_contact).where(*_contacts_here, among(import_contact.c.contact_id, "contact_ids"))
 )
 _drop = Statement(delete(contact_import).where(*_this))
-_old = Statement(
-    select(contact_import.c.id)
-    .where(_here, among(contact_import.c.state, "states"), contact_import.c.updated_at < bindparam("before"))
-    .order_by(contact_import.c.id)
-    .limit(bindparam("limit"))
-)
 
 
 async def insert(tx: Transaction, workspace_id: int, one: Import) -> None:
     """Write a new import."""
     values = [_kept(getattr(one, name)) for name in Import.__struct_fields__]
     await tx.insert(_insert, [(workspace_id, *values)])
-
-
-async def get(tx: Transaction, workspace_id: int, import_id: int) -> Import | None:
-    """One import; None when there is none."""
-    row = await tx.row(_get, workspace_id=workspace_id, id=import_id)
-    return None if row is None else _read(row)
-
-
-async def page(tx: Transaction, workspace_id: int, before: int, limit: int) -> list[Import]:
-    """Imports, the newest first, older than one of them."""
-    rows = await tx.rows(_page, workspace_id=workspace_id, before=before, limit=limit)
-    return [_read(row) for row in rows]
-
-
-async def count(tx: Transaction, workspace_id: int, states: Sequence[str]) -> int:
-    """How many are in these states."""
-    row = await tx.row(_open, workspace_id=workspace_id, states=list(states))
-    return 0 if row is None else int(row[0])
-
-
-async def in_states(tx: Transaction, workspace_id: int, states: Sequence[str], limit: int) -> list[int]:
-    """The oldest in these states."""
-    rows = await tx.rows(_in_states, workspace_id=workspace_id, states=list(states), limit=limit)
-    return [row[0] for row in rows]
-
-
-async def untouched_since(
-    tx: Transaction, workspace_id: int, states: Sequence[str], before: int, limit: int
-) -> list[int]:
-    """Those in these states that nothing has changed since an instant."""
-    rows = await tx.rows(_old, workspace_id=workspace_id, states=list(states), before=before, limit=limit)
-    return [row[0] for row in rows]
 
 
 async def same_file(tx: Transaction, workspace_id: int, sha256: str, state: str) -> int:
@@ -460,3 +407,6 @@ def _read(row: Row) -> Import:
     values["seen"] = kept.read(row[Import.__struct_fields__.index("seen")], Seen)
     values["mapping"] = kept.read(row[Import.__struct_fields__.index("mapping")], Mapping)
     return Import(**values)
+
+
+jobs = Jobs(contact_import, _shown, _read)
