@@ -140,7 +140,11 @@ class Visitor(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Listen."""
         self._transport = cast("asyncio.Transport", transport)
-        self._client: tuple[str, int] = transport.get_extra_info("peername")[:2]
+        name = transport.get_extra_info("peername")
+        if name is None:  # it has gone again already
+            self._transport.abort()
+            return
+        self._client: tuple[str, int] = name[:2]
         self._since = self._loop.time()
         self._porter.open.add(self)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import signal
 
 import structlog
@@ -29,6 +30,7 @@ from angarium.web.standing_by import WHY, StandingBy
 log = structlog.get_logger()
 
 COLLECT_AFTER = (100_000, 20, 100)  # new objects, then young and middle collections, before the next
+DESCRIPTORS_MAX = 65_536  # as the units of systemd have it
 STOP_WITHIN_S = 30.0  # for what is under way when the process is asked to stop
 Asked = asyncio.Future[None]  # done on SIGTERM or SIGINT
 AFTER_BROKEN = "Look at the disk, then start again. If it is damaged: docs/howto/back-up-and-restore.md"
@@ -40,6 +42,7 @@ async def serve(settings: Settings) -> None:
     Both are heard from the first moment: who asks while the server starts gets the same orderly end.
     """
     asked, alone = _signalled(), settings.database.startswith("sqlite:")
+    _allow_many_connections()
     with opening.held(settings.key_file, alone=alone):
         if settings.fabric != "local":
             await _serve_together(settings, asked)
@@ -48,6 +51,15 @@ async def serve(settings: Settings) -> None:
             await _serve(settings, asked)
         else:
             await _serve_in_turn(settings, asked)
+
+
+def _allow_many_connections() -> None:
+    """Take as many descriptors as the system lets us have. A shell begins with 1,024, and each connection is
+    one: a thousand that only stand there would be all that are heard."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def _serve_together(settings: Settings, asked: Asked) -> None:

@@ -10,15 +10,20 @@ import asyncio
 import json
 import os
 import signal
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+
+import pytest
 
 from angarium.simulators.behaviour import Script
 from support.process import PHONE, Shop
 
 MODULE = b"angarium.porter"
 CLIENTS, EACH = 8, 6
+STANDING = 400  # connections
 
 
 class Guarded(Shop):
@@ -65,11 +70,12 @@ class Guarded(Shop):
 
 
 @asynccontextmanager
-async def guarded(folder: Path, script: Script | None = None) -> AsyncIterator[Guarded]:
+async def guarded(folder: Path, script: Script | None = None, *before: str) -> AsyncIterator[Guarded]:
+    """A shop at work; `before`: the command under which its server starts."""
     async with Guarded(folder, window=20) as shop:
         shop.writers = []
         await shop.start_operator(script)
-        await shop.start()
+        await shop.start(*before)
         yield shop
         for writer in shop.writers:
             writer.close()
@@ -184,3 +190,29 @@ async def test_a_stop_answers_whom_it_has_heard(tmp_path: Path) -> None:
         wanted = {f"Hello {number}" for number in answered}
         await shop.until(lambda: wanted <= set(shop.taken()))
         assert sorted(shop.taken()) == sorted(wanted)  # each once
+
+
+async def test_many_who_only_stand_there_keep_nobody_out(tmp_path: Path) -> None:
+    """A shell lets a process have few descriptors, and it may take more."""
+    async with guarded(tmp_path, None, "prlimit", "--nofile=200:4096") as shop:
+        for _ in range(STANDING):
+            await shop.reach()
+        reader, writer = await shop.reach()
+        writer.write(shop.request(1) + shop.asks(b"/v1/messages"))
+        assert [(await answer(reader))[0] for _ in range(2)] == [202, 200]
+
+
+@pytest.mark.parametrize("kind", [Guarded, Shop])
+async def test_who_is_gone_before_anybody_looks_is_nothing(kind: type[Shop], tmp_path: Path) -> None:
+    async with kind(tmp_path) as shop:
+        await shop.start_operator()
+        await shop.start()
+        for number in range(STANDING):
+            gone = socket.create_connection(("127.0.0.1", shop.port))
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+            if number % 2:
+                gone.sendall(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")  # which the server would read
+            gone.close()
+        assert (await shop.send()).status == 202
+        assert await shop.stop() == 0
+        assert "Traceback" not in shop.said()
