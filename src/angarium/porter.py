@@ -118,10 +118,21 @@ class Handing:
             except BlockingIOError:
                 loop.add_writer(self._way, self._send)
                 return
+            except OSError:  # the system has too many under way: it is hung up on, the others still go
+                self._drop()
+                continue
             self._waiting.popleft()
             if descriptor is not None:
                 os.close(descriptor)
         loop.remove_writer(self._way)
+
+    def _drop(self) -> None:
+        """Forget the connection that is first, with all that came on it."""
+        _, descriptor = self._waiting.popleft()
+        if descriptor is not None:
+            os.close(descriptor)
+        while self._waiting and self._waiting[0][1] is None:
+            self._waiting.popleft()
 
 
 class Visitor(asyncio.Protocol):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from angarium.porter import Porter, Visitor
+from angarium.porter import Handing, Porter, Visitor
 from angarium.web import briefs
 from angarium.web.porter import Desk, Hall
 from support.running import until
@@ -100,4 +100,36 @@ async def test_a_connection_without_its_descriptor_keeps_nobody_from_coming() ->
     await until(lambda: taken == [b"hello"])
     loop.remove_reader(handed)
     handed.close()
+    handing.close()
+
+
+async def test_of_a_connection_that_came_in_part_nothing_is_taken_for_anothers() -> None:
+    handed, handing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    handed.setblocking(False)
+    taken: list[tuple[int, bytes]] = []
+
+    async def take(connection: socket.socket, came: bytes) -> None:
+        taken.append((connection.getsockname()[1], came))
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as half, socket.create_server(("127.0.0.1", 0)) as whole:
+        hall = Hall(handed, take)
+        socket.send_fds(handing, [briefs.MORE + b"GET /mine"], [half.fileno()])
+        socket.send_fds(handing, [briefs.LAST + b"GET /theirs"], [whole.fileno()])
+        hall.read()
+        await until(lambda: taken)
+        assert taken == [(whole.getsockname()[1], b"GET /theirs")]
+    handed.close()
+    handing.close()
+
+
+async def test_a_connection_that_cannot_be_handed_over_is_closed_and_stops_no_other() -> None:
+    handed, handing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    handed.close()  # so that nothing can be: as root no limit of the system's is met
+    handing.setblocking(False)
+    desk, ends = Handing(handing), [socket.socketpair() for _ in range(3)]
+    for mine, theirs in ends:
+        desk.give(theirs.detach(), b"x" * 200_000)
+        assert mine.recv(1) == b""
+        mine.close()
     handing.close()

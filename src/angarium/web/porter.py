@@ -233,10 +233,17 @@ class Hall:
                 if not packet:
                     return
                 if descriptors:
-                    self._connection = socket.socket(fileno=descriptors[0])
+                    self._begin(socket.socket(fileno=descriptors[0]))
                 self._came += packet[1:]
                 if packet[:1] == briefs.LAST:
                     self._take_over()
+
+    def _begin(self, connection: socket.socket) -> None:
+        """One comes. If another is here yet, its rest was lost: nothing of it is taken for this one's."""
+        if self._connection is not None:
+            self._connection.close()
+            self._came.clear()
+        self._connection = connection
 
     def _take_over(self) -> None:
         connection, self._connection = self._connection, None
