@@ -1,4 +1,4 @@
 """How fast the path of a message is: accepted, sent over SMPP, answered, reported, recorded.
 
-`python -m bench` runs it; docs/explanation/performance.md says how it is measured and what came out.
+`python -m bench` runs it; docs/performance.md says how it is measured and what came out.
 """
