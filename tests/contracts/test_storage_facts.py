@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from angarium.storage import facts
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Database, Transaction, open_database
 from angarium.storage.facts import START, Fact, Position
-from support.databases import PostgresServer
+from angarium.storage.sqlite import SqliteDatabase
+from support.databases import PostgresServer, create_schema
+
+OLD = 30_000  # facts that were read
 
 
 def fact(subject_id: int, kind: str = "message.sent", workspace_id: int = 1) -> Fact:
@@ -73,6 +79,31 @@ async def test_a_reader_goes_on_where_it_was(database: Database) -> None:
     await database.run(facts.append, [fact(1), fact(2)])
     assert [await database.run(read_one, "hooks") for _ in range(3)] == [[1], [2], []]
     assert await database.run(read_one, "inbox") == [1]
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("read", [facts.after, facts.seldom_after, facts.nouns_after])
+async def test_what_was_read_is_not_gone_through_again(read: Any, tmp_path: Path) -> None:
+    """Each look at a log of millions went through all of it, and nobody saw but by its time."""
+    database = SqliteDatabase(str(tmp_path / "a.db"))
+    await database.start()
+    await create_schema(database)
+    await database.run(facts.append, [fact(1, "line.changed") for _ in range(OLD)])
+    end = await database.read(facts.end_of, 1)
+    await database.run(facts.append, [fact(2, "line.changed")])
+    steps = 0
+
+    def count() -> bool:
+        nonlocal steps
+        steps += 1
+        return False
+
+    for connection in database._connections:
+        connection.set_progress_handler(count, 1)
+    found, position = await database.read(read, 1, end, 10)
+    assert (len(found), position.seq) == (1, end.seq + 1)
+    assert 0 < steps < OLD // 10
+    await database.stop()
 
 
 async def test_readers_of_one_name_take_turns(database: Database) -> None:

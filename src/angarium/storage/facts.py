@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
@@ -102,29 +103,29 @@ START, END = Position(-(2**63), 0), Position(2**63 - 1, 0)
 
 _columns = [fact.c[name] for name in Fact.__struct_fields__]
 _here = fact.c.workspace_id == bindparam("workspace_id")
-_later = (
-    select(fact.c.tx, *_columns)
-    .where(_here, tuple_(fact.c.tx, fact.c.seq) > tuple_(bindparam("tx"), bindparam("seq")))
-    .order_by(fact.c.tx, fact.c.seq)
-    .limit(bindparam("limit"))
-)
 _oldest_open = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint", BigInteger())
 _this_transaction = literal_column("pg_current_xact_id()::text::bigint", BigInteger())
 
 _append = BulkInsert(fact, ("tx", "workspace_id", "kind", "subject_id", "at", "body"))
 _number = Statement(select(literal_column("0")), postgresql=select(_this_transaction))
-_after = Statement(_later, postgresql=_later.where(fact.c.tx < _oldest_open))
-_seldom = _later.where(text(SELDOM))
-_seldom_after = Statement(_seldom, postgresql=_seldom.where(fact.c.tx < _oldest_open))
-_kinds = select(fact.c.tx, fact.c.seq, fact.c.kind).where(
-    _here, tuple_(fact.c.tx, fact.c.seq) > tuple_(bindparam("tx"), bindparam("seq"))
-)
-_kinds_after = Statement(
-    _kinds.order_by(fact.c.tx, fact.c.seq).limit(bindparam("limit")),
-    postgresql=_kinds.where(fact.c.tx < _oldest_open)
-    .order_by(fact.c.tx, fact.c.seq)
-    .limit(bindparam("limit")),
-)
+
+
+def _following(columns: Sequence[Any], *conditions: Any) -> Statement:
+    """Facts behind a position. SQLite would look for (tx, seq) by `tx` alone, for `seq` is its rowid
+    (`whereRangeVectorLen` in wherecode.c compares numbers of columns): 2.7 s for ten of 30,000,000 facts."""
+    facts = select(*columns).where(_here, *conditions)
+    in_order = facts.order_by(fact.c.tx, fact.c.seq).limit(bindparam("limit"))
+    tx, seq = bindparam("tx", type_=BigInteger()), bindparam("seq", type_=BigInteger())
+    later = tuple_(fact.c.tx, fact.c.seq) > tuple_(tx, seq)
+    return Statement(
+        in_order.where(fact.c.tx == 0, tx <= 0, fact.c.seq > seq),
+        postgresql=in_order.where(later, fact.c.tx < _oldest_open),
+    )
+
+
+_after = _following([fact.c.tx, *_columns])
+_seldom_after = _following([fact.c.tx, *_columns], text(SELDOM))
+_kinds_after = _following([fact.c.tx, fact.c.seq, fact.c.kind])
 _end = select(fact.c.tx, fact.c.seq).where(_here)
 _end_of = Statement(
     _end.order_by(fact.c.tx.desc(), fact.c.seq.desc()).limit(1),
