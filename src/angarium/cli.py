@@ -166,7 +166,7 @@ def release_held(context: click.Context, workspace: str, minutes: float | None) 
     """Let it go out, decided anew: within its deadline, and by the rules of its class."""
     from angarium.core.clock import SystemClock, micros
     from angarium.keeping import decide
-    from angarium.messaging.held import EVER
+    from angarium.messaging.store.messages import EVER
 
     from_ = 0 if minutes is None else SystemClock().now() - micros(minutes * 60)
     done = run(decide(settings_of(context), workspace, release=True, from_=from_, until=EVER))
@@ -181,7 +181,7 @@ def cancel_held(context: click.Context, workspace: str, minutes: float | None) -
     """End it, so that it never goes out."""
     from angarium.core.clock import SystemClock, micros
     from angarium.keeping import decide
-    from angarium.messaging.held import EVER
+    from angarium.messaging.store.messages import EVER
 
     until = EVER if minutes is None else SystemClock().now() - micros(minutes * 60)
     done = run(decide(settings_of(context), workspace, release=False, from_=0, until=until))

@@ -25,7 +25,7 @@ from angarium.messaging import accept, cancel, poison, preview, report, savings,
 from angarium.messaging.accept import MESSAGES_MAX, MessageInput, Order
 from angarium.messaging.answering import Answer
 from angarium.messaging.files import attached
-from angarium.messaging.store.messages import Filter
+from angarium.messaging.store.messages import EVER, Filter
 from angarium.messaging.waiting import For
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
@@ -320,7 +320,7 @@ def _filter(query: ListQuery) -> Filter:
         reference=query.reference,
         contact_id=contact_id,
         created_from=_instant("created_from", query.created_from, 0),
-        created_until=_instant("created_until", query.created_until, 1 << 62),
+        created_until=_instant("created_until", query.created_until, EVER),
     )
 
 

@@ -13,11 +13,11 @@ from angarium.messaging import cancel
 from angarium.messaging.case import Case, load, write
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import held as store
+from angarium.messaging.store.messages import EVER
 from angarium.messaging.world import PLANNER_TOPIC, World, topic
 from angarium.storage.database import Transaction
 
 AT_ONCE = 500  # messages in one transaction
-EVER = 1 << 62
 
 Decide = Callable[[Case, int], None]
 

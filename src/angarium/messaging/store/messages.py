@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import and_, bindparam, case, func, or_, select
 
+from angarium.core.clock import micros
 from angarium.core.ids import PREFIXES, earliest
 from angarium.core.values import MessageClass, Reason
 from angarium.messaging.cascade import Skip
@@ -56,6 +57,9 @@ class Message(msgspec.Struct, gc=False):
         return self.finished_at is None and self.reason in HELD
 
 
+EVER = 1 << 62  # an instant that nobody lives to see
+
+
 class Filter(msgspec.Struct, frozen=True):
     """Which messages to list; empty means any."""
 
@@ -65,7 +69,7 @@ class Filter(msgspec.Struct, frozen=True):
     reference: str = ""
     contact_id: int = 0
     created_from: int = 0
-    created_until: int = 1 << 62
+    created_until: int = EVER
 
 
 COLUMNS = tuple(message.columns.keys())
@@ -74,6 +78,7 @@ CLASSES = {one.value: one for one in MessageClass}
 STATES = {one.value: one for one in MessageState}
 _columns = list(message.columns)
 LOOK_MAX = 20_000  # messages that a page looks through for those that fit
+MINTED_WITHIN_S = 3_600.0  # of its creation; later where the clock was set back, or the ledger was waited for
 
 _here = message.c.workspace_id == bindparam("workspace_id")
 _insert = BulkInsert(message, COLUMNS)
@@ -291,8 +296,8 @@ async def running_of(tx: Transaction, workspace_id: int, contact_ids: Iterable[i
 def filter_values(wanted: Filter, before: int, limit: int) -> dict[str, Any]:
     """What the conditions of `listed` and `newest` are filled with."""
     return {
-        "before": before,
-        "down_to": 0,
+        "before": _newest_of(wanted, before),
+        "down_to": _oldest_of(wanted),
         "limit": limit,
         "state": wanted.state,
         "message_class": wanted.message_class,
@@ -302,24 +307,36 @@ def filter_values(wanted: Filter, before: int, limit: int) -> dict[str, Any]:
     }
 
 
+def _newest_of(wanted: Filter, before: int) -> int:
+    """Below which id there is what fits: ids are ordered by time, and no page goes through what is later."""
+    if wanted.created_until >= EVER:
+        return before
+    return min(before, earliest(wanted.created_until + micros(MINTED_WITHIN_S)))
+
+
+def _oldest_of(wanted: Filter) -> int:
+    """From which id on: no message has one from before it was made."""
+    return max(0, earliest(wanted.created_from))
+
+
 async def farthest(tx: Transaction, workspace_id: int, wanted: Filter, before: int) -> int:
     """The id down to which a page looks, so that it comes at once where few fit; 0: it looks at all."""
     seldom = wanted.state or wanted.message_class or wanted.reference
     if not seldom or wanted.contact_id:
         return 0
-    asked = {"workspace_id": workspace_id, "before": before, "many": LOOK_MAX - 1}
+    asked = {"workspace_id": workspace_id, "before": _newest_of(wanted, before), "many": LOOK_MAX - 1}
     if wanted.label:
         row = await tx.row(_farthest_of_label, label=wanted.label, **asked)
     else:
         row = await tx.row(_farthest, **asked)
-    return 0 if row is None else int(row[0])
+    return 0 if row is None or row[0] <= _oldest_of(wanted) else int(row[0])
 
 
 async def page(
     tx: Transaction, workspace_id: int, wanted: Filter, before: int, limit: int, down_to: int = 0
 ) -> list[Message]:
     """The newest messages that fit, below an id and not below another."""
-    values = filter_values(wanted, before, limit) | {"down_to": down_to}
+    values = filter_values(wanted, before, limit) | {"down_to": max(down_to, _oldest_of(wanted))}
     if wanted.contact_id:
         values |= {"contact_id": wanted.contact_id, "label": wanted.label}
         rows = await tx.rows(_page_of_contact, workspace_id=workspace_id, **values)
