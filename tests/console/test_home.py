@@ -37,7 +37,7 @@ async def inside(relay: Relay) -> AsyncIterator[Browser]:
 
 async def chronicled(relay: Relay) -> None:
     """All facts have been read."""
-    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 1_000))[0]:
+    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 1_000)).facts:
         pass
 
 

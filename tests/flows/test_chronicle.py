@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from angarium.contacts import flows as contact_flows
 from angarium.contacts import merge_flows, reindex
 from angarium.contacts.activity import Event
@@ -12,7 +14,7 @@ from angarium.core import ids
 from angarium.core.ports import Inbound
 from angarium.core.values import Reason, ReceiptStatus
 from angarium.messaging import chronicle, inbound
-from angarium.messaging.chronicle import Chronicler
+from angarium.messaging.chronicle import POLL_S, Chronicler, rest_s
 from angarium.messaging.store.belongings import BELONGINGS
 from angarium.storage.database import Transaction
 from support.relay import Relay, refused
@@ -24,7 +26,7 @@ BATCH = 3  # facts: so few that what belongs together is read apart
 
 async def followed(relay: Relay, limit: int = BATCH) -> None:
     """Everything that is new is told."""
-    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, limit))[0]:
+    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, limit)).facts:
         pass
 
 
@@ -145,6 +147,32 @@ async def test_the_loop_tells_what_is_new_and_rests_while_others_work(relay: Rel
     assert await loop.turn(relay.workspace_id) == 1
     told = await relay.ground.db.read(activity.of_contact, relay.workspace_id, contact_id)
     assert [one.tally.times for one in told if one.event is Event.REPLIED] == [2]
+
+
+@pytest.mark.parametrize(
+    ("behind_s", "rests_s"), [(0.0, 1.5), (300.0, 1.5), (301.0, 0.45), (1_800.0, 0.45), (90_000.0, 0.1)]
+)
+def test_who_is_far_behind_rests_less(behind_s: float, rests_s: float) -> None:
+    assert rest_s(0.05, behind_s) == pytest.approx(rests_s)
+    assert rest_s(60.0, behind_s) == POLL_S
+
+
+async def test_the_loop_knows_how_far_it_is_behind(relay: Relay) -> None:
+    """Where messages are under way all day, what happened this morning is told all the same."""
+    await a_day(relay)
+    relay.clock.advance(7_200)
+    slept, under_way, seconds = list[float](), iter(range(100)), iter([1.0, 1.1])
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def workspaces() -> list[int]:
+        return [relay.workspace_id]
+
+    loop = Chronicler(relay.ground, workspaces, lambda: next(under_way))
+    relay.clock.sleep, relay.clock.monotonic = sleep, lambda: next(seconds)  # type: ignore[method-assign]
+    assert await loop.turn(relay.workspace_id) > 0
+    assert slept == [pytest.approx(0.2)]
 
 
 async def test_what_two_have_had_is_one_history_and_two_again(relay: Relay) -> None:

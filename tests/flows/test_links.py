@@ -166,7 +166,7 @@ async def test_a_person_is_led_on_and_counted_once_as_a_person(street: Street) -
     ).json["items"]
     assert (of_class["class"], of_class["clicked"], of_class["clicks"]) == ("service", 1, 2)
     assert sum(of_class["robots"].values()) == 4
-    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 100))[0]:
+    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 100)).facts:
         pass
     contact_id = (await relay.contact(external_id="c1")).id
     done = await relay.ground.db.read(activity.of_contact, relay.workspace_id, contact_id)

@@ -46,7 +46,7 @@ async def shop(relay: Relay, **given: Any) -> int:
 
 async def followed(relay: Relay) -> None:
     """Everything that is new is told."""
-    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 1_000))[0]:
+    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 1_000)).facts:
         pass
 
 

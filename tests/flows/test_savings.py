@@ -55,7 +55,7 @@ async def told(relay: Relay) -> Page:
 
 async def follow(relay: Relay) -> None:
     """What has happened comes into the figures of the first page."""
-    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 1_000))[0]:
+    while (await relay.ground.db.run(chronicle.follow, relay.workspace_id, 1_000)).facts:
         pass
 
 

@@ -8,12 +8,14 @@ sent: what nobody has told before is counted with it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from math import inf
 
 import msgspec
 
 from angarium.contacts import reindex
 from angarium.contacts.activity import Event, Happened, Topic
 from angarium.contacts.store import activity, index
+from angarium.core.clock import MICROS
 from angarium.messaging import remembering, traffic
 from angarium.messaging.store import outlines
 from angarium.messaging.store import traffic as traffic_store
@@ -24,7 +26,8 @@ from angarium.storage.ground import Ground
 
 BATCH_MAX = 1_000  # facts in one transaction
 POLL_S = 2.0
-REST = 30.0  # while messages are under way it rests so many times longer than it works
+# While messages are under way: behind by no more seconds, it rests so many times longer than it works.
+RESTS = ((300.0, 30.0), (1_800.0, 9.0), (inf, 2.0))
 
 MESSAGE = "message."
 REPLY = "inbound.received"
@@ -64,15 +67,23 @@ class Pair(msgspec.Struct, frozen=True):
     merged: int
 
 
+class Followed(msgspec.Struct, frozen=True):
+    """How many facts were told, how far it has come, and when the last of them happened."""
+
+    facts: int
+    position: Position
+    until: int | None = None
+
+
 _read = msgspec.json.Decoder(Told).decode
 
 
-async def follow(tx: Transaction, workspace_id: int, limit: int) -> tuple[int, Position]:
-    """Tell what the next facts say; how many there were, and how far it has come."""
+async def follow(tx: Transaction, workspace_id: int, limit: int) -> Followed:
+    """Tell what the next facts say."""
     position = await facts.position_of(tx, workspace_id, activity.READER)
     new, end = await facts.after(tx, workspace_id, position, limit)
     if not new:
-        return 0, position
+        return Followed(0, position)
     happened, through = await _happened_to_messages(tx, workspace_id, new, position)
     happened += await _replies(tx, workspace_id, new)
     await traffic_store.add(tx, workspace_id, traffic.sums(through))
@@ -82,7 +93,7 @@ async def follow(tx: Transaction, workspace_id: int, limit: int) -> tuple[int, P
     for contact_id in sorted(_rearranged(new)):
         await recount(tx, workspace_id, contact_id, end)
     await facts.save_position(tx, workspace_id, activity.READER, end)
-    return len(new), end
+    return Followed(len(new), end, new[-1].at)
 
 
 async def recount(tx: Transaction, workspace_id: int, contact_id: int, until: Position) -> None:
@@ -175,6 +186,12 @@ def _topic(about: Mapping[int, tuple[int, Topic]], message_id: int) -> Topic:
     return about[message_id][1] if message_id in about else Topic(None)
 
 
+def rest_s(worked_s: float, behind_s: float) -> float:
+    """How long to rest from work while messages are under way: who is far behind rests less, or what people
+    are shown would be of this morning where a server is busy all day."""
+    return min(POLL_S, worked_s * next(times for most_s, times in RESTS if behind_s <= most_s))
+
+
 class Chronicler:
     """Follows the log of every workspace. While messages are under way it takes its time."""
 
@@ -185,6 +202,7 @@ class Chronicler:
         self._workspaces = workspaces
         self._under_way = under_way  # a count that grows while messages are
         self._positions: dict[int, Position] = {}
+        self._behind_s = 0.0  # what was told last happened so long ago
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -198,10 +216,11 @@ class Chronicler:
     async def turn(self, workspace_id: int) -> int:
         """One batch of what a workspace has new, and a rest when others are busy; how many there were."""
         seen, began_at = self._under_way(), self._ground.clock.monotonic()
+        self._behind_s = 0.0
         done = await self._index(workspace_id) or await self._follow(workspace_id)
         if done and self._under_way() != seen:
             took_s = self._ground.clock.monotonic() - began_at
-            await self._ground.clock.sleep(min(POLL_S, REST * took_s))
+            await self._ground.clock.sleep(rest_s(took_s, self._behind_s))
         return done
 
     async def _follow(self, workspace_id: int) -> int:
@@ -211,8 +230,11 @@ class Chronicler:
             new, _ = await db.read(facts.after, workspace_id, position, 1)
             if not new:
                 return 0
-        done, self._positions[workspace_id] = await db.run(follow, workspace_id, BATCH_MAX)
-        return done
+        told = await db.run(follow, workspace_id, BATCH_MAX)
+        self._positions[workspace_id] = told.position
+        if told.until is not None:
+            self._behind_s = (self._ground.clock.now() - told.until) / MICROS
+        return told.facts
 
     async def _index(self, workspace_id: int) -> int:
         """What happened is written into the rows of contacts: it is not told before all have theirs."""
