@@ -277,6 +277,28 @@ async def test_the_list_can_be_narrowed(relay: Relay, inside: Browser) -> None:
         assert listed(page) == [ids.show("message", made[name]) for name in found], query
 
 
+OF_DAYS = [
+    ("", ["night", "evening"]),
+    ("since=2025-11-25", ["night"]),
+    ("since=2025-11-25&until=2025-11-25", ["night"]),
+    ("until=2025-11-24", ["evening"]),
+    ("since=%DB%B1%DB%B4%DB%B0%DB%B4%2F%DB%B0%DB%B9%2F%DB%B0%DB%B4", ["night"]),  # ۱۴۰۴/۰۹/۰۴
+    ("since=2025-11-26", []),
+    ("until=2025-11-23", []),
+]
+
+
+async def test_days_are_those_of_the_workspace(relay: Relay, inside: Browser) -> None:
+    await flows.change_workspace(relay.ground, relay.workspace_id, "Asia/Tehran", "test")
+    await relay.line("l", "viber_business")
+    made = {"evening": await relay.send(line="l")}  # half past seven there
+    relay.clock.advance(5 * 3_600)
+    made["night"] = await relay.send(line="l")  # it is the next day there, and not yet in Greenwich
+    for query, found in OF_DAYS:
+        page = await inside.get(f"/messages?{query}")
+        assert listed(page) == [ids.show("message", made[name]) for name in found], query
+
+
 async def test_the_id_of_a_message_leads_to_it(relay: Relay, inside: Browser) -> None:
     message = ids.show("message", await story(relay))
     page = await inside.get(f"/messages?contact={message}")
@@ -295,6 +317,7 @@ async def test_the_list_shows_the_way_of_each_message(relay: Relay, inside: Brow
     [
         ("state=sent_", "state: is not a state"),
         ("class=marketing", "class: is not a class"),
+        ("since=yesterday", "since: is not a day"),
         ("cursor=zzz", "cursor: is not a cursor"),
         ("page=2", "page: is not a field"),
         ("label=" + "x" * 400, "label:"),

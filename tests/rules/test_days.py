@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from angarium.core.days import (
     as_jalali,
+    begins,
     day_of,
     from_jalali,
     holidays_of,
@@ -174,3 +176,22 @@ def test_a_form_says_which_of_its_fields_are_dates() -> None:
         ("on", DAY),
         ("on", "1405/07/31"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2026-03-29", "2026-03-29T00:00:00+02:00"),  # the night in which clocks go forward there
+        (" ۱۴۰۵/۰۹/۰۷ ", "2026-11-28T00:00:00+02:00"),
+        ("28.11.2026", "2026-11-28T00:00:00+02:00"),
+    ],
+)
+def test_a_day_begins_by_the_clocks_of_a_zone(text: str, at: str) -> None:
+    found = begins(text, ZoneInfo("Europe/Kyiv"))
+    assert found is not None
+    assert found.isoformat() == at
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-02-30", "2026-11-28T10:00"])
+def test_what_is_no_day_begins_never(text: str) -> None:
+    assert begins(text, UTC) is None

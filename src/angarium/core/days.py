@@ -7,7 +7,7 @@ every year is kept as 03-21 by ours, and as jalali-01-01 by that of Iran.
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime, time, tzinfo
 
 from persiantools.jdatetime import JalaliDate
 
@@ -36,6 +36,14 @@ def day_of(text: str) -> str:
     """۱۴۰۵/۰۹/۰۷ or 2026/11/28 -> 2026-11-28; what is no day of either calendar stays as it was written."""
     found = _read(text)
     return text if found is None or found[1] else found[0].isoformat()
+
+
+def begins(text: str, zone: tzinfo) -> datetime | None:
+    """When a day begins that somebody has written, by the clocks of a zone; None when it is none."""
+    try:
+        return datetime.combine(date.fromisoformat(day_of(text.strip())), time(), zone)
+    except ValueError:
+        return None
 
 
 def moment_of(text: str) -> str:

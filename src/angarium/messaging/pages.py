@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 from typing import Annotated, Any, cast
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from angarium.accounts import edge
+from angarium.accounts import flows as accounts
 from angarium.accounts.edge import Call, Operation, Sent, route
 from angarium.accounts.pages import Hit, HtmlAnswer, redirect
 from angarium.contacts import store as contacts
@@ -19,7 +21,8 @@ from angarium.content.store import versions
 from angarium.content.store.versions import Named
 from angarium.core import ids
 from angarium.core.called import names_of
-from angarium.core.clock import to_datetime
+from angarium.core.clock import from_datetime, to_datetime
+from angarium.core.days import begins
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid, shown
 from angarium.core.values import MessageClass
@@ -33,7 +36,7 @@ from angarium.messaging.states import AttemptState, MessageState
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt
-from angarium.messaging.store.messages import Filter, Message
+from angarium.messaging.store.messages import EVER, Filter, Message
 from angarium.messaging.store.uses import CAMPAIGNS
 from angarium.messaging.story import Story
 from angarium.messaging.surroundings import sought
@@ -50,13 +53,16 @@ Text = Annotated[str, msgspec.Meta(max_length=300)]
 
 
 class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which messages to list, newest first; `contact` is what somebody typed who looks for one."""
+    """Which messages to list, newest first; `contact` is what somebody typed who looks for one, `since` and
+    `until` are whole days of the workspace."""
 
     state: Text = ""
     message_class: Text = msgspec.field(name="class", default="")
     label: Text = ""
     contact: Text = ""
     waiting: Text = ""
+    since: Text = ""
+    until: Text = ""
     cursor: Text = ""
 
 
@@ -155,6 +161,22 @@ def _check(query: ListQuery) -> None:
         raise invalid("class", "is not a class", value=query.message_class, remedy=", ".join(MessageClass))
 
 
+def _span(query: ListQuery, zone: tzinfo) -> tuple[int, int]:
+    """From which instant on, and before which."""
+    since, until = _begins("since", query.since, zone), _begins("until", query.until, zone)
+    return (
+        0 if since is None else from_datetime(since),
+        EVER if until is None else from_datetime(until + timedelta(days=1)),
+    )
+
+
+def _begins(field: str, text: str, zone: tzinfo) -> datetime | None:
+    found = begins(text, zone)
+    if found is None and text.strip():
+        raise invalid(field, "is not a day", value=text, remedy="YYYY-MM-DD")
+    return found
+
+
 def _address(asked: dict[str, str]) -> str:
     return "/messages" + (f"?{urlencode(asked)}" if asked else "")
 
@@ -171,7 +193,9 @@ async def _listed(
     contact_id = await sought(tx, workspace_id, query.contact.strip()) if query.contact.strip() else 0
     if contact_id is None:
         return [], None
-    wanted = Filter(query.state, query.message_class, query.label, contact_id=contact_id)
+    zone = ZoneInfo((await accounts.workspace(tx, workspace_id)).time_zone)
+    since, until = _span(query, zone)
+    wanted = Filter(query.state, query.message_class, query.label, "", contact_id, since, until)
     found = await story.listing(tx, world, workspace_id, wanted, before, PAGE, waited_for(query.waiting))
     contact_ids = [ids.read("contact", one["contact"]) for one in found.messages]
     people = await contacts.by_ids(tx, workspace_id, set(contact_ids))
