@@ -173,7 +173,7 @@ async def test_a_file_is_imported_and_taken_back(shop: Shop, tmp_path: Path) -> 
         await page.click("#sure [data-go-on]")
         await page.wait_for_selector("text=20 contacts taken back")
         assert await shop.people() == []
-        (done,) = await shop.house.ground.db.read(imports.page, shop.client.workspace_id, 1 << 62, 5)
+        (done,) = await shop.house.ground.db.read(imports.jobs.page, shop.client.workspace_id, 1 << 62, 5)
         assert done.state == "undone"
         assert window.said == []
 

@@ -141,7 +141,7 @@ async def begun(desk: Desk, *rows: str) -> Begun:
     sent = await desk.send(table(*rows))
     assert (await desk.mine.ask("POST", f"/v1/imports/{sent['id']}/start")).status == 202
     import_id = ids.read("import", sent["id"])
-    one = await desk.house.ground.db.read(imports.get, desk.mine.workspace_id, import_id)
+    one = await desk.house.ground.db.read(imports.jobs.get, desk.mine.workspace_id, import_id)
     assert one is not None
     how, heads = reading(one.seen.look, one.mapping), one.seen.look.heads
     path = str(desk.house.imports.shelf.path(one.id))
@@ -257,7 +257,7 @@ async def test_several_batches_are_one_transaction_until_somebody_waits(
     ground, workspace_id = desk.house.ground, desk.mine.workspace_id
     one = await desk.send(table(*PEOPLE))
     assert (await desk.mine.ask("POST", f"/v1/imports/{one['id']}/start")).status == 202
-    found = await ground.db.read(imports.get, workspace_id, ids.read("import", one["id"]))
+    found = await ground.db.read(imports.jobs.get, workspace_id, ids.read("import", one["id"]))
     assert found is not None
     monkeypatch.setattr(worker, "BATCH_ROWS", 1)
     path = str(desk.house.imports.shelf.path(found.id))
