@@ -246,3 +246,10 @@ def test_how_long_a_line_was_silent() -> None:
     by_kind = returns([killed, calm], [found])
     assert by_kind["kill_worker"] == Return(1, 1, 16.0, 16.0)
     assert by_kind["kill_api"] == Return(1, 0, None, None)
+
+
+def test_a_line_that_is_not_needed_is_not_silent() -> None:
+    """It takes over while the other is away, and then nothing for ten minutes."""
+    spare = Session("smpp", 7, "shop", 90.0, None)
+    needed = [taken(at, session=7, name=f"d{number:07}") for number, at in enumerate((100.0, 700.0))]
+    assert silences([Broken("kill_worker", "worker-1", 105.0, 107.0)], needed, [spare], 90.0) == []

@@ -14,6 +14,7 @@ from statistics import median
 import msgspec
 
 from angarium.drill.books import Broken, Session, Taken
+from angarium.drill.cast import SPARES
 
 FELT_S = 2.0  # a line that is silent for less has not felt the fault: nothing was due on it
 Line = tuple[str, str]  # operator and account
@@ -66,8 +67,9 @@ def served_by_two(taken: Iterable[Taken], sessions: Sequence[Session]) -> list[s
 def silences(
     broken: Sequence[Broken], taken: Sequence[Taken], sessions: Sequence[Session], began_at: float
 ) -> list[Silence]:
-    """The longest silence of each line over each fault that it felt."""
-    by_line = _by_line(taken, sessions)
+    """The longest silence of each line over each fault that it felt. Of a spare one nobody can tell: it is
+    silent for as long as it is not needed."""
+    by_line = {line: some for line, some in _by_line(taken, sessions).items() if line not in SPARES}
     found = []
     for one in broken:
         for (face, account), entries in by_line.items():
