@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
+import pytest
+
 from angarium.core import ids
 from angarium.core.clock import MICROS, micros
 from angarium.core.ids import earliest
@@ -75,3 +77,13 @@ async def test_who_was_made_while_the_clock_was_set_back_is_there(database: Data
     late = ids.show("message", await relay.send(line="sms"))
     found = await listed(relay, 9, created_until=relay.clock.now() + 1)
     assert found == [[late]]
+
+
+@pytest.mark.parametrize("at", [-62_135_596_800 * MICROS, 253_402_300_799 * MICROS])  # the years 1 and 9999
+async def test_no_time_is_too_far_away(at: int, database: Database) -> None:
+    relay = await Relay(database).open()
+    await relay.line("sms", "smpp")
+    made = ids.show("message", await relay.send(line="sms"))
+    later = at > relay.clock.now()
+    assert await listed(relay, 9, created_from=at) == ([[]] if later else [[made]])
+    assert await listed(relay, 9, created_until=at, state="queued") == ([[made]] if later else [[]])

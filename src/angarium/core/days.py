@@ -7,7 +7,7 @@ every year is kept as 03-21 by ours, and as jalali-01-01 by that of Iran.
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from persiantools.jdatetime import JalaliDate
 
@@ -43,6 +43,15 @@ def begins(text: str, zone: tzinfo) -> datetime | None:
     try:
         return datetime.combine(date.fromisoformat(day_of(text.strip())), time(), zone)
     except ValueError:
+        return None
+
+
+def ends(text: str, zone: tzinfo) -> datetime | None:
+    """When it is over: the next begins. None when it is no day, or none comes after it."""
+    found = begins(text, zone)
+    try:
+        return found and found + timedelta(days=1)
+    except OverflowError:
         return None
 
 

@@ -15,6 +15,7 @@ EPOCH_MS = 1_704_067_200_000
 NODE_BITS, SEQUENCE_BITS = 8, 13
 NODE_MAX = (1 << NODE_BITS) - 1
 SEQUENCE_MAX = (1 << SEQUENCE_BITS) - 1
+ID_MAX = (1 << 63) - 1
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
 WIDTH = 13
 PAIRS = [first + second for first in DIGITS for second in DIGITS]  # two digits at a time: half the work
@@ -105,8 +106,9 @@ class IdMint:
 
 
 def earliest(at: int) -> int:
-    """The least id that can be minted at an instant: ids are ordered by time."""
-    return (at // 1000 - EPOCH_MS) << (NODE_BITS + SEQUENCE_BITS)
+    """The least id that can be minted at an instant: ids are ordered by time. Before their epoch it is 0, and
+    after the 139 years that they tell apart, the greatest."""
+    return max(0, min(ID_MAX, (at // 1000 - EPOCH_MS) << (NODE_BITS + SEQUENCE_BITS)))
 
 
 def show(noun: str, value: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from typing import Annotated, Any, cast
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from angarium.content.store.versions import Named
 from angarium.core import ids
 from angarium.core.called import names_of
 from angarium.core.clock import from_datetime, to_datetime
-from angarium.core.days import begins
+from angarium.core.days import begins, ends
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid, shown
 from angarium.core.values import MessageClass
@@ -163,18 +163,14 @@ def _check(query: ListQuery) -> None:
 
 def _span(query: ListQuery, zone: tzinfo) -> tuple[int, int]:
     """From which instant on, and before which."""
-    since, until = _begins("since", query.since, zone), _begins("until", query.until, zone)
+    for field, text in (("since", query.since), ("until", query.until)):
+        if text.strip() and begins(text, zone) is None:
+            raise invalid(field, "is not a day", value=text, remedy="YYYY-MM-DD")
+    since, until = begins(query.since, zone), ends(query.until, zone)
     return (
         0 if since is None else from_datetime(since),
-        EVER if until is None else from_datetime(until + timedelta(days=1)),
+        EVER if until is None else from_datetime(until),
     )
-
-
-def _begins(field: str, text: str, zone: tzinfo) -> datetime | None:
-    found = begins(text, zone)
-    if found is None and text.strip():
-        raise invalid(field, "is not a day", value=text, remedy="YYYY-MM-DD")
-    return found
 
 
 def _address(asked: dict[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, timedelta
+from datetime import UTC
 from http import HTTPStatus
 from typing import Annotated, Any
 from zoneinfo import available_timezones
@@ -19,7 +19,7 @@ from angarium.accounts.store import audit as store
 from angarium.accounts.store.audit import Entry, Wanted
 from angarium.core import ids
 from angarium.core.clock import from_datetime
-from angarium.core.days import begins
+from angarium.core.days import begins, ends
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem
 from angarium.settings.forms import DONE, Word, done, form_facts
@@ -108,13 +108,13 @@ async def audit_log(request: Call) -> Sent:
 
 
 def _wanted(query: AuditQuery) -> Wanted:
-    since, until = begins(query.since, UTC), begins(query.until, UTC)
+    since, until = begins(query.since, UTC), ends(query.until, UTC)
     return Wanted(
         query.actor.strip(),
         query.action.strip(),
         query.subject.strip(),
         0 if since is None else from_datetime(since),
-        FOREVER if until is None else from_datetime(until + timedelta(days=1)),
+        FOREVER if until is None else from_datetime(until),
     )
 
 

@@ -316,7 +316,7 @@ def _newest_of(wanted: Filter, before: int) -> int:
 
 def _oldest_of(wanted: Filter) -> int:
     """From which id on: no message has one from before it was made."""
-    return max(0, earliest(wanted.created_from))
+    return earliest(wanted.created_from)
 
 
 async def farthest(tx: Transaction, workspace_id: int, wanted: Filter, before: int) -> int:
