@@ -175,12 +175,12 @@ async def test_a_message_tells_itself(shop: tuple[House, Client]) -> None:
 
 @pytest.mark.parametrize("field", ["created_from", "created_until"])
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-12:00"])
-async def test_no_time_is_too_far_away(field: str, at: str, shop: tuple[House, Client]) -> None:
+async def test_a_time_that_no_calendar_has_is_refused(
+    field: str, at: str, shop: tuple[House, Client]
+) -> None:
     _, client = shop
-    assert (await client.ask("POST", "/v1/messages", GOOD)).status == 202
     listed = await client.ask("GET", f"/v1/messages?{field}={at}")
-    assert listed.status == 200, listed.body
-    assert len(listed.json["items"]) == ((field == "created_from") is at.startswith("0001"))
+    assert (listed.status, list(listed.fields)) == (422, [field])
 
 
 async def test_pages_of_a_list_meet(shop: tuple[House, Client]) -> None:

@@ -285,7 +285,7 @@ OF_DAYS = [
     ("since=%DB%B1%DB%B4%DB%B0%DB%B4%2F%DB%B0%DB%B9%2F%DB%B0%DB%B4", ["night"]),  # ۱۴۰۴/۰۹/۰۴
     ("since=2025-11-26", []),
     ("until=2025-11-23", []),
-    ("since=0001-01-01&until=9999-12-31", ["night", "evening"]),
+    ("since=0002-01-01&until=9999-12-31", ["night", "evening"]),
     ("since=9999-12-31", []),
 ]
 

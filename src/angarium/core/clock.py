@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
 MICROS = 1_000_000
-MICRO = timedelta(microseconds=1)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -80,7 +78,8 @@ def from_datetime(value: datetime) -> int:
     """An aware datetime as a stored instant; a naive one is refused with ValueError."""
     if value.tzinfo is None:
         raise ValueError("a time needs its zone: add Z or an offset such as +03:30")
-    return (value - EPOCH) // MICRO  # not by way of UTC, where the first and the last day may be out of range
+    whole = value.astimezone(UTC)
+    return int(whole.replace(microsecond=0).timestamp()) * MICROS + whole.microsecond
 
 
 def iso(at: int) -> str:

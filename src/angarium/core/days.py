@@ -7,7 +7,7 @@ every year is kept as 03-21 by ours, and as jalali-01-01 by that of Iran.
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from persiantools.jdatetime import JalaliDate
 
@@ -39,20 +39,21 @@ def day_of(text: str) -> str:
 
 
 def begins(text: str, zone: tzinfo) -> datetime | None:
-    """When a day begins that somebody has written, by the clocks of a zone; None when it is none."""
+    """When a day begins that somebody has written, by the clocks of a zone; None when it is none, or not yet
+    of the year 1 in UTC."""
     try:
-        return datetime.combine(date.fromisoformat(day_of(text.strip())), time(), zone)
-    except ValueError:
+        return datetime.combine(date.fromisoformat(day_of(text.strip())), time(), zone).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
 
 
 def ends(text: str, zone: tzinfo) -> datetime | None:
     """When it is over: the next begins. None when it is no day, or none comes after it."""
-    found = begins(text, zone)
     try:
-        return found and found + timedelta(days=1)
-    except OverflowError:
+        day = date.fromisoformat(day_of(text.strip())) + timedelta(days=1)
+    except (ValueError, OverflowError):
         return None
+    return begins(day.isoformat(), zone)
 
 
 def moment_of(text: str) -> str:

@@ -329,7 +329,7 @@ def _instant(field: str, text: str, default: int) -> int:
         return default
     try:
         return from_datetime(msgspec.convert(text, type=datetime))
-    except (msgspec.ValidationError, ValueError):
+    except (msgspec.ValidationError, ValueError, OverflowError):
         raise invalid(field, "is not a time", value=text, remedy="such as 2026-11-23T08:30:00Z") from None
 
 
