@@ -183,6 +183,15 @@ async def test_a_time_that_no_calendar_has_is_refused(
     assert (listed.status, list(listed.fields)) == (422, [field])
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+async def test_a_message_of_a_time_out_of_range_spoils_no_other(at: str, shop: tuple[House, Client]) -> None:
+    _, client = shop
+    answer = await client.ask("POST", "/v1/messages/batch", {"messages": [GOOD, {**GOOD, "send_at": at}]})
+    assert (answer.status, answer.json["accepted"]) == (202, 1), answer.body
+    alone = await client.ask("POST", "/v1/messages", {**GOOD, "send_at": at})
+    assert (alone.status, list(alone.fields)) == (422, ["send_at"])
+
+
 async def test_pages_of_a_list_meet(shop: tuple[House, Client]) -> None:
     _, client = shop
     await client.ask("POST", "/v1/messages/batch", {"messages": [GOOD] * 7})

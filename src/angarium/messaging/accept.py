@@ -328,10 +328,18 @@ def _flaws(one: MessageInput, now: int) -> Iterator[FieldProblem]:
         yield _flaw("variables", "are too large", f"{size} bytes", f"at most {VARIABLES_BYTES_MAX} bytes")
     if one.deadline_s is not None and not DEADLINE_MIN_S <= one.deadline_s <= DEADLINE_MAX_S:
         yield _flaw("deadline_s", "is out of range", one.deadline_s, f"1 to {DEADLINE_MAX_S:.0f} seconds")
-    if one.send_at is not None and one.send_at.tzinfo is None:
-        yield _flaw("send_at", "has no time zone", one.send_at.isoformat(), "add Z or an offset")
-    elif one.send_at is not None and from_datetime(one.send_at) > now + micros(AHEAD_MAX_S):
-        yield _flaw("send_at", "is too far ahead", one.send_at.isoformat(), "at most a year")
+    if one.send_at is not None:
+        yield from _flaws_of_time(one.send_at, now)
+
+
+def _flaws_of_time(at: datetime, now: int) -> Iterator[FieldProblem]:
+    try:
+        if at.tzinfo is None:
+            yield _flaw("send_at", "has no time zone", at.isoformat(), "add Z or an offset")
+        elif from_datetime(at) > now + micros(AHEAD_MAX_S):
+            yield _flaw("send_at", "is too far ahead", at.isoformat(), "at most a year")
+    except OverflowError:  # a year 1 or 9999 that its zone takes out of the calendar
+        yield _flaw("send_at", "is out of range", at.isoformat(), "at most a year")
 
 
 def _flaws_of_names(one: MessageInput) -> Iterator[FieldProblem]:
