@@ -24,7 +24,6 @@ from angarium.campaigns import (
     finding,
     recipients,
 )
-from angarium.campaigns.composer import ComposerProcess
 from angarium.campaigns.flows import by_cascade, needing_list, to_segment
 from angarium.campaigns.report import Reports
 from angarium.campaigns.runner import CampaignRunner
@@ -56,6 +55,7 @@ from angarium.lines import flows as line_flows
 from angarium.lines.at_hand import Lines
 from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.api import Desk
+from angarium.messaging.composer import ComposerProcess
 from angarium.messaging.meters import EngineCollector
 from angarium.messaging.store import owners, uses
 from angarium.messaging.surroundings import Outlook
@@ -105,6 +105,7 @@ class House:
     exports: Exports
     exporter: Exporter
     campaigns: CampaignRunner
+    composer: ComposerProcess | None  # what makes messages ready beside this process
     media: MediaRoom
     tidier: Tidier
     teller: Teller
@@ -129,6 +130,8 @@ class House:
 
     async def close(self) -> None:
         """Let go of everything; the engine must have been stopped."""
+        if self.composer is not None:
+            await self.composer.stop()
         if self.operators is not None:
             await self.operators.stop()
         await self.http.stop()
@@ -166,6 +169,7 @@ def assemble(settings: Settings) -> House:
     )
     imports_shelf = Shelf(files_folder(settings) / "imports", settings.file_max_bytes)
     imports = Imports(ground, imports_shelf, needing_list)
+    composing = composer_of(settings, ground)
     return House(
         settings,
         ground,
@@ -177,7 +181,8 @@ def assemble(settings: Settings) -> House:
         Runner(imports, workspace_ids),
         exports,
         Exporter(exports, workspace_ids),
-        CampaignRunner(world, workspace_ids, composer_of(settings, ground)),
+        CampaignRunner(world, workspace_ids, composing),
+        composing,
         media_room,
         Tidier(media_room, workspace_ids),
         Teller(world, workspace_ids),
@@ -192,8 +197,8 @@ def assemble(settings: Settings) -> House:
 
 
 def composer_of(settings: Settings, ground: Ground) -> ComposerProcess | None:
-    """What makes messages of campaigns ready beside this process, where there is a processor for it, and one
-    writer to spare it: on SQLite."""
+    """What makes messages of campaigns and batches ready beside this process, where there is a processor for
+    it, and one writer to spare it: on SQLite."""
     alone = settings.database.startswith("sqlite:///")
     if settings.composer == "off" or not alone or (settings.composer == "auto" and processors() < 2):
         return None
@@ -250,7 +255,7 @@ def application(house: House) -> Litestar:
     registry.register(EngineCollector(house.world, house.engine))
     limits = Limits(house.ground.clock, house.settings.requests_per_s, house.settings.failed_keys_per_min)
     house.presence.learners.append(partial(share_limit, limits))
-    desk = Desk(house.world, house.engine)
+    desk = Desk(house.world, house.engine, house.composer)
     reception = Reception(house.ground, partial(post, desk, house.settings.public_url))
 
     return make_app(

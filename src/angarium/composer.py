@@ -1,7 +1,8 @@
-"""`python -m angarium.composer`: makes messages of campaigns ready beside a server, and only reads.
+"""`python -m angarium.composer`: makes messages of campaigns and batches ready beside a server; only reads.
 
 What it stands on comes as one line of JSON on stdin, then questions as frames; each answer goes to stdout as
-a frame. It ends with its stdin, and when anything goes wrong: the server does without, and begins it anew.
+a frame, and an empty one first, when it is ready. It ends with its stdin, and when anything goes wrong: the
+server does without, and begins it anew.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ if __name__ == "__main__":
 
 import asyncio
 import gc
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+import structlog
 
 from angarium import channels
 from angarium.core.clock import SystemChance, SystemClock
@@ -27,15 +28,18 @@ from angarium.core.ids import IdMint
 from angarium.core.ports import Connection, Tools
 from angarium.fabric.local import LocalFabric
 from angarium.lines.at_hand import Lines
-from angarium.messaging import composing
-from angarium.messaging.composing import Asked, GivenIds
+from angarium.messaging import batch, composing
+from angarium.messaging.batch import Offered
+from angarium.messaging.composing import Asked
 from angarium.messaging.world import World
 from angarium.storage.database import open_database
 from angarium.storage.ground import Ground
 from angarium.storage.vault import Vault, key_file
 
+log = structlog.get_logger()
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Asked)
+_decoder = msgspec.msgpack.Decoder(Asked | Offered)
 
 
 class StandsOn(msgspec.Struct, frozen=True):
@@ -74,14 +78,16 @@ def _connect(*_: object) -> Connection:
     raise AssertionError("nothing is sent from here")
 
 
-async def answer(world: World, asked: Asked) -> bytes:
+async def answer(world: World, asked: Asked | Offered) -> bytes:
     """What is asked for, by all that is in force now."""
-    await world.lines.reload([asked.workspace_id])
-    await world.policies.reload([asked.workspace_id])
-    world.suppressing.clear()
-    world.connected, world.taken = dict(asked.connected), dict(asked.taken)
-    world.ground = replace(world.ground, ids=GivenIds(world.ground.clock, asked.ids))
-    return _encoder.encode(await world.ground.db.read(composing.compose, world, asked))
+    await composing.look_anew(world, asked)
+    if isinstance(asked, Asked):
+        return _encoder.encode(await world.ground.db.read(composing.compose, world, asked))
+    try:
+        return _encoder.encode(await world.ground.db.read(batch.compose, world, asked))
+    except Exception as error:  # by what somebody sent: the server meets it as well, and tells all of it
+        log.warning("a batch breaks what makes it ready", why=type(error).__name__)
+        return _encoder.encode(None)
 
 
 async def run(questions: BinaryIO, answers: BinaryIO) -> None:
@@ -89,6 +95,8 @@ async def run(questions: BinaryIO, answers: BinaryIO) -> None:
     world = world_on(msgspec.json.decode(await asyncio.to_thread(questions.readline), type=StandsOn))
     await world.ground.db.start()
     gc.freeze()
+    answers.write(frame(b""))
+    answers.flush()
     while length := await asyncio.to_thread(questions.read, LENGTH_BYTES):
         body = await asyncio.to_thread(questions.read, int.from_bytes(length, "big"))
         answers.write(frame(await answer(world, _decoder.decode(body))))
@@ -97,4 +105,5 @@ async def run(questions: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout has the answers
     asyncio.run(run(sys.stdin.buffer, sys.stdout.buffer))

@@ -94,8 +94,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     composer: Annotated[
         Literal["auto", "on", "off"],
         Meta(
-            description="A process beside the server that makes messages of campaigns ready, while one runs "
-            "that goes as fast as it can. On SQLite only. auto: where there are two processors or more."
+            description="A process beside the server that makes messages ready: of a campaign that goes as "
+            "fast as it can, and of batches that follow one another. On SQLite only. auto: where there are "
+            "two processors or more."
         ),
     ] = "auto"
     porter: Annotated[

@@ -61,7 +61,7 @@ NOT_SAID = {
     "accounts/passwords.py": ("nobody has this password",),
     "accounts/rules.py": ("not an Angarium API key",),
     "web/porter.py": ("the porter ended with status \x01",),  # in the log
-    "campaigns/composer.py": ("it ended, or did not answer",),  # in the log
+    "messaging/composer.py": ("it ended, or did not answer",),  # in the log
     "contacts/consent.py": ("is not a scope",),
     "contacts/draft.py": ("by hand",),
     "contacts/merge_flows.py": ("merge undone",),

@@ -81,18 +81,10 @@ async def test_each_member_is_told_once_when_another_process_makes_messages_read
     for _ in range(FAST_KILLS):
         seen = len(shop.ledger()) + chance.randint(1, MANY // FAST_KILLS // 2)
         await shop.until(lambda seen=seen: len(shop.ledger()) >= seen)
-        beside += composers_of(shop)
+        beside += len(shop.composers())
         await shop.kill()
         await shop.start()
     assert beside, "messages were not made ready by another process at any kill"
     assert len(shop.ledger()) < MANY, "all were told before the last kill"
     await shop.until(lambda: over(shop, campaign))
     await judged(shop, campaign, MANY)
-
-
-def composers_of(shop: Shop) -> int:
-    """How many processes make messages ready beside the server."""
-    assert shop.server is not None
-    pid = shop.server.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return sum(b"angarium.composer" in Path(f"/proc/{one}/cmdline").read_bytes() for one in children)

@@ -247,6 +247,14 @@ class Shop:
         with socket.socket() as probe:
             return not self.door_port or probe.connect_ex(("127.0.0.1", self.door_port)) == 0
 
+    def composers(self) -> list[int]:
+        """The processes that make messages ready beside the server."""
+        assert self.server is not None
+        children = Path(f"/proc/{self.server.pid}/task/{self.server.pid}/children").read_text().split()
+        return [
+            int(one) for one in children if b"angarium.composer" in Path(f"/proc/{one}/cmdline").read_bytes()
+        ]
+
     def ledger(self) -> list[dict[str, Any]]:
         """What the operator took."""
         return [entry for entry in self._written() if "recipient" in entry]

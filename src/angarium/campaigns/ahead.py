@@ -16,6 +16,7 @@ import structlog
 from angarium.campaigns import launch
 from angarium.campaigns.launch import Peeked, Ready
 from angarium.core.clock import micros
+from angarium.messaging import composing
 from angarium.messaging.composing import IDS_EACH, Asked, Composed
 from angarium.messaging.world import World
 
@@ -101,13 +102,12 @@ class Ahead:
 
     def _asked(self, workspace_id: int, found: Peeked, now: int) -> Asked:
         world, people = self._world, launch.persons(found.members)
-        known = {line.id: world.is_up(line.id) for line in world.lines.of(workspace_id)}
         return Asked(
             workspace_id,
             found.telling,
             people,
             world.ground.ids.mint_many(IDS_EACH * len(people)),
             now,
-            {line_id: is_up for line_id, is_up in known.items() if is_up is not None},
+            composing.connected(world, workspace_id),
             world.taken,
         )

@@ -334,7 +334,7 @@ async def freeze(tx: Transaction, world: World, workspace_id: int, given: Campai
         settled,
         message_class,
         words[0].version_id,
-        way.version_id or await course.version(tx, world, workspace_id, way.steps, now, {}),
+        way.version_id or await course.version(tx, world, workspace_id, now, {}, way.steps),
         DEADLINE_S[message_class] if given.deadline_s is None else given.deadline_s,
         tuple(one.version_id for one in words) if given.experiment else (),
     )

@@ -198,7 +198,7 @@ async def _tell(
         answers = await composing.write(
             tx, one.workspace_id, [member.contact_id for member in due], ready.composed
         )
-        spoken = Spoken(answers, ready.composed.line_ids)
+        spoken = Spoken(answers, ready.composed.made.line_ids)
     changes = [
         change
         for place, member in enumerate(due)

@@ -7,8 +7,9 @@ the rules forbid to this person is stored as a message that was refused, with it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -23,13 +24,13 @@ from angarium.content.store.versions import Worded
 from angarium.core.clock import from_datetime, micros
 from angarium.core.problems import FieldProblem, Problem, shown
 from angarium.core.values import Content, Json, MessageClass
-from angarium.messaging import answering, budgets, course, permission, steps, tracking, unsubscribe
+from angarium.messaging import answering, budgets, course, keyed, permission, steps, tracking, unsubscribe
 from angarium.messaging.alike import Alike
 from angarium.messaging.answering import Answer
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
 from angarium.messaging.case import Case, Unworded, seal_wording, wake, wake_planner, write_new
-from angarium.messaging.course import Course, Inline, unfit
+from angarium.messaging.course import Course, Inline, Numbering, unfit
 from angarium.messaging.permission import Permissions
 from angarium.messaging.states import MessageState
 from angarium.messaging.store import cascades
@@ -123,11 +124,12 @@ async def _look_for_lines(world: World, workspace_id: int, orders: Sequence[Orde
 async def _accept(
     tx: Transaction, world: World, workspace_id: int, orders: Sequence[Order], now: int
 ) -> tuple[list[Answer | Problem], list[Case], Inline]:
-    claims = await _claims(tx, workspace_id, orders, now)
+    claims = await keyed.claims(tx, workspace_id, orders, now)
     fresh = [order for order, claim in zip(orders, claims, strict=True) if isinstance(claim, idempotency.New)]
     readable = [m for order in fresh for m in order.messages if isinstance(m, MessageInput)]
     learned: Inline = {}
-    results = iter(await prepare(tx, world, workspace_id, readable, now, learned))
+    numbering = partial(course.version, tx, world, workspace_id, now, learned)
+    results = iter(await prepare(tx, world, workspace_id, readable, now, numbering))
     answers: dict[int, Answer | Problem] = {}
     cases: list[Case] = []
     for order in fresh:
@@ -137,8 +139,8 @@ async def _accept(
         answers[id(order)] = answering.answer(own, batch=order.batch)
         cases += [one for one in own if isinstance(one, Case)]
     await _write(tx, world, workspace_id, cases, now)
-    await _keep_answers(tx, workspace_id, fresh, answers)
-    return [_of_claim(orders, i, claim, answers) for i, claim in enumerate(claims)], cases, learned
+    await keyed.keep(tx, workspace_id, fresh, answers)
+    return [keyed.told(orders, i, claim, answers) for i, claim in enumerate(claims)], cases, learned
 
 
 def bounded(world: World, reach: Reach, one: Case | Problem) -> Case | Problem:
@@ -166,59 +168,13 @@ async def take_each(
 ) -> list[Case | Problem]:
     """The same; each of them, or what is wrong with it, in order. `reaches`: how far who asks for each may
     go; none: as far as they like."""
-    made = await prepare(tx, world, workspace_id, asked, now, {})
+    made = await prepare(
+        tx, world, workspace_id, asked, now, partial(course.version, tx, world, workspace_id, now, {})
+    )
     if reaches:
         made = [bounded(world, reach, one) for reach, one in zip(reaches, made, strict=True)]
     await _write(tx, world, workspace_id, [one for one in made if isinstance(one, Case)], now)
     return made
-
-
-async def _claims(
-    tx: Transaction, workspace_id: int, orders: Sequence[Order], now: int
-) -> list[idempotency.Claim]:
-    """What is known of each request's key; a claim among keyed requests is told by its place in `orders`."""
-    keyed = [i for i, order in enumerate(orders) if order.key]
-    claims: list[idempotency.Claim] = [idempotency.New()] * len(orders)
-    asked = [(orders[i].key, orders[i].body_hash) for i in keyed]
-    found = await idempotency.claim(tx, workspace_id, asked, now) if asked else []
-    for i, claim in zip(keyed, found, strict=True):
-        claims[i] = idempotency.Twin(keyed[claim.of]) if isinstance(claim, idempotency.Twin) else claim
-    return claims
-
-
-def _of_claim(
-    orders: Sequence[Order], i: int, claim: idempotency.Claim, answers: Mapping[int, Answer | Problem]
-) -> Answer | Problem:
-    match claim:
-        case idempotency.Replay(status, response):
-            return Answer(status, response)
-        case idempotency.Mismatch():
-            return Problem(
-                "idempotency-mismatch",
-                "This Idempotency-Key was used for another request",
-                detail="Use a new key for a new request; repeat a request with exactly the same body.",
-            )
-        case idempotency.Twin(of):
-            return answers[id(orders[of])]
-        case _:
-            return answers[id(orders[i])]
-
-
-async def _keep_answers(
-    tx: Transaction, workspace_id: int, fresh: Sequence[Order], answers: Mapping[int, Answer | Problem]
-) -> None:
-    """Keep the answers of good requests under their keys; a bad request gives its key back."""
-    kept, given_back = [], []
-    for order in fresh:
-        answer = answers[id(order)]
-        if order.key and isinstance(answer, Answer) and answer.status < 400:
-            kept.append((order.key, answer.status, answer.body))
-        elif order.key:
-            given_back.append(order.key)
-    if kept:
-        await idempotency.fill(tx, workspace_id, kept)
-    if given_back:
-        await idempotency.release(tx, workspace_id, given_back)
 
 
 async def _write(tx: Transaction, world: World, workspace_id: int, cases: Sequence[Case], now: int) -> None:
@@ -250,11 +206,11 @@ async def prepare(
     workspace_id: int,
     asked: Sequence[MessageInput],
     now: int,
-    learned: Inline | None,
+    numbering: Numbering | None,
 ) -> list[Case | Problem]:
     """Each message with its first step planned, or what is wrong with it.
 
-    Writes nothing but versions of inline steps, which are put into `learned`; not even that when it is None.
+    Writes nothing but what `numbering` does, which gives steps of their own a version; None: nothing is kept.
     """
     names = Names(
         await taken(tx, world, workspace_id, {m.template for m in asked} - {""}, now),
@@ -262,7 +218,7 @@ async def prepare(
         {line.name: line.channel for line in world.lines.of(workspace_id)},
         Alike(world, now),
     )
-    names.purse = await budgets.purse(tx, world, workspace_id, now, hold=learned is not None)
+    names.purse = await budgets.purse(tx, world, workspace_id, now, hold=numbering is not None)
     meant = await contacts.resolve(tx, world.ground.ids, workspace_id, [m.to for m in asked], now)
     people = [person for person, _ in meant]
     relayed = _relayed(world, workspace_id, zip(asked, people, strict=True), names, now)
@@ -279,8 +235,8 @@ async def prepare(
         if wrong or isinstance(person, FieldProblem):
             made.append(_invalid(wrong))
             continue
-        if learned is not None and not way.version_id:
-            way.version_id = await course.version(tx, world, workspace_id, way.steps, now, learned)
+        if numbering is not None and not way.version_id:
+            way.version_id = await numbering(way.steps)
         made.append(_case(world, workspace_id, message_id, one, person, named, way, names, known, now))
     return made
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, cast
 from urllib.parse import parse_qsl
@@ -17,13 +19,14 @@ from angarium.accounts.reach import require_class
 from angarium.core import ids
 from angarium.core.batches import Batcher
 from angarium.core.clock import from_datetime
-from angarium.core.decoding import Items, Shape
+from angarium.core.decoding import Shape
 from angarium.core.ports import Raw, Reply, Unknown
 from angarium.core.problems import Problem, invalid, not_found
 from angarium.lines.store import Line
 from angarium.messaging import accept, cancel, poison, preview, report, savings, story
-from angarium.messaging.accept import MESSAGES_MAX, MessageInput, Order
+from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.answering import Answer
+from angarium.messaging.batch import BATCH, MESSAGE, Beside, Composer, Unread
 from angarium.messaging.files import attached
 from angarium.messaging.store.messages import EVER, Filter
 from angarium.messaging.waiting import For
@@ -71,8 +74,6 @@ class InsteadQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channel: Annotated[str, msgspec.Meta(min_length=1)]
 
 
-MESSAGE = Shape(MessageInput)
-BATCH = Items("messages", MESSAGE, MESSAGES_MAX)
 LIST, LABEL, INSTEAD = Shape(ListQuery), Shape(LabelQuery), Shape(InsteadQuery)
 
 EXAMPLE = {
@@ -98,9 +99,10 @@ ACCEPTED_EXAMPLE = {
 class Desk:
     """What the routes of messages work with; `request.app.state.messages`."""
 
-    def __init__(self, world: World, engine: Engine) -> None:
+    def __init__(self, world: World, engine: Engine, composer: Composer | None = None) -> None:
         self.world = world
         self.engine = engine
+        self._beside = None if composer is None else Beside(world, composer)
         self.door: Batcher[Order, Answer] = Batcher(
             self._accept, ACCEPT_MAX, lambda order: len(order.messages)
         )
@@ -109,13 +111,28 @@ class Desk:
 
     async def offer(self, order: Order) -> Answer:
         """Accept an order with those that come at the same time; 503 when too much waits already."""
+        with self._room_for(len(order.messages)):
+            return await self.door.put(order)
+
+    async def offer_unread(self, order: Unread) -> Answer | None:
+        """Accept a batch that is made ready beside the server; None where it has to be read here."""
+        if self._beside is None:
+            return None
+        with self._room_for(order.size):
+            answer = await self._beside.accept(order)
+        if isinstance(answer, Problem):
+            raise answer
+        return answer
+
+    @contextmanager
+    def _room_for(self, messages: int) -> Iterator[None]:
         if self._offered >= DOOR_MAX:
             raise unavailable(Trouble.CROWDED, f"{self._offered} messages")
-        self._offered += len(order.messages)
+        self._offered += messages
         try:
-            return await self.door.put(order)
+            yield
         finally:
-            self._offered -= len(order.messages)
+            self._offered -= messages
 
     async def _accept(self, orders: list[Order]) -> list[Answer | BaseException]:
         try:
@@ -180,6 +197,12 @@ async def send_message(request: Call) -> JsonAnswer:
 async def send_batch(request: Call) -> JsonAnswer:
     """Accept many messages."""
     body = await edge.read_body(request)
+    if request.auth.reach.is_whole:
+        key = edge.idempotency_key(request)
+        unread = Unread(request.auth.workspace_id, body, key, edge.fingerprint(request, body) if key else b"")
+        answer = await _desk(request).offer_unread(unread)
+        if answer is not None:
+            return JsonAnswer(answer.status, answer.body)
     return await _ordered(request, body, tuple(BATCH.read(body)), batch=True)
 
 

@@ -7,7 +7,7 @@ that come at the same moment the second sees what the first decided.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -302,8 +302,13 @@ def wake_planner(world: World, cases: Iterable[Case]) -> None:
         due_at, workspace_id = case.message.decide_at, case.message.workspace_id
         if due_at is not None:
             by_workspace[workspace_id] = min(due_at, by_workspace.get(workspace_id, due_at))
+    wake_planner_for(world, by_workspace)
+
+
+def wake_planner_for(world: World, due: Mapping[int, int]) -> None:
+    """The same, by when the first is due in each workspace."""
     looks_at = world.looks_at
-    if any(due_at < looks_at.get(workspace_id, due_at + 1) for workspace_id, due_at in by_workspace.items()):
+    if any(due_at < looks_at.get(workspace_id, due_at + 1) for workspace_id, due_at in due.items()):
         world.ground.fabric.wake(PLANNER_TOPIC)
 
 

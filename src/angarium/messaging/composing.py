@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 import msgspec
 
@@ -20,7 +21,7 @@ from angarium.core.clock import Clock
 from angarium.core.ids import IdMint
 from angarium.core.values import MessageClass
 from angarium.messaging import telling
-from angarium.messaging.case import Case
+from angarium.messaging.case import Case, lines_due
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.telling import Answer, NotTold, Person, Telling, Told
@@ -34,8 +35,8 @@ IDS_EACH = 2  # that are minted for a person: a message and an attempt
 Rows = list[tuple[Any, ...]]
 
 
-class Asked(msgspec.Struct, frozen=True, array_like=True):
-    """What is to be made ready."""
+class Asked(msgspec.Struct, frozen=True, array_like=True, tag="telling"):
+    """Many people who are told one thing, to be made ready."""
 
     workspace_id: int
     telling: Telling
@@ -46,14 +47,20 @@ class Asked(msgspec.Struct, frozen=True, array_like=True):
     taken: Mapping[int, int]  # line -> per mille of the last hour that was taken
 
 
-class Composed(msgspec.Struct, frozen=True, array_like=True):
-    """What became of each person, in their order, and the rows of those who are told something."""
+class Made(msgspec.Struct, frozen=True, array_like=True):
+    """New messages as the rows that are to be written."""
 
-    answers: list[tuple[int, str, str]]  # the id of a message; 0 with a reason and a detail
     messages: Rows
     attempts: Rows
     facts: list[tuple[str, int, int, bytes]]  # kind, subject, when, body
     line_ids: list[int]  # on which something is due
+
+
+class Composed(msgspec.Struct, frozen=True, array_like=True):
+    """What became of each person, in their order, and the messages of those who are told something."""
+
+    answers: list[tuple[int, str, str]]  # the id of a message; 0 with a reason and a detail
+    made: Made
 
 
 class Outdated(Exception):
@@ -76,6 +83,35 @@ class GivenIds(IdMint):
         return [self.mint() for _ in range(count)]
 
 
+class Question(Protocol):
+    """What somebody asks who keeps nothing in a database."""
+
+    @property
+    def workspace_id(self) -> int:
+        """Of whom it is."""
+
+    @property
+    def ids(self) -> list[int]:
+        """That were minted for what comes of it."""
+
+    @property
+    def connected(self) -> Mapping[int, bool]:
+        """Line -> whether it is, where anybody says."""
+
+    @property
+    def taken(self) -> Mapping[int, int]:
+        """Line -> per mille of the last hour that was taken."""
+
+
+async def look_anew(world: World, question: Question) -> None:
+    """Have all at hand that is in force now, and what the question tells beside."""
+    await world.lines.reload([question.workspace_id])
+    await world.policies.reload([question.workspace_id])
+    world.suppressing.clear()
+    world.connected, world.taken = dict(question.connected), dict(question.taken)
+    world.ground = replace(world.ground, ids=GivenIds(world.ground.clock, question.ids))
+
+
 async def compose(tx: Transaction, world: World, asked: Asked) -> Composed | None:
     """What would become of each person, as rows. None where more has a say than can be read: a budget, links
     that are counted, somebody who is gone; or where it is a code, whose words are sealed where it is written.
@@ -84,25 +120,34 @@ async def compose(tx: Transaction, world: World, asked: Asked) -> Composed | Non
     """
     if asked.telling.message_class is MessageClass.OTP:
         return None
-    made = await telling.consider(
+    considered = await telling.consider(
         tx, world, asked.workspace_id, asked.telling, asked.people, asked.now, hold=False
     )
-    cases = [one for one in made if isinstance(one, Case) and one.purse is None and one.tracking is None]
-    if len(cases) < len(made):
+    cases = [one for one in considered if isinstance(one, Case) and is_plain(one)]
+    if len(cases) < len(considered):
         return None
-    going = [one for one in cases if telling.goes(one)]
-    attempts = [attempt for case in going for attempt in case.created]
     return Composed(
-        [_told(telling.answer(case)) for case in cases],
-        message_store.rows([case.message for case in going]),
-        attempt_store.rows(attempts),
+        [_told(telling.answer(case)) for case in cases], made([one for one in cases if telling.goes(one)])
+    )
+
+
+def made(cases: Sequence[Case]) -> Made:
+    """New messages whose first step is planned, as their rows."""
+    return Made(
+        message_store.rows([case.message for case in cases]),
+        attempt_store.rows([attempt for case in cases for attempt in case.created]),
         [
             (fact.kind, fact.subject_id, fact.at, _octets(fact.body))
-            for case in going
+            for case in cases
             for fact in case.facts()
         ],
-        sorted({attempt.line_id for attempt in attempts}),
+        sorted(lines_due(cases)),
     )
+
+
+def is_plain(case: Case) -> bool:
+    """Whether a message is no more than its rows: no budget counts it, and none of its links is counted."""
+    return case.purse is None and case.tracking is None
 
 
 async def write(
@@ -111,10 +156,21 @@ async def write(
     """Write what was made ready for these contacts; raises Outdated when one of them is gone."""
     if await members.count_of(tx, workspace_id, people) < len(people):
         raise Outdated
-    await message_store.insert_rows(tx, composed.messages)
-    await attempt_store.insert_rows(tx, composed.attempts)
-    await facts.append(tx, [Fact(workspace_id, *row) for row in composed.facts])
+    await write_rows(tx, workspace_id, composed.made)
     return [Told(id_) if id_ else NotTold(reason, detail) for id_, reason, detail in composed.answers]
+
+
+async def write_rows(tx: Transaction, workspace_id: int, made: Made) -> None:
+    """Write new messages by their rows."""
+    await message_store.insert_rows(tx, made.messages)
+    await attempt_store.insert_rows(tx, made.attempts)
+    await facts.append(tx, [Fact(workspace_id, *row) for row in made.facts])
+
+
+def connected(world: World, workspace_id: int) -> dict[int, bool]:
+    """Of the lines of a workspace whether they are connected, where anybody says: what is in no database."""
+    known = {line.id: world.is_up(line.id) for line in world.lines.of(workspace_id)}
+    return {line_id: is_up for line_id, is_up in known.items() if is_up is not None}
 
 
 def _told(answer: Answer) -> tuple[int, str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -19,6 +19,7 @@ from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
 Inline = dict[tuple[int, str], int]  # (workspace, digest of steps) -> version id
+Numbering = Callable[[tuple[Step, ...]], Awaitable[int]]  # the version of steps of a message's own
 
 
 class Course(msgspec.Struct):
@@ -53,9 +54,9 @@ def named(
 
 
 async def version(
-    tx: Transaction, world: World, workspace_id: int, ways: tuple[Step, ...], now: int, learned: Inline
+    tx: Transaction, world: World, workspace_id: int, now: int, learned: Inline, ways: tuple[Step, ...]
 ) -> int:
-    """The version of inline steps; written when they are new."""
+    """The version of inline steps; written when they are new, and put into `learned`."""
     digest = steps.digest(ways)
     key = (workspace_id, digest)
     known = world.versions.inline.get(key) or learned.get(key)
@@ -63,6 +64,24 @@ async def version(
         new_id = world.ground.ids.mint()
         known = await cascades.version_id(tx, workspace_id, INLINE, digest, ways, new_id, now)
         learned[key] = known
+    world.versions.steps.setdefault(known, ways)
+    return known
+
+
+class NotNumbered(Exception):
+    """Steps that no message has had yet; where nothing is written they get no version."""
+
+
+async def known_version(tx: Transaction, world: World, workspace_id: int, ways: tuple[Step, ...]) -> int:
+    """The version of inline steps, where nothing is written; raises NotNumbered when they are new."""
+    digest = steps.digest(ways)
+    key = (workspace_id, digest)
+    known = world.versions.inline.get(key)
+    if known is None:
+        known = await cascades.known_version(tx, workspace_id, INLINE, digest)
+        if known is None:
+            raise NotNumbered
+        world.versions.inline[key] = known
     world.versions.steps.setdefault(known, ways)
     return known
 

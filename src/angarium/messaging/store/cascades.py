@@ -88,10 +88,15 @@ async def version_id(
     """The id of these steps; written under `new_id` when they are new."""
     text = msgspec.json.encode(steps).decode()
     await tx.insert(_save_version, [(workspace_id, new_id, cascade_id, digest, text, now)])
-    row = await tx.row(_version_of, workspace_id=workspace_id, cascade_id=cascade_id, digest=digest)
-    assert row is not None
-    found: int = row[0]
+    found = await known_version(tx, workspace_id, cascade_id, digest)
+    assert found is not None
     return found
+
+
+async def known_version(tx: Transaction, workspace_id: int, cascade_id: int, digest: str) -> int | None:
+    """The id of the steps with this digest; None when they have none yet."""
+    row = await tx.row(_version_of, workspace_id=workspace_id, cascade_id=cascade_id, digest=digest)
+    return None if row is None else row[0]
 
 
 async def save(tx: Transaction, workspace_id: int, one: Cascade) -> None:
