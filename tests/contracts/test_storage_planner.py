@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from angarium.contacts import store as contacts
 from angarium.storage.bulk import Statement
 from angarium.storage.revise import load_tables
 from angarium.storage.sqlite import SqliteDatabase, connect
@@ -93,3 +94,10 @@ async def test_it_is_told_once_and_again_when_an_index_is_new(planned: apsw.Conn
     tell_planner(planned)
     rows = planned.execute("SELECT stat FROM sqlite_stat1 WHERE idx = 'attempt_new'").fetchall()
     assert rows == [("1000000 200000 20",)]
+
+
+async def test_who_is_blacklisted_is_looked_for_among_those_who_are(planned: apsw.Connection) -> None:
+    """Each claim asks it of everybody, of whom mostly nobody is."""
+    prepared = contacts._blacklisted.on("sqlite")
+    plan = planned.execute("EXPLAIN QUERY PLAN " + prepared.text, ["1", "[1]"]).fetchall()
+    assert "USING COVERING INDEX address_blacklisted (workspace_id=? AND contact_id=?)" in plan[0][3]

@@ -22,6 +22,7 @@ from sqlalchemy import (
     literal_column,
     select,
     table,
+    text,
 )
 
 from angarium.contacts.choice import first_of
@@ -69,6 +70,7 @@ contact = Table(
     sqlite_with_rowid=False,
 )
 
+LISTED = text("operator_blacklist = 1")  # few are, and a claim asks for each whether it is
 address = Table(
     "address",
     metadata,
@@ -84,6 +86,7 @@ address = Table(
     Column("created_at", Instant, nullable=False),
     PrimaryKeyConstraint("workspace_id", "kind", "value"),
     Index("address_contact", "workspace_id", "contact_id"),
+    Index("address_blacklisted", "workspace_id", "contact_id", sqlite_where=LISTED, postgresql_where=LISTED),
     sqlite_with_rowid=False,
 )
 
@@ -255,18 +258,12 @@ _standings = Statement(
         contact.c.time_zone_is_guess,
     ).where(_here, among(contact.c.id, "ids"))
 )
-_blacklisted = Statement(
-    select(address.c.contact_id).where(
-        address.c.workspace_id == bindparam("workspace_id"),
-        among(address.c.contact_id, "contact_ids"),
-        address.c.operator_blacklist == 1,
-    )
+_of_these = (
+    address.c.workspace_id == bindparam("workspace_id"),
+    among(address.c.contact_id, "contact_ids"),
 )
-_drop_addresses = Statement(
-    delete(address).where(
-        address.c.workspace_id == bindparam("workspace_id"), among(address.c.contact_id, "contact_ids")
-    )
-)
+_blacklisted = Statement(select(address.c.contact_id).where(*_of_these, LISTED))
+_drop_addresses = Statement(delete(address).where(*_of_these))
 _drop_contacts = Statement(delete(contact).where(_here, among(contact.c.id, "ids")))
 
 
@@ -336,9 +333,8 @@ async def standings(tx: Transaction, workspace_id: int, ids: Iterable[int]) -> d
     """What is known against telling these contacts something; asked at the last moment before sending."""
     wanted = list(set(ids))
     rows = await tx.rows(_standings, workspace_id=workspace_id, ids=wanted)
-    blacklisted = {
-        row[0] for row in await tx.rows(_blacklisted, workspace_id=workspace_id, contact_ids=wanted)
-    }
+    named = await tx.rows(_blacklisted, workspace_id=workspace_id, contact_ids=wanted)
+    blacklisted = {row[0] for row in named}
     return {
         row[0]: Standing(
             _scopes(row[1]),
