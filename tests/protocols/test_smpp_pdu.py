@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -279,6 +280,42 @@ def test_a_damaged_message_is_decoded_or_refused_with_a_status(message: Message,
     for _ in range(data.draw(st.integers(1, 5))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(OCTETS)
     assert refusal(framed(Command.DELIVER_SM, bytes(body))) is not Status.ROK
+
+
+def field_by_field(data: bytes) -> Message | Status:
+    """A message as the standard lays it out, or the status of the first field that is wrong."""
+    values: list[Any] = []
+    at = pdu.HEADER_SIZE
+    try:
+        for field, octets in pdu._MESSAGE_FIELDS:
+            text, at = pdu._text(data, at, field)
+            values += [text, *data[at : at + octets]]
+            at += octets
+        end = at + data[at - 1]
+        if end > len(data):
+            return Status.RINVMSGLEN
+        values[-1:] = [data[at:end], pdu._decode_tlvs(data, end)]
+        return Message(*values)
+    except PduError as error:
+        return error.status
+    except IndexError:
+        return Status.RINVCMDLEN
+
+
+@given(MESSAGES, st.lists(st.tuples(st.integers(0, 120), OCTETS), max_size=4), st.integers(0, 400))
+def test_a_message_is_read_at_once_as_field_by_field(
+    message: Message, spoilt: list[tuple[int, int]], size: int
+) -> None:
+    data = bytearray(encode(Command.DELIVER_SM, message)[:size])
+    for place, octet in spoilt:
+        data[place : place + 1] = bytes((octet,))
+    whole = bytes(pdu.HEADER_SIZE) + bytes(data)
+    read: Message | Status
+    try:
+        read = decode(Frame(Command.DELIVER_SM, 0, 1, whole))  # type: ignore[assignment]
+    except PduError as error:
+        read = error.status
+    assert read == field_by_field(whole)
 
 
 @given(st.binary(max_size=300))

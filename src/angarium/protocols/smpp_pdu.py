@@ -12,9 +12,10 @@ Rules:
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -250,6 +251,16 @@ _QUERY_RESP = Layout(
         Field("error_code"),
     ),
 )
+_MESSAGES = frozenset({Command.SUBMIT_SM, Command.DELIVER_SM})
+_MESSAGE_FIELDS = (SERVICE_TYPE, 2), (SOURCE, 2), (DEST, 3), (SCHEDULE, 0), (VALIDITY, 5)  # octets after each
+# The same, read in one go; the last octet is the size of the text, which follows.
+_MESSAGE = re.compile(
+    b"".join(
+        rb"([^\0]{0,%d})\0" % (field.size - 1) + (b"(%b)" % (b"." * octets) if octets else b"")
+        for field, octets in _MESSAGE_FIELDS
+    ),
+    re.DOTALL,
+)
 LAYOUTS: dict[int, Layout] = {
     Command.BIND_RECEIVER: _BIND,
     Command.BIND_TRANSMITTER: _BIND,
@@ -368,7 +379,7 @@ def decode_message_id(frame: Frame) -> str:
 
 def _decode(frame: Frame) -> Body:
     command = frame.command
-    if command in (Command.SUBMIT_SM, Command.DELIVER_SM):
+    if command in _MESSAGES:
         return _decode_message(frame.data)
     if command in (Command.SUBMIT_SM_RESP, Command.DELIVER_SM_RESP, Command.DATA_SM_RESP):
         return _decode_message_resp(frame)
@@ -380,35 +391,42 @@ def _decode(frame: Frame) -> Body:
 
 
 def _decode_message(data: bytes) -> Message:
-    service_type, at = _text(data, HEADER_SIZE, SERVICE_TYPE)
-    source, after_source = _text(data, at + 2, SOURCE)
-    dest, after_dest = _text(data, after_source + 2, DEST)
-    schedule, after = _text(data, after_dest + 3, SCHEDULE)
-    validity, after = _text(data, after, VALIDITY)
-    start = after + 5
-    end = start + data[after + 4]
+    found = _MESSAGE.match(data, HEADER_SIZE)
+    if found is None:
+        _misfit(data)
+    service_type, of_source, source, of_dest, dest, flags, schedule, validity, last = found.groups()
+    start = found.end()
+    end = start + last[4]
     if end > len(data):
         raise PduError(Status.RINVMSGLEN, f"{end - start} octets of text, but {len(data) - start} follow")
     return Message(
-        service_type,
-        data[at],
-        data[at + 1],
-        source,
-        data[after_source],
-        data[after_source + 1],
-        dest,
-        data[after_dest],
-        data[after_dest + 1],
-        data[after_dest + 2],
-        schedule,
-        validity,
-        data[after],
-        data[after + 1],
-        data[after + 2],
-        data[after + 3],
+        service_type.decode("latin-1"),
+        of_source[0],
+        of_source[1],
+        source.decode("latin-1"),
+        of_dest[0],
+        of_dest[1],
+        dest.decode("latin-1"),
+        flags[0],
+        flags[1],
+        flags[2],
+        schedule.decode("latin-1"),
+        validity.decode("latin-1"),
+        last[0],
+        last[1],
+        last[2],
+        last[3],
         data[start:end],
         _decode_tlvs(data, end) if end < len(data) else (),
     )
+
+
+def _misfit(data: bytes) -> NoReturn:
+    """Say which field of a message does not end, or that octets are missing behind them all."""
+    at = HEADER_SIZE
+    for field, octets in _MESSAGE_FIELDS:
+        at = _text(data, at, field)[1] + octets
+    raise IndexError
 
 
 def _decode_message_resp(frame: Frame) -> MessageResp:
