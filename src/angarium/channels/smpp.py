@@ -409,7 +409,8 @@ def parse(settings: Settings, raw: Raw) -> list[Event]:
     events: list[Event] = []
     try:
         for frame in splitter.feed(raw.body):
-            events += _events(settings, frame, raw.headers, dialect)
+            event = _event(settings, frame, raw.headers, dialect)
+            events.append(event)  # one by one: those before a break stay
     except PduError as error:
         events.append(kit.unreadable(error.detail, raw.body))
     if splitter.pending or not events:
@@ -417,30 +418,30 @@ def parse(settings: Settings, raw: Raw) -> list[Event]:
     return events
 
 
-def _events(settings: Settings, frame: Frame, headers: dict[str, str], dialect: Dialect) -> list[Event]:
+def _event(settings: Settings, frame: Frame, headers: dict[str, str], dialect: Dialect) -> Event:
     if CLIENT_REF in headers:
         return _evidence(settings, frame, headers[CLIENT_REF])
     try:
         message = smpp_pdu.decode(frame)
         if not isinstance(message, Message):
-            return [kit.unreadable(f"unexpected {numbers.command_name(frame.command)}", frame.data)]
+            return kit.unreadable(f"unexpected {numbers.command_name(frame.command)}", frame.data)
         if smpp_receipt.is_receipt(message, dialect):
-            return [_receipt(settings, message, dialect)]
+            return _receipt(settings, message, dialect)
         if message.esm_class & numbers.ESM_TYPE_MASK:
-            return [kit.unreadable(f"esm_class 0x{message.esm_class:02x}", frame.data)]
-        return [_inbound(settings, message, frame, headers)]
+            return kit.unreadable(f"esm_class 0x{message.esm_class:02x}", frame.data)
+        return _inbound(settings, message, frame, headers)
     except (PduError, Unread, TextError) as error:
-        return [kit.unreadable(str(error), frame.data)]
+        return kit.unreadable(str(error), frame.data)
 
 
-def _evidence(settings: Settings, frame: Frame, client_ref: str) -> list[Event]:
+def _evidence(settings: Settings, frame: Frame, client_ref: str) -> Event:
     match verdict(settings, frame):
         case Accepted(refs):
-            return [Receipt(ReceiptStatus.ACCEPTED, ref="".join(refs), client_ref=client_ref)]
+            return Receipt(ReceiptStatus.ACCEPTED, ref="".join(refs), client_ref=client_ref)
         case Refused(reason=reason, code=code):
-            return [Receipt(ReceiptStatus.FAILED, client_ref=client_ref, reason=reason, code=code)]
+            return Receipt(ReceiptStatus.FAILED, client_ref=client_ref, reason=reason, code=code)
         case Unknown(detail):
-            return [kit.unreadable(detail, frame.data)]
+            return kit.unreadable(detail, frame.data)
 
 
 def _receipt(settings: Settings, message: Message, dialect: Dialect) -> Receipt:
