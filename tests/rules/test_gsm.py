@@ -257,6 +257,11 @@ def test_parts_are_the_text_and_each_fits(text: str, bits: int) -> None:
     assert cut.units_left == room[cut.encoding] - cut.parts[-1].units
 
 
+@given(st.one_of(ANY_TEXT, st.text(st.sampled_from("aZ 0.\n"), max_size=400), st.text(max_size=20)))
+def test_a_text_that_is_seen_to_be_plain_is_cut_as_any_other(text: str) -> None:
+    assert gsm.segment(text) == gsm.segment(text, encoding=gsm.encoding_of(text))
+
+
 @given(st.binary(max_size=300))
 def test_no_octets_raise(data: bytes) -> None:
     assert len(gsm.decode_gsm7(data)) <= len(data)

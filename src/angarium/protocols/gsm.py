@@ -99,14 +99,14 @@ PLAIN = str.maketrans(
 )
 
 
-class Part(msgspec.Struct, frozen=True):
+class Part(msgspec.Struct, frozen=True, gc=False):
     """One short message of a text; `units` are septets, octets or UTF-16 code units, without any header."""
 
     text: str
     units: int
 
 
-class Segments(msgspec.Struct, frozen=True):
+class Segments(msgspec.Struct, frozen=True, gc=False):
     """A text as it is cut. `encoding` is "gsm7", "ucs2", "latin1" or "ascii"."""
 
     encoding: str
@@ -140,8 +140,11 @@ def segment(text: str, *, reference_bits: int = 8, encoding: str = "auto") -> Se
     `encoding` is "auto" (GSM where it can be, else UCS-2) or one of `Segments.encoding`; `reference_bits`
     is 8 or 16. Raises NotEncodable, and TooLong over 255 parts.
     """
-    chosen = encoding_of(text) if encoding == "auto" else _suits(text, encoding)
-    units = UNITS[chosen](text)
+    if encoding == "auto" and MOVED.search(text) is None:  # as most texts are, and looked through once
+        chosen, units = "gsm7", len(text)
+    else:
+        chosen = encoding_of(text) if encoding == "auto" else _suits(text, encoding)
+        units = UNITS[chosen](text)
     single = SINGLE[chosen]
     if units <= single:
         return Segments(chosen, (Part(text, units),), units, single - units)
