@@ -39,10 +39,17 @@ class Ear:
 
     def outcome(self, line: Line, outcome: Outcome, took_s: float, now: int) -> None:
         """How a submission ended."""
+        if isinstance(outcome, Accepted):  # as nearly every one ends
+            bucket = tallies.bucket_of(took_s)
+            for tally in self._of(line.workspace_id, line.id, now):
+                tally.taken += 1
+                tally.accepted += 1
+                buckets = tally.accept_s
+                buckets[bucket] = buckets.get(bucket, 0) + 1
+            return
         sign = breaker.sign(outcome)
         if sign is Sign.NONE:
             return
-        bucket = tallies.bucket_of(took_s) if isinstance(outcome, Accepted) else None
         for tally in self._of(line.workspace_id, line.id, now):
             tally.taken += sign is Sign.GOOD
             if sign is Sign.BAD:
@@ -50,9 +57,6 @@ class Ear:
                 tally.unanswered += isinstance(outcome, Unknown)
                 tally.error_reason, tally.error = error_of(outcome)
                 tally.error_at = now
-            if bucket is not None:
-                tally.accepted += 1
-                tally.accept_s[bucket] = tally.accept_s.get(bucket, 0) + 1
 
     def receipt(self, line: Line, attempt: Attempt, now: int) -> None:
         """The verdict on an attempt, if it came at this instant."""
