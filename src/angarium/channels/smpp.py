@@ -278,7 +278,7 @@ def _accepted(settings: Settings, frame: Frame) -> Outcome:
 def connect(tools: Tools, settings: Settings, window: int, ears: Ears) -> SmppConnection:
     """A live line."""
     compose = Composer(settings, tools.clock).compose
-    dealings = Dealings(compose, lambda frame: verdict(settings, frame), settings.wire.alphabet)
+    dealings = Dealings(compose, partial(verdict, settings), settings.wire.alphabet)
     most = window if settings.wire.window is None else min(window, settings.wire.window)
     return SmppConnection(tools, logins(settings, most), dealings, ears)
 

@@ -79,8 +79,8 @@ class Condition:
         retries = sum(number > 1 for number in tries)
         self.budget = retry.submitted(self.budget, len(tries) - retries, retries, now)
 
-    def heard(self, outcome: Outcome, submitted_at: int, now: int, roll: float) -> None:
-        """How a submission ended."""
+    def heard(self, outcome: Outcome, submitted_at: int, now: int, roll: float) -> bool:
+        """How a submission ended; whether it is well since or no more."""
         before = self.breaker
         self.breaker = breaker.heard(before, outcome, submitted_at, now, roll)
         if isinstance(outcome, Accepted):
@@ -90,8 +90,10 @@ class Condition:
             self._throttled(outcome, submitted_at, now)
         elif breaker.sign(outcome) is Sign.BAD:
             self.budget = retry.ended(self.budget, False, now)
-        if before.until is not None and self.breaker.until is None:
+        changed = (before.until is None) is not (self.breaker.until is None)
+        if changed and self.well():
             self.came_back(now)
+        return changed
 
     def _throttled(self, refused: Refused, submitted_at: int, now: int) -> None:
         """One alone may be about its recipient (WhatsApp's 131056), unless it says for how long to wait."""

@@ -319,12 +319,11 @@ class Sender:
 
     def _learn(self, attempt: Attempt, outcome: Outcome, roll: float) -> None:
         """What the outcome says of the line; a change of heart is told."""
-        was_well = self._condition.well()
         now = self._world.ground.clock.now()
-        self._condition.heard(outcome, attempt.submitted_at or 0, now, roll)
+        changed = self._condition.heard(outcome, attempt.submitted_at or 0, now, roll)
         took_s = (now - (attempt.submitted_at or now)) / MICROS
         self._world.ear.outcome(self.line, outcome, took_s, now)
-        if self._condition.well() is not was_well:
+        if changed:
             self._show()
             log.warning("a line changed", line=self.line.name, state=self.state())
 

@@ -256,12 +256,13 @@ class BindLink(asyncio.Protocol):
         match event:
             case Request():
                 return False
-            case Response() if event.token is BIND:
-                self._bind_answered(event.frame.status)
-            case Response() if event.token is UNBIND:
-                self.abort("closed by us")
-            case Response():
-                return False
+            case Response(token=token):
+                if token is BIND:
+                    self._bind_answered(event.frame.status)
+                elif token is UNBIND:
+                    self.abort("closed by us")
+                else:
+                    return False
             case Unbound():
                 self._flush()
                 self._hang_up("the operator has unbound us")

@@ -370,8 +370,7 @@ def encode_message_id(message_id: str) -> bytes:
 
 def decode_message_id(frame: Frame) -> str:
     """The message id of a response, ended or not; "" when it has none. Raises PduError for an endless one."""
-    end = frame.data.find(0, HEADER_SIZE)
-    message_id = frame.data[HEADER_SIZE : end if end >= 0 else None]
+    message_id = frame.data[HEADER_SIZE:].partition(b"\0")[0]
     if len(message_id) >= MESSAGE_ID.size:
         raise PduError(Status.RINVMSGID, f"a message_id of {len(message_id)} octets")
     return message_id.decode("latin-1")

@@ -221,7 +221,9 @@ def normal_id(message_id: str) -> str:
 
 def response_ref(message_id: str, id_base: str) -> str:
     """The reference of a message from the id in its response; `id_base` as in `receipt_ref`."""
-    return _based(message_id, 16 if id_base == "hex_to_dec" else 10, id_base)
+    if id_base == "same":
+        return normal_id(message_id)
+    return _based(message_id, 16 if id_base == "hex_to_dec" else 10)
 
 
 def receipt_ref(message_id: str, id_base: str) -> str:
@@ -230,7 +232,9 @@ def receipt_ref(message_id: str, id_base: str) -> str:
     `id_base` is "same", "hex_to_dec" (the response gives it in hexadecimal, the receipt in decimal) or
     "dec_to_hex". An id that is no number of its base is compared as it stands.
     """
-    return _based(message_id, 10 if id_base == "hex_to_dec" else 16, id_base)
+    if id_base == "same":
+        return normal_id(message_id)
+    return _based(message_id, 10 if id_base == "hex_to_dec" else 16)
 
 
 def instant(text: str, zone: tzinfo | None, forms: tuple[str, ...] = ()) -> int | None:
@@ -287,10 +291,8 @@ def _message_id(message: Message, found: dict[str, str]) -> str:
     return words[0] if words else ""
 
 
-def _based(message_id: str, base: int, id_base: str) -> str:
+def _based(message_id: str, base: int) -> str:
     plain = normal_id(message_id)
-    if id_base == "same":
-        return plain
     digits = _DECIMAL if base == 10 else _HEXADECIMAL
     if not digits.fullmatch(plain):
         return plain

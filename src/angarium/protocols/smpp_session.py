@@ -13,7 +13,6 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -102,13 +101,13 @@ LEGAL: dict[Role, dict[int, frozenset[State]]] = {
 }
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """The peer asks; `answer` it, unless the command has no response."""
 
     frame: Frame
 
 
-class Response(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True, gc=False):
     """The answer to a request of ours. `token` is what was given with it."""
 
     frame: Frame
@@ -240,29 +239,32 @@ class Session:
         if self.state is State.CLOSED:
             return []
         self._heard_at = now
-        return list(self._events(data))
+        return self._events(data)
 
-    def _events(self, data: bytes) -> Iterator[Event]:
+    def _events(self, data: bytes) -> list[Event]:
+        events: list[Event] = []
         try:
             for frame in self._splitter.feed(data):
                 event = self._response(frame) if frame.command & RESPONSE else self._request(frame)
                 if event is not None:
-                    yield event
+                    events.append(event)
                 if self.state is State.CLOSED:
-                    return
+                    break
         except PduError as error:
             self.state = State.CLOSED
-            yield Broken(error)
+            events.append(Broken(error))
+        return events
 
     def _response(self, frame: Frame) -> Event | None:
-        if frame.command == Command.ENQUIRE_LINK_RESP:
+        command, sequence = frame.command, frame.sequence
+        if command == Command.ENQUIRE_LINK_RESP:
             return None  # having been heard is all that matters
-        found = self._open.get(frame.sequence) or self._late.get(frame.sequence)
-        if found is None or frame.command not in (found.command | RESPONSE, Command.GENERIC_NACK):
+        found = self._open.get(sequence) or self._late.get(sequence)
+        if found is None or (command != found.command | RESPONSE and command != Command.GENERIC_NACK):
             return Stray(frame)
-        late = self._open.pop(frame.sequence, None) is None
+        late = self._open.pop(sequence, None) is None
         if late:
-            del self._late[frame.sequence]
+            del self._late[sequence]
         if frame.status == Status.ROK and found.command in BINDS:
             self.state = BOUND_AS[Command(found.command)]
         elif found.command == Command.UNBIND:
