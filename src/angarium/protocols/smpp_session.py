@@ -212,7 +212,7 @@ class Session:
             raise NotAllowed(f"{command_name(command)} in state {self.state.value}")
         if command == Command.UNBIND:
             self._leaving = True
-        elif command not in BINDS and not self.room():
+        elif command not in BINDS and (self._leaving or len(self._open) >= self._window):
             raise NotAllowed(f"{command_name(command)} with {len(self._open)} of {self._window} unanswered")
         sequence = self._next_sequence()
         if command not in UNANSWERED:
