@@ -319,10 +319,10 @@ class Journal:
         """Messages of one read; they join those of their session that wait already."""
         if self._closed:
             return
+        own = {BIND: link.name}
         for frame in frames:
             origin = self._repeats.origin(frame, link.name, now)
-            own = origin == f"{link.name}.{frame.sequence}"
-            self._add(link, {BIND: link.name} if own else {ORIGIN: origin}, frame)
+            self._add(link, {ORIGIN: origin} if origin else own, frame)
         self._unanswered += len(frames)
         if self._unanswered > WAITING_MAX:
             self._deaf.add(link)

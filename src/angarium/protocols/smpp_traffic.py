@@ -174,10 +174,11 @@ class Easing:
 # ── what an operator repeats ─────────────────────────────────────────────────────────────────────────
 
 
-class _Doubt(msgspec.Struct):
+class _Doubt(msgspec.Struct, gc=False):
     """A message from the operator that it may not know we have."""
 
-    origin: str
+    first: str  # the bind on which it came first, and its number there
+    sequence: int
     bind: str
     arrived_at: float
     last_at: float  # when it, or its latest repetition, came
@@ -194,19 +195,18 @@ class Repeats:
         self._doubts: dict[bytes, _Doubt] = {}
 
     def origin(self, frame: Frame, bind: str, now: float) -> str:
-        """The name of the message: `bind.sequence` of its first arrival."""
+        """The name of a message that came before: `bind.sequence` of its first arrival; "" of a new one."""
         name = _name(frame)
         doubt = self._doubts.get(name)
         if doubt is not None and now - doubt.arrived_at <= REPEAT_WITHIN_S:
             if doubt.bind == bind and now - doubt.last_at < REPEAT_AFTER_S:
-                return f"{bind}.{frame.sequence}"
+                return ""
             doubt.bind, doubt.last_at = bind, now
-            return doubt.origin
+            return f"{doubt.first}.{doubt.sequence}"
         if len(self._doubts) >= DOUBTS_MAX:
             del self._doubts[next(iter(self._doubts))]
-        origin = f"{bind}.{frame.sequence}"
-        self._doubts[name] = _Doubt(origin, bind, now, now)
-        return origin
+        self._doubts[name] = _Doubt(bind, frame.sequence, bind, now, now)
+        return ""
 
     def answered(self, frame: Frame, now: float) -> None:
         """It was answered; if in good time, it will not come again."""
