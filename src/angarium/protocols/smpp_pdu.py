@@ -255,11 +255,7 @@ _MESSAGES = frozenset({Command.SUBMIT_SM, Command.DELIVER_SM})
 _MESSAGE_FIELDS = (SERVICE_TYPE, 2), (SOURCE, 2), (DEST, 3), (SCHEDULE, 0), (VALIDITY, 5)  # octets after each
 # The same, read in one go; the last octet is the size of the text, which follows.
 _MESSAGE = re.compile(
-    b"".join(
-        rb"([^\0]{0,%d})\0" % (field.size - 1) + (b"(%b)" % (b"." * octets) if octets else b"")
-        for field, octets in _MESSAGE_FIELDS
-    ),
-    re.DOTALL,
+    rb"(?s)([^\0]{0,5})\0(..)([^\0]{0,20})\0(..)([^\0]{0,20})\0(...)([^\0]{0,16})\0([^\0]{0,16})\0(.....)"
 )
 LAYOUTS: dict[int, Layout] = {
     Command.BIND_RECEIVER: _BIND,
@@ -394,8 +390,7 @@ def _decode_message(data: bytes) -> Message:
     if found is None:
         _misfit(data)
     service_type, of_source, source, of_dest, dest, flags, schedule, validity, last = found.groups()
-    start = found.end()
-    end = start + last[4]
+    start, end = found.end(), found.end() + last[4]
     if end > len(data):
         raise PduError(Status.RINVMSGLEN, f"{end - start} octets of text, but {len(data) - start} follow")
     return Message(
