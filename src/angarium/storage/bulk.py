@@ -36,6 +36,10 @@ DIALECTS: dict[str, Callable[[], Dialect]] = {
     "postgresql": postgresql.dialect,
 }
 
+# A work that fails is undone whole (`sqlite_lanes.py`), so no statement has to be able to undo itself, for
+# which SQLite notes each page that it changes and keeps it as it was (sqlite.org/lang_conflict.html).
+ON_SQLITE = "OR FAIL"
+
 Values = tuple[Any, ...]
 
 
@@ -272,10 +276,10 @@ def _once(columns: tuple[str, ...], key: tuple[str, ...]) -> Callable[[Sequence[
 
 
 def _insert_text(dialect: str, table: Table, columns: tuple[str, ...]) -> str:
-    into = f"INSERT INTO {table.name} ({', '.join(_names(dialect, columns))})"
+    into = f"INTO {table.name} ({', '.join(_names(dialect, columns))})"
     if dialect == "postgresql":
-        return f"{into} SELECT * FROM unnest({_arrays(table, columns)})"  # noqa: S608  our own names
-    return f"{into} VALUES ({_marks(columns)})"
+        return f"INSERT {into} SELECT * FROM unnest({_arrays(table, columns)})"  # noqa: S608  our own names
+    return f"INSERT {ON_SQLITE} {into} VALUES ({_marks(columns)})"  # noqa: S608  our own names
 
 
 def _marks(columns: tuple[str, ...]) -> str:
@@ -332,7 +336,7 @@ def _update_of_many(
     conditions = [f"{table.name}.{name} = {value}" for name, value in pairs[: len(match)]]
     if where is not None:
         conditions.append(_condition("sqlite", where))
-    begin = f"UPDATE {table.name} SET {changes} FROM (VALUES "  # noqa: S608  our own names
+    begin = f"UPDATE {ON_SQLITE} {table.name} SET {changes} FROM (VALUES "  # noqa: S608  our own names
     return begin, f"({_marks(match + changed)})", f") AS given WHERE {' AND '.join(conditions)}"
 
 
