@@ -299,6 +299,14 @@ async def test_it_begins_once_batches_follow_one_another(
     assert await beside.accept(order) is None, "too few messages"
 
 
+async def test_who_says_that_there_are_ever_so_many_has_no_ids_minted(shop: Relay) -> None:
+    beside = await began(shop)
+    minted = shop.ground.ids.mint()
+    for body in (b'"to"' * (batch.MESSAGES_MAX + 1), b'"to"' + b" " * batch.BYTES_MAX):
+        assert await beside.accept(Unread(shop.workspace_id, body)) is None
+    assert shop.ground.ids.mint() == minted + 1
+
+
 # ── the process ──────────────────────────────────────────────────────────────────────────────────────
 
 

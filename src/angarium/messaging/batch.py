@@ -191,7 +191,7 @@ class Beside:
 
     def _is_worth(self, order: Unread) -> bool:
         """Whether it is large, one of many, and the process is there; else that begins meanwhile."""
-        if len(order.body) > BYTES_MAX or order.size < MESSAGES_MIN:
+        if len(order.body) > BYTES_MAX or not MESSAGES_MIN <= order.size <= MESSAGES_MAX:
             return False
         now = self._clock.monotonic()
         self._lately.append(now)
