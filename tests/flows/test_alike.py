@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from angarium.contacts.flows import Recipient
 from angarium.core.clock import from_datetime
 from angarium.core.ports import Accepted, Event, Outcome, Raw, Receipt, Refused, Unknown
+from angarium.core.problems import Problem
 from angarium.core.values import Reason, ReceiptStatus
-from angarium.messaging import accept, alike, plan, receive, send
+from angarium.messaging import accept, alike, course, plan, receive, send
 from angarium.messaging.accept import MessageInput
 from angarium.messaging.alike import Alike
 from angarium.messaging.case import Case
@@ -21,6 +23,7 @@ from angarium.messaging.send import Ended
 from angarium.messaging.store import attempts as store
 from angarium.storage import together
 from angarium.storage.bulk import BulkUpdate
+from angarium.storage.database import Transaction
 from angarium.storage.sqlite_lanes import SqliteTransaction
 from angarium.storage.together import TOGETHER_MIN
 from support.relay import Relay
@@ -127,7 +130,12 @@ async def _planned(relay: Relay, people: Sequence[str]) -> list[object]:
     relay.ground.ids._last_ms = relay.ground.ids._sequence = 0
     asked = [MessageInput(to=Recipient(external_id=name), template="note", channel="smpp") for name in people]
     now = relay.clock.now()
-    made = await relay.ground.db.run(accept.prepare, relay.world, relay.workspace_id, asked, now, {})
+
+    async def work(tx: Transaction) -> list[Case | Problem]:
+        own = (tx, relay.world, relay.workspace_id)
+        return await accept.prepare(*own, asked, now, partial(course.version, *own, now, {}))
+
+    made = await relay.ground.db.run(work)
     cases = [one for one in made if isinstance(one, Case)]
     assert len(cases) == len(people)
     return [(case.message, case.attempts, case.created, case.decisions) for case in cases]

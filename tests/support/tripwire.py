@@ -17,7 +17,7 @@ import asyncpg
 import pytest
 
 from angarium.storage import postgres
-from angarium.storage.bulk import all_statements
+from angarium.storage.bulk import ON_SQLITE, all_statements
 from angarium.storage.schema import metadata
 
 TOUCHED = re.compile(
@@ -39,7 +39,7 @@ def strays(text: str) -> list[str]:
     Each mention counts by itself: a join, a subquery or the second table of an update needs its own
     condition; and one of them must be a value that was given, not only a column that equals another.
     """
-    text = re.sub(r"\s+", " ", text).replace('"', "").strip()
+    text = re.sub(r"\s+", " ", text).replace('"', "").replace(f" {ON_SQLITE} ", " ").strip()
     touched = list(_touched(text))
     if touched and not BOUND.search(text):
         return [table for table, _ in touched]
