@@ -47,6 +47,7 @@ LinesKnown = Callable[[int], Awaitable[AbstractSet[int]]]  # the lines that a wo
 
 BODY_MAX_BYTES = 262_144  # of a request that is about one thing
 BODY_WITHIN_S = 30.0  # a client that is slower than this holds a place that others need
+BODY_READ = "angarium.body"  # in the scope of a request whose body was read before anybody asked: all of it
 BLOCK_BYTES = 262_144  # of a file that is sent
 KEY = re.compile(
     r'"?([!#-~]{1,255})"?'
@@ -138,6 +139,9 @@ async def read_raw(request: Call, most_bytes: int) -> bytes:
     length = dict(request.scope["headers"]).get(b"content-length", b"0")
     if length.isdigit() and int(length) > most_bytes:
         raise too_large(most_bytes)
+    read: bytes | None = cast("dict[str, Any]", request.scope).get(BODY_READ)
+    if read is not None:
+        return read
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
             return await _whole(request, most_bytes)

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 import msgspec
 import structlog
 
+from angarium.accounts.edge import BODY_READ
 from angarium.core.clock import Clock
 from angarium.core.frames import frame, frames
 from angarium.core.service import Supervisor
@@ -171,6 +172,7 @@ class Desk(asyncio.Protocol):
             "query_string": query,
             "headers": asked.brief.headers,
             "state": {},
+            BODY_READ: asked.brief.body,
         }
 
     def _flush(self) -> None:
