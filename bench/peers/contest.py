@@ -20,8 +20,8 @@ from bench.gateway import Gateway, ours, until_over
 from bench.latency import CONNECTIONS, Latency
 from bench.peers import jasmin, kannel
 from bench.peers.kannel import Kannel
-from bench.processes import Worker, usage, worker
-from bench.scenarios import MIB, Mismatch, taken, until_received
+from bench.processes import Worker, peak_of_family, worker
+from bench.scenarios import MIB, Mismatch, spent_by, taken, until_received
 from bench.simulator import Operator
 from bench.stage import Seed
 from bench.traffic import Load, To
@@ -124,7 +124,7 @@ async def _driven(
     *,
     receipts: bool,
 ) -> Made:
-    load_before, before = os.getloadavg()[0], {name: usage(pid) for name, pid in pids.items()}
+    load_before, before = os.getloadavg()[0], spent_by(pids)
     sent = taken(messages, msgspec.convert(await client.ask("go"), Sent))
     book: dict[str, int] = {}
     if receipts:
@@ -132,14 +132,15 @@ async def _driven(
     else:
         await until_received(operator, messages)
     book |= await gateway.settled(messages)
-    ended_at, after = time.monotonic(), {name: usage(pid) for name, pid in pids.items()}
+    ended_at, after = time.monotonic(), spent_by(pids)
+    peak = sum(peak_of_family(pid) for pid in gateway.pids.values())
     if not receipts:
         book |= await until_over(operator, None, messages)
     books = {"accepted": sent.accepted, **book}
     if set(books.values()) != {messages}:
         raise Mismatch(f"{who.name}, of {messages}: {books}")
     seconds = ended_at - sent.began_at
-    spent = {name: after[name].cpu_s - before[name].cpu_s for name in pids}
+    spent = {name: after[name] - before[name] for name in pids}
     return Made(
         gateway=who.name,
         receipts=receipts,
@@ -151,7 +152,7 @@ async def _driven(
         latency_p99_ms=sent.latency_p99_ms,
         cpu_us={name: cpu_s * 1e6 / messages for name, cpu_s in spent.items()},
         gateway_cpu_us=sum(spent[name] for name in gateway.pids) * 1e6 / messages,
-        memory_mib=sum(after[name].peak_bytes for name in gateway.pids) / MIB,
+        memory_mib=peak / MIB,
         operator_busy=spent["operator"] / seconds,
         client_busy=(spent["client"] + spent.get("ears", 0.0)) / seconds,
         load=load_before,
