@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from angarium.contacts.store import address, contact
 from angarium.core.clock import SystemClock
 from angarium.core.ports import Accepted
 from angarium.core.problems import Problem
-from angarium.messaging import batch, erasing
+from angarium.messaging import batch, composer, erasing
 from angarium.messaging.accept import Order, accept
 from angarium.messaging.answering import Answer
 from angarium.messaging.batch import BATCH, Batch, Beside, Offered, Unread
@@ -310,13 +312,18 @@ async def test_who_says_that_there_are_ever_so_many_has_no_ids_minted(shop: Rela
 # ── the process ──────────────────────────────────────────────────────────────────────────────────────
 
 
+def process_beside(database_url: str, folder: Path) -> ComposerProcess:
+    """A process on the database and the key of the relay."""
+    key = folder / "angarium.key"
+    key.write_text(base64.b64encode(SeededChance(0).secret(32)).decode())
+    stands_on = msgspec.json.encode(StandsOn(database_url, str(key), ""))
+    return ComposerProcess("angarium.composer", stands_on, SystemClock())
+
+
 async def test_the_process_begins_meanwhile_and_what_breaks_in_it_is_left_to_the_server(
     shop: Relay, database_url: str, tmp_path: Path
 ) -> None:
-    key = tmp_path / "angarium.key"
-    key.write_text(base64.b64encode(SeededChance(0).secret(32)).decode())  # that of the relay
-    stands_on = msgspec.json.encode(StandsOn(database_url, str(key), ""))
-    process = ComposerProcess("angarium.composer", stands_on, SystemClock())
+    process = process_beside(database_url, tmp_path)
     beside = await began(shop, process)
     order = unread(shop, [service()])
     try:
@@ -332,6 +339,25 @@ async def test_the_process_begins_meanwhile_and_what_breaks_in_it_is_left_to_the
         assert plain(await beside.accept(order))["accepted"] == 1
         assert process._process is not None
         assert process._process.pid == pid, "it began anew"
+    finally:
+        await process.stop()
+
+
+async def test_who_does_not_answer_is_not_waited_for_long(
+    shop: Relay, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(composer, "ANSWER_WITHIN_S", 0.2)
+    process = process_beside(database_url, tmp_path)
+    beside = await began(shop, process)
+    try:
+        process.begin()
+        async with asyncio.timeout(20):
+            while not process.is_up:  # noqa: ASYNC110  a process
+                await asyncio.sleep(0.02)
+        assert process._process is not None
+        os.kill(process._process.pid, signal.SIGSTOP)
+        assert await beside.accept(unread(shop, [service()])) is None
+        assert not process.is_up
     finally:
         await process.stop()
 

@@ -251,9 +251,12 @@ class Shop:
         """The processes that make messages ready beside the server."""
         assert self.server is not None
         children = Path(f"/proc/{self.server.pid}/task/{self.server.pid}/children").read_text().split()
-        return [
-            int(one) for one in children if b"angarium.composer" in Path(f"/proc/{one}/cmdline").read_bytes()
-        ]
+        found = []
+        for one in children:
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                if b"angarium.composer" in Path(f"/proc/{one}/cmdline").read_bytes():
+                    found.append(int(one))
+        return found
 
     def ledger(self) -> list[dict[str, Any]]:
         """What the operator took."""

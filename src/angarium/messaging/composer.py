@@ -26,7 +26,8 @@ log = structlog.get_logger()
 
 AHEAD_BYTES = 1 << 22
 IDLE_S = 60.0  # without a question, then it ends
-ANSWER_WITHIN_S = 30.0
+ANSWER_WITHIN_S = 5.0  # some twenty times what it takes; meanwhile somebody waits for an answer of ours
+BEGIN_WITHIN_S = 30.0
 AGAIN_S = 5.0  # how long it is left alone when it did not begin
 
 T = TypeVar("T")
@@ -86,10 +87,10 @@ class ComposerProcess:
         async with self._one_at_a_time:
             self._asked_at = self._clock.monotonic()
             try:
+                if not self.is_up:
+                    await self._begin()
+                assert self._process is not None
                 async with asyncio.timeout(ANSWER_WITHIN_S):
-                    if not self.is_up:
-                        await self._begin()
-                    assert self._process is not None
                     return answers.decode(await _ask(self._process, _encoder.encode(question)))
             except BaseException as error:  # also when nobody waits any more: its answer would be next
                 await self._end()
@@ -103,8 +104,7 @@ class ComposerProcess:
                 return
             self._asked_at = self._clock.monotonic()
             try:
-                async with asyncio.timeout(ANSWER_WITHIN_S):
-                    await self._begin()
+                await self._begin()
             except (OSError, EOFError, TimeoutError) as error:
                 await self._end()
                 self._not_before = self._clock.monotonic() + AGAIN_S
@@ -119,7 +119,8 @@ class ComposerProcess:
         assert process.stdout is not None
         assert process.stdin is not None
         process.stdin.write(self._told + b"\n")
-        await process.stdout.readexactly(LENGTH_BYTES)  # it is ready
+        async with asyncio.timeout(BEGIN_WITHIN_S):
+            await process.stdout.readexactly(LENGTH_BYTES)  # it is ready
         if not self._watched:
             self._watched = True
             self._supervisor.run("composer", self._end_when_idle)
