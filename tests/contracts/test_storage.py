@@ -139,6 +139,15 @@ async def test_whoever_is_cancelled_harms_nobody(database: Database) -> None:
 # ── refusals ─────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("others", [0, 2])
+async def test_a_bulk_write_that_breaks_in_its_middle_leaves_nothing(database: Database, others: int) -> None:
+    await database.run(put, 35)
+    works = [database.run(put, *range(1, 41)), *(database.run(put, 100 + number) for number in range(others))]
+    found = await asyncio.gather(*works, return_exceptions=True)
+    assert [type(one) for one in found] == [Conflict, *[type(None)] * others]
+    assert await database.read(ids) == [35, *range(100, 100 + others)]
+
+
 @pytest.mark.parametrize(
     ("row", "constraint"),
     [

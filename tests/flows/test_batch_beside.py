@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +321,13 @@ def process_beside(database_url: str, folder: Path) -> ComposerProcess:
     return ComposerProcess("angarium.composer", stands_on, SystemClock())
 
 
+async def until(seen: Callable[[], bool]) -> None:
+    """Wait until something is so of a process."""
+    async with asyncio.timeout(20):
+        while not seen():  # noqa: ASYNC110  a process
+            await asyncio.sleep(0.02)
+
+
 async def test_the_process_begins_meanwhile_and_what_breaks_in_it_is_left_to_the_server(
     shop: Relay, database_url: str, tmp_path: Path
 ) -> None:
@@ -329,9 +337,7 @@ async def test_the_process_begins_meanwhile_and_what_breaks_in_it_is_left_to_the
     try:
         for _ in range(batch.FOLLOWING):
             assert await beside.accept(order) is None
-        async with asyncio.timeout(20):
-            while not process.is_up:  # noqa: ASYNC110  a process
-                await asyncio.sleep(0.02)
+        await until(lambda: process.is_up)
         pid = process._process.pid if process._process else 0
         assert plain(await beside.accept(order))["accepted"] == 1
         short = Offered(shop.workspace_id, order.body, [], shop.clock.now(), {}, {})
@@ -351,9 +357,7 @@ async def test_who_does_not_answer_is_not_waited_for_long(
     beside = await began(shop, process)
     try:
         process.begin()
-        async with asyncio.timeout(20):
-            while not process.is_up:  # noqa: ASYNC110  a process
-                await asyncio.sleep(0.02)
+        await until(lambda: process.is_up)
         assert process._process is not None
         os.kill(process._process.pid, signal.SIGSTOP)
         assert await beside.accept(unread(shop, [service()])) is None
@@ -369,9 +373,7 @@ async def test_a_process_that_cannot_begin_is_left_alone_for_a_while(shop: Relay
     try:
         for _ in range(batch.FOLLOWING):
             assert await beside.accept(order) is None
-        async with asyncio.timeout(20):
-            while process._not_before <= shop.clock.monotonic():  # noqa: ASYNC110  a process
-                await asyncio.sleep(0.02)
+        await until(lambda: process._not_before > shop.clock.monotonic())
         assert await beside.accept(order) is None
         assert process._supervisor.failures == {}
         assert not process.is_up
