@@ -156,13 +156,15 @@ async def test_what_changes_at_the_moment_of_writing_is_looked_at_again(relay: R
     people = [contact_id, contact_id + 1]
     found = Found({one: [lost] for one in (place, left, gone)}, dict.fromkeys(people, "UTC"))
 
-    async def learnt() -> dict[str, Known]:
-        await relay.ground.db.run(remembering._write, relay.workspace_id, found, people)
-        return await known(relay, *people)
+    new = remembering._learnt(found, {}, found.tried)
 
-    assert {one.address for one in (await learnt()).values()} == {PHONE}
+    async def still_so() -> list[Place]:
+        return list(await relay.ground.db.run(remembering._still_so, relay.workspace_id, found, {}, new))
+
+    assert await still_so() == [place]
+    await relay.ground.db.run(reachability.save, relay.workspace_id, [new[place]])
     await relay.ground.db.run(reachability.forget_so_far, relay.workspace_id, contact_id, relay.clock.now())
-    assert await learnt() == {}
+    assert await still_so() == []
 
 
 async def test_what_is_remembered_of_two_is_one_memory_and_two_again(relay: Relay) -> None:

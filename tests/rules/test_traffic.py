@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from angarium.contacts.activity import Event
-from angarium.messaging.traffic import SLOT, Billed, Key, Said, Traffic, by, sums
+from angarium.core.values import MessageClass
+from angarium.messaging.traffic import Billed, Key, Said, Traffic, by, sums
 
 
 def said(kind: str, **more: object) -> Said:
     """A fact about a service message in the third half hour."""
     given = {
-        "at": 2 * SLOT + 5,
-        "message_class": "service",
+        "slot": 2,
+        "message_class": MessageClass.SERVICE,
         "channel": "smpp",
         "ended": "",
         "billed": (),
         "fresh": (),
     }
-    return Said(kind=kind, **{**given, **more})  # type: ignore[arg-type]
+    return Said(kind=f"message.{kind}", **{**given, **more})  # type: ignore[arg-type]
 
 
 MESSAGE, SMS = Key(2, "service"), Key(2, "service", "smpp")
@@ -48,12 +51,17 @@ EUROS = Key(2, "service", "smpp", "EUR")
     ],
 )
 def test_what_a_fact_comes_to(one: Said, found: dict[Key, Traffic]) -> None:
-    assert sums([one]) == found
+    assert sums({one: 1}) == found
+    thrice = {key: Traffic() for key in found}
+    for key, once in found.items():
+        for _ in range(3):
+            thrice[key].add(once)
+    assert sums({one: 3}) == thrice
 
 
 def test_sums_can_be_put_together() -> None:
-    facts = [said("accepted", channel=""), said("accepted", channel="", message_class="otp")]
+    facts = [said("accepted", channel=""), said("accepted", channel="", message_class=MessageClass.OTP)]
     facts += [said("sent", fresh=(Event.SENT,)), said("sent", fresh=(Event.SENT,), channel="vk_notify")]
-    whole = sums(facts)
+    whole = sums(Counter(facts))
     assert by(whole, "message_class") == {"service": Traffic(asked=1, sent=2), "otp": Traffic(asked=1)}
     assert by(whole, "slot") == {2: Traffic(asked=2, sent=2)}

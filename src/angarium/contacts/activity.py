@@ -80,15 +80,22 @@ class Tally(msgspec.Struct):
 
     def add(self, instants: Iterable[int]) -> None:
         """Count what happened at these instants."""
-        new = list(instants)
-        self.times += len(new)
-        self.last_at = max(self.last_at, *new)
-        self.recent = b"".join(sorted([*_apart(self.recent), *map(as_bytes, new)])[:RECENT_MAX])
+        for at in instants:
+            self.times += 1
+            self.last_at = max(self.last_at, at)
+            self.recent = _remembered(self.recent, as_bytes(at))
 
     def within(self, since: int) -> int:
         """How often since an instant, as far as times are remembered one by one."""
         earliest = as_bytes(since)
         return sum(time <= earliest for time in _apart(self.recent))
+
+
+def _remembered(recent: bytes, time: bytes) -> bytes:
+    """The last times, with one more."""
+    if recent[:TIME_BYTES] < time:  # it came late, or is told late; or it is the first
+        return b"".join(sorted([time, *_apart(recent)])[:RECENT_MAX])
+    return (time + recent)[: RECENT_MAX * TIME_BYTES]
 
 
 def _apart(recent: bytes) -> list[bytes]:
@@ -136,12 +143,9 @@ def counted(kept: bytes, place: bytes, time: bytes) -> bytes:
     behind = begin + COUNT_BYTES
     digits = _DIGITS.match(kept, behind)
     assert digits is not None
-    recent = digits[0]
-    if recent < time:  # it came late, or is told late
-        recent = b"".join(sorted([time, *_apart(recent)])[:RECENT_MAX])
-    else:
-        recent = (time + recent)[: RECENT_MAX * TIME_BYTES]
-    return kept[:begin] + as_count(_number(kept[begin:behind]) + 1) + recent + kept[digits.end() :]
+    return b"".join(
+        (kept[:begin], _one_more(kept[begin:behind]), _remembered(digits[0], time), kept[digits.end() :])
+    )
 
 
 def unpacked(kept: bytes | None) -> dict[tuple[int, str], Tally]:
@@ -153,6 +157,11 @@ def unpacked(kept: bytes | None) -> dict[tuple[int, str], Tally]:
             last_at = (LATEST - _number(recent[:TIME_BYTES])) * MICROS
             found[number, channel.decode()] = Tally(_number(count), last_at, recent)
     return found
+
+
+@lru_cache(1_000)
+def _one_more(count: bytes) -> bytes:
+    return as_count(_number(count) + 1)
 
 
 def _number(digits: bytes) -> int:

@@ -24,6 +24,7 @@ from angarium.core.values import Reason
 
 BLOCKS_MAX = 4  # lines by which a person has been lost that are remembered, the latest ones
 HOURS = 24
+QUARTER = 900 * MICROS
 COUNT_MAX = 255  # of an hour: then all are halved, so that what was long ago weighs less
 READ_WEIGHT = 3  # who reads is there; what is delivered shows that the phone is on
 EVIDENCE_MIN = 5  # of all hours together, before one of them is the usual one
@@ -161,12 +162,13 @@ def _is_later_day(before: int, at: int, zone: str) -> bool:
 
 
 def _local(at: int, zone: str) -> datetime:
-    return datetime.fromtimestamp(at // MICROS, _place(zone))
+    """Its day and hour: every zone of today differs from UTC by whole quarters of an hour."""
+    return _quarter(at // QUARTER, zone)
 
 
 @lru_cache(maxsize=1_000)
-def _place(zone: str) -> ZoneInfo:
-    return ZoneInfo(zone)
+def _quarter(number: int, zone: str) -> datetime:
+    return datetime.fromtimestamp(number * QUARTER // MICROS, ZoneInfo(zone))
 
 
 # ── the usual time ───────────────────────────────────────────────────────────────────────────────────

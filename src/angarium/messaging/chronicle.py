@@ -7,6 +7,7 @@ sent: what nobody has told before is counted with it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from math import inf
 
@@ -75,6 +76,8 @@ class Followed(msgspec.Struct, frozen=True):
     until: int | None = None
 
 
+Word = tuple[Fact, Told]  # a fact, and what is read of it
+
 _read = msgspec.json.Decoder(Told).decode
 
 
@@ -84,11 +87,13 @@ async def follow(tx: Transaction, workspace_id: int, limit: int) -> Followed:
     new, end = await facts.after(tx, workspace_id, position, limit)
     if not new:
         return Followed(0, position)
-    happened, through = await _happened_to_messages(tx, workspace_id, new, position)
-    happened += await _replies(tx, workspace_id, new)
+    messages, replies = _told(new)
+    happened, through = await _happened_to_messages(tx, workspace_id, messages, position)
+    happened += await _replies(tx, workspace_id, replies)
     await traffic_store.add(tx, workspace_id, traffic.sums(through))
     # first: it waits for who holds a contact
-    await remembering.learn(tx, workspace_id, _judged(new), _answers(new))
+    answers = {one.subject_id: body.channel for one, body in replies}
+    await remembering.learn(tx, workspace_id, _judged(messages), answers)
     await activity.tell(tx, workspace_id, happened)
     for contact_id in sorted(_rearranged(new)):
         await recount(tx, workspace_id, contact_id, end)
@@ -108,23 +113,21 @@ async def recount(tx: Transaction, workspace_id: int, contact_id: int, until: Po
         some = things[first : first + BATCH_MAX]
         told = await facts.earlier(tx, workspace_id, some, kinds, until)
         told.sort(key=lambda one: one.seq)
-        happened, _ = await _happened_to_messages(tx, workspace_id, told, START)
-        happened += await _replies(tx, workspace_id, told)
+        messages, replies = _told(told)
+        happened, _ = await _happened_to_messages(tx, workspace_id, messages, START)
+        happened += await _replies(tx, workspace_id, replies)
         await activity.tell(tx, workspace_id, [one for one in happened if one.contact_id == contact_id])
 
 
-def _judged(new: Sequence[Fact]) -> set[int]:
+def _told(new: Sequence[Fact]) -> tuple[list[Word], list[Word]]:
+    """What is said of messages, and what customers sent."""
+    messages = [(one, _read(one.body)) for one in new if one.kind.startswith(MESSAGE)]
+    return messages, [(one, _read(one.body)) for one in new if one.kind == REPLY]
+
+
+def _judged(messages: Sequence[Word]) -> set[int]:
     """The messages of which something is known that was not known before."""
-    return {
-        one.subject_id
-        for one in new
-        if one.kind in VERDICTS or (one.kind.startswith("message.") and _read(one.body).finished)
-    }
-
-
-def _answers(new: Sequence[Fact]) -> dict[int, str]:
-    """What customers sent, and the channels on which it came."""
-    return {one.subject_id: _read(one.body).channel for one in new if one.kind == REPLY}
+    return {one.subject_id for one, body in messages if body.finished or one.kind in VERDICTS}
 
 
 def _rearranged(new: Sequence[Fact]) -> set[int]:
@@ -134,42 +137,39 @@ def _rearranged(new: Sequence[Fact]) -> set[int]:
 
 
 async def _happened_to_messages(
-    tx: Transaction, workspace_id: int, new: Sequence[Fact], position: Position
-) -> tuple[list[Happened], list[traffic.Said]]:
+    tx: Transaction, workspace_id: int, told: Sequence[Word], position: Position
+) -> tuple[list[Happened], Counter[traffic.Said]]:
     """Each thing that can happen to a message counts once on each channel."""
-    told = [(one, _read(one.body)) for one in new if one.kind.startswith(MESSAGE)]
     if not told:
-        return [], []
+        return [], Counter()
     about = await outlines.of_messages(tx, workspace_id, {one.subject_id for one, _ in told})
     implying = sorted({one.subject_id for one, _ in told if one.kind in IMPLIED})
     earlier = await facts.earlier(tx, workspace_id, implying, list(IMPLIED), position) if implying else []
     counted = {said for one in earlier for said in _said(one, _read(one.body))}
-    found, through = [], []
+    found: list[Happened] = []
+    through: list[traffic.Said] = []
     for one, body in told:
         fresh = [said for said in _said(one, body) if said not in counted]
         counted.update(fresh)
         if one.subject_id in about:
             contact_id, topic = about[one.subject_id]
-            events = tuple(event for _, _, event in fresh)
-            found += [Happened(event, contact_id, topic, body.channel, one.at) for event in events]
-            through.append(_through(one, body, topic, events))
-    return found, through
+            found += [Happened(event, contact_id, topic, body.channel, one.at) for _, _, event in fresh]
+            through.append(_through(one, body, topic, fresh))
+    return found, Counter(through)
 
 
 def _said(one: Fact, body: Told) -> list[tuple[int, str, Event]]:
     return [(one.subject_id, body.channel, event) for event in IMPLIED.get(one.kind, ())]
 
 
-def _through(one: Fact, body: Told, topic: Topic, fresh: tuple[Event, ...]) -> traffic.Said:
-    message_class = topic.message_class.value if topic.message_class else ""
-    kind = one.kind.removeprefix(MESSAGE)
+def _through(one: Fact, body: Told, topic: Topic, fresh: Sequence[tuple[int, str, Event]]) -> traffic.Said:
+    slot, events = one.at // traffic.SLOT, tuple([event for _, _, event in fresh])
     ended = next((decided.state for decided in body.decisions if decided.do == "finish"), "")
-    return traffic.Said(one.at, kind, message_class, body.channel, ended, body.billed, fresh)
+    return traffic.Said(slot, one.kind, topic.message_class, body.channel, ended, body.billed, events)
 
 
-async def _replies(tx: Transaction, workspace_id: int, new: Sequence[Fact]) -> list[Happened]:
+async def _replies(tx: Transaction, workspace_id: int, told: Sequence[Word]) -> list[Happened]:
     """A customer answers the message that came last."""
-    told = [(one, _read(one.body)) for one in new if one.kind == REPLY]
     known = [(one, body.contact, body.channel) for one, body in told if body.contact is not None]
     if not known:
         return []

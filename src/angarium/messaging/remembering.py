@@ -6,9 +6,8 @@ send, and rests while they are busy, so that remembering costs no message anythi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
-from angarium.contacts import store as contacts
 from angarium.contacts.reachability import Known
 from angarium.contacts.reachability import learn as learnt
 from angarium.contacts.store import merges, reachability
@@ -25,26 +24,35 @@ async def learn(
     if not message_ids and not answers:
         return
     found = await tried.found(tx, workspace_id, message_ids, answers)
-    people = {place.contact_id for place in found.tried}
-    new = _learnt(found, await reachability.of_contacts(tx, workspace_id, people))
-    if new:
-        await _write(tx, workspace_id, found, sorted({one.contact_id for one in new}))
+    before = _by_place(
+        await reachability.of_contacts(tx, workspace_id, {place.contact_id for place in found.tried})
+    )
+    new = _learnt(found, before, found.tried)
+    if new and not tx.exclusive:
+        new = await _still_so(tx, workspace_id, found, before, new)
+    await reachability.save(tx, workspace_id, list(new.values()))
 
 
-def _learnt(found: Found, memories: Iterable[Known]) -> list[Known]:
-    """What is new to these memories."""
-    before = {Place(one.contact_id, one.channel, one.address): one for one in memories}
-    known = [(before.get(place) or Known(*place), place, attempts) for place, attempts in found.tried.items()]
-    after = [(one, learnt(one, attempts, found.zones[place.contact_id])) for one, place, attempts in known]
-    return [new for one, new in after if new is not one]
+def _by_place(memories: Iterable[Known]) -> dict[Place, Known]:
+    return {Place(one.contact_id, one.channel, one.address): one for one in memories}
 
 
-async def _write(tx: Transaction, workspace_id: int, found: Found, people: Sequence[int]) -> None:
+def _learnt(found: Found, before: Mapping[Place, Known], places: Iterable[Place]) -> dict[Place, Known]:
+    """What is known of those of these places of which something new is."""
+    known = [(place, before.get(place) or Known(*place)) for place in places]
+    after = [(place, one, learnt(one, found.tried[place], found.zones[place[0]])) for place, one in known]
+    return {place: new for place, one, new in after if new is not one}
+
+
+async def _still_so(
+    tx: Transaction, workspace_id: int, found: Found, before: Mapping[Place, Known], new: dict[Place, Known]
+) -> dict[Place, Known]:
     """Looked at once more while nobody changes these contacts: nothing is written of an address or a person
     that has gone, nor over what somebody had forgotten meanwhile."""
+    people = sorted({place.contact_id for place in new})
     await merges.hold(tx, workspace_id, people)
-    owned = await contacts.addresses_of(tx, workspace_id, people)
-    theirs = {(contact_id, one.value) for contact_id, several in owned.items() for one in several}
-    new = _learnt(found, await reachability.of_contacts(tx, workspace_id, people))
-    kept = [one for one in new if (one.contact_id, one.address) in theirs]
-    await reachability.save(tx, workspace_id, kept)
+    theirs = await tried.owned_since(tx, workspace_id, people)
+    now = _by_place(await reachability.of_contacts(tx, workspace_id, people))
+    if any(now.get(place) != before.get(place) for place in new):
+        new = _learnt(found, now, new)
+    return {place: one for place, one in new.items() if (place.contact_id, place.address) in theirs}

@@ -6,13 +6,14 @@ What is billed stands in the facts themselves, so that sums of money are what th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
 
 from angarium.contacts.activity import Event
 from angarium.core.clock import MICROS
+from angarium.core.values import MessageClass
 
 SLOT = 1_800 * MICROS
 BY_EVENT = {Event.SENT: "sent", Event.DELIVERED: "delivered", Event.READ: "read", Event.CLICKED: "clicked"}
@@ -56,41 +57,42 @@ class Billed(msgspec.Struct, frozen=True):
 class Said(msgspec.Struct, frozen=True):
     """What a fact about a message says, as far as it is summed up."""
 
-    at: int
-    kind: str  # without "message."
-    message_class: str
+    slot: int
+    kind: str
+    message_class: MessageClass | None
     channel: str
     ended: str  # the state in which it ended with this; empty when it did not
     billed: tuple[Billed, ...]
     fresh: tuple[Event, ...]  # what had not been told before of this message on this channel
 
 
-def sums(said: Iterable[Said]) -> dict[Key, Traffic]:
-    """What these facts come to."""
+def sums(said: Mapping[Said, int]) -> dict[Key, Traffic]:
+    """What facts come to of which so many say this."""
     found: dict[Key, Traffic] = {}
-    for one in said:
-        slot = one.at // SLOT
-        message = found.setdefault(Key(slot, one.message_class), Traffic())
-        message.asked += one.kind == "accepted"
-        _end(message, one.ended)
+    for one, times in said.items():
+        message_class = one.message_class.value if one.message_class else ""
+        message = found.setdefault(Key(one.slot, message_class), Traffic())
+        if one.kind == "message.accepted":
+            message.asked += times
+        _end(message, one.ended, times)
         for event in one.fresh:
             if event in BY_EVENT and one.channel:
-                channel = found.setdefault(Key(slot, one.message_class, one.channel), Traffic())
+                channel = found.setdefault(Key(one.slot, message_class, one.channel), Traffic())
                 name = BY_EVENT[event]
-                setattr(channel, name, getattr(channel, name) + 1)
+                setattr(channel, name, getattr(channel, name) + times)
         for bill in one.billed:
-            spent = found.setdefault(Key(slot, one.message_class, one.channel, bill.currency), Traffic())
-            spent.cost_micros += int(Decimal(bill.amount) * MICROS)
+            spent = found.setdefault(Key(one.slot, message_class, one.channel, bill.currency), Traffic())
+            spent.cost_micros += int(Decimal(bill.amount) * MICROS) * times
     return {key: traffic for key, traffic in found.items() if traffic != Traffic()}
 
 
-def _end(message: Traffic, state: str) -> None:
+def _end(message: Traffic, state: str, times: int) -> None:
     if state in {"delivered", "read"}:
-        message.reached += 1
+        message.reached += times
     elif state in {"failed", "expired"}:
-        message.unreached += 1
+        message.unreached += times
     elif state == "refused":
-        message.refused += 1
+        message.refused += times
 
 
 def by(sums: Mapping[Key, Traffic], name: str) -> dict[object, Traffic]:

@@ -66,6 +66,7 @@ class Transaction(Protocol):
     """What a work is given."""
 
     dialect: str
+    exclusive: bool  # nobody else writes before it ends, so what was read once is still so
     news: News  # the facts that this transaction appends, told when it is committed
 
     @property

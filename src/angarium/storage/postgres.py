@@ -252,6 +252,7 @@ class PostgresTransaction:
     """The verbs on one connection."""
 
     dialect = "postgresql"
+    exclusive = False
     awaited = False  # others run beside it
 
     def __init__(self, connection: asyncpg.pool.PoolConnectionProxy, workspace_id: int = ALL) -> None:

@@ -34,6 +34,7 @@ class SqliteTransaction:
     """The verbs on one connection. Their awaits never suspend: see `_drive`."""
 
     dialect = "sqlite"
+    exclusive = True
 
     def __init__(self, connection: apsw.Connection, waiting: Callable[[], int]) -> None:
         self._connection = connection

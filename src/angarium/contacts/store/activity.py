@@ -184,7 +184,9 @@ async def _count(tx: Transaction, workspace_id: int, happened: Sequence[Happened
             parts[column] = _added(parts[column], number, one.channel, time)
         indexed.append((workspace_id, contact_id, *whole))
         kept.append((workspace_id, contact_id, *parts))
-    there = {row[1] for row in await tx.update_returning(_save_index, indexed)}
+    there = {row[1] for row in indexed}
+    if await tx.update(_save_index, indexed) < len(there):  # PostgreSQL: somebody has just been deleted
+        there = {row[1] for row in await tx.update_returning(_save_index, indexed)}
     await tx.insert(_save_activity, [row for row in kept if row[1] in there])
     return there
 

@@ -60,7 +60,8 @@ async def of_messages(
     if not message_ids:
         return {}
     rows = await tx.rows(_outlines, workspace_id=workspace_id, message_ids=sorted(message_ids))
-    return {row[0]: (row[1], Topic(MessageClass(row[2]), row[3], row[4])) for row in rows}
+    topics = {about: Topic(MessageClass(about[0]), *about[1:]) for about in {row[2:] for row in rows}}
+    return {row[0]: (row[1], topics[row[2:]]) for row in rows}
 
 
 async def last_before(

@@ -3,7 +3,7 @@ that are still the contact's, since it has them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -100,14 +100,21 @@ async def found(
     seen += await _of_answers(tx, workspace_id, answers) if answers else []
     people = sorted({place.contact_id for place, _, _ in seen})
     zones = {row[0]: row[1] for row in await tx.rows(_zones, workspace_id=workspace_id, contact_ids=people)}
-    owned = await tx.rows(_owned, workspace_id=workspace_id, contact_ids=people)
-    since = {(row[0], row[1]): row[2] for row in owned if row[0] in zones}
+    since = await owned_since(tx, workspace_id, list(zones))
     tried: dict[Place, list[Tried]] = {}
     for place, at, one in seen:
-        owned_since = since.get((place.contact_id, place.address))
-        if owned_since is not None and owned_since <= at:
+        theirs_since = since.get((place.contact_id, place.address))
+        if theirs_since is not None and theirs_since <= at:
             tried.setdefault(place, []).append(one)
     return Found(tried, zones)
+
+
+async def owned_since(
+    tx: Transaction, workspace_id: int, contact_ids: Sequence[int]
+) -> dict[tuple[int, str], int]:
+    """The addresses of contacts, and since when each is theirs."""
+    rows = await tx.rows(_owned, workspace_id=workspace_id, contact_ids=contact_ids)
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 async def _of_messages(tx: Transaction, workspace_id: int, message_ids: Collection[int]) -> list[Seen]:
