@@ -25,6 +25,7 @@ ROWS = (  # of the table: what is shown, where it is found, how it is written
     ("request, p50 ms", "latency_p50_ms", ".1f"),
     ("request, p99 ms", "latency_p99_ms", ".1f"),
     ("server, µs of CPU a message", "cpu_us.server", ".0f"),
+    ("server, µs of CPU a message, to sum it up afterwards", "sums_cpu_us", ".0f"),
     ("database, µs of CPU a message", "cpu_us.database", ".0f"),
     ("operator, µs of CPU a message", "cpu_us.operator", ".0f"),
     ("client, µs of CPU a message", "cpu_us.client", ".0f"),

@@ -22,6 +22,8 @@ from bench.traffic import LABEL, MAIL, Load
 from bench.viewers import Viewers
 
 LOOK_EVERY_S = 0.05  # while it runs
+LOOK_SELDOM_S = 0.5  # when looking must not cost what is measured
+SUMMED_UP = "summed_up_facts"
 LOOK_CLOSELY_S = 0.005  # when the last receipts are being recorded
 PATIENCE_S = 600.0
 IDLE_AFTER_S = 1.0
@@ -67,6 +69,7 @@ class Run(msgspec.Struct, frozen=True):
     latency_p50_ms: float  # of a request
     latency_p99_ms: float
     cpu_us: dict[str, float]  # per message, by process
+    sums_cpu_us: float  # of the server, per message, to sum up afterwards what happened
     cores_used: float
     operator_busy: float  # share of a core
     client_busy: float
@@ -130,6 +133,8 @@ async def _driven(where: Home, load: Load, viewers: int, link: str) -> Run:
             ended_at, after = time.monotonic(), spent_by(pids) | where.spent()
             peak = peak_of_family(product.pid)
             looked = await lookers.ask("looked") if lookers else {"pages": 0, "page_p50_ms": 0.0}
+            summed = await until_summed_up(seed.server_port, messages * (3 if seed.way.receipts else 2))
+            sums_cpu_s = family(product.pid) - after["server"]
         ledger = await until_reported(operator, messages)
         report = await report_of(seed)
     spent = {name: after[name] - before[name] for name in after}
@@ -142,6 +147,7 @@ async def _driven(where: Home, load: Load, viewers: int, link: str) -> Run:
         latency_p50_ms=sent.latency_p50_ms,
         latency_p99_ms=sent.latency_p99_ms,
         cpu_us={name: cpu_s * 1_000_000 / messages for name, cpu_s in spent.items()},
+        sums_cpu_us=sums_cpu_s * _all_of_the_rest(metrics, summed) * 1_000_000 / messages,
         cores_used=sum(spent.values()) / seconds,
         operator_busy=spent["operator"] / seconds,
         client_busy=spent["client"] / seconds,
@@ -244,6 +250,20 @@ def all_applied(metrics: dict[str, float], outcomes: float) -> bool:
     """
     applied = metrics.get("done callbacks", 0.0) == metrics.get("done journal", 0.0)
     return applied and metrics.get("done outcomes", 0.0) >= outcomes
+
+
+async def until_summed_up(port: int, facts: int) -> dict[str, float]:
+    """Wait until so many facts and all others are summed up; what the server counts then."""
+    return await _until(
+        port,
+        lambda metrics: metrics[SUMMED_UP] >= facts and not metrics["summed_up_behind_seconds"],
+        LOOK_SELDOM_S,
+    )
+
+
+def _all_of_the_rest(at_the_end: dict[str, float], summed: dict[str, float]) -> float:
+    """How many times what is summed up after the last receipt all of it is: some was summed up before."""
+    return summed[SUMMED_UP] / max(1.0, summed[SUMMED_UP] - at_the_end[SUMMED_UP])
 
 
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────

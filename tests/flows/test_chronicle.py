@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -161,7 +162,7 @@ async def test_the_loop_knows_how_far_it_is_behind(relay: Relay) -> None:
     """Where messages are under way all day, what happened this morning is told all the same."""
     await a_day(relay)
     relay.clock.advance(7_200)
-    slept, under_way, seconds = list[float](), iter(range(100)), iter([1.0, 1.1])
+    slept, under_way, seconds = list[float](), iter(range(100)), iter([1.0, 1.1, 1.2, 1.3])
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
@@ -171,8 +172,38 @@ async def test_the_loop_knows_how_far_it_is_behind(relay: Relay) -> None:
 
     loop = Chronicler(relay.ground, workspaces, lambda: next(under_way))
     relay.clock.sleep, relay.clock.monotonic = sleep, lambda: next(seconds)  # type: ignore[method-assign]
-    assert await loop.turn(relay.workspace_id) > 0
+    assert loop.behind_s == 0.0
+    told = await loop.turn(relay.workspace_id)
+    assert told > 0
     assert slept == [pytest.approx(0.2)]
+    assert (loop.told, loop.behind_s) == (told, pytest.approx(7_200, abs=1))
+    assert await loop.turn(relay.workspace_id) == 0
+    assert (loop.told, loop.behind_s) == (told, 0.0)
+
+
+async def test_of_a_workspace_that_is_gone_nobody_is_behind(relay: Relay) -> None:
+    await a_day(relay)
+    relay.clock.advance(7_200)
+    rests, there = 0, [relay.workspace_id]
+
+    async def workspaces() -> list[int]:
+        return list(there)
+
+    async def sleep(_: float) -> None:
+        nonlocal rests
+        rests += 1
+        if rests == 1:
+            assert loop.behind_s > 7_000  # it has told what there was, and rests
+            there.clear()
+        else:
+            assert loop.behind_s == 0.0
+            raise asyncio.CancelledError
+
+    loop = Chronicler(relay.ground, workspaces, iter(range(100)).__next__)
+    relay.clock.sleep = sleep  # type: ignore[method-assign]
+    with pytest.raises(asyncio.CancelledError):
+        await loop.run()
+    assert rests == 2
 
 
 async def test_what_two_have_had_is_one_history_and_two_again(relay: Relay) -> None:

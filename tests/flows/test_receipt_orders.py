@@ -152,7 +152,9 @@ async def test_what_fits_nothing_is_kept_for_its_days_and_counted(relay: Relay) 
     await relay.receipt("sms", ReceiptStatus.DELIVERED, ref="nobody else")
     tidied = await reconcile.tidy(relay.world, relay.workspace_id)
     assert (tidied.parked, tidied.forgotten) == (2, 0)
-    assert measured(relay, tidied)("angarium_parked_receipts") == {(): 2}
+    told = measured(relay, tidied)
+    assert told("angarium_parked_receipts") == {(): 2}
+    assert told("angarium_summed_up_behind_seconds") == {(): 0}
     relay.clock.advance(1.01 * DAY_S)
     tidied = await reconcile.tidy(relay.world, relay.workspace_id)
     assert (tidied.parked, tidied.forgotten) == (1, 1)

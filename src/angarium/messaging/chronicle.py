@@ -202,25 +202,40 @@ class Chronicler:
         self._workspaces = workspaces
         self._under_way = under_way  # a count that grows while messages are
         self._positions: dict[int, Position] = {}
-        self._behind_s = 0.0  # what was told last happened so long ago
+        self._behind: dict[int, float] = {}  # of each workspace: what was told last happened so many seconds ago
+        self.told = 0  # facts, since the start
+
+    @property
+    def behind_s(self) -> float:
+        """Of the workspace that is the farthest behind; 0 where nothing is new, or another server tells it."""
+        return max(self._behind.values(), default=0.0)
 
     async def run(self) -> None:
         """Until cancelled."""
+        try:
+            await self._follow_all()
+        finally:
+            self._behind.clear()
+
+    async def _follow_all(self) -> None:
         while True:
-            found = 0
-            for workspace_id in await self._workspaces():
+            found, there = 0, await self._workspaces()
+            for workspace_id in there:
                 found += await self.turn(workspace_id)
+            for gone in self._behind.keys() - there:
+                del self._behind[gone]
             if not found:
                 await self._ground.clock.sleep(POLL_S)
 
     async def turn(self, workspace_id: int) -> int:
         """One batch of what a workspace has new, and a rest when others are busy; how many there were."""
         seen, began_at = self._under_way(), self._ground.clock.monotonic()
-        self._behind_s = 0.0
         done = await self._index(workspace_id) or await self._follow(workspace_id)
+        if not done:
+            self._behind[workspace_id] = 0.0
         if done and self._under_way() != seen:
             took_s = self._ground.clock.monotonic() - began_at
-            await self._ground.clock.sleep(rest_s(took_s, self._behind_s))
+            await self._ground.clock.sleep(rest_s(took_s, self._behind.get(workspace_id, 0.0)))
         return done
 
     async def _follow(self, workspace_id: int) -> int:
@@ -233,7 +248,8 @@ class Chronicler:
         told = await db.run(follow, workspace_id, BATCH_MAX)
         self._positions[workspace_id] = told.position
         if told.until is not None:
-            self._behind_s = (self._ground.clock.now() - told.until) / MICROS
+            self._behind[workspace_id] = (self._ground.clock.now() - told.until) / MICROS
+        self.told += told.facts
         return told.facts
 
     async def _index(self, workspace_id: int) -> int:

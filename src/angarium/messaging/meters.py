@@ -30,12 +30,25 @@ class EngineCollector(Collector):
         for what, count in self._engine.done.items():
             done.add_metric([what], count)
         yield done
+        yield from self._summing_up()
         yield from self._log()
         yield from self._doubts()
         died = CounterMetricFamily("angarium_loop_failures", "How often a loop died", labels=["loop"])
         for loop, count in self._engine.failures.items():
             died.add_metric([loop], count)
         yield died
+
+    def _summing_up(self) -> Iterator[Metric]:
+        """How far those who read what happened, for segments, home and the memory of cascades, have come."""
+        chronicler = self._engine.chronicler
+        yield CounterMetricFamily(
+            "angarium_summed_up_facts", "Facts that have been summed up", value=chronicler.told
+        )
+        yield GaugeMetricFamily(
+            "angarium_summed_up_behind_seconds",
+            "How long ago the last of them happened; 0 when none is new",
+            value=chronicler.behind_s,
+        )
 
     def _log(self) -> Iterator[Metric]:
         """What waits in the log of the servers, some seconds ago; where they have one that is no table."""

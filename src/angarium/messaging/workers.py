@@ -81,7 +81,7 @@ class Engine:
         self._run_id = world.ground.ids.mint()  # of this run of the server
         self._outages = Outages(world)
         self._health_at = 0  # when to look next at how lines are doing
-        self._chronicler = Chronicler(world.ground, workspaces, lambda: self.done["outcomes"])
+        self.chronicler = Chronicler(world.ground, workspaces, lambda: self.done["outcomes"])
         self.tidied: dict[int, Tidied] = {}  # what each workspace had in doubt, a minute ago at most
 
     def backlogs(self) -> dict[str, int]:
@@ -155,7 +155,7 @@ class Engine:
             return
         self._supervisor.run("tidy", partial(alone, ground.fabric, ground.clock, "turn/tidy", self._tidy))
         self._supervisor.run(
-            "chronicle", partial(alone, ground.fabric, ground.clock, "turn/chronicle", self._chronicler.run)
+            "chronicle", partial(alone, ground.fabric, ground.clock, "turn/chronicle", self.chronicler.run)
         )
         if ground.fabric.outlives_ledger:
             drain = partial(alone, ground.fabric, ground.clock, "turn/incoming", self.incoming.drain)
