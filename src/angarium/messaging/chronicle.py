@@ -202,12 +202,14 @@ class Chronicler:
         self._workspaces = workspaces
         self._under_way = under_way  # a count that grows while messages are
         self._positions: dict[int, Position] = {}
-        self._behind: dict[int, float] = {}  # of each workspace: what was told last happened so many seconds ago
+        self._behind: dict[
+            int, float
+        ] = {}  # of each workspace: what was told last happened so many seconds ago
         self.told = 0  # facts, since the start
 
     @property
     def behind_s(self) -> float:
-        """Of the workspace that is the farthest behind; 0 where nothing is new, or another server tells it."""
+        """Of the workspace that is farthest behind; 0 where nothing is new, or another server tells it."""
         return max(self._behind.values(), default=0.0)
 
     async def run(self) -> None:
