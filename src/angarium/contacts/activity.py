@@ -104,8 +104,13 @@ def _apart(recent: bytes) -> list[bytes]:
 
 def as_bytes(at: int) -> bytes:
     """An instant in whole seconds, to be compared with others: what is later is less."""
-    left = LATEST - max(0, min(at // MICROS, LATEST))
-    return _high(left >> 14) + _LOW[left & 0x3FFF]
+    return _second(at // MICROS)
+
+
+@lru_cache(1_000)
+def _second(number: int) -> bytes:
+    left = LATEST - max(0, min(number, LATEST))
+    return _digits(left, TIME_BYTES)
 
 
 @lru_cache(1_000)
@@ -117,9 +122,6 @@ def as_count(times: int) -> bytes:
 def _digits(number: int, count: int) -> bytes:
     return bytes([number >> 7 * place & 0x7F for place in range(count - 1, -1, -1)])
 
-
-_high = lru_cache(1_000)(lambda number: _digits(number, TIME_BYTES - 2))  # the same for four hours
-_LOW = [_digits(number, 2) for number in range(1 << 14)]
 
 
 # ── all tallies of an event and a contact, as they are kept ─────────────────────────────────────────
