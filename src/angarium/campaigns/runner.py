@@ -22,7 +22,7 @@ from angarium.core.service import Supervisor
 from angarium.core.turns import alone
 from angarium.messaging.case import wake_lines
 from angarium.messaging.composing import Outdated
-from angarium.messaging.world import PLANNER_TOPIC, World
+from angarium.messaging.world import World, planner_topic
 
 log = structlog.get_logger()
 
@@ -114,7 +114,7 @@ class CampaignRunner:
             self._ahead.done(campaign_id)
         wake_lines(self._world, launched.line_ids)
         if launched.line_ids:
-            self._ground.fabric.wake(PLANNER_TOPIC)
+            self._ground.fabric.wake(planner_topic(workspace_id))
         return launched.next_at
 
     async def _is_paused(self, workspace_id: int, campaign_id: int) -> bool:

@@ -123,7 +123,6 @@ def _digits(number: int, count: int) -> bytes:
     return bytes([number >> 7 * place & 0x7F for place in range(count - 1, -1, -1)])
 
 
-
 # ── all tallies of an event and a contact, as they are kept ─────────────────────────────────────────
 
 _DIGITS = re.compile(rb"[\x00-\x7f]*")

@@ -52,6 +52,9 @@ class Waiter(Protocol):
         """True when woken since the last wait, False after the timeout. A wake-up may be lost: poll too. One
         may come for nothing: look, and find nothing."""
 
+    def wake(self) -> None:
+        """Wake this one alone."""
+
     def close(self) -> None:
         """Stop listening."""
 

@@ -71,6 +71,10 @@ class Ear:
         self.event.clear()
         return True
 
+    def wake(self) -> None:
+        """Wake this one alone."""
+        self.event.set()
+
     def close(self) -> None:
         """Stop listening."""
         self._leave()

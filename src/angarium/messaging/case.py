@@ -15,6 +15,7 @@ import structlog
 from angarium.contacts.store import Contact
 from angarium.content.rules import Variant, pick
 from angarium.core import kept
+from angarium.core.clock import micros
 from angarium.core.ports import Accepted, Charged, Outcome, Refused, Unknown
 from angarium.core.problems import FieldProblem
 from angarium.core.values import Content, Json, MessageClass, Price, Reason, amount_text
@@ -30,7 +31,7 @@ from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.inbox import Entry
 from angarium.messaging.store.messages import NOBODY_ID, Message
-from angarium.messaging.world import PLANNER_TOPIC, Wording, World, topic
+from angarium.messaging.world import LOOKS_EVERY_S, Wording, World, planner_topic, topic
 from angarium.storage import facts
 from angarium.storage.database import Transaction
 from angarium.storage.facts import Fact
@@ -307,9 +308,10 @@ def wake_planner(world: World, cases: Iterable[Case]) -> None:
 
 def wake_planner_for(world: World, due: Mapping[int, int]) -> None:
     """The same, by when the first is due in each workspace."""
-    looks_at = world.looks_at
-    if any(due_at < looks_at.get(workspace_id, due_at + 1) for workspace_id, due_at in due.items()):
-        world.ground.fabric.wake(PLANNER_TOPIC)
+    soon = world.ground.clock.now() + micros(LOOKS_EVERY_S)  # whoever is at work, or elsewhere, sees it then
+    for workspace_id, due_at in due.items():
+        if due_at < world.looks_at.get(workspace_id, soon):
+            world.ground.fabric.wake(planner_topic(workspace_id))
 
 
 # ── words at rest ────────────────────────────────────────────────────────────────────────────────────

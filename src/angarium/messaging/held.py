@@ -14,7 +14,7 @@ from angarium.messaging.case import Case, load, write
 from angarium.messaging.states import AttemptState
 from angarium.messaging.store import held as store
 from angarium.messaging.store.messages import EVER
-from angarium.messaging.world import PLANNER_TOPIC, World, topic
+from angarium.messaging.world import World, planner_topic, topic
 from angarium.storage.database import Transaction
 
 AT_ONCE = 500  # messages in one transaction
@@ -43,7 +43,7 @@ async def _each(
             return total
         for line_id in {attempt.line_id for case in cases for attempt in case.changed.values()}:
             world.ground.fabric.wake(topic(line_id))
-        world.ground.fabric.wake(PLANNER_TOPIC)
+        world.ground.fabric.wake(planner_topic(workspace_id))
         total, after = total + len(cases), max(case.message.id for case in cases)
 
 

@@ -15,8 +15,7 @@ from typing import TypeVar
 import structlog
 
 from angarium.core.batches import Batcher
-from angarium.core.clock import MICROS, micros
-from angarium.core.fabric import Waiter
+from angarium.core.clock import micros
 from angarium.core.ports import Raw
 from angarium.core.problems import Problem
 from angarium.core.service import Supervisor
@@ -24,24 +23,23 @@ from angarium.core.turns import alone
 from angarium.lines import registration_flows
 from angarium.lines.flows import TOPIC as LINES_TOPIC
 from angarium.lines.store import Line
-from angarium.messaging import health, plan, poison, receive, reconcile, send, withdrawal
+from angarium.messaging import health, poison, receive, reconcile, send
 from angarium.messaging.balances import Watch
-from angarium.messaging.case import Case, wake
 from angarium.messaging.chronicle import Chronicler
 from angarium.messaging.condition import Condition
 from angarium.messaging.incoming import Incoming
 from angarium.messaging.outages import Heard, Outages
+from angarium.messaging.planner import Lookout, Planner
 from angarium.messaging.reconcile import Tidied
 from angarium.messaging.send import Ended
-from angarium.messaging.sender import BATCH_MAX, POLL_S, Sender
+from angarium.messaging.sender import BATCH_MAX, Sender
 from angarium.messaging.shares import Share
 from angarium.messaging.store import health as health_store
-from angarium.messaging.store import messages as message_store
 from angarium.messaging.store import owners
 from angarium.messaging.store.inbox import Entry
 from angarium.messaging.visits import Visits
-from angarium.messaging.world import PLANNER_TOPIC, World
-from angarium.storage.database import WAITING_MAX, Transaction, Trouble, unavailable
+from angarium.messaging.world import World
+from angarium.storage.database import WAITING_MAX, Trouble, unavailable
 
 log = structlog.get_logger()
 
@@ -69,7 +67,7 @@ class Engine:
         self._further: dict[int, list[Sender]] = {}  # of a line that is shared out, but the first
         self._leaving: set[Sender] = set()  # those that are dismissed, until they have ended
         self._ends = False  # nobody is employed any more
-        self._planned: set[int] = set()
+        self._planners: dict[int, Planner] = {}
         self.recorder: Batcher[Ended, None] = Batcher(self._record, BATCH_MAX)
         self.journal: Batcher[Entry, bool] = Batcher(self._journal, BATCH_MAX)
         self.applier: Batcher[Entry, None] = Batcher(self._apply, BATCH_MAX)
@@ -161,6 +159,7 @@ class Engine:
             drain = partial(alone, ground.fabric, ground.clock, "turn/incoming", self.incoming.drain)
             self._supervisor.run("incoming", drain)
         self._supervisor.run("balances", Watch(self._world).run)
+        self._supervisor.run("lookout", Lookout(self._world, self._planners).run)
 
     async def stop(self) -> None:
         """Claim nothing more, hear out what is under way, write it down."""
@@ -205,10 +204,10 @@ class Engine:
 
     async def _employ(self, workspace_ids: list[int]) -> None:
         """A planner for each workspace, and a sender for each line that is in force."""
-        for workspace_id in set(workspace_ids) - self._planned:
+        for workspace_id in set(workspace_ids) - self._planners.keys():
             await reconcile.work_through_journal(self._world, workspace_id)
-            self._planned.add(workspace_id)
-            self._supervisor.run(f"planner {workspace_id}", Planner(self._world, workspace_id).run)
+            planner = self._planners[workspace_id] = Planner(self._world, workspace_id)
+            self._supervisor.run(f"planner {workspace_id}", planner.run)
         wanted = {line.id: line for line in self._world.lines.every() if line.enabled and line.known}
         for line_id, sender in list(self._senders.items()):
             line = wanted.get(line_id)
@@ -319,70 +318,3 @@ class Engine:
         )
         self.done["callbacks"] += len(entries)
         return [None] * len(entries)
-
-
-class Planner:
-    """Decides for the messages of one workspace whose time has come."""
-
-    def __init__(self, world: World, workspace_id: int) -> None:
-        self._world = world
-        self._workspace_id = workspace_id
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        ground = self._world.ground
-        waiter = ground.fabric.listen(PLANNER_TOPIC)
-        try:
-            while True:
-                if await self._decide() < BATCH_MAX:
-                    await self._rest(waiter, await self._until_next())
-        finally:
-            waiter.close()
-
-    async def _rest(self, waiter: Waiter, seconds: float) -> None:
-        """Wait. Whoever plans something for later than this ends need not wake it."""
-        looks_at = self._world.looks_at
-        looks_at[self._workspace_id] = self._world.ground.clock.now() + micros(seconds)
-        try:
-            await waiter.wait(seconds)
-        finally:
-            del looks_at[self._workspace_id]
-
-    async def _decide(self) -> int:
-        """Decide for what is due; how many there were."""
-        ground, now = self._world.ground, self._world.ground.clock.now()
-        try:
-            return self._woken(await ground.db.run(_work, self._world, self._workspace_id, now))
-        except Exception as error:
-            if poison.is_away(error):
-                raise
-            log.exception("decisions broke", workspace=self._workspace_id)
-        due = await ground.db.run(message_store.due, self._workspace_id, now, BATCH_MAX)
-        for one in due:
-            await poison.apart(ground.clock, [one], self._decide_for, self._give_up, "decide", tried=1)
-        return len(due)
-
-    async def _decide_for(self, message_ids: Sequence[int]) -> None:
-        ground, now = self._world.ground, self._world.ground.clock.now()
-        self._woken(await ground.db.run(plan.decide_for, self._world, self._workspace_id, message_ids, now))
-
-    async def _give_up(self, message_id: int, why: str) -> None:
-        ground, now = self._world.ground, self._world.ground.clock.now()
-        await ground.db.run(plan.give_up, self._workspace_id, message_id, why, now)
-
-    def _woken(self, cases: Sequence[Case]) -> int:
-        wake(self._world, cases)
-        return len(cases)
-
-    async def _until_next(self) -> float:
-        ground = self._world.ground
-        due_at = await ground.db.read(message_store.next_due, self._workspace_id)
-        if due_at is None:
-            return POLL_S
-        return min(POLL_S, max(0.005, (due_at - ground.clock.now()) / MICROS))
-
-
-async def _work(tx: Transaction, world: World, workspace_id: int, now: int) -> list[Case]:
-    """Stop what contacts have said no to, then decide for what is due."""
-    stopped = await withdrawal.look(tx, world, workspace_id, now)
-    return stopped + await plan.due(tx, world, workspace_id, now, BATCH_MAX)

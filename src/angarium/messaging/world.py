@@ -147,9 +147,14 @@ class World:
         return f"{self.public_url}/callbacks/{line.id:x}/{line.callback_token}"
 
 
+LOOKS_EVERY_S = 1.0  # how long a lost wake-up of a planner can go unnoticed
+
+
 def topic(line_id: int) -> str:
     """What is woken when there is something to send on a line."""
     return f"line/{line_id}"
 
 
-PLANNER_TOPIC = "planner"
+def planner_topic(workspace_id: int) -> str:
+    """What is woken when something is due in a workspace."""
+    return f"planner/{workspace_id}"
