@@ -72,6 +72,10 @@ async def test_who_looks_for_all_wakes_those_that_would_sleep_over_it(relay: Rel
     looks_at[relay.workspace_id] = relay.clock.now() + micros(0.4)
     await lookout.look()
     assert len(woken) == 1  # it looks by itself in time
+    relay.clock.advance(1.0)
+    await lookout.look()
+    assert len(woken) == 2  # but it did not: the clock was set forward
+    looks_at[relay.workspace_id] = relay.clock.now() + micros(0.4)
     await relay.ground.db.run(consents.ask_to_look, relay.workspace_id, [1])
     await lookout.look()
-    assert len(woken) == 2
+    assert len(woken) == 3

@@ -110,6 +110,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("messaging", "telling"): "one thing told to many",
     ("messaging", "composing"): "the same as rows, found out where nothing is written",
     ("messaging", "batch"): "a batch that is accepted by its rows, which are found out there as well",
+    ("messaging", "planner"): "who sleeps until something is due, and who looks for all that sleep",
     ("messaging", "composer"): "the process that finds them out, as the server sees it",
     ("messaging", "keyed"): "requests under an idempotency key",
     ("messaging", "halts"): "what is paused, goes on, or is ended, by its label",

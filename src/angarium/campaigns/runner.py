@@ -23,6 +23,7 @@ from angarium.core.turns import alone
 from angarium.messaging.case import wake_lines
 from angarium.messaging.composing import Outdated
 from angarium.messaging.world import World, planner_topic
+from angarium.storage.database import wherever
 
 log = structlog.get_logger()
 
@@ -81,8 +82,9 @@ class CampaignRunner:
     async def work(self) -> int | None:
         """Give each campaign its turn; when there is something to do again, None: not by itself."""
         soonest: int | None = None
-        for workspace_id in await self._workspaces():
-            for campaign_id in await self._ground.db.read(store.under_way, workspace_id):
+        read = self._ground.db.read
+        for workspace_id in await read(wherever, store.under_way, await self._workspaces()):
+            for campaign_id in await read(store.under_way, workspace_id):
                 next_at = await self._turn(workspace_id, campaign_id)
                 if next_at is not None:
                     soonest = next_at if soonest is None else min(soonest, next_at)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from angarium.storage.database import Transaction
+from angarium.storage.database import Transaction, wherever
 from angarium.storage.ground import Ground
 
 POLL_S = 5.0  # a wake-up may be lost, or come from another machine
@@ -49,9 +49,9 @@ class Rounds:
 
     async def once(self) -> bool:
         """Work on the oldest job of each workspace, to its end; False when there is none."""
-        fabric, worked = self._ground.fabric, False
-        for workspace_id in await self._workspaces():
-            for job_id in await self._ground.db.read(self._oldest, workspace_id):
+        fabric, read, worked = self._ground.fabric, self._ground.db.read, False
+        for workspace_id in await read(wherever, self._oldest, await self._workspaces()):
+            for job_id in await read(self._oldest, workspace_id):
                 lease = await fabric.lease(f"{self._noun}/{job_id}")
                 if lease is None:
                     continue

@@ -21,7 +21,7 @@ from angarium.messaging import remembering, traffic
 from angarium.messaging.store import outlines
 from angarium.messaging.store import traffic as traffic_store
 from angarium.storage import facts
-from angarium.storage.database import Transaction
+from angarium.storage.database import Transaction, wherever
 from angarium.storage.facts import START, Fact, Position
 from angarium.storage.ground import Ground
 
@@ -202,9 +202,7 @@ class Chronicler:
         self._workspaces = workspaces
         self._under_way = under_way  # a count that grows while messages are
         self._positions: dict[int, Position] = {}
-        self._behind: dict[
-            int, float
-        ] = {}  # of each workspace: what was told last happened so many seconds ago
+        self._behind: dict[int, float] = {}  # workspace -> how many seconds ago happened what was told last
         self.told = 0  # facts, since the start
 
     @property
@@ -222,10 +220,11 @@ class Chronicler:
     async def _follow_all(self) -> None:
         while True:
             found, there = 0, await self._workspaces()
-            for workspace_id in there:
+            awake = await self._ground.db.read(wherever, self._has_news, there)
+            for workspace_id in awake:
                 found += await self.turn(workspace_id)
-            for gone in self._behind.keys() - there:
-                del self._behind[gone]
+            for caught_up in self._behind.keys() - awake:
+                del self._behind[caught_up]
             if not found:
                 await self._ground.clock.sleep(POLL_S)
 
@@ -233,24 +232,24 @@ class Chronicler:
         """One batch of what a workspace has new, and a rest when others are busy; how many there were."""
         seen, began_at = self._under_way(), self._ground.clock.monotonic()
         done = await self._index(workspace_id) or await self._follow(workspace_id)
-        if not done:
-            self._behind[workspace_id] = 0.0
         if done and self._under_way() != seen:
             took_s = self._ground.clock.monotonic() - began_at
             await self._ground.clock.sleep(rest_s(took_s, self._behind.get(workspace_id, 0.0)))
         return done
 
-    async def _follow(self, workspace_id: int) -> int:
+    async def _has_news(self, tx: Transaction, workspace_id: int) -> bool:
         """Nothing is written, nor held, where there is nothing new."""
-        db, position = self._ground.db, self._positions.get(workspace_id)
-        if position is not None:
-            new, _ = await db.read(facts.after, workspace_id, position, 1)
-            if not new:
-                return 0
-        told = await db.run(follow, workspace_id, BATCH_MAX)
+        position = self._positions.get(workspace_id)
+        if position is None or await reindex.is_due(tx, workspace_id):
+            return True
+        new, _ = await facts.after(tx, workspace_id, position, 1)
+        return bool(new)
+
+    async def _follow(self, workspace_id: int) -> int:
+        told = await self._ground.db.run(follow, workspace_id, BATCH_MAX)
         self._positions[workspace_id] = told.position
-        if told.until is not None:
-            self._behind[workspace_id] = (self._ground.clock.now() - told.until) / MICROS
+        until = told.until if told.until is not None else self._ground.clock.now()
+        self._behind[workspace_id] = (self._ground.clock.now() - until) / MICROS
         self.told += told.facts
         return told.facts
 

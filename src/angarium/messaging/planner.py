@@ -41,13 +41,13 @@ class Lookout:
             await self._world.ground.clock.sleep(LOOKS_EVERY_S)
 
     async def look(self) -> None:
-        """Wake those that would sleep over it."""
-        ground = self._world.ground
-        found = await ground.db.read(due.workspaces, ground.clock.now() + micros(LOOKS_EVERY_S))
+        """Wake those that would sleep over it, or do, because the clock was set forward while they slept."""
+        ground, now = self._world.ground, self._world.ground.clock.now()
+        found = await ground.db.read(due.workspaces, now + micros(LOOKS_EVERY_S))
         for workspace_id, due_at in found.items():
             looks_at = self._world.looks_at.get(workspace_id)
             planner = self._planners.get(workspace_id)
-            if planner is not None and looks_at is not None and due_at < looks_at:
+            if planner is not None and looks_at is not None and (due_at < looks_at or looks_at < now):
                 planner.look()
 
 

@@ -8,6 +8,7 @@ from angarium.core.service import Supervisor
 from angarium.messaging.world import World
 from angarium.notices import flows
 from angarium.storage import facts
+from angarium.storage.database import Transaction, wherever
 from angarium.storage.facts import Position
 
 POLL_S = 2.0
@@ -44,24 +45,24 @@ class Teller:
         """Tell all that is new."""
         ground, seconds = self._ground, self._ground.clock.monotonic()
         looks, tidies = seconds >= self._look_at, seconds >= self._tidy_at
-        for workspace_id in await self._workspaces():
+        there = await self._workspaces()
+        for workspace_id in await ground.db.read(wherever, self._has_news, there):
             while await self._follow(workspace_id):
                 pass
-            if looks:
-                await ground.db.run(flows.look, self._world, workspace_id, ground.clock.now())
-            if tidies:
-                await ground.db.run(flows.tidy, workspace_id, ground.clock.now())
+        for workspace_id in there if looks else ():
+            await ground.db.run(flows.look, self._world, workspace_id, ground.clock.now())
+        for workspace_id in there if tidies else ():
+            await ground.db.run(flows.tidy, workspace_id, ground.clock.now())
         self._look_at = seconds + LOOK_EVERY_S if looks else self._look_at
         self._tidy_at = seconds + TIDY_EVERY_S if tidies else self._tidy_at
 
+    async def _has_news(self, tx: Transaction, workspace_id: int) -> bool:
+        known = self._positions.get(workspace_id)
+        return known is None or bool((await facts.seldom_after(tx, workspace_id, known, 1))[0])
+
     async def _follow(self, workspace_id: int) -> int:
-        """Nothing is written, nor held, where there is nothing new."""
-        ground, known = self._ground, self._positions.get(workspace_id)
-        if known is not None:
-            new, _ = await ground.db.read(facts.seldom_after, workspace_id, known, 1)
-            if not new:
-                return 0
-        now = ground.clock.now()
+        """Tell some of what is new, or find that nothing is."""
+        ground, now = self._ground, self._ground.clock.now()
         done = await ground.db.run(flows.follow, self._world, workspace_id, flows.BATCH_MAX, now)
         found = await ground.db.read(facts.known_position, workspace_id, flows.READER)
         if found is not None:
