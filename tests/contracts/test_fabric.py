@@ -175,6 +175,13 @@ async def test_whoever_listens_is_woken_once_however_often_it_was_rung(fabric: F
     assert not await ear.wait(0)
 
 
+async def test_of_several_who_listen_one_can_be_woken_alone(fabric: Fabric) -> None:
+    ear, other = fabric.listen("line/1"), fabric.listen("line/1")
+    ear.wake()
+    assert await ear.wait(PATIENCE_S)
+    assert not await other.wait(0)
+
+
 async def test_what_is_told_is_heard_in_order_by_who_listens_to_it(fabric: Fabric) -> None:
     hearer, other = fabric.hear("ticket/1"), fabric.hear("ticket/2")
     for number in range(3):

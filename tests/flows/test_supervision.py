@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from angarium.messaging import reconcile
+from angarium.messaging.planner import Planner
 from angarium.messaging.sender import Sender
-from angarium.messaging.workers import Engine, Planner
+from angarium.messaging.workers import Engine
+from angarium.messaging.world import planner_topic
 from angarium.protocols.smpp_link import BindLink
 from angarium.simulators.smsc import Smsc
 from angarium.simulators.stage import Stage
@@ -55,7 +57,8 @@ async def test_a_loop_that_dies_is_started_again_and_told_of(
         await shop.sms_line(smsc)
         await shop.engine.start()
         raised = plant(monkeypatch, where, name)
-        shop.ground.fabric.wake("lines")
+        for topic in ("lines", planner_topic(shop.workspace_id)):
+            shop.ground.fabric.wake(topic)
         monkeypatch.setattr("angarium.messaging.workers.TIDY_S", 1.0)
         if loop == "tidy":  # it sleeps for a minute between two rounds
             await shop.after(60)

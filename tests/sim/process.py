@@ -442,6 +442,10 @@ class Ear:
         """A wake-up arrives."""
         self._process.run(self._event.set)
 
+    def wake(self) -> None:
+        """Wake this one alone."""
+        self._event.set()
+
     async def wait(self, timeout_s: float) -> bool:
         """True when woken; several wake-ups before one wait are one."""
         try:

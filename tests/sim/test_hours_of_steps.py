@@ -19,7 +19,7 @@ import pytest
 from angarium.core import turns
 from angarium.core.clock import MICROS, from_datetime, to_datetime
 from angarium.core.ports import Accepted, Connection, Ears, Submission
-from angarium.messaging import chronicle, condition, sender, workers
+from angarium.messaging import case, chronicle, condition, planner, sender, workers
 from angarium.messaging.workers import Engine
 from angarium.storage.revise import load_tables
 from angarium.storage.sqlite import SqliteDatabase
@@ -149,7 +149,9 @@ def live(
         patch.object(turns, "LOOK_S", POLL_S),
         patch.object(chronicle, "POLL_S", POLL_S),
         patch.object(condition, "LOOK_AGAIN_S", POLL_S),
-        patch.multiple(workers, POLL_S=POLL_S, LINES_POLL_S=POLL_S, HEALTH_S=POLL_S),
+        patch.multiple(workers, LINES_POLL_S=POLL_S, HEALTH_S=POLL_S),
+        patch.multiple(planner, LOOKS_EVERY_S=POLL_S, SLEEP_S=POLL_S),
+        patch.object(case, "LOOKS_EVERY_S", POLL_S),
     ):
         play(clock, story)
     return where, [entry for handset in handsets for entry in handset.ledger], states

@@ -24,7 +24,7 @@ from angarium.core import turns
 from angarium.core.ports import Connection, Ears, Submission
 from angarium.core.problems import Problem
 from angarium.lines.store import Line
-from angarium.messaging import chronicle, sender, workers
+from angarium.messaging import case, chronicle, planner, sender, workers
 from angarium.storage.database import Transaction
 from angarium.storage.revise import load_tables
 from angarium.storage.sqlite import SqliteDatabase
@@ -180,7 +180,9 @@ class Simulation:
         with (
             capture_logs() as logs,
             patch.object(sender, "POLL_S", poll_s),
-            patch.multiple(workers, POLL_S=poll_s, LINES_POLL_S=60.0),
+            patch.object(workers, "LINES_POLL_S", 60.0),
+            patch.object(planner, "LOOKS_EVERY_S", poll_s),
+            patch.object(case, "LOOKS_EVERY_S", poll_s),
             patch.object(chronicle, "POLL_S", FOLLOW_S),
             patch.object(turns, "LOOK_S", TURN_S),
         ):
