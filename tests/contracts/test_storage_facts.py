@@ -81,6 +81,48 @@ async def test_a_reader_goes_on_where_it_was(database: Database) -> None:
     assert await database.run(read_one, "inbox") == [1]
 
 
+async def test_workspaces_with_news_are_those_with_facts_behind_the_cursor(database: Database) -> None:
+    async def news(reader: str, *, seldom: bool = False) -> list[int]:
+        return await database.read(facts.with_news, [1, 2, 3], reader, seldom=seldom)
+
+    async def read_all(tx: Transaction, workspace_id: int) -> None:
+        await facts.begin_at_end(tx, workspace_id, "hooks")
+
+    assert await news("hooks") == [1, 2, 3]  # it has never read
+    await database.run(facts.append, [fact(1), fact(2, workspace_id=2)])
+    for workspace_id in (1, 2, 3):
+        await database.run(read_all, workspace_id)
+    assert await news("hooks") == []
+    assert await news("inbox") == [1, 2, 3]  # another reader
+    await database.run(facts.append, [fact(3, workspace_id=2), fact(4, "line.changed", workspace_id=3)])
+    assert await news("hooks") == [2, 3]
+    assert await news("hooks", seldom=True) == [3]
+    await database.run(read_all, 2)
+    assert await news("hooks") == [3]
+
+
+@pytest.mark.sqlite
+async def test_what_was_read_is_not_gone_through_for_news(tmp_path: Path) -> None:
+    database = SqliteDatabase(str(tmp_path / "a.db"))
+    await database.start()
+    await create_schema(database)
+    await database.run(facts.append, [fact(1, "line.changed") for _ in range(OLD)])
+    await database.run(facts.begin_at_end, 1, "hooks")
+    steps = 0
+
+    def count() -> bool:
+        nonlocal steps
+        steps += 1
+        return False
+
+    for connection in database._connections:
+        connection.set_progress_handler(count, 1)
+    for seldom in (False, True):
+        assert await database.read(facts.with_news, [1], "hooks", seldom=seldom) == []
+    assert 0 < steps < OLD // 10
+    await database.stop()
+
+
 @pytest.mark.sqlite
 @pytest.mark.parametrize("read", [facts.after, facts.seldom_after, facts.nouns_after])
 async def test_what_was_read_is_not_gone_through_again(read: Any, tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from angarium.core.turns import alone
 from angarium.messaging.case import wake_lines
 from angarium.messaging.composing import Outdated
 from angarium.messaging.world import World, planner_topic
-from angarium.storage.database import wherever
 
 log = structlog.get_logger()
 
@@ -83,7 +82,7 @@ class CampaignRunner:
         """Give each campaign its turn; when there is something to do again, None: not by itself."""
         soonest: int | None = None
         read = self._ground.db.read
-        for workspace_id in await read(wherever, store.under_way, await self._workspaces()):
+        for workspace_id in await read(store.with_some_under_way, await self._workspaces()):
             for campaign_id in await read(store.under_way, workspace_id):
                 next_at = await self._turn(workspace_id, campaign_id)
                 if next_at is not None:

@@ -5,6 +5,8 @@ How far it has come stands among the cursors of the log of facts; a workspace wi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from angarium.accounts import audit
 from angarium.contacts import store
 from angarium.contacts.store import activity, index, merges
@@ -41,5 +43,10 @@ async def step(tx: Transaction, workspace_id: int) -> int:
 
 async def is_due(tx: Transaction, workspace_id: int) -> bool:
     """Whether contacts may be without their rows."""
-    position = await facts.known_position(tx, workspace_id, READER)
-    return position is not None and position != DONE
+    return bool(await due_in(tx, [workspace_id]))
+
+
+async def due_in(tx: Transaction, workspace_ids: Sequence[int]) -> list[int]:
+    """Those of these workspaces in which contacts may be without their rows."""
+    known = await facts.known_positions(tx, workspace_ids, READER)
+    return [workspace_id for workspace_id, position in known.items() if position != DONE]

@@ -21,7 +21,7 @@ from angarium.messaging import remembering, traffic
 from angarium.messaging.store import outlines
 from angarium.messaging.store import traffic as traffic_store
 from angarium.storage import facts
-from angarium.storage.database import Transaction, wherever
+from angarium.storage.database import Transaction
 from angarium.storage.facts import START, Fact, Position
 from angarium.storage.ground import Ground
 
@@ -201,7 +201,6 @@ class Chronicler:
         self._ground = ground
         self._workspaces = workspaces
         self._under_way = under_way  # a count that grows while messages are
-        self._positions: dict[int, Position] = {}
         self._behind: dict[int, float] = {}  # workspace -> how many seconds ago happened what was told last
         self.told = 0  # facts, since the start
 
@@ -220,7 +219,7 @@ class Chronicler:
     async def _follow_all(self) -> None:
         while True:
             found, there = 0, await self._workspaces()
-            awake = await self._ground.db.read(wherever, self._has_news, there)
+            awake = await self._ground.db.read(_awake, there)
             for workspace_id in awake:
                 found += await self.turn(workspace_id)
             for caught_up in self._behind.keys() - awake:
@@ -237,17 +236,8 @@ class Chronicler:
             await self._ground.clock.sleep(rest_s(took_s, self._behind.get(workspace_id, 0.0)))
         return done
 
-    async def _has_news(self, tx: Transaction, workspace_id: int) -> bool:
-        """Nothing is written, nor held, where there is nothing new."""
-        position = self._positions.get(workspace_id)
-        if position is None or await reindex.is_due(tx, workspace_id):
-            return True
-        new, _ = await facts.after(tx, workspace_id, position, 1)
-        return bool(new)
-
     async def _follow(self, workspace_id: int) -> int:
         told = await self._ground.db.run(follow, workspace_id, BATCH_MAX)
-        self._positions[workspace_id] = told.position
         until = told.until if told.until is not None else self._ground.clock.now()
         self._behind[workspace_id] = (self._ground.clock.now() - until) / MICROS
         self.told += told.facts
@@ -258,3 +248,10 @@ class Chronicler:
         if not await self._ground.db.read(reindex.is_due, workspace_id):
             return 0
         return await self._ground.db.run(reindex.step, workspace_id)
+
+
+async def _awake(tx: Transaction, workspace_ids: Sequence[int]) -> list[int]:
+    """Those of these workspaces that want something; in others nothing is written, nor held."""
+    new = await facts.with_news(tx, workspace_ids, activity.READER)
+    due = await reindex.due_in(tx, workspace_ids)
+    return sorted({*new, *due})

@@ -43,12 +43,12 @@ class Lookout:
     async def look(self) -> None:
         """Wake those that would sleep over it, or do, because the clock was set forward while they slept."""
         ground, now = self._world.ground, self._world.ground.clock.now()
-        found = await ground.db.read(due.workspaces, now + micros(LOOKS_EVERY_S))
+        until = now + micros(LOOKS_EVERY_S)
+        found = await ground.db.read(due.workspaces, list(self._planners), until)
         for workspace_id, due_at in found.items():
             looks_at = self._world.looks_at.get(workspace_id)
-            planner = self._planners.get(workspace_id)
-            if planner is not None and looks_at is not None and (due_at < looks_at or looks_at < now):
-                planner.look()
+            if looks_at is not None and (due_at < looks_at or looks_at < now):
+                self._planners[workspace_id].look()
 
 
 class Planner:

@@ -8,8 +8,6 @@ from angarium.core.service import Supervisor
 from angarium.messaging.world import World
 from angarium.notices import flows
 from angarium.storage import facts
-from angarium.storage.database import Transaction, wherever
-from angarium.storage.facts import Position
 
 POLL_S = 2.0
 LOOK_EVERY_S = 60.0
@@ -24,7 +22,6 @@ class Teller:
         self._ground = world.ground
         self._workspaces = workspaces
         self._supervisor = Supervisor(world.ground.clock)
-        self._positions: dict[int, Position] = {}
         self._look_at = 0.0  # by the monotonic clock
         self._tidy_at = 0.0
 
@@ -46,7 +43,7 @@ class Teller:
         ground, seconds = self._ground, self._ground.clock.monotonic()
         looks, tidies = seconds >= self._look_at, seconds >= self._tidy_at
         there = await self._workspaces()
-        for workspace_id in await ground.db.read(wherever, self._has_news, there):
+        for workspace_id in await ground.db.read(facts.with_news, there, flows.READER, seldom=True):
             while await self._follow(workspace_id):
                 pass
         for workspace_id in there if looks else ():
@@ -56,15 +53,7 @@ class Teller:
         self._look_at = seconds + LOOK_EVERY_S if looks else self._look_at
         self._tidy_at = seconds + TIDY_EVERY_S if tidies else self._tidy_at
 
-    async def _has_news(self, tx: Transaction, workspace_id: int) -> bool:
-        known = self._positions.get(workspace_id)
-        return known is None or bool((await facts.seldom_after(tx, workspace_id, known, 1))[0])
-
     async def _follow(self, workspace_id: int) -> int:
         """Tell some of what is new, or find that nothing is."""
         ground, now = self._ground, self._ground.clock.now()
-        done = await ground.db.run(flows.follow, self._world, workspace_id, flows.BATCH_MAX, now)
-        found = await ground.db.read(facts.known_position, workspace_id, flows.READER)
-        if found is not None:
-            self._positions[workspace_id] = found
-        return done
+        return await ground.db.run(flows.follow, self._world, workspace_id, flows.BATCH_MAX, now)

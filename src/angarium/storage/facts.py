@@ -126,6 +126,30 @@ def _following(columns: Sequence[Any], *conditions: Any) -> Statement:
 _after = _following([fact.c.tx, *_columns])
 _seldom_after = _following([fact.c.tx, *_columns], text(SELDOM))
 _kinds_after = _following([fact.c.tx, fact.c.seq, fact.c.kind])
+
+
+def _cursors_and_news(*conditions: Any) -> Statement:
+    """Cursors of a reader, and whether there is more behind each. A question for each row, for PostgreSQL
+    might read all facts to answer them together."""
+    theirs: Any = select(literal_column("1")).where(
+        fact.c.workspace_id == fact_cursor.c.workspace_id, *conditions
+    )
+    in_order = theirs.order_by(fact.c.tx, fact.c.seq).limit(1).correlate(fact_cursor)
+    behind = tuple_(fact.c.tx, fact.c.seq) > tuple_(fact_cursor.c.tx, fact_cursor.c.seq)
+
+    def asked(news: Any) -> Any:
+        return select(fact_cursor.c.workspace_id, news.scalar_subquery()).where(
+            among(fact_cursor.c.workspace_id, "workspace_ids"), fact_cursor.c.reader == bindparam("reader")
+        )
+
+    return Statement(
+        asked(in_order.where(fact.c.tx == 0, fact.c.seq > fact_cursor.c.seq)),
+        postgresql=asked(in_order.where(behind, fact.c.tx < _oldest_open)),
+    )
+
+
+_news_of = _cursors_and_news()
+_seldom_news_of = _cursors_and_news(text(SELDOM))
 _end = select(fact.c.tx, fact.c.seq).where(_here)
 _end_of = Statement(
     _end.order_by(fact.c.tx.desc(), fact.c.seq.desc()).limit(1),
@@ -155,9 +179,9 @@ _position = Statement(
     )
     .with_for_update()
 )
-_known_position = Statement(
-    select(fact_cursor.c.tx, fact_cursor.c.seq).where(
-        fact_cursor.c.workspace_id == bindparam("workspace_id"), fact_cursor.c.reader == bindparam("reader")
+_known_positions = Statement(
+    select(fact_cursor.c.workspace_id, fact_cursor.c.tx, fact_cursor.c.seq).where(
+        among(fact_cursor.c.workspace_id, "workspace_ids"), fact_cursor.c.reader == bindparam("reader")
     )
 )
 _earlier = Statement(
@@ -262,14 +286,30 @@ async def position_of(tx: Transaction, workspace_id: int, reader: str) -> Positi
 
 async def known_position(tx: Transaction, workspace_id: int, reader: str) -> Position | None:
     """Where a reader is, only to be looked at; None when it has never read."""
-    row = await tx.row(_known_position, workspace_id=workspace_id, reader=reader)
-    return None if row is None else _as_position(row)
+    return (await known_positions(tx, [workspace_id], reader)).get(workspace_id)
+
+
+async def known_positions(tx: Transaction, workspace_ids: Sequence[int], reader: str) -> dict[int, Position]:
+    """The same in several workspaces; of those where it has read."""
+    rows = await tx.rows(_known_positions, workspace_ids=list(workspace_ids), reader=reader)
+    return {row[0]: Position(row[1], row[2]) for row in rows}
 
 
 async def begin_at_end(tx: Transaction, workspace_id: int, reader: str) -> None:
     """Have a reader read from now on: of what happened before it hears nothing."""
     await position_of(tx, workspace_id, reader)
     await save_position(tx, workspace_id, reader, await end_of(tx, workspace_id))
+
+
+async def with_news(
+    tx: Transaction, workspace_ids: Sequence[int], reader: str, *, seldom: bool = False
+) -> list[int]:
+    """Those of these workspaces in which there are facts that a reader has not read, or it has never read
+    any; nothing is held. `seldom`: as in `seldom_after`."""
+    statement = _seldom_news_of if seldom else _news_of
+    rows = await tx.rows(statement, workspace_ids=list(workspace_ids), reader=reader)
+    known = {workspace_id: news is not None for workspace_id, news in rows}
+    return [workspace_id for workspace_id in workspace_ids if known.get(workspace_id, True)]
 
 
 async def has_news(tx: Transaction, workspace_id: int, reader: str) -> bool:

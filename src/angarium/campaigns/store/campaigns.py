@@ -89,6 +89,12 @@ _these = Statement(select(*_columns).where(_here, among(campaign.c.id, "ids")).o
 _under_way = Statement(
     select(campaign.c.id).where(_here, campaign.c.under_way == literal_column("1")).order_by(campaign.c.id)
 )
+_with_some_under_way = Statement(
+    select(campaign.c.workspace_id)
+    .where(among(campaign.c.workspace_id, "workspace_ids"), campaign.c.under_way == literal_column("1"))
+    .distinct()
+    .order_by(campaign.c.workspace_id)
+)
 _unbuilt = Statement(
     select(*_columns)
     .where(
@@ -160,6 +166,11 @@ async def these(tx: Transaction, workspace_id: int, ids: Sequence[int]) -> list[
 async def under_way(tx: Transaction, workspace_id: int) -> list[int]:
     """Ids of the campaigns for which something is to be done, oldest first."""
     return [row[0] for row in await tx.rows(_under_way, workspace_id=workspace_id)]
+
+
+async def with_some_under_way(tx: Transaction, workspace_ids: Sequence[int]) -> list[int]:
+    """Those of these workspaces that have such campaigns."""
+    return [row[0] for row in await tx.rows(_with_some_under_way, workspace_ids=list(workspace_ids))]
 
 
 async def unbuilt(tx: Transaction, workspace_id: int, saying: str) -> list[Campaign]:
