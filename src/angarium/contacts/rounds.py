@@ -5,24 +5,27 @@ A job is one server's at a time, by a lease. What a server leaves half done is f
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
-from angarium.storage.database import Transaction, wherever
+from angarium.contacts.store.jobs import Jobs
 from angarium.storage.ground import Ground
 
 POLL_S = 5.0  # a wake-up may be lost, or come from another machine
 
 
 class Rounds:
-    """The loop over workspaces. `noun`: what a job is called in its lease; `oldest`: which job of a workspace
-    comes first, if any; `do`: works on it; `tidy`: what is to be done every `tidy_every_s`, too."""
+    """The loop over workspaces. `noun`: what a job is called in its lease; `states`: of those `jobs` that are
+    to be done, the oldest of each workspace first; `do`: works on it; `tidy`: what is to be done every
+    `tidy_every_s`, too."""
 
     def __init__(
         self,
         ground: Ground,
         workspaces: Callable[[], Awaitable[list[int]]],
         noun: str,
-        oldest: Callable[[Transaction, int], Awaitable[list[int]]],
+        jobs: Jobs[Any],
+        states: Sequence[str],
         do: Callable[[int, int], Awaitable[None]],
         tidy: Callable[[], Awaitable[None]],
         tidy_every_s: float,
@@ -30,7 +33,8 @@ class Rounds:
         self._ground = ground
         self._workspaces = workspaces
         self._noun = noun
-        self._oldest = oldest
+        self._jobs = jobs
+        self._states = states
         self._do = do
         self._tidy = tidy
         self._tidy_every_s = tidy_every_s
@@ -50,8 +54,8 @@ class Rounds:
     async def once(self) -> bool:
         """Work on the oldest job of each workspace, to its end; False when there is none."""
         fabric, read, worked = self._ground.fabric, self._ground.db.read, False
-        for workspace_id in await read(wherever, self._oldest, await self._workspaces()):
-            for job_id in await read(self._oldest, workspace_id):
+        for workspace_id in await read(self._jobs.anywhere, await self._workspaces(), self._states):
+            for job_id in await read(self._jobs.in_states, workspace_id, self._states, 1):
                 lease = await fabric.lease(f"{self._noun}/{job_id}")
                 if lease is None:
                     continue

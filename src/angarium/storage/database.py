@@ -146,14 +146,6 @@ class Conflict(Exception):
         self.constraint = constraint
 
 
-async def wherever(
-    tx: Transaction, there_is: Callable[[Transaction, int], Awaitable[object]], workspace_ids: Sequence[int]
-) -> list[int]:
-    """Those of these workspaces in which there is something, looked at one after another in one transaction:
-    where a thousand sleep, a transaction for each would be all that a server does."""
-    return [workspace_id for workspace_id in workspace_ids if await there_is(tx, workspace_id)]
-
-
 def unavailable(trouble: Trouble, told: str = "") -> Problem:
     """The database cannot do it now; `told` is what it said itself."""
     detail = f"{trouble}: {ADVICE[trouble]}"

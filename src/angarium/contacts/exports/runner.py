@@ -46,7 +46,14 @@ class Exporter:
         self._workspaces = workspaces
         self._supervisor = Supervisor(exports.ground.clock)
         self._rounds = Rounds(
-            exports.ground, workspaces, "export", _oldest, self._write, self._tidy, TIDY_EVERY_S
+            exports.ground,
+            workspaces,
+            "export",
+            store.jobs,
+            (RUNNING,),
+            self._write,
+            self._tidy,
+            TIDY_EVERY_S,
         )
 
     async def start(self) -> None:
@@ -173,7 +180,3 @@ class Exporter:
         past = (DONE, FAILED)
         for export_id in await store.jobs.untouched_since(tx, workspace_id, past, before, TIDY_BATCH):
             await store.end(tx, workspace_id, export_id, past, EXPIRED, now, reason="kept for a day")
-
-
-async def _oldest(tx: Transaction, workspace_id: int) -> list[int]:
-    return await store.jobs.in_states(tx, workspace_id, (RUNNING,), 1)

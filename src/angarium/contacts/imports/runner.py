@@ -52,7 +52,14 @@ class Runner:
         self._workspaces = workspaces
         self._supervisor = Supervisor(imports.ground.clock)
         self._rounds = Rounds(
-            imports.ground, workspaces, "import", _oldest, self._work_on, self._tidy, TIDY_EVERY_S
+            imports.ground,
+            workspaces,
+            "import",
+            store.jobs,
+            flows.BUSY,
+            self._work_on,
+            self._tidy,
+            TIDY_EVERY_S,
         )
 
     @property
@@ -231,10 +238,6 @@ class Runner:
             await lists.hold(tx, workspace_id, import_id)
             if not await self._imports.needing(tx, workspace_id, import_id):
                 await lists.forget(tx, workspace_id, import_id)
-
-
-async def _oldest(tx: Transaction, workspace_id: int) -> list[int]:
-    return await store.jobs.in_states(tx, workspace_id, flows.BUSY, 1)
 
 
 async def _pause(tx: Transaction, workspace_id: int, one: Import, reason: str, failed: int, now: int) -> None:

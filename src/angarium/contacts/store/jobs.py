@@ -29,6 +29,10 @@ class Jobs(Generic[T]):
         self._page = Statement(newest.where(here, table.c.id < bindparam("before")))
         self._count = Statement(select(func.count()).select_from(table).where(*in_states))
         self._in_states = Statement(oldest.where(*in_states))
+        theirs = (among(table.c.workspace_id, "workspace_ids"), among(table.c.state, "states"))
+        self._anywhere = Statement(
+            select(table.c.workspace_id).where(*theirs).distinct().order_by(table.c.workspace_id)
+        )
         self._old = Statement(oldest.where(*in_states, table.c.updated_at < bindparam("before")))
 
     async def get(self, tx: Transaction, workspace_id: int, job_id: int) -> T | None:
@@ -52,6 +56,13 @@ class Jobs(Generic[T]):
         """The oldest in these states."""
         rows = await tx.rows(self._in_states, workspace_id=workspace_id, states=list(states), limit=limit)
         return [row[0] for row in rows]
+
+    async def anywhere(
+        self, tx: Transaction, workspace_ids: Sequence[int], states: Sequence[str]
+    ) -> list[int]:
+        """Those of these workspaces that have any in these states."""
+        asked = {"workspace_ids": list(workspace_ids), "states": list(states)}
+        return [row[0] for row in await tx.rows(self._anywhere, **asked)]
 
     async def untouched_since(
         self, tx: Transaction, workspace_id: int, states: Sequence[str], before: int, limit: int

@@ -269,12 +269,8 @@ class SmppDoor:
     async def reload(self) -> None:
         """Read the accounts; who is bound with one that is another now has to bind again."""
         async with self._reading:
-            found = [
-                account
-                for workspace_id in await self._workspaces()
-                for account in await self._world.ground.db.read(store.accounts, workspace_id)
-            ]
-            self._take_in(found)
+            there = await self._workspaces()
+            self._take_in(await self._world.ground.db.read(store.accounts_in, there))
 
     def _take_in(self, found: list[Account]) -> None:
         self._known = defaultdict(list)

@@ -10,7 +10,6 @@ from angarium.doors.twilio import following, posting, store
 from angarium.doors.twilio.store import Account
 from angarium.messaging.world import World
 from angarium.storage import facts
-from angarium.storage.database import wherever
 
 LOOK_S = 0.5  # how often the log of facts, and what is due, are looked at
 ACCOUNTS_S = 5.0
@@ -50,10 +49,8 @@ class TwilioDoor:
             waiter.close()
 
     async def _reload(self) -> None:
-        found: dict[int, Account] = {}
-        read = self._world.ground.db.read
-        for workspace_id in await read(wherever, store.accounts, await self._workspaces()):
-            found |= {one.id: one for one in await read(store.accounts, workspace_id)}
+        there = await self._workspaces()
+        found = {one.id: one for one in await self._world.ground.db.read(store.accounts_in, there)}
         self._accounts = found
         for account_id in found.keys() - self._posting:
             self._posting.add(account_id)

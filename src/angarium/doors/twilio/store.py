@@ -117,7 +117,11 @@ class Said(msgspec.Struct, frozen=True, gc=False):
 
 _ACCOUNT = tuple(twilio_account.columns.keys())
 _own = twilio_account.c.workspace_id == bindparam("workspace_id")
-_accounts = Statement(select(*twilio_account.columns).where(_own).order_by(twilio_account.c.id))
+_accounts = Statement(
+    select(*twilio_account.columns)
+    .where(among(twilio_account.c.workspace_id, "workspace_ids"))
+    .order_by(twilio_account.c.id)
+)
 _account = Statement(
     select(*twilio_account.columns).where(_own, twilio_account.c.id == bindparam("account_id"))
 )
@@ -138,7 +142,13 @@ _drop_letters = Statement(
 
 async def accounts(tx: Transaction, workspace_id: int) -> list[Account]:
     """All of a workspace, the oldest first."""
-    return [_read_account(row) for row in await tx.rows(_accounts, workspace_id=workspace_id)]
+    return await accounts_in(tx, [workspace_id])
+
+
+async def accounts_in(tx: Transaction, workspace_ids: Sequence[int]) -> list[Account]:
+    """All of these workspaces, the oldest first."""
+    rows = await tx.rows(_accounts, workspace_ids=list(workspace_ids))
+    return [_read_account(row) for row in rows]
 
 
 async def account(tx: Transaction, workspace_id: int, account_id: int) -> Account | None:
