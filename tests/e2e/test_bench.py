@@ -33,6 +33,7 @@ FIGURES = {
     "latency_p50_ms",
     "latency_p99_ms",
     "cpu_us",
+    "sums_cpu_us",
     "cores_used",
     "operator_busy",
     "client_busy",
