@@ -190,6 +190,7 @@ async def test_nats_that_has_lost_everything_costs_no_answer(
                 one.kill(wipe=True)
                 one.start()
                 await until(lambda: are(shop, sent=MANY))
+                await until(lambda: len(written(tmp_path).sessions) == 2)  # it has noticed, and is back
                 await shop.send(channel="smpp")
                 await until(lambda: are(shop, sent=MANY + 1))
             await fabric.stop()
