@@ -9,15 +9,16 @@ import pytest
 
 from angarium.contacts import flows as contact_flows
 from angarium.contacts import merge_flows, reindex
-from angarium.contacts.activity import Event
+from angarium.contacts.activity import Event, Happened, Topic
 from angarium.contacts.store import activity
 from angarium.core import ids
 from angarium.core.ports import Inbound
-from angarium.core.values import Reason, ReceiptStatus
+from angarium.core.values import MessageClass, Reason, ReceiptStatus
 from angarium.messaging import chronicle, inbound
 from angarium.messaging.chronicle import POLL_S, Chronicler, rest_s
 from angarium.messaging.store.belongings import BELONGINGS
-from angarium.storage.database import Transaction
+from angarium.storage.bulk import Statement
+from angarium.storage.database import Row, Transaction
 from support.relay import Relay, refused
 from support.server import everything_in
 
@@ -123,6 +124,44 @@ async def test_what_is_told_of_somebody_who_was_deleted_is_not_kept(relay: Relay
     rows = await everything_in(relay.ground.db)
     assert not rows["contact_activity"]
     assert not rows["contact_mention"]
+
+
+async def test_who_is_deleted_while_it_is_counted_leaves_nothing(relay: Relay) -> None:
+    """On PostgreSQL somebody else may delete a contact between what is read of it and what is written."""
+    gone = await relay.contact(external_id="c-1")
+    stays = await relay.contact(external_id="c-2", addresses=[{"kind": "phone", "value": "+380501234599"}])
+    people, topic = [gone.id, stays.id], Topic(MessageClass.SERVICE, "autumn")
+
+    async def read(tx: Transaction) -> list[Row]:
+        return await tx.rows(activity._kept, workspace_id=relay.workspace_id, contact_ids=people)
+
+    earlier = await relay.ground.db.read(read)
+    assert len(earlier) == 2
+    await contact_flows.delete(relay.ground, relay.workspace_id, gone.id)
+
+    class Late:
+        """A transaction that has read before the other was committed."""
+
+        def __init__(self, tx: Transaction) -> None:
+            self._tx = tx
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._tx, name)
+
+        async def rows(self, statement: Statement, **values: Any) -> list[Row]:
+            return earlier if statement is activity._kept else await self._tx.rows(statement, **values)
+
+    async def tell(tx: Transaction) -> None:
+        happened = [Happened(Event.SENT, one, topic, "smpp", relay.clock.now()) for one in people]
+        late: Any = Late(tx)
+        await activity.tell(late, relay.workspace_id, happened)
+
+    await relay.ground.db.run(tell)
+    assert await counts(relay, gone.id) == {}
+    assert await counts(relay, stays.id) == {
+        ("sent", "service", "", "smpp"): 1,
+        ("sent", "service", "autumn", "smpp"): 1,
+    }
 
 
 async def test_the_loop_tells_what_is_new_and_rests_while_others_work(relay: Relay) -> None:
