@@ -25,6 +25,7 @@ from angarium.messaging.store.tables import attempt, message, part
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
 from angarium.storage.facts import fact
+from angarium.storage.facts_common import fact_common
 from bench import scenarios
 from bench.history import tell
 from bench.processes import server
@@ -45,13 +46,22 @@ TIMES = {
     ),
     "part": (),
     "fact": ("at",),
+    "fact_common": (),
 }
 OWN_IDS = {
     "message": ("id",),
     "attempt": ("id", "message_id"),
     "part": ("attempt_id",),
     "fact": ("subject_id",),
+    "fact_common": (),
 }
+NUMBERED = {  # by the database itself; copies are numbered backwards from the first
+    ("fact", "seq"): "seq - CAST(:back AS BIGINT)",
+    ("fact", "common_id"): "CASE common_id WHEN 0 THEN 0 ELSE common_id - CAST(:back AS BIGINT) END",
+    ("fact_common", "id"): "id - CAST(:back AS BIGINT)",
+}
+BACK = 1 << 24  # more than models have facts
+COPIED = ((message, "id"), (attempt, "id"), (part, "attempt_id"), (fact, "subject_id"), (fact_common, "id"))
 PAGES = (  # of the console, as somebody who is signed in sees them; and of the API
     "/home",
     "/messages",
@@ -66,6 +76,14 @@ PAGES = (  # of the console, as somebody who is signed in sees them; and of the 
     "/v1/messages?limit=100&contact={contact}",
     "/v1/messages/{message}",
 )
+
+
+class Span(msgspec.Struct, frozen=True):
+    """The ids of the models: the first and last minted one, and the last of what their facts say alike."""
+
+    first: int
+    last: int
+    last_common: int
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -125,7 +143,7 @@ async def age(seed: Seed, folder: Path, history: int, phones: int, window: int) 
     async with ground_of(old, folder) as ground:
         workspace = await accounts.workspace_named(ground, "bench")
         span = await ground.db.read(_span)
-        if (span[1] - span[0]) >> (NODE_BITS + SEQUENCE_BITS) >= YEAR_MS // copies:
+        if (span.last - span.first) >> (NODE_BITS + SEQUENCE_BITS) >= YEAR_MS // copies:
             raise Mismatch(f"{models} messages took longer than a year has room for {copies} times")
         for copy in range(copies - 1, 0, -1):  # the oldest first, so that rows come in the order of keys
             await ground.db.run(_copy, workspace.id, span, copy * YEAR_MS // copies, copy)
@@ -158,17 +176,18 @@ FORGET = (
 )
 
 
-async def _span(tx: Transaction) -> tuple[int, int]:
+async def _span(tx: Transaction) -> Span:
     """Between which ids all lie."""
-    asked = "SELECT min(id), max(last) FROM (SELECT min(id) AS id, max(id) AS last FROM {})"
-    found = [(await tx.rows(Statement(text(asked.format(name)))))[0] for name in ("message", "attempt")]
-    return min(one[0] for one in found), max(one[1] for one in found)
+    asked = "SELECT min(id), max(id) FROM {}"
+    minted = [(await tx.rows(Statement(text(asked.format(name)))))[0] for name in ("message", "attempt")]
+    (last_common,) = (await tx.rows(Statement(text("SELECT max(id) FROM fact_common"))))[0]
+    return Span(min(one[0] for one in minted), max(one[1] for one in minted), last_common or 0)
 
 
-async def _copy(tx: Transaction, workspace_id: int, span: tuple[int, int], ago_ms: int, copy: int) -> None:
-    """Everything between two ids once more, so long ago; facts are numbered backwards from the first."""
-    first, last = span
-    for table, found_by in ((message, "id"), (attempt, "id"), (part, "attempt_id"), (fact, "subject_id")):
+async def _copy(tx: Transaction, workspace_id: int, span: Span, ago_ms: int, copy: int) -> None:
+    """All models once more, so long ago."""
+    for table, found_by in COPIED:
+        first, last = (1, span.last_common) if table is fact_common else (span.first, span.last)
         await tx.execute(
             Statement(text(copying(table, found_by))),
             workspace_id=workspace_id,
@@ -181,8 +200,11 @@ async def _copy(tx: Transaction, workspace_id: int, span: tuple[int, int], ago_m
 def given(table: Table, ago_ms: int, copy: int) -> dict[str, int]:
     """What the statement of a table is told beside the span."""
     bound = {"shift": ago_ms << (NODE_BITS + SEQUENCE_BITS), "ago": ago_ms * 1_000}
+    back = {"back": copy * BACK}
+    if table is fact_common:
+        return back
     if table is fact:
-        return bound | {"back": copy * (1 << 24)}
+        return bound | back
     return bound if TIMES[table.name] else {"shift": bound["shift"]}
 
 
@@ -205,8 +227,8 @@ def _values(table: str, columns: list[str]) -> Iterator[str]:
             yield f'"{name}" - CAST(:ago AS BIGINT)'
         elif (table, name) == ("part", "ref"):
             yield "'h' || (attempt_id - CAST(:shift AS BIGINT))"
-        elif (table, name) == ("fact", "seq"):
-            yield "seq - CAST(:back AS BIGINT)"
+        elif (table, name) in NUMBERED:
+            yield NUMBERED[table, name]
         else:
             yield f'"{name}"'
 

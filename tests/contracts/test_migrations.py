@@ -177,6 +177,25 @@ async def test_what_was_a_word_on_a_line_is_a_declaration(url: str) -> None:
     assert kinds == [(11, "plain", "", 1), (12, "viber-sender", "", 1), (13, "whatsapp-number", "", 1)]
 
 
+TOLD = """INSERT INTO fact (seq, tx, workspace_id, kind, subject_id, at, body, common_id) SELECT * FROM (
+ SELECT 1, 0, 5, 'message.sent', 7, 9, '{"ref":"a"}', 0 UNION ALL
+ SELECT 2, 0, 5, 'message.sent', 8, 9, '{"ref":"b"}', 3 UNION ALL
+ SELECT 3, 0, 5, 'message.sent', 9, 9, '{}', 3) AS given"""
+SAID_ALIKE = (
+    """INSERT INTO fact_common (id, workspace_id, body, holders) VALUES (3, 5, '{"state":"sent"}', 2)"""
+)
+
+
+async def test_what_many_facts_say_stands_in_each_of_them_where_it_is_not_kept_once(url: str) -> None:
+    await on_connection(url, upgrade, "0060")
+    for statement in (TOLD, SAID_ALIKE):
+        await on_connection(url, lambda connection, said: connection.execute(text(said)), statement)
+    await on_connection(url, downgrade, "0059")
+    bodies = text("SELECT body FROM fact ORDER BY seq")
+    found = await on_connection(url, lambda connection: connection.execute(bodies).scalars().all())
+    assert found == ['{"ref":"a"}', '{"ref":"b","state":"sent"}', '{"state":"sent"}']
+
+
 @pytest.mark.usefixtures("folder")
 async def test_down_and_up_again(url: str) -> None:
     await migrate(url)

@@ -29,6 +29,7 @@ from angarium.messaging.store.tables import attempt, message
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
 from angarium.storage.facts import fact
+from angarium.storage.facts_common import fact_common
 from angarium.storage.idempotency import idempotency
 from support.composing import Broken, Reader
 from support.relay import Relay
@@ -42,10 +43,11 @@ OWN = {
     "subject_id",
     "seq",
     "tx",
+    "common_id",
     "body",
     "response",
 }  # by ids that are minted
-TABLES = (contact, address, message, attempt, fact, idempotency)
+TABLES = (contact, address, message, attempt, fact, fact_common, idempotency)
 
 
 @pytest.fixture
@@ -127,7 +129,7 @@ async def forget(relay: Relay) -> None:
     """Forget what was accepted, and who came by it."""
 
     async def work(tx: Transaction) -> None:
-        for table in (attempt, message, fact, idempotency):
+        for table in (attempt, message, fact, fact_common, idempotency):
             await tx.execute(Statement(table.delete()))
         await tx.execute(Statement(address.delete().where(address.c.value == NEW)))
         await tx.execute(Statement(contact.delete().where(contact.c.created_at == relay.clock.now())))

@@ -15,6 +15,7 @@ load_tables()
 PAGE = ROOT / "docs" / "howto" / "distribute-by-citus.md"
 OTHERWISE = {  # keys and indexes that begin otherwise: why
     "pk_fact": "numbers are given by the database, in the order of commits, over all workspaces",
+    "pk_fact_common": "the same",
     "line_guest_guest": "what is lent is asked for by the guest, which does not know the owner",
     "link_id": "whoever follows a link names no workspace",
     "member_person": "whoever signs in names no workspace",

@@ -23,6 +23,7 @@ from angarium.messaging.send import Ended
 from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.traces import TRACES
 from angarium.protocols.signatures import hub_signature
+from angarium.storage import facts_common
 from angarium.storage.reseal import wipe
 from angarium.storage.schema import metadata
 from support.rest import in_files
@@ -166,6 +167,7 @@ async def messages(house: House, mine: Client, being: Being) -> Attempt:
         usual | {"to": {"external_id": word["external_id"]}, "text": f"{word['text']} {word['mail']}"},
         usual | {"to": {"phone": phones[0]}, "text": word["code"], "class": "otp"},
         usual | {"to": {"phone": phones[1]}, "text": word["text"]},
+        *[usual | {"to": {"phone": phones[0]}, "text": word["text"]}] * facts_common.HOLDERS_MIN,
     ]
     for number, one in enumerate(told):
         key = f"m{number}-{len(being.mark)}"
@@ -183,6 +185,8 @@ async def messages(house: House, mine: Client, being: Being) -> Attempt:
     ]
     tape = Tape(being)
     await send.record(house.world, [Ended(*pair, 0.0, tape) for pair in zip(claimed, outcomes, strict=False)])
+    refused = Refused(Reason.REJECTED, being.mark, word["detail"])  # all in the same words
+    await send.record(house.world, [Ended(one, refused, 0.0) for one in claimed[5:]])
     assert (await mine.ask("POST", "/v1/messages", told[0])).status == 202  # nobody sends it
     await hear(house, mine, statuses=[receipt(being, refs[0]), receipt(being, refs[3])])
     early = receipt(being, f"wamid.early-{being.mark}") | {"recipient_id": phones[1][1:]}
@@ -283,6 +287,7 @@ PLANTED_IN = {  # where they are before: a search that finds nothing anywhere pr
     "contact_merge": {"before", "old_external_id", "why"},
     "exchange": {"body"},
     "fact": {"body"},
+    "fact_common": {"body"},
     "idempotency": {"key", "response"},
     "inbound": {"text", "sender", "ref"},
     "journal": {"body"},
@@ -307,7 +312,7 @@ async def test_a_person_who_is_erased_is_nowhere(planted: Planted) -> None:
     gone = erased.json["gone"]
     counted = ("address", "contact_merge", "message", "attempt", "inbound")
     assert [gone[name] for name in counted] == [seen["gone"][name] for name in counted]
-    assert erased.json["messages_that_stay_counted"] == seen["messages_that_stay_counted"] == 6
+    assert erased.json["messages_that_stay_counted"] == seen["messages_that_stay_counted"] == 9
     assert await traces(house, PERSON) == {}
     assert await traces(house, NEIGHBOUR) == theirs
     objections = (await everything_in(house.ground.db))["suppression"]  # outlive the person, by hashes alone
@@ -372,7 +377,7 @@ async def test_a_person_may_have_everything_that_is_kept(planted: Planted) -> No
     told = heard.json
     assert told["contact"]["id"] == person
     assert len(told["was_also"]) == 1
-    assert len(told["messages"]) == 6
+    assert len(told["messages"]) == 9
     assert {one["contact"] for one in told["messages"]} == {person}
     assert [one["text"] for one in told["inbound"]] == [PERSON.words["inbound"]]
     assert len(told["kept"]["contact_merge"]) == 2

@@ -359,7 +359,7 @@ def _case(
     wrong = _never(world, case, names)
     if wrong:
         return _invalid(wrong)
-    case.record("accepted", now, **{"class": message.message_class.value, "contact": message.contact_id})
+    case.hear("accepted", now, {"class": message.message_class.value}, {"contact": message.contact_id})
     if message.decide_at is None:
         case.purse = names.purse
         names.alike.plan(case)

@@ -69,7 +69,7 @@ class Case(msgspec.Struct):
     unlinked: dict[str, Content] = {}  # the same before links that are counted were put in
     created: list[Attempt] = []
     changed: dict[int, Attempt] = {}
-    events: list[tuple[str, int, Json]] = []  # what was heard: kind, when, details
+    events: list[tuple[str, int, Json, Json]] = []  # what was heard: kind, when, details, and its own
     decisions: list[Json] = []  # what was decided upon it
     bills: list[Bill] = []  # what the provider charges for now
     purse: Purse | None = None  # what may be spent; None where there is no budget
@@ -127,24 +127,30 @@ class Case(msgspec.Struct):
 
     def record(self, kind: str, now: int, **details: object) -> None:
         """Note something that was heard of this message."""
-        self.events.append((kind, now, details))
+        self.hear(kind, now, details, {})
+
+    def hear(self, kind: str, now: int, details: Json, own: Json) -> None:
+        """The same, where what is `own` is said of no other message, and the details of many at once."""
+        self.events.append((kind, now, details, own))
 
     def facts(self) -> list[Fact]:
         """What was heard, as facts; the last one carries the decisions and the state that they led to."""
         if not self.events:
             return []
-        *before, (kind, at, heard) = self.events
+        *before, (kind, at, heard, own) = self.events
         message = self.message
-        body = {**heard, "state": message.state, "finished": message.finished_at is not None}
+        common = {**heard, "state": message.state, "finished": message.finished_at is not None}
         if self.bills:
-            body["billed"] = [_told_bill(bill) for bill in self.bills]
-        body["decisions"] = self.decisions
-        last = self._fact(kind, at, body)
-        return [*[self._fact(*event) for event in before], last] if before else [last]
+            common["billed"] = [_told_bill(bill) for bill in self.bills]
+        common["decisions"] = self.decisions
+        last = self._fact(kind, at, own, _encode(common))
+        if not before:
+            return [last]
+        return [*[self._fact(kind, at, {**heard, **own}) for kind, at, heard, own in before], last]
 
-    def _fact(self, kind: str, at: int, body: Json) -> Fact:
+    def _fact(self, kind: str, at: int, own: Json, common: bytes = b"") -> Fact:
         message = self.message
-        return Fact(message.workspace_id, f"message.{kind}", message.id, at, _encode(body))
+        return Fact(message.workspace_id, f"message.{kind}", message.id, at, _encode(own), common)
 
     def bill(self, attempt: Attempt, billed_on: str, event: str, now: int, *, parts: int = 0) -> None:
         """Have it billed once, when the provider charges for it: on acceptance or on delivery.

@@ -121,8 +121,20 @@ async def recount(tx: Transaction, workspace_id: int, contact_id: int, until: Po
 
 def _told(new: Sequence[Fact]) -> tuple[list[Word], list[Word]]:
     """What is said of messages, and what customers sent."""
-    messages = [(one, _read(one.body)) for one in new if one.kind.startswith(MESSAGE)]
-    return messages, [(one, _read(one.body)) for one in new if one.kind == REPLY]
+    messages = _read_all([one for one in new if one.kind.startswith(MESSAGE)])
+    return messages, _read_all([one for one in new if one.kind == REPLY])
+
+
+def _read_all(told: Sequence[Fact]) -> list[Word]:
+    """Facts with what is read of them; of words that many say alike only once."""
+    read: dict[str, Told] = {}
+    words: list[Word] = []
+    for one in told:
+        text = str(one.common) or one.body  # beside what others say too there are only references
+        if text not in read:
+            read[text] = _read(text)
+        words.append((one, read[text]))
+    return words
 
 
 def _judged(messages: Sequence[Word]) -> set[int]:
@@ -145,7 +157,7 @@ async def _happened_to_messages(
     about = await outlines.of_messages(tx, workspace_id, {one.subject_id for one, _ in told})
     implying = sorted({one.subject_id for one, _ in told if one.kind in IMPLIED})
     earlier = await facts.earlier(tx, workspace_id, implying, list(IMPLIED), position) if implying else []
-    counted = {said for one in earlier for said in _said(one, _read(one.body))}
+    counted = {said for one, body in _read_all(earlier) for said in _said(one, body)}
     found: list[Happened] = []
     through: list[traffic.Said] = []
     for one, body in told:

@@ -52,7 +52,8 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
 
     messages: Rows
     attempts: Rows
-    facts: list[tuple[str, int, int, bytes]]  # kind, subject, when, body
+    facts: list[tuple[str, int, int, bytes, int]]  # kind, subject, when, its own, and which of `common`
+    common: list[bytes]  # what they say alike
     line_ids: list[int]  # on which something is due
 
 
@@ -133,14 +134,17 @@ async def compose(tx: Transaction, world: World, asked: Asked) -> Composed | Non
 
 def made(cases: Sequence[Case]) -> Made:
     """New messages whose first step is planned, as their rows."""
+    told = [fact for case in cases for fact in case.facts()]
+    alike = dict.fromkeys(_octets(fact.common) for fact in told)
+    numbers = {said: number for number, said in enumerate(alike)}
     return Made(
         message_store.rows([case.message for case in cases]),
         attempt_store.rows([attempt for case in cases for attempt in case.created]),
         [
-            (fact.kind, fact.subject_id, fact.at, _octets(fact.body))
-            for case in cases
-            for fact in case.facts()
+            (fact.kind, fact.subject_id, fact.at, _octets(fact.own), numbers[_octets(fact.common)])
+            for fact in told
         ],
+        list(numbers),
         sorted(lines_due(cases)),
     )
 
@@ -164,7 +168,11 @@ async def write_rows(tx: Transaction, workspace_id: int, made: Made) -> None:
     """Write new messages by their rows."""
     await message_store.insert_rows(tx, made.messages)
     await attempt_store.insert_rows(tx, made.attempts)
-    await facts.append(tx, [Fact(workspace_id, *row) for row in made.facts])
+    told = [
+        Fact(workspace_id, kind, subject_id, at, own, made.common[number])
+        for kind, subject_id, at, own, number in made.facts
+    ]
+    await facts.append(tx, told)
 
 
 def connected(world: World, workspace_id: int) -> dict[int, bool]:

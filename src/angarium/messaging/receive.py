@@ -410,7 +410,6 @@ def _note(
         "step": attempt.step + 1,
         "channel": attempt.channel,
         "line": line.name if line else "",
-        "ref": word.receipt.ref,
         "code": word.receipt.code,
     }
     if isinstance(change, Contradiction):
@@ -424,7 +423,7 @@ def _note(
         details["callback"] = ids.show("journal", word.entry_id)
     if word.inferred:
         details["evidence"] = "inferred: the only unanswered attempt to this address on this line"
-    case.events.append((word.receipt.status, now, details))
+    case.hear(word.receipt.status, now, details, {"ref": word.receipt.ref})
 
 
 # ── parked receipts ──────────────────────────────────────────────────────────────────────────────────

@@ -486,14 +486,15 @@ def _note(world: World, case: Case, attempt: Attempt, outcome: Outcome, now: int
     """One event for one outcome."""
     line = world.lines.seen(attempt.workspace_id, attempt.line_id)
     said: Json = {"step": attempt.step + 1, "channel": attempt.channel, "line": line.name if line else ""}
+    own: Json = {}
     match outcome:
         case Accepted(refs):
             word = "sent"
-            said["refs"], said["parts"] = refs, attempt.parts
+            own["refs"], said["parts"] = refs, attempt.parts
         case Refused(reason, code, detail):
             word = "postponed" if attempt.state is AttemptState.QUEUED else "not_taken"
             said["reason"], said["code"], said["detail"] = reason.value, code, detail
         case _:
             word = "unanswered"
             said["detail"] = outcome.detail
-    case.events.append((word, now, said))
+    case.hear(word, now, said, own)

@@ -188,7 +188,7 @@ def _case(
     case = Case(message, [], common.steps, contact, wording, words.variants, words.default_locale, known)
     case.unsubscribe_url = unsubscribe.url(world, message)
     case.tracking = tracking.of(world, message, telling.track)
-    case.events.append(("accepted", now, {"class": telling.message_class, "contact": contact.id}))
+    case.hear("accepted", now, {"class": telling.message_class}, {"contact": contact.id})
     return case
 
 

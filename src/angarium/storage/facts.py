@@ -34,8 +34,10 @@ from sqlalchemy import (
     update,
 )
 
+from angarium.storage import facts_common
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction
+from angarium.storage.facts_common import NOTHING, text_of
 from angarium.storage.schema import Id, Instant, Serial, Words, metadata
 
 # What is told of single messages and people comes by the million. All other facts have an index of their own,
@@ -52,7 +54,8 @@ fact = Table(
     Column("kind", Words, nullable=False),
     Column("subject_id", Id, nullable=False),
     Column("at", Instant, nullable=False),
-    Column("body", Words, nullable=False),
+    Column("body", Words, nullable=False),  # what is its own
+    Column("common_id", Id, nullable=False, server_default="0"),  # what others say in the same words
     Index("fact_order", "workspace_id", "tx", "seq"),
     Index("fact_subject", "workspace_id", "subject_id", "seq"),
     Index(
@@ -84,8 +87,14 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     kind: str  # "message.delivered"
     subject_id: int
     at: int
-    body: str | bytes  # JSON; text when it comes back
+    own: str | bytes  # JSON, an object; text when it comes back
+    common: str | bytes = ""  # the same of what others say too; it shares no name with `own`
     seq: int = 0  # given by the log
+
+    @property
+    def body(self) -> str:
+        """All that it says, as one JSON object."""
+        return facts_common.joined(text_of(self.own), text_of(self.common))
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -101,12 +110,12 @@ RENUMBERING = 0x66616374  # "fact": the advisory lock of whoever renumbers
 SUBJECTS_AT_ONCE = 2_000  # subjects in one statement
 START, END = Position(-(2**63), 0), Position(2**63 - 1, 0)
 
-_columns = [fact.c[name] for name in Fact.__struct_fields__]
+_columns = [fact.c[name] for name in ("workspace_id", "kind", "subject_id", "at", "body", "common_id", "seq")]
 _here = fact.c.workspace_id == bindparam("workspace_id")
 _oldest_open = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint", BigInteger())
 _this_transaction = literal_column("pg_current_xact_id()::text::bigint", BigInteger())
 
-_append = BulkInsert(fact, ("tx", "workspace_id", "kind", "subject_id", "at", "body"))
+_append = BulkInsert(fact, ("tx", "workspace_id", "kind", "subject_id", "at", "body", "common_id"))
 _number = Statement(select(literal_column("0")), postgresql=select(_this_transaction))
 
 
@@ -161,17 +170,19 @@ _of_subject = Statement(
     .order_by(fact.c.seq)
     .limit(bindparam("limit"))
 )
-_bodies = Statement(
-    select(fact.c.seq, fact.c.body).where(_here, among(fact.c.subject_id, "subject_ids")).order_by(fact.c.seq)
+_of_subjects = Statement(
+    select(*_columns).where(_here, among(fact.c.subject_id, "subject_ids")).order_by(fact.c.seq)
 )
-_drop = Statement(delete(fact).where(_here, among(fact.c.subject_id, "subject_ids")))
+_drop = Statement(
+    delete(fact).where(_here, among(fact.c.subject_id, "subject_ids")).returning(fact.c.common_id)
+)
 _farthest_behind = Statement(
     select(fact_cursor.c.tx, fact_cursor.c.seq)
     .where(fact_cursor.c.workspace_id == bindparam("workspace_id"))
     .order_by(fact_cursor.c.tx, fact_cursor.c.seq)
     .limit(1)
 )
-_rewrite = BulkUpdate(fact, match=("workspace_id", "seq"), set=("body",))
+_rewrite = BulkUpdate(fact, match=("workspace_id", "seq"), set=("body", "common_id"))
 _position = Statement(
     select(fact_cursor.c.tx, fact_cursor.c.seq)
     .where(
@@ -223,13 +234,13 @@ async def append(tx: Transaction, facts: Sequence[Fact]) -> None:
     for (workspace_id, kind), count in Counter([(one.workspace_id, one.kind) for one in facts]).items():
         about = (workspace_id, noun(kind))
         tx.news[about] = tx.news.get(about, 0) + count
-    await tx.insert(
-        _append,
-        [
-            (number, item.workspace_id, item.kind, item.subject_id, item.at, _text(item.body))
-            for item in facts
-        ],
-    )
+    kept = await facts_common.keep(tx, [(one.workspace_id, one.common) for one in facts if one.common])
+    rows = []
+    for one in facts:
+        common_id = kept.get((one.workspace_id, one.common), NOTHING)
+        body = text_of(one.own) if common_id else one.body
+        rows.append((number, one.workspace_id, one.kind, one.subject_id, one.at, body, common_id))
+    await tx.insert(_append, rows)
 
 
 async def after(
@@ -252,8 +263,17 @@ async def _read(
     rows = await tx.rows(statement, workspace_id=workspace_id, tx=position.tx, seq=position.seq, limit=limit)
     if not rows:
         return [], position
-    facts = [Fact(*row[1:]) for row in rows]
-    return facts, Position(rows[-1][0], facts[-1].seq)
+    return await _facts(tx, workspace_id, [row[1:] for row in rows]), Position(rows[-1][0], rows[-1][7])
+
+
+async def _facts(tx: Transaction, workspace_id: int, rows: Sequence[Row]) -> list[Fact]:
+    """Facts of rows of `_columns`; one whose words have gone has gone with them, between two statements."""
+    said = await facts_common.of_ids(tx, workspace_id, {row[5] for row in rows})
+    return [
+        Fact(workspace_id, kind, subject_id, at, own, said[common_id], seq)
+        for _, kind, subject_id, at, own, common_id, seq in rows
+        if common_id in said
+    ]
 
 
 async def end_of(tx: Transaction, workspace_id: int) -> Position:
@@ -324,7 +344,7 @@ async def earlier(
 ) -> list[Fact]:
     """Facts of some kinds about some things, up to a position, in no order."""
     asked = {"workspace_id": workspace_id, "subject_ids": subject_ids, "kinds": kinds}
-    return [Fact(*row) for row in await tx.rows(_earlier, **asked, tx=until.tx, seq=until.seq)]
+    return await _facts(tx, workspace_id, await tx.rows(_earlier, **asked, tx=until.tx, seq=until.seq))
 
 
 async def save_position(tx: Transaction, workspace_id: int, reader: str, position: Position) -> None:
@@ -335,7 +355,7 @@ async def save_position(tx: Transaction, workspace_id: int, reader: str, positio
 async def of_subject(tx: Transaction, workspace_id: int, subject_id: int, limit: int = 1_000) -> list[Fact]:
     """The timeline of one thing, the oldest first."""
     rows = await tx.rows(_of_subject, workspace_id=workspace_id, subject_id=subject_id, limit=limit)
-    return [Fact(*row) for row in rows]
+    return await _facts(tx, workspace_id, rows)
 
 
 async def reduce(tx: Transaction, workspace_id: int, subject_ids: Sequence[int], kept: frozenset[str]) -> int:
@@ -344,16 +364,21 @@ async def reduce(tx: Transaction, workspace_id: int, subject_ids: Sequence[int],
     count = 0
     for start in range(0, len(subject_ids), SUBJECTS_AT_ONCE):
         some = list(subject_ids[start : start + SUBJECTS_AT_ONCE])
-        rows = await tx.rows(_bodies, workspace_id=workspace_id, subject_ids=some)
-        changed = [(workspace_id, seq, less) for seq, body in rows if (less := _less(body, kept)) != body]
-        await tx.update(_rewrite, changed)
+        rows = await tx.rows(_of_subjects, workspace_id=workspace_id, subject_ids=some)
+        held = {row[6]: row[5] for row in rows}
+        told = await _facts(tx, workspace_id, rows)
+        changed = {one.seq: less for one in told if (less := _less(one.body, kept)) != one.body}
+        await tx.update(_rewrite, [(workspace_id, seq, less, NOTHING) for seq, less in changed.items()])
+        await facts_common.let_go(tx, workspace_id, [held[seq] for seq in changed])
         count += len(changed)
     return count
 
 
 async def drop(tx: Transaction, workspace_id: int, subject_ids: Sequence[int]) -> int:
     """Let go of all facts of these subjects; how many."""
-    return await tx.execute(_drop, workspace_id=workspace_id, subject_ids=list(subject_ids))
+    gone = await tx.rows(_drop, workspace_id=workspace_id, subject_ids=list(subject_ids))
+    await facts_common.let_go(tx, workspace_id, [row[0] for row in gone])
+    return len(gone)
 
 
 async def unread_since(tx: Transaction, workspace_id: int) -> int | None:
@@ -393,7 +418,3 @@ async def _value(tx: Transaction, statement: Statement) -> int:
 
 def _as_position(row: Row | None) -> Position:
     return START if row is None else Position(row[0], row[1])
-
-
-def _text(body: str | bytes) -> str:
-    return body if isinstance(body, str) else body.decode()

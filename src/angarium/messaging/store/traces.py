@@ -136,6 +136,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "traffic": Kept.NOTHING,  # the same
     "exchange": (Rows(exchange, "attempt_id", "attempts"),),
     "fact": Kept.BY_HAND,  # what happened stays, and says no more than that
+    "fact_common": Kept.BY_HAND,  # goes with the last fact that says it
     "fabric_entry": Kept.NOTHING,  # for seconds: what waits for the ledger
     "fabric_lease": Kept.NOTHING,  # servers, and what they own
     "fabric_member": Kept.NOTHING,
