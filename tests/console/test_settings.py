@@ -59,6 +59,7 @@ async def looking(place: Place, look: Look | None = None) -> AsyncIterator[Scree
         yield window
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_policy_by_mouse_and_back_again(place: Place) -> None:
     async with looking(place) as window:
         page = window.page
@@ -90,6 +91,7 @@ async def test_a_policy_by_mouse_and_back_again(place: Place) -> None:
     assert [one.version for one in found] == [1, 2, 3]
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_key_is_shown_once_and_works_until_it_is_revoked(place: Place) -> None:
     async with looking(place, Look("fa", "dark", 360)) as window:
         page = window.page
@@ -311,6 +313,7 @@ async def test_addresses_come_and_go_and_the_log_tells(place: Place, tmp_path: P
     assert {one["value"] for one in told.json["items"]} == {"+989121234567", "+989121234568"}
 
 
+@pytest.mark.turns(2, 1)
 async def test_the_workspace_and_its_zone(place: Place) -> None:
     async with looking(place) as window:
         page = window.page

@@ -23,6 +23,7 @@ from angarium.core import ids
 from angarium.core.clock import from_datetime
 from angarium.core.values import Address, AddressKind, MessageClass
 from angarium.storage.database import Database, Transaction
+from support.turns import by_turns
 
 WORKSPACE = 77
 OTHER = 78
@@ -258,7 +259,7 @@ def flat(judged: Judged) -> list[bool]:
     return [judged.holds, *(holds for one in judged.rules for holds in flat(one))]
 
 
-@pytest.mark.parametrize("at", MOMENTS)
+@pytest.mark.parametrize("at", by_turns(MOMENTS))
 async def test_sql_and_python_agree(database: Database, at: str) -> None:
     now = moment(at)
     seed = MOMENTS.index(at) + 1

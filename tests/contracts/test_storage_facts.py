@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from angarium.storage.database import Database, Transaction, open_database
 from angarium.storage.facts import START, Fact, Position
 from angarium.storage.sqlite import SqliteDatabase
 from support.databases import PostgresServer, create_schema
+from support.running import until
 
 OLD = 30_000  # facts that were read
 
@@ -222,6 +224,32 @@ async def test_on_postgresql_a_slow_transaction_loses_no_facts(postgres_server: 
     go_on.set()
     await writing
     assert (await subjects_after(database, position))[0] == [1, 2]
+    await database.stop()
+
+
+@pytest.mark.parametrize("first", [facts.drop, partial(facts.reduce, kept=frozenset())])
+async def test_on_postgresql_two_who_let_go_of_the_same_facts_count_them_once(
+    postgres_server: PostgresServer, first: Any
+) -> None:
+    database = open_database(await postgres_server.database_with_schema())
+    await database.start()
+    await database.run(facts.append, ALIKE)
+    done, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(tx: Transaction) -> None:
+        await first(tx, 1, [0, 1])
+        done.set()
+        await go_on.wait()
+
+    one = asyncio.create_task(database.run(slowly))
+    await done.wait()
+    other = asyncio.create_task(database.run(facts.reduce, 1, [0, 1], frozenset({"a"})))
+    waits = Statement(text("SELECT 1 FROM pg_locks WHERE NOT granted"))
+    await until(lambda: database.read(lambda tx: tx.rows(waits)))
+    go_on.set()
+    await asyncio.gather(one, other)
+    assert await common(database) == [('{"a":1,"b":[]}', len(ALIKE) - 2)]
+    assert [one.body for one in await database.read(facts.of_subject, 1, 5)] == [ALIKE[5].body]
     await database.stop()
 
 

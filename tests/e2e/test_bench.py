@@ -63,7 +63,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.xdist_group("e2e/bench")  # which runs once
 @pytest.mark.parametrize(("scenario", "messages"), [("batches", 200), ("single", 50)])
-@pytest.mark.turns(2, 0)
+@pytest.mark.turns(2, 1)
 def test_every_book_has_every_message(found: dict[str, Any], scenario: str, messages: int) -> None:
     (run,) = found["scenarios"][scenario]["runs"]
     assert run.keys() == FIGURES
@@ -73,7 +73,7 @@ def test_every_book_has_every_message(found: dict[str, Any], scenario: str, mess
 
 
 @pytest.mark.xdist_group("e2e/bench")
-@pytest.mark.turns(2, 0)
+@pytest.mark.turns(2, 1)
 def test_the_conditions_and_the_ceilings_are_told(found: dict[str, Any]) -> None:
     assert found["conditions"]["synchronous"] == "FULL"
     assert found["conditions"].keys() >= {"cores", "processor", "python", "sqlite", "window", "messages"}
@@ -82,7 +82,7 @@ def test_the_conditions_and_the_ceilings_are_told(found: dict[str, Any]) -> None
 
 
 @pytest.mark.xdist_group("e2e/bench")
-@pytest.mark.turns(2, 0)
+@pytest.mark.turns(2, 1)
 def test_a_page_and_plots_lie_beside_the_figures(found: dict[str, Any], tmp_path: Path) -> None:
     from bench.kept import keep
 
@@ -206,7 +206,7 @@ __main__.main()
 """
 
 
-@pytest.mark.turns(2, 1)
+@pytest.mark.turns(2, 0)
 def test_codes_are_measured_idle_and_behind_a_campaign(tmp_path: Path) -> None:
     command = [
         *(

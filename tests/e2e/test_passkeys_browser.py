@@ -75,6 +75,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
             await house.close()
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_passkey_lets_in_without_a_name(place: Place) -> None:
     assert "Laptop passkey, made" in await place.tab.words()
     await place.leave()
@@ -87,6 +88,7 @@ async def test_a_passkey_lets_in_without_a_name(place: Place) -> None:
     assert key.last_used_at is not None
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_passkey_is_the_second_factor(place: Place) -> None:
     await place.leave()
     await place.tab.fill(email=EMAIL, password=PASSWORD)
@@ -99,6 +101,7 @@ async def test_a_passkey_is_the_second_factor(place: Place) -> None:
     assert await place.tab.see("location.pathname") == "/account"
 
 
+@pytest.mark.turns(2, 0)
 async def test_an_authenticator_that_does_not_see_who_it_is_lets_nobody_in_alone(place: Place) -> None:
     await place.leave()
     state = {"authenticatorId": place.authenticator_id, "isUserVerified": False}
@@ -110,6 +113,7 @@ async def test_an_authenticator_that_does_not_see_who_it_is_lets_nobody_in_alone
     assert await place.tab.see("location.pathname") == "/sign-in/passkey"
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_passkey_that_is_taken_away_lets_nobody_in(place: Place) -> None:
     await place.tab.see("document.querySelector(\"form[action='/account/passkey/drop'] button\").click()")
     await place.tab.submit("#sure [data-go-on]")

@@ -192,6 +192,7 @@ async def test_a_stop_answers_whom_it_has_heard(tmp_path: Path) -> None:
         assert sorted(shop.taken()) == sorted(wanted)  # each once
 
 
+@pytest.mark.turns(2, 1)
 async def test_many_who_only_stand_there_keep_nobody_out(tmp_path: Path) -> None:
     """A shell lets a process have few descriptors, and it may take more."""
     async with guarded(tmp_path, None, "prlimit", "--nofile=200:4096") as shop:

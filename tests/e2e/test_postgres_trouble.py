@@ -17,6 +17,7 @@ from support.databases import PostgresServer, postgres_of_its_own
 from support.everybody import over, told_once, written
 from support.process import PHONE, Shop
 from support.server import Heard
+from support.turns import by_turns
 
 RECEIPTS = Script(faults={"smpp": Faults(receipt_delay_s=0.05)})
 # What each sends to the database, by which it is known; whoever accepts has the text.
@@ -118,7 +119,7 @@ async def test_connections_that_are_ended(served: Shop, cutter: Cutter) -> None:
     await goes_on(served, accepted)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", by_turns(["before", "after"]))
 async def test_a_connection_that_is_cut_at_a_commit(tmp_path: Path, cutter: Cutter, when: str) -> None:
     """Each verb of a message's life in turn: what was committed is done, what was not is done again."""
     async with Shop(tmp_path, cutter.spoken_url) as served:

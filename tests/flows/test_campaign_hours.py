@@ -13,6 +13,7 @@ from angarium.storage.database import Database
 from support.marketer import Marketer
 from support.relay import Relay
 from support.still import StillClock
+from support.turns import by_turns
 
 ZONES = (
     "America/Los_Angeles",
@@ -40,7 +41,7 @@ DAYS = 50
 pytestmark = pytest.mark.timeout(480)  # each hour is many transactions, and PostgreSQL is asked for each
 
 
-@pytest.mark.parametrize("season", JUMPS)
+@pytest.mark.parametrize("season", by_turns(JUMPS))
 async def test_everybody_is_told_once_within_the_hours(database: Database, season: str) -> None:
     clock = StillClock(from_datetime(JUMPS[season][0]))
     relay = await Relay(database, clock=clock).open()

@@ -23,6 +23,7 @@ from angarium.web.app import make_app, operations_of
 from angarium.web.assets import asset_url
 from angarium.web.server import Server
 from support.server import Client, ground_on, member, operations
+from support.turns import by_turns
 
 PLACE = re.compile(r"\{(\w+)(?::str)?\}")
 YEAR_S = 31_536_000
@@ -78,7 +79,7 @@ async def addresses(client: Client, of_others: int = 1) -> list[tuple[str, str]]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # no header comes out of a database
-@pytest.mark.parametrize("https", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("https", by_turns([False, True]), ids=["http", "https"])
 async def test_every_answer_is_guarded(house: tuple[House, Client], https: bool) -> None:
     made, _ = house
     async with behind_a_proxy(application(made)) as nobody:

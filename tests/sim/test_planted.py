@@ -148,16 +148,16 @@ def refused_by_silence(patch: pytest.MonkeyPatch) -> None:
 PLANTS = {
     "bytes before a durable intent": Plant(Rule.INTENT, without_intent, 0),
     "recorded after it was acknowledged": Plant(Rule.HEARD, acknowledged_before_the_commit, 20),
-    "the fence is forgotten": Plant(Rule.OWNER, without_fence, 3, Faults(pair=True, deaf=0.5)),
+    "the fence is forgotten": Plant(Rule.OWNER, without_fence, 17, Faults(pair=True, deaf=0.5)),
     "a state may go back": Plant(Rule.BACK, states_go_back, 0),
     "a message waits without a time": Plant(Rule.TIMED, without_time, 0),
-    "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 116, Faults(pair=True)),
+    "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 155, Faults(pair=True)),
     "what is unknown is refused by silence": Plant(
-        Rule.HONEST, refused_by_silence, 511, Faults(pair=True, lossy=True)
+        Rule.HONEST, refused_by_silence, 120, Faults(pair=True, lossy=True)
     ),
     "callbacks are left behind": Plant(Rule.HEARD, callbacks_left_behind, 14),
     "two claims at one instant": Plant(
-        Rule.INTENT, claims_at_one_instant, 122, Faults(troubled=True, often=10.0)
+        Rule.INTENT, claims_at_one_instant, 6, Faults(troubled=True, often=10.0)
     ),
 }
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,12 @@ def _rests(item: pytest.Item) -> bool:
 def is_the_day(every: int, first: int, today: int = TODAY) -> bool:
     """Whether it is one of the days; `first` (from 0) tells apart what need not be on the same day."""
     return today % every == first
+
+
+def by_turns(values: Iterable[Any]) -> list[Any]:
+    """Parameters of a test, one a day."""
+    given = list(values)
+    return [pytest.param(one, marks=pytest.mark.turns(len(given), day)) for day, one in enumerate(given)]
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item], resting: set[pytest.Item]) -> None:

@@ -170,8 +170,11 @@ _of_subject = Statement(
     .order_by(fact.c.seq)
     .limit(bindparam("limit"))
 )
-_of_subjects = Statement(
-    select(*_columns).where(_here, among(fact.c.subject_id, "subject_ids")).order_by(fact.c.seq)
+_of_subjects = Statement(  # held: nobody else lets go of them, who would be counted twice
+    select(*_columns)
+    .where(_here, among(fact.c.subject_id, "subject_ids"))
+    .order_by(fact.c.seq)
+    .with_for_update()
 )
 _drop = Statement(
     delete(fact).where(_here, among(fact.c.subject_id, "subject_ids")).returning(fact.c.common_id)
