@@ -368,6 +368,24 @@ async def test_who_does_not_answer_is_not_waited_for_long(
         await process.stop()
 
 
+async def test_one_workspace_waits_for_one_request_of_another(
+    shop: Relay, database_url: str, tmp_path: Path
+) -> None:
+    process, answered = process_beside(database_url, tmp_path), list[int]()
+    body = unread(shop, [service()]).body
+
+    async def ask(workspace_id: int) -> None:
+        await process.batch(Offered(workspace_id, body, [], shop.clock.now(), {}, {}))
+        answered.append(workspace_id)
+
+    try:
+        asked = [asyncio.create_task(ask(one)) for one in [shop.workspace_id] * 5 + [7]]
+        await asyncio.gather(*asked)
+        assert answered == [shop.workspace_id, 7] + [shop.workspace_id] * 4
+    finally:
+        await process.stop()
+
+
 async def test_a_process_that_cannot_begin_is_left_alone_for_a_while(shop: Relay) -> None:
     process = ComposerProcess("angarium.no_such_module", b"{}", shop.clock)
     beside = await began(shop, process)

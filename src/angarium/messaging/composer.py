@@ -1,5 +1,5 @@
-"""The process that makes messages ready, as the server sees it: asked one thing at a time, begun when it is
-needed, and ended when it has not been for a while.
+"""The process that makes messages ready, as the server sees it: asked one thing at a time, of one workspace
+after another, begun when it is needed, and ended when it has not been for a while.
 
 A question and its answer are each a frame of MessagePack with its length before it; before its first answer
 comes an empty frame, when it is ready.
@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from angarium.core.clock import Clock
+from angarium.core.fairness import FairLock
 from angarium.core.frames import LENGTH_BYTES, frame
 from angarium.core.service import Supervisor
 from angarium.messaging.batch import Batch, Offered
@@ -29,6 +30,7 @@ IDLE_S = 60.0  # without a question, then it ends
 ANSWER_WITHIN_S = 5.0  # some twenty times what it takes; meanwhile somebody waits for an answer of ours
 BEGIN_WITHIN_S = 30.0
 AGAIN_S = 5.0  # how long it is left alone when it did not begin
+NOBODYS = 0  # what is done for no workspace
 
 T = TypeVar("T")
 
@@ -45,7 +47,7 @@ class ComposerProcess:
         self._told = told
         self._clock = clock
         self._process: Process | None = None  # once it is ready
-        self._one_at_a_time = asyncio.Lock()
+        self._one_at_a_time = FairLock()
         self._asked_at = 0.0
         self._not_before = 0.0  # by the monotonic clock, as the one before
         self._supervisor = Supervisor(clock)
@@ -74,17 +76,17 @@ class ComposerProcess:
         """End it; it begins again when it is asked for something."""
         self._watched = False
         await self._supervisor.stop()
-        async with self._one_at_a_time:
+        async with self._one_at_a_time.held(NOBODYS):
             await self._end()
 
     async def end_if_idle(self) -> None:
         """End it when it was not asked for a while."""
-        async with self._one_at_a_time:
+        async with self._one_at_a_time.held(NOBODYS):
             if self._clock.monotonic() - self._asked_at >= IDLE_S:
                 await self._end()
 
     async def _answer(self, question: Asked | Offered, answers: msgspec.msgpack.Decoder[T]) -> T:
-        async with self._one_at_a_time:
+        async with self._one_at_a_time.held(question.workspace_id):
             self._asked_at = self._clock.monotonic()
             try:
                 if not self.is_up:
@@ -99,7 +101,7 @@ class ComposerProcess:
                 raise
 
     async def _begin_once(self) -> None:
-        async with self._one_at_a_time:
+        async with self._one_at_a_time.held(NOBODYS):
             if self.is_up:
                 return
             self._asked_at = self._clock.monotonic()
