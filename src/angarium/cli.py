@@ -140,6 +140,23 @@ def restore(context: click.Context, file: Path | None, replace: bool, in_place: 
         out.print("They may have gone out since then. See them, and decide: angarium held", highlight=False)
 
 
+@main.command()
+@click.argument("url")
+@click.pass_context
+def move(context: click.Context, url: str) -> None:
+    """Copy everything from SQLite to an empty database of PostgreSQL, postgresql://user@host/name, and put
+    the file aside. No server may run meanwhile."""
+    from angarium import keeping
+
+    def tell(table: str, rows: int) -> None:
+        out.print(f"{table}: {rows:,}", highlight=False)
+
+    moved = run(keeping.move(settings_of(context), url, tell))
+    for path in moved.aside:
+        out.print(f"Put aside: {path}", highlight=False, soft_wrap=True)
+    out.print(f"Moved: {moved.rows:,} rows. Name it in the setting `database`, and start.", highlight=False)
+
+
 @main.group(invoke_without_command=True)
 @click.pass_context
 def held(context: click.Context) -> None:

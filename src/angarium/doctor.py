@@ -39,8 +39,12 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Every finding, as it is found; stops where nothing further can be looked at."""
     for finding in _files(settings):
         yield finding
-    if settings.database.startswith("sqlite:"):
-        yield await _whole(settings)
+    path = opening.sqlite_path(settings.database)
+    if path is not None:
+        if (absent := _absent(settings, path)) is not None:
+            yield absent  # to look further would make one
+            return
+        yield await _whole(settings, path)
     if settings.fabric == "nats":
         yield await _log(settings)
     try:
@@ -87,11 +91,19 @@ async def _log(settings: Settings) -> Finding:
     return Finding("good", what)
 
 
-async def _whole(settings: Settings) -> Finding:
+def _absent(settings: Settings, path: Path) -> Finding | None:
+    """What is to be said where there is no file; None where there is one."""
+    try:
+        opening.check_there(settings.database, settings.key_file)
+    except Problem as problem:
+        return Finding("bad", f"{problem.title}.", problem.detail)
+    if path.exists():
+        return None
+    return Finding("advice", f"There is no database {path} yet.", "It is made on the first start.")
+
+
+async def _whole(settings: Settings, path: Path) -> Finding:
     """Look through every page; unlike a start, which looks for a bounded time."""
-    path = opening.sqlite_path(settings.database)
-    if path is None or not path.exists():
-        return Finding("advice", f"There is no database {path} yet.", "It is made on the first start.")
     with opening.nobody_else(settings.key_file) as alone:
         clock = SystemClock()
         flaws = await asyncio.to_thread(opening.flaws_of, path, clock, math.inf) if alone else []

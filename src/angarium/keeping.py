@@ -1,4 +1,5 @@
-"""What `backup`, `restore` and `held` do: copies of the database, and what a restored one holds back."""
+"""What `backup`, `restore`, `held` and `move` do: copies of the database, what a restored one holds back, and
+another database."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from angarium.accounts.notary import seal_cell
 from angarium.accounts.sso import secret_cell
 from angarium.accounts.store.audit import audit_seal
 from angarium.accounts.store.providers import identity_provider
-from angarium.assembly import MEDIA, House, assemble, files_folder, prepare
+from angarium.assembly import MEDIA, House, assemble, begin_on, files_folder, prepare
 from angarium.config import Settings
 from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
@@ -30,7 +31,7 @@ from angarium.messaging import held
 from angarium.messaging import resealing as messages
 from angarium.messaging.store import held as store
 from angarium.messaging.world import World
-from angarium.storage import backup, idempotency, instance, mirror, opening
+from angarium.storage import backup, idempotency, instance, mirror, moving, opening
 from angarium.storage.backup import Backup
 from angarium.storage.database import Transaction, open_database
 from angarium.storage.migrate import has_table, migrate
@@ -150,6 +151,34 @@ async def _in(url: str, work: Callable[..., Awaitable[T]], *args: object) -> T:
         return await database.run(work, *args)
     finally:
         await database.stop()
+
+
+# ── another database ─────────────────────────────────────────────────────────────────────────────────
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """How many rows have gone, and where the file lies now."""
+
+    rows: int
+    aside: tuple[Path, ...]
+
+
+async def move(settings: Settings, url: str, tell: moving.Tell) -> Moved:
+    """Copy everything from SQLite to PostgreSQL; the file is put aside, so that nobody begins on it again."""
+    path = opening.sqlite_path(settings.database)
+    if path is None or not url.startswith(("postgresql:", "postgres:")):
+        detail = "It goes from SQLite, which the setting `database` names, to postgresql://user@host/name."
+        raise Problem("move", "It cannot be moved there", detail=detail)
+    with opening.held(settings.key_file, alone=True):
+        await begin_on(settings, look=True)
+        await migrate(url)
+        target = open_database(url)
+        await target.start()
+        try:
+            rows = await moving.move(path, target, tell)
+        finally:
+            await target.stop()
+        return Moved(rows, tuple(await asyncio.to_thread(backup.put_aside, path, SystemClock().now())))
 
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────

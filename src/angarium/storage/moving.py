@@ -1,0 +1,128 @@
+"""Everything in a file of SQLite, put into a database of PostgreSQL that nobody has used.
+
+1. The file is not touched, and nobody else has it open (`opening.held`).
+2. What tells which database this is (`instance`) is written last. Until then no server begins on the other
+   one, and whoever moves again begins anew there.
+3. A fact of SQLite has no transaction's number (`facts.py`), so it comes before all that PostgreSQL numbers,
+   and who has read until somewhere reads on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+from sqlalchemy import Table, Text, text
+
+from angarium.core.problems import Problem
+from angarium.storage import instance
+from angarium.storage.bulk import BulkInsert, Statement
+from angarium.storage.database import Database, Transaction
+from angarium.storage.schema import metadata
+from angarium.storage.sqlite import connect
+
+STAYS = {  # tables that are not moved: why
+    "alembic_version": "the other database has its own",
+    "migration": "the same",
+    "commit_mark": "of processes that have ended",
+    "server": "the same",
+    "fabric_entry": "servers of SQLite are alone, and have no fabric in the database",
+    "fabric_lease": "the same",
+    "fabric_member": "the same",
+    "fabric_told": "the same",
+    "fabric_topic": "the same",
+}
+ROWS, BYTES = 2_000, 4 << 20  # in one statement, whichever is reached first
+TELL_EVERY = 100_000  # rows
+NUL, INSTEAD = "\x00", "\ufffd"  # PostgreSQL keeps no NUL in a text
+
+Tell = Callable[[str, int], None]  # a table, and how many of its rows are there
+
+
+async def move(path: Path, target: Database, tell: Tell) -> int:
+    """Copy every row into tables that are there; how many. A Problem when somebody has used them."""
+    await target.run(_begin_anew)
+    source = connect(str(path), read_only=True)
+    try:
+        *others, own = _tables()
+        total = sum([await _move_table(source, target, table, tell) for table in others])
+        await target.run(_number_on, _last_numbers(source, others))
+        return total + await _move_table(source, target, own, tell)
+    finally:
+        source.close()
+
+
+def _tables() -> list[Table]:
+    """What is moved, the row about the database last."""
+    found = [one for one in metadata.sorted_tables if one.name not in STAYS]
+    return [*(one for one in found if one is not instance.instance), instance.instance]
+
+
+async def _begin_anew(tx: Transaction) -> None:
+    """Take away what a move that was cut off has left."""
+    if await instance.known(tx) is not None:
+        detail = "A server has run on that database. Make an empty one, and name it."
+        raise Problem("move", "It cannot be moved there", detail=detail)
+    await tx.execute(Statement(text(f"TRUNCATE {', '.join(one.name for one in _tables())}")))
+
+
+async def _move_table(source: apsw.Connection, target: Database, table: Table, tell: Tell) -> int:
+    columns = tuple(column.name for column in table.columns)
+    bulk, count = BulkInsert(table, columns), 0
+    for rows in _some_at_a_time(_rows(source, table)):
+        await target.run(_insert, bulk, rows)
+        if (count + len(rows)) // TELL_EVERY > count // TELL_EVERY:
+            tell(table.name, count + len(rows))
+        count += len(rows)
+    if count:
+        tell(table.name, count)
+    return count
+
+
+async def _insert(tx: Transaction, bulk: BulkInsert, rows: Sequence[tuple[Any, ...]]) -> None:
+    await tx.insert(bulk, rows)
+
+
+def _rows(source: apsw.Connection, table: Table) -> Iterator[tuple[Any, ...]]:
+    """All rows as PostgreSQL can have them."""
+    listed = ", ".join(f'"{column.name}"' for column in table.columns)
+    texts = [place for place, column in enumerate(table.columns) if isinstance(column.type, Text)]
+    for row in source.execute(f"SELECT {listed} FROM {table.name}"):  # noqa: S608  our own names
+        if any(NUL in row[place] for place in texts if row[place]):
+            yield tuple(cell.replace(NUL, INSTEAD) if isinstance(cell, str) else cell for cell in row)
+        else:
+            yield row
+
+
+def _some_at_a_time(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    some: list[tuple[Any, ...]] = []
+    size = 0
+    for row in rows:
+        some.append(row)
+        size += sum(len(cell) for cell in row if isinstance(cell, str | bytes))
+        if len(some) == ROWS or size >= BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _last_numbers(source: apsw.Connection, tables: Sequence[Table]) -> dict[tuple[str, str], int]:
+    """The last number that was given in each column whose numbers the database gives, also of rows gone."""
+    found = {}
+    for table in tables:
+        column = table.autoincrement_column
+        if column is not None and column.autoincrement is True:
+            numbers = f"SELECT max({column.name}) AS n FROM {table.name}"  # noqa: S608  our own names
+            given = f"SELECT seq FROM sqlite_sequence WHERE name = '{table.name}'"  # noqa: S608  the same
+            last = source.execute(f"SELECT max(n) FROM ({numbers} UNION ALL {given})")  # noqa: S608  the same
+            found[table.name, column.name] = int(last.fetchall()[0][0] or 0)
+    return found
+
+
+async def _number_on(tx: Transaction, last: dict[tuple[str, str], int]) -> None:
+    for (table, column), number in last.items():
+        sequence = f"pg_get_serial_sequence('{table}', '{column}')"
+        await tx.row(Statement(text(f"SELECT setval({sequence}, {number + 1}, false)")))
