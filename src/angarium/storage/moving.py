@@ -43,10 +43,10 @@ Tell = Callable[[str, int], None]  # a table, and how many of its rows are there
 
 async def move(path: Path, target: Database, tell: Tell) -> int:
     """Copy every row into tables that are there; how many. A Problem when somebody has used them."""
-    await target.run(_begin_anew)
     source = connect(str(path), read_only=True)
     try:
-        *others, own = _tables()
+        *others, own = tables(source)
+        await target.run(_begin_anew, [*others, own])
         total = sum([await _move_table(source, target, table, tell) for table in others])
         await target.run(_number_on, _last_numbers(source, others))
         return total + await _move_table(source, target, own, tell)
@@ -54,18 +54,19 @@ async def move(path: Path, target: Database, tell: Tell) -> int:
         source.close()
 
 
-def _tables() -> list[Table]:
+def tables(source: apsw.Connection) -> list[Table]:
     """What is moved, the row about the database last."""
-    found = [one for one in metadata.sorted_tables if one.name not in STAYS]
+    there = {name for (name,) in source.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    found = [one for one in metadata.sorted_tables if one.name in there - STAYS.keys()]
     return [*(one for one in found if one is not instance.instance), instance.instance]
 
 
-async def _begin_anew(tx: Transaction) -> None:
+async def _begin_anew(tx: Transaction, those: Sequence[Table]) -> None:
     """Take away what a move that was cut off has left."""
     if await instance.known(tx) is not None:
         detail = "A server has run on that database. Make an empty one, and name it."
         raise Problem("move", "It cannot be moved there", detail=detail)
-    await tx.execute(Statement(text(f"TRUNCATE {', '.join(one.name for one in _tables())}")))
+    await tx.execute(Statement(text(f"TRUNCATE {', '.join(one.name for one in those)}")))
 
 
 async def _move_table(source: apsw.Connection, target: Database, table: Table, tell: Tell) -> int:
