@@ -11,12 +11,35 @@ let heard = ""; // the nouns that are listened for
 
 const nouns = () => [...new Set([...document.querySelectorAll("[data-live]")].flatMap((part) => part.dataset.live.split(" ")))].sort().join(" ");
 
+// Parts whose answer is on its way, and what they have heard since. The answer may be older than that; and htmx, which would
+// ask once more by itself, lets go of it when the answer has put another part in the place of the one that asked.
+const asking = new Map();
+const asked = new WeakMap(); // by htmx's context of the request, in which the part is another once it was replaced
+
+const tell = (part, heard) => (asking.has(part) ? asking.set(part, { heard }) : htmx.trigger(part, "live", { heard }));
+
 const ask = ({ data, lastEventId }) => {
   const changed = data.split(" ");
   for (const part of document.querySelectorAll("[data-live]")) {
-    if (part.dataset.live.split(" ").some((noun) => changed.includes(noun))) htmx.trigger(part, "live", { heard: lastEventId });
+    if (part.dataset.live.split(" ").some((noun) => changed.includes(noun))) tell(part, lastEventId);
   }
 };
+
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  if (ctx.sourceEvent?.type !== "live") return;
+  asked.set(ctx, ctx.sourceElement);
+  asking.set(ctx.sourceElement, null);
+});
+
+document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+  const part = asked.get(ctx);
+  if (!part) return;
+  const since = asking.get(part);
+  asking.delete(part);
+  const unseen = ctx.status === "issuing" && !part.isConnected; // something else took its place before the answer came
+  const now = part.isConnected ? part : document.getElementById(part.id);
+  if (now && (since || unseen)) tell(now, since?.heard);
+});
 
 document.addEventListener("htmx:config:request", ({ detail }) => {
   const heard = detail.ctx.sourceEvent?.detail?.heard;
@@ -24,7 +47,7 @@ document.addEventListener("htmx:config:request", ({ detail }) => {
 });
 
 // What changed while nobody listened was told to nobody.
-const askAll = () => document.querySelectorAll("[data-live]").forEach((part) => htmx.trigger(part, "live"));
+const askAll = () => document.querySelectorAll("[data-live]").forEach((part) => tell(part));
 
 const listen = () => {
   if (source || document.hidden) return;

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from angarium.accounts.flows import Caller, create_workspace
 from angarium.accounts.roles import Role, scopes_of
@@ -176,3 +177,31 @@ async def test_without_scripts_it_is_links_and_forms(shop: Shop) -> None:
     assert (await shop.owner.do("/notices/read", id="x")).status == 422
     found = await flows.page(shop.house.ground, shop.caller(), Wanted(), "", 10)
     assert [one.read for one in found] == [True]
+
+
+TELL_WHEN_CHANGED = """() => new EventSource("/live?of=notice")
+    .addEventListener("changed", () => setTimeout(() => console.info("changed"), 200))"""
+
+
+async def test_what_happens_while_an_answer_is_on_its_way_is_shown_after_it(shop: Shop) -> None:
+    """The answer is older than that, and puts another bell in the place of the one that asked."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        answer = await route.fetch()
+        asked.set()
+        await go_on.wait()
+        await route.fulfill(response=answer)
+
+    async with chromium() as browser, screen(browser, shop.client.url, cookie_of(shop.owner)) as window:
+        page = window.page
+        async with page.expect_response("**/notices/bell"):  # once it listens
+            await window.open("/home")
+        await page.route("**/notices/bell", hold)
+        await shop.fail("one.csv", 1)
+        await asyncio.wait_for(asked.wait(), RENEWED_WITHIN_MS / 1_000)
+        async with page.expect_event("console", timeout=RENEWED_WITHIN_MS):
+            await page.evaluate(TELL_WHEN_CHANGED)
+            await shop.fail("two.csv", 2)
+        go_on.set()
+        await expect(page.locator("#unread .bell-count")).to_have_text("2", timeout=RENEWED_WITHIN_MS)
