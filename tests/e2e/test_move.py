@@ -81,6 +81,14 @@ async def test_a_server_goes_on_where_it_was(tmp_path: Path, postgres_server: Po
         assert await served.stop() == 0
         with pytest.raises(Problem, match="A server has run on that database"):
             await move_from(tmp_path / "other.db", url)
+        with pytest.raises(Problem, match="Everything has been moved there before"):
+            await move_from(aside_in(tmp_path), url)  # as after a crash before it was put aside
+
+
+def aside_in(folder: Path) -> Path:
+    """The file that was put aside there."""
+    (found,) = folder.glob("angarium.db.before-*[0-9Z]")
+    return found
 
 
 async def is_delivered(served: Shop, message_id: str) -> bool:

@@ -34,6 +34,11 @@ STAYS = {  # tables that are not moved: why
     "fabric_told": "the same",
     "fabric_topic": "the same",
 }
+USED = "A server has run on that database. Make an empty one, and name it."
+WHOLE = (  # it was cut off at the very end
+    "Everything has been moved there before. Put the file of SQLite aside, so that nobody begins on it "
+    "again, and name that database in the setting `database`."
+)
 ROWS, BYTES = 2_000, 4 << 20  # in one statement, whichever is reached first
 TELL_EVERY = 100_000  # rows
 NUL, INSTEAD = "\x00", "\ufffd"  # PostgreSQL keeps no NUL in a text
@@ -46,7 +51,8 @@ async def move(path: Path, target: Database, tell: Tell) -> int:
     source = connect(str(path), read_only=True)
     try:
         *others, own = tables(source)
-        await target.run(_begin_anew, [*others, own])
+        known = source.execute("SELECT id FROM instance").fetchall()
+        await target.run(_begin_anew, [*others, own], str(known[0][0]) if known else "")
         total = sum([await _move_table(source, target, table, tell) for table in others])
         await target.run(_number_on, _last_numbers(source, others))
         return total + await _move_table(source, target, own, tell)
@@ -61,11 +67,11 @@ def tables(source: apsw.Connection) -> list[Table]:
     return [*(one for one in found if one is not instance.instance), instance.instance]
 
 
-async def _begin_anew(tx: Transaction, those: Sequence[Table]) -> None:
+async def _begin_anew(tx: Transaction, those: Sequence[Table], ours: str) -> None:
     """Take away what a move that was cut off has left."""
-    if await instance.known(tx) is not None:
-        detail = "A server has run on that database. Make an empty one, and name it."
-        raise Problem("move", "It cannot be moved there", detail=detail)
+    found = await instance.known(tx)
+    if found is not None:
+        raise Problem("move", "It cannot be moved there", detail=WHOLE if found.id == ours else USED)
     await tx.execute(Statement(text(f"TRUNCATE {', '.join(one.name for one in those)}")))
 
 
