@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Integer, LargeBinary, Table, Text
 
 from angarium import keeping
-from angarium.core.clock import MICROS, SystemClock, iso
+from angarium.core.clock import MICROS, SystemChance, SystemClock, iso
 from angarium.core.problems import Problem
 from angarium.storage import instance, moving
 from angarium.storage.bulk import BulkInsert
@@ -180,3 +180,25 @@ async def test_a_move_that_was_cut_off_begins_anew(
     assert [one.subject_id for one in found] == [0, 1, 2, 3, 4, 5]
     assert found[-1].seq == 6  # a number is given once
     await target.stop()
+
+
+async def test_who_begins_a_server_there_meanwhile_is_told(
+    tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, url = tmp_path / "a.db", await postgres_server.empty_database()
+    chance, number_on = SystemChance(), moving._number_on
+    await bring_up(f"sqlite:///{file}")
+    await bring_up(url)
+    source = open_database(f"sqlite:///{file}")
+    await source.start()
+    await source.run(instance.introduce, chance, 5)
+    await source.stop()
+
+    async def begun(tx: Transaction, last: dict[tuple[str, str], int]) -> None:
+        await number_on(tx, last)
+        await instance.introduce(tx, chance, 6)
+
+    monkeypatch.setattr(moving, "_number_on", begun)
+    with pytest.raises(Problem) as refused:
+        await move_from(file, url)
+    assert refused.value.detail == moving.MEANWHILE

@@ -19,7 +19,7 @@ from sqlalchemy import Table, Text, text
 from angarium.core.problems import Problem
 from angarium.storage import instance
 from angarium.storage.bulk import BulkInsert, Statement
-from angarium.storage.database import Database, Transaction
+from angarium.storage.database import Conflict, Database, Transaction
 from angarium.storage.schema import metadata
 from angarium.storage.sqlite import connect
 
@@ -39,6 +39,10 @@ WHOLE = (  # it was cut off at the very end
     "Everything has been moved there before. Put the file of SQLite aside, so that nobody begins on it "
     "again, and name that database in the setting `database`."
 )
+MEANWHILE = (
+    "A server has begun on that database while it was moved, and what that wrote is between what was moved. "
+    "The file of SQLite is as it was. Make an empty database, name that, and begin a server when it is moved."
+)
 ROWS, BYTES = 2_000, 4 << 20  # in one statement, whichever is reached first
 TELL_EVERY = 100_000  # rows
 NUL, INSTEAD = "\x00", "\ufffd"  # PostgreSQL keeps no NUL in a text
@@ -56,6 +60,8 @@ async def move(path: Path, target: Database, tell: Tell) -> int:
         total = sum([await _move_table(source, target, table, tell) for table in others])
         await target.run(_number_on, _last_numbers(source, others))
         return total + await _move_table(source, target, own, tell)
+    except Conflict as conflict:
+        raise Problem("move", "It cannot be moved there", detail=MEANWHILE) from conflict
     finally:
         source.close()
 
