@@ -64,7 +64,7 @@ TOGETHER = for kind in postgres nats; do \
 	  echo "on PostgreSQL, together by $$kind"; \
 	  ANGARIUM_TEST_TOGETHER=$$kind $(PYTEST) $(or $(ARGS),tests/flows tests/promises tests/e2e) || failed=1; \
 	done; exit $${failed:-0}
-test long together: export PYTHONDONTWRITEBYTECODE :=
+test long together bench bench-peers cluster: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(DEV) $(PEERS)
 	@$(PYTEST) -m "not long" $(ARGS)

@@ -247,16 +247,20 @@ class Shop:
         with socket.socket() as probe:
             return not self.door_port or probe.connect_ex(("127.0.0.1", self.door_port)) == 0
 
-    def composers(self) -> list[int]:
-        """The processes that make messages ready beside the server."""
+    def beside(self, module: bytes) -> list[int]:
+        """The processes that the server has begun, by the module they run."""
         assert self.server is not None
-        children = Path(f"/proc/{self.server.pid}/task/{self.server.pid}/children").read_text().split()
+        tasks = Path(f"/proc/{self.server.pid}/task").glob("*/children")
         found = []
-        for one in children:
+        for one in [number for task in tasks for number in task.read_text().split()]:
             with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
-                if b"angarium.composer" in Path(f"/proc/{one}/cmdline").read_bytes():
+                if module in Path(f"/proc/{one}/cmdline").read_bytes():
                     found.append(int(one))
         return found
+
+    def composers(self) -> list[int]:
+        """The processes that make messages ready beside the server."""
+        return self.beside(b"angarium.composer")
 
     def ledger(self) -> list[dict[str, Any]]:
         """What the operator took."""
