@@ -167,6 +167,9 @@ async def test_without_scripts_it_is_links_and_forms(shop: Shop) -> None:
     page = await shop.owner.get("/home")
     assert "/notices" in page.values("href")
     assert page.says("Notifications: 1 unread")
+    for path, status in (("/campaigns/cmp_nope", 404), ("/campaigns?nothing=1", 422)):
+        nowhere = await shop.owner.get(path)
+        assert (nowhere.status, nowhere.says("Notifications: 1 unread")) == (status, True), path
     listed = await shop.owner.get("/notices")
     assert listed.says("The import of people.csv has failed")
     assert listed.says("no such column")

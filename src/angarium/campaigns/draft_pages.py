@@ -123,11 +123,11 @@ async def count(request: Call) -> Sent:
     given = UNSAID
     if asked.get("whom") == "kept" and asked.get("of"):
         given = flows.wanted(await db.read(flows.existing, workspace_id, _campaign_id(asked["of"])))
-    facts: Document = {"size": None, "wrong": None}
+    facts: Document = {"meant": None, "wrong": None}
     try:
         given = draft_form.with_whom(given, asked)
         if all(one.field != "audience" for one in lacks(given)):
-            facts["size"] = await db.run(size, workspace_id, given.whom, edge.ground_of(request).clock.now())
+            facts["meant"] = await db.run(size, workspace_id, given.whom, edge.ground_of(request).clock.now())
     except Problem as problem:
         facts["wrong"] = problem_shown(problem)
     return HtmlAnswer("campaigns/count.html", facts)

@@ -121,7 +121,7 @@ async def write(request: Call) -> Sent:
 def _facts(typed: dict[str, str], problem: Problem | None) -> dict[str, Any]:
     return {
         "typed": typed,
-        "number": NUMBER,
+        "phone": NUMBER,
         "problem": problem_told(problem),
         "wrong": wrong_of(problem),
     }
@@ -169,7 +169,7 @@ async def ring(request: Call) -> Sent:
         "tone_of": MESSAGE_TONES[MessageState(told["state"])],
         "timeline": timeline(told, names_in(world, workspace_id)),
         "created_at": datetime.fromisoformat(told["created_at"]),
-        "number": query.number,
+        "phone": query.number,
         "bubbles": bubbles(phone),
         "path": f"/phones/{quote(phone.key, safe='+@')}",
         "here_now": "/setup/phone?" + urlencode({"message": query.message, "number": query.number}),

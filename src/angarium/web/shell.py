@@ -73,9 +73,10 @@ class Shell:
             "bell": scope.get("bell"),  # how many notices are unread; None: nobody is told here
             "back": self._back(scope),
         }
-        taken = facts.keys() & around.keys()
-        assert not taken, f"{template}: these are facts of the frame: {taken}"
-        return self._drawn_in(look.language).get_template(template).render({**facts, **around})
+        pages = self._drawn_in(look.language)
+        taken = facts.keys() & (around.keys() | pages.globals.keys())
+        assert not taken, f"{template}: these are facts and functions of the frame: {taken}"
+        return pages.get_template(template).render({**facts, **around})
 
     def draw_alone(self, template: str, facts: Mapping[str, Any], look: Look) -> str:
         """A page of a server that has nothing but its words."""
@@ -282,10 +283,10 @@ def _page_before(request: Request[Any, Any, Any]) -> str:
 def _page_of(problem: JsonAnswer, *, in_place: bool) -> Sent:
     """A page of its own; or where only a part of a page was asked for, a few words beside what is there."""
     document = msgspec.json.decode(problem.body)
-    number = document.get("instance", "").rpartition(":")[2]
+    failure = document.get("instance", "").rpartition(":")[2]
     headers = [header for header in problem.headers if header[0] in KEPT]
     slug = document["type"].rpartition("/")[2]
-    facts = {"problem": {"detail": "", "errors": [], "slug": slug, **document}, "number": number}
+    facts = {"problem": {"detail": "", "errors": [], "slug": slug, **document}, "failure": failure}
     if in_place:
         headers += [(b"hx-retarget", b"#toasts"), (b"hx-reswap", b"beforeend")]
         return HtmlAnswer("web/problem_toast.html", facts, status=problem.status, headers=headers)
