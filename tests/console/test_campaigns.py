@@ -344,7 +344,15 @@ async def test_somebody_else_approves(shop: Shop) -> None:
     assert (await shop.owner.do(f"{path}/refuse", why=HOSTILE)).location == f"{path}?done=refused"
     assert HOSTILE in (await shop.marketer.get(f"{path}/check")).words
     await shop.marketer.do(f"{path}/submit")
-    assert (await shop.owner.do(f"{path}/approve")).location == f"{path}?done=started"
+    read = (await shop.owner.get(f"{path}/forecast")).hidden("hash")
+    await shop.marketer.do(f"{path}/refuse", why="One word more.")
+    words = {"kind": "one", "template": "sale", "way": "line:sms", "variable.what": "everything"}
+    await shop.marketer.do(f"{path}/words", **words)
+    await shop.marketer.do(f"{path}/submit")
+    unread = await shop.owner.do(f"{path}/approve", hash=read)  # on a page that was open all the time
+    assert (unread.status, unread.says("These are not the words that were read")) == (409, True)
+    read = (await shop.owner.get(f"{path}/forecast")).hidden("hash")
+    assert (await shop.owner.do(f"{path}/approve", hash=read)).location == f"{path}?done=started"
     assert (await shop.newest())[0] == "building"
 
 

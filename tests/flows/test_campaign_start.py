@@ -51,6 +51,14 @@ async def test_a_forecast_is_what_then_comes_true(marketer: Marketer) -> None:
     assert (found["forecast"]["goes"], found["forecast"]["cost"]) == (told["goes"], told["cost"])
 
 
+async def test_a_forecast_shows_every_wording_of_several(marketer: Marketer) -> None:
+    await marketer.relay.template("other", "{{ contact.name }}: {{ what }}?", "promotional")
+    arms = [{"name": "loud", "template": "sale"}, {"name": "calm", "template": "other"}]
+    told = await foretold(marketer, await marketer.write(template="", experiment={"arms": arms}))
+    shown = {(one["variant"], one["content"]["text"][-1]) for one in told["messages"]}
+    assert (shown, len(told["messages"])) == ({("loud", "!"), ("calm", "?")}, 6)
+
+
 async def test_a_forecast_names_what_is_in_the_way(marketer: Marketer) -> None:
     campaign_id = await marketer.write(template="nothing")
     with pytest.raises(Problem) as caught:

@@ -189,9 +189,13 @@ async def delete_campaign(request: Call) -> JsonAnswer:
 
 
 class StartInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many people it goes to, typed by whoever starts it, where the policy `campaigns` asks for it."""
+    """How many people it goes to, typed by whoever starts it, where the policy `campaigns` asks for it.
+
+    `hash` is that of the forecast that was read.
+    """
 
     confirm: int | None = None
+    hash: str = ""
 
 
 START = Shape(StartInput)
@@ -203,7 +207,8 @@ START = Shape(StartInput)
         summary="Start a campaign",
         detail="Once, whoever asks: 409 when it has been started before. Its audience is frozen as members "
         "when its hour comes, a little before the first of them is due. 409 `confirmation-needed` or "
-        "`campaign-unapproved` where the policy `campaigns` asks for more.",
+        "`campaign-unapproved` where the policy `campaigns` asks for more. With the `hash` of the forecast "
+        "it is refused when it is no longer what was read.",
         scope="messages:write",
         takes=START,
         example=StartInput(120_000),
@@ -216,7 +221,7 @@ START = Shape(StartInput)
 async def start_campaign(request: Call) -> JsonAnswer:
     """It goes, as far as it may."""
     given = START.read(await edge.read_body(request) or b"{}")
-    return await moved(request, lambda tx, *at: flows.start(tx, world_of(request), *at), given.confirm)
+    return await moved(request, lambda tx, *at: flows.start(tx, world_of(request), *at), given)
 
 
 @route(
@@ -335,20 +340,22 @@ async def resend_campaign(request: Call) -> JsonAnswer:
 async def moved(
     request: Call,
     deed: Callable[[Transaction, int, int, Deed], Awaitable[Campaign]],
-    confirmed: int | None = None,
+    read: StartInput | None = None,
 ) -> JsonAnswer:
     """Do something to a campaign, and tell what it is then."""
-    return edge.answer(request, shown(await done(request, deed, confirmed)))
+    return edge.answer(request, shown(await done(request, deed, read)))
 
 
 async def done(
     request: Call,
     deed: Callable[[Transaction, int, int, Deed], Awaitable[Campaign]],
-    confirmed: int | None = None,
+    read: StartInput | None = None,
 ) -> Campaign:
     """Do something to the campaign of an address, and let the runner know."""
     campaign_id, ground = edge.id_in_path(request, "campaign"), edge.ground_of(request)
-    given = msgspec.structs.replace(deed_of(request), confirmed=confirmed)
+    given = deed_of(request)
+    if read is not None:
+        given = msgspec.structs.replace(given, confirmed=read.confirm, seen=read.hash)
     one = await ground.db.run(deed, request.auth.workspace_id, campaign_id, given)
     ground.fabric.wake(TOPIC)
     return one

@@ -9,7 +9,7 @@ import msgspec
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, JsonAnswer, Operation, route
 from angarium.campaigns import flows, forecast, people
-from angarium.campaigns.api import SHOWN_EXAMPLE, CampaignShown, desk_of, moved, world_of
+from angarium.campaigns.api import SHOWN_EXAMPLE, CampaignShown, StartInput, desk_of, moved, world_of
 from angarium.campaigns.wanted import templates_of
 from angarium.contacts.flows import Recipient
 from angarium.content.surroundings import Look
@@ -36,6 +36,7 @@ class RefuseInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 TEST, REFUSE = Shape(TestInput), Shape(RefuseInput)
 FORECAST_EXAMPLE = {
+    "hash": "0f9c5d0b5b1d4b6f9d8f3a1c2e4b6a70",
     "members": 120_000,
     "sample": 1_000,
     "estimated": True,
@@ -153,10 +154,8 @@ async def submit_campaign(request: Call) -> JsonAnswer:
     return await moved(request, lambda tx, *at: flows.submit(tx, world_of(request), *at))
 
 
-class ApproveInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many people it goes to, typed by whoever approves it, where the policy `campaigns` asks for it."""
-
-    confirm: int | None = None
+class ApproveInput(StartInput, frozen=True, forbid_unknown_fields=True):
+    """The same of whoever approves it."""
 
 
 APPROVE = Shape(ApproveInput)
@@ -166,7 +165,8 @@ APPROVE = Shape(ApproveInput)
     "POST /v1/campaigns/{campaign_id}/approve",
     Operation(
         summary="Approve a campaign that somebody else has written",
-        detail="It starts. Whoever wrote it, changed it or asked for its review does not approve it.",
+        detail="It starts. Whoever wrote it, changed it or asked for its review does not approve it. With "
+        "the `hash` of the forecast it is refused when it is no longer what was read.",
         scope="campaigns:decide",
         takes=APPROVE,
         gives=CampaignShown,
@@ -179,7 +179,7 @@ APPROVE = Shape(ApproveInput)
 async def approve_campaign(request: Call) -> JsonAnswer:
     """It goes, as far as it may."""
     given = APPROVE.read(await edge.read_body(request) or b"{}")
-    return await moved(request, lambda tx, *at: flows.approve(tx, world_of(request), *at), given.confirm)
+    return await moved(request, lambda tx, *at: flows.approve(tx, world_of(request), *at), given)
 
 
 @route(

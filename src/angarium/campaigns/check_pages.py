@@ -9,7 +9,7 @@ import msgspec
 from angarium.accounts.edge import Call, Operation, Sent, route
 from angarium.accounts.pages import HtmlAnswer, form_of, redirect
 from angarium.campaigns import confirmation, draft_form, flows, forecast, people
-from angarium.campaigns.api import done, world_of
+from angarium.campaigns.api import StartInput, done, world_of
 from angarium.campaigns.before_api import REFUSE, TEST, tried
 from angarium.campaigns.flows import Deed
 from angarium.campaigns.pages import (
@@ -196,10 +196,10 @@ def _in_world(request: Call, flow: WithWorld) -> Doing:
     return deed
 
 
-async def _moved(request: Call, deed: Doing, said: str, confirmed: int | None = None) -> Sent:
+async def _moved(request: Call, deed: Doing, said: str, read: StartInput | None = None) -> Sent:
     """Do it, and go to what it is then; or the page again with what is in the way."""
     try:
-        one = await done(request, deed, confirmed)
+        one = await done(request, deed, read)
     except Problem as problem:
         if problem.status == 404:
             raise
@@ -209,10 +209,12 @@ async def _moved(request: Call, deed: Doing, said: str, confirmed: int | None = 
     return redirect(path_of(one, f"?done={said}"))
 
 
-def _typed_size(request: Call) -> int | None:
-    """How many people somebody has typed, in the digits and with the commas of any language."""
-    text = form_of(request).get("confirm", "").translate(SPACES)
-    return int(text) if text.isdecimal() and len(text) < 12 else None
+def _read(request: Call) -> StartInput:
+    """What somebody has read, and how many people they have typed, in the digits and with the commas of any
+    language."""
+    form = form_of(request)
+    text = form.get("confirm", "").translate(SPACES)
+    return StartInput(int(text) if text.isdecimal() and len(text) < 12 else None, form.get("hash", ""))
 
 
 @route(
@@ -221,7 +223,7 @@ def _typed_size(request: Call) -> int | None:
 )
 async def start(request: Call) -> Sent:
     """It goes, as far as it may."""
-    return await _moved(request, _in_world(request, flows.start), "started", _typed_size(request))
+    return await _moved(request, _in_world(request, flows.start), "started", _read(request))
 
 
 @route(
@@ -239,7 +241,7 @@ async def submit(request: Call) -> Sent:
 )
 async def approve(request: Call) -> Sent:
     """It goes, as far as it may."""
-    return await _moved(request, _in_world(request, flows.approve), "started", _typed_size(request))
+    return await _moved(request, _in_world(request, flows.approve), "started", _read(request))
 
 
 @route(

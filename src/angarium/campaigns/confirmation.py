@@ -1,8 +1,14 @@
-"""Whoever starts a large campaign, or a dear one, types how many people it goes to."""
+"""Whoever starts a large campaign, or a dear one, types how many people it goes to; and nobody starts what is
+no longer what they have read."""
 
 from __future__ import annotations
 
+import hashlib
+
+import msgspec
+
 from angarium.campaigns import people
+from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of
 from angarium.core.problems import Problem
 from angarium.core.values import amount_text
@@ -14,7 +20,15 @@ from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
 TOLERANCE = 100  # the audience may have grown or shrunk by a hundredth since it was looked at
+HASH_LENGTH = 32
 PRICED = 200  # members by whose prices the most is estimated
+
+
+def hash_of(one: Campaign, kept: Frozen) -> str:
+    """Of what somebody reads before a campaign starts: what was asked for, and the versions of its words and
+    of its way. Another one is another campaign, also when only a template was published meanwhile."""
+    words = (one.version, kept.template_version_id, *kept.arms, kept.cascade_version_id)
+    return hashlib.sha256(msgspec.json.encode(words)).hexdigest()[:HASH_LENGTH]
 
 
 async def needed(

@@ -46,6 +46,7 @@ class Deed(msgspec.Struct, frozen=True):
     now: int
     reach: Reach = WHOLE
     confirmed: int | None = None  # how many members whoever starts it has typed
+    seen: str = ""  # the hash of the forecast that whoever starts it has read; empty: it is not said
 
 
 def label(campaign_id: int) -> str:
@@ -238,6 +239,9 @@ async def _start(tx: Transaction, world: World, one: Campaign, deed: Deed, *, ap
     taken = world.versions.steps[kept.cascade_version_id]
     if out_of_reach := beyond(deed.reach, kept.message_class, taken, world.lines.of(workspace_id)):
         raise out_of_reach
+    if deed.seen and deed.seen != confirmation.hash_of(one, kept):
+        detail = "It has been changed since then. Look at it again before you decide."
+        raise Problem("version-conflict", "These are not the words that were read", status=409, detail=detail)
     policy = world.policies.of(workspace_id).campaigns
     if kept.message_class in policy.approve and not approved:
         raise _unapproved(one, kept.message_class)

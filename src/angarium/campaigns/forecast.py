@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from angarium.campaigns import flows
+from angarium.campaigns import confirmation, flows
 from angarium.campaigns import people as whom
 from angarium.campaigns.build import CONTROL_GROUP
 from angarium.campaigns.experiment import CONTROL, arm_of
@@ -40,7 +40,7 @@ Document = dict[str, Any]
 SAMPLE = 1_000  # members that are considered
 AT_ONCE = 250  # in one transaction
 KEPT = ("at", "members", "goes", "estimated", "left_out", "parts", "cost")  # beside the report
-SHOWN = 5  # messages that are shown whole
+SHOWN = 5  # messages that are shown whole; of several wordings some of each
 SCATTER, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1  # Fibonacci hashing: Knuth, TAOCP 3, section 6.4
 
 
@@ -56,7 +56,7 @@ class Considered(msgspec.Struct):
     least: Counter[str]  # by currency, micro-units: the first way of each alone
     most: Counter[str]  # every step of each, one after another
     each: dict[int, Counter[str]]  # by step: what it would cost, were all sent by it
-    shown: list[Document]
+    shown: dict[int, list[Document]]  # by arm
 
 
 async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int) -> Document:
@@ -67,7 +67,7 @@ async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int
     kept = await ground.db.run(flows.freeze, world, workspace_id, given, now)
     chosen, members = await _chosen(world, workspace_id, kept)
     found = Considered(
-        members, len(chosen), Counter(), Counter(), Counter(), [], Counter(), Counter(), {}, []
+        members, len(chosen), Counter(), Counter(), Counter(), [], Counter(), Counter(), {}, {}
     )
     for start in range(0, len(chosen), AT_ONCE):
         some = chosen[start : start + AT_ONCE]
@@ -75,9 +75,10 @@ async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int
         found.refused[CONTROL_GROUP] += len(some) - sum(map(len, arms.values()))
         for arm, people in arms.items():
             what = telling_of(given, kept, arm)
-            await ground.db.read(_consider, world, workspace_id, what, people, found, now)
+            await ground.db.read(_consider, world, workspace_id, what, people, found, now, arm)
     findings = await ground.db.read(_findings, look, workspace_id, given, kept)
-    told = {"at": iso(now), **_told(world, kept, found)}
+    told = {"at": iso(now), "hash": confirmation.hash_of(one, kept), **_told(world, kept, found)}
+    told["messages"] = _whole(given, found)
     await ground.db.run(_keep, workspace_id, campaign_id, one.version, told)
     return told | {"findings": findings}
 
@@ -143,6 +144,7 @@ async def _consider(
     people: Sequence[Person],
     found: Considered,
     now: int,
+    arm: int,
 ) -> None:
     for case in await telling.consider(tx, world, workspace_id, what, people, now, hold=False):
         if isinstance(case, Gone):
@@ -152,10 +154,10 @@ async def _consider(
         if isinstance(answer, NotTold):
             found.refused[answer.reason] += 1
         else:
-            _add(world, case, found, now)
+            _add(world, case, found, now, arm)
 
 
-def _add(world: World, case: Case, found: Considered, now: int) -> None:
+def _add(world: World, case: Case, found: Considered, now: int, arm: int) -> None:
     """A message that would go: by which steps, in how many parts, at what cost."""
     begins = next((attempt.step for attempt in case.attempts), 0)
     found.first[begins] += 1
@@ -170,8 +172,8 @@ def _add(world: World, case: Case, found: Considered, now: int) -> None:
         if index == begins:
             found.least[way.quote.currency] += way.quote.micros
             found.parts.append(way.parts)
-            if len(found.shown) < SHOWN:
-                found.shown.append(_shown(case, way))
+            if len(of_arm := found.shown.setdefault(arm, [])) < SHOWN:
+                of_arm.append(_shown(case, way))
 
 
 def _shown(case: Case, way: Way) -> Document:
@@ -186,6 +188,18 @@ def _shown(case: Case, way: Way) -> Document:
         "price": amount_text(way.quote.micros),
         "currency": way.quote.currency,
     }
+
+
+def _whole(given: CampaignInput, found: Considered) -> list[Document]:
+    """The messages that are shown; some of every arm, since who approves it approves all of its wordings."""
+    if given.experiment is None:
+        return found.shown.get(0, [])
+    each = -(-SHOWN // len(given.experiment.arms))
+    return [
+        message | {"variant": arm.name}
+        for place, arm in enumerate(given.experiment.arms)
+        for message in found.shown.get(place, [])[:each]
+    ]
 
 
 def _told(world: World, kept: Frozen, found: Considered) -> Document:
@@ -226,5 +240,4 @@ def _told(world: World, kept: Frozen, found: Considered) -> Document:
         },
         # Each by its first step alone at the least, by all of its steps at the most.
         "cost": {"least": money(found.least), "most": money(found.most)},
-        "messages": found.shown,
     }
