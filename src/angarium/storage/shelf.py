@@ -58,7 +58,7 @@ class Shelf:
             part.unlink(missing_ok=True)
         if not size:
             self.remove(owner_id)
-            raise Problem("invalid", "The file is empty", detail="Send the bytes of a file as the body.")
+            raise Problem("invalid", "The file is empty")
         return size, digest
 
     async def _written(self, part: Path, pieces: AsyncIterator[bytes]) -> tuple[int, str]:
