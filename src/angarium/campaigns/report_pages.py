@@ -13,7 +13,7 @@ import msgspec
 
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, route
-from angarium.accounts.pages import HtmlAnswer, form_of, redirect
+from angarium.accounts.pages import HtmlAnswer, form_of, in_place, redirect
 from angarium.campaigns import flows, recipients
 from angarium.campaigns.api import world_of
 from angarium.campaigns.build import CONTROL_GROUP
@@ -80,6 +80,7 @@ async def show_campaign(request: Call) -> Sent:
     workspace_id = request.auth.workspace_id
     report = await reports_of(request).of(workspace_id, one.id)
     given, world = flows.wanted(one), world_of(request)
+    moving = one.state in UNDER_WAY or one.state is S.PAUSED or report["open"] > 0
     facts = facts_of(one) | {
         "report": report,
         "done": done,
@@ -87,13 +88,16 @@ async def show_campaign(request: Call) -> Sent:
         "hops": await world.ground.db.read(way_of, world, workspace_id, given),
         "called": channel_names(world, workspace_id),
         "tones": STATE_TONES,
-        "moving": one.state in UNDER_WAY or (one.state is S.PAUSED) or report["open"] > 0,
+        "moving": moving,
         "counted_at": datetime.fromisoformat(report["as_of"]),
         "time_of": datetime.fromisoformat,
         "heat": heat(report["hours"]),
         "chart": chart(report["hours"]),
     }
-    return HtmlAnswer("campaigns/campaign.html", facts)
+    # A page that was watched to the end is drawn anew: what does not follow, such as the hours and what comes
+    # next, is of another moment than what does.
+    headers = [] if moving or not in_place(request) else [(b"hx-redirect", path_of(one).encode())]
+    return HtmlAnswer("campaigns/campaign.html", facts, headers=headers)
 
 
 class Cell(msgspec.Struct, frozen=True):
