@@ -233,8 +233,15 @@ async def test_what_cannot_be_wanted(desk: Desk, wanted: dict[str, Any], field: 
     assert (refused.status, set(refused.fields)) == (422, {field})
 
 
-async def test_an_export_that_is_deleted_or_old_has_no_file(desk: Desk) -> None:
+async def test_an_export_that_is_deleted_or_old_or_of_somebody_erased_has_no_file(desk: Desk) -> None:
     await stock(desk)
+    one, _ = await exported(desk)
+    (who, *_) = await desk.contacts()
+    shown = (await desk.contacts())[who]["id"]
+    gone = (await desk.mine.ask("POST", f"/v1/contacts/{shown}/erase", {})).json["gone"]
+    assert gone["contact_export"] == 1
+    assert (await desk.mine.ask("GET", f"/v1/exports/{one['id']}/file")).status == 409
+    assert (await desk.mine.ask("DELETE", f"/v1/exports/{one['id']}")).status == 204
     one, _ = await exported(desk)
     assert len(list(desk.house.exports.shelf.folder.iterdir())) == 1
     later = desk.house.ground.clock.now() + micros(flows.KEPT_S + 1)

@@ -18,6 +18,7 @@ import msgspec
 
 from angarium.accounts import audit
 from angarium.contacts import consent_ledger, suppression_list
+from angarium.contacts.exports import flows as exports
 from angarium.contacts.phones import E164
 from angarium.contacts.store import Contact, merges
 from angarium.content.media import flows as media_flows
@@ -183,6 +184,7 @@ async def _erase(
     for file_id in brought:  # the octets are swept from their shelf soon after
         await media_store.remove(tx, workspace_id, file_id)
     gone["content_media"] = len(brought)
+    gone["contact_export"] = await exports.withdraw(tx, workspace_id, now)
     everywhere = msgspec.structs.replace(one.contact, addresses=one.addresses)
     await consent_ledger.outlive(tx, world.ground, workspace_id, everywhere)
     for name, count in (await _let_go(tx, world, workspace_id, one)).items():

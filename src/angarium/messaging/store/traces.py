@@ -121,7 +121,7 @@ TRACES: dict[str, tuple[Rows, ...] | Kept] = {
     "content_part": Kept.NOTHING,
     "contact_activity": (Rows(contact_activity, "contact_id", "contacts"),),
     "contact_apart": (Rows(contact_apart, "low_id", "contacts"), Rows(contact_apart, "high_id", "contacts")),
-    "contact_export": Kept.NOTHING,  # what was asked for; the file goes after a day
+    "contact_export": Kept.BY_HAND,  # what was asked for stays, and the file goes
     "contact_field": Kept.NOTHING,
     "contact_import": Kept.BY_HAND,  # the first rows of its file were looked at
     "contact_index": (Rows(contact_index, "contact_id", "contacts"),),
