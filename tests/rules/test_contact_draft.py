@@ -96,3 +96,8 @@ def test_empty_rows_and_values_are_left_out() -> None:
 
 def test_tags_of_any_script() -> None:
     assert tags_in(" vip, новий، جدید，新,vip,, ") == ("vip", "новий", "جدید", "新")
+    assert tags_in("\u200fنوروز\u200f،\u200f\u3000,\u2067خانه\u200cدار\u2069\nvip") == (
+        "نوروز",
+        "خانه\u200cدار",
+        "vip",
+    )

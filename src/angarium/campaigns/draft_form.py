@@ -15,6 +15,7 @@ import msgspec
 
 from angarium.campaigns.experiment import ARMS_MAX
 from angarium.campaigns.wanted import WAYS, CampaignInput
+from angarium.contacts.draft import tags_in
 from angarium.core.decoding import Shape
 from angarium.core.problems import FieldProblem
 from angarium.core.values import Json
@@ -81,17 +82,10 @@ def with_whom(given: CampaignInput, form: Form) -> CampaignInput:
         case "segment" if form.get("segment"):
             document["audience"] = {"segment": form["segment"]}
         case "tags" if tags := tags_in(form.get("tags", "")):
-            document["audience"] = {"tags": tags}
+            document["audience"] = {"tags": list(tags)}
         case "file" if form.get("file"):
             document["of_import"] = {"import": form["file"]}
     return read(document)
-
-
-def tags_in(text: str) -> list[str]:
-    """Tags as they are typed, with commas between; a comma of Persian and Arabic, and of Chinese, too."""
-    for comma in ("،", "，", "、", "\n"):
-        text = text.replace(comma, ",")
-    return list(dict.fromkeys(tag.strip() for tag in text.split(",") if tag.strip()))
 
 
 # ── which words, by which way ────────────────────────────────────────────────────────────────────────

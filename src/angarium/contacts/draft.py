@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,12 @@ from angarium.core.values import AddressKind, amount_text
 ROWS_MAX = 50
 BY_HAND = "by hand"  # how an address was verified that somebody ticked
 LETTERS_OF_A_TIME = 16  # 2026-11-23T08:30: what a field of a browser holds
+COMMA = re.compile("[,،，、\n]")
+# Spaces, and what takes none: zero-width space and joiners, marks of direction, embeddings, isolates, BOM.
+UNSEEN = (
+    " \t\r\n\u00a0\u2009\u3000\u200b\u200c\u200d\u200e\u200f"
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+)
 
 
 class AddressRow(msgspec.Struct, frozen=True):
@@ -122,8 +129,10 @@ def meant(draft: Draft, before: Contact | None, defined: Mapping[str, FieldDefin
 
 
 def tags_in(text: str) -> tuple[str, ...]:
-    """Tags between commas, of any script; each once."""
-    found = (one.strip() for one in text.replace("،", ",").replace("，", ",").split(","))
+    """Tags between commas, of any script, or a line each; each once. Marks of direction and the like, which
+    come along when words are copied from a page, are at the ends of a tag no part of it: alone they would be
+    one that nobody sees."""
+    found = (one.strip(UNSEEN) for one in COMMA.split(text))
     return tuple(dict.fromkeys(one for one in found if one))
 
 
