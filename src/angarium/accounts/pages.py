@@ -36,10 +36,11 @@ HEADERS = (
 
 
 class EnterQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A ticket, and where to go on."""
+    """A ticket, and where to go on; whether a form was sent that could not be heard."""
 
     ticket: Annotated[str, msgspec.Meta(max_length=2_000)] = ""
     next: Annotated[str, msgspec.Meta(max_length=2_000)] = "/"
+    undone: Annotated[str, msgspec.Meta(max_length=10)] = ""
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -143,7 +144,7 @@ async def enter(request: Call) -> Sent:
     """The form; or with a good ticket, in and on."""
     query = ENTER.read_query(request.scope["query_string"])
     if not query.ticket:
-        return await door(request, query.next)
+        return await door(request, query.next, undone=bool(query.undone))
     ticket = flows.read_ticket(ground_of(request), query.ticket)
     if ticket is None:
         return await door(request, query.next, "enter.ticket_not_good")
@@ -179,13 +180,16 @@ async def leave(request: Call) -> Sent:
     return redirect(session.ENTRANCE, session.cookie(request.scope["scheme"], "", 0))
 
 
-async def door(request: Call, where: str, wrong: str = "", email: str = "") -> HtmlAnswer:
+async def door(
+    request: Call, where: str, wrong: str = "", email: str = "", *, undone: bool = False
+) -> HtmlAnswer:
     """The door: the ways in, and what was wrong with the last try."""
     state = request.scope["litestar_app"].state
     facts = {
         "next": session.local_path(where),
         "wrong": wrong,
         "email": email,
+        "undone": undone,
         "providers": [
             {"name": name, "path": f"/sign-in/with/{provider_path(ws, one)}"}
             for ws, one, name in await ground_of(request).db.read(providers.at_the_door)

@@ -23,7 +23,7 @@ from angarium.accounts.reach import WHOLE, Reach
 COOKIE = "angarium_session"
 DEVICE = "angarium_device"  # which accounts have been entered with this browser
 DEVICE_S = 400 * 86_400  # the most that browsers keep (RFC 6265bis §5.5)
-ENTRANCE = "/enter"
+ENTRANCE, EXIT = "/enter", "/leave"
 LOOKING = frozenset({"messages:read"})  # what somebody may do who looks through a browser
 PAGES = LOOKING | {"messages:decide", "servers:read"}  # what pages need of a key that is shown at the door
 # A path on this host and nothing else: no second slash, no backslash, which browsers take for one, and no

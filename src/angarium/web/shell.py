@@ -254,10 +254,14 @@ def is_for_people(request: Request[Any, Any, Any]) -> bool:
 
 
 def _shown_the_door(request: Request[Any, Any, Any]) -> Sent:
-    """Enter first, and then be led on; what a form wanted to do is not done later."""
+    """Enter first, and then be led on, or back to where the form was; what it wanted to do is not done later,
+    and that is said."""
     scope = request.scope
-    if scope["method"] != "GET":
+    if scope["path"] == session.EXIT:  # out they are
         return redirect(session.ENTRANCE)
+    if scope["method"] != "GET":
+        place = _page_before(request, "/")
+        return redirect(f"{session.ENTRANCE}?next={quote(place, safe='')}&undone=1")
     return redirect(f"{session.ENTRANCE}?next={quote(asked(scope), safe='')}")
 
 
@@ -274,10 +278,10 @@ def _asked_for_proof(request: Request[Any, Any, Any]) -> Sent:
     return redirect(f"/account/proof?next={quote(place, safe='')}")
 
 
-def _page_before(request: Request[Any, Any, Any]) -> str:
+def _page_before(request: Request[Any, Any, Any], otherwise: str = "/account") -> str:
     """The page on which a form was filled, as the browser says: pages send it (`Referrer-Policy`)."""
     came_from = urlsplit(dict(request.scope["headers"]).get(b"referer", b"").decode("latin-1"))
-    return session.local_path(came_from.path) if came_from.path else "/account"
+    return session.local_path(came_from.path) if came_from.path else otherwise
 
 
 def _page_of(problem: JsonAnswer, *, in_place: bool) -> Sent:
