@@ -210,6 +210,14 @@ RENEWED = """() => new Promise((done) => {
 })"""
 
 
+# By how much the table is wider than its place when somebody's name is one long word.
+LONG = """() => {
+  document.querySelector("table.recipients td bdi").textContent = "Ж".repeat(200);
+  const place = document.querySelector(".table-responsive:has(table.recipients)");
+  return place.scrollWidth - place.clientWidth;
+}"""
+
+
 async def see_it_end(window: Screen, shop: Shop) -> None:
     """Paused, let go on, and stopped, which is asked twice while something changes; then who got what."""
     page = window.page
@@ -226,6 +234,7 @@ async def see_it_end(window: Screen, shop: Shop) -> None:
     await page.wait_for_url("**/recipients")
     await expect(page.locator("table.recipients tbody tr")).to_have_count(4)
     assert await window.faults() == []
+    assert await page.evaluate(LONG) <= 0
 
 
 @pytest.mark.turns(2, 1)
