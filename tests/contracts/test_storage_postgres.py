@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from angarium.core.problems import Problem
+from angarium.storage import facts
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Database, Transaction, Trouble, open_database
 from angarium.storage.postgres import split_url, translated, trouble_of
@@ -233,3 +234,54 @@ async def test_a_database_is_lent_again_without_what_was_left_in_it(postgres_ser
         await planner.close()
     async with postgres_server.lent() as fourth:
         assert fourth != third  # one of which the planner knows something
+
+
+# ── what its planner knows ───────────────────────────────────────────────────────────────────────────
+
+PUT = """
+INSERT INTO sample (workspace_id, id, state, ratio)
+SELECT 1, n, 'open', n FROM generate_series($1::int, $2::int) n
+"""
+COUNTED = """
+SELECT reltuples::int, analyze_count::int FROM pg_class JOIN pg_stat_user_tables ON pg_class.oid = relid
+WHERE pg_class.relname = 'sample'
+"""
+
+
+async def test_the_planner_is_told_of_what_has_grown(url: str, database: Database) -> None:
+    own = await asyncpg.connect(url)
+
+    async def after(first: int, last: int) -> tuple[int, int]:
+        """How many rows it was told of, and how often, when those have come."""
+        await own.execute(PUT, first, last)
+        await own.execute("SELECT pg_stat_force_next_flush()")  # else a session tells within a minute
+        await database.tell_planner()
+        return tuple(await own.fetchrow(COUNTED))
+
+    try:
+        assert await after(1, 900) == (-1, 0)  # few: they may be read one by one
+        assert await after(901, 3_000) == (3_000, 1)
+        assert await after(3_001, 6_000) == (3_000, 1)
+        assert await after(6_001, 8_000) == (8_000, 2)
+        await database.tell_planner()
+        assert tuple(await own.fetchrow(COUNTED)) == (8_000, 2)
+    finally:
+        await own.close()
+
+
+@pytest.mark.parametrize("counted", [False, True])
+async def test_facts_of_subjects_are_found_by_them(url: str, counted: bool) -> None:
+    own = await asyncpg.connect(url)
+    prepared = facts._earlier.on("postgresql")
+    asked = {"workspace_id": 1, "subject_ids": [1, 2, 3], "kinds": ["message.sent"], "tx": 9, "seq": 9}
+    try:
+        await own.execute(
+            "INSERT INTO fact (tx, workspace_id, kind, subject_id, at, body, common_id) "
+            "SELECT n, 1, 'message.sent', n, 0, '', 0 FROM generate_series(1, 3000) n"
+        )
+        if counted:
+            await own.execute("ANALYZE fact")
+        plan = await own.fetch(f"EXPLAIN {prepared.text}", *prepared.bind(asked))
+    finally:
+        await own.close()
+    assert "fact_subject" in "\n".join(row[0] for row in plan)

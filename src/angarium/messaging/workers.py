@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -272,13 +273,16 @@ class Engine:
             await self._take_up(TIDY_S)
 
     async def _take_up(self, seconds: float) -> None:
-        """Take up what servers that are gone have left in the journal, for so long."""
+        """Take up what servers that are gone have left in the journal, for so long; meanwhile the database is
+        told of what has grown."""
         clock = self._world.ground.clock
         until = clock.monotonic() + seconds
         while clock.monotonic() < until:
             if self._nodes and clock.monotonic() < self._missed_until:
                 for workspace_id in await self._workspaces():
                     await reconcile.take_up_from_the_gone(self._world, workspace_id, self._nodes)
+            with suppress(Problem):  # whoever needs the database says that it is away
+                await self._world.ground.db.tell_planner()
             await clock.sleep(GONE_S)
 
     async def _mature(self, workspace_id: int) -> None:

@@ -134,6 +134,9 @@ class Database(Protocol):
     ) -> T:
         """Run a work that only reads, on one snapshot."""
 
+    async def tell_planner(self) -> None:
+        """Have whoever plans statements know of tables that have grown; Problem as for `run`."""
+
     async def broken(self) -> Trouble:
         """Return when this process must end, for nothing it writes from now on could be believed."""
 

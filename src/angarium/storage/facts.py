@@ -198,12 +198,14 @@ _known_positions = Statement(
         among(fact_cursor.c.workspace_id, "workspace_ids"), fact_cursor.c.reader == bindparam("reader")
     )
 )
+# By their subjects: `tx` that is not the column's own is looked for in no index, as PostgreSQL would in a log
+# of some ten thousand facts, and read them all.
 _earlier = Statement(
     select(*_columns).where(
         _here,
         among(fact.c.subject_id, "subject_ids"),
         among(fact.c.kind, "kinds"),
-        tuple_(fact.c.tx, fact.c.seq) <= tuple_(bindparam("tx"), bindparam("seq")),
+        tuple_(fact.c.tx + 0, fact.c.seq) <= tuple_(bindparam("tx"), bindparam("seq")),
     )
 )
 _begin = BulkInsert(fact_cursor, ("workspace_id", "reader", "tx", "seq"), conflict="nothing")

@@ -59,6 +59,8 @@ async def move(path: Path, target: Database, tell: Tell) -> int:
         await target.run(_begin_anew, [*others, own], str(known[0][0]) if known else "")
         total = sum([await _move_table(source, target, table, tell) for table in others])
         await target.run(_number_on, _last_numbers(source, others))
+        for table in others:
+            await target.run(_count, table)
         return total + await _move_table(source, target, own, tell)
     except Conflict as conflict:
         raise Problem("move", "It cannot be moved there", detail=MEANWHILE) from conflict
@@ -133,6 +135,11 @@ def _last_numbers(source: apsw.Connection, tables: Sequence[Table]) -> dict[tupl
             last = source.execute(f"SELECT max(n) FROM ({numbers} UNION ALL {given})")  # noqa: S608  the same
             found[table.name, column.name] = int(last.fetchall()[0][0] or 0)
     return found
+
+
+async def _count(tx: Transaction, table: Table) -> None:
+    """Tell the planner what is there, which it would not know for minutes (`postgres_planner.py`)."""
+    await tx.execute(Statement(text(f"ANALYZE {table.name}")))
 
 
 async def _number_on(tx: Transaction, last: dict[tuple[str, str], int]) -> None:

@@ -37,6 +37,7 @@ from angarium.storage.database import (
     unavailable,
 )
 from angarium.storage.marks import Marks
+from angarium.storage.postgres_planner import tell_planner
 from angarium.storage.row_security import begun_for, set_for
 
 P = ParamSpec("P")
@@ -138,6 +139,16 @@ class PostgresDatabase:
             await asyncio.wait_for(pool.close(), CLOSE_TIMEOUT_S)
         except TimeoutError:
             pool.terminate()
+
+    async def tell_planner(self) -> None:
+        """Have tables counted that have grown (`postgres_planner.py`)."""
+        if self._pool is None:
+            raise unavailable(Trouble.CLOSED)
+        try:
+            async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+                await tell_planner(connection)
+        except Exception as error:
+            raise translated(error) from error
 
     async def broken(self) -> Trouble:
         """Never: a server whose disk fails stops by itself, and comes back with what it has kept."""

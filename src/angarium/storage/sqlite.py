@@ -91,6 +91,9 @@ class SqliteDatabase:
         """What kept the last change from being committed."""
         return self._health.trouble
 
+    async def tell_planner(self) -> None:
+        """Nothing: it was told when the file was opened (`sqlite_planner.py`)."""
+
     async def broken(self) -> Trouble:
         """Return when a sync has failed, or the file is damaged."""
         return await self._health.ended()
