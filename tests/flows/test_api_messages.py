@@ -173,6 +173,23 @@ async def test_a_message_tells_itself(shop: tuple[House, Client]) -> None:
     assert (await client.ask("GET", "/v1/messages?state=delivered")).json["items"] == []
 
 
+async def test_a_word_that_no_list_knows_is_refused(shop: tuple[House, Client]) -> None:
+    """An empty list would tell whoever mistyped it that there are none."""
+    _, client = shop
+    for path, field in (
+        ("messages", "state"),
+        ("messages", "class"),
+        ("costs", "class"),
+        ("costs/export", "class"),
+        ("templates", "state"),
+        ("templates", "class"),
+    ):
+        answer = await client.ask("GET", f"/v1/{path}?{field}=deliverd")
+        (error,) = answer.json["errors"]
+        assert (answer.status, error["field"], error["value"]) == (422, field, "deliverd"), path
+        assert error["remedy"].startswith("one of ")
+
+
 @pytest.mark.parametrize("field", ["created_from", "created_until"])
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-12:00"])
 async def test_a_time_that_no_calendar_has_is_refused(

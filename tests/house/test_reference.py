@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from angarium.accounts import roles
+from angarium.accounts.rules import SCOPES
 from angarium.channels import reference as channels
 from angarium.config import reference
 from angarium.contacts.segments.reference import reference as rules_of_segments
@@ -25,6 +26,12 @@ def test_the_page_of_roles_is_current() -> None:
     assert roles.reference() in page, (
         "Print it anew: python -c 'from angarium.accounts.roles import reference; print(reference())'"
     )
+
+
+def test_the_page_of_the_api_has_every_scope() -> None:
+    page = (ROOT / "docs/reference/api.md").read_text(encoding="utf-8")
+    rows = [f"| `{scope}` | {what} |" for scope, what in SCOPES.items()]
+    assert "\n".join(rows) in page
 
 
 def test_the_page_of_findings_is_current() -> None:

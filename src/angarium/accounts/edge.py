@@ -22,6 +22,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
 
@@ -309,6 +310,13 @@ class Kept:
 def answer(request: Call, value: object) -> JsonAnswer:
     """A struct as the answer that the route promises."""
     return JsonAnswer(operation_of(request).status, _encode(value))
+
+
+def word(words: type[StrEnum], field: str, text: str) -> str:
+    """A word of a query, or empty; a Problem when it is none of ours: "there are none" would be no answer."""
+    if text and text not in set(words):
+        raise invalid(field, "is not one", value=text, remedy="one of " + ", ".join(words))
+    return text
 
 
 def instant(field: str, given: datetime | None) -> int | None:

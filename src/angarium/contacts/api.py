@@ -150,6 +150,7 @@ SHOWN_EXAMPLE = ContactShown(
         scope="contacts:read",
         asks=QUERY,
         gives=Page[ContactShown],
+        problems=(404,),  # a segment that is not there
         answer_example=Page([SHOWN_EXAMPLE]),
     ),
 )

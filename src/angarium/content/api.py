@@ -13,6 +13,7 @@ from angarium.channels import load
 from angarium.content import difference, flows, parts, proof, review, search, shown
 from angarium.content.difference import VariantChange
 from angarium.content.flows import Deed, TemplateInput, Whole
+from angarium.content.lifecycle import VersionState
 from angarium.content.search import Found
 from angarium.content.shown import (
     ANYBODY,
@@ -32,6 +33,7 @@ from angarium.content.surroundings import Alone, Look
 from angarium.core import ids
 from angarium.core.decoding import Shape
 from angarium.core.problems import not_found
+from angarium.core.values import MessageClass
 from angarium.storage.database import Conflict, Transaction
 
 TEMPLATE = Shape(TemplateInput)
@@ -238,6 +240,8 @@ async def delete_template(request: Call) -> JsonAnswer:
 async def list_templates(request: Call) -> JsonAnswer:
     """The templates that fit."""
     query, ground = LIST.read_query(request.scope["query_string"]), edge.ground_of(request)
+    edge.word(MessageClass, "class", query.message_class)
+    edge.word(VersionState, "state", query.state)
     now = ground.clock.now()
     found = [
         (template.id, shown.listed(template, kept, now))

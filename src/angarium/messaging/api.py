@@ -22,12 +22,14 @@ from angarium.core.clock import from_datetime
 from angarium.core.decoding import Shape
 from angarium.core.ports import Raw, Reply, Unknown
 from angarium.core.problems import Problem, invalid, not_found
+from angarium.core.values import MessageClass
 from angarium.lines.store import Line
 from angarium.messaging import accept, cancel, poison, preview, report, savings, story
 from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.answering import Answer
 from angarium.messaging.batch import BATCH, MESSAGE, Beside, Composer, Unread
 from angarium.messaging.files import attached
+from angarium.messaging.states import MessageState
 from angarium.messaging.store.messages import EVER, Filter
 from angarium.messaging.waiting import For
 from angarium.messaging.workers import Engine
@@ -337,8 +339,8 @@ def _filter(query: ListQuery) -> Filter:
         except ValueError as error:
             raise invalid("contact", str(error), value=query.contact) from None
     return Filter(
-        state=query.state,
-        message_class=query.message_class,
+        state=edge.word(MessageState, "state", query.state),
+        message_class=edge.word(MessageClass, "class", query.message_class),
         label=query.label,
         reference=query.reference,
         contact_id=contact_id,

@@ -11,6 +11,7 @@ from angarium.accounts.edge import Call, JsonAnswer, Operation, Streamed, route
 from angarium.core import ids
 from angarium.core.decoding import Shape
 from angarium.core.problems import invalid
+from angarium.core.values import MessageClass
 from angarium.messaging import costs
 from angarium.messaging.costs import BY, Costs, CostShown
 from angarium.messaging.store.costs import Wanted
@@ -101,7 +102,7 @@ def _wanted(request: Call, query: CostsQuery) -> Wanted:
         query.month_from,
         query.month_until or "9999-12",
         _line_id(request, query.line) if query.line else 0,
-        query.message_class,
+        edge.word(MessageClass, "class", query.message_class),
         query.channel,
     )
 
