@@ -187,3 +187,35 @@ def test_the_changelog_is_begun_for_the_next_version() -> None:
     assert versions[0] == "[Unreleased]", "CHANGELOG.md begins with what is not released yet"
     assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", version) for version in versions[1:])
     assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= KINDS_OF_CHANGE
+
+
+# ── what is typed ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_sends_json_by_curl_says_so() -> None:
+    """The API answers 415 to what curl calls a form."""
+    found = (f"{short(page)}: {call}" for page in pages() for call in unnamed_json(page.read_text()))
+    none_of(found, "Write --json, or the header Content-Type:")
+
+
+def unnamed_json(text: str) -> Iterator[str]:
+    """The calls of curl that carry JSON to the API as if it were a form."""
+    for fence in FENCE.finditer(text):
+        for call in re.split(r"^(?=\s*curl\b)", fence[0].replace("\\\n", " "), flags=re.MULTILINE)[1:]:
+            carries = "/v1/" in call and re.search(r"\s(-d|--data|--data-raw)[ =]+['@-]", call)
+            if carries and not re.search(r"content-type", call, re.IGNORECASE):
+                yield call.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "wrong"),
+    [
+        ("curl $S/v1/lines -d '{}'", True),
+        ("curl $S/v1/lines \\\n  --data @- <<'END'\n{}\nEND", True),
+        ("curl $S/v1/lines --json '{}'", False),
+        ("curl $S/v1/lines -H 'content-type: application/json' -d '{}'", False),
+        ("curl $S/v1/media --data-binary @a.jpg", False),
+    ],
+)
+def test_the_search_for_json_that_is_not_named(call: str, wrong: bool) -> None:
+    assert bool([*unnamed_json(f"```sh\n{call}\n```")]) is wrong
