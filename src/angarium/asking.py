@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from angarium.terminal import whole
+
 if TYPE_CHECKING:
     from angarium.client import Api
 
@@ -143,7 +145,7 @@ async def _list_messages(api: Api, query: str, *, as_json: bool) -> None:
     if as_json:
         out.print_json(data=found)
         return
-    table = Table("id", "class", "state", "asked for", "waits for", "until")
+    table = Table(whole("id"), "class", "state", "asked for", "waits for", "until")
     for one in found["items"]:
         waiting = one["waiting"] or {}
         until = waiting.get("until") or ""
@@ -212,7 +214,7 @@ async def _list_unknowns(api: Api, query: str, *, as_json: bool) -> None:
     if as_json:
         out.print_json(data=found)
         return
-    table = Table("id", "class", "line", "unknown for", "receipts", "what follows")
+    table = Table(whole("id"), "class", "line", "unknown for", "receipts", "what follows")
     for one in found["items"]:
         line = one["attempts"][-1]["line"] if one["attempts"] else ""
         receipts = str(len(one["evidence"]) or "")
@@ -310,7 +312,7 @@ async def _list_smpp_accounts(api: Api, *, as_json: bool) -> None:
     if as_json:
         out.print_json(data=found)
         return
-    table = Table("id", "name", "system_id", "bound", "waiting", "state")
+    table = Table(whole("id"), "name", "system_id", "bound", "waiting", "state")
     for one in found["items"]:
         bound = " ".join(f"{bind['kind']}@{bind['address']}" for bind in one["bound"])
         state = "enabled" if one["enabled"] else "disabled"

@@ -70,7 +70,7 @@ from angarium.servers.rules import Server
 from angarium.storage import facts, instance, opening
 from angarium.storage.database import ADVICE, open_database
 from angarium.storage.ground import Ground
-from angarium.storage.migrate import migrate
+from angarium.storage.migrate import migrate, pending, revisions
 from angarium.storage.shelf import Shelf
 from angarium.storage.vault import Vault, key_file
 from angarium.web.app import make_app
@@ -348,8 +348,21 @@ async def prepare(settings: Settings) -> None:
 
     Where a server runs, it has looked already. Where none does, whoever opens the file first must look.
     """
-    with opening.nobody_else(settings.key_file) as look:
+    with opening.nobody_else(settings.database, settings.key_file) as look:
         await begin_on(settings, look=look)
+
+
+async def bring_up(settings: Settings, *, check: bool) -> list[str]:
+    """The revisions that the database lacked, or lacks with `check`, which changes nothing and makes no file.
+
+    A Problem where another database is expected: on a disk that is not mounted a new one must not be made.
+    """
+    database, path = settings.database, opening.sqlite_path(settings.database)
+    opening.check_there(database, settings.key_file)
+    if check and path is not None and not path.exists():
+        return revisions()
+    await opening.check_ours(database, settings.key_file)
+    return await (pending(database) if check else migrate(database))
 
 
 async def begin_on(settings: Settings, *, look: bool) -> None:

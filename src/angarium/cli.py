@@ -67,13 +67,15 @@ def serve(context: click.Context, roles: str | None) -> None:
 @click.pass_context
 def migrate(context: click.Context, check: bool) -> None:
     """Bring the database to the schema of this version."""
-    from angarium.storage.migrate import migrate as bring_up
-    from angarium.storage.migrate import pending
+    from angarium.assembly import bring_up
 
-    settings = settings_of(context)
-    lacking = run(pending(settings.database) if check else bring_up(settings.database))
+    lacking = run(bring_up(settings_of(context), check=check))
     word = "pending" if check else "applied"
-    out.print(f"{word}: {', '.join(lacking)}" if lacking else "The database is up to date.")
+    out.print(
+        f"{word}: {', '.join(lacking)}" if lacking else "The database is up to date.",
+        highlight=False,
+        soft_wrap=True,
+    )
     if check and lacking:
         sys.exit(1)
 
@@ -103,15 +105,19 @@ def doctor(context: click.Context) -> None:
 
 
 @main.command()
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path())
 @click.option("--keep", type=click.IntRange(1), help="In a folder: delete all but so many, the newest.")
 @click.pass_context
-def backup(context: click.Context, target: Path, keep: int | None) -> None:
-    """Write a backup to a file, or into a folder, while the server runs; and look through it."""
+def backup(context: click.Context, target: str, keep: int | None) -> None:
+    """Write a backup to a file, or into a folder, while the server runs; and look through it.
+
+    What ends in / is a folder, and so is everything with --keep; it is made where there is none.
+    """
     from angarium.core.clock import iso
     from angarium.keeping import back_up
 
-    made = run(back_up(settings_of(context), target, keep or 0))
+    folder = keep is not None or target.endswith("/")
+    made = run(back_up(settings_of(context), Path(target), keep or 0, folder=folder))
     found = "" if made.messages is None else f", {made.messages} messages, looked through"
     found += f", {made.files} files beside it" if made.files else ""
     out.print(

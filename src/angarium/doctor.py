@@ -24,7 +24,7 @@ from angarium.servers.rules import FULL_PERCENT, filled
 from angarium.storage import instance, opening, row_security
 from angarium.storage.ground import Ground
 from angarium.storage.migrate import pending
-from angarium.storage.vault import NotOpened
+from angarium.storage.vault import NotOpened, keys_of
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -37,7 +37,8 @@ class Finding(msgspec.Struct, frozen=True):
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Every finding, as it is found; stops where nothing further can be looked at."""
-    for finding in _files(settings):
+    files = _files(settings)
+    for finding in files:
         yield finding
     path = opening.sqlite_path(settings.database)
     if path is not None:
@@ -48,6 +49,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     if settings.fabric == "nats":
         yield await _log(settings)
     try:
+        await opening.check_ours(settings.database, settings.key_file)
         lacking = await pending(settings.database)
     except Exception as error:  # whatever keeps a database from opening is the finding
         yield _shut(error)
@@ -56,6 +58,15 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("bad", f"The database lacks revisions {', '.join(lacking)}.", "Run: angarium migrate")
         return
     yield Finding("good", "The database opens and is up to date.")
+    if (locked_out := await _without_key(settings)) is not None:
+        if locked_out not in files:
+            yield locked_out
+        return
+    async for finding in _inside(settings):
+        yield finding
+
+
+async def _inside(settings: Settings) -> AsyncIterator[Finding]:
     ground = make_ground(settings)
     await ground.db.start()
     try:
@@ -68,10 +79,33 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         await ground.db.stop()
 
 
+async def _without_key(settings: Settings) -> Finding | None:
+    """What keeps the secrets of a database shut. To look must not make a key file: where another belongs to
+    the database, the new one would only be in the way of its copy."""
+    key, there = Path(settings.key_file), _is_there(settings.key_file)
+    if there:
+        try:
+            keys_of(key)
+        except Problem as problem:
+            return Finding("bad", f"{problem.title}.", problem.detail)
+        return None
+    return _gone(key) if await opening.was_begun_on(settings.database) else None
+
+
+def _is_there(file: str) -> bool:
+    return Path(file).exists()
+
+
+def _gone(key: Path) -> Finding:
+    remedy = "Put back the copy that you kept, or mend the setting `key_file`."
+    return Finding("bad", f"There is no key file {key}, and one was used before.", remedy)
+
+
 def _shut(error: Exception) -> Finding:
-    if isinstance(error, Problem) and error.slug == "database-careless":
+    if isinstance(error, Problem) and error.slug != "storage-unavailable":
         return Finding("bad", f"{error.title}.", error.detail)
-    return Finding("bad", f"The database does not open: {error}", "Check the setting `database`.")
+    why = error.detail if isinstance(error, Problem) else str(error)
+    return Finding("bad", f"The database does not open: {why}", "Check the setting `database`.")
 
 
 async def _log(settings: Settings) -> Finding:
@@ -104,7 +138,7 @@ def _absent(settings: Settings, path: Path) -> Finding | None:
 
 async def _whole(settings: Settings, path: Path) -> Finding:
     """Look through every page; unlike a start, which looks for a bounded time."""
-    with opening.nobody_else(settings.key_file) as alone:
+    with opening.nobody_else(settings.database, settings.key_file) as alone:
         clock = SystemClock()
         flaws = await asyncio.to_thread(opening.flaws_of, path, clock, math.inf) if alone else []
         flaws = flaws or await asyncio.to_thread(opening.look_through, path)
@@ -116,8 +150,10 @@ async def _whole(settings: Settings, path: Path) -> Finding:
 def _files(settings: Settings) -> list[Finding]:
     found = []
     key = Path(settings.key_file)
-    if not key.exists():
+    if not key.exists() and opening.read_mark(opening.mark_file(settings.key_file)) is None:
         found.append(Finding("advice", f"There is no key file {key} yet.", "It is made on the first start."))
+    elif not key.exists():
+        found.append(_gone(key))
     elif key.stat().st_mode & 0o077:
         found.append(Finding("bad", f"Others can read the key file {key}.", f"Run: chmod 600 {key}"))
     else:

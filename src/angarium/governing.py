@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from angarium.terminal import out, run, settings_of, with_ground
+from angarium.terminal import out, run, settings_of, whole, with_ground
 from angarium.terminal import workspace as find_workspace
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def list_keys(context: click.Context, workspace: str) -> None:
         owner = await flows.workspace_named(ground, workspace)
         return await ground.db.read(store.keys, owner.id), ground.clock.now()
 
-    table = Table("id", "name", "scopes", "created", "last used", "state")
+    table = Table(whole("id"), "name", "scopes", "created", "last used", "state")
     found, now = run(with_ground(settings_of(context), find))
     for key in found:
         expired = key.expires_at is not None and key.expires_at <= now

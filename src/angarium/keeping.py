@@ -50,10 +50,12 @@ class Restored(msgspec.Struct, frozen=True):
     aside: tuple[Path, ...] = ()  # what stood there before
 
 
-async def back_up(settings: Settings, target: Path, keep: int) -> Backup:
+async def back_up(settings: Settings, target: Path, keep: int, *, folder: bool = False) -> Backup:
     """Write a backup and look at it; remember where it is; let the oldest of a folder go."""
     clock, path = SystemClock(), opening.sqlite_path(settings.database)
     await opening.check_ours(settings.database, settings.key_file)
+    if folder:  # else the first night would make a file of this name, and every other night fail on it
+        backup.make_folder(target)
     if path is not None:
         file = backup.destination(target, ".db", clock.now())
         made = await backup.copy_sqlite(path, file, clock)
@@ -94,7 +96,7 @@ async def _touched(tx: Transaction, now: int) -> instance.Instance:
 
 async def put_back(settings: Settings, file: Path, *, replace: bool) -> Restored:
     """Make a backup the database. Nothing that it shows as under way goes out before a person says so."""
-    with opening.held(settings.key_file, alone=True):
+    with opening.held(settings.database, settings.key_file, alone=True):
         restored = await _put_back(settings, file, replace=replace)
         await asyncio.to_thread(mirror.put_back, mirror.beside(file), files_folder(settings) / MEDIA)
         return restored
@@ -129,7 +131,7 @@ async def _put_back_file(settings: Settings, file: Path, path: Path, *, replace:
 
 async def hold_in_place(settings: Settings) -> Restored:
     """Hold what is in a database that was put back by other means: a snapshot, pg_restore by hand."""
-    with opening.held(settings.key_file, alone=True):
+    with opening.held(settings.database, settings.key_file, alone=True):
         return await _hold(settings.database)
 
 
@@ -169,7 +171,7 @@ async def move(settings: Settings, url: str, tell: moving.Tell) -> Moved:
     if path is None or not url.startswith(("postgresql:", "postgres:")):
         detail = "It goes from SQLite, which the setting `database` names, to postgresql://user@host/name."
         raise Problem("move", "It cannot be moved there", detail=detail)
-    with opening.held(settings.key_file, alone=True):
+    with opening.held(settings.database, settings.key_file, alone=True):
         await begin_on(settings, look=True)
         await migrate(url)
         target = open_database(url)
@@ -225,7 +227,7 @@ async def retire(settings: Settings) -> Retired:
             detail = "Something is sealed with an older key. Run first: angarium keys rotate"
             raise Problem("key-needed", "The older keys are still needed", detail=detail)
     path = opening.sqlite_path(settings.database)
-    with opening.nobody_else(settings.key_file) as alone:
+    with opening.nobody_else(settings.database, settings.key_file) as alone:
         if path is not None and alone:
             await asyncio.to_thread(wipe, path)
         return Retired(only_newest_key(Path(settings.key_file)), alone or path is None)

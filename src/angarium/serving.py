@@ -43,7 +43,7 @@ async def serve(settings: Settings) -> None:
     """
     asked, alone = _signalled(), settings.database.startswith("sqlite:")
     _allow_many_connections()
-    with opening.held(settings.key_file, alone=alone):
+    with opening.held(settings.database, settings.key_file, alone=alone):
         if settings.fabric != "local":
             await _serve_together(settings, asked)
         elif alone:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Column
 
 from angarium.config import Settings
 from angarium.config import load as load_settings
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from angarium.storage.ground import Ground
 
 out, err = Console(), Console(stderr=True)
+
+
+def whole(header: str) -> Column:
+    """A column whose values are never cut, however narrow the place is: the next command wants them."""
+    return Column(header, no_wrap=True, overflow="ignore")
 
 
 def settings_of(context: click.Context, **over: Any) -> Settings:
@@ -35,7 +41,8 @@ def give_up(problem: Problem) -> NoReturn:
     err.print(f"[red]{escape(problem.title)}[/]  {escape(problem.detail)}", soft_wrap=True)
     for field in problem.fields:
         value = f" (it is {field.value!r})" if field.value else ""
-        err.print(f"  [bold]{escape(field.field)}[/] {escape(field.problem + value)}. {escape(field.remedy)}")
+        told = f"{escape(field.problem + value)}. {escape(field.remedy)}"
+        err.print(f"  [bold]{escape(field.field)}[/] {told}", soft_wrap=True)
     sys.exit(1)
 
 

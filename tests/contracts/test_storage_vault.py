@@ -140,6 +140,20 @@ def test_hashes_stay_when_keys_are_changed_and_taken_out(tmp_path: Path, before:
     assert running.keyed_hash(b"+380501234567", "suppression") == hashed
 
 
+def test_half_a_key_file_is_not_taken_by_a_vault_that_runs(tmp_path: Path) -> None:
+    path = tmp_path / "vault.key"
+    keys = key_file(path, CHANCE)
+    running = Vault(keys.sealing, CHANCE, path, keys.hashing)
+    whole = path.read_bytes()
+    for held in (whole[:20], b"", b"\xff\xfe"):
+        path.write_bytes(held)
+        assert running.open(running.seal(b"secret", HERE), HERE) == b"secret"
+    path.write_bytes(whole)
+    add_key(path, CHANCE)
+    running.look_again()
+    assert not running.is_newest(Vault(keys.sealing, CHANCE).seal(b"x", HERE))
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "\n", "abcd", "not base64!", SECRET, line_of(KEY) + "hashing:abcd", line_of(KEY) + 2 * SECRET],

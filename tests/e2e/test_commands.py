@@ -90,7 +90,11 @@ async def test_a_port_that_is_taken(tmp_path: Path) -> None:
         (("doctor",), {"ANGARIUM_DATABASE": "mysql://x"}, "sqlite:///path/to.db or postgresql://user@host"),
         (("serve",), {"ANGARIUM_PORT": "eighty"}, "port"),
         (("--config", "nowhere.toml", "serve"), {}, "name a file that can be read"),
-        (("serve",), {"ANGARIUM_DATABASE": "sqlite:///no/such/folder/a.db"}, "unable to open database file"),
+        (
+            ("serve",),
+            {"ANGARIUM_DATABASE": "sqlite:///no/such/folder/a.db"},
+            "There is no folder no/such/folder",
+        ),
         (("keys", "create", "--workspace", "main"), {}, "There is no such workspace"),
         (("keys", "revoke", "--workspace", "main", "x"), {}, "There is no such workspace"),
         (

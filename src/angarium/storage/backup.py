@@ -25,7 +25,7 @@ import msgspec
 
 from angarium.core.clock import Clock, from_datetime, iso
 from angarium.core.problems import Problem
-from angarium.storage.migrate import revisions
+from angarium.storage.migrate import Standing, lives_with, revisions
 from angarium.storage.postgres import split_url
 from angarium.storage.sqlite import connect
 
@@ -41,6 +41,18 @@ class Backup(msgspec.Struct, frozen=True):
     messages: int | None  # None where it was not looked into
     size_bytes: int
     files: int = 0  # that stand beside words, copied with it
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for backups, which nobody else may read, where there is none."""
+    if folder.is_dir():
+        return
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        raise _failed(f"{folder} is a file; name a folder.") from None
+    except OSError as error:
+        raise _failed(f"The folder {folder} cannot be made: {error.strerror}.") from error
 
 
 def destination(target: Path, suffix: str, now: int) -> Path:
@@ -131,7 +143,7 @@ def look_at(file: Path) -> Backup:
         if said != ["ok"]:
             raise _failed(f"{file} is damaged: {'; '.join(said)}.")
         row = connection.execute("SELECT id, copied_at, touched_at FROM instance").fetchone()
-        revision = connection.execute("SELECT version_num FROM alembic_version").get
+        standing = _standing(connection)
         messages = connection.execute("SELECT count(*) FROM message").get
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise _failed(f"{file} is damaged: {error}.") from error
@@ -139,9 +151,23 @@ def look_at(file: Path) -> Backup:
         raise _failed(f"{file} is no backup of a database of Angarium: {error}.") from error
     finally:
         connection.close()
-    if row is None or revision not in revisions():
-        raise _failed(f"{file} was made by a version that this one does not know (revision {revision}).")
+    if row is None or not _is_known(standing):
+        told = f"(revision {standing.revision})"
+        raise _failed(f"{file} was made by a version that this one does not know {told}.")
     return Backup(file, row[0], row[1] or row[2], messages, file.stat().st_size)
+
+
+def _standing(connection: apsw.Connection) -> Standing:
+    revision = connection.execute("SELECT version_num FROM alembic_version").get
+    told = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'migration'").get
+    least = connection.execute("SELECT max(least) FROM migration").get if told else ""
+    return Standing(revision or "", least or "")
+
+
+def _is_known(found: Standing) -> bool:
+    """Whether this version can use such a database: also a newer one, where a server of this version runs on
+    it too, as after an upgrade that was taken back."""
+    return found.revision in revisions() or lives_with(found)
 
 
 def draft_of(backup: Path, path: Path) -> Path:

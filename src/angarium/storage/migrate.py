@@ -90,10 +90,16 @@ async def migrate(url: str) -> list[str]:
     return lacking
 
 
+def lives_with(found: Standing) -> bool:
+    """Whether a database that is newer than this version says that this version can use it all the same."""
+    newest = revisions()[-1]
+    return found.revision > newest and "" < found.least <= newest
+
+
 def must_know(found: Standing) -> None:
     """A Problem when a database cannot be used by this version."""
     newest = revisions()[-1]
-    if found.revision > newest and not "" < found.least <= newest:
+    if found.revision > newest and not lives_with(found):
         detail = f"It is at revision {found.revision}, and this version knows {newest}: install a newer one."
         raise Problem("database-newer", "The database is too new for this version", detail=detail)
 

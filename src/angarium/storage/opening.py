@@ -18,7 +18,7 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import apsw
@@ -76,50 +76,65 @@ def write_mark(file: Path, mark: Mark) -> None:
 
 
 @contextmanager
-def held(key_file: str, *, alone: bool) -> Iterator[None]:
+def held(url: str, key_file: str, *, alone: bool) -> Iterator[None]:
     """Keep others off for a while: one server on a SQLite file, none while a backup is put back.
 
     Servers on PostgreSQL share the place and are not `alone`. Problem when somebody else is here.
     """
-    with _locked(key_file, alone=alone) as ours:
-        if not ours:
-            detail = f"Another server runs on this place: it holds {_lock_file(key_file)}. Stop it first."
+    with _locked(url, key_file, alone=alone) as taken:
+        if taken is not None:
+            detail = f"Another server runs on this place: it holds {taken}. Stop it first."
             raise Problem("start", "Somebody else is here", detail=detail)
         yield
 
 
 @contextmanager
-def nobody_else(key_file: str) -> Iterator[bool]:
+def nobody_else(url: str, key_file: str) -> Iterator[bool]:
     """Whether no server runs here; while that is so none begins."""
-    with _locked(key_file, alone=True) as ours:
-        yield ours
+    with _locked(url, key_file, alone=True) as taken:
+        yield taken is None
 
 
 @contextmanager
-def _locked(key_file: str, *, alone: bool) -> Iterator[bool]:
-    with _lock_file(key_file).open("a") as file:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            ours = False
-        else:
-            ours = True
-        yield ours
+def _locked(url: str, key_file: str, *, alone: bool) -> Iterator[Path | None]:
+    """Take all locks of a place; the one that somebody else holds, or None when all are ours."""
+    with ExitStack() as kept:
+        for path in _lock_files(url, key_file):
+            file = kept.enter_context(path.open("a"))
+            try:
+                fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield path
+                return
+        yield None
 
 
-def _lock_file(key_file: str) -> Path:
-    return Path(key_file).with_suffix(".lock")
+def _lock_files(url: str, key_file: str) -> list[Path]:
+    """One beside the key, and one beside the file of a database: a copy of the key in another folder, for the
+    same file, is no other place. The file itself is never opened here: to close it again would let go of the
+    locks that SQLite has on it (sqlite.org/howtocorrupt.html §2.2)."""
+    found, path = [Path(key_file).with_suffix(".lock")], sqlite_path(url)
+    if path is not None and path.parent.is_dir():  # else there is nothing to keep others off
+        whole = path.resolve()
+        found.append(whole.with_name(f"{whole.name}.lock"))
+    return found if len(found) == 1 or found[0].resolve() != found[1] else found[:1]
 
 
 # ── is it ours ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def check_there(url: str, key_file: str) -> None:
-    """A Problem when a file is missing or empty that is expected. To be asked before anything opens it."""
+    """A Problem when a file is missing or empty that is expected, or has no folder to be made in. To be asked
+    before anything opens it."""
     mark, path = read_mark(mark_file(key_file)), sqlite_path(url)
-    if mark is not None and path is not None and (not path.exists() or path.stat().st_size == 0):
+    if path is None:
+        return
+    if mark is not None and (not path.exists() or path.stat().st_size == 0):
         remedy = f"If a new one is wanted, delete {mark_file(key_file)}."
         raise not_ours(f"There is no database at {path}, and one is expected.", remedy, mark)
+    if not path.parent.is_dir():
+        detail = f"There is no folder {path.parent} for {path}. Make it, or mend the setting `database`."
+        raise Problem("start", "The database has no folder", detail=detail)
 
 
 async def check_ours(url: str, key_file: str) -> None:
@@ -199,7 +214,7 @@ def sqlite_path(url: str) -> Path | None:
     return Path(path) if path else None
 
 
-async def _instance_of(url: str, mark: Mark) -> instance.Instance | None:
+async def _instance_of(url: str, mark: Mark | None) -> instance.Instance | None:
     database = open_database(url)
     try:
         await database.start()
@@ -210,6 +225,11 @@ async def _instance_of(url: str, mark: Mark) -> instance.Instance | None:
         raise
     finally:
         await database.stop()
+
+
+async def was_begun_on(url: str) -> bool:
+    """Whether a server has begun on a database before: then a key belongs to it."""
+    return await _instance_of(url, None) is not None
 
 
 async def _known(tx: Transaction) -> instance.Instance | None:

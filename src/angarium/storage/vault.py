@@ -23,15 +23,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from angarium.core.clock import Chance
+from angarium.core.problems import Problem
+
+log = structlog.get_logger()
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
 VERSION = "v1"
 HASHING = "hashing:"  # how the line begins that holds the secret of keyed hashes
+FORM = f"keys of {KEY_BYTES} bytes in base64, one a line, and one after {HASHING}"
 
 
 class NotOpened(Exception):
@@ -119,19 +124,22 @@ class Vault:
         """Take the keys that seal of the file, if it was changed; the secret of hashes does not change."""
         seen = _signature(self._file)
         if self._file is not None and seen not in (None, self._seen):
-            self._take(keys_from(self._file.read_text()).sealing)
+            try:
+                self._take(keys_of(self._file).sealing)
+            except Problem as problem:  # half a copy of it, say: what it held before still seals and opens
+                log.warning("the changed key file is not taken", why=problem.detail)
             self._seen = seen
 
 
 def add_key(path: Path, chance: Chance) -> None:
     """Put a new key in front of those in a file: it seals from now on, and all of them open."""
-    found = keys_from(path.read_text())
+    found = keys_of(path)
     _write_keys(path, Keys((chance.secret(KEY_BYTES), *found.sealing), found.hashing))
 
 
 def only_newest_key(path: Path) -> int:
     """Take all keys that seal but the newest out of a file; how many went. Hashes stay as they are."""
-    found = keys_from(path.read_text())
+    found = keys_of(path)
     _write_keys(path, Keys(found.sealing[:1], found.hashing))
     return len(found.sealing) - 1
 
@@ -159,9 +167,25 @@ def key_file(path: Path, chance: Chance) -> Keys:
     It appears whole or not at all, and is never written over: of two processes that start at once both use
     the key of the first.
     """
-    if not path.exists():
-        _make_key_file(path, chance)
-    return keys_from(path.read_text())
+    try:
+        if not path.exists():
+            _make_key_file(path, chance)
+    except OSError as error:
+        detail = f"{path} cannot be made: {error.strerror}. Mend the folder, or the setting `key_file`."
+        raise Problem("key-missing", "There is no key file, and none can be made", detail=detail) from error
+    return keys_of(path)
+
+
+def keys_of(path: Path) -> Keys:
+    """What a key file holds; a Problem where it cannot be read, or holds something else."""
+    try:
+        return keys_from(path.read_text())
+    except OSError as error:
+        detail = f"{path}: {error.strerror}. The user who runs the server must be able to read it."
+        raise Problem("key-missing", "The key file cannot be read", detail=detail) from error
+    except ValueError:  # also where it is no text, or no base64; what stands there is never shown
+        detail = f"{path} does not hold {FORM}. Put back the copy that you kept."
+        raise Problem("key-missing", "The key file holds no keys", detail=detail) from None
 
 
 def keys_from(text: str) -> Keys:
@@ -173,7 +197,7 @@ def keys_from(text: str) -> Keys:
     sealing = tuple(_decode(word) for word in words if not word.startswith(HASHING))
     hashing = [_decode(word.removeprefix(HASHING)) for word in words if word.startswith(HASHING)]
     if not sealing or len(hashing) > 1 or any(len(key) != KEY_BYTES for key in (*sealing, *hashing)):
-        raise ValueError(f"expected keys of {KEY_BYTES} bytes in base64, one a line, and one after {HASHING}")
+        raise ValueError(f"expected {FORM}")
     return Keys(sealing, hashing[0] if hashing else _hashing_of(sealing[-1]))
 
 

@@ -1,0 +1,142 @@
+"""What somebody types who runs the server for the first time, with a slip: it harms nothing, and is told."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import apsw
+import pytest
+
+from angarium.assembly import make_vault
+from angarium.config import Settings
+from angarium.core.problems import Problem
+from angarium.doctor import Finding, examine
+from angarium.keeping import back_up
+from angarium.storage import opening
+from support.nursery import typed
+
+pytestmark = pytest.mark.sqlite
+
+
+async def said(folder: Path, *arguments: str, **environment: str) -> tuple[int | None, str]:
+    """The status of `angarium …` in a folder, and all it printed."""
+    return await typed(arguments, folder, {"HOME": str(folder), **environment})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a server has begun, with a workspace and a key."""
+    return tmp_path_factory.mktemp("made")
+
+
+@pytest.fixture
+async def begun(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    if not (made / "angarium.db").exists():
+        status, printed = await said(made, "keys", "create", "--workspace", "main", "--new")
+        assert status == 0, printed
+    return Path(shutil.copytree(made, tmp_path / "begun"))
+
+
+def settings(folder: Path, **over: str) -> Settings:
+    """Those of a server in this folder."""
+    own = {"database": f"sqlite:///{folder}/angarium.db", "key_file": f"{folder}/angarium.key"}
+    return Settings(**(own | over))
+
+
+async def bad(wanted: Settings) -> list[Finding]:
+    """What the doctor finds wrong."""
+    return [one async for one in examine(wanted) if one.level == "bad"]
+
+
+def test_a_copy_of_the_key_lets_no_second_server_on_a_file(tmp_path: Path) -> None:
+    first, second = settings(tmp_path), settings(tmp_path, key_file=f"{tmp_path}/elsewhere/angarium.key")
+    (tmp_path / "elsewhere").mkdir()
+    with opening.held(first.database, first.key_file, alone=True):
+        with (
+            pytest.raises(Problem, match=r"angarium\.db\.lock"),
+            opening.held(second.database, second.key_file, alone=True),
+        ):
+            pass
+        with opening.nobody_else(second.database, second.key_file) as alone:
+            assert not alone
+    with opening.held(second.database, second.key_file, alone=True):
+        pass
+
+
+def test_a_file_and_a_key_of_one_name_have_one_lock(tmp_path: Path) -> None:
+    url, key = f"sqlite:///{tmp_path}/angarium", f"{tmp_path}/angarium.key"
+    with opening.held(url, key, alone=True):
+        assert [path.name for path in tmp_path.iterdir()] == ["angarium.lock"]
+
+
+async def test_backups_of_every_night_go_into_a_folder_that_was_not_there(begun: Path) -> None:
+    folder = begun / "nights"
+    status, printed = await said(begun, "backup", "nights", "--keep", "14")
+    assert status == 0, printed
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [path.suffix for path in folder.iterdir()] == [".db"]
+    (begun / "file").touch()
+    status, printed = await said(begun, "backup", "file", "--keep", "14")
+    assert (status, "is a file; name a folder" in printed) == (1, True)
+
+
+async def test_a_newer_database_that_a_server_accepts_is_backed_up(begun: Path) -> None:
+    with apsw.Connection(str(begun / "angarium.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    made = await back_up(settings(begun), begun / "copy.db", 0)
+    assert made.file.exists()
+
+
+async def test_to_ask_what_is_pending_makes_no_file(tmp_path: Path) -> None:
+    status, printed = await said(tmp_path, "migrate", "--check")
+    assert (status, printed.count("\n")) == (1, 1)
+    assert not (tmp_path / "angarium.db").exists()
+
+
+async def test_no_new_database_is_made_where_the_disk_is_not_mounted(begun: Path) -> None:
+    (begun / "angarium.db").unlink()
+    status, printed = await said(begun, "migrate")
+    assert (status, "one is expected" in printed) == (1, True)
+    assert not (begun / "angarium.db").exists()
+
+
+@pytest.mark.parametrize("held", [b"", b"garbage\n", b"\xff\xfe\x00"])
+async def test_a_key_file_that_holds_no_keys_is_told(begun: Path, held: bytes) -> None:
+    (begun / "angarium.key").write_bytes(held)
+    found = await bad(settings(begun))
+    assert [one.what for one in found] == ["The key file holds no keys."]
+    assert "garbage" not in found[0].remedy
+    with pytest.raises(Problem, match="holds no keys"):
+        make_vault(settings(begun))
+
+
+async def test_the_doctor_makes_no_key_for_a_database_that_has_one(begun: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    key = tmp_path / "elsewhere" / "angarium.key"
+    found = await bad(settings(begun, key_file=str(key)))
+    assert [one.what for one in found] == [f"There is no key file {key}, and one was used before."]
+    assert not key.exists()
+    (begun / "angarium.key").unlink()
+    assert len(await bad(settings(begun))) == 1
+
+
+async def test_the_doctor_tells_of_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    found = await bad(settings(tmp_path, database=f"sqlite:///{tmp_path}/away/angarium.db"))
+    assert [one.what for one in found] == ["The database has no folder."]
+
+
+async def test_the_doctor_tells_of_another_database(begun: Path) -> None:
+    opening.write_mark(begun / "angarium.instance", opening.Mark("another"))
+    found = await bad(settings(begun))
+    assert [one.what for one in found] == ["This is not the database that belongs here."]
+
+
+async def test_the_id_of_a_key_is_not_cut(begun: Path) -> None:
+    status, printed = await said(begun, "keys", "list", "--workspace", "main", COLUMNS="80")
+    (row,) = [line for line in printed.splitlines() if "key_" in line]
+    key_id = row.split("│")[1].strip()
+    assert (status, len(key_id)) == (0, len("key_05b8md43w0000"))
+    status, printed = await said(begun, "keys", "revoke", "--workspace", "main", key_id)
+    assert (status, printed) == (0, "Revoked.\n")
