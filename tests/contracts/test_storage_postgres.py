@@ -10,10 +10,12 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
+from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
 from angarium.storage import facts
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Database, Transaction, Trouble, open_database
+from angarium.storage.duty import Duty
 from angarium.storage.postgres import split_url, translated, trouble_of
 from support.databases import PostgresServer, postgres_of_its_own
 from support.sample import SET_STATE, ids, put, states
@@ -206,6 +208,30 @@ async def test_a_commit_is_kept_whatever_the_role_is_set_to(url: str, given: str
     )
     await opened.stop()
     assert found == (kept,)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("/angarium_test", "/nosuch", "does not exist"),
+        ("angarium_plain@", "nosuch@", "nosuch"),
+        ("?", "?nosuch=1&", "nosuch"),
+    ],
+)
+async def test_an_address_that_is_wrong_is_told(url: str, old: str, new: str, words: str) -> None:
+    wrong = url.replace(old, new)
+    for connect in (open_database(wrong).start, Duty(wrong, SystemClock()).take):
+        with pytest.raises(Problem, match=words) as told:
+            await connect()
+        assert told.value.slug == "database-refused"
+        assert "Mend the setting `database`" in told.value.detail
+
+
+@pytest.mark.parametrize("option", ["pool_max=many", "statement_cache_size=-1", "pool_max="])
+def test_a_number_in_the_address_that_is_none_is_told(option: str) -> None:
+    with pytest.raises(Problem, match="is no whole number") as told:
+        open_database(f"postgresql://angarium@/angarium?{option}")
+    assert told.value.fields[0].field == "database"
 
 
 def test_a_driver_that_was_cut_off_says_that_the_server_is_away() -> None:

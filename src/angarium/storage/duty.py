@@ -23,7 +23,7 @@ import asyncpg
 import structlog
 
 from angarium.core.clock import Clock
-from angarium.storage.postgres import CONNECT_TIMEOUT_S, split_url, translated, trouble_of
+from angarium.storage.postgres import CONNECT_TIMEOUT_S, not_let_in, split_url, translated, trouble_of
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ class Duty:
         try:
             return await self._take()
         except Exception as error:
-            raise translated(error) from error
+            raise not_let_in(error) from error
 
     async def holder(self) -> str:
         """The name of the server that has it; empty when it is not known, or nobody has it."""

@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import asyncpg
 
 from angarium.core.clock import Clock, SystemClock
-from angarium.core.problems import Problem
+from angarium.core.problems import FieldProblem, Problem, shown
 from angarium.storage.behalf import ALL, whose
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement
 from angarium.storage.database import (
@@ -98,8 +98,8 @@ class PostgresDatabase:
         self._clock = clock or SystemClock()
         self._marks: Marks | None = None
         self._dsn, options = split_url(url)
-        self._pool_max = int(options.get("pool_max", POOL_MAX))
-        self._statement_cache = int(options.get("statement_cache_size", STATEMENT_CACHE))
+        self._pool_max = _number(options, "pool_max", POOL_MAX)
+        self._statement_cache = _number(options, "statement_cache_size", STATEMENT_CACHE)
         self._pool: asyncpg.Pool | None = None
         self._waiting = 0
         self._begin = RUN
@@ -128,7 +128,7 @@ class PostgresDatabase:
             raise
         except Exception as error:
             await self.stop()
-            raise translated(error) from error
+            raise not_let_in(error) from error
 
     async def stop(self) -> None:
         """Let the works under way end, then close."""
@@ -353,6 +353,17 @@ def translated(error: Exception) -> Exception:
     return error
 
 
+def not_let_in(error: Exception) -> Exception:
+    """The same of who has not been connected yet: what is no trouble of the server's is wrong in the address,
+    such as a name, a password or a parameter."""
+    known = translated(error)
+    if known is error and isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | ValueError):
+        remedy = "Mend the setting `database`, or the password (PGPASSWORD, ~/.pgpass)."
+        detail = f"PostgreSQL: {error}. {remedy}"
+        return Problem("database-refused", "The database does not let us in", status=503, detail=detail)
+    return known
+
+
 def trouble_of(error: Exception) -> Trouble | None:
     """What an error says of the server; None when it says nothing of it."""
     if isinstance(error, asyncpg.DataError):  # some are InterfaceErrors as well: a value that does not fit
@@ -367,6 +378,16 @@ def split_url(url: str) -> tuple[str, dict[str, str]]:
     ours = {name: value for name, value in pairs if name in OURS}
     rest = [(name, value) for name, value in pairs if name not in OURS]
     return urlunsplit(parts._replace(query=urlencode(rest))), ours
+
+
+def _number(options: dict[str, str], name: str, default: int) -> int:
+    value = options.get(name, str(default))
+    if not value.isascii() or not value.isdigit():
+        wrong = FieldProblem(
+            "database", f"{name} is no whole number", f"such as {name}={default}", shown(value)
+        )
+        raise Problem("settings", "The settings are not valid", detail=wrong.problem, fields=(wrong,))
+    return int(value)
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
