@@ -238,7 +238,7 @@ class Visitor(asyncio.Protocol):
 async def run(listening: int, asking: int, handing: int) -> None:
     """Take connections until the server is gone, or says that it is enough."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # which a terminal sends to all of a group
         loop.add_signal_handler(number, lambda: None)
     way = socket.socket(fileno=handing)
     way.setblocking(False)

@@ -32,14 +32,14 @@ log = structlog.get_logger()
 COLLECT_AFTER = (100_000, 20, 100)  # new objects, then young and middle collections, before the next
 DESCRIPTORS_MAX = 65_536  # as the units of systemd have it
 STOP_WITHIN_S = 30.0  # for what is under way when the process is asked to stop
-Asked = asyncio.Future[None]  # done on SIGTERM or SIGINT
+Asked = asyncio.Future[None]  # done on SIGTERM, SIGINT, or SIGHUP: the terminal is gone
 AFTER_BROKEN = "Look at the disk, then start again. If it is damaged: docs/howto/back-up-and-restore.md"
 
 
 async def serve(settings: Settings) -> None:
-    """Run everything in this process until SIGTERM or SIGINT; then let what is under way finish.
+    """Run everything in this process until SIGTERM, SIGINT or SIGHUP; then let what is under way finish.
 
-    Both are heard from the first moment: who asks while the server starts gets the same orderly end.
+    They are heard from the first moment: who asks while the server starts gets the same orderly end.
     """
     asked, alone = _signalled(), settings.database.startswith("sqlite:")
     _allow_many_connections()
@@ -233,7 +233,9 @@ async def _asked_to_stop(house: House, asked: Asked, duty: Duty | None) -> Troub
 
 def _signalled() -> Asked:
     asked: Asked = asyncio.get_running_loop().create_future()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            continue  # as nohup has it: it is to outlive its terminal
         asyncio.get_running_loop().add_signal_handler(number, _once, asked)
     return asked
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import apsw
 import pytest
 
+from angarium import serving
 from angarium.assembly import make_vault
 from angarium.config import Settings
 from angarium.core.problems import Problem
@@ -140,3 +144,29 @@ async def test_the_id_of_a_key_is_not_cut(begun: Path) -> None:
     assert (status, len(key_id)) == (0, len("key_05b8md43w0000"))
     status, printed = await said(begun, "keys", "revoke", "--workspace", "main", key_id)
     assert (status, printed) == (0, "Revoked.\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_who_closes_the_terminal_stops_the_server_in_order(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    asked = serving._signalled()
+    try:
+        os.kill(os.getpid(), number)
+        await asyncio.wait_for(asked, 5)
+    finally:
+        for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().remove_signal_handler(one)
+        signal.signal(number, before)
+
+
+async def test_nohup_lets_the_server_outlive_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        asked = serving._signalled()
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert not asked.done()
+    finally:
+        for one in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(one)
+        signal.signal(signal.SIGHUP, before)
