@@ -98,9 +98,11 @@ async def _stood_by(settings: Settings, asked: Asked, duty: Duty) -> bool:
                 if await duty.take():
                     log.info("on duty")
                     return True
-                told.on_duty = await duty.holder()
+                told.on_duty, told.trouble = await duty.holder(), ""
             except Problem as problem:
-                log.warning("cannot ask for the duty", problem=problem.detail)
+                if not told.trouble:  # once, and not every second of an outage
+                    log.warning("cannot ask for the duty", problem=problem.detail)
+                told.trouble = problem.detail
         return False
     finally:
         await server.stop()

@@ -73,3 +73,18 @@ async def test_a_machine_is_told_by_a_problem(
 ) -> None:
     page = await browser.ask(method, path, None, {"Accept": accept})
     assert (page.status, page.headers["content-type"]) == (status, kind)
+
+
+async def test_who_cannot_ask_for_the_duty_does_not_say_that_another_has_it() -> None:
+    told = StandingBy()
+    told.trouble = "database away"
+    server = Server(told, "127.0.0.1", 0)
+    await server.start()
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{server.port}/health/ready") as answer,
+        ):
+            assert (answer.status, (await answer.json())["checks"]) == (503, {"database": "database away"})
+    finally:
+        await server.stop()

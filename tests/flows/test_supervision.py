@@ -7,7 +7,10 @@ import gc
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from angarium.core.clock import SystemClock
+from angarium.core.service import Supervisor
 from angarium.messaging import reconcile
 from angarium.messaging.planner import Planner
 from angarium.messaging.sender import Sender
@@ -16,7 +19,7 @@ from angarium.messaging.world import planner_topic
 from angarium.protocols.smpp_link import BindLink
 from angarium.simulators.smsc import Smsc
 from angarium.simulators.stage import Stage
-from angarium.storage.database import Database
+from angarium.storage.database import Database, Trouble, unavailable
 from support.running import a_smsc, running, until
 
 SPEED = 20.0  # a loop that died is started again after a second
@@ -126,3 +129,30 @@ async def test_a_line_that_is_changed_while_the_engine_stops_is_heard_out_by_bot
         assert sender.works() is None
         await shop.engine._employ([shop.workspace_id])
         assert not shop.engine._senders
+
+
+class Hours(SystemClock):
+    """A clock on which a sleep is over at once, and has lasted."""
+
+    at = 0.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        self.at += seconds
+        await asyncio.sleep(0)
+
+
+async def test_a_loop_says_once_a_minute_that_it_waits_for_the_database() -> None:
+    clock = Hours()
+    supervisor = Supervisor(clock)
+
+    async def loop() -> None:
+        if clock.at < 600:
+            raise unavailable(Trouble.AWAY)
+
+    with capture_logs() as said:
+        await supervisor.run("exports", loop)
+    assert [one["event"] for one in said] == ["a loop waits"] * 10
+    assert not supervisor.failures

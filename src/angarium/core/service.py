@@ -15,6 +15,9 @@ log = structlog.get_logger()
 
 UNAVAILABLE = 503  # a Problem of this status is nobody's fault: what the loop stands on is away
 AGAIN_S = 0.5  # after it
+TOLD_EVERY_S = (
+    60.0  # how often a loop says that it still waits: twice a second, of every loop, would bury the rest
+)
 RESTART_DELAY_S = 1.0
 RESTART_DELAY_MAX_S = 30.0
 
@@ -40,6 +43,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self.failures: dict[str, int] = {}
         self._died_at: dict[str, float] = {}  # by the monotonic clock
+        self._told_at: dict[str, float] = {}  # when it was said last that a loop waits
 
     def died_within(self, seconds: float) -> list[str]:
         """The loops that have died lately, by name."""
@@ -62,7 +66,7 @@ class Supervisor:
                 return
             except Exception as error:
                 if isinstance(error, Problem) and error.status == UNAVAILABLE:
-                    log.warning("a loop waits", loop=name, why=error.detail)
+                    self._tell_of_waiting(name, error.detail)
                     await self._clock.sleep(AGAIN_S)
                     continue
                 self.failures[name] = self.failures.get(name, 0) + 1
@@ -75,6 +79,12 @@ class Supervisor:
                 RESTART_DELAY_S if lived_s > RESTART_DELAY_MAX_S else min(delay_s * 2, RESTART_DELAY_MAX_S)
             )
             await self._clock.sleep(delay_s)
+
+    def _tell_of_waiting(self, name: str, why: str) -> None:
+        now, told = self._clock.monotonic(), self._told_at.get(name)
+        if told is None or now - told >= TOLD_EVERY_S:
+            self._told_at[name] = now
+            log.warning("a loop waits", loop=name, why=why)
 
     async def stop(self) -> None:
         """Cancel what still runs and wait for it."""

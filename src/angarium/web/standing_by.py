@@ -35,6 +35,7 @@ class StandingBy:
 
     def __init__(self) -> None:
         self.on_duty = ""
+        self.trouble = ""  # what keeps it from asking who that is
         self._shell = Shell()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -55,7 +56,8 @@ class StandingBy:
             case "/health/live":
                 return 200, JSON, msgspec.json.encode(Health("live"))
             case "/health/ready":
-                return 503, JSON, msgspec.json.encode(Health("not ready", {"duty": WHY}))
+                checks = {"database": self.trouble} if self.trouble else {"duty": WHY}
+                return 503, JSON, msgspec.json.encode(Health("not ready", checks))
         if _is_for_people(scope):
             page = self._shell.draw_alone("web/standing_by.html", {"on_duty": self.on_duty}, look_of(scope))
             # a header, so that no page that is read aloud begins anew by its own markup (WCAG 2.2, F41)
