@@ -45,7 +45,11 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         if (absent := _absent(settings, path)) is not None:
             yield absent  # to look further would make one
             return
-        yield await _whole(settings, path)
+        try:
+            yield await _whole(settings, path)
+        except Problem as problem:
+            yield Finding("bad", f"{problem.title}.", problem.detail)
+            return
     if settings.fabric == "nats":
         yield await _log(settings)
     try:

@@ -131,6 +131,22 @@ async def test_the_doctor_tells_of_a_folder_that_is_not_there(tmp_path: Path) ->
     assert [one.what for one in found] == ["The database has no folder."]
 
 
+async def test_a_file_that_somebody_else_owns_is_told(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).suffix != ".db" and allowed(path, mode))
+    found = await bad(settings(begun))
+    assert [one.what for one in found] == ["The files of this place cannot be used."]
+    assert "angarium.db cannot be read and written" in found[0].remedy
+
+
+async def test_a_lock_that_cannot_be_taken_is_told(begun: Path) -> None:
+    (begun / "angarium.lock").unlink()
+    (begun / "angarium.lock").mkdir()
+    found = await bad(settings(begun))
+    assert [one.what for one in found] == ["The files of this place cannot be used."]
+    assert "angarium.lock" in found[0].remedy
+
+
 async def test_the_doctor_tells_of_another_database(begun: Path) -> None:
     opening.write_mark(begun / "angarium.instance", opening.Mark("another"))
     found = await bad(settings(begun))

@@ -100,7 +100,10 @@ def _locked(url: str, key_file: str, *, alone: bool) -> Iterator[Path | None]:
     """Take all locks of a place; the one that somebody else holds, or None when all are ours."""
     with ExitStack() as kept:
         for path in _lock_files(url, key_file):
-            file = kept.enter_context(path.open("a"))
+            try:
+                file = kept.enter_context(path.open("a"))
+            except OSError as error:
+                raise _unusable(f"{path}: {error.strerror}.") from error
             try:
                 fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -135,6 +138,9 @@ def check_there(url: str, key_file: str) -> None:
     if not path.parent.is_dir():
         detail = f"There is no folder {path.parent} for {path}. Make it, or mend the setting `database`."
         raise Problem("start", "The database has no folder", detail=detail)
+    for place in (path.parent, path):  # a log is made beside it
+        if place.exists() and not os.access(place, os.R_OK | os.W_OK):
+            raise _unusable(f"{place} cannot be read and written.")
 
 
 async def check_ours(url: str, key_file: str) -> None:
@@ -325,6 +331,12 @@ def _quick_check(connection: apsw.Connection, clock: Clock, look_s: float) -> li
 
 
 # ── in words ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _unusable(told: str) -> Problem:
+    """Who runs it may not use the files of the place."""
+    remedy = "Run it as the user whose files these are, or give them to this one; and look at the disk."
+    return Problem("start", "The files of this place cannot be used", detail=f"{told} {remedy}")
 
 
 def damaged(path: Path | None, flaws: list[str], mark: Mark | None) -> Problem:
