@@ -10,6 +10,7 @@ import os
 import socket
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,7 @@ PREFIX = "ANGARIUM_"
 Role = Literal["api", "worker", "console"]
 ROLES: tuple[Role, ...] = ("api", "worker", "console")
 DEFAULT_FILE = Path("angarium.toml")
+NETWORKS, WITH_PORTS = ("allow_private", "trusted_proxies"), frozenset({"allow_private"})
 SECRET = frozenset({"nats_password"})  # what no message shows
 
 
@@ -241,6 +243,8 @@ def _checked(given: dict[str, Any]) -> Settings:
         except msgspec.ValidationError as error:
             said = "…" if name in SECRET else shown(given[name])
             wrong.append(FieldProblem(name, str(error), help_of(name), said))
+    for name in NETWORKS:
+        wrong += _no_networks(name, values.get(name, ()))
     if wrong:
         raise _wrong(*wrong)
     settings = Settings(**values)
@@ -255,6 +259,29 @@ def _checked(given: dict[str, Any]) -> Settings:
         remedy = "give the addresses of NATS in nats_servers, or take another fabric"
         raise _wrong(FieldProblem("nats_servers", "is empty", remedy))
     return settings
+
+
+def _no_networks(name: str, entries: tuple[str, ...]) -> list[FieldProblem]:
+    """Each entry that names nothing: unsaid, nobody would be believed by it, or reached."""
+    wanted = "an address or a network" + (", or address:port" if name in WITH_PORTS else "")
+    return [
+        FieldProblem(name, f"is not {wanted}", "names are not taken", entry)
+        for entry in entries
+        if not _is_network(entry) and not (name in WITH_PORTS and _is_place(entry))
+    ]
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_place(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return _is_network(host.strip("[]")) and "/" not in host and port.isascii() and port.isdigit()
 
 
 def called(settings: Settings) -> str:

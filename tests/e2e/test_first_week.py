@@ -13,11 +13,13 @@ import pytest
 
 from angarium import serving
 from angarium.assembly import make_vault
-from angarium.config import Settings
+from angarium.config import Settings, load
+from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
 from angarium.doctor import Finding, examine
+from angarium.doors.smpp import door
 from angarium.keeping import back_up
-from angarium.storage import opening
+from angarium.storage import backup, opening
 from support.nursery import typed
 
 pytestmark = pytest.mark.sqlite
@@ -186,3 +188,50 @@ async def test_nohup_lets_the_server_outlive_its_terminal() -> None:
         for one in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().remove_signal_handler(one)
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "is_good"),
+    [
+        ("trusted_proxies", "10.0.0.1", True),
+        ("trusted_proxies", "10.0.0.0/8", True),
+        ("trusted_proxies", "10.0.0.1/99", False),
+        ("trusted_proxies", "10.0.0.1:80", False),
+        ("allow_private", "10.0.0.1:2775", True),
+        ("allow_private", "[::1]:2775", True),
+        ("allow_private", "fd00::/8", True),
+        ("allow_private", "operator.example", False),
+        ("allow_private", "10.0.0.1:", False),
+    ],
+)
+def test_a_network_that_is_none_is_told(name: str, entry: str, is_good: bool) -> None:
+    if is_good:
+        assert getattr(load(environment={}, **{name: (entry,)}), name) == (entry,)
+        return
+    with pytest.raises(Problem) as told:
+        load(environment={}, **{name: (entry,)})
+    assert [(one.field, one.value) for one in told.value.fields] == [(name, entry)]
+
+
+def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match=r"none\.pem") as told:
+        door._tls(door.Listening("127.0.0.1", 0, f"{tmp_path}/none.pem", ""))
+    assert "No such file" in told.value.detail
+
+
+def test_a_full_disk_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise apsw.FullError("not an error")
+
+    monkeypatch.setattr(opening, "connect", full)
+    with pytest.raises(Problem, match="storage full"):
+        opening.flaws_of(tmp_path / "angarium.db", SystemClock(), 1.0)
+
+
+async def test_a_backup_that_finds_no_room_says_so(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise apsw.FullError("not an error")
+
+    monkeypatch.setattr(backup, "_copy_pages", full)
+    with pytest.raises(Problem, match="There is no room for it"):
+        await back_up(settings(begun), begun / "copy.db", 0)

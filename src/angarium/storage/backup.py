@@ -115,10 +115,17 @@ def _copy_sqlite(source: Path, target: Path, now: int) -> Backup:
         draft.rename(target)
         _sync(target.parent)
     except (apsw.Error, OSError) as error:
-        raise _failed(f"{target}: {error}") from error
+        raise _failed(f"{target}: {_why(error)}") from error
     finally:
         draft.unlink(missing_ok=True)
     return msgspec.structs.replace(found, file=target)
+
+
+def _why(error: apsw.Error | OSError) -> str:
+    """What went wrong; of a full disk the driver says "not an error"."""
+    if isinstance(error, apsw.FullError):
+        return "There is no room for it."
+    return str(error)
 
 
 def _copy_pages(source: Path, draft: Path, now: int) -> None:

@@ -31,6 +31,7 @@ from angarium.storage import instance
 from angarium.storage.database import Transaction, open_database
 from angarium.storage.migrate import has_table
 from angarium.storage.sqlite import connect
+from angarium.storage.sqlite_trouble import translated
 from angarium.storage.vault import NotOpened, Vault
 
 log = structlog.get_logger()
@@ -262,6 +263,8 @@ def flaws_of(path: Path, clock: Clock, look_s: float) -> list[str]:
         connection = connect(str(path))
     except (apsw.NotADBError, apsw.CorruptError) as error:
         return [str(error)]
+    except apsw.Error as error:  # such as a disk that is full: that is no damage
+        raise translated(error) from error
     try:
         found, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
         if found < known:
@@ -272,6 +275,8 @@ def flaws_of(path: Path, clock: Clock, look_s: float) -> list[str]:
         return _quick_check(connection, clock, look_s)
     except (apsw.NotADBError, apsw.CorruptError) as error:
         return [str(error)]
+    except apsw.Error as error:
+        raise translated(error) from error
     finally:
         connection.close()
 

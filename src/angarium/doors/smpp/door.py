@@ -388,5 +388,10 @@ class SmppDoor:
 
 def _tls(where: Listening) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(where.certificate, where.key or None)
+    try:
+        context.load_cert_chain(where.certificate, where.key or None)
+    except OSError as error:  # which does not name the file
+        files = f"{where.certificate} {where.key}".strip()
+        detail = f"smpp_tls_certificate, smpp_tls_key: {files}: {error.strerror or error}"
+        raise Problem("start", "The server cannot start", detail=detail) from error
     return context
