@@ -81,6 +81,7 @@ NOT_SAID = {
     ),
     "core/kept.py": ("Object contains unknown",),  # how msgspec begins a sentence of its own
     "core/ports.py": ("channel ",),
+    "doors/smpp/door.py": ("The server cannot start", "smpp_tls_certificate, "),  # where it is started
     "doors/twilio/flows.py": ("The account is not good",),
     "doors/twilio/rules.py": (  # what Twilio says of its codes of errors
         "Attempt to send", "Message blocked", "Message filtered", "Message price", "Unknown destination",
