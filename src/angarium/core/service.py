@@ -15,9 +15,7 @@ log = structlog.get_logger()
 
 UNAVAILABLE = 503  # a Problem of this status is nobody's fault: what the loop stands on is away
 AGAIN_S = 0.5  # after it
-TOLD_EVERY_S = (
-    60.0  # how often a loop says that it still waits: twice a second, of every loop, would bury the rest
-)
+TOLD_EVERY_S = 60.0  # how often a loop says that it still waits; twice a second would bury all the rest
 RESTART_DELAY_S = 1.0
 RESTART_DELAY_MAX_S = 30.0
 
