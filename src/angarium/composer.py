@@ -15,6 +15,7 @@ if __name__ == "__main__":
 
 import asyncio
 import gc
+import signal
 from pathlib import Path
 from typing import BinaryIO
 
@@ -105,5 +106,7 @@ async def run(questions: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # sent to a group, they are the server's
+        signal.signal(number, signal.SIG_IGN)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout has the answers
     asyncio.run(run(sys.stdin.buffer, sys.stdout.buffer))

@@ -236,7 +236,7 @@ async def _asked_to_stop(house: House, asked: Asked, duty: Duty | None) -> Troub
 def _signalled() -> Asked:
     asked: Asked = asyncio.get_running_loop().create_future()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_IGN:
+        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
             continue  # as nohup has it: it is to outlive its terminal
         asyncio.get_running_loop().add_signal_handler(number, _once, asked)
     return asked

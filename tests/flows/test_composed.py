@@ -270,6 +270,9 @@ async def test_the_process_answers_dies_and_begins_again(
         assert [row[1] for row in first.made.messages] == asked.ids[:BATCH]
         assert first.made.line_ids == [marketer.relay.lines["sms"].id]
         assert process._process is not None
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # as a terminal or systemd ends a group
+            os.kill(process._process.pid, number)
+        assert await process.compose(asked) == first
         os.kill(process._process.pid, signal.SIGKILL)
         with pytest.raises(OSError, match="it ended"):
             await process.compose(asked)
