@@ -323,6 +323,35 @@ async def test_a_draft_is_saved_at_every_step_and_keeps_what_was_typed(shop: Sho
     assert (await shop.marketer.get(path)).location == f"{path}/words"
 
 
+SEEN = re.compile(r'name="seen" value="(\w+)"')
+
+
+async def test_what_somebody_else_has_saved_is_not_saved_over_unseen(shop: Shop) -> None:
+    path = await shop.draft()
+    ours: dict[str, dict[str, str]] = {
+        "audience": {"name": "Ours", "whom": "tags", "tags": "gold"},
+        "schedule": {"begin": "now", "pace": "per_hour", "per_hour": "700"},
+    }
+    theirs = {
+        "audience": {"name": "Theirs", "whom": "everybody"},
+        "schedule": {"begin": "now", "pace": "per_hour", "per_hour": "900"},
+    }
+    for page, said in ours.items():
+        (seen,) = SEEN.findall((await shop.marketer.get(f"{path}/{page}")).text)
+        await shop.marketer.do(f"{path}/{page}", seen=seen, **theirs[page])
+        late = await shop.marketer.do(f"{path}/{page}", seen=seen, **said)
+        assert (late.status, "has been saved meanwhile" in late.words) == (409, True), page
+        assert {*said.values()} - {"tags", "now", "per_hour"} <= {*late.values("value")}
+        (again,) = SEEN.findall(late.text)
+        assert again != seen
+        assert (await shop.marketer.do(f"{path}/{page}", seen=again, **said)).status == 303
+    (_, given) = await shop.newest()
+    assert (given.name, given.audience.tags, given.schedule.per_hour) == ("Ours", ("gold",), 700)
+    (words,) = SEEN.findall((await shop.marketer.get(f"{path}/words")).text)
+    await shop.marketer.do(f"{path}/audience", name="Half", whom="everybody")  # another page than that
+    assert SEEN.findall((await shop.marketer.get(f"{path}/words")).text) == [words]
+
+
 async def test_what_was_started_is_copied_and_not_changed(shop: Shop) -> None:
     path = await shop.draft()
     assert (await shop.marketer.do(f"{path}/start")).location == f"{path}?done=started"

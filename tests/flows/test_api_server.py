@@ -56,6 +56,17 @@ async def test_what_has_begun_is_answered(database: Database) -> None:
         await server.stop()
 
 
+async def test_a_monitor_may_ask_by_head(database: Database) -> None:
+    async with running(database) as (server, _, _), aiohttp.ClientSession() as session:
+        root = f"http://127.0.0.1:{server.port}"
+        for path in ("/health/live", "/health/ready", "/metrics"):
+            async with session.get(root + path) as whole, session.head(root + path) as head:
+                assert (head.status, await head.read()) == (whole.status, b"")
+                assert head.headers["Content-Type"] == whole.headers["Content-Type"]
+        async with session.head(f"{root}/v1/slow") as elsewhere:
+            assert elsewhere.status == 405
+
+
 async def until_closed(port: int) -> None:
     """Wait until nobody takes connections there."""
     for _ in range(100_000):

@@ -6,6 +6,7 @@ is wrong with it; what a page does not ask for stays as it was.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
@@ -26,6 +27,7 @@ UNITS = {"minutes": 60, "hours": 3_600, "days": 86_400}
 HOUR_S = 3_600.0
 OTHERWISE_FROM, OTHERWISE_UNTIL = "09:00", "21:00"  # hours that are offered to whoever wants some
 VARIABLE = "variable."
+MARK_LENGTH = 16
 WHOM = ("audience", "of_campaign", "of_import")
 
 Form = Mapping[str, str]
@@ -89,6 +91,27 @@ def with_whom(given: CampaignInput, form: Form) -> CampaignInput:
 
 
 # ── which words, by which way ────────────────────────────────────────────────────────────────────────
+
+
+def mark_of(*stands: object) -> str:
+    """A mark of what stands on a page of a draft. Where another one comes back with the form, the page has
+    been saved since it was drawn."""
+    return hashlib.sha256(msgspec.json.encode(stands)).hexdigest()[:MARK_LENGTH]
+
+
+def whom_mark(given: CampaignInput) -> str:
+    """That of the first page."""
+    return mark_of(whom_form(given))
+
+
+def words_mark(given: CampaignInput) -> str:
+    """That of the second."""
+    return mark_of(words_form(given), arms_form(given))
+
+
+def schedule_mark(given: CampaignInput) -> str:
+    """That of the third."""
+    return mark_of(schedule_form(given), days_form(given))
 
 
 def words_form(given: CampaignInput) -> dict[str, str]:

@@ -84,7 +84,13 @@ async def set_audience(request: Call) -> Sent:
     one, form = await campaign_of(request), form_of(request)
     facts = {"typed": _filled(flows.wanted(one), form)}
     return await _saved(
-        request, one, lambda given: draft_form.with_whom(given, form), _whom_page, facts, "/words"
+        request,
+        one,
+        lambda given: draft_form.with_whom(given, form),
+        _whom_page,
+        facts,
+        "/words",
+        draft_form.whom_mark,
     )
 
 
@@ -94,8 +100,9 @@ def _filled(given: CampaignInput, form: Form) -> dict[str, str]:
 
 async def _whom_page(request: Call, one: Campaign | None, facts: Document) -> HtmlAnswer:
     db, workspace_id = edge.ground_of(request).db, request.auth.workspace_id
-    found = await db.read(_to_choose_from, workspace_id, flows.wanted(one) if one else UNSAID)
-    return _page("campaigns/audience.html", one, facts | found)
+    given = flows.wanted(one) if one else UNSAID
+    found = await db.read(_to_choose_from, workspace_id, given)
+    return _page("campaigns/audience.html", one, {"seen": draft_form.whom_mark(given)} | facts | found)
 
 
 async def _to_choose_from(tx: Transaction, workspace_id: int, given: CampaignInput) -> Document:
@@ -174,13 +181,14 @@ async def set_words(request: Call) -> Sent:
     def change(given: CampaignInput) -> CampaignInput:
         return draft_form.with_words(given, form, fields)
 
-    return await _saved(request, one, change, _words_page, facts, "/schedule")
+    return await _saved(request, one, change, _words_page, facts, "/schedule", draft_form.words_mark)
 
 
 async def _words_page(request: Call, one: Campaign | None, facts: Document) -> HtmlAnswer:
     assert one is not None
-    around = await choices(request) | await looked(request, flows.wanted(one), facts["typed"], facts["arms"])
-    return _page("campaigns/words.html", one, around | facts)
+    given = flows.wanted(one)
+    around = await choices(request) | await looked(request, given, facts["typed"], facts["arms"])
+    return _page("campaigns/words.html", one, {"seen": draft_form.words_mark(given)} | around | facts)
 
 
 # ── when, and how fast ───────────────────────────────────────────────────────────────────────────────
@@ -215,11 +223,14 @@ async def set_schedule(request: Call) -> Sent:
     def change(given: CampaignInput) -> CampaignInput:
         return draft_form.with_schedule(given, form, fields)
 
-    return await _saved(request, one, change, _schedule_page, facts, "/check")
+    return await _saved(request, one, change, _schedule_page, facts, "/check", draft_form.schedule_mark)
 
 
 async def _schedule_page(_request: Call, one: Campaign | None, facts: Document) -> HtmlAnswer:
-    return _page("campaigns/schedule.html", one, facts)
+    assert one is not None
+    return _page(
+        "campaigns/schedule.html", one, {"seen": draft_form.schedule_mark(flows.wanted(one))} | facts
+    )
 
 
 # ── what they share ──────────────────────────────────────────────────────────────────────────────────
@@ -239,11 +250,17 @@ async def _saved(
     page: Showing,
     facts: Document,
     following: str,
+    mark: Callable[[CampaignInput], str],
 ) -> Sent:
-    """Save what a page of a draft says, and go on; or show the page again with what is wrong."""
-    form, workspace_id = form_of(request), request.auth.workspace_id
+    """Save what a page of a draft says, and go on; or show the page again with what is wrong, or because it
+    has been saved by somebody else since it was drawn."""
+    form, workspace_id, before = form_of(request), request.auth.workspace_id, flows.wanted(one)
+    if one.state in EDITABLE and form.get("seen", mark(before)) != mark(before):
+        detail = "What you have typed is still here. Save again to put it in the place of what was saved."
+        problem = Problem("version-conflict", "This page has been saved meanwhile", status=409, detail=detail)
+        return await _refused(request, one, problem, page, facts)
     try:
-        given = change(flows.wanted(one))
+        given = change(before)
         await edge.ground_of(request).db.run(
             lambda tx: flows.change(tx, workspace_id, one.id, given, deed_of(request), unfinished=True)
         )

@@ -26,6 +26,10 @@ GUARD = (
 GUARDED = frozenset([name for name, _ in GUARD])
 TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")  # RFC 6797 §7.2: never over plain HTTP
 
+# What monitors ask by HEAD (RFC 9110 §9.3.2); the server around leaves the words out. Elsewhere to look may
+# mean something: a link is followed, a file taken.
+HEAD_TOO = frozenset({"/health/live", "/health/ready", "/health/receiving", "/metrics"})
+
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -51,6 +55,8 @@ class Frame:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request."""
         started = False
+        if scope["type"] == "http" and scope["method"] == "HEAD" and scope["path"] in HEAD_TOO:
+            scope = {**scope, "method": "GET"}
 
         async def framed(message: Any) -> None:
             nonlocal started
