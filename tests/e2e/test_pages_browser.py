@@ -156,7 +156,7 @@ async def unescaped(request: Call) -> Sent:
         "detail": Markup(HOSTILE),
         "errors": [],
     }
-    return HtmlAnswer("web/problem.html", {"problem": problem, "number": ""})
+    return HtmlAnswer("web/problem.html", {"problem": problem, "failure": ""})
 
 
 unescaped.fn.__module__ = "angarium.messaging.pages"  # a page belongs to a room

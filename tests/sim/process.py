@@ -289,6 +289,9 @@ class ProcessDatabase:
     async def stop(self) -> None:
         """It stays open."""
 
+    async def tell_planner(self) -> None:
+        """It knows."""
+
     async def run(self, work: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
         await self._process.moment(f"before {work.__name__}")
         self._process.trouble(0.01)
