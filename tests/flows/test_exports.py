@@ -233,6 +233,20 @@ async def test_what_cannot_be_wanted(desk: Desk, wanted: dict[str, Any], field: 
     assert (refused.status, set(refused.fields)) == (422, {field})
 
 
+async def test_of_exports_that_were_begun_at_one_moment_each_is_withdrawn(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stock(desk)
+    (who, *_) = await desk.contacts()
+    made = [(await exported(desk))[0]["id"] for _ in range(3)]
+    monkeypatch.setattr(flows, "OPEN_MAX", 1)  # each had looked before the others were there
+    shown = (await desk.contacts())[who]["id"]
+    gone = (await desk.mine.ask("POST", f"/v1/contacts/{shown}/erase", {})).json["gone"]
+    assert gone["contact_export"] == 3
+    for export_id in made:
+        assert (await desk.mine.ask("GET", f"/v1/exports/{export_id}/file")).status == 409
+
+
 async def test_an_export_that_is_deleted_or_old_or_of_somebody_erased_has_no_file(desk: Desk) -> None:
     await stock(desk)
     one, _ = await exported(desk)

@@ -153,12 +153,14 @@ async def delete(exports: Exports, workspace_id: int, export_id: int) -> None:
 async def withdraw(tx: Transaction, workspace_id: int, now: int) -> int:
     """No file of a workspace is to be fetched any more, nor one that is being written: somebody who is erased
     may be in it. How many there were; their octets are swept from the shelf soon after."""
-    found = await store.jobs.in_states(tx, workspace_id, (RUNNING, DONE), OPEN_MAX)
-    for export_id in found:
-        await store.end(
-            tx, workspace_id, export_id, (RUNNING, DONE), EXPIRED, now, reason="a person was erased"
-        )
-    return len(found)
+    count = 0
+    while found := await store.jobs.in_states(tx, workspace_id, (RUNNING, DONE), OPEN_MAX):
+        for export_id in found:  # more than OPEN_MAX where several were begun at one moment
+            await store.end(
+                tx, workspace_id, export_id, (RUNNING, DONE), EXPIRED, now, reason="a person was erased"
+            )
+        count += len(found)
+    return count
 
 
 async def note(tx: Transaction, workspace_id: int, one: Export, now: int) -> None:
