@@ -352,6 +352,18 @@ async def test_what_somebody_else_has_saved_is_not_saved_over_unseen(shop: Shop)
     assert SEEN.findall((await shop.marketer.get(f"{path}/words")).text) == [words]
 
 
+async def test_of_two_programs_that_change_a_draft_the_second_is_told(shop: Shop) -> None:
+    path = f"/v1{await shop.draft()}"
+    read = (await shop.client.ask("GET", path)).json
+    first, second = ({**read["wanted"], "name": name} for name in ("First", "Second"))
+    changed = await shop.client.ask("PUT", f"{path}?based_on={read['version']}", first)
+    assert (changed.status, changed.json["version"]) == (200, read["version"] + 1)
+    refused = await shop.client.ask("PUT", f"{path}?based_on={read['version']}", second)
+    assert (refused.status, refused.json["type"].rpartition("/")[2]) == (409, "version-conflict")
+    assert (await shop.client.ask("GET", path)).json["wanted"]["name"] == "First"
+    assert (await shop.client.ask("PUT", path, second)).status == 200
+
+
 async def test_what_was_started_is_copied_and_not_changed(shop: Shop) -> None:
     path = await shop.draft()
     assert (await shop.marketer.do(f"{path}/start")).location == f"{path}?done=started"
@@ -467,7 +479,8 @@ async def test_a_test_goes_to_oneself(shop: Shop) -> None:
     sent = await shop.marketer.do(f"{path}/test", to="+380501234567\nnot a phone")
     assert sent.status == 200
     assert any(href.startswith("/messages/msg_") for href in sent.values("href"))
-    assert "not a phone" in sent.words
+    assert "not a phone is not a phone number" in " ".join(sent.words.split())
+    assert "to.phone" not in sent.words
     nobody = await shop.marketer.do(f"{path}/test", to="")
     assert nobody.status == 422
 

@@ -136,6 +136,11 @@ async def test_arms_are_told_apart_and_compared_once_all_is_known(relay: Relay) 
     assert shown == {"A": (sent["A"], sent["A"]), "B": (sent["B"], 0)}
     (difference,) = found["experiment"]["comparisons"]
     assert (difference["points"], difference["shown"]) == (100.0, True)
+    pieces = [
+        piece async for piece in recipients.as_csv(relay.world, relay.workspace_id, campaign_id, Wanted())
+    ]
+    rows = csv.DictReader(io.StringIO("".join(pieces).removeprefix("\ufeff")))
+    assert Counter(row["arm"] for row in rows) == sent | {"": one.left_out}
 
 
 async def test_those_who_were_not_reached_are_told_by_a_campaign_of_their_own(

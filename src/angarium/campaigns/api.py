@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 
 import msgspec
 
@@ -151,12 +152,24 @@ async def get_campaign(request: Call) -> JsonAnswer:
     return edge.answer(request, shown(await db.read(flows.existing, request.auth.workspace_id, campaign_id)))
 
 
+class ChangeQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The version that was changed."""
+
+    based_on: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+CHANGE = Shape(ChangeQuery)
+
+
 @route(
     "PUT /v1/campaigns/{campaign_id}",
     Operation(
         summary="Change a campaign",
-        detail="A draft. What has been started is not changed any more: copy it, and change the copy.",
+        detail="A draft. What has been started is not changed any more: copy it, and change the copy. With "
+        "`based_on`, the `version` that was changed, it is refused (409 `version-conflict`) when somebody "
+        "has saved it meanwhile.",
         scope="messages:write",
+        asks=CHANGE,
         takes=CAMPAIGN,
         gives=CampaignShown,
         problems=(404, 409),
@@ -167,9 +180,14 @@ async def get_campaign(request: Call) -> JsonAnswer:
 async def change_campaign(request: Call) -> JsonAnswer:
     """The draft as it is described now."""
     campaign_id = edge.id_in_path(request, "campaign")
+    based_on = CHANGE.read_query(request.scope["query_string"]).based_on
     given, deed = CAMPAIGN.read(await edge.read_body(request)), deed_of(request)
     db, workspace_id = edge.ground_of(request).db, request.auth.workspace_id
-    return edge.answer(request, shown(await db.run(flows.change, workspace_id, campaign_id, given, deed)))
+
+    async def work(tx: Transaction) -> Campaign:
+        return await flows.change(tx, workspace_id, campaign_id, given, deed, based_on=based_on)
+
+    return edge.answer(request, shown(await db.run(work)))
 
 
 @route(

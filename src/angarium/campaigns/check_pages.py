@@ -26,7 +26,7 @@ from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.wanted import CampaignInput, lacks
 from angarium.campaigns.wording_pages import channel_names, look_of, way_of
 from angarium.content.preview import Block, blocks
-from angarium.core.problems import Problem
+from angarium.core.problems import FieldProblem, Problem
 from angarium.core.values import Content
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
@@ -163,15 +163,29 @@ async def test(request: Call) -> Sent:
         wrong = {"to": _said(problem)}
         return await _check_page(request, one, facts | {"wrong": wrong}, problem.status)
     results = msgspec.json.decode(answer.body)["results"]
-    facts["tests"] = [(lines[result["index"]], result) for result in results]
+    facts["tests"] = [(lines[one["index"]], one.get("id", ""), _refusal(one)) for one in results]
     return await _check_page(request, one, facts)
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A problem as the API tells it: what is said of it here."""
+
+    title: str
+    detail: str = ""
+    fields: tuple[FieldProblem, ...] = msgspec.field(name="errors", default=())
 
 
 def _recipient(text: str) -> dict[str, str]:
     return {"email": text} if "@" in text else {"phone": text}
 
 
-def _said(problem: Problem) -> str:
+def _refusal(result: Document) -> str:
+    """Why one of them was not sent a test, without the name that its address has in the API."""
+    problem = result.get("problem")
+    return _said(msgspec.convert(problem, Refusal)) if problem else ""
+
+
+def _said(problem: Problem | Refusal) -> str:
     if not problem.fields:
         return problem.detail or problem.title
     first = problem.fields[0]

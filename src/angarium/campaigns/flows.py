@@ -103,11 +103,16 @@ async def change(
     deed: Deed,
     *,
     unfinished: bool = False,
+    based_on: int | None = None,
 ) -> Campaign:
-    """A draft as it is described now. What has been started is not changed: a copy of it is."""
+    """A draft as it is described now. What has been started is not changed: a copy of it is. `based_on`: the
+    version that was changed, of which nobody has made another meanwhile."""
     one = await held(tx, workspace_id, campaign_id)
     if one.state not in EDITABLE:
         raise _wrong_state(one, "changed", "Make a copy of it, and change that.")
+    if based_on not in (None, one.version):
+        detail = f"Somebody has saved version {one.version} meanwhile. Look at it, then change that one."
+        raise Problem("version-conflict", "It is not the newest version", status=409, detail=detail)
     await _must_be_right(tx, workspace_id, given, deed.now, unfinished=unfinished)
     one.name, one.wanted = given.name, msgspec.json.encode(given).decode()
     one.version += 1

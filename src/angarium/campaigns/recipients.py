@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 
+from angarium.campaigns import flows
+from angarium.campaigns.build import CONTROL_GROUP
 from angarium.campaigns.people import columns_of
 from angarium.campaigns.store import campaigns
 from angarium.campaigns.store import recipients as store
@@ -59,7 +61,7 @@ class RecipientShown(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     detail: str
     message: str
-    variant: int
+    arm: str  # whose words are for it; empty: there are no arms, or it is told nothing on purpose
     channel: str
     line: str
     address: str
@@ -123,19 +125,27 @@ async def _piece(
     after: int | None,
 ) -> Piece:
     those = await store.these(tx, workspace_id, campaign_id, contact_ids)
+    arms = await _arms(tx, workspace_id, campaign_id)
     people = await contacts.by_ids(tx, workspace_id, contact_ids)
     tried: dict[int, list[Attempt]] = {one.message_id: [] for one in those if one.message_id}
     for attempt in await attempt_store.of_messages(tx, workspace_id, list(tried)):
         if attempt.submitted_at is not None:
             tried[attempt.message_id].append(attempt)
     visits = await link_store.first_by_people(tx, workspace_id, list(tried))
-    return Piece([_shown(world, workspace_id, one, people, tried, visits) for one in those], after)
+    return Piece([_shown(world, workspace_id, one, arms, people, tried, visits) for one in those], after)
+
+
+async def _arms(tx: Transaction, workspace_id: int, campaign_id: int) -> list[str]:
+    one = await campaigns.by_id(tx, workspace_id, campaign_id)
+    experiment = flows.wanted(one).experiment if one else None
+    return [arm.name for arm in experiment.arms] if experiment else []
 
 
 def _shown(
     world: World,
     workspace_id: int,
     one: Recipient,
+    arms: list[str],
     people: Mapping[int, Contact],
     tried: Mapping[int, list[Attempt]],
     visits: Mapping[int, FirstVisits],
@@ -152,7 +162,7 @@ def _shown(
         reason=one.reason,
         detail=one.detail,
         message=ids.show("message", one.message_id) if one.message_id else "",
-        variant=one.variant,
+        arm=arms[one.variant] if arms and one.reason != CONTROL_GROUP else "",
         channel=best.channel if best else "",
         line=line.name if line else "",
         address=best.address if best else "",

@@ -203,18 +203,11 @@ async def list_recipients(request: Call) -> Sent:
         "newest": f"{base}?{urlencode(asked)}" if query.cursor else "",
         "older": f"{base}?{urlencode(following)}" if following else "",
         "file": await _file(request, query.export_id),
-        "arms": [arm.name for arm in (flows.wanted(one).experiment or _NONE).arms],
+        "has_arms": flows.wanted(one).experiment is not None,
         "time_of": datetime.fromisoformat,
         "done": "",
     }
     return HtmlAnswer("campaigns/recipients.html", facts)
-
-
-class _NoArms(msgspec.Struct, frozen=True):
-    arms: tuple[Any, ...] = ()
-
-
-_NONE = _NoArms()
 
 
 async def _file(request: Call, text: str) -> Export | None:
