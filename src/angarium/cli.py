@@ -163,6 +163,17 @@ def move(context: click.Context, url: str) -> None:
     out.print(f"Moved: {moved.rows:,} rows. Name it in the setting `database`, and start.", highlight=False)
 
 
+@main.command()
+@click.pass_context
+def shrink(context: click.Context) -> None:
+    """Give free room in the file of SQLite back to the disk. No server may run meanwhile, and there must be
+    as much room beside it as it will take."""
+    from angarium.keeping import shrink
+
+    before, after = run(shrink(settings_of(context)))
+    out.print(f"{before:,} bytes before, {after:,} now.", highlight=False)
+
+
 @main.group(invoke_without_command=True)
 @click.pass_context
 def held(context: click.Context) -> None:

@@ -36,7 +36,7 @@ from angarium.storage.backup import Backup
 from angarium.storage.database import Transaction, open_database
 from angarium.storage.migrate import has_table, migrate
 from angarium.storage.opening import Mark
-from angarium.storage.reseal import Cells, wipe
+from angarium.storage.reseal import Cells
 from angarium.storage.vault import add_key, only_newest_key
 
 T = TypeVar("T")
@@ -183,6 +183,24 @@ async def move(settings: Settings, url: str, tell: moving.Tell) -> Moved:
         return Moved(rows, tuple(await asyncio.to_thread(backup.put_aside, path, SystemClock().now())))
 
 
+# ── what is free in a file ───────────────────────────────────────────────────────────────────────────
+
+OF_POSTGRES = "VACUUM FULL message, attempt, part, fact"
+
+
+async def shrink(settings: Settings) -> tuple[int, int]:
+    """Write the file of SQLite anew, without the room that has become free; its octets before and after."""
+    path = opening.sqlite_path(settings.database)
+    if path is None:
+        detail = f"That is for SQLite. In PostgreSQL, at a quiet hour, for it locks: {OF_POSTGRES}"
+        raise Problem("shrink", backup.NOT_ANEW, detail=detail)
+    with opening.held(settings.database, settings.key_file, alone=True):
+        await opening.check_ours(settings.database, settings.key_file)
+        if not path.exists():
+            raise Problem("shrink", backup.NOT_ANEW, detail=f"There is no file {path}.")
+        return await asyncio.to_thread(backup.write_anew, path)
+
+
 # ── keys ─────────────────────────────────────────────────────────────────────────────────────────────
 
 DOCUMENTS_AT_ONCE = 4  # each may have some megabytes
@@ -229,7 +247,7 @@ async def retire(settings: Settings) -> Retired:
     path = opening.sqlite_path(settings.database)
     with opening.nobody_else(settings.database, settings.key_file) as alone:
         if path is not None and alone:
-            await asyncio.to_thread(wipe, path)
+            await asyncio.to_thread(backup.write_anew, path)
         return Retired(only_newest_key(Path(settings.key_file)), alone or path is None)
 
 

@@ -88,6 +88,34 @@ async def test_backups_of_every_night_go_into_a_folder_that_was_not_there(begun:
     assert (status, "is a file; name a folder" in printed) == (1, True)
 
 
+async def test_what_is_free_in_a_file_goes_back_to_the_disk(begun: Path) -> None:
+    file = begun / "angarium.db"
+    database = apsw.Connection(str(file))
+    database.execute("CREATE TABLE once AS SELECT randomblob(4000000) AS octets")
+    database.execute("DROP TABLE once")
+    database.close()
+    file.chmod(0o640)
+    large = file.stat().st_size
+    with opening.held(settings(begun).database, settings(begun).key_file, alone=True):
+        status, printed = await said(begun, "shrink")
+        assert (status, "Stop it first" in printed) == (1, True)
+    status, printed = await said(begun, "shrink")
+    assert status == 0, printed
+    small = file.stat().st_size
+    assert small < large - 3_500_000
+    assert f"{small:,} now" in printed
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert await bad(settings(begun)) == []
+
+
+async def test_a_file_is_as_it_was_where_it_cannot_be_written_anew(begun: Path) -> None:
+    (begun / "angarium.db.part").mkdir()
+    before = (begun / "angarium.db").read_bytes()
+    status, printed = await said(begun, "shrink")
+    assert (status, "angarium.db.part" in printed) == (1, True)
+    assert (begun / "angarium.db").read_bytes() == before
+
+
 async def test_a_newer_database_that_a_server_accepts_is_backed_up(begun: Path) -> None:
     with apsw.Connection(str(begun / "angarium.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")

@@ -24,7 +24,7 @@ from angarium.messaging.store.attempts import Attempt
 from angarium.messaging.store.traces import TRACES
 from angarium.protocols.signatures import hub_signature
 from angarium.storage import facts_common
-from angarium.storage.reseal import wipe
+from angarium.storage.backup import write_anew
 from angarium.storage.schema import metadata
 from support.rest import in_files
 from support.server import Client, everything_in, member
@@ -358,7 +358,7 @@ async def test_nothing_is_left_in_the_file_once_it_is_written_anew(planted: Plan
     assert await in_files(tmp_path, PERSON.sought())
     await mine.ask("POST", f"/v1/contacts/{person}/erase")
     await house.ground.db.stop()
-    wipe(tmp_path / "angarium.db")
+    write_anew(tmp_path / "angarium.db")
     assert await in_files(tmp_path, PERSON.sought()) == []
     assert await in_files(tmp_path, NEIGHBOUR.sought())
 

@@ -29,6 +29,7 @@ from angarium.storage.migrate import Standing, lives_with, revisions
 from angarium.storage.postgres import split_url
 from angarium.storage.sqlite import connect
 
+NOT_ANEW = "The file cannot be written anew"
 NAMED = re.compile(r"angarium-\d{8}T\d{6}Z\.(db|dump)")
 
 
@@ -206,6 +207,31 @@ def put_aside(path: Path, now: int) -> list[Path]:
             old.rename(new)
             moved.append(new)
     return moved
+
+
+def write_anew(path: Path) -> tuple[int, int]:
+    """Write a file that nobody has open anew, without its free room and what was left there; its octets
+    before and after. What it was stays until the new one is whole, so there must be room for both."""
+    draft = path.with_name(f"{path.name}.part")
+    draft.unlink(missing_ok=True)
+    try:
+        connection = connect(str(path))  # its log goes into the file when it is closed
+        try:
+            connection.execute("VACUUM INTO ?", (str(draft),))
+        finally:
+            connection.close()
+        before, after = path.stat(), draft.stat()
+        shutil.copymode(path, draft)
+        if (before.st_uid, before.st_gid) != (after.st_uid, after.st_gid):  # root writes for its owner
+            os.chown(draft, before.st_uid, before.st_gid)
+        _sync(draft)
+        draft.rename(path)
+        _sync(path.parent)
+    except (apsw.Error, OSError) as error:
+        raise Problem("shrink", NOT_ANEW, detail=f"{path}: {_why(error)} It is as it was.") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return before.st_size, after.st_size
 
 
 # ── PostgreSQL ───────────────────────────────────────────────────────────────────────────────────────

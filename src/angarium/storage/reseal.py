@@ -7,14 +7,12 @@ where it was, and an empty answer is the proof that an older key is needed no mo
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import LargeBinary, Table, bindparam, func, literal, select
 
 from angarium.storage.bulk import BulkUpdate, Statement
 from angarium.storage.database import Transaction
-from angarium.storage.sqlite import connect
 from angarium.storage.vault import VERSION, Vault
 
 AT_ONCE = 500
@@ -71,12 +69,3 @@ class Cells:
 
     def _kept(self, words: str) -> bytes | str:
         return words.encode() if self._is_blob else words
-
-
-def wipe(path: Path) -> None:
-    """Write a SQLite file anew that nobody else has open: what was sealed before is left in its gaps."""
-    connection = connect(str(path))
-    try:
-        connection.execute("VACUUM")
-    finally:
-        connection.close()
