@@ -68,6 +68,17 @@ async def test_a_file_becomes_contacts(desk: Desk) -> None:
     assert not list(desk.house.imports.shelf.folder.iterdir()), "the file is personal data, and not needed"
 
 
+async def test_a_title_over_the_table_is_passed_over(desk: Desk) -> None:
+    bad = ["C4", "Bad", "123", "", "", ""]
+    above = b"Customers of the spring club,,,,,\r\n,,,,,\r\nas of,30.11.2026,,,,\r\n"
+    one = await desk.send(above + table(*PEOPLE, bad))
+    assert (one["above"], one["heads"]) == (3, HEAD)
+    done = await desk.do(one, "start")
+    assert counted(done) == (3, 0, 0, 1)
+    assert set(await desk.contacts()) == {"C1", "C2", "C3"}
+    assert [row["angarium_row"] for row in await desk.errors(one)] == ["8"]  # as the file counts them
+
+
 async def test_a_check_writes_nothing_and_counts_the_same(desk: Desk) -> None:
     await desk.do(await desk.send(table(PEOPLE[0])), "start")
     changed = [PEOPLE[0][0], "Olena", *PEOPLE[0][2:]]

@@ -124,6 +124,8 @@ def test_a_variable_whose_text_is_as_it_was_keeps_its_type() -> None:
     form = draft_form.words_form(before) | {"variable.paid": "no"}
     given = draft_form.with_words(before, form, many({}))
     assert given.variables == {"amount": 120.5, "paid": "no", "list": [1, "x"]}
+    blank = draft_form.with_words(before, form | {"variable.paid": " no ", "variable.list": " "}, many({}))
+    assert blank.variables == {"amount": 120.5, "paid": "no"}
 
 
 SPREAD = {"pace": "spread", "per_hour": "7"}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from angarium.contacts.imports import columns, sniffing
 from angarium.contacts.imports.looking import look_at, sampled
+from angarium.contacts.imports.mapping import Mapping
 from angarium.contacts.imports.sniffing import Dialect
 
 NAMES = {
@@ -143,3 +144,48 @@ def test_the_first_rows_read_alike_in_each_encoding(encoding: str, tmp_path: Pat
 )
 def test_whether_the_first_row_names_the_columns(rows: list[list[str]], head: bool) -> None:
     assert columns.is_head(rows[0], rows[1:]) is head
+
+
+ROWS = [
+    ["No", "Who", "Mobile", "Points"],
+    ["1", "Ann", "+380501234567", "5"],
+    ["2", "Bo", "+380501234568", ""],
+]
+
+
+@pytest.mark.parametrize(
+    ("above", "count"),
+    [
+        ([], 0),
+        ([["Customers of the spring club, 2026", "", "", ""]], 1),
+        ([["Customers"], [], ["of 30.11.2026"]], 3),
+        ([[], []], 0),  # what is empty is passed over in any case
+        ([["", "", "+380501234569", ""]], 0),  # somebody of whom nothing else is known
+        ([["phone", "", "", ""]], 0),  # a name of a column
+        ([["Ours", "Theirs", "", ""]], 0),  # half of it is filled: it may be of the table
+    ],
+)
+def test_a_title_over_a_table_is_not_its_head(above: list[list[str]], count: int, tmp_path: Path) -> None:
+    assert columns.rows_above([*above, *ROWS]) == count
+    file = tmp_path / "file.csv"
+    with file.open("w", newline="") as text:
+        csv.writer(text).writerows([*above, *ROWS])
+    look = look_at(file).look
+    assert look.above == count
+    if not above or not any(map(any, above)) or count:
+        assert (look.heads, look.header, len(look.examples)) == (tuple(ROWS[0]), True, 2)
+
+
+def test_nobody_is_taken_for_a_title() -> None:
+    assert columns.rows_above([["C1", "", ""], *[row[:3] for row in ROWS[1:]]]) == 0
+    assert columns.rows_above([["Ann", ""], ["Bo", "Kyiv"], ["Cy", "Lviv"]]) == 0
+    assert columns.rows_above([["", ""], ["", ""]]) == 0
+
+
+def test_what_stands_over_a_table_may_be_said(tmp_path: Path) -> None:
+    file = tmp_path / "file.csv"
+    with file.open("w", newline="") as text:
+        csv.writer(text).writerows([["Ours", "Theirs", "", ""], *ROWS])
+    seen = look_at(file, Mapping(above=1))
+    assert (seen.look.heads, seen.look.above) == (tuple(ROWS[0]), 1)
+    assert [(one.to, one.kind) for one in seen.guess.columns][2] == ("address", "phone")

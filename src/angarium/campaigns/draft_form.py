@@ -176,13 +176,13 @@ def _experiment(form: Form, arms: Sequence[Mapping[str, str]]) -> Document:
 
 
 def variables_in(before: Json, form: Form) -> Json:
-    """Those that were typed; one whose text is as it was keeps its type."""
+    """Those that were typed, without blanks around them; one whose text is as it was keeps its type."""
     found: dict[str, Any] = {}
     for field, text in form.items():
         name = field.removeprefix(VARIABLE)
-        if field.startswith(VARIABLE) and name and text:
+        if field.startswith(VARIABLE) and name and text.strip():
             kept = name in before and text_of(before[name]) == text
-            found[name] = before[name] if kept else text
+            found[name] = before[name] if kept else text.strip()
     return found
 
 

@@ -65,6 +65,7 @@ class ImportShown(msgspec.Struct, frozen=True, kw_only=True):
     encodings: list[Sample]  # how the first rows read in each encoding that it may be in
     encoding_is_certain: bool
     dialect: Dialect
+    above: int  # rows of the file over its table
     header: bool
     sheets: list[str]
     heads: list[str]
@@ -95,6 +96,7 @@ SHOWN_EXAMPLE = ImportShown(
     encodings=[Sample("cp1251", 0.97, (("ID", "Ім'я"), ("7", "Олена")))],
     encoding_is_certain=True,
     dialect=Dialect(";"),
+    above=0,
     header=True,
     sheets=[],
     heads=["ID", "Ім'я", "Телефон", "Місто"],
@@ -399,6 +401,7 @@ def shown(one: Import) -> ImportShown:
         encodings=list(one.seen.encodings),
         encoding_is_certain=look.encoding_is_certain,
         dialect=look.dialect,
+        above=look.above,
         header=look.header,
         sheets=list(look.sheets),
         heads=list(look.heads),

@@ -36,6 +36,7 @@ Target = Literal[
 ]
 Kind = Literal["", "text", "number", "date", "date_time", "money", "choice", "yes_no"]
 
+ABOVE_MAX = 50  # rows over a table
 MOST = 0.7  # of the cells that are not empty must look like it
 OURS = "angarium_"  # columns that our own file of errors adds
 NAME_OF_FIELD_MAX = 64
@@ -69,6 +70,24 @@ def plain(head: str) -> str:
     """The words at the head of a column without what differs from file to file."""
     words = re.sub(r"[^\w']+", " ", head.translate(SAME).casefold().translate(SAME)).strip()
     return re.sub(r"\s+", " ", words)
+
+
+def rows_above(rows: Sequence[Sequence[str]]) -> int:
+    """How many rows of a file stand over the heads of its table: a title, whose it is, of which day. They
+    fill a third of what rows of the table do, or less, and name no column and nobody."""
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
+    width, above = max(filled, default=0), 0
+    for place, row in enumerate(rows[: ABOVE_MAX + 1]):
+        if filled[place] * 3 > width or any(_is_of_table(cell) for cell in row):
+            return above if is_head(row, rows[place + 1 :]) else 0
+        if filled[place]:
+            above = place + 1
+    return 0
+
+
+def _is_of_table(cell: str) -> bool:
+    bare = western(cell).strip()
+    return plain(cell) in TARGET_OF or is_email(bare) or is_phoneish(bare)
 
 
 def is_head(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:

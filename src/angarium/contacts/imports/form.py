@@ -10,8 +10,10 @@ import msgspec
 from angarium.contacts.consent import PURPOSES
 from angarium.contacts.draft import tags_in
 from angarium.contacts.fields import FieldDefinition, FieldKind
+from angarium.contacts.imports.columns import ABOVE_MAX
 from angarium.contacts.imports.mapping import Agreed, Column, Look, Mapping, position
 from angarium.contacts.rules import OPT_OUTS
+from angarium.core.numerals import western
 from angarium.core.values import AddressKind
 
 EXAMPLES = 3  # cells of a column that are shown
@@ -89,6 +91,7 @@ def said_in(
         columns=tuple(columns),
         encoding=form.get("encoding", before.encoding),
         delimiter=_sign(form.get("delimiter", before.delimiter)),
+        above=_rows_above(form, before.above),
         header={"yes": True, "no": False}.get(form.get("header", ""), before.header),
         sheet=form.get("sheet", before.sheet),
         country=country,
@@ -113,15 +116,24 @@ def _agreed(form: Fields[str, str]) -> Agreed | None:
     return Agreed(purpose=cast("Any", purpose), **said)
 
 
-def read_otherwise(form: Fields[str, str], before: Mapping) -> Mapping:
-    """The mapping when only how the file reads has changed: its columns are guessed anew."""
+def read_otherwise(form: Fields[str, str], look: Look, before: Mapping) -> Mapping:
+    """The mapping when only how the file reads has changed: its columns are guessed anew, and of another
+    sheet what stands over them."""
+    sheet, first = form.get("sheet", ""), look.sheets[0] if look.sheets else ""
+    is_same = (sheet or first) == (before.sheet or first)
     return Mapping(
         encoding=form.get("encoding", ""),
         delimiter=_sign(form.get("delimiter", "")),
+        above=_rows_above(form, before.above) if is_same else None,
         header={"yes": True, "no": False}.get(form.get("header", "")),
-        sheet=form.get("sheet", ""),
+        sheet=sheet,
         country=form.get("country", before.country),
     )
+
+
+def _rows_above(form: Fields[str, str], before: int | None) -> int | None:
+    text = western(form.get("above", "")).strip()
+    return min(int(text), ABOVE_MAX) if text.isascii() and text.isdigit() else before
 
 
 def _sign(text: str) -> str:

@@ -55,15 +55,9 @@ def look_at(path: Path, said: Mapping | None = None) -> Seen:
     form = sniffing.dialect(text)
     seen = Look("text", best, sniffing.certain(guesses), form, True, (), (), ())
     how = reading(seen, said)
-    rows = _first_rows(path, how)
-    header = columns.is_head(rows[0], rows[1:]) if rows and said.header is None else bool(said.header)
-    look = _with_rows(seen, rows, header, how.dialect)
+    look = _with_rows(msgspec.structs.replace(seen, dialect=how.dialect), _first_rows(path, how), said)
     shown = tuple(
-        Sample(
-            one.encoding,
-            one.score,
-            _shown(_first_rows(path, Reading("text", one.encoding, how.dialect, header, ""))),
-        )
+        Sample(one.encoding, one.score, _shown(_first_rows(path, _read_as(how, one.encoding)), look.above))
         for one in guesses
     )
     bytes_per_row = max(1, len(text.encode(best, "replace")) // max(1, text.count("\n")))
@@ -75,34 +69,40 @@ def _workbook(path: Path, said: Mapping) -> Seen:
         sheets = tuple(str(name) for name in book.sheet_names)
     sheet = said.sheet if said.sheet in sheets else sheets[0]
     with closing(opened(path, Reading("workbook", "", Dialect(), True, sheet))) as table:
-        rows = _from_head(list(islice(table, ROWS_LOOKED_AT)))
+        rows = list(islice(table, ROWS_LOOKED_AT))
         total = table.rows_known
-    header = columns.is_head(rows[0], rows[1:]) if rows and said.header is None else bool(said.header)
-    seen = Look("workbook", "", True, Dialect(), header, sheets, (), ())
-    look = _with_rows(seen, rows, header, Dialect())
+    look = _with_rows(Look("workbook", "", True, Dialect(), True, sheets, (), ()), rows, said)
     return Seen(look, (), guessed(look, said.country), total)
 
 
-def _with_rows(seen: Look, rows: list[list[str]], header: bool, form: Dialect) -> Look:
+def _with_rows(seen: Look, file_rows: list[list[str]], said: Mapping) -> Look:
+    above = columns.rows_above(file_rows) if said.above is None else said.above
+    rows = _from_head(file_rows[above:])
+    header = columns.is_head(rows[0], rows[1:]) if rows and said.header is None else bool(said.header)
     width = max(map(len, rows), default=0)
     heads = [cell.strip() for cell in rows[0]] if header and rows else []
     below = rows[1:] if header else rows
     return msgspec.structs.replace(
         seen,
-        dialect=form,
         header=header,
         heads=tuple(heads + [""] * (width - len(heads))) if not header else tuple(heads),
         examples=tuple(tuple(cell[:CELL_SHOWN_MAX] for cell in row) for row in below),
+        above=above,
     )
 
 
-def _shown(rows: list[list[str]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(cell[:CELL_SHOWN_MAX] for cell in row) for row in rows[:ROWS_SHOWN])
+def _read_as(how: Reading, encoding: str) -> Reading:
+    return msgspec.structs.replace(how, encoding=encoding)
+
+
+def _shown(rows: list[list[str]], above: int) -> tuple[tuple[str, ...], ...]:
+    shown = _from_head(rows[above:])[:ROWS_SHOWN]
+    return tuple(tuple(cell[:CELL_SHOWN_MAX] for cell in row) for row in shown)
 
 
 def _first_rows(path: Path, how: Reading) -> list[list[str]]:
     with closing(opened(path, how)) as table:
-        return _from_head(list(islice(table, ROWS_LOOKED_AT)))
+        return list(islice(table, ROWS_LOOKED_AT))
 
 
 def _from_head(rows: list[list[str]]) -> list[list[str]]:

@@ -14,7 +14,7 @@ from angarium.contacts import fields
 from angarium.contacts.fields import FieldDefinition, FieldKind
 from angarium.contacts.imports import columns
 from angarium.contacts.imports.cells import Calendar, Decimals, Order
-from angarium.contacts.imports.columns import Target
+from angarium.contacts.imports.columns import ABOVE_MAX, Target
 from angarium.contacts.imports.sniffing import DELIMITERS, ENCODINGS, QUOTES, Dialect
 from angarium.contacts.rules import NOT_IN_A_NAME, OPT_OUTS, TAG_MAX
 from angarium.core.problems import FieldProblem, shown
@@ -66,7 +66,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     delimiter: str = ""
     quote: str | None = None
     escape: str | None = None
-    header: bool | None = None  # whether the first row names the columns
+    above: Annotated[int, Meta(ge=0, le=ABOVE_MAX)] | None = None  # rows over the table, such as a title
+    header: bool | None = None  # whether the first row of the table names the columns
     sheet: str = ""  # of a workbook; empty: the first
     country: str = ""  # ISO 3166: where numbers without a country code are dialled
     plus: bool = False  # digits that are a number with a plus before them are that number
@@ -108,6 +109,7 @@ class Look(msgspec.Struct, frozen=True):
     sheets: tuple[str, ...]
     heads: tuple[str, ...]  # as they stand, or "" where there is no header
     examples: tuple[tuple[str, ...], ...]  # the first rows
+    above: int = 0  # rows of the file over those of the table
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -118,6 +120,7 @@ class Reading(msgspec.Struct, frozen=True):
     dialect: Dialect
     header: bool
     sheet: str
+    above: int = 0  # rows that are passed over
 
 
 def reading(look: Look, mapping: Mapping) -> Reading:
@@ -128,7 +131,8 @@ def reading(look: Look, mapping: Mapping) -> Reading:
         look.dialect.escape if mapping.escape is None else mapping.escape,
     )
     header = look.header if mapping.header is None else mapping.header
-    return Reading(look.format, mapping.encoding or look.encoding, form, header, mapping.sheet)
+    above = look.above if mapping.above is None else mapping.above
+    return Reading(look.format, mapping.encoding or look.encoding, form, header, mapping.sheet, above)
 
 
 def guessed(look: Look, country: str = "") -> Mapping:

@@ -155,7 +155,7 @@ async def say(request: Call) -> Sent:
     do = sent.get("do", "keep")
     again = do == "read"
     mapping = (
-        form.read_otherwise(sent, one.mapping)
+        form.read_otherwise(sent, one.seen.look, one.mapping)
         if again
         else form.said_in(sent, one.seen.look, one.mapping, defined)
     )

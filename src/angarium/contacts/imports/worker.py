@@ -149,7 +149,7 @@ def _in_blocks(found: Iterator[tuple[Batch | End, People]], folder: Path) -> Ite
 def _batches(job: Job, reading: Reading, table: Table) -> Iterator[tuple[Batch | End, People]]:
     reader = Reader(job.mapping, job.heads, job.fields, min(job.rows_expected, ROWS_MAX))
     plain, row = Plain(reader), 0
-    for before, rows, done_bytes in _sheaves(table, reading.header, job.after_row):
+    for before, rows, done_bytes in _sheaves(table, reading, job.after_row):
         row = before + len(rows)
         taken = Taken(reader, before, plain.sheet(rows), rows)
         if row > job.after_row:
@@ -157,13 +157,16 @@ def _batches(job: Job, reading: Reading, table: Table) -> Iterator[tuple[Batch |
     yield End(row), NOBODY
 
 
-def _sheaves(table: Table, heads_due: bool, after_row: int) -> Iterator[tuple[int, list[list[str]], int]]:
+def _sheaves(table: Table, reading: Reading, after_row: int) -> Iterator[tuple[int, list[list[str]], int]]:
     """Rows that become a batch, with how many came before them, and how much of the file has been read then.
-    A row of heads is an empty one."""
-    before, rows, characters = 0, list[list[str]](), 0
+    Rows over the table and the one of heads are empty ones."""
+    before, rows, characters, heads_due = 0, list[list[str]](), 0, reading.header
     for row, cells in enumerate(table, start=1):
         if row > ROWS_MAX:
             raise Unreadable(f"has more than {ROWS_MAX} rows", "cut it into several files")
+        if row <= reading.above:
+            rows.append(EMPTY)
+            continue
         if heads_due:  # the first row that holds anything
             heads_due = not any(cells)
             rows.append(EMPTY)
