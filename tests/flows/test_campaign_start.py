@@ -66,6 +66,32 @@ async def test_a_forecast_names_what_is_in_the_way(marketer: Marketer) -> None:
     assert [one.field for one in caught.value.fields] == ["template"]
 
 
+async def test_a_forecast_names_budgets_that_have_no_room_for_all(marketer: Marketer) -> None:
+    (need,) = (await foretold(marketer, await marketer.write()))["cost"]["most"]
+    currency = need["currency"]
+    everything = {"name": "everything", "amount": need["amount"], "currency": currency, "every": "month"}
+    other = {"name": "elsewhere", "amount": "0.01", "currency": currency, "line": "viber"}
+    exempt = {"name": "adverts", "amount": "0.01", "currency": currency, "exempt": ["promotional"]}
+    await marketer.relay.policy("budgets", budgets=[everything, other, exempt])
+    assert (await foretold(marketer, await marketer.write()))["budgets_short"] == []
+    await marketer.relay.policy("budgets", budgets=[everything | {"amount": "0.05"}, other, exempt])
+    (short,) = (await foretold(marketer, await marketer.write()))["budgets_short"]
+    found = (short.budget, short.left, short.need, short.then)
+    assert found == ("everything", "0.05", need["amount"], "refuse")
+
+
+async def test_a_forecast_names_lines_that_cannot_be_reached(marketer: Marketer) -> None:
+    relay = marketer.relay
+    await relay.line("spare", "smpp", classes=("promotional",))
+    relay.world.connected[relay.lines["sms"].id] = False
+    by_line = await foretold(marketer, await marketer.write())
+    assert [(one.step, one.line) for one in by_line["lines_away"]] == [(1, "sms")]
+    by_channel = await marketer.write(line="", channel="smpp")
+    assert (await foretold(marketer, by_channel))["lines_away"] == []
+    relay.world.connected[relay.lines["spare"].id] = False
+    assert len((await foretold(marketer, by_channel))["lines_away"]) == 1
+
+
 async def test_a_sample_stands_for_many(marketer: Marketer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecast, "SAMPLE", 4)
     campaign_id = await marketer.write()

@@ -59,6 +59,17 @@ FORECAST_EXAMPLE = {
         "most": [{"amount": "5880", "currency": "EUR"}],
     },
     "messages": [],
+    "lines_away": [],
+    "budgets_short": [
+        {
+            "budget": "adverts",
+            "left": "1500",
+            "need": "5880",
+            "currency": "EUR",
+            "until": "2026-12-31T23:00:00.000Z",
+            "then": "refuse",
+        }
+    ],
     "findings": [],
 }
 
@@ -69,8 +80,9 @@ FORECAST_EXAMPLE = {
         summary="Foretell a campaign",
         detail="How many would be told, by which step, in how many parts, at what cost, who would be left "
         "out and why, and some messages as they would be; by the rules of this moment. Of more than 1,000 "
-        "people it is estimated from as many. `findings` are those of the template. A 422 names what is in "
-        "the way of its start.",
+        "people it is estimated from as many. `findings` are those of the template; `lines_away` are steps "
+        "that would wait for a line to come back, `budgets_short` budgets that would be spent before its "
+        "end. A 422 names what is in the way of its start.",
         scope="messages:read",
         gives=Any,
         problems=(404,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -88,6 +89,7 @@ async def foretell(request: Call) -> Sent:
         "own_words": request.auth.actor in one.written_by.split(),
         "called": channel_names(world, request.auth.workspace_id),
         "confirm": typed_in(request).get("confirm", ""),
+        "time_of": datetime.fromisoformat,
     }
     try:
         told = await forecast.forecast(world, look_of(request), workspace_id, one.id)

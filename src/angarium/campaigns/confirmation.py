@@ -77,7 +77,7 @@ async def _most(
     found = await people.window(tx, workspace_id, kept.people, 0)
     priced = [people.person(one, found.variables.get(one, "")) for one in found.ids[:PRICED]]
     most: dict[str, int] = {}
-    for case in await telling.consider(tx, world, workspace_id, what, priced, now, hold=False):
+    for case in await telling.consider(tx, world, workspace_id, what, priced, now, within_budgets=False):
         if not isinstance(case, Case):
             continue
         case.attempts.clear()

@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
-from angarium.campaigns import confirmation, flows
+from angarium.campaigns import confirmation, flows, obstacles, schedule
 from angarium.campaigns import people as whom
 from angarium.campaigns.build import CONTROL_GROUP
 from angarium.campaigns.experiment import CONTROL, arm_of
+from angarium.campaigns.obstacles import ByLine, Place
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of, templates_of
 from angarium.content import flows as templates
@@ -53,8 +54,8 @@ class Considered(msgspec.Struct):
     first: Counter[int]  # step by which a message would begin
     able: Counter[int]  # step by which it could go at all
     parts: list[int]
-    least: Counter[str]  # by currency, micro-units: the first way of each alone
-    most: Counter[str]  # every step of each, one after another
+    least: Counter[Place]  # micro-units: the first way of each alone
+    most: Counter[Place]  # every step of each, one after another
     each: dict[int, Counter[str]]  # by step: what it would cost, were all sent by it
     shown: dict[int, list[Document]]  # by arm
 
@@ -79,6 +80,11 @@ async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int
     findings = await ground.db.read(_findings, look, workspace_id, given, kept)
     told = {"at": iso(now), "hash": confirmation.hash_of(one, kept), **_told(world, kept, found)}
     told["messages"] = _whole(given, found)
+    begins = max(now, schedule.earliest(given.schedule))
+    told["lines_away"] = obstacles.lines_away(world, workspace_id, kept, now)
+    told["budgets_short"] = await ground.db.read(
+        obstacles.budgets_short, world, workspace_id, kept.message_class, _scaled(found), begins
+    )
     await ground.db.run(_keep, workspace_id, campaign_id, one.version, told)
     return told | {"findings": findings}
 
@@ -146,7 +152,7 @@ async def _consider(
     now: int,
     arm: int,
 ) -> None:
-    for case in await telling.consider(tx, world, workspace_id, what, people, now, hold=False):
+    for case in await telling.consider(tx, world, workspace_id, what, people, now, within_budgets=False):
         if isinstance(case, Gone):
             found.refused["gone"] += 1
             continue
@@ -168,9 +174,9 @@ def _add(world: World, case: Case, found: Considered, now: int, arm: int) -> Non
             continue
         found.able[index] += 1
         found.each.setdefault(index, Counter())[way.quote.currency] += way.quote.micros
-        found.most[way.quote.currency] += way.quote.micros
+        found.most[way.line.name, way.quote.currency] += way.quote.micros
         if index == begins:
-            found.least[way.quote.currency] += way.quote.micros
+            found.least[way.line.name, way.quote.currency] += way.quote.micros
             found.parts.append(way.parts)
             if len(of_arm := found.shown.setdefault(arm, [])) < SHOWN:
                 of_arm.append(_shown(case, way))
@@ -239,5 +245,17 @@ def _told(world: World, kept: Frozen, found: Considered) -> Document:
             "most": max(found.parts, default=0),
         },
         # Each by its first step alone at the least, by all of its steps at the most.
-        "cost": {"least": money(found.least), "most": money(found.most)},
+        "cost": {"least": money(_by_currency(found.least)), "most": money(_by_currency(found.most))},
     }
+
+
+def _scaled(found: Considered) -> ByLine:
+    scale = found.members / found.sample if found.sample else 0.0
+    return {place: round(micros * scale) for place, micros in found.most.items()}
+
+
+def _by_currency(sums: Counter[Place]) -> Counter[str]:
+    found = Counter[str]()
+    for (_, currency), micros in sums.items():
+        found[currency] += micros
+    return found

@@ -14,11 +14,12 @@ import msgspec
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, route
 from angarium.accounts.pages import HtmlAnswer, form_of, in_place, redirect
-from angarium.campaigns import flows, recipients
+from angarium.campaigns import flows, obstacles, recipients
 from angarium.campaigns.api import world_of
 from angarium.campaigns.build import CONTROL_GROUP
 from angarium.campaigns.check_pages import BEFORE
 from angarium.campaigns.launch import GONE, MERGED
+from angarium.campaigns.obstacles import LineAway
 from angarium.campaigns.pages import (
     campaign_of,
     draft_path,
@@ -32,6 +33,7 @@ from angarium.campaigns.recipients import SOURCE, About, Wanted
 from angarium.campaigns.report_api import RECIPIENT_FILE
 from angarium.campaigns.states import UNDER_WAY, CampaignState
 from angarium.campaigns.stopping import STOPPED
+from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.wording_pages import channel_names, way_of
 from angarium.contacts.exports import api as exports_api
 from angarium.contacts.exports import flows as exports
@@ -44,6 +46,7 @@ from angarium.core.values import Reason, amount_text
 from angarium.messaging import savings
 from angarium.messaging.states import MessageState
 from angarium.messaging.timeline import MESSAGE_TONES
+from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
 PAGE = 50  # recipients on a page
@@ -87,6 +90,7 @@ async def show_campaign(request: Call) -> Sent:
         "names": await world.ground.db.read(names_in, workspace_id, given),
         "hops": await world.ground.db.read(way_of, world, workspace_id, given),
         "called": channel_names(world, workspace_id),
+        "lines_away_now": await world.ground.db.read(_lines_away, world, one) if moving else [],
         "tones": STATE_TONES,
         "moving": moving,
         "counted_at": datetime.fromisoformat(report["as_of"]),
@@ -98,6 +102,12 @@ async def show_campaign(request: Call) -> Sent:
     # next, is of another moment than what does.
     headers = [] if moving or not in_place(request) else [(b"hx-redirect", path_of(one).encode())]
     return HtmlAnswer("campaigns/campaign.html", facts, headers=headers)
+
+
+async def _lines_away(tx: Transaction, world: World, one: Campaign) -> list[LineAway]:
+    kept = flows.frozen(one)
+    await world.versions.load(tx, one.workspace_id, {kept.cascade_version_id}, set())
+    return obstacles.lines_away(world, one.workspace_id, kept, world.ground.clock.now())
 
 
 class Cell(msgspec.Struct, frozen=True):

@@ -82,7 +82,7 @@ class Purse:
         """The budgets that a message on a line meets at an instant."""
         found = []
         for budget in self._policy.budgets:
-            if _counts(budget, message_class, line, currency):
+            if counts(budget, message_class, line, currency):
                 met = self._met(budget, at)
                 left = met.micros - met.counter.reserved - met.counter.spent
                 found.append(Spending(budget, left, price_micros, met.counter.until))
@@ -92,7 +92,7 @@ class Purse:
         """Reserve what an attempt may cost in each budget that counts it."""
         names = []
         for budget in self._policy.budgets:
-            if _counts(budget, attempt.message_class, line, attempt.currency):
+            if counts(budget, attempt.message_class, line, attempt.currency):
                 met = self._met(budget, attempt.planned_at)
                 met.counter.reserved += attempt.price_micros
                 names.append(met.counter.counter)
@@ -132,7 +132,8 @@ class Purse:
             self.news.append((counter, budget, per_cent))
 
 
-def _counts(budget: Budget, message_class: MessageClass, line: str, currency: str) -> bool:
+def counts(budget: Budget, message_class: MessageClass, line: str, currency: str) -> bool:
+    """Whether a budget counts what a message of a class costs on a line."""
     return (
         budget.currency == currency
         and budget.message_class in (None, message_class)

@@ -101,15 +101,17 @@ async def consider(
     now: int,
     *,
     hold: bool = True,
+    within_budgets: bool = True,
 ) -> list[Case | Gone]:
-    """What would become of each person; nothing is written. `hold`: the budgets, because it will be done."""
+    """What would become of each person; nothing is written. `hold`: the budgets, because it will be done;
+    without `within_budgets` as if there was room for all."""
     asked = {one.contact_id for one in people}
     found = await merges.found(tx, workspace_id, asked)
     await world.versions.load(tx, workspace_id, {telling.cascade_version_id}, {telling.template_version_id})
     steps = world.versions.steps[telling.cascade_version_id]
     relayed = {one.id for one in found.values()} if len(steps) > 1 else ()
     known = await permission.of_contacts(tx, world, workspace_id, found.values(), now, relayed)
-    purse = await budgets.purse(tx, world, workspace_id, now, hold=hold)
+    purse = await budgets.purse(tx, world, workspace_id, now, hold=hold) if within_budgets else None
     words = world.versions.words[telling.template_version_id]
     wording = Wording(telling.variables, track=telling.track)
     message = _message(workspace_id, telling, now)
