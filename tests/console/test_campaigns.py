@@ -485,6 +485,26 @@ async def test_a_test_goes_to_oneself(shop: Shop) -> None:
     assert nobody.status == 422
 
 
+async def test_a_budget_that_runs_out_is_told_before_and_afterwards(shop: Shop) -> None:
+    sale = {"name": "sale", "amount": "0.1", "currency": "EUR", "every": "day"}
+    assert (await shop.client.ask("PUT", "/v1/policies/budgets", {"budgets": [sale]})).status == 200
+    path = await shop.draft()
+    before = await shop.owner.get(f"{path}/forecast")
+    assert "The budget sale has €0.10 left until" in before.words
+    assert "this may cost €0.32" in before.words
+    line = shop.house.world.lines.of(shop.client.workspace_id)[0]
+    assert f"The line {line.name} cannot be reached" not in before.words
+    shop.house.world.connected[line.id] = False
+    assert f"The line {line.name} cannot be reached" in (await shop.owner.get(f"{path}/forecast")).words
+    await shop.marketer.do(f"{path}/start", hash=before.hidden("hash"))
+    await shop.run()
+    page = await shop.owner.get(path)
+    assert "a budget of the workspace is spent" in page.words
+    assert f"The line {line.name} cannot be reached" in page.words
+    assert "/settings/policies/budgets" in page.values("href")
+    assert "€0.08 of €0.10" in (await shop.owner.get("/settings/policies/budgets")).words
+
+
 async def test_the_list_is_found_by_name_and_state(shop: Shop) -> None:
     empty = await shop.marketer.get("/campaigns")
     assert "No campaigns yet" in empty.words

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from angarium.campaigns import flows, launch
+from angarium.campaigns import flows, launch, report
 from angarium.campaigns.runner import CampaignRunner
 from angarium.campaigns.store import members as member_store
 from angarium.contacts import flows as contacts
@@ -96,6 +96,26 @@ async def test_a_pause_holds_what_is_queued_and_lets_it_go_again(
     await marketer.run(campaign_id)
     assert await marketer.counts(campaign_id) == ("done", PEOPLE, PEOPLE, 0)
     assert len(await marketer.sent()) == PEOPLE
+
+
+async def test_a_pause_is_no_part_of_how_fast_it_goes(
+    marketer: Marketer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "BATCH", 5)
+    campaign_id = await marketer.begin()
+    await marketer.run(campaign_id, turns=3)
+    await marketer.do(flows.pause, campaign_id)
+    before = (await marketer.look(campaign_id)).told
+    marketer.relay.clock.advance(40)
+    await marketer.resume(campaign_id)
+    marketer.relay.clock.advance(2)
+    await marketer.run(campaign_id, turns=2)
+    told = (await marketer.look(campaign_id)).told - before
+    assert before
+    assert told
+    world, workspace_id, now = marketer.relay.world, marketer.relay.workspace_id, marketer.relay.clock.now()
+    found = await marketer.db.read(report.count, world, workspace_id, campaign_id, now)
+    assert found["pace"]["per_s"] == told / 2
 
 
 async def test_a_stop_cancels_what_is_queued_and_leaves_out_who_waits(

@@ -244,9 +244,8 @@ def _arm_shown(arm: Arm, tally: Tally) -> Document:
 
 async def _pace(tx: Transaction, one: Campaign, now: int) -> Document:
     """How fast it goes, and when the last member would be told at that."""
-    label, since = flows.label(one.id), now - micros(MINUTE_S)
-    began_at = max(since, one.built_at or now)
-    made = await message_store.made_since(tx, one.workspace_id, label, since)
+    began_at = max(now - micros(MINUTE_S), one.built_at or now, one.resumed_at)
+    made = await message_store.made_since(tx, one.workspace_id, flows.label(one.id), began_at)
     per_s = made * MICROS / max(1, now - began_at)
     given = flows.wanted(one).schedule
     limit = schedule.pace_of(given, one.members)

@@ -54,6 +54,7 @@ HOUR = timedelta(hours=1)
 CHART_HOURS_MAX = 24 * 31
 OWN_REASONS = (CONTROL_GROUP, GONE, MERGED, STOPPED)  # of members who have no message
 REASONS = (*OWN_REASONS, *(reason.value for reason in Reason))
+WENT = ("queued", "sent", "delivered", "read")  # a reason of these says why nothing follows, no failure
 HEAT = 5  # shades of the table of hours
 S = CampaignState
 Text = Annotated[str, msgspec.Meta(max_length=300)]
@@ -92,6 +93,7 @@ async def show_campaign(request: Call) -> Sent:
         "called": channel_names(world, workspace_id),
         "lines_away_now": await world.ground.db.read(_lines_away, world, one) if moving else [],
         "tones": STATE_TONES,
+        "went": WENT,
         "moving": moving,
         "counted_at": datetime.fromisoformat(report["as_of"]),
         "time_of": datetime.fromisoformat,

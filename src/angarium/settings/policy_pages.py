@@ -14,13 +14,15 @@ from angarium.accounts.pages import HtmlAnswer, form_of, redirect
 from angarium.accounts.policies_store import Policy
 from angarium.contacts.consent import PURPOSES
 from angarium.core.problems import Problem, not_found
-from angarium.messaging import policies
+from angarium.core.values import amount_text
+from angarium.messaging import budgets, policies
+from angarium.messaging.budgets import Standing
 from angarium.messaging.policies import KINDS
 from angarium.settings import policy_forms
 from angarium.settings.forms import DONE, as_told, done, world_of
 from angarium.settings.policy_forms import Field
 from angarium.settings.who import WORDS
-from angarium.storage.database import Conflict, Transaction
+from angarium.storage.database import Conflict
 
 PATH = "/settings/policies"
 SHOWN_VERSIONS = 20
@@ -89,11 +91,8 @@ async def _page(
 ) -> HtmlAnswer:
     workspace_id = request.auth.workspace_id
 
-    async def look(tx: Transaction) -> dict[str, str]:
-        return await names(tx, workspace_id)
-
     history = await policies.history(ground_of(request), workspace_id, kind)
-    known = await ground_of(request).db.read(look)
+    known = await ground_of(request).db.read(names, workspace_id)
     told, titles = as_told(problem), {kind: one.title for kind, one in world_of(request).channels.items()}
     kinds = sorted(titles, key=titles.__getitem__)
     offered = {"purposes": PURPOSES, "channels": kinds, "registered": kinds}
@@ -107,10 +106,36 @@ async def _page(
         "titles": titles,
         "lines": [line.name for line in world_of(request).lines.of(workspace_id)],
         "currencies": _currencies(request),
+        "come_to": await _come_to(request) if kind == "budgets" else [],
         "may_write": "policies:write" in request.auth.scopes,
         "done": said,
     }
     return HtmlAnswer("settings/policy.html", facts, status=problem.status if problem else 200)
+
+
+class ComeTo(msgspec.Struct, frozen=True):
+    """A budget in its present day or month; `per_mille` of it is used, or reserved for what is under way."""
+
+    name: str
+    used: str
+    whole: str
+    currency: str
+    per_mille: int
+    until: int
+
+
+async def _come_to(request: Call) -> list[ComeTo]:
+    world = world_of(request)
+    found = await world.ground.db.read(
+        budgets.standings, world, request.auth.workspace_id, world.ground.clock.now()
+    )
+    return [_as_come_to(one) for one in found]
+
+
+def _as_come_to(one: Standing) -> ComeTo:
+    used, budget = one.counter.reserved + one.counter.spent, one.budget
+    per_mille = used * 1_000 // budget.micros if budget.micros else 1_000
+    return ComeTo(budget.name, amount_text(used), budget.amount, budget.currency, per_mille, one.period.until)
 
 
 def _currencies(request: Call) -> list[str]:
