@@ -85,6 +85,10 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("campaigns", "report"): "what it has come to, in numbers",
     ("campaigns", "recipients"): "who got what",
     ("campaigns", "forecast"): "what it would come to",
+    (
+        "campaigns",
+        "obstacles",
+    ): "lines that are away and budgets that are short, which whoever starts one is told of",
     ("campaigns", "confirmation"): "whether its size has to be typed",
     ("campaigns", "people"): "whom it is for",
     ("campaigns", "ahead"): "what is made ready for its next members",
