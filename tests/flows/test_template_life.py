@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from angarium.insight import needs
 from support.writers import TEXT, Shop, a_shop
 
 MINUTE = timedelta(minutes=1)
@@ -71,6 +72,19 @@ async def test_draft_review_approved_published(shop: Shop) -> None:
         ("publish", "published", ""),
     ]
     assert len({one["hash"] for one in history}) == 1
+
+
+async def test_what_waits_for_a_review_is_counted_once(shop: Shop) -> None:
+    await shop.policy({"approvals": 1, "emergency": True})
+    submitted = (await shop.write())["path"]
+    await shop.writer.ask("POST", f"{submitted}/submit", {})
+    db, workspace_id = shop.house.ground.db, shop.writer.workspace_id
+    assert await db.read(needs.templates_to_review, workspace_id) == 1
+    published = (await shop.write(name="closed"))["path"]
+    emergency = {"emergency": True, "note": "the shop is on fire"}
+    answer = await shop.decider.ask("POST", f"{published}/publish", emergency)
+    assert answer.status == 200, answer.json
+    assert await db.read(needs.templates_to_review, workspace_id) == 2
 
 
 async def test_whoever_wrote_or_edited_it_decides_nothing(shop: Shop) -> None:

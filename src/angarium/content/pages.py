@@ -359,7 +359,7 @@ def _possible(request: Call, found: Whole, one: Version, now: int) -> frozenset[
         "edit": write and state is not VersionState.IN_REVIEW,
         "submit": write and state in (VersionState.DRAFT, VersionState.CHANGES_REQUESTED),
         "withdraw": write and state is VersionState.IN_REVIEW,
-        "decide": decide and (state is VersionState.IN_REVIEW or one.review_owed),
+        "decide": decide and one.waits_for_review,
         "publish": write
         and (
             state is VersionState.APPROVED

@@ -63,16 +63,12 @@ async def show_queue(request: Call) -> Sent:
 async def _queue(tx: Transaction, request: Call) -> tuple[list[Waiting], dict[str, str]]:
     workspace_id, actor = request.auth.workspace_id, request.auth.actor
     shown = await versions.shown_versions(tx, workspace_id)
-    owed = {one.template_id for one in shown if one.state is VersionState.IN_REVIEW or one.review_owed}
+    owed = {one.template_id for one in shown if one.waits_for_review}
     found = []
     for template_id in sorted(owed)[:QUEUE_MAX]:
         whole = await flows.whole(tx, workspace_id, template_id)
-        found += [_waiting(whole, one, actor) for one in whole.versions if _waits(one)]
+        found += [_waiting(whole, one, actor) for one in whole.versions if one.waits_for_review]
     return sorted(found, key=lambda one: one.asked_at), await actors.names(tx, workspace_id)
-
-
-def _waits(one: Version) -> bool:
-    return one.state is VersionState.IN_REVIEW or one.review_owed
 
 
 def _waiting(whole: Whole, one: Version, actor: str) -> Waiting:

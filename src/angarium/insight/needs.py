@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from angarium.content.lifecycle import VersionState
 from angarium.content.store import versions
 from angarium.lines.registration_rules import State
 from angarium.lines.store import registrations
@@ -52,7 +51,7 @@ async def held_wording(tx: Transaction, workspace_id: int) -> int:
 async def templates_to_review(tx: Transaction, workspace_id: int) -> int:
     """Versions that wait for a decision."""
     shown = await versions.shown_versions(tx, workspace_id)
-    return sum(one.state is VersionState.IN_REVIEW for one in shown)
+    return sum(one.waits_for_review for one in shown)
 
 
 async def refused_registrations(tx: Transaction, workspace_id: int) -> int:

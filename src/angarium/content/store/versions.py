@@ -50,6 +50,11 @@ class Version(msgspec.Struct, frozen=True):
         """What decides when it is in force."""
         return Term(self.number, self.state, self.effective_from, self.effective_until)
 
+    @property
+    def waits_for_review(self) -> bool:
+        """Whether somebody else has to read it: before it goes out, or because it did in an emergency."""
+        return self.state is VersionState.IN_REVIEW or self.review_owed
+
 
 class Published(msgspec.Struct, frozen=True):
     """A version that may be in force, as the hot path looks for it; without one, `term` is None."""
@@ -248,10 +253,10 @@ async def hold(tx: Transaction, workspace_id: int, template_id: int) -> Template
 
 
 async def shown_versions(tx: Transaction, workspace_id: int) -> list[Version]:
-    """The newest version of every template, and those that are published or under way."""
+    """The newest version of every template, and those that are published or under way; each once."""
     newest = await tx.rows(_newest, workspace_id=workspace_id)
     kept = await tx.rows(_kept, workspace_id=workspace_id)
-    return [_read(row) for row in (*newest, *kept)]
+    return list({row[1]: _read(row) for row in (*newest, *kept)}.values())
 
 
 async def published(tx: Transaction, workspace_id: int, names: set[str]) -> dict[str, list[Published]]:
