@@ -11,7 +11,7 @@ import msgspec
 
 from angarium.accounts import actors, edge
 from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
-from angarium.accounts.pages import Hit, HtmlAnswer
+from angarium.accounts.pages import Hit, HtmlAnswer, problem_told, wrong_of
 from angarium.channels import load
 from angarium.content import (
     approval,
@@ -41,7 +41,7 @@ from angarium.core import ids
 from angarium.core.called import names_of
 from angarium.core.decoding import Shape
 from angarium.core.ports import Channel
-from angarium.core.problems import not_found
+from angarium.core.problems import Problem, not_found
 from angarium.core.values import MessageClass
 from angarium.storage.database import Transaction
 
@@ -270,10 +270,17 @@ async def show_template(request: Call) -> Sent:
     return HtmlAnswer("content/template.html", await template_facts(request, query.version, query.done))
 
 
+def _told_above(problem: Problem | None) -> dict[str, Any] | None:
+    """A Problem without what is told beside the reason that was typed."""
+    told = problem_told(problem)
+    return told and told | {"errors": [one for one in told["errors"] if one.field != "note"]}
+
+
 async def template_facts(
-    request: Call, number: int | None, done: str = "", problem: Any = None
+    request: Call, number: int | None, done: str = "", problem: Problem | None = None, note: str = ""
 ) -> dict[str, Any]:
-    """Everything on the page of a template. `problem`: what was wrong with what was asked of it."""
+    """Everything on the page of a template. `problem`: what was wrong with what was asked of it, with the
+    reason that was typed."""
     ground = ground_of(request)
     found, now = await read_whole(request), ground.clock.now()
     one = found.version(number)
@@ -296,7 +303,9 @@ async def template_facts(
         "channels": names_of_channels(request),
         "groups": groups_of_channels(),
         "done": done,
-        "problem": problem,
+        "problem": _told_above(problem),
+        "wrong": wrong_of(problem),
+        "note": note,
         "registrations": [each for each in found.registrations if each.hash in _hashes(one)],
         **around,
     }

@@ -8,7 +8,7 @@ import msgspec
 
 from angarium.accounts import actors
 from angarium.accounts.edge import Call, JsonAnswer, Operation, Sent, ground_of, id_in_path, instant, route
-from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect
+from angarium.accounts.pages import HtmlAnswer, form_of, redirect
 from angarium.accounts.reach import require_class
 from angarium.content import difference, flows, proof, review
 from angarium.content.api import deed_of, look_of
@@ -106,12 +106,11 @@ def _deed(name: str, scope: str = WRITE) -> Operation:
 async def _act(request: Call, action: str, work: Work) -> Sent:
     """Do it and go back to the template; what was in the way is told on its page."""
     template_id = ids.show("template", id_in_path(request, "template"))
+    note = form_of(request).get("note", "").strip()
     try:
-        await ground_of(request).db.run(
-            whole_work(request, action, form_of(request).get("note", "").strip(), work)
-        )
+        await ground_of(request).db.run(whole_work(request, action, note, work))
     except Problem as problem:
-        facts = await template_facts(request, _number(request), problem=problem_told(problem))
+        facts = await template_facts(request, _number(request), problem=problem, note=note)
         return HtmlAnswer("content/template.html", facts, status=problem.status)
     await after(request, action)
     return redirect(f"/templates/{template_id}?done={action}")
