@@ -22,6 +22,7 @@ ROOMS = (
     *("accounts", "campaigns", "contacts", "content", "core", "doors", "insight"),
     *("lines", "messaging", "notices", "sandbox", "settings", "web"),
     "channels/kit.py",  # a single channel brings what it can: it stands beside what its provider says
+    *("protocols/smpp_link.py", "protocols/smpp_numbers.py"),
 )
 CATALOGUE = sentences.catalogue()
 ALIKE_KEYS = {"angarium people list", "null"}
