@@ -10,6 +10,23 @@ from angarium.contacts.stopwords import LOCALES, TEXT_MAX, OwnWords, Wish, _data
 
 STOP, START, HELP = Wish.STOP, Wish.START, Wish.HELP
 
+GMAIL = "On Mon, Nov 30, 2026 at 10:12 AM The Shop of All Teas <shop@tea.example>\nwrote:\n\n> Sale!\n> Now\n"
+HEAD = "From: The Shop <shop@tea.example>\nSent: Monday, November 30, 2026\nTo: Anna\nSubject: Sale\n\nSale!"
+ANSWERED = [  # as the programs of mail quote what is answered
+    f"STOP\n\n{GMAIL}",
+    f"STOP\n{GMAIL}",
+    "Stop\n\nOn Mon, 30 Nov 2026,\nThe Shop of All Teas\n<shop@tea.example> wrote:\n> Sale!",
+    "STOP\n\nOn Mon, The Shop wrote:\n" + "> what was told, at length\n" * 200,  # longer than `TEXT_MAX`
+    f"STOP\n\n{HEAD}",
+    f"STOP\n\n________________________________\n{HEAD}",
+    f"STOP\r\n\r\n-----Original Message-----\r\n{HEAD}",
+    "STOP\n\n-------- Original message --------\nSale!",
+    "STOP\n\n*From:* Shop <shop@tea.example>\n*Sent:* Monday\n*To:* Anna",
+    "STOP\n\nSent from my iPhone",
+    "STOP\n\nSent from my iPhone\n\n> On 30 Nov 2026, The Shop <shop@tea.example> wrote:\n> \n> Sale!",
+    f"STOP\n\nGet Outlook for iOS\n________________________________\n{HEAD}",
+]
+
 SAID: list[tuple[str, Wish, str]] = [  # the text, what it asks for, in which language
     ("STOP", STOP, "en"),
     ("stop", STOP, "en"),
@@ -25,6 +42,16 @@ SAID: list[tuple[str, Wish, str]] = [  # the text, what it asks for, in which la
     ("UNSUBSCRIBE", STOP, "en"),
     ("STOP\n\nOn Mon, 3 Nov 2025, The Shop wrote:\n> Sale! Don't miss it\n> Buy now", STOP, "en"),
     ("stop\n-- \nAnna, sales, +1 555 0100", STOP, "en"),
+    *((text, STOP, "en") for text in ANSWERED),
+    (
+        "لغو\n\nدر تاریخ دوشنبه ۳۰ نوامبر ۲۰۲۶، ۱۰:۱۲ فروشگاه <s@shop.example>\u200f\nنوشت:\n\n> حراج",
+        STOP,
+        "fa",
+    ),
+    ("لغو\n\nارسال شده از iPhone من", STOP, "fa"),
+    ("Відписатися\n\nНадіслано з iPhone", STOP, "uk"),
+    ("Отписаться\n\nОт: Магазин <s@shop.example>\nОтправлено: понедельник\nКому: Анна", STOP, "ru"),
+    ("退订\n\n发自我的 iPhone\n\n> 促销", STOP, "zh"),
     ("START", START, "en"),
     ("unstop", START, "en"),
     ("Help?", HELP, "en"),
@@ -90,6 +117,13 @@ NOT_SAID = [
     "Order 7 please\n\nOn Mon the shop wrote:\n> reply STOP to unsubscribe",
     "stop " * 3 + "the car",
     "STOP" + " " * TEXT_MAX,
+    "STOP\n\nI want to buy an iPhone",
+    "Sent from my iPhone",  # nothing else was written
+    f"Where is it?\n\n{GMAIL}",
+    f"Do not\nstop\n\n{HEAD}",
+    "stop\nSize: 5\nColour: red\nName: Anna",  # an order, and no head of a mail
+    f"{GMAIL}\nSTOP",  # written below: which words are whose is not sure
+    "x" * TEXT_MAX + "\n> stop",
 ]
 
 

@@ -5,7 +5,7 @@ Rules:
   nothing: to take a customer's question for an opt-out would silence what they wait for.
 - Text and words are folded before they are compared: capitals, marks over letters, the letter forms of
   Arabic and Persian keyboards, digits of any script, punctuation and emoji make no difference.
-- Of an answered mail only what stands above the quoted mail and the signature counts.
+- Of an answered mail only what stands above the quoted mail and the signature counts (`quoted.py`).
 - The words are data (`stopwords.toml`), and a workspace adds its own or ignores some of ours.
 """
 
@@ -21,6 +21,8 @@ from importlib.resources import files
 
 import msgspec
 
+from angarium.contacts.quoted import above
+
 LOCALES = ("en", "fa", "ar", "uk", "ru", "zh")
 TEXT_MAX = 2_000  # characters of a text that are looked at; what is longer says more than one word
 FOLDED_MAX = 64  # characters of the longest word
@@ -30,7 +32,6 @@ LETTERS = str.maketrans(
 )
 MARKS = frozenset({"Mn", "Mc", "Me", "Cf", "Sk"})
 CODED = re.compile(r"(.*[^0-9 ]) ?[0-9]{1,6}")
-SIGNATURE = re.compile(r"--\s?")
 
 
 class Wish(StrEnum):
@@ -63,9 +64,10 @@ NONE = OwnWords()
 
 def asked(text: str, own: OwnWords = NONE) -> Asked | None:
     """What a text asks for; None when it asks for nothing."""
-    if len(text) > TEXT_MAX:
+    words, quoted = above(text[:TEXT_MAX], _sent_from())
+    if len(text) > TEXT_MAX and not quoted:  # the mail that is answered may be as long as it likes
         return None
-    folded = _once(fold(_above_the_quote(text)))
+    folded = _once(fold(words))
     if not folded or len(folded) > FOLDED_MAX:
         return None
     coded = CODED.fullmatch(folded)
@@ -95,21 +97,6 @@ def _once(folded: str) -> str:
     return words[0] if len(set(words)) == 1 else folded
 
 
-def _above_the_quote(text: str) -> str:
-    """What a person wrote above the mail that is answered and above their signature."""
-    kept: list[str] = []
-    for line in text.splitlines():
-        if line.lstrip().startswith(">"):
-            if kept and kept[-1].rstrip().endswith(":"):  # "On Monday, the shop wrote:"
-                kept.pop()
-            break
-        if SIGNATURE.fullmatch(line):
-            break
-        if line.strip():
-            kept.append(line)
-    return "\n".join(kept)
-
-
 # ── the words ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -122,6 +109,12 @@ def _data() -> Mapping[str, Mapping[str, list[str]]]:
 def _coded() -> frozenset[str]:
     """Words that a number may follow."""
     return frozenset(fold(word) for lists in _data().values() for word in lists.get("coded", ()))
+
+
+@cache
+def _sent_from() -> tuple[str, ...]:
+    """How programs of phones begin the line that they put below a mail."""
+    return tuple(word.casefold() for lists in _data().values() for word in lists["sent_from"])
 
 
 @lru_cache(maxsize=256)
