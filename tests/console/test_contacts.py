@@ -127,6 +127,33 @@ async def test_a_contact_is_made_tagged_and_asked_for_by_mouse(shop: Shop) -> No
         assert window.said == []
 
 
+async def test_what_somebody_else_has_saved_of_a_contact_is_not_saved_over_unseen(shop: Shop) -> None:
+    one = await shop.put(external_id="c7", name="Olena", fields={"order": "1"}, tags=["old"])
+    async with shop.window() as ours, shop.window(Look("fa")) as theirs:
+        for window in (ours, theirs):
+            await window.open(f"/contacts/{one}/edit")
+        await ours.page.fill("[name=field-order]", "2")
+        async with ours.leaves():
+            await ours.page.click(".form-end .btn-primary")
+        await theirs.page.fill("[name=name]", "اولنا")
+        async with theirs.leaves():
+            await theirs.page.click("[name=more]")  # a row more is no look at what was saved meanwhile
+        async with theirs.leaves():
+            await theirs.page.click(".form-end .btn-primary")
+        await theirs.says("مخاطب در این میان تغییر کرده است")
+        await theirs.says("ذخیره شده: «Olena»")
+        await theirs.says("ذخیره شده: «2»")
+        assert await theirs.faults() == []
+        [contact] = await shop.people()
+        assert (contact.name, contact.fields) == ("Olena", {"order": "2"})
+        assert await theirs.page.input_value("[name=name]") == "اولنا"
+        await theirs.page.fill("[name=field-order]", "2")
+        async with theirs.leaves():
+            await theirs.page.click(".form-end .btn-primary")
+        [contact] = await shop.people()
+        assert (contact.name, contact.fields, contact.tags) == ("اولنا", {"order": "2"}, ("old",))
+
+
 async def test_two_contacts_become_one_and_two_again(shop: Shop) -> None:
     one = await shop.put(external_id="C-1001", name="Olena Shevchenko", fields={"birthday": "1990-03-21"})
     other = await shop.put(external_id="D-77", name="Olena Shevchenko", fields={"birthday": "1990-03-21"})

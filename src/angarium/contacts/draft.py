@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,10 +12,12 @@ import msgspec
 from angarium.contacts.fields import FieldDefinition, FieldKind
 from angarium.contacts.rules import AddressInput, ContactInput
 from angarium.contacts.store import Contact
+from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import AddressKind, amount_text
 
 ROWS_MAX = 50
 BY_HAND = "by hand"  # how an address was verified that somebody ticked
+MARK_LENGTH = 16
 LETTERS_OF_A_TIME = 16  # 2026-11-23T08:30: what a field of a browser holds
 COMMA = re.compile("[,،，、\n]")
 # Spaces, and what takes none: zero-width space and joiners, marks of direction, embeddings, isolates, BOM.
@@ -68,6 +71,41 @@ def draft_of(contact: Contact, defined: Mapping[str, FieldDefinition]) -> Draft:
         values=values,
         currencies=currencies,
     )
+
+
+def mark_of(contact_id: int, saved: Draft) -> str:
+    """A mark of a contact as its form shows it. Where another one comes back with the form, the contact has
+    been changed since that was drawn, or is another one that it was merged into."""
+    encoded = msgspec.json.encode((contact_id, saved), order="sorted")
+    return hashlib.sha256(encoded).hexdigest()[:MARK_LENGTH]
+
+
+def differing(draft: Draft, saved: Draft) -> tuple[FieldProblem, ...]:
+    """The fields in which what somebody typed is not what is saved now, each with that."""
+    now, then = _by_field(draft), _by_field(saved)
+    return tuple(
+        FieldProblem(
+            name,
+            "differs from what is saved now",
+            f"saved is “{shown(then[name])}”" if then.get(name) else "saved is nothing",
+            shown(text),
+        )
+        for name, text in now.items()
+        if text != then.get(name, "")
+    )
+
+
+def _by_field(draft: Draft) -> dict[str, str]:
+    """What stands in each field, under the name by which the form shows what is wrong with it."""
+    plain = {name: getattr(draft, name) for name in ("name", "external_id", "locale", "time_zone")}
+    values = {
+        f"fields.{name}": f"{text.strip()} {draft.currencies.get(name, '')}".strip()
+        for name, text in draft.values.items()
+    }
+    addresses = sorted(
+        f"{one.kind} {one.value}{' ✓' * one.verified}{' ★' * one.preferred}" for one in draft.addresses
+    )
+    return {**plain, "tags": ", ".join(tags_in(draft.tags)), "addresses": ", ".join(addresses), **values}
 
 
 def typed(kind: FieldKind, value: Any) -> str:

@@ -14,7 +14,7 @@ from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
 from angarium.accounts.pages import HtmlAnswer, fields_of, form_of, problem_told, redirect, wrong_of
 from angarium.contacts import finding, flows, many, membership
 from angarium.contacts.audience import Audience
-from angarium.contacts.draft import AddressRow, Draft, draft_from, draft_of, meant
+from angarium.contacts.draft import AddressRow, Draft, differing, draft_from, draft_of, mark_of, meant
 from angarium.contacts.exports import flows as exports
 from angarium.contacts.exports.api import exports_of
 from angarium.contacts.fields import FieldDefinition, FieldKind, definitions
@@ -273,6 +273,8 @@ async def _saved(request: Call, before: Contact | None) -> Sent:
     if "more" in form:
         return await _form_page(request, draft, before, more=True)
     defined = await ground.db.read(definitions, caller.workspace_id)
+    if before is not None and (changed := _changed_meanwhile(form, draft, before, defined)):
+        return await _form_page(request, draft, before, changed, anew=True)
     given = meant(draft, before, defined)
     own_id = before.id if before else 0
     theirs = await ground.db.read(many.owners, caller.workspace_id, given, own_id)
@@ -284,6 +286,19 @@ async def _saved(request: Call, before: Contact | None) -> Sent:
     except Problem as problem:
         return await _form_page(request, draft, before, problem)
     return redirect(f"/contacts/{ids.show('contact', written.id)}?done={'changed' if before else 'created'}")
+
+
+def _changed_meanwhile(
+    form: Mapping[str, str], draft: Draft, before: Contact, defined: Mapping[str, FieldDefinition]
+) -> Problem | None:
+    """What to say when a contact is not any more what it was when its form was drawn. The form has all of it,
+    so that it would undo what somebody else, or a system, has saved."""
+    saved = draft_of(before, defined)
+    if form.get("seen", "") in ("", mark_of(before.id, saved)):
+        return None
+    wrong = differing(draft, saved)
+    title = "The contact has been changed meanwhile: save again to put what stands here in its place"
+    return Problem("version-conflict", title, status=409, fields=wrong) if wrong else None
 
 
 async def _written(
@@ -305,13 +320,17 @@ async def _form_page(
     owners: Sequence[Contact] = (),
     *,
     more: bool = False,
+    anew: bool = False,
 ) -> Sent:
+    """`anew`: what is saved now is what the form knows of from here on."""
     defined = await ground_of(request).db.read(definitions, request.auth.workspace_id)
+    seen = "" if anew or request.scope["method"] != "POST" else form_of(request).get("seen", "")
     known = draft.values.keys() - defined.keys()
     facts = {
         "draft": draft,
         "contact": before,
         "contact_id": ids.show("contact", before.id) if before else "",
+        "seen": seen or (mark_of(before.id, draft_of(before, defined)) if before else ""),
         "rows": [*draft.addresses, *[AddressRow()] * (BLANK_ROWS + more)],
         "kinds": [kind.value for kind in AddressKind],
         "defined": list(defined.values()),
@@ -322,7 +341,8 @@ async def _form_page(
         "wrong": wrong_of(problem),
         "owners": {ids.show("contact", one.id): one.name for one in owners},
     }
-    return HtmlAnswer("contacts/form.html", facts, status=422 if problem else 200)
+    wrong = 409 if anew else 422
+    return HtmlAnswer("contacts/form.html", facts, status=wrong if problem else 200)
 
 
 HANDLERS = (
