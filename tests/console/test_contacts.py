@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import expect
@@ -18,6 +19,9 @@ from angarium.contacts import store
 from angarium.contacts.imports import store as imports
 from angarium.contacts.store import Contact
 from angarium.core import ids
+from angarium.core.ports import Raw
+from angarium.messaging import receive
+from angarium.protocols.web_chat import Happened
 from support.databases import bring_up
 from support.people import Surfer, joined, surfer_of
 from support.screen import Look, Screen, chromium, screen
@@ -152,6 +156,32 @@ async def test_what_somebody_else_has_saved_of_a_contact_is_not_saved_over_unsee
             await theirs.page.click(".form-end .btn-primary")
         [contact] = await shop.people()
         assert (contact.name, contact.fields, contact.tags) == ("اولنا", {"order": "2"}, ("old",))
+
+
+async def test_who_writes_before_anybody_knows_them_is_read_and_becomes_a_contact(shop: Shop) -> None:
+    chat = {"name": "chat", "channel": "web_chat", "classes": ["service"], "registration": "approved"}
+    await shop.client.ask("POST", "/v1/lines", {**chat, "settings": {}})
+    world, visitor = shop.house.world, "visitor:7f3a"
+    await world.lines.reload([shop.client.workspace_id])
+    async with shop.window(Look("fa", width_px=390)) as window:
+        await window.open("/contacts/strangers")
+        await window.says("هیچ ناشناسی چیزی ننوشته است")
+        (line,) = world.lines.of(shop.client.workspace_id)
+        said = Happened("message", visitor, 1, f"{visitor}/1", "سفارش من کجاست؟", "آنا")
+        entry = receive.entry(world, line, Raw(msgspec.json.encode(said)))
+        await receive.journal(world, [entry])
+        await receive.work_through(world, [entry])
+        await window.open("/contacts/strangers")
+        await window.says("سفارش من کجاست؟", "#strangers")
+        assert await window.faults() == []
+        await window.page.click("text=ساختن مخاطب از او")
+        await expect(window.page.locator("[name=value-0]")).to_have_value(visitor)
+        await expect(window.page.locator("[name=kind-0]")).to_have_value("web_chat")
+        async with window.leaves():
+            await window.page.click(".form-end .btn-primary")
+        await window.says("سفارش من کجاست؟", "#history")
+        await window.open("/contacts/strangers")
+        await window.says("هیچ ناشناسی چیزی ننوشته است")
 
 
 async def test_two_contacts_become_one_and_two_again(shop: Shop) -> None:

@@ -22,6 +22,7 @@ PURE = {
     "approval",
     "consent",
     "stopwords",
+    "quoted",
     "suppression",
     "building",
     "cascade",

@@ -58,6 +58,8 @@ class FormQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Text = ""
     phone: Text = ""
     email: Text = ""
+    kind: Text = ""  # of an address of any kind
+    value: Text = ""
 
 
 LIST, FORM = Shape(ListQuery), Shape(FormQuery)
@@ -219,9 +221,8 @@ def _filter_in(form: Mapping[str, str]) -> dict[str, str]:
 async def new_contact(request: Call) -> Sent:
     """An empty form."""
     query = FORM.read_query(request.scope["query_string"])
-    given = [
-        AddressRow(kind, value) for kind, value in (("phone", query.phone), ("email", query.email)) if value
-    ]
+    named = (("phone", query.phone), ("email", query.email), (query.kind, query.value))
+    given = [AddressRow(kind, value) for kind, value in named if value]
     draft = Draft(name=query.name, addresses=tuple(given))
     return await _form_page(request, draft, None)
 

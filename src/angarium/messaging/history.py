@@ -7,10 +7,11 @@ from datetime import datetime
 
 import msgspec
 
+from angarium.contacts.store import Contact
 from angarium.core import ids
 from angarium.core.clock import to_datetime
 from angarium.core.values import MessageClass
-from angarium.messaging import story
+from angarium.messaging import story, strangers
 from angarium.messaging.case import CODE_MASK, open_content
 from angarium.messaging.states import AttemptState, MessageState
 from angarium.messaging.store import inbox
@@ -51,15 +52,16 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def history(
-    tx: Transaction, world: World, names: Names, workspace_id: int, contact_id: int, before: int, limit: int
+    tx: Transaction, world: World, names: Names, workspace_id: int, contact: Contact, before: int, limit: int
 ) -> tuple[list[Passed], int]:
     """The newest below an id, and the id where it goes on; 0 at the end.
 
-    Ids are ordered in time, whatever they are of, so that two lists become one by them.
+    Ids are ordered in time, whatever they are of, so that lists become one by them.
     """
     place = before or NEWEST
-    told = await story.listing(tx, world, workspace_id, Filter(contact_id=contact_id), place, limit + 1)
-    heard = await inbox.of_contact(tx, workspace_id, contact_id, place, limit + 1)
+    told = await story.listing(tx, world, workspace_id, Filter(contact_id=contact.id), place, limit + 1)
+    heard = await inbox.of_contact(tx, workspace_id, contact.id, place, limit + 1)
+    heard += await strangers.of_contact(tx, world, workspace_id, contact.addresses, place, limit + 1)
     ours = [_ours(world, names, one, tried) for one, tried in zip(told.messages, told.attempts, strict=True)]
     passed = sorted(
         [*ours, *(_theirs(world, names, workspace_id, one) for one in heard)], key=lambda one: -one.id

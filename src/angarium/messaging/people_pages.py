@@ -83,7 +83,7 @@ async def show_contact(request: Call) -> Sent:
     following = 0
     if "messages:read" in request.auth.scopes:
         passed, following = await world.ground.db.read(
-            history, world, names, workspace_id, found.id, place, PAGE
+            history, world, names, workspace_id, found, place, PAGE
         )
     facts |= await world.ground.db.read(_around, world, workspace_id, found)
     path = f"/contacts/{facts['id']}"

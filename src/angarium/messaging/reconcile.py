@@ -13,7 +13,7 @@ from angarium.core.clock import micros
 from angarium.core.ports import Unknown
 from angarium.core.values import Reason
 from angarium.lines.store import Line
-from angarium.messaging import forgetting, inbound, inquiries, plan, poison, receive, send
+from angarium.messaging import forgetting, inbound, inquiries, plan, poison, receive, send, strangers
 from angarium.messaging.case import Case, load, open_callback, wake, write
 from angarium.messaging.shares import WHOLE, Share
 from angarium.messaging.states import AttemptState
@@ -214,6 +214,7 @@ async def _match_parked(tx: Transaction, world: World, workspace_id: int, now: i
 
 async def _tidy(tx: Transaction, world: World, workspace_id: int, now: int) -> Tidied:
     await inbound.give_up_waiting(tx, world, workspace_id, now)
+    await strangers.recognise(tx, world, workspace_id)
     forgotten = await inbox.forget_parked(tx, workspace_id, now - micros(PARKED_DAYS * DAY_S))
     shares = await unknowns.summary(tx, workspace_id)
     return Tidied(tuple(shares), await inbox.parked_count(tx, workspace_id), forgotten)
