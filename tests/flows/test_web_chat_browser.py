@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from angarium.storage.database import Database
 from support.running import until
@@ -82,4 +82,54 @@ async def test_a_visitor_writes_reads_leaves_and_comes_back(database: Database) 
         await stranger.goto(strange_site)
         asked = "url => fetch(url, {method: 'POST', body: '{}'}).then(() => 'let in', () => 'kept out')"
         assert await stranger.evaluate(asked, f"{chat[0]}/session") == "kept out"
+        assert await place.shop.unread() == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_is_sent_twice_is_said_once_and_what_is_not_sent_is_told(
+    database: Database, tmp_path: Path
+) -> None:
+    chat: list[str] = []
+    async with (
+        site(chat) as shop_site,
+        chat_place(database, tmp_path, origins=shop_site, visitor_files_mb=1) as place,
+        chromium() as browser,
+    ):
+        chat.append(place.client.url + place.page().path)
+        page = await (await browser.new_context()).new_page()
+        await page.goto(shop_site)
+        await page.wait_for_selector("body[data-open]")
+        said, trouble = page.locator("#said li"), page.locator("#trouble")
+
+        async def loses_the_answer(route: Route) -> None:
+            await route.fetch()
+            await route.abort()
+
+        await page.route("**/messages", loses_the_answer)
+        await page.fill("#text", "سفارش من کجاست؟")
+        await page.evaluate("for (const _ of [1, 2]) document.getElementById('ask').requestSubmit()")
+        await expect(trouble).to_contain_text("no connection")
+        assert await page.input_value("#text") == "سفارش من کجاست؟"
+        await page.unroute("**/messages")
+        await page.press("#text", "Enter")
+        await expect(page.locator("#text")).to_have_value("")
+        await expect(trouble).to_have_text("")
+        await expect(said).to_have_text(["سفارش من کجاست؟"])
+        assert await said.evaluate("one => getComputedStyle(one).direction") == "rtl"
+        assert [text for _, text, _ in await place.heard()] == ["سفارش من کجاست؟"]
+
+        big = tmp_path / "big.pdf"
+        big.write_bytes(b"%PDF-1.4" + b"0" * (1 << 20))
+        await page.set_input_files("#file", big)
+        await expect(trouble).to_contain_text("A file may have 1 MB at most; choose a smaller one")
+
+        await page.evaluate("localStorage.setItem(KEPT, known.token = 'over')")
+        await page.fill("#text", "And now?")
+        await page.press("#text", "Enter")
+        await expect(said).to_have_text(["And now?"])  # of somebody new, whose entries begin anew
+
+        async def two_wrote() -> bool:
+            return len({who for who, _, _ in await place.heard()}) == 2
+
+        await until(two_wrote)
         assert await place.shop.unread() == []

@@ -36,7 +36,7 @@ from angarium.accounts.reach import Reach
 from angarium.core import ids
 from angarium.core.clock import from_datetime
 from angarium.core.decoding import Items, Shape
-from angarium.core.problems import Problem, invalid, not_found, too_large
+from angarium.core.problems import Problem, file_too_large, invalid, not_found, too_large
 from angarium.storage import idempotency
 from angarium.storage.database import Conflict, Transaction
 from angarium.storage.ground import Ground
@@ -176,7 +176,7 @@ async def pieces(request: Call, most_bytes: int) -> AsyncIterator[bytes]:
     """A large body as it comes, such as a file, up to a limit; each piece has its own time to arrive."""
     length = dict(request.scope["headers"]).get(b"content-length", b"0")
     if length.isdigit() and int(length) > most_bytes:
-        raise too_large(most_bytes)
+        raise file_too_large(most_bytes)
     more, size = True, 0
     while more:
         try:
@@ -186,7 +186,7 @@ async def pieces(request: Call, most_bytes: int) -> AsyncIterator[bytes]:
             raise _too_slow() from None
         size += len(chunk)
         if size > most_bytes:
-            raise too_large(most_bytes)
+            raise file_too_large(most_bytes)
         if chunk:
             yield chunk
 

@@ -53,6 +53,7 @@ class Problem(Exception):
         return document
 
 
+MEGABYTE = 1_048_576
 VALUE_SHOWN_MAX = 80
 
 
@@ -89,3 +90,9 @@ def too_large(most_bytes: int) -> Problem:
     """A body above the limit."""
     detail = f"At most {most_bytes} bytes; send it in several requests."
     return Problem("body-too-large", "The body is too large", status=413, detail=detail)
+
+
+def file_too_large(most_bytes: int) -> Problem:
+    """A file above the limit. It cannot be sent in pieces; and people count files in megabytes."""
+    detail = f"A file may have {round(most_bytes / MEGABYTE, 2):g} MB at most; choose a smaller one."
+    return Problem("body-too-large", "The file is too large", status=413, detail=detail)

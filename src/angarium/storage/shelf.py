@@ -13,7 +13,7 @@ import os
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
-from angarium.core.problems import Problem, too_large
+from angarium.core.problems import Problem, file_too_large
 from angarium.storage.database import Trouble, unavailable
 
 BLOCK_BYTES = 1 << 20
@@ -72,7 +72,7 @@ class Shelf:
             async for piece in pieces:
                 size += len(piece)
                 if size > self.most_bytes:
-                    raise too_large(self.most_bytes)
+                    raise file_too_large(self.most_bytes)
                 waiting += piece
                 if len(waiting) >= BLOCK_BYTES:
                     await asyncio.to_thread(flush, bytes(waiting))
