@@ -19,6 +19,7 @@ import "./upload.js";
 import "./editor.js";
 import "./reads.js";
 import "./toasts.js";
+import "./kept.js";
 import "./passkey.js";
 import "./zone.js";
 import "./dates.js";
