@@ -66,7 +66,7 @@ each("form[data-kept]", (form) => {
   form.addEventListener("input", () => keep(form, false));
   form.addEventListener("change", (event) => event.isTrusted && keep(form, false));
   form.addEventListener("submit", () => keep(form, true));
-  for (const link of form.querySelectorAll(".form-end a")) link.addEventListener("click", () => sessionStorage.removeItem(nameOf(form)));
+  for (const link of form.querySelectorAll(".btn-list a")) link.addEventListener("click", () => sessionStorage.removeItem(nameOf(form)));
 });
 
 addEventListener("load", () => {

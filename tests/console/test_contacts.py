@@ -184,6 +184,29 @@ async def test_who_writes_before_anybody_knows_them_is_read_and_becomes_a_contac
         await window.says("هیچ ناشناسی چیزی ننوشته است")
 
 
+async def test_who_took_an_address_off_the_list_is_named_and_what_stays_refused_is_told(shop: Shop) -> None:
+    phone = {"kind": "phone", "value": "+380501234567"}
+    one = await shop.put(external_id="c1", name="Olena", addresses=[phone])
+    said = {"purpose": "promotional", "state": "withdrawn", "source": "by phone"}
+    assert (await shop.client.ask("POST", f"/v1/contacts/{one}/consents", said)).status < 300
+    entry = {"kind": "phone", "value": phone["value"], "reason": "opt_out", "source": "by phone"}
+    assert (await shop.client.ask("POST", "/v1/suppressions", entry)).status < 300
+    async with shop.window() as window:
+        page = window.page
+        await window.open("/contacts?q=380501234567")  # as operators write it
+        await page.click("main table a:has-text('Olena')")
+        await page.click("text=Take off the list")
+        await window.says("The contact has refused messages too")
+        assert await window.faults() == []
+        await page.fill("[name=because]", "She called")
+        async with window.leaves():
+            await page.click("form[action$='/remove'] button")
+        await window.open(f"/contacts/{one}")
+        lifted = page.locator("section[aria-labelledby=h-lifted]")
+        await expect(lifted).to_contain_text("She called")
+        await expect(lifted).not_to_contain_text("per_")
+
+
 async def test_two_contacts_become_one_and_two_again(shop: Shop) -> None:
     one = await shop.put(external_id="C-1001", name="Olena Shevchenko", fields={"birthday": "1990-03-21"})
     other = await shop.put(external_id="D-77", name="Olena Shevchenko", fields={"birthday": "1990-03-21"})

@@ -94,9 +94,12 @@ async def newest(
 async def _named(tx: Transaction, workspace_id: int, text: str) -> set[int]:
     """The contacts whose external_id or address this is, whatever its kind."""
     addresses = set()
-    for kind in AddressKind:
-        try:
-            addresses.add((kind.value, rules.clean_address(kind, text.strip())))
+    for kind, value in [
+        *((kind, text.strip()) for kind in AddressKind),
+        (AddressKind.PHONE, f"+{text.strip()}"),
+    ]:
+        try:  # as operators write phones, without a plus, too
+            addresses.add((kind.value, rules.clean_address(kind, value)))
         except BadAddress:
             continue
     owners = await store.ids_by_addresses(tx, workspace_id, addresses)

@@ -115,6 +115,7 @@ async def _around(tx: Transaction, world: World, workspace_id: int, one: Contact
             for (_, value), entries in listed.items()
         },
         "lifted": (await suppression_list.lifted(tx, workspace_id, own))[:LIFTED_SHOWN],
+        "doers": await actors.names(tx, workspace_id),
         "shown_suppression": partial(ids.show, "suppression"),
         "values": [(defined.get(name), name, value) for name, value in one.fields.items()],
         "merges": [each for each in joined if not each.undone_at and each.survivor_id == one.id],

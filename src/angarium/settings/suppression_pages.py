@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,8 +19,10 @@ from angarium.accounts.edge import (
     route,
 )
 from angarium.accounts.pages import HtmlAnswer, form_of, redirect
+from angarium.contacts import store as contacts
 from angarium.contacts import suppression_list
 from angarium.contacts.rules import BadAddress, clean_address
+from angarium.contacts.store import Contact
 from angarium.contacts.store import suppressions as store
 from angarium.contacts.store.suppressions import Entry, Filter
 from angarium.contacts.suppression import WANTS_A_WORD, Why
@@ -210,18 +213,28 @@ async def removing(request: Call) -> Sent:
 async def _removal(request: Call, typed: dict[str, str], problem: Problem | None) -> HtmlAnswer:
     entry_id, workspace_id = id_in_path(request, "suppression"), request.auth.workspace_id
 
-    async def look(tx: Transaction) -> tuple[Entry, dict[str, str]]:
-        return await suppressions.existing(tx, workspace_id, entry_id), await names(tx, workspace_id)
+    async def look(tx: Transaction) -> tuple[Entry, dict[str, str], Contact | None]:
+        entry = await suppressions.existing(tx, workspace_id, entry_id)
+        return entry, await names(tx, workspace_id), await _who_refused(tx, workspace_id, entry)
 
-    entry, known = await ground_of(request).db.read(look)
+    entry, known, refused = await ground_of(request).db.read(look)
     line_names = {one["id"]: one["name"] for one in lines_of(request)}
     facts = {
         **form_facts(typed, problem),
         "one": _shown(entry, known, line_names),
         "wanted": entry.why in WANTS_A_WORD,
         "most": suppression_list.BECAUSE_MAX,
+        "refused": refused,
+        "shown_id": partial(ids.show, "contact"),
     }
     return HtmlAnswer("settings/suppression_remove.html", facts, status=problem.status if problem else 200)
+
+
+async def _who_refused(tx: Transaction, workspace_id: int, entry: Entry) -> Contact | None:
+    """The contact of the address, if it has refused something: that stays when the address is taken off."""
+    owners = await contacts.ids_by_addresses(tx, workspace_id, [(entry.kind, entry.value)])
+    known = await contacts.by_ids(tx, workspace_id, owners.values())
+    return next((one for one in known.values() if one.opted_out), None)
 
 
 @route(
