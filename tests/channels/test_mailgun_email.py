@@ -9,6 +9,7 @@ from email.policy import default
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from angarium.channels import kit
@@ -281,7 +282,10 @@ CALLBACK_CASES = [
             Part("attachment-count", b"1"),
             Part("attachment-1", b"\x00", "a.pdf"),
         ),
-        [ANSWER, Unreadable("1 attachments not taken over", "")],
+        [
+            msgspec.structs.replace(ANSWER, text=f"{ANSWER.text}\n\n[attachments: 1]"),
+            Unreadable("1 attachments not taken over", ""),
+        ],
     ),
     CallbackCase(
         "a machine answered",

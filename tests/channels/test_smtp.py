@@ -426,6 +426,7 @@ def test_an_attachment_is_named_and_not_dropped() -> None:
     )
     letter, lost = CHANNEL.parse(kit.decode_settings(CHANNEL, LIVE), Raw(body))
     assert isinstance(letter, Inbound)
+    assert letter.text.endswith("See here\n\n[attachment: a.png (image/png)]"), "whoever answers is told"
     assert lost == Unreadable("attachment not taken over: a.png (image/png)", "")
 
 

@@ -23,6 +23,7 @@ ANSWERED = [  # as the programs of mail quote what is answered
     "STOP\n\n-------- Original message --------\nSale!",
     "STOP\n\n*From:* Shop <shop@tea.example>\n*Sent:* Monday\n*To:* Anna",
     "STOP\n\nSent from my iPhone",
+    "STOP\n\n[attachment: image001.png (image/png)]\n[attachment: logo.gif (image/gif)]",
     "STOP\n\nSent from my iPhone\n\n> On 30 Nov 2026, The Shop <shop@tea.example> wrote:\n> \n> Sale!",
     f"STOP\n\nGet Outlook for iOS\n________________________________\n{HEAD}",
 ]

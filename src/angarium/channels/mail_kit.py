@@ -30,6 +30,7 @@ from angarium.protocols import dkim, dsn, mime
 from angarium.protocols.mime import MimeError
 from angarium.protocols.smtp import NotTaken
 
+NAMED_MAX = 20  # attachments of a letter
 CONTENT_MAX = 1_048_576  # bytes of text and HTML; ours: pictures are linked and not attached
 DETAIL_MAX = 300  # characters of what the server said
 IMAGE_SCHEMES = ("https://", "http://")
@@ -239,6 +240,8 @@ def _inbound(letter: dsn.Letter, body: bytes) -> Event:
     if not letter.sender:
         return kit.unreadable("a mail without a sender", body)
     words = [letter.text] if letter.in_reply_to and letter.text else [letter.subject, letter.text]
+    # Whoever answers must know that there was something, as they cannot see it.
+    words.append("\n".join(f"[attachment: {name}]" for name in letter.attachments[:NAMED_MAX]))
     return Inbound(
         ref=kit.clean(letter.message_id) or hashlib.sha256(body).hexdigest(),
         sender=kit.clean(letter.sender.lower()),

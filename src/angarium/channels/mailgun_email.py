@@ -364,8 +364,10 @@ def _forwarded(raw: Raw, form: dict[str, str]) -> list[Event]:
     if "body-mime" in form:
         return mail_kit.events(Raw(_octets(raw, "body-mime"), envelope))
     words = form.get("stripped-text") or form.get("body-plain", "")
-    heard = mail_kit.events(Raw(_put_together(form, words), envelope))
     files = form.get("attachment-count", "")
+    if files not in ("", "0"):
+        words = f"{words}\n\n[attachments: {files[:6]}]"
+    heard = mail_kit.events(Raw(_put_together(form, words), envelope))
     if files not in ("", "0"):
         heard.append(kit.unreadable(f"{files[:6]} attachments not taken over", b""))
     return heard

@@ -19,6 +19,7 @@ RULE = re.compile(r"\s*(_{10,}|-{5,}|-{3,}[^-].{0,60}[^-]-{3,})\s*")
 # A field of a head, with the stars that an Outlook for phones puts around its name.
 HEAD = re.compile(r"\s*\*?[^\s:：>*][^:：>*]{0,24}[:：]\*?\s*\S")
 HEAD_LINES = 3  # so many fields, one below the other, are a head; less may be a person's own words
+FILES = re.compile(r"\[attachments?: .*\]")  # what a channel says of files beside the words (`mail_kit.py`)
 INTRODUCED = re.compile(r".*[:：]\W{0,3}")  # "On Monday, the shop wrote:", with marks of direction behind it
 INTRODUCTION_MAX = 3  # lines
 
@@ -29,6 +30,8 @@ def above(text: str, sent_from: Collection[str] = ()) -> tuple[str, bool]:
     lines = text.splitlines()
     kept: list[str] = []
     for at, line in enumerate(lines):
+        if FILES.fullmatch(line):
+            continue
         if line.lstrip().startswith(">"):
             return _joined(_without_introduction(kept), sent_from), True
         if SIGNATURE.fullmatch(line) or RULE.fullmatch(line) or _is_head(lines, at):
