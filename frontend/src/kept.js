@@ -14,13 +14,13 @@ const nameOf = (form) => `${BEGINS}${form.dataset.kept} ${new URL(form.action).p
 
 const fields = (form) => [...form.elements].filter((one) => one.name && one.name !== "token" && !["password", "file", "submit", "button"].includes(one.type));
 const ticks = (one) => one.type === "checkbox" || one.type === "radio";
-const stands = (form) => fields(form).map((one) => [one.name, ticks(one) ? `${one.value} ${one.checked}` : one.value]);
+const typedIn = (form) => fields(form).map((one) => [one.name, ticks(one) ? `${one.value} ${one.checked}` : one.value]);
 
 const read = (key) => {
   const kept = JSON.parse(sessionStorage.getItem(key) ?? "null");
   return kept && Date.now() - kept.at < LASTS_MS ? kept : null;
 };
-const keep = (form, sent) => sessionStorage.setItem(nameOf(form), JSON.stringify({ at: Date.now(), sent, typed: stands(form) }));
+const keep = (form, sent) => sessionStorage.setItem(nameOf(form), JSON.stringify({ at: Date.now(), sent, typed: typedIn(form) }));
 
 function restore(form, typed) {
   const left = [...typed];
@@ -60,14 +60,21 @@ if (here.pathname === "/enter" && !here.searchParams.has("undone")) all().forEac
 
 each("form[data-kept]", (form) => {
   const kept = read(nameOf(form));
-  if (kept?.sent && led && here.searchParams.has("done")) sessionStorage.removeItem(nameOf(form));
+  // What answers a form shows what was typed; and the newer state that it was told of is not to be taken back.
+  const stands = "answersForm" in document.body.dataset;
   // A page that comes with what to begin with, by its address, begins with that, unless its form was sent.
-  else if (kept && (kept.sent || !here.search) && restore(form, kept.typed)) tell(form);
+  const wanted = kept && !stands && (kept.sent || !here.search);
+  if (kept?.sent && led && here.searchParams.has("done")) sessionStorage.removeItem(nameOf(form));
+  else if (wanted && restore(form, kept.typed)) tell(form);
+  listen(form);
+});
+
+function listen(form) {
   form.addEventListener("input", () => keep(form, false));
   form.addEventListener("change", (event) => event.isTrusted && keep(form, false));
   form.addEventListener("submit", () => keep(form, true));
   for (const link of form.querySelectorAll(".btn-list a")) link.addEventListener("click", () => sessionStorage.removeItem(nameOf(form)));
-});
+}
 
 addEventListener("load", () => {
   if (!led || here.pathname === "/enter") return;

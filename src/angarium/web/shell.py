@@ -69,6 +69,7 @@ class Shell:
             "now": to_datetime(scope["litestar_app"].state.ground.clock.now()),
             "rail": navigation.seen_by(self._places, viewer),
             "here": scope["path"],
+            "answers_form": scope["method"] == "POST",  # what was typed stands on it already
             "in_part": b"hx-request" in dict(scope["headers"]),  # what is around a page is not wanted again
             "bell": scope.get("bell"),  # how many notices are unread; None: nobody is told here
             "back": self._back(scope),
