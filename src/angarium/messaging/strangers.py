@@ -19,7 +19,7 @@ from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
 LOOKED_AT = 1_000  # of the newest, in one look
-LOOKS_MAX = 10  # in one tidying
+LOOKS_MAX = 2  # in one tidying, which is done in every workspace
 NEWEST = (1 << 63) - 1
 
 
