@@ -21,7 +21,7 @@ from angarium.campaigns import flows as campaigns
 from angarium.campaigns.wanted import CampaignInput
 from angarium.config import Settings
 from angarium.contacts.audience import Audience
-from angarium.contacts.store import address, contact
+from angarium.contacts.store.tables import address, contact
 from angarium.content import flows as templates
 from angarium.content import review
 from angarium.content.flows import Deed, TemplateInput

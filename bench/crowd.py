@@ -17,9 +17,10 @@ from sqlalchemy import text
 
 from angarium.contacts import store
 from angarium.contacts.activity import EVENTS, Event, Happened, Topic
-from angarium.contacts.store import Contact, activity, address, contact
+from angarium.contacts.store import Contact, activity
 from angarium.contacts.store.activity import contact_activity, contact_mention
 from angarium.contacts.store.index import contact_index
+from angarium.contacts.store.tables import address, contact
 from angarium.core.clock import MICROS, iso
 from angarium.core.values import Address, AddressKind, MessageClass
 from angarium.storage.bulk import Statement

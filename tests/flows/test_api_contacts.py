@@ -329,7 +329,12 @@ SOUGHT: tuple[tuple[str, list[str]], ...] = (
     ("search=ол", ["a", "b"]),
     ("search=кол", []),
     ("search=k", ["олена"]),
-    ("search=Шевченко", []),  # how it begins, and not what is in it
+    ("search=Шевченко", ["a"]),  # its last word
+    ("search=ков", ["b"]),
+    ("search=к", ["b"]),
+    ("search=евченко", []),  # how it begins, and not what is in it
+    ("search=ш&tag=vip&kind=phone", ["a"]),
+    ("search=ш&tag=new", []),
     ("search=%2B38 044 123 45 67", ["a"]),
     ("search=olena@EXAMPLE.com", ["b"]),
     ("search=7", ["олена"]),

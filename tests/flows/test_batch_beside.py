@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from angarium import rooms  # noqa: F401  so that all tables are declared
 from angarium.composer import StandsOn
-from angarium.contacts.store import address, contact
+from angarium.contacts.store.tables import address, contact
 from angarium.core.clock import SystemClock
 from angarium.core.ports import Accepted
 from angarium.core.problems import Problem

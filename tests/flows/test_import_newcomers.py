@@ -21,7 +21,7 @@ from angarium.contacts.imports.mapping import reading
 from angarium.contacts.imports.store import Step, blocks, import_contact
 from angarium.contacts.imports.worker import Batch, Job
 from angarium.contacts.imports.writing import reserve_some, write_some
-from angarium.contacts.store import Contact
+from angarium.contacts.store import Contact, tables
 from angarium.contacts.store.external_ids import external_id
 from angarium.contacts.store.index import contact_index, contact_value
 from angarium.core import ids
@@ -42,7 +42,7 @@ COLUMNS = (
     "tags",
     *(f"more {n}" for n in range(33)),
 )
-WRITTEN = (store.contact, store.address, contact_index, contact_value, external_id)
+WRITTEN = (tables.contact, tables.address, contact_index, contact_value, external_id)
 
 
 def row(*cells: str) -> str:
@@ -160,8 +160,8 @@ async def begun(desk: Desk, *rows: str) -> Begun:
 
 async def nobodys(tx: Transaction) -> int:
     """How many addresses and external ids there are whose contact is not there."""
-    there = {one[1] for one in await cells(tx, store.contact)}
-    owners = [one[3] for one in await cells(tx, store.address)]
+    there = {one[1] for one in await cells(tx, tables.contact)}
+    owners = [one[3] for one in await cells(tx, tables.address)]
     owners += [one[2] for one in await cells(tx, external_id)]
     return sum(owner not in there for owner in owners)
 
@@ -240,7 +240,7 @@ async def test_what_was_reserved_is_given_back(desk: Desk, verb: str) -> None:
     if verb:
         assert (await desk.mine.ask("POST", f"/v1/imports/{one['id']}/{verb}")).status == 200
         await desk.house.importer._tidy()
-        assert await desk.house.ground.db.read(cells, store.address) == []
+        assert await desk.house.ground.db.read(cells, tables.address) == []
         assert await desk.house.ground.db.read(cells, external_id) == []
     else:
         await desk.house.importer.work()

@@ -65,12 +65,12 @@ async def _settled(tx: Transaction, workspace_id: int, sought: Sought, now: int)
 
 
 def _of_text(text: str) -> Rule | None:
-    """How a name begins, or a whole external_id or address, as a rule."""
+    """What is in a name, or a whole external_id or address, as a rule."""
     text = text.strip()[:TEXT_MAX]
     if not text:
         return None
     rules = [
-        Rule(property=Property.NAME, is_=Operator.STARTS_WITH, value=text),
+        Rule(property=Property.NAME, is_=Operator.CONTAINS, value=text),
         Rule(property=Property.EXTERNAL_ID, is_=Operator.IS, value=text),
     ]
     for kind in AddressKind:

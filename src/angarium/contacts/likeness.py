@@ -103,6 +103,11 @@ def as_sought(name: str) -> str:
     return " ".join(normalize("NFKC", name).casefold().translate(SAME_LETTERS).split())
 
 
+def last_begins(sought: str) -> str:
+    """The first letters of a name's last word, mostly the surname; empty where it has only one."""
+    return sought[sought.rfind(" ") + 1 :][:BEGINS] if " " in sought else ""
+
+
 def as_sought_each(names: Sequence[str]) -> list[str]:
     """`as_sought` of each name; they are written in one way as one text, where no letter changes beside a
     line feed."""

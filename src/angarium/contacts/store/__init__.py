@@ -10,20 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    Column,
-    Index,
-    PrimaryKeyConstraint,
-    Table,
-    bindparam,
-    column,
-    delete,
-    exists,
-    literal_column,
-    select,
-    table,
-    text,
-)
+from sqlalchemy import bindparam, column, delete, exists, literal_column, select, table
 
 from angarium.contacts.choice import first_of
 from angarium.contacts.likeness import BEGINS
@@ -31,64 +18,10 @@ from angarium.contacts.newcomers import contact_cells
 from angarium.contacts.places import known_zone
 from angarium.contacts.store import activity, index, reachability
 from angarium.contacts.store import external_ids as whose
+from angarium.contacts.store.tables import LISTED, address, contact
 from angarium.core.values import Address, AddressKind, Json, Standing
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Row, Transaction
-from angarium.storage.schema import Count, Id, Instant, Words, metadata
-
-contact = Table(
-    "contact",
-    metadata,
-    Column("workspace_id", Id, nullable=False),
-    Column("id", Id, nullable=False),
-    Column("external_id", Words),  # whose one is, is told by store/external_ids.py
-    Column("name", Words, nullable=False),
-    Column("sought", Words, nullable=False),  # the name as it is looked for (contacts/likeness.py)
-    Column("begins", Words, nullable=False),  # and its first letters
-    Column("locale", Words, nullable=False),
-    Column("time_zone", Words, nullable=False),
-    Column("locale_is_guess", Count, nullable=False),
-    Column("time_zone_is_guess", Count, nullable=False),
-    Column("country", Words, nullable=False),
-    Column("fields", Words, nullable=False),
-    Column("tags", Words, nullable=False),
-    Column("opted_out", Words, nullable=False),  # what counts of the ledger: scopes withdrawn
-    Column("opted_in", Words, nullable=False),  # and granted
-    Column("created_at", Instant, nullable=False),
-    Column("updated_at", Instant, nullable=False),
-    PrimaryKeyConstraint("workspace_id", "id"),
-    # Those whose names begin alike stand in the order in which they came, so that many new contacts go to few
-    # pages: by whole names each goes to another one. Bytewise also on PostgreSQL, so that it serves ranges.
-    Index(
-        "contact_begins",
-        "workspace_id",
-        "begins",
-        "id",
-        "sought",
-        postgresql_ops={"begins": "text_pattern_ops"},
-    ),
-    sqlite_with_rowid=False,
-)
-
-LISTED = text("operator_blacklist = 1")  # few are, and a claim asks for each whether it is
-address = Table(
-    "address",
-    metadata,
-    Column("workspace_id", Id, nullable=False),
-    Column("kind", Words, nullable=False),
-    Column("value", Words, nullable=False),
-    Column("contact_id", Id, nullable=False),
-    Column("operator_blacklist", Count, nullable=False),
-    Column("preferred", Count, nullable=False),
-    Column("verified_at", Instant, nullable=False),  # 0: it is not
-    Column("verified_how", Words, nullable=False),
-    Column("place", Count, nullable=False),  # in the order in which they were given
-    Column("created_at", Instant, nullable=False),
-    PrimaryKeyConstraint("workspace_id", "kind", "value"),
-    Index("address_contact", "workspace_id", "contact_id"),
-    Index("address_blacklisted", "workspace_id", "contact_id", sqlite_where=LISTED, postgresql_where=LISTED),
-    sqlite_with_rowid=False,
-)
 
 
 class Contact(msgspec.Struct, frozen=True, gc=False):  # what it holds is JSON: no cycle
@@ -139,6 +72,7 @@ CONTACT_COLUMNS = (
     "name",
     "sought",
     "begins",
+    "last_begins",
     "locale",
     "time_zone",
     "locale_is_guess",
@@ -165,7 +99,7 @@ ADDRESS_COLUMNS = (
 )
 NOTHING: frozenset[str] = frozenset()
 KINDS = {one.value: one for one in AddressKind}  # quicker than to call it
-_shown = [contact.c[name] for name in CONTACT_COLUMNS[1:] if name not in ("sought", "begins")]
+_shown = [contact.c[name] for name in CONTACT_COLUMNS[1:] if name not in ("sought", "begins", "last_begins")]
 _here = contact.c.workspace_id == bindparam("workspace_id")
 
 insert_contacts = BulkInsert(contact, CONTACT_COLUMNS)

@@ -19,7 +19,8 @@ from sqlalchemy import (
 )
 
 from angarium.contacts.consent import LEAVING, Choices, Scope, State
-from angarium.contacts.store import contact, index
+from angarium.contacts.store import index
+from angarium.contacts.store.tables import contact
 from angarium.core.ids import earliest
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction

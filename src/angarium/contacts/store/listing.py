@@ -1,21 +1,23 @@
 """Which contacts fit what somebody looks for: ids in order, a piece at a time.
 
-A beginning of a name is looked for by an index among those whose names begin with the same letters; when
-these are very many, as when it is one letter, along the contacts, so that they need not all be put in order.
+A beginning of a name, or of its last word, is looked for by indexes among those whose names begin with the
+same letters, or their last words do; when these are very many, as when it is one letter, along the contacts,
+so that they need not all be put in order.
 A tag or a kind of address is always looked for along the contacts, in the order of their ids: quick where
 many have it; to find few among very many is what segments are for.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import and_, bindparam, exists, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from angarium.contacts.likeness import BEGINS
-from angarium.contacts.store import address, contact
+from angarium.contacts.store.tables import HAS_LAST, address, contact
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
 
@@ -24,7 +26,8 @@ LAST = "\U0010ffff"  # behind every text that goes on
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What a contact must be to be listed; empty means any. `name` is how it begins, as it is sought."""
+    """What a contact must be to be listed; empty means any. `name` is how it, or its last word,
+    begins, as it is sought."""
 
     name: str = ""
     tag: str = ""
@@ -53,13 +56,19 @@ _tag = {
 }
 
 
+# The last word of a name begins so; the words in front are part of the text, and cannot be the last ones.
+_last = {
+    "sqlite": func.instr(contact.c.sought, bindparam("word")) > 0,
+    "postgresql": func.strpos(contact.c.sought, bindparam("word")) > 0,
+}
+
+
 def _along_ids(dialect: str, *, newest: bool = False) -> Any:
     return _from(contact.c.id, select(contact.c.id).where(_here, _of_kind, _tag[dialect]), newest=newest)
 
 
-def _by_name(dialect: str, *, newest: bool = False) -> Any:
-    among_these = _between(dialect, contact.c.begins, "lowest", "highest")
-    begins = _between(dialect, contact.c.sought, "first", "last")
+def _by_name(dialect: str, letters: Any, begins: Any, *, newest: bool = False) -> Any:
+    among_these = _between(dialect, letters, "lowest", "highest")
     place = contact.c.id + 0  # else the planner walks along the ids and not along the names
     fitting = select(contact.c.id).where(_here, among_these, begins, _of_kind, _tag[dialect])
     return _from(place, fitting, newest=newest)
@@ -67,13 +76,12 @@ def _by_name(dialect: str, *, newest: bool = False) -> Any:
 
 def _along_names(dialect: str, *, newest: bool = False) -> Any:
     named = _between(dialect, contact.c.sought + "", "first", "last")  # and not by the index of names
-    fitting = select(contact.c.id).where(_here, named, _of_kind, _tag[dialect])
+    fitting = select(contact.c.id).where(_here, or_(named, _last[dialect]), _of_kind, _tag[dialect])
     return _from(contact.c.id, fitting, newest=newest)
 
 
-def _beyond_many(dialect: str) -> Any:
-    among_these = _between(dialect, contact.c.begins, "lowest", "highest")
-    begins = _between(dialect, contact.c.sought, "first", "last")
+def _beyond_many(dialect: str, letters: Any, begins: Any) -> Any:
+    among_these = _between(dialect, letters, "lowest", "highest")
     return select(contact.c.id).where(_here, among_these, begins).offset(bindparam("many")).limit(1)
 
 
@@ -93,15 +101,38 @@ _ids, _newest = (
     Statement(_along_ids("sqlite", newest=newest), postgresql=_along_ids("postgresql", newest=newest))
     for newest in (False, True)
 )
-_ids_by_name, _newest_by_name = (
-    Statement(_by_name("sqlite", newest=newest), postgresql=_by_name("postgresql", newest=newest))
-    for newest in (False, True)
-)
 _ids_along_names, _newest_along_names = (
     Statement(_along_names("sqlite", newest=newest), postgresql=_along_names("postgresql", newest=newest))
     for newest in (False, True)
 )
-_many = Statement(_beyond_many("sqlite"), postgresql=_beyond_many("postgresql"))
+
+
+class _Way(NamedTuple):
+    """An index of names: whether it holds very many, and who fits, in order and the newest first. `asks`:
+    what the name is called in its statements."""
+
+    asks: tuple[str, ...]
+    many: Statement
+    ids: Statement
+    newest: Statement
+
+
+def _way(letters: Any, begins: Mapping[str, Any], *asks: str) -> _Way:
+    def on(statement: Callable[..., Any], **order: bool) -> Statement:
+        return Statement(
+            statement("sqlite", letters, begins["sqlite"], **order),
+            postgresql=statement("postgresql", letters, begins["postgresql"], **order),
+        )
+
+    return _Way(asks, on(_beyond_many), on(_by_name), on(_by_name, newest=True))
+
+
+_first = {dialect: _between(dialect, contact.c.sought, "first", "last") for dialect in _last}
+_with_last = {dialect: and_(HAS_LAST, fits) for dialect, fits in _last.items()}
+_WAYS = (
+    _way(contact.c.begins, _first, "first", "last"),
+    _way(contact.c.last_begins, _with_last, "word"),
+)
 
 
 async def ids(
@@ -118,11 +149,14 @@ async def ids(
     if not wanted.name:
         return [row[0] for row in await tx.rows(_newest if newest else _ids, **asked)]
     last = wanted.name + LAST
+    name = {"first": wanted.name, "last": last, "word": f" {wanted.name}"}
     letters = {"lowest": wanted.name[:BEGINS], "highest": last[:BEGINS]}
-    asked |= {"first": wanted.name, "last": last}
-    name = {"workspace_id": workspace_id, "first": wanted.name, "last": last}
-    if await tx.row(_many, **name, **letters, many=MANY):
-        along = _newest_along_names if newest else _ids_along_names
-        return [row[0] for row in await tx.rows(along, **asked)]
-    by_name = _newest_by_name if newest else _ids_by_name
-    return [row[0] for row in await tx.rows(by_name, **asked, **letters)]
+    named = [(way, letters | {each: name[each] for each in way.asks}) for way in _WAYS]
+    for way, sought in named:
+        if await tx.row(way.many, workspace_id=workspace_id, many=MANY, **sought):
+            along = _newest_along_names if newest else _ids_along_names
+            return [row[0] for row in await tx.rows(along, **asked, **name)]
+    found: set[int] = set()
+    for way, sought in named:
+        found |= {row[0] for row in await tx.rows(way.newest if newest else way.ids, **asked, **sought)}
+    return sorted(found, reverse=newest)[:limit]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, func, select
 
-from angarium.contacts.store import contact
+from angarium.contacts.store.tables import contact
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
 

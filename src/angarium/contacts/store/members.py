@@ -13,7 +13,8 @@ from sqlalchemy import bindparam, func, select
 
 from angarium.contacts.choice import first_of
 from angarium.contacts.places import known_zone
-from angarium.contacts.store import address, addresses_of, contact
+from angarium.contacts.store import addresses_of
+from angarium.contacts.store.tables import address, contact
 from angarium.core.values import AddressKind
 from angarium.storage.bulk import Statement, among
 from angarium.storage.database import Transaction

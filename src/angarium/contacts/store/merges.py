@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, or_, select, text
 
-from angarium.contacts.store import Contact, by_ids, contact
+from angarium.contacts.store import Contact, by_ids
 from angarium.contacts.store import standings as standings_of
+from angarium.contacts.store.tables import contact
 from angarium.core.values import Standing
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
 from angarium.storage.database import Row, Transaction

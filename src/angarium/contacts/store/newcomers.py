@@ -14,7 +14,8 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, exists, select
 
 from angarium.contacts.newcomers import NONE, Cells, Newcomers
-from angarium.contacts.store import ADDRESS_COLUMNS, address, contact, index, insert_contacts
+from angarium.contacts.store import ADDRESS_COLUMNS, index, insert_contacts
+from angarium.contacts.store.tables import address, contact
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Transaction
 

@@ -28,7 +28,8 @@ from sqlalchemy import (
     update,
 )
 
-from angarium.contacts.store import address, ids_by_address, look_again
+from angarium.contacts.store import ids_by_address, look_again
+from angarium.contacts.store.tables import address
 from angarium.contacts.suppression import Suppressed, Why
 from angarium.core.values import AddressKind
 from angarium.storage.bulk import BulkInsert, Statement, among

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import and_, bindparam, or_, select
 
-from angarium.contacts.store import contact
+from angarium.contacts.store.tables import contact
 from angarium.messaging.gate.facts import Touch
 from angarium.messaging.store.messages import CLASSES
 from angarium.messaging.store.tables import attempt, message

@@ -18,13 +18,13 @@ import msgspec
 from sqlalchemy import TableClause, bindparam, column, delete, or_, select, table, tuple_, update
 
 from angarium.contacts.imports.store import contact_import, import_contact, import_error, import_member
-from angarium.contacts.store import address, contact
 from angarium.contacts.store.activity import contact_activity, contact_mention
 from angarium.contacts.store.consents import consent, withdrawal
 from angarium.contacts.store.external_ids import external_id
 from angarium.contacts.store.index import contact_index, contact_value
 from angarium.contacts.store.merges import contact_apart, contact_merge
 from angarium.contacts.store.reachability import reachability
+from angarium.contacts.store.tables import address, contact
 from angarium.lines.tariffs_store import tariff_session
 from angarium.messaging.store.exchanges import exchange
 from angarium.messaging.store.links import FORGOTTEN, link, link_visit

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import bindparam, select
 
 from angarium.contacts.reachability import SILENT_ENDS, Tried
-from angarium.contacts.store import address, contact
+from angarium.contacts.store.tables import address, contact
 from angarium.core.values import Reason
 from angarium.messaging.cascade import Step, succeeds
 from angarium.messaging.states import AttemptState
