@@ -20,7 +20,8 @@ from angarium.fabric import holding, nats, nats_link, sight
 from angarium.fabric.members import preferred
 from angarium.fabric.nats import NatsFabric
 from angarium.fabric.nats_keys import token
-from angarium.fabric.place import Nats
+from angarium.fabric.opening import look_at_log
+from angarium.fabric.place import Nats, Place
 from angarium.storage.revise import load_tables
 from support.cutter import Cutter
 from support.databases import PostgresServer
@@ -80,6 +81,53 @@ async def test_that_nobody_answers_is_said_with_where_it_was_looked(
     assert "nats://127.0.0.1:1" in told.value.detail
 
 
+async def test_whoever_only_looks_is_told_soon_of_each_address(
+    ledger: str, unanswered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three machines that are away, one of which swallows what is sent to it: asked at once, not in turn."""
+    monkeypatch.setattr(nats_link, "CONNECT_S", 60.0)  # the patience of who starts
+    nobody = [f"nats://127.0.0.1:{port}" for port in (1, 2)]
+    place = Place("nats", ledger, "a doctor", Nats((unanswered, *nobody), new_prefix()))
+    async with asyncio.timeout(3.0):
+        with capture_logs() as said, pytest.raises(Problem) as told:
+            await look_at_log(place, "receipts", SystemClock())
+    assert told.value.slug == "nats-away"
+    assert all(f"{one}: nobody listens there" in told.value.detail for one in nobody)
+    assert f"{unanswered}: no answer in time" in told.value.detail
+    assert said == []  # what a command prints is its answer
+
+
+@pytest.fixture
+async def unanswered() -> AsyncIterator[str]:
+    """An address where somebody listens and says nothing."""
+    kept: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: kept.append(writer), "127.0.0.1", 0)
+    yield f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for writer in kept:
+        writer.close()
+    server.close()
+
+
+async def test_of_nats_that_is_away_each_thing_is_said_once(quick: None, ledger: str) -> None:
+    """It is asked many times a second, and may be away for a night."""
+    asked, prefix = Counter[str](), new_prefix()
+    with servers(["alone"]) as [one], capture_logs() as said:
+        fabric = fabric_at(ledger, one.url, prefix=prefix)
+        await fabric.start()
+        beat = fabric._beat
+
+        async def counted() -> None:
+            asked["beat"] += 1
+            await beat()
+
+        fabric._tasks.append(asyncio.create_task(fabric._kept_up(counted)))
+        one.kill()
+        await until(lambda: asked["beat"] >= 30)
+        await fabric.stop()
+    assert len(said) < 20
+    assert max(Counter(str(line) for line in said).values()) <= 2  # by two loops of the same
+
+
 async def test_that_the_connection_broke_is_said_where_it_did_and_not_where_we_leave(ledger: str) -> None:
     with servers(["alone"]) as [one], capture_logs() as said:
         fabric = fabric_at(ledger, one.url)
@@ -118,6 +166,7 @@ async def test_whoever_has_the_password_is_let_in_over_tls(ledger: str, tmp_path
             await fabric_at(ledger, url, user="shop", password="guessed", ca_file=str(file)).start()
     assert told.value.slug == "nats-away"
     assert "Authorization" in told.value.detail
+    assert "nats_password" in told.value.detail
     assert "guessed" not in told.value.detail
 
 

@@ -238,12 +238,17 @@ class NatsFabric:
     # ── what goes on ─────────────────────────────────────────────────────────────────────────────────
 
     async def _kept_up(self, loop: Callable[[], Awaitable[None]]) -> None:
-        """Run it for ever, whatever happens to it."""
+        """Run it for ever, whatever happens to it. What keeps it from its work is said once until it does it:
+        it is tried ten times a second, and an outage of a night would fill the disk with one sentence."""
+        said: set[str] = set()
         while True:
             try:
                 await loop()
+                said.clear()
             except (Problem, Refused) as error:
-                log.warning("NATS does not do what is asked", why=str(error))
+                if str(error) not in said:
+                    said.add(str(error))
+                    log.warning("NATS does not do what is asked", why=str(error))
             except Exception as error:
                 if trouble_of(error) is None:
                     log.exception("the fabric broke")

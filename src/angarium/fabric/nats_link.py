@@ -31,12 +31,15 @@ from angarium.fabric.place import Nats
 log = structlog.get_logger()
 
 CONNECT_S = 5.0
+LOOK_S = 2.0  # for who only looks whether somebody answers
 ANSWER_S = 3.0
 AGAIN_S = 0.25  # before another server is tried
 PING_S = 2.0  # a server that is silent for two of them is left
 LEAST_VERSION = (2, 11)  # messages with a time of their own to go, and markers where they were
 NOT_FOUND, NO_STREAM, ALONE = 404, 10059, 10074  # code; err_code: no such stream, a server that is alone
 WRONG_LAST = 10071  # somebody else has written since
+WHERE = "Look whether one of them runs, and at nats_servers."
+LOCKED_OUT = "Look at nats_user and nats_password (ANGARIUM_NATS_PASSWORD)."
 NOBODY = "503"  # the status of an answer that says that there is nobody who answers
 REPLICAS = 3
 
@@ -65,28 +68,46 @@ class Link:
     def __init__(self, place: Nats) -> None:
         self._place = place
         self._client: Client | None = None
+        self._heard: set[str] = set()  # what went wrong since it was well: four times a second says no more
 
-    async def open(self, name: str) -> None:
-        """Connect. Problem when nobody answers, or whoever answers cannot do what is needed."""
-        await self._find_one(name)
+    async def open(self, name: str, within_s: float | None = None) -> None:
+        """Connect. Problem when nobody answers in time, or whoever answers cannot do what is needed."""
+        await self._find_one(name, CONNECT_S if within_s is None else within_s)
         client = self._client = Client()
         await client.connect(list(self._place.servers), **self._options(name), max_reconnect_attempts=-1)
         await self._check(client)
 
-    async def _find_one(self, name: str) -> None:
+    async def _find_one(self, name: str, within_s: float) -> None:
         """Problem unless one of the addresses lets us in. A client that is to connect again by itself would
-        try for ever, also with a wrong password."""
-        said: Exception = OSError("there is no address")
-        for address in self._place.servers:
-            client = Client()
-            try:
-                async with asyncio.timeout(CONNECT_S):
-                    await client.connect([address], **self._options(name), allow_reconnect=False)
-                await client.close()
-                return
-            except (OSError, NatsError) as error:  # a time that is up, and what TLS finds wrong, are OSErrors
-                said = error
-        raise _nobody(self._place, said)
+        try for ever, also with a wrong password. All are asked at once: one that swallows what is sent to it
+        must not use up the time of the others."""
+        tries = [asyncio.create_task(self._try(one, name, within_s)) for one in self._place.servers]
+        said: list[str] = []
+        try:
+            for one in asyncio.as_completed(tries):
+                if not (heard := await one):
+                    return
+                said.append(heard)
+        finally:
+            for one in tries:
+                one.cancel()
+        raise _nobody(said)
+
+    async def _try(self, address: str, name: str, within_s: float) -> str:
+        """Ask one address to let us in; what it said, or empty when it did."""
+        client, heard = Client(), Heard()
+        options = self._options(name) | {"error_cb": heard.hear}
+        try:
+            async with asyncio.timeout(within_s):
+                await client.connect([address], **options, allow_reconnect=False)
+            await client.close()
+        except (OSError, NatsError) as error:  # a time that is up, and what TLS finds wrong, are OSErrors
+            return f"{address}: {_in_words(heard.last or error)}"
+        finally:
+            there = client._transport  # noqa: SLF001  its own close() wants a connection that has come about
+            if there is not None:
+                there.close()
+        return ""
 
     async def close(self) -> None:
         """Say what waits to be said, and go."""
@@ -103,9 +124,9 @@ class Link:
             "connect_timeout": 2,
             "ping_interval": PING_S,
             "max_outstanding_pings": 2,
-            "error_cb": _hear_error,
+            "error_cb": self._hear_error,
             "disconnected_cb": self._hear_that_it_broke,
-            "reconnected_cb": _hear_that_it_is_back,
+            "reconnected_cb": self._hear_that_it_is_back,
         }
         if place.user:
             given |= {"user": place.user, "password": place.password}
@@ -134,6 +155,15 @@ class Link:
     async def _hear_that_it_broke(self) -> None:
         if self._client is not None:  # it was not we who closed it
             log.warning("the connection to NATS is broken: leases run out, nothing is lost")
+
+    async def _hear_error(self, error: Exception) -> None:
+        if repr(error) not in self._heard:
+            self._heard.add(repr(error))
+            log.info("NATS", said=repr(error))
+
+    async def _hear_that_it_is_back(self) -> None:
+        self._heard.clear()
+        log.info("the connection to NATS is back")
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -288,14 +318,26 @@ async def leave(subscription: Subscription) -> None:
         await subscription.unsubscribe()
 
 
-def _nobody(place: Nats, error: BaseException) -> Problem:
-    detail = f"{', '.join(place.servers)}: {error!r}. Look whether one of them runs, and at nats_servers."
-    return Problem("nats-away", "No NATS can be reached", detail=detail)
+class Heard:
+    """What was heard last by one who tries again and again: that its time was up says nothing."""
+
+    def __init__(self) -> None:
+        self.last: Exception | None = None
+
+    async def hear(self, error: Exception) -> None:
+        """Hear it."""
+        self.last = error
 
 
-async def _hear_error(error: Exception) -> None:
-    log.info("NATS", said=repr(error))
+def _in_words(error: BaseException) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens there"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or repr(error)
 
 
-async def _hear_that_it_is_back() -> None:
-    log.info("the connection to NATS is back")
+def _nobody(said: Sequence[str]) -> Problem:
+    if any("authorization" in one.lower() for one in said):
+        return Problem("nats-away", "NATS lets nobody in", detail=f"{'; '.join(said)}. {LOCKED_OUT}")
+    return Problem("nats-away", "No NATS can be reached", detail=f"{'; '.join(said)}. {WHERE}")

@@ -33,11 +33,11 @@ async def look_at_log(place: Place, name: str, clock: Clock) -> Backlog | None:
     Problem when it cannot be asked."""
     if place.kind != "nats":
         return None
-    from angarium.fabric.nats_link import Link  # noqa: PLC0415  as above
+    from angarium.fabric.nats_link import LOOK_S, Link  # noqa: PLC0415  as above
     from angarium.fabric.nats_log import NatsLog  # noqa: PLC0415  as above
 
     link = Link(place.nats)
-    await link.open(place.name)
+    await link.open(place.name, LOOK_S)
     try:
         return await NatsLog(link, clock, place.nats.prefix, name).waiting()
     finally:
