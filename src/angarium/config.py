@@ -6,6 +6,7 @@ The environment wins over the file, and both over the defaults: `port = 8080` in
 
 from __future__ import annotations
 
+import difflib
 import os
 import socket
 import tomllib
@@ -26,6 +27,11 @@ ROLES: tuple[Role, ...] = ("api", "worker", "console")
 DEFAULT_FILE = Path("angarium.toml")
 NETWORKS, WITH_PORTS = ("allow_private", "trusted_proxies"), frozenset({"allow_private"})
 SECRET = frozenset({"nats_password"})  # what no message shows
+# What others than the server read: commands that ask one (asking.py), Compose, tests.
+NOT_OURS, NOT_OURS_FROM = (
+    frozenset({"ANGARIUM_URL", "ANGARIUM_API_KEY", "ANGARIUM_VERSION"}),
+    "ANGARIUM_TEST_",
+)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -221,6 +227,22 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         value = environment.get(PREFIX + field.name.upper())
         if value is not None:
             found[field.name] = listed(value) if isinstance(field.default, tuple) else value
+    return found
+
+
+def strangers(environment: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
+    """Variables that are named like settings and are none, each with the one that is most like it, or empty.
+
+    Only told, and nothing fails for them: an environment is shared, and Kubernetes says its own there
+    (`ANGARIUM_SERVICE_HOST`, of a service called angarium).
+    """
+    known = [field.name.upper() for field in msgspec.structs.fields(Settings)]
+    found = []
+    for name in sorted(os.environ if environment is None else environment):
+        ours = name.upper().startswith(PREFIX) and not name.startswith(NOT_OURS_FROM)
+        if ours and name not in NOT_OURS and name not in {PREFIX + one for one in known}:
+            nearest = difflib.get_close_matches(name.upper().removeprefix(PREFIX), known, 1)
+            found.append((name, PREFIX + nearest[0] if nearest else ""))
     return found
 
 

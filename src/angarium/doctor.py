@@ -12,7 +12,7 @@ import msgspec
 from angarium.accounts import store as accounts
 from angarium.accounts.store import Workspace
 from angarium.assembly import make_ground
-from angarium.config import Settings, place
+from angarium.config import Settings, place, strangers
 from angarium.core.clock import SystemClock, iso
 from angarium.core.problems import Problem
 from angarium.fabric.opening import look_at_log
@@ -38,7 +38,7 @@ class Finding(msgspec.Struct, frozen=True):
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Every finding, as it is found; stops where nothing further can be looked at."""
     files = _files(settings)
-    for finding in files:
+    for finding in (*_strangers(), *files):
         yield finding
     path = opening.sqlite_path(settings.database)
     if path is not None:
@@ -68,6 +68,19 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         return
     async for finding in _inside(settings):
         yield finding
+
+
+def _strangers() -> list[Finding]:
+    """Variables that somebody may have meant to set something with."""
+    found = []
+    for name, nearest in strangers():
+        remedy = (
+            f"Did you mean {nearest}?" if nearest else "docs/reference/settings.md has all that there are."
+        )
+        found.append(
+            Finding("advice", f"The variable {name} does nothing: there is no such setting.", remedy)
+        )
+    return found
 
 
 async def _inside(settings: Settings) -> AsyncIterator[Finding]:

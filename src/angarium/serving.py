@@ -13,7 +13,7 @@ import structlog
 from angarium.accounts import setup
 from angarium.accounts import store as accounts
 from angarium.assembly import House, application, assemble, begin_on
-from angarium.config import Settings, called, processors
+from angarium.config import Settings, called, processors, strangers
 from angarium.content import promotional
 from angarium.core.clock import SystemClock, iso
 from angarium.core.problems import Problem
@@ -42,6 +42,10 @@ async def serve(settings: Settings) -> None:
     They are heard from the first moment: who asks while the server starts gets the same orderly end.
     """
     asked, alone = _signalled(), settings.database.startswith("sqlite:")
+    for name, nearest in strangers():
+        log.warning(
+            "there is no such setting: the variable does nothing", variable=name, nearest=nearest or "none"
+        )
     _allow_many_connections()
     with opening.held(settings.database, settings.key_file, alone=alone):
         if settings.fabric != "local":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -82,6 +83,18 @@ async def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert status == 1
     assert f"The server cannot start [Errno 98] Address already in use: '127.0.0.1:{port}'" in printed
     assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+async def test_a_variable_that_is_misspelt(tmp_path: Path, command: str) -> None:
+    """It fails nothing, but what was meant by it does not hold: it is said, with what it is most like."""
+    given = {"ANGARIUM_PORTT": "8081", "ANGARIUM_PUBLC_URL": "x", "ANGARIUM_TEST_DAY": "1"}
+    _, printed = await said(tmp_path, command, ANGARIUM_DATABASE="sqlite:///no/such/folder/a.db", **given)
+    for name in ("ANGARIUM_PORTT", "ANGARIUM_PUBLC_URL", "ANGARIUM_PUBLIC_URL"):
+        assert name in printed
+    assert re.search(r"ANGARIUM_PORT\b", printed)
+    assert "ANGARIUM_TEST" not in printed
+    assert "no/such/folder" in printed
 
 
 @pytest.mark.parametrize(

@@ -136,3 +136,27 @@ def test_no_two_settings_have_the_same_help() -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(AttributeError):
         load(None, {}).port = 1  # type: ignore[misc]  the very thing that is refused
+
+
+STRANGERS = [
+    ("ANGARIUM_PORTT", "ANGARIUM_PORT"),
+    ("ANGARIUM_DATABSE", "ANGARIUM_DATABASE"),
+    ("ANGARIUM_NATS_SERVER", "ANGARIUM_NATS_SERVERS"),
+    ("angarium_port", "ANGARIUM_PORT"),  # names of variables are told apart by case
+    ("ANGARIUM_QQQQQQQQ", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "nearest"), STRANGERS)
+def test_a_variable_that_sets_nothing_is_found_with_the_nearest_that_does(name: str, nearest: str) -> None:
+    assert config.strangers({name: "1", "ANGARIUM_HOST": "::1", "PATH": "/bin"}) == [(name, nearest)]
+
+
+def test_what_others_read_is_no_stranger() -> None:
+    names = {
+        "ANGARIUM_URL",
+        "ANGARIUM_API_KEY",
+        "ANGARIUM_TEST_DAY",
+        *(PREFIX + one.upper() for one in NAMES),
+    }
+    assert config.strangers(dict.fromkeys(names, "")) == []

@@ -21,8 +21,10 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextvars import ContextVar
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
 
@@ -54,6 +56,8 @@ KEY = re.compile(
     r'"?([!#-~]{1,255})"?'
 )  # the header of draft-ietf-httpapi-idempotency-key-header, bare or quoted
 LIST_MAX = 1_000
+CURSOR = "the `next` of the page before, as it was"
+_list: ContextVar[str] = ContextVar("list", default="")  # the address of the list that is asked for
 NAME_IN_PATH = re.compile(r"\{(\w+)(?::str)?\}")
 
 JSON = b"application/json"
@@ -219,6 +223,14 @@ def id_in_path(request: Call, noun: str) -> int:
         raise not_found(noun.replace("_", " "), text) from None
 
 
+def refuse_unasked(scope: MutableMapping[str, Any]) -> None:
+    """A Problem when a name stands in the query of an address that asks for none: whoever narrows a list by a
+    name that nobody heeds gets all of it, and takes it for less."""
+    operation: Operation = scope["route_handler"].opt["operation"]
+    if scope["query_string"] and operation.asks is None:
+        NOTHING.read_query(scope["query_string"])
+
+
 async def require_lines(request: Call, reach: Reach) -> None:
     """A Problem when a reach names a line that the caller's workspace has not."""
     known: LinesKnown | None = request.scope["litestar_app"].state.get("lines_known")
@@ -349,7 +361,11 @@ class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=LIST_MAX)] = 100
 
 
-PAGE = Shape(PageQuery)
+class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of an address that asks for nothing."""
+
+
+PAGE, NOTHING = Shape(PageQuery), Shape(NoQuery)
 
 
 def piece(items: Sequence[T], query: PageQuery, id_of: Callable[[T], int]) -> tuple[list[T], str | None]:
@@ -366,24 +382,41 @@ def cut(found: list[T], query: PageQuery, id_of: Callable[[T], int]) -> tuple[li
     return found[: query.limit], cursor_after(id_of(found[query.limit - 1]))
 
 
+def listing(path: str) -> None:
+    """From here on, in this task, cursors are those of the list at this address; empty: of no list alone."""
+    _list.set(path)
+
+
 def cursor_after(last_id: int) -> str:
-    """The cursor of what follows an id."""
-    return urlsafe_b64encode(last_id.to_bytes(8, "big")).decode().rstrip("=")
+    """The cursor of what follows an id: where, then of which list.
+
+    The list stands behind the padding, where base64 has ended for whoever does not look for it: so the
+    version before this one goes on from such a cursor, and this one from those of before, which name none.
+    """
+    where, mark = urlsafe_b64encode(last_id.to_bytes(8, "big")).decode(), _mark()
+    return where + mark if mark else where.rstrip("=")
 
 
 def read_cursor(text: str) -> int:
-    """The id after which a cursor begins; 0 for none."""
+    """The id after which a cursor begins; 0 for none. A Problem when it is one of another list."""
     if not text:
         return 0
+    where, _, mark = text.partition("=")
     try:
-        place = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        place = urlsafe_b64decode(where + "=" * (-len(where) % 4))
     except ValueError:
         place = b""
     if len(place) != 8 or place[0] > 127:
-        raise invalid(
-            "cursor", "is not a cursor", value=text, remedy="the `next` of the page before, as it was"
-        )
+        raise invalid("cursor", "is not a cursor", value=text, remedy=CURSOR)
+    if mark and _list.get() and mark != _mark():
+        raise invalid("cursor", "is of another list", value=text, remedy=CURSOR)
     return int.from_bytes(place, "big")
+
+
+def _mark() -> str:
+    """What a cursor says of its list."""
+    path = _list.get()
+    return urlsafe_b64encode(sha256(path.encode()).digest()[:3]).decode() if path else ""
 
 
 # ── once ─────────────────────────────────────────────────────────────────────────────────────────────

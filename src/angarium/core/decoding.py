@@ -321,5 +321,6 @@ def _bounds(kind: Any, of: str) -> str:
 def _fields_of(kind: inspect.Type | None) -> str:
     for one in _alternatives(kind) if kind is not None else ():
         if isinstance(one, inspect.StructType):
-            return "the fields " + ", ".join(field.encode_name for field in one.fields)
+            names = ", ".join(field.encode_name for field in one.fields)
+            return f"the fields {names}" if names else "leave it out: none is asked for here"
     return ""

@@ -22,17 +22,22 @@ MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 class CostsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which costs, and what they are summed up by."""
+    """Which costs."""
 
     month_from: str = ""  # 2026-11
     month_until: str = ""  # included
     line: str = ""  # its name, or its id
     message_class: str = msgspec.field(name="class", default="")
     channel: str = ""
+
+
+class SumsQuery(CostsQuery, frozen=True, forbid_unknown_fields=True):
+    """Which costs, and what they are summed up by."""
+
     by: str = ",".join(BY)  # some of month, line, channel, class, destination
 
 
-QUERY = Shape(CostsQuery)
+QUERY, SUMS = Shape(CostsQuery), Shape(SumsQuery)
 EXAMPLE = Costs(
     items=[
         CostShown(
@@ -58,14 +63,14 @@ EXAMPLE = Costs(
         detail="As it was billed: by the price list that held, the parts as they were, the tier of the month."
         " `destination` is that of the row of the price list that decided, else the country of the number.",
         scope="messages:read",
-        asks=QUERY,
+        asks=SUMS,
         gives=Costs,
         answer_example=EXAMPLE,
     ),
 )
 async def sum_up_costs(request: Call) -> JsonAnswer:
     """What was billed."""
-    query, world = QUERY.read_query(request.scope["query_string"]), _world(request)
+    query, world = SUMS.read_query(request.scope["query_string"]), _world(request)
     by = tuple(word for word in query.by.split(",") if word)
     unknown = [word for word in by if word not in BY]
     if unknown:

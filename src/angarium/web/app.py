@@ -17,6 +17,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message, Scope
 from prometheus_client import CollectorRegistry
 
+from angarium.accounts import edge
 from angarium.accounts.edge import Operation, Sent
 from angarium.accounts.entering import Reception
 from angarium.accounts.flows import Gate
@@ -131,6 +132,10 @@ async def _arriving(request: Request[Any, Any, Any]) -> Sent | None:
     if len(state.roles) < len(ROLES):
         must_answer(request.scope, state.roles, operation)
     await state.authorise(request)
+    ours = operation is not None and operation.scope is not None and request.scope["path"].startswith(API)
+    edge.listing(request.scope["path"] if ours else "")
+    if ours:
+        edge.refuse_unasked(cast("dict[str, Any]", request.scope))
     copies: Copies = state.copies
     return await copies.answer(request) if operation is not None and operation.alike else None
 

@@ -160,7 +160,7 @@ def _responses(operation: Operation, schema_of: dict[str, dict[str, Any]]) -> di
         content = {"schema": schema_of[repr(operation.gives)]} | _example(operation.answer_example)
         good["content"] = {kind: content}
     usual = {500, 503}
-    usual |= {401, 403, 429} if operation.scope else set()
+    usual |= {401, 403, 422, 429} if operation.scope else set()  # 422: also of a query that nobody asks for
     usual |= {422} if operation.asks or operation.takes or operation.once else set()
     usual |= {400, 408, 413, 415} if operation.takes else set()
     problem = {PROBLEM_JSON: {"schema": schema_of[repr(ProblemDocument)]}}

@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException
 
 from angarium.accounts.edge import JsonAnswer, ground_of
 from angarium.core.clock import Chance
-from angarium.core.problems import Problem
+from angarium.core.problems import Problem, shown
 from angarium.storage.database import Conflict
 from angarium.web.auth import challenge
 
@@ -31,13 +31,35 @@ FRAMEWORK = {
 }
 
 
+NOT_FOUND = "not-found"
 PROBLEM = "angarium.problem"  # in the ASGI scope: the slug of what the caller was told
 
 
 def of_problem(request: Request[Any, Any, Any], problem: Problem) -> JsonAnswer:
     """What the caller can mend."""
     cast("dict[str, Any]", request.scope)[PROBLEM] = problem.slug
-    return _sent(problem)
+    return _sent(_with_remedy(request, problem) if problem.slug == NOT_FOUND else problem)
+
+
+def _with_remedy(request: Request[Any, Any, Any], problem: Problem) -> Problem:
+    """Where what is not found stands in the address of the API: the list in which it would be, if there is
+    one. So no handler has to know by which address its things are listed."""
+    if not problem.fields or problem.fields[0].remedy:
+        return problem
+    wrong, path = problem.fields[0], request.scope["path"].split("/")
+    template = request.scope.get("path_template", "").split("/")
+    for place, part in enumerate(template[: len(path)]):
+        there = request.app.state.openapi["paths"].get("/".join(map(_named, template[:place])), {})
+        if part.startswith("{") and shown(path[place]) == wrong.value and "get" in there:
+            remedy = f"GET {'/'.join(path[:place])} lists what there is"
+            fields = (msgspec.structs.replace(wrong, remedy=remedy), *problem.fields[1:])
+            return Problem(problem.slug, problem.title, status=404, detail=problem.detail, fields=fields)
+    return problem
+
+
+def _named(part: str) -> str:
+    """A part of a template as OpenAPI writes it: without its type."""
+    return part.partition(":")[0] + "}" if part.startswith("{") and ":" in part else part
 
 
 def of_framework(request: Request[Any, Any, Any], error: HTTPException) -> JsonAnswer:
