@@ -136,8 +136,10 @@ async def test_that_the_connection_broke_is_said_where_it_did_and_not_where_we_l
         assert said == []
         fabric = fabric_at(ledger, one.url)
         await fabric.start()
+        assert not fabric.apart
         one.kill()
         await until(lambda: any("is broken" in line["event"] for line in said))
+        assert fabric.apart
         await fabric.stop()
 
 

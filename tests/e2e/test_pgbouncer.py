@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from angarium.accounts import flows as accounts
 from angarium.assembly import make_ground
+from angarium.core.problems import Problem
 from angarium.simulators.behaviour import Faults, Script
+from angarium.storage.bulk import Statement
+from angarium.storage.database import Transaction
+from angarium.storage.postgres import PostgresDatabase
 from support.browsing import Browser
 from support.databases import PostgresServer
 from support.pgbouncer import pooled
@@ -65,3 +71,27 @@ async def test_a_messages_whole_way_through_a_pgbouncer(
         assert await second.stop() == 0, second.said()
         assert await first.stop() == 0, first.said()
         assert not any(bad in first.said() for bad in ("prepared statement", "Traceback"))
+
+
+async def test_a_pgbouncer_that_loses_prepared_statements_is_told_with_its_remedy(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """An address without `statement_cache_size=0`: a traceback would say what asyncpg's authors advise."""
+
+    async def asked(tx: Transaction, number: int) -> None:
+        await tx.rows(Statement(text(f"SELECT {number}, {number}")))
+
+    async def many(db: PostgresDatabase) -> None:
+        for _ in range(100):
+            await asyncio.gather(*(db.read(asked, number) for number in range(20)))
+
+    async with pooled(await postgres_server.empty_database()) as url:
+        db = PostgresDatabase(url.replace("&statement_cache_size=0", ""))
+        await db.start()
+        try:
+            with pytest.raises(Problem) as told:
+                await many(db)
+        finally:
+            await db.stop()
+    assert told.value.slug == "database-pooled"
+    assert "statement_cache_size=0" in told.value.detail

@@ -14,6 +14,7 @@ KEPT = {  # where tasks are begun, and who holds them and hears what they raise
     "core/service.py": "the supervisor: it holds every loop, starts it again, and tells",
     "core/turns.py": "two, held while it is this server's turn; what the loop raises is raised",
     "fabric/nats.py": "four, held from joining to leaving; they catch what is raised, and go on",
+    "fabric/nats_link.py": "one for each address that is tried, held until one of them lets us in",
     "fabric/postgres.py": "two, held from joining to leaving; they catch what is raised, and go on",
     "campaigns/ahead.py": "one for each campaign, held by its queue; it catches what is raised",
     "messaging/sender.py": "one that waits for the loss of a lease, held while the line is ours",

@@ -55,6 +55,22 @@ CASES = {
     "stopped": (whole(server(stopped_at=NOW)), ["No server is there"]),
     "a role": (whole(server(roles=("api", "worker"))), ["No server has the role console"]),
     "away": (whole(server(), server("b", ago_s=42)), ["b was not seen for 42 s"]),
+    "away, and come again": (
+        whole(server(started_at=NOW - 5 * MICROS), server("b"), server("a", id=1, ago_s=42)),
+        [],
+    ),
+    "away, and its namesake is older": (
+        whole(server(started_at=NOW - 99 * MICROS), server("a", id=1, ago_s=42)),
+        ["a was not seen for 42 s"],
+    ),
+    "apart from NATS": (
+        whole(server(said=Said(apart=True)), turns=(Turn("notices", None),)),
+        ["a cannot reach NATS, and sends nothing meanwhile"],
+    ),
+    "one of two apart": (
+        whole(server(said=Said(apart=True)), server("b"), turns=(Turn("notices", None),)),
+        ["a cannot reach NATS, and sends nothing meanwhile", "It is nobody's turn: notices"],
+    ),
     "its clock": (whole(server(said=Said(at=NOW - 31 * MICROS))), ["The clock of a is off by 30 s"]),
     "a full log": (
         whole(server(), log=Backlog(7, 85, 100)),

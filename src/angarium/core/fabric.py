@@ -98,6 +98,10 @@ class Fabric(Protocol):
     async def start(self) -> int | None:
         """Join the others; the number that no other server has. None: that of the settings is to do."""
 
+    @property
+    def apart(self) -> bool:
+        """Whether the others are surely out of reach now, by another way than the database."""
+
     async def stop(self) -> None:
         """Leave: every lease is given up."""
 

@@ -78,6 +78,11 @@ class NatsFabric:
         """Who is there."""
         return self._keys.members if self._keys is not None else ()
 
+    @property
+    def apart(self) -> bool:
+        """Whether no NATS can be reached."""
+        return not self._link.up
+
     # ── coming and going ─────────────────────────────────────────────────────────────────────────────
 
     async def start(self) -> int | None:

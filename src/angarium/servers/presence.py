@@ -108,7 +108,8 @@ class Presence:
 
     async def _speak_if_need_be(self) -> bool:
         said = self._of_now()
-        changed = (said.lines, said.died) != (self._said.lines, self._said.died)
+        before = self._said
+        changed = (said.lines, said.died, said.apart) != (before.lines, before.died, before.apart)
         if not changed and self._world.ground.clock.monotonic() < self._beat_at:
             return False
         await self._speak()
@@ -138,6 +139,7 @@ class Presence:
             died=tuple(engine.died_within(ALARM_S)),
             waits={name: count for name, count in engine.backlogs().items() if count},
             log=engine.incoming.backlog,
+            apart=ground.fabric.apart,
         )
 
     async def _listen(self) -> None:

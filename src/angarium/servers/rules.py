@@ -43,6 +43,7 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     died: tuple[str, ...] = ()  # loops that broke lately and were started again
     waits: dict[str, int] = {}  # what waits to be written, by what it is
     log: Backlog | None = None  # what waits in the log of all servers, as far as it knows
+    apart: bool = False  # it cannot reach NATS, by which the servers meet
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -176,8 +177,11 @@ def _of_servers(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:
         if not any(part in one.roles for one in there):
             remedy = f"Start one: angarium serve --roles {part}."
             yield Trouble("role", f"No server has the role {part}", remedy)
+    for one in there:
+        if one.said.apart:
+            yield Trouble("apart", f"{one.name} cannot reach NATS, and sends nothing meanwhile", APART)
     for one in whole.servers:
-        if one.stopped_at is None and not one.is_there(whole.now):
+        if one.stopped_at is None and not one.is_there(whole.now) and not _has_come_again(one, there):
             yield Trouble("away", f"{one.name} was not seen for {one.unseen_s(whole.now):.0f} s", AWAY)
     for one in there:
         off_s = abs(one.said.at - one.seen_at) / MICROS
@@ -186,6 +190,11 @@ def _of_servers(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:
         if one.said.died:
             words = f"Loops of {one.name} broke, and were started again: {', '.join(one.said.died)}"
             yield Trouble("loops", words, "Its log has why.")
+
+
+def _has_come_again(gone: Server, there: Sequence[Server]) -> bool:
+    """Whether one of its name was started since: after a crash nobody has to look for it any more."""
+    return any(one.name == gone.name and one.started_at > gone.seen_at for one in there)
 
 
 def _of_versions(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:
@@ -216,7 +225,7 @@ def _of_line(line: LineKnown) -> Iterable[Trouble]:
 
 
 def _of_turns(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:
-    if any("worker" in one.roles for one in there):
+    if any("worker" in one.roles and not one.said.apart for one in there):  # else that is what is wrong
         for one in whole.turns:
             if one.owner is None:
                 yield Trouble("turn", f"It is nobody's turn: {one.name}", UNOWNED)
@@ -235,6 +244,7 @@ def _of_lag(whole: Whole) -> Iterable[Trouble]:
 
 
 AWAY = "If it was stopped for good, this goes away in ten minutes. Else look at its log and its machine."
+APART = "Look whether a server of NATS runs, and at nats_servers; angarium doctor says what is heard there."
 CLOCK = "Have its clock set by NTP: hours and deadlines go by it."
 VERSIONS = "That is well while an upgrade lasts. Go on until all run the newest."
 UNOWNED = "A server with the role worker takes it within seconds. If none does, their logs have why."

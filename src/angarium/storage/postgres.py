@@ -72,6 +72,12 @@ OUT_OF_SERVICE: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
     ((asyncpg.InternalClientError,), Trouble.AWAY),
     ((asyncpg.PostgresSystemError,), Trouble.ERROR),
 )
+# A pool that lends another connection to each transaction: what was prepared is not there any more.
+LOST_STATEMENT = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+POOLED = (
+    "A pgbouncer in transaction mode stands before PostgreSQL. Say ?statement_cache_size=0 at the end of the "
+    "setting `database`, or, from pgbouncer 1.21 on, max_prepared_statements = 500 in its own."
+)
 _SETTING = "SELECT current_setting($1)"
 OURS = {"pool_max", "statement_cache_size"}
 # Both are the whole server's (runtime-config-wal in PostgreSQL's manual); `synchronous_commit` we may set.
@@ -347,6 +353,10 @@ def translated(error: Exception) -> Exception:
     """The driver's error as the rooms know it."""
     if isinstance(error, asyncpg.UniqueViolationError):
         return Conflict(error.constraint_name or "")
+    if isinstance(error, LOST_STATEMENT):
+        return Problem(
+            "database-pooled", "Prepared statements get lost on the way", status=503, detail=POOLED
+        )
     trouble = trouble_of(error)
     if trouble is not None:
         return unavailable(trouble, f"PostgreSQL: {error or type(error).__name__}")
