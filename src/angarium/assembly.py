@@ -246,7 +246,7 @@ def make_vault(settings: Settings) -> Vault:
     chance = SystemChance()
     file = Path(settings.key_file)
     keys = key_file(file, chance)
-    return Vault(keys.sealing, chance, file, keys.hashing)
+    return Vault(keys.every, chance, file, keys.hashing)
 
 
 def application(house: House) -> Litestar:

@@ -62,7 +62,7 @@ def world_on(stands_on: StandsOn) -> World:
         clock=clock,
         chance=chance,
         ids=IdMint(clock),
-        vault=Vault(keys.sealing, chance, file, keys.hashing),
+        vault=Vault(keys.every, chance, file, keys.hashing),
         fabric=LocalFabric(clock, database),
     )
     return World(

@@ -111,12 +111,19 @@ def revoke_key(context: click.Context, workspace: str, key_id: str) -> None:
 
 @keys.command("rotate")
 @click.option("--retire", is_flag=True, help="Afterwards, and two days later: take the older keys out.")
+@click.option(
+    "--prepare", is_flag=True, help="Before, where several servers run: make the key, seal nothing."
+)
 @click.pass_context
-def rotate_keys(context: click.Context, retire: bool) -> None:
+def rotate_keys(context: click.Context, retire: bool, prepare: bool) -> None:
     """Make a new key for the secrets in the database, and seal all of them with it."""
     from angarium import keeping
 
     settings = settings_of(context)
+    if prepare:
+        run(keeping.prepare_a_key(settings))
+        out.print("A new key opens, and seals nothing yet. Copy the key file to every server, then rotate.")
+        return
     if retire:
         done = run(keeping.retire(settings))
         out.print(f"Older keys taken out: {done.keys}. Keep a copy of the key file.")

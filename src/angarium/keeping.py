@@ -31,13 +31,14 @@ from angarium.messaging import held
 from angarium.messaging import resealing as messages
 from angarium.messaging.store import held as store
 from angarium.messaging.world import World
+from angarium.servers import store as server_store
 from angarium.storage import backup, idempotency, instance, mirror, moving, opening
 from angarium.storage.backup import Backup
 from angarium.storage.database import Transaction, open_database
 from angarium.storage.migrate import has_table, migrate
 from angarium.storage.opening import Mark
 from angarium.storage.reseal import Cells
-from angarium.storage.vault import add_key, only_newest_key
+from angarium.storage.vault import add_key, keys_of, only_newest_key, prepare_key
 
 T = TypeVar("T")
 
@@ -219,16 +220,37 @@ async def rotate(settings: Settings) -> int:
     """Put a new key in front, and seal everything with it; how much was sealed. It may run beside a server.
 
     A run that was cut off is gone on with: no other key is made while anything is sealed with an older one.
+    Where several servers run, the key must have been prepared: what is sealed with one that they have not got
+    would be shut to them, and they would send nothing.
     """
     async with _house(settings) as house:
         vault = house.ground.vault
         if not await _is_stale(house):
+            if not keys_of(Path(settings.key_file)).prepared:
+                await _require_alone(house)
             add_key(Path(settings.key_file), house.ground.chance)
             vault.look_again()
         total = 0
         while count := await _seal_anew(house):
             total += count
         return total
+
+
+async def prepare_a_key(settings: Settings) -> None:
+    """Have a key in the file that opens, so that it can be copied to every server before it seals."""
+    async with _house(settings) as house:
+        prepare_key(Path(settings.key_file), house.ground.chance)
+
+
+async def _require_alone(house: House) -> None:
+    servers, now = await house.ground.db.read(server_store.every, house.ground.clock.now())
+    there = sorted({one.name for one in servers if one.is_there(now)})
+    if len(there) > 1:
+        detail = (
+            f"{', '.join(there)} run, and each has a key file of its own. "
+            "Run: angarium keys rotate --prepare; copy the key file to all of them; then run this again."
+        )
+        raise Problem("key-not-prepared", "The other servers do not have the new key", detail=detail)
 
 
 class Retired(msgspec.Struct, frozen=True):

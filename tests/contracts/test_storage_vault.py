@@ -19,6 +19,7 @@ from angarium.storage.vault import (
     key_file,
     keys_from,
     only_newest_key,
+    prepare_key,
 )
 
 CHANCE = SystemChance()
@@ -118,7 +119,7 @@ def line_of(key: bytes) -> str:
 
 def vault_of(path: Path) -> Vault:
     keys = key_file(path, CHANCE)
-    return Vault(keys.sealing, CHANCE, path, keys.hashing)
+    return Vault(keys.every, CHANCE, path, keys.hashing)
 
 
 @pytest.mark.parametrize("before", ["", line_of(KEY), line_of(OTHER) + line_of(KEY)])
@@ -138,6 +139,26 @@ def test_hashes_stay_when_keys_are_changed_and_taken_out(tmp_path: Path, before:
     running.look_again()
     assert running.newest == vault_of(path).newest
     assert running.keyed_hash(b"+380501234567", "suppression") == hashed
+
+
+def test_a_key_that_is_prepared_opens_and_seals_when_it_is_its_turn(tmp_path: Path) -> None:
+    """So every server can have it before the first of them seals with it."""
+    path, other = tmp_path / "vault.key", tmp_path / "other.key"
+    first = vault_of(path)
+    hashed = first.keyed_hash(b"+380501234567", "suppression")
+    prepare_key(path, CHANCE)
+    prepare_key(path, CHANCE)
+    held = key_file(path, CHANCE)
+    assert [len(held.sealing), len(held.prepared)] == [1, 1]
+    other.write_bytes(path.read_bytes())
+    beside = vault_of(other)
+    assert beside.is_newest(first.seal(b"x", HERE))  # what was first seals
+    add_key(path, CHANCE)
+    assert key_file(path, CHANCE) == Keys((*held.prepared, *held.sealing), held.hashing)
+    sealed = first.seal(b"secret", HERE)
+    assert (beside.open(sealed, HERE), beside.is_newest(sealed)) == (b"secret", False)
+    assert vault_of(path).keyed_hash(b"+380501234567", "suppression") == hashed
+    assert beside.keyed_hash(b"+380501234567", "suppression") == hashed
 
 
 def test_half_a_key_file_is_not_taken_by_a_vault_that_runs(tmp_path: Path) -> None:

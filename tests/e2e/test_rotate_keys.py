@@ -230,3 +230,61 @@ async def test_a_line_that_is_copied_into_another_workspace_does_not_open(tmp_pa
             lines.opened_settings(ground, msgspec.structs.replace(line, workspace_id=workspace.id + 1))
         with pytest.raises(NotOpened, match="another place"):
             lines.opened_settings(ground, msgspec.structs.replace(line, id=line.id + 1))
+
+
+class Beside(Shop):
+    """One of several servers on a database, with a key file of its own."""
+
+    key_copy: Path | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of a shop, but for what is each server's own."""
+        more = {} if self.key_copy is None else {"ANGARIUM_KEY_FILE": str(self.key_copy)}
+        files = {"ANGARIUM_FILES_FOLDER": str(self.folder / "files")}
+        return {**super().environment, "ANGARIUM_FABRIC": "postgres", **files, **more}
+
+
+async def test_a_server_with_a_key_file_of_its_own_goes_on_while_keys_are_rotated(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """What is sealed with a key that it has not got is shut to it: so it is given the key before."""
+    folder = tmp_path / "first"
+    folder.mkdir()
+    async with Beside(folder, await postgres_server.empty_database()) as first:
+        await first.start_operator()
+        await first.start()
+        first.folder.joinpath("second").mkdir()
+        copy = first.folder / "second" / "angarium.key"
+        second = Beside(folder, first.database)
+        second.smpp_port, second.key, second._session = first.smpp_port, first.key, first._session
+        second.nursery, second._sent, second.key_copy = first.nursery, 1_000, copy
+        copy.write_text(key_file_of(first))
+        await second.start()
+        status, said = await first.command("keys", "rotate")
+        assert (status, "angarium keys rotate --prepare" in said) == (1, True), said
+        assert (await second.send()).status == 202
+        assert (await first.command("keys", "rotate", "--prepare"))[0] == 0
+        copy.write_text(key_file_of(first))
+        status, said = await first.command("keys", "rotate")
+        assert status == 0, said
+        assert [(await one.send()).status for one in (first, second)] == [202, 202]
+
+        for step in ("--prepare", ""):  # and nobody copies it
+            assert (await first.command("keys", "rotate", *step.split()))[0] == 0
+        line = first._line() | {"name": "other"}
+        assert (await first.client.ask("POST", "/v1/lines", line)).status == 201
+        heard: list[Heard] = []
+
+        async def is_shut() -> bool:
+            heard.append(await second.send(channel="", line="other"))
+            return heard[-1].status not in (404, 422)  # there is no such line, as far as it knows yet
+
+        await second.until(is_shut)
+        told = heard[-1]
+        assert (told.status, told.json["title"]) == (503, "The key does not open this database's secrets")
+        assert int(told.headers["retry-after"]) > 0
+        copy.write_text(key_file_of(first))
+        assert (await second.send(channel="", line="other")).status == 202
+        assert await second.stop() == 0
+        assert await first.stop() == 0

@@ -59,6 +59,10 @@ CASES = {
         whole(server(started_at=NOW - 5 * MICROS), server("b"), server("a", id=1, ago_s=42)),
         [],
     ),
+    "away, come again, and stopped since": (
+        whole(server(started_at=NOW - 5 * MICROS, stopped_at=NOW), server("b"), server("a", id=1, ago_s=42)),
+        [],
+    ),
     "away, and its namesake is older": (
         whole(server(started_at=NOW - 99 * MICROS), server("a", id=1, ago_s=42)),
         ["a was not seen for 42 s"],

@@ -181,7 +181,7 @@ def _of_servers(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:
         if one.said.apart:
             yield Trouble("apart", f"{one.name} cannot reach NATS, and sends nothing meanwhile", APART)
     for one in whole.servers:
-        if one.stopped_at is None and not one.is_there(whole.now) and not _has_come_again(one, there):
+        if one.stopped_at is None and not one.is_there(whole.now) and not _has_come_again(one, whole.servers):
             yield Trouble("away", f"{one.name} was not seen for {one.unseen_s(whole.now):.0f} s", AWAY)
     for one in there:
         off_s = abs(one.said.at - one.seen_at) / MICROS
@@ -192,9 +192,9 @@ def _of_servers(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:
             yield Trouble("loops", words, "Its log has why.")
 
 
-def _has_come_again(gone: Server, there: Sequence[Server]) -> bool:
+def _has_come_again(gone: Server, servers: Iterable[Server]) -> bool:
     """Whether one of its name was started since: after a crash nobody has to look for it any more."""
-    return any(one.name == gone.name and one.started_at > gone.seen_at for one in there)
+    return any(one.name == gone.name and one.started_at > gone.seen_at for one in servers)
 
 
 def _of_versions(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:

@@ -44,10 +44,20 @@ class NotOpened(Exception):
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """What a key file holds: the keys that seal, the newest first, and the secret of keyed hashes."""
+    """What a key file holds: the keys that seal, the newest first, and the secret of keyed hashes.
+
+    A key behind that secret is prepared: it opens, and is to seal when every server has it. A version that
+    does not know of this takes it for the oldest of the keys, which is the same to it.
+    """
 
     sealing: tuple[bytes, ...]
     hashing: bytes
+    prepared: tuple[bytes, ...] = ()
+
+    @property
+    def every(self) -> tuple[bytes, ...]:
+        """All that open; the first one seals."""
+        return (*self.sealing, *self.prepared)
 
 
 class Vault:
@@ -125,22 +135,31 @@ class Vault:
         seen = _signature(self._file)
         if self._file is not None and seen not in (None, self._seen):
             try:
-                self._take(keys_of(self._file).sealing)
+                self._take(keys_of(self._file).every)
             except Problem as problem:  # half a copy of it, say: what it held before still seals and opens
                 log.warning("the changed key file is not taken", why=problem.detail)
             self._seen = seen
 
 
-def add_key(path: Path, chance: Chance) -> None:
-    """Put a new key in front of those in a file: it seals from now on, and all of them open."""
+def prepare_key(path: Path, chance: Chance) -> None:
+    """Have a key in a file that opens already, and seals from the next `add_key` on. Again: the same one."""
     found = keys_of(path)
-    _write_keys(path, Keys((chance.secret(KEY_BYTES), *found.sealing), found.hashing))
+    if not found.prepared:
+        _write_keys(path, msgspec.structs.replace(found, prepared=(chance.secret(KEY_BYTES),)))
+
+
+def add_key(path: Path, chance: Chance) -> None:
+    """Put a new key, or the one that was prepared, in front of those in a file: it seals from now on, and all
+    of them open."""
+    found = keys_of(path)
+    new = found.prepared or (chance.secret(KEY_BYTES),)
+    _write_keys(path, Keys((*new, *found.sealing), found.hashing))
 
 
 def only_newest_key(path: Path) -> int:
     """Take all keys that seal but the newest out of a file; how many went. Hashes stay as they are."""
     found = keys_of(path)
-    _write_keys(path, Keys(found.sealing[:1], found.hashing))
+    _write_keys(path, msgspec.structs.replace(found, sealing=found.sealing[:1]))
     return len(found.sealing) - 1
 
 
@@ -194,11 +213,19 @@ def keys_from(text: str) -> Keys:
     ValueError when one is not 32 bytes, or the secret stands there twice.
     """
     words = text.split()
-    sealing = tuple(_decode(word) for word in words if not word.startswith(HASHING))
+    places = [place for place, word in enumerate(words) if word.startswith(HASHING)]
+    ours = [word for word in words if not word.startswith(HASHING)]
+    count = places[0] if places else 0  # in a file that begins with the secret all keys stand behind it
+    sealing = tuple(_decode(word) for word in ours[: count or len(ours)])
+    prepared = tuple(_decode(word) for word in ours[len(sealing) :])
     hashing = [_decode(word.removeprefix(HASHING)) for word in words if word.startswith(HASHING)]
-    if not sealing or len(hashing) > 1 or any(len(key) != KEY_BYTES for key in (*sealing, *hashing)):
+    if (
+        not sealing
+        or len(hashing) > 1
+        or any(len(key) != KEY_BYTES for key in (*sealing, *prepared, *hashing))
+    ):
         raise ValueError(f"expected {FORM}")
-    return Keys(sealing, hashing[0] if hashing else _hashing_of(sealing[-1]))
+    return Keys(sealing, hashing[0] if hashing else _hashing_of(sealing[-1]), prepared)
 
 
 def _make_key_file(path: Path, chance: Chance) -> None:
@@ -219,6 +246,7 @@ def _draft(path: Path, keys: Keys) -> Path:
     with os.fdopen(descriptor, "wb") as file:
         file.writelines(urlsafe_b64encode(key) + b"\n" for key in keys.sealing)
         file.write(HASHING.encode() + urlsafe_b64encode(keys.hashing) + b"\n")
+        file.writelines(urlsafe_b64encode(key) + b"\n" for key in keys.prepared)
         file.flush()
         os.fsync(file.fileno())
     return draft

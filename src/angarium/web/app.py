@@ -27,6 +27,7 @@ from angarium.config import ROLES
 from angarium.core.problems import Problem
 from angarium.storage.database import Conflict
 from angarium.storage.ground import Ground
+from angarium.storage.vault import NotOpened
 from angarium.web import live, look, palette, problems, shell
 from angarium.web.assets import asset
 from angarium.web.auth import authorise
@@ -47,6 +48,7 @@ OURS = (asset, look.choose, live.live, palette.search)  # handlers that belong t
 PROBLEMS: Any = {
     Problem: shell.for_people(problems.of_problem),
     HTTPException: shell.for_people(problems.of_framework),
+    NotOpened: shell.for_people(problems.of_not_opened),
     Conflict: shell.for_people(problems.of_conflict),
     Exception: shell.for_people(problems.of_anything),
 }

@@ -15,6 +15,7 @@ from angarium.accounts.edge import JsonAnswer, ground_of
 from angarium.core.clock import Chance
 from angarium.core.problems import Problem, shown
 from angarium.storage.database import Conflict
+from angarium.storage.vault import NotOpened
 from angarium.web.auth import challenge
 
 log = structlog.get_logger()
@@ -31,6 +32,8 @@ FRAMEWORK = {
 }
 
 
+KEY_REMEDY = "Copy the key file from the server on which keys were rotated; it is taken without a restart."
+KEY_AGAIN_S = 10
 NOT_FOUND = "not-found"
 PROBLEM = "angarium.problem"  # in the ASGI scope: the slug of what the caller was told
 
@@ -81,6 +84,14 @@ def of_conflict(_request: Request[Any, Any, Any], _error: Conflict) -> JsonAnswe
     """Two requests wrote the same thing at the same moment; the other one was first."""
     detail = "Another request wrote the same thing at the same moment. Look at what is there, then try again."
     return _sent(Problem("conflict", "Somebody else was first", status=409, detail=detail))
+
+
+def of_not_opened(request: Request[Any, Any, Any], error: NotOpened) -> JsonAnswer:
+    """A secret is sealed with a key that this server has not got: it stays here until the key file is
+    copied to it, and nothing of what was asked has been done."""
+    log.error("a secret does not open", why=str(error), remedy=KEY_REMEDY)
+    title = "The key does not open this database's secrets"
+    return _sent(Problem("key-missing", title, status=503, detail=KEY_REMEDY, retry_after_s=KEY_AGAIN_S))
 
 
 def of_anything(request: Request[Any, Any, Any], error: Exception) -> JsonAnswer:
