@@ -67,6 +67,10 @@ CASES = {
         whole(server(started_at=NOW - 99 * MICROS), server("a", id=1, ago_s=42)),
         ["a was not seen for 42 s"],
     ),
+    "fabrics that do not meet": (
+        whole(server(said=Said(fabric="nats")), server("b", said=Said(fabric="postgres")), server("c")),
+        ["Servers do not meet, and each sends on every line: their fabric is nats, postgres"],
+    ),
     "apart from NATS": (
         whole(server(said=Said(apart=True)), turns=(Turn("notices", None),)),
         ["a cannot reach NATS, and sends nothing meanwhile"],

@@ -94,6 +94,7 @@ class Heard:
         self.rooms = 0
         self.ours = True  # the line, still
         self.failures = 0  # how many journalings are to fail
+        self.failure: Exception = OSError("the disk is full")
         self.journal_open = asyncio.Event()
         self.journal_open.set()
 
@@ -106,7 +107,7 @@ class Heard:
         await self.journal_open.wait()
         if self.failures:
             self.failures -= 1
-            raise OSError("the disk is full")
+            raise self.failure
         self.raws.append(raw)
         self.events += CHANNEL.parse(self._settings, raw)
 

@@ -24,6 +24,7 @@ import structlog
 
 from angarium.core.clock import Clock
 from angarium.core.ports import Accepted, Ears, Outcome, Raw, Refused, Submission, Tools, Unknown
+from angarium.core.problems import Problem
 from angarium.core.values import Reason
 from angarium.protocols.smpp_link import BindLink, Login
 from angarium.protocols.smpp_numbers import Command, Status
@@ -40,6 +41,7 @@ REFERENCES_MAX = 50_000  # recipients whose last reference number is remembered
 TRIES_MAX = 5  # how often a part is written while the operator asks to slow down
 WAITING_MAX = 5_000  # messages of the operator that wait for the journal before we stop reading
 PIECE_MAX = 500  # of them in one piece of the journal
+LOST = "what an operator sent could not be journalled"  # it is asked to send it again
 JOURNAL_RETRY_S, JOURNAL_CLOSE_S = 1.0, 1.0
 
 LINK_LOST = Refused(Reason.TEMPORARY, detail="not sent: the connection was lost before", untried=True)
@@ -370,8 +372,11 @@ class Journal:
         status = Status.ROK
         try:
             await self._ears.arrived(Raw(b"".join([frame.data for frame in piece.frames]), piece.headers))
+        except Problem as problem:  # such as a full disk, which forty lines of traceback each would fill more
+            log.warning(LOST, messages=len(piece.frames), why=problem.detail)
+            status = Status.RX_T_APPN
         except Exception:
-            log.exception("what an operator sent could not be journalled", messages=len(piece.frames))
+            log.exception(LOST, messages=len(piece.frames))
             status = Status.RX_T_APPN
         if piece.link is not None and piece.session is not None:
             self._answer(piece.link, piece.session, piece.frames, status)

@@ -38,7 +38,7 @@ class Presence:
     def __init__(self, world: World, engine: Engine, fabric: str, name: str, roles: tuple[str, ...]) -> None:
         self._world = world
         self._engine = engine
-        self._alone = fabric == ALONE
+        self._alone, self._fabric = fabric == ALONE, fabric
         self._name = name
         self._roles = roles
         self._supervisor = Supervisor(world.ground.clock)
@@ -140,6 +140,7 @@ class Presence:
             waits={name: count for name, count in engine.backlogs().items() if count},
             log=engine.incoming.backlog,
             apart=ground.fabric.apart,
+            fabric=self._fabric,
         )
 
     async def _listen(self) -> None:

@@ -43,6 +43,7 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     died: tuple[str, ...] = ()  # loops that broke lately and were started again
     waits: dict[str, int] = {}  # what waits to be written, by what it is
     log: Backlog | None = None  # what waits in the log of all servers, as far as it knows
+    fabric: str = ""  # how it meets the others; empty: its version does not say
     apart: bool = False  # it cannot reach NATS, by which the servers meet
 
 
@@ -177,6 +178,10 @@ def _of_servers(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:
         if not any(part in one.roles for one in there):
             remedy = f"Start one: angarium serve --roles {part}."
             yield Trouble("role", f"No server has the role {part}", remedy)
+    fabrics = sorted({one.said.fabric for one in there if one.said.fabric})
+    if len(fabrics) > 1:  # each takes the lines for its own
+        words = f"Servers do not meet, and each sends on every line: their fabric is {', '.join(fabrics)}"
+        yield Trouble("fabrics", words, FABRICS)
     for one in there:
         if one.said.apart:
             yield Trouble("apart", f"{one.name} cannot reach NATS, and sends nothing meanwhile", APART)
@@ -244,6 +249,7 @@ def _of_lag(whole: Whole) -> Iterable[Trouble]:
 
 
 AWAY = "If it was stopped for good, this goes away in ten minutes. Else look at its log and its machine."
+FABRICS = "Stop all but those of one kind, and give all the same setting fabric."
 APART = "Look whether a server of NATS runs, and at nats_servers; angarium doctor says what is heard there."
 CLOCK = "Have its clock set by NTP: hours and deadlines go by it."
 VERSIONS = "That is well while an upgrade lasts. Go on until all run the newest."
