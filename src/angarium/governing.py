@@ -122,7 +122,10 @@ def rotate_keys(context: click.Context, retire: bool, prepare: bool) -> None:
     settings = settings_of(context)
     if prepare:
         run(keeping.prepare_a_key(settings))
-        out.print("A new key opens, and seals nothing yet. Copy the key file to every server, then rotate.")
+        out.print(
+            "A new key opens, and seals nothing yet. Copy the key file to every server, then rotate.",
+            soft_wrap=True,
+        )
         return
     if retire:
         done = run(keeping.retire(settings))
