@@ -178,6 +178,9 @@ async def set_words(request: Call) -> Sent:
         "arms": draft_form.arms_typed(fields),
     }
 
+    if form.get("go") == "look":  # what a browser had kept of it, to be drawn with all its rows
+        return await _draft_page(request, one, _words_page, facts)
+
     def change(given: CampaignInput) -> CampaignInput:
         return draft_form.with_words(given, form, fields)
 

@@ -272,7 +272,7 @@ async def _saved(request: Call, before: Contact | None) -> Sent:
     form, caller, ground = form_of(request), request.auth, ground_of(request)
     draft = draft_from(form)
     if "more" in form:
-        return await _form_page(request, draft, before, more=True)
+        return await _form_page(request, draft, before, more=form["more"] == "1")
     defined = await ground.db.read(definitions, caller.workspace_id)
     if before is not None and (changed := _changed_meanwhile(form, draft, before, defined)):
         return await _form_page(request, draft, before, changed, anew=True)

@@ -68,6 +68,11 @@ class SettingField(msgspec.Struct, frozen=True, kw_only=True):
         return self.value in ("true", "on")
 
     @property
+    def may_hold_secrets(self) -> bool:
+        """Whether somebody may write a secret into it that is not asked for as one."""
+        return self.name == "headers"
+
+    @property
     def options(self) -> list[tuple[str, str]]:
         """What can be chosen; the provider's own words."""
         return [(one, one) for one in self.choices]
