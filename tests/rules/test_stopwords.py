@@ -25,6 +25,13 @@ ANSWERED = [  # as the programs of mail quote what is answered
     "STOP\n\nSent from my iPhone",
     "STOP\n\n[attachment: image001.png (image/png)]\n[attachment: logo.gif (image/gif)]",
     "STOP\n\nSent from my iPhone\n\n> On 30 Nov 2026, The Shop <shop@tea.example> wrote:\n> \n> Sale!",
+    f"{GMAIL}\nSTOP",  # written below
+    f"{GMAIL}\nSTOP\n\nSent from my iPhone",
+    f"Sent from my iPhone\n\n{GMAIL}\nSTOP",
+    f"{GMAIL}\nSTOP\n-- \nAnna, sales",
+    f"{GMAIL}STOP",  # and not even an empty line between
+    f"STOP\n\n{GMAIL}\nSTOP",
+    "On Mon, 30 Nov 2026 at 10:12, The Shop wrote:\n" + "> what was told, at length\n" * 200 + "\nSTOP",
     f"STOP\n\nGet Outlook for iOS\n________________________________\n{HEAD}",
 ]
 
@@ -123,7 +130,14 @@ NOT_SAID = [
     f"Where is it?\n\n{GMAIL}",
     f"Do not\nstop\n\n{HEAD}",
     "stop\nSize: 5\nColour: red\nName: Anna",  # an order, and no head of a mail
-    f"{GMAIL}\nSTOP",  # written below: which words are whose is not sure
+    f"Where is order 7?\n\n{GMAIL}\nSTOP",  # the word is not all that was written
+    f"STOP\n\n{GMAIL}\nsending it to the old address, I have moved",
+    "Where is my order:\n> order 7\n\nSTOP",  # that is no sentence of a program
+    f"{GMAIL}\nSTOP by tomorrow",
+    "> what was told\n\nWhere is it?\n\n> and at length\n\nSTOP",
+    GMAIL,  # nothing was written
+    "> Buy two and get three, and if this is nothing to you, you may reply with\nSTOP\n> at any time",  # torn
+    f"Where is it?\n\n________________________________\n{HEAD}\n\nSTOP",  # of whom is not sure
     "x" * TEXT_MAX + "\n> stop",
 ]
 

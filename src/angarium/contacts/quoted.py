@@ -1,4 +1,5 @@
-"""What a person wrote in an answered mail: above the mail that it answers, and above the signature. Pure.
+"""What a person wrote in an answered mail: above the mail that it answers, below it or between its lines, and
+above the signature. Pure.
 
 Programs of mail quote in three ways, and none of them says so by a standard:
 - each line begins with `>`, and one sentence before it says who wrote when. Gmail breaks that sentence over
@@ -7,6 +8,8 @@ Programs of mail quote in three ways, and none of them says so by a standard:
   as it was: Outlook, and the programs of phones;
 - only the fields of the mail's head, in the language of whoever answers ("From: …", "Sent: …", "To: …"):
   Outlook, whose line above them is drawn and not written.
+Of the last two nothing says where the answered mail ends, so that nothing below them counts. Below lines with
+`>` people do write, and what they write there is as much their own as what stands above.
 """
 
 from __future__ import annotations
@@ -22,22 +25,36 @@ HEAD_LINES = 3  # so many fields, one below the other, are a head; less may be a
 FILES = re.compile(r"\[attachments?: .*\]")  # what a channel says of files beside the words (`mail_kit.py`)
 INTRODUCED = re.compile(r".*[:：]\W{0,3}")  # "On Monday, the shop wrote:", with marks of direction behind it
 INTRODUCTION_MAX = 3  # lines
+WHEN = re.compile(r"@|\d{4}|\d:\d\d")  # who, by their address, or when: a year, or a time of day
+TORN_FROM = (
+    60  # characters of a line; RFC 3676 §4.2 asks for lines of 78 at most, and programs break at 72 to 80
+)
 
 
-def above(text: str, sent_from: Collection[str] = ()) -> tuple[str, bool]:
-    """A person's own words, and whether something was quoted or signed below them. `sent_from`: how a
+def own_words(text: str, sent_from: Collection[str] = ()) -> tuple[str, bool]:
+    """A person's own words, and whether something was quoted or signed beside them. `sent_from`: how a
     phone's program begins the line that it puts below a mail."""
+    parts: list[list[str]] = [[]]  # what stands above what is quoted, between it, and below
     lines = text.splitlines()
-    kept: list[str] = []
+    before = ""  # the line before, if it is quoted
+    quoted = False
     for at, line in enumerate(lines):
-        if FILES.fullmatch(line):
-            continue
-        if line.lstrip().startswith(">"):
-            return _joined(_without_introduction(kept), sent_from), True
         if SIGNATURE.fullmatch(line) or RULE.fullmatch(line) or _is_head(lines, at):
-            return _joined(kept, sent_from), True
-        kept.append(line)
-    return _joined(kept, sent_from), False
+            return _joined(parts, sent_from), True
+        if line.lstrip().startswith(">"):
+            before, quoted = line, True
+            if parts[-1]:
+                parts.append([])
+        elif not FILES.fullmatch(line) and not _is_torn(before, line):
+            before = ""
+            parts[-1].append(line)
+    return _joined(parts, sent_from), quoted
+
+
+def _is_torn(before: str, line: str) -> bool:
+    """Whether a line is the end of the quoted one before it, which was too long for some program on the way:
+    those are words of whoever is answered, and have lost their `>`."""
+    return len(before) > TORN_FROM and bool(line.strip())
 
 
 def _is_head(lines: Sequence[str], at: int) -> bool:
@@ -47,23 +64,34 @@ def _is_head(lines: Sequence[str], at: int) -> bool:
     return named and any("@" in one for one in fields)
 
 
-def _without_introduction(kept: list[str]) -> list[str]:
-    """Without the sentence that says who wrote when: the last lines up to an empty one, but never all."""
+def _without_introduction(kept: list[str], *, wholly: bool) -> list[str]:
+    """Without the sentence that says who wrote when: the last lines up to an empty one. All of them only if
+    `wholly` (something is written below), and they name an address or a time: they may be a question."""
     end = len(kept)
     while end and not kept[end - 1].strip():
         end -= 1
     if not end or not INTRODUCED.fullmatch(kept[end - 1]):
         return kept
     begin = end - 1
-    while begin > 1 and end - begin < INTRODUCTION_MAX and kept[begin - 1].strip():
+    while begin > 0 and end - begin < INTRODUCTION_MAX and kept[begin - 1].strip():
         begin -= 1
+    if begin == 0 and not (wholly and WHEN.search(" ".join(kept[:end]))):
+        begin = 1
     return kept[:begin]
 
 
-def _joined(kept: Sequence[str], sent_from: Collection[str]) -> str:
-    """The lines that say something, without the last one if a program wrote it."""
-    said = [line for line in kept if line.strip()]
+def _joined(parts: Sequence[list[str]], sent_from: Collection[str]) -> str:
+    """The lines that say something, without those that a program wrote at the end of a part."""
+    said = [_said(part) for part in parts]
+    if len(parts) > 1:
+        said[0] = _said(_without_introduction(parts[0], wholly=any(said[1:])))
     begins = tuple(sent_from)
-    if len(said) > 1 and begins and said[-1].strip().casefold().startswith(begins):
-        said.pop()
-    return "\n".join(said)
+    for part in said:
+        is_all = sum(map(len, said)) == 1
+        if part and begins and not is_all and part[-1].strip().casefold().startswith(begins):
+            part.pop()
+    return "\n".join(line for part in said for line in part)
+
+
+def _said(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if line.strip()]

@@ -5,7 +5,7 @@ Rules:
   nothing: to take a customer's question for an opt-out would silence what they wait for.
 - Text and words are folded before they are compared: capitals, marks over letters, the letter forms of
   Arabic and Persian keyboards, digits of any script, punctuation and emoji make no difference.
-- Of an answered mail only what stands above the quoted mail and the signature counts (`quoted.py`).
+- Of an answered mail only the person's own words count: not the quoted mail, nor the signature (`quoted.py`).
 - The words are data (`stopwords.toml`), and a workspace adds its own or ignores some of ours.
 """
 
@@ -21,10 +21,13 @@ from importlib.resources import files
 
 import msgspec
 
-from angarium.contacts.quoted import above
+from angarium.contacts.quoted import own_words
 
 LOCALES = ("en", "fa", "ar", "uk", "ru", "zh")
-TEXT_MAX = 2_000  # characters of a text that are looked at; what is longer says more than one word
+TEXT_MAX = 2_000  # characters of a person's own words; what is longer says more than one word
+ANSWER_MAX = (
+    100_000  # of an answered mail with them, that are looked at; a mail's text is no longer (`mime.py`)
+)
 FOLDED_MAX = 64  # characters of the longest word
 # Letters that two keyboards write differently. NFKD takes the hamza and madda off their letters as marks.
 LETTERS = str.maketrans(
@@ -64,8 +67,10 @@ NONE = OwnWords()
 
 def asked(text: str, own: OwnWords = NONE) -> Asked | None:
     """What a text asks for; None when it asks for nothing."""
-    words, quoted = above(text[:TEXT_MAX], _sent_from())
-    if len(text) > TEXT_MAX and not quoted:  # the mail that is answered may be as long as it likes
+    words, quoted = own_words(text[:ANSWER_MAX], _sent_from())
+    if len(words) > TEXT_MAX or (
+        len(text) > TEXT_MAX and not quoted
+    ):  # the mail that is answered may be long
         return None
     folded = _once(fold(words))
     if not folded or len(folded) > FOLDED_MAX:

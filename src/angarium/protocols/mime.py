@@ -23,12 +23,13 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
 from email.utils import format_datetime
-from html import escape, unescape
+from html import escape
 from itertools import islice
 
 import msgspec
 
 from angarium.core.clock import to_datetime
+from angarium.protocols.mail_markup import words_of
 
 LINE_MAX = 76  # RFC 2047 §2: a line that holds an encoded word
 BODY_LINE_MAX = 998  # RFC 5322 §2.1.1, without CRLF
@@ -69,9 +70,6 @@ DASHED_LINE = re.compile(rb"^--", re.MULTILINE)
 EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 # Character sets a person's mail may be in. Python's codecs also hold ciphers and quadratic ones (punycode).
 CHARSETS = ("ascii", "big5", "cp", "euc", "gb", "hz", "iso", "koi8", "mac", "shift", "tis", "utf-8", "utf-16")
-TAG = re.compile("/?[A-Za-z][A-Za-z0-9]*")
-HIDDEN = {"head", "script", "style", "template", "title"}
-BREAKS = {"blockquote", "br", "div", "h1", "h2", "h3", "h4", "hr", "li", "ol", "p", "table", "tr", "ul"}
 
 
 class MimeError(ValueError):
@@ -325,12 +323,12 @@ def letters(data: bytes, charset: str) -> str:
 
 
 def readable(message: Message) -> str:
-    """What a person wrote: the first plain text part, else the first HTML part without its tags."""
+    """What a person wrote: the first plain text part, else the words of the first HTML part."""
     for subtype in ("plain", "html"):
         for part in message.walk():
             if part.get_content_type() == f"text/{subtype}" and not part.get_filename():
                 text = _text_of(part)
-                return (_without_tags(text) if subtype == "html" else text).strip()[:TEXT_MAX]
+                return (words_of(text[:TEXT_MAX]) if subtype == "html" else text).strip()[:TEXT_MAX]
     return ""
 
 
@@ -350,29 +348,3 @@ def _text_of(part: Message) -> str:
         return ""
     charset = part.get_param("charset", "utf-8")
     return letters(data, charset if isinstance(charset, str) else "utf-8").replace("\r\n", "\n")
-
-
-def _without_tags(markup: str) -> str:
-    """The words between the tags; a block begins a new line.
-
-    Not by html.parser, whose time is quadratic on hostile markup: this looks at each character once.
-    """
-    pieces, hidden, comment = [], "", False
-    for chunk in ("-->" + markup[:TEXT_MAX]).split("<"):
-        comment = (comment or chunk.startswith("!--")) and "-->" not in chunk
-        tag, _, words = chunk.rpartition("-->") if "-->" in chunk else chunk.partition(">")
-        found = TAG.match(tag)
-        name = found.group().lower() if found else ""
-        if name == f"/{hidden}" or (name, hidden) == ("body", "head"):  # </head> may be left out
-            hidden = ""
-        elif name in HIDDEN:
-            hidden = hidden or name
-        if name.removeprefix("/") in BREAKS:
-            pieces.append("\n")
-        if not hidden and not comment:
-            pieces.append(" ".join(words.split("\n")))
-    try:
-        text = unescape("".join(pieces))
-    except ValueError:  # a character number of thousands of digits
-        text = "".join(pieces)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(" ".join(line.split()) for line in text.split("\n")))
