@@ -41,9 +41,9 @@ async def counts(relay: Relay, contact_id: int) -> Counts:
     }
 
 
-async def reply(relay: Relay, line: str, ref: str) -> None:
+async def reply(relay: Relay, line: str, ref: str, sender: str = "+380501234567") -> None:
     """The customer answers."""
-    heard = Inbound(ref=ref, sender="+380501234567", recipient="Shop", text="ok")
+    heard = Inbound(ref=ref, sender=sender, recipient="Shop", text="ok")
     now = relay.clock.now()
     await relay.ground.db.run(inbound.hear, relay.world, relay.lines[line], heard, now)
 
@@ -250,8 +250,13 @@ async def test_what_two_have_had_is_one_history_and_two_again(relay: Relay) -> N
     other = await relay.contact(external_id="c-2", addresses=[{"kind": "phone", "value": "+380501234599"}])
     await relay.send(to={"contact": ids.show("contact", other.id)}, line="sms", label="autumn")
     await relay.take("sms")
+    await reply(relay, "sms", "in-2", "+380501234599")
     await followed(relay)
-    own: Counts = {("sent", "service", "", "smpp"): 1, ("sent", "service", "autumn", "smpp"): 1}
+    own: Counts = {
+        (happened, "service", label, "smpp"): 1
+        for happened in ("sent", "replied")
+        for label in ("", "autumn")
+    }
     assert await counts(relay, other.id) == own
 
     async def merged(tx: Transaction) -> int:

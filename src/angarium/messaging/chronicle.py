@@ -7,6 +7,7 @@ sent: what nobody has told before is counted with it.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from math import inf
@@ -109,14 +110,30 @@ async def recount(tx: Transaction, workspace_id: int, contact_id: int, until: Po
         return
     kinds = [*IMPLIED, REPLY]
     things = await outlines.of_contact(tx, workspace_id, contact_id)
+    topics: dict[int, Topic] = {}  # of the messages so far, the first one first
     for first in range(0, len(things), BATCH_MAX):
         some = things[first : first + BATCH_MAX]
         told = await facts.earlier(tx, workspace_id, some, kinds, until)
         told.sort(key=lambda one: one.seq)
         messages, replies = _told(told)
         happened, _ = await _happened_to_messages(tx, workspace_id, messages, START)
-        happened += await _replies(tx, workspace_id, replies)
+        about = await outlines.of_messages(tx, workspace_id, some)
+        topics |= {message_id: about[message_id][1] for message_id in sorted(about)}
+        happened += _answers(contact_id, replies, topics)
         await activity.tell(tx, workspace_id, [one for one in happened if one.contact_id == contact_id])
+
+
+def _answers(contact_id: int, told: Sequence[Word], topics: Mapping[int, Topic]) -> list[Happened]:
+    """What a contact answered, each answer to the message that had come last. The facts name whoever wrote
+    then, and that one may have become a part of this contact since."""
+    came = list(topics)
+    found = []
+    for one, body in told:
+        if body.contact is not None:
+            before = bisect_left(came, one.subject_id)
+            topic = topics[came[before - 1]] if before else Topic(None)
+            found.append(Happened(Event.REPLIED, contact_id, topic, body.channel, one.at))
+    return found
 
 
 def _told(new: Sequence[Fact]) -> tuple[list[Word], list[Word]]:
