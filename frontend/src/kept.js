@@ -139,7 +139,7 @@ async function begin(form) {
   const kept = read(nameOf(form));
   if (!stands()) drawn.set(form, typedIn(form));
   // A page that comes with what to begin with, by its address, begins with that, unless its form was sent.
-  const asks = [...here.searchParams.keys()].some((name) => name !== "done");
+  const asks = [...here.searchParams.keys()].some((name) => name !== "done" && name !== "back");
   // The newer state that an answer told of is not to be taken back.
   const wanted = kept && !stands() && (kept.sent || !asks);
   if (kept?.sent && led && here.searchParams.has("done")) sessionStorage.removeItem(nameOf(form));

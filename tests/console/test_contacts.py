@@ -197,11 +197,15 @@ async def test_who_took_an_address_off_the_list_is_named_and_what_stays_refused_
         await page.click("main table a:has-text('Olena')")
         await page.click("text=Take off the list")
         await window.says("The contact has refused messages too")
+        await expect(page.locator(".form-end, .btn-list").locator("a.btn")).to_have_attribute(
+            "href", f"/contacts/{one}"
+        )
         assert await window.faults() == []
         await page.fill("[name=because]", "She called")
         async with window.leaves():
             await page.click("form[action$='/remove'] button")
-        await window.open(f"/contacts/{one}")
+        await page.wait_for_url(f"**/contacts/{one}?done=taken_off")
+        await window.says("The address was taken off the list", "#toasts")
         lifted = page.locator("section[aria-labelledby=h-lifted]")
         await expect(lifted).to_contain_text("She called")
         await expect(lifted).not_to_contain_text("per_")

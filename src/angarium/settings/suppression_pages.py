@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -64,7 +65,13 @@ class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     done: Word = ""
 
 
-QUERY = Shape(ListQuery)
+class BackQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The contact to whose page it leads back; left out: the list."""
+
+    back: Word = ""
+
+
+QUERY, BACK = Shape(ListQuery), Shape(BackQuery)
 
 
 @route(
@@ -203,11 +210,11 @@ def _new(request: Call, form: dict[str, str]) -> New:
 
 @route(
     "GET /settings/suppressions/{suppression_id}/remove",
-    Operation(summary="Why an address is taken off the list", scope="contacts:write", page=True),
+    Operation(summary="Why an address is taken off the list", scope="contacts:write", asks=BACK, page=True),
 )
 async def removing(request: Call) -> Sent:
     """What the entry says, and a form for why it goes."""
-    return await _removal(request, {}, None)
+    return await _removal(request, {"back": BACK.read_query(request.scope["query_string"]).back}, None)
 
 
 async def _removal(request: Call, typed: dict[str, str], problem: Problem | None) -> HtmlAnswer:
@@ -226,6 +233,8 @@ async def _removal(request: Call, typed: dict[str, str], problem: Problem | None
         "most": suppression_list.BECAUSE_MAX,
         "refused": refused,
         "shown_id": partial(ids.show, "contact"),
+        "of_contact": _contact(typed),
+        "led_from": _led_from(typed),
     }
     return HtmlAnswer("settings/suppression_remove.html", facts, status=problem.status if problem else 200)
 
@@ -254,7 +263,21 @@ async def remove_suppression(request: Call) -> Sent:
         if problem.status != 422:
             raise
         return await _removal(request, form, problem)
-    return redirect(f"{LIST}?done=removed")
+    return redirect(f"{_led_from(form)}?done={'taken_off' if _contact(form) else 'removed'}")
+
+
+def _contact(form: Mapping[str, str]) -> str:
+    """The contact on whose page somebody began; empty when it was the list."""
+    try:
+        return ids.show("contact", ids.read("contact", form.get("back", "")))
+    except ValueError:
+        return ""
+
+
+def _led_from(form: Mapping[str, str]) -> str:
+    """The page that leads to the form, and to which it leads back."""
+    contact = _contact(form)
+    return f"/contacts/{contact}" if contact else LIST
 
 
 HANDLERS = (list_suppressions, new_suppression, put_suppression, removing, remove_suppression)
