@@ -84,6 +84,26 @@ async def test_what_is_typed_is_there_again(
         await expect(page.locator(KEPT)).to_have_count(0)
 
 
+async def test_who_goes_on_writing_after_her_session_ended_is_told_beside_what_she_writes(
+    writing: Writing,
+) -> None:
+    form = await a_cascade(writing)
+    async with screen(writing.opened, writing.client.url) as shown:
+        page = shown.page
+        await shown.open(f"/enter?next={form.path}")
+        await enter(page)
+        await _forgets(page)
+        await page.fill("#wait-a", "7")  # what it comes to is asked for
+        await shown.says("Nobody has entered here", "#toasts")
+        await page.click("[value='add:channel:smpp']")  # and a part that is drawn anew
+        await expect(page.locator("#toasts a")).to_have_count(1)
+        await expect(page.locator("main [name=password]")).to_have_count(0)
+        await expect(page.locator("#wait-a")).to_have_value("7")
+        await page.click("#toasts a")
+        await enter(page)
+        await expect(page.locator("#wait-a")).to_have_value("7")
+
+
 async def test_what_somebody_else_has_saved_meanwhile_is_told(writing: Writing) -> None:
     form = await a_cascade(writing)
     async with screen(writing.opened, writing.client.url) as shown:

@@ -224,9 +224,10 @@ def for_people(answered: Answering) -> Answering:
             return _reworded(request, problem) if _is_our_script(request) else problem
         if isinstance(error, Problem) and error.slug == "proof-wanted":
             return _asked_for_proof(request)
+        in_place = b"hx-request" in dict(request.scope["headers"])
         if problem.status == 401:
-            return _shown_the_door(request)
-        return _page_of(problem, in_place=b"hx-request" in dict(request.scope["headers"]))
+            return _told_of_the_door(request, problem) if in_place else _shown_the_door(request)
+        return _page_of(problem, in_place=in_place)
 
     return answer
 
@@ -262,8 +263,23 @@ def _shown_the_door(request: Request[Any, Any, Any]) -> Sent:
         return redirect(session.ENTRANCE)
     if scope["method"] != "GET":
         place = _page_before(request, "/")
-        return redirect(f"{session.ENTRANCE}?next={quote(place, safe='')}&undone=1")
+        return redirect(_entrance_of(place))
     return redirect(f"{session.ENTRANCE}?next={quote(asked(scope), safe='')}")
+
+
+def _told_of_the_door(request: Request[Any, Any, Any], problem: JsonAnswer) -> Sent:
+    """The session of somebody who is at a page has ended: said once beside what they write, with the way to
+    the entrance and back. What they write stays as it is."""
+    answer = _page_of(problem, in_place=True)
+    answer.facts = {**answer.facts, "door": _entrance_of(_page_before(request, "/"))}
+    answer.headers = [one for one in answer.headers if one[0] != b"hx-reswap"] + [
+        (b"hx-reswap", b"innerHTML")
+    ]
+    return answer
+
+
+def _entrance_of(place: str) -> str:
+    return f"{session.ENTRANCE}?next={quote(place, safe='')}&undone=1"
 
 
 def asked(scope: Mapping[str, Any]) -> str:
@@ -285,7 +301,7 @@ def _page_before(request: Request[Any, Any, Any], otherwise: str = "/account") -
     return session.local_path(came_from.path) if came_from.path else otherwise
 
 
-def _page_of(problem: JsonAnswer, *, in_place: bool) -> Sent:
+def _page_of(problem: JsonAnswer, *, in_place: bool) -> HtmlAnswer:
     """A page of its own; or where only a part of a page was asked for, a few words beside what is there."""
     document = msgspec.json.decode(problem.body)
     failure = document.get("instance", "").rpartition(":")[2]
@@ -293,6 +309,6 @@ def _page_of(problem: JsonAnswer, *, in_place: bool) -> Sent:
     slug = document["type"].rpartition("/")[2]
     facts = {"problem": {"detail": "", "errors": [], "slug": slug, **document}, "failure": failure}
     if in_place:
-        headers += [(b"hx-retarget", b"#toasts"), (b"hx-reswap", b"beforeend")]
+        headers += [(b"hx-retarget", b"#toasts"), (b"hx-reswap", b"beforeend"), (b"hx-reselect", b".toast")]
         return HtmlAnswer("web/problem_toast.html", facts, status=problem.status, headers=headers)
     return HtmlAnswer("web/problem.html", facts, status=problem.status, headers=headers)
