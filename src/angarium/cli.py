@@ -5,6 +5,7 @@ Every command imports what it needs when it runs, so that `angarium --help` answ
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from angarium.terminal import give_up, out, run, settings_of, with_ground
 if TYPE_CHECKING:
     from angarium.storage.ground import Ground
 
+STRANGERS = 0o007  # who is neither the owner of a file nor of its group: what is written is about people
 MARKS = {"good": "[green]✓[/]", "advice": "[yellow]·[/]", "bad": "[red]✗[/]"}
 
 
@@ -34,6 +36,7 @@ MARKS = {"good": "[green]✓[/]", "advice": "[yellow]·[/]", "bad": "[red]✗[/]
 @click.pass_context
 def main(context: click.Context, config: Path | None) -> None:
     """Angarium: a self-hosted customer-communications server."""
+    os.umask(os.umask(STRANGERS) | STRANGERS)  # to set it is the only way to ask for it
     context.obj = config
 
 

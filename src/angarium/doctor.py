@@ -175,6 +175,9 @@ def _files(settings: Settings) -> list[Finding]:
         found.append(Finding("bad", f"Others can read the key file {key}.", f"Run: chmod 600 {key}"))
     else:
         found.append(Finding("good", f"The key file {key} is there and private. Keep a copy elsewhere."))
+    path = opening.sqlite_path(settings.database)
+    if path is not None and path.exists() and path.stat().st_mode & 0o007:
+        found.append(Finding("advice", f"Others can read the database {path}.", f"Run: chmod o= {path}*"))
     if not settings.public_url:
         remedy = "Set `public_url` if you use channels whose providers post receipts (Viber, VK, WhatsApp)."
         found.append(Finding("advice", "Providers cannot reach this server: no public_url.", remedy))

@@ -116,6 +116,17 @@ async def test_a_file_is_as_it_was_where_it_cannot_be_written_anew(begun: Path) 
     assert (begun / "angarium.db").read_bytes() == before
 
 
+async def test_what_is_written_is_for_its_owner_and_group_alone(begun: Path) -> None:
+    for name, words in {"night.db": ("backup", "night.db"), "angarium.db": ("shrink",)}.items():
+        status, printed = await said(begun, *words)
+        assert status == 0, printed
+        assert (begun / name).stat().st_mode & 0o007 == 0
+    told = "Others can read the database"
+    assert not [one.what async for one in examine(settings(begun)) if one.what.startswith(told)]
+    (begun / "angarium.db").chmod(0o644)
+    assert [one.what async for one in examine(settings(begun)) if one.what.startswith(told)]
+
+
 async def test_a_newer_database_that_a_server_accepts_is_backed_up(begun: Path) -> None:
     with apsw.Connection(str(begun / "angarium.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")

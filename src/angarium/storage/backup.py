@@ -215,6 +215,7 @@ def write_anew(path: Path) -> tuple[int, int]:
     draft = path.with_name(f"{path.name}.part")
     draft.unlink(missing_ok=True)
     try:
+        draft.touch(0o600, exist_ok=False)  # from the first byte on nobody else reads it
         connection = connect(str(path))  # its log goes into the file when it is closed
         try:
             connection.execute("VACUUM INTO ?", (str(draft),))
