@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from itertools import product
 
 import pytest
 from playwright.async_api import Page, expect
@@ -58,8 +59,14 @@ async def _comes_again(page: Page, form: Form, url: str) -> None:
     await page.goto(url + form.path)
 
 
-@pytest.mark.parametrize("made", FORMS, ids=lambda one: one.__name__)
-@pytest.mark.parametrize("lost", [_signs_in_again, _comes_again], ids=["session", "server"])
+WAYS = {"session": _signs_in_again, "server": _comes_again}
+IN_TURNS = [  # each form in one way a day, and some in none: a browser takes ten seconds for it
+    pytest.param(made, lost, id=f"{made.__name__}-{name}", marks=pytest.mark.turns(3, place % 3))
+    for place, (made, (name, lost)) in enumerate(product(FORMS, WAYS.items()))
+]
+
+
+@pytest.mark.parametrize(("made", "lost"), IN_TURNS)
 async def test_what_is_typed_is_there_again(
     writing: Writing, made: Made, lost: Callable[..., Awaitable[None]]
 ) -> None:

@@ -89,7 +89,11 @@ FILTERS = {
 
 
 WORDS = {"channel", "group", "kind"}  # in an address: words of ours, which name nothing of anybody
-IDS = {"segment": "segment_id", "with": "contact_id"}  # names under which an id is asked for
+IDS = {
+    "segment": "segment_id",
+    "with": "contact_id",
+    "back": "contact_id",
+}  # names under which an id is asked for
 
 
 @pytest.fixture
