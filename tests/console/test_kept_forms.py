@@ -14,6 +14,7 @@ from support.kept_forms import EMAIL, FORMS, Form, Writing, a_cascade, a_line, a
 from support.people import PASSWORD, code_of
 from support.screen import Look, screen
 from support.server import SEGMENT
+from support.turns import spread
 
 pytestmark = pytest.mark.browser
 
@@ -59,14 +60,12 @@ async def _comes_again(page: Page, form: Form, url: str) -> None:
     await page.goto(url + form.path)
 
 
-WAYS = {"session": _signs_in_again, "server": _comes_again}
-IN_TURNS = [  # each form in one way a day, and some in none: a browser takes ten seconds for it
-    pytest.param(made, lost, id=f"{made.__name__}-{name}", marks=pytest.mark.turns(3, place % 3))
-    for place, (made, (name, lost)) in enumerate(product(FORMS, WAYS.items()))
-]
+WAYS = (_signs_in_again, _comes_again)
 
 
-@pytest.mark.parametrize(("made", "lost"), IN_TURNS)
+@pytest.mark.parametrize(
+    ("made", "lost"), spread(product(FORMS, WAYS), 5)
+)  # a browser takes ten seconds for it
 async def test_what_is_typed_is_there_again(
     writing: Writing, made: Made, lost: Callable[..., Awaitable[None]]
 ) -> None:
@@ -111,6 +110,7 @@ async def test_who_goes_on_writing_after_her_session_ended_is_told_beside_what_s
         await expect(page.locator("#wait-a")).to_have_value("7")
 
 
+@pytest.mark.turns(2, 0)
 async def test_what_somebody_else_has_saved_meanwhile_is_told(writing: Writing) -> None:
     form = await a_cascade(writing)
     async with screen(writing.opened, writing.client.url) as shown:
@@ -132,6 +132,7 @@ async def test_what_somebody_else_has_saved_meanwhile_is_told(writing: Writing) 
         await expect(page.locator(".step-card")).to_have_count(2)
 
 
+@pytest.mark.turns(2, 1)
 async def test_what_has_no_place_any_more_is_told(writing: Writing) -> None:
     form = await an_audience(writing)
     made = await writing.make("segments", SEGMENT)
@@ -149,6 +150,7 @@ async def test_what_has_no_place_any_more_is_told(writing: Writing) -> None:
         await shown.says("but not all of it", ".notice.on")
 
 
+@pytest.mark.turns(2, 0)
 async def test_who_shows_a_second_factor_on_the_way_back_loses_nothing(writing: Writing) -> None:
     form = await a_tariff(writing)
     async with screen(writing.opened, writing.client.url) as shown:

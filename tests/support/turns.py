@@ -52,6 +52,13 @@ def by_turns(values: Iterable[Any]) -> list[Any]:
     return [pytest.param(one, marks=pytest.mark.turns(len(given), day)) for day, one in enumerate(given)]
 
 
+def spread(values: Iterable[tuple[Any, ...]], days: int) -> list[Any]:
+    """Several parameters of a test each, so many a day that all have had their turn after some days."""
+    return [
+        pytest.param(*one, marks=pytest.mark.turns(days, place % days)) for place, one in enumerate(values)
+    ]
+
+
 def leave_out(config: pytest.Config, items: list[pytest.Item], resting: set[pytest.Item]) -> None:
     """Have them rest; the summary says how many."""
     if resting:
