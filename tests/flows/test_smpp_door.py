@@ -109,6 +109,27 @@ async def test_parts_out_of_order_over_two_binds_and_repeated_are_one(place: Doo
         assert place.texts() == [LONG]
 
 
+async def test_a_part_whose_answer_was_lost_is_known_after_its_receipt(
+    place: Doorway, client: Esme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = _parts_of(LONG)
+    for number in (1, 2, 3):
+        client.submit(number, **parts[number - 1])
+    await client.answered(1, 2, 3)
+    await client.heard(3)
+    assert set(client.words().values()) == {"DELIVRD"}
+    for number in (1, 2, 3):
+        client.submit(f"again/{number}", **parts[number - 1])
+    await client.answered("again/1", "again/2", "again/3")
+    await client.heard(3)
+    assert place.texts() == [LONG]
+    monkeypatch.setattr(admission, "LOST_ANSWER_S", 0.0)
+    for number in (1, 2, 3):  # as by a client whose reference never changes
+        client.submit(f"anew/{number}", **parts[number - 1])
+    await client.answered("anew/1", "anew/2", "anew/3")
+    assert await place.taken(2) == [LONG, LONG]
+
+
 def _parts_of(text: str) -> list[dict[str, Any]]:
     cut = short_messages(Message(), segment(text), way="udh", reference=9, reference_bits=8)
     return [{"esm_class": one.esm_class, "short_message": one.short_message} for one in cut]

@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterator, Sequence
 import msgspec
 import structlog
 
-from angarium.core import kept
+from angarium.core import ids, kept
 from angarium.core.clock import micros
 from angarium.core.problems import Problem
 from angarium.doors.smpp import reading, store
@@ -41,6 +41,9 @@ from angarium.storage.vault import NotOpened
 log = structlog.get_logger()
 
 PARTS_WAIT_S = 600.0  # for the rest of a text
+# So long a part that comes again is one whose answer was lost, also when its client has been told what became
+# of the message: after a restart of ours that may come first. Later it is the same text once more.
+LOST_ANSWER_S = 120.0
 GIVEN_UP = "smpp.text_given_up"  # a fact: the parts of a text that will be no message
 REPEATED = "smpp.part_repeated"  # a fact: a part came again of what had become a message
 UNDELIVERED = "UNDELIV"
@@ -193,6 +196,7 @@ async def _gather(tx: Transaction, world: World, workspace_id: int, work: Work, 
     """Find what is whole: texts that came as one, and those whose last part is in this batch."""
     keys = {i: text_key(world, one) for i, one in enumerate(work.asked) if one.submit.total > 1}
     known: dict[str, list[Part]] = {}
+    lost_since = ids.earliest(now - micros(LOST_ANSWER_S))
     if keys:
         since = now - micros(PARTS_WAIT_S)
         known = await store.of_texts(tx, workspace_id, set(keys.values()), since)
@@ -200,7 +204,7 @@ async def _gather(tx: Transaction, world: World, workspace_id: int, work: Work, 
         kept = _kept(one, work.ids[i], now)
         if i in keys:
             part = _part(world, workspace_id, one, kept, keys[i])
-            _join(world, workspace_id, work, i, part, kept, known.setdefault(keys[i], []))
+            _join(world, workspace_id, work, i, part, kept, known.setdefault(keys[i], []), lost_since)
         else:
             work.new[i] = New(kept)
             work.whole.append(Gathered([one.submit], [kept.id], i))
@@ -214,13 +218,14 @@ def _join(
     part: Part,
     kept: Submission,
     siblings: list[Part],
+    lost_since: int,
 ) -> None:
     """Put a part to the text that it belongs to, or begin one with it."""
     text_id = siblings[-1].text_id if siblings else 0
     text = [one for one in siblings if one.text_id == text_id]
     same = next((one for one in text if one.number == part.number), None)
     ended = text_id in work.done or any(one.message_id or one.told for one in text)
-    repeated = same is not None and same.digest == part.digest and not same.told
+    repeated = same is not None and _comes_again(same, part, lost_since)
     if repeated or (text and same is None and not ended):
         part = msgspec.structs.replace(part, text_id=text_id)
     else:
@@ -235,6 +240,12 @@ def _join(
     there = {one.number: one for one in [*text, part]}
     if not repeated and len(there) == part.total:
         _complete(world, workspace_id, work, place, [*text, part], there)
+
+
+def _comes_again(same: Part, part: Part, lost_since: int) -> bool:
+    """Whether a part is one that is there already. What was given up may be sent anew at once."""
+    unheard = not same.told or (same.message_id > 0 and same.id >= lost_since)
+    return same.digest == part.digest and unheard
 
 
 def _repeat(work: Work, part: Part, same: Part) -> None:
