@@ -170,7 +170,7 @@ def move(context: click.Context, url: str) -> None:
 @click.pass_context
 def shrink(context: click.Context) -> None:
     """Give free room in the file of SQLite back to the disk. No server may run meanwhile, and there must be
-    as much room beside it as it will take."""
+    twice as much room beside it as it will take."""
     from angarium.keeping import shrink
 
     before, after = run(shrink(settings_of(context)))

@@ -210,29 +210,21 @@ def put_aside(path: Path, now: int) -> list[Path]:
 
 
 def write_anew(path: Path) -> tuple[int, int]:
-    """Write a file that nobody has open anew, without its free room and what was left there; its octets
-    before and after. What it was stays until the new one is whole, so there must be room for both."""
-    draft = path.with_name(f"{path.name}.part")
-    draft.unlink(missing_ok=True)
+    """Write a file that no server has open anew, without its free room and what was left there; its octets
+    before and after. In place, by SQLite itself: to put another file there would lose what a command wrote
+    meanwhile, and leave a log beside it that is not its own (sqlite.org/howtocorrupt.html §1.4)."""
     try:
-        draft.touch(0o600, exist_ok=False)  # from the first byte on nobody else reads it
-        connection = connect(str(path))  # its log goes into the file when it is closed
+        connection = connect(str(path))
         try:
-            connection.execute("VACUUM INTO ?", (str(draft),))
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            before = size_of(path)
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             connection.close()
-        before, after = path.stat(), draft.stat()
-        shutil.copymode(path, draft)
-        if (before.st_uid, before.st_gid) != (after.st_uid, after.st_gid):  # root writes for its owner
-            os.chown(draft, before.st_uid, before.st_gid)
-        _sync(draft)
-        draft.rename(path)
-        _sync(path.parent)
     except (apsw.Error, OSError) as error:
         raise Problem("shrink", NOT_ANEW, detail=f"{path}: {_why(error)} It is as it was.") from error
-    finally:
-        draft.unlink(missing_ok=True)
-    return before.st_size, after.st_size
+    return before, size_of(path)
 
 
 # ── PostgreSQL ───────────────────────────────────────────────────────────────────────────────────────
