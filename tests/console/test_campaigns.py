@@ -349,14 +349,14 @@ async def test_recipients_their_file_and_a_campaign_to_those_not_reached(shop: S
 
 
 async def watch_to_the_end(shop: Shop) -> None:
-    """A page that follows what happens is drawn anew when it is over."""
+    """A report that follows what happens is drawn anew as a whole when it is over."""
     path = await shop.draft(audience={"tags": ["nobody"]})
     await shop.marketer.do(f"{path}/start")
-    assert "hx-redirect" not in (await shop.marketer.get(path, hx_request="true")).headers
+    assert "hx-reselect" not in (await shop.marketer.get(path, hx_request="true")).headers
     await shop.run()
     ended = await shop.marketer.get(f"{path}?done=started", hx_request="true")
-    assert ended.headers["hx-redirect"] == path
-    assert "hx-redirect" not in (await shop.marketer.get(path)).headers
+    assert ended.headers["hx-retarget"] == ended.headers["hx-reselect"] == "#report"
+    assert "hx-reselect" not in (await shop.marketer.get(path)).headers
 
 
 async def until_written(shop: Shop, where: str) -> None:

@@ -88,7 +88,8 @@ async def people_from_a_file(hand: Hand, window: Screen, folder: Path) -> None:
 async def somebody_is_not_on_viber(hand: Hand, window: Screen, _folder: Path) -> None:
     """Played on their phone; the cascade will find out."""
     await window.open(f"/phones/{NUMBER}")
-    await hand.press("form:has([name=face][value=gms]) button[value=absent]")
+    async with window.leaves():
+        await hand.press("form:has([name=face][value=gms]) button[value=absent]")
     await window.page.wait_for_selector(".played .tone.quiet")
 
 
@@ -112,6 +113,8 @@ async def a_campaign(hand: Hand, window: Screen, _folder: Path) -> None:
     await hand.press("#sure [data-go-on]")
     await page.wait_for_url("**/campaigns/cmp_*?done=started")
     await page.wait_for_selector("progress.good[value='3']", timeout=PATIENCE_MS)
+    await page.wait_for_selector("#report table.heat", timeout=PATIENCE_MS)
+    assert page.url.endswith("?done=started"), "the page was left, and with it what is pressed at that moment"
     await window.picture("campaign")
 
 
@@ -133,7 +136,8 @@ async def an_answer(hand: Hand, window: Screen, _folder: Path) -> None:
     await page.wait_for_selector(".rung:not(.unseen)", timeout=PATIENCE_MS)
     await window.picture("phone")
     await hand.write(".rung [name=text][maxlength] >> nth=0", REPLY)
-    await page.keyboard.press("Enter")
+    async with window.leaves():
+        await page.keyboard.press("Enter")
     await page.wait_for_selector(".rung.own")
 
 

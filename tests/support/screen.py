@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Error, Page, async_playwright, expect
 from playwright.sync_api import sync_playwright
 
 from angarium.processes import free_port
@@ -65,6 +65,7 @@ WIDE = """() => {
     .slice(0, 4).map((one) => `${one.tagName}.${one.getAttribute("class")}`);
 }"""
 
+SEEN_MS, SEEN_MAX = 2_000, 4_000  # how long a page is waited for that failed, and how much of it is told
 
 ID = re.compile(r"[a-z]{2,4}_[0-9a-z]{13}")  # as addresses have them (`core/ids.py`)
 GOOD: set[tuple[str, str]] = set()  # looks and kinds of pages in which axe-core found nothing
@@ -203,8 +204,22 @@ async def screen(
     window.page.on("console", hear)
     window.page.on("pageerror", lambda error: window.said.append(str(error)))
     window.page.on("request", lambda asked: _note(window, asked.url))
-    yield window
-    await context.close()
+    try:
+        yield window
+    except Exception as error:
+        error.add_note(await _seen(window.page))
+        raise
+    finally:
+        await context.close()
+
+
+async def _seen(page: Page) -> str:
+    """Where a test failed, as somebody would have seen it there."""
+    try:
+        words = await page.inner_text("body", timeout=SEEN_MS)
+    except Error as error:
+        words = str(error)
+    return f"The page {page.url} said:\n{words[:SEEN_MAX]}"
 
 
 def _note(window: Screen, url: str) -> None:

@@ -64,6 +64,10 @@ STATE_TONES = {
     "waiting": "quiet",
     "left_out": "doubt",
 }
+# A report that was watched to the end is drawn anew as a whole: what does not follow, such as the hours and
+# what comes next, is of another moment than what does. The page is not left: whoever has just followed a link
+# of it would be brought back.
+WHOLE = ((b"hx-retarget", b"#report"), (b"hx-reselect", b"#report"))
 
 
 # ── what it has come to ──────────────────────────────────────────────────────────────────────────────
@@ -100,9 +104,7 @@ async def show_campaign(request: Call) -> Sent:
         "heat": heat(report["hours"]),
         "chart": chart(report["hours"]),
     }
-    # A page that was watched to the end is drawn anew: what does not follow, such as the hours and what comes
-    # next, is of another moment than what does.
-    headers = [] if moving or not in_place(request) else [(b"hx-redirect", path_of(one).encode())]
+    headers = WHOLE if in_place(request) and not moving else ()
     return HtmlAnswer("campaigns/campaign.html", facts, headers=headers)
 
 
