@@ -164,6 +164,19 @@ async def test_nobody_waits_for_a_member_who_was_erased(marketer: Marketer, late
     assert await marketer.counts(campaign_id) == ("done", PEOPLE - 1, told, left_out)
 
 
+async def test_a_stop_ends_though_somebody_who_waited_was_erased(marketer: Marketer) -> None:
+    world, workspace_id = marketer.relay.world, marketer.relay.workspace_id
+    campaign_id = await marketer.begin()
+    await marketer.run(campaign_id, turns=1)
+    await marketer.run(campaign_id, turns=1)
+    (first, *_) = await marketer.db.read(member_store.page, workspace_id, campaign_id, 0, 1)
+    await erasing.erase(world, workspace_id, first.contact_id, "key_agent")
+    await marketer.do(flows.stop, campaign_id)
+    assert await marketer.run(campaign_id) is None
+    assert not (await marketer.look(campaign_id)).under_way
+    assert await marketer.counts(campaign_id) == ("stopped", PEOPLE - 1, 0, PEOPLE - 1)
+
+
 async def test_it_waits_for_its_hour_and_goes_at_its_pace(marketer: Marketer) -> None:
     clock = marketer.relay.clock
     at = to_datetime(clock.now() + 3_600_000_000).isoformat()

@@ -37,6 +37,7 @@ from angarium.core.ports import (
 )
 from angarium.core.problems import Problem
 from angarium.core.values import Content, MessageClass, Reason, ReceiptStatus
+from angarium.doors.webchat import store as _web_chat  # noqa: F401  the same: whoever is erased goes from it
 from angarium.lines import flows as lines
 from angarium.lines import tariffs_flows as tariffs
 from angarium.lines.at_hand import Lines

@@ -103,7 +103,7 @@ async def some(
     if pace:
         one.paced_at = schedule.taken(pace, one.paced_at, now, len(open_))
     if limit > 0 and not due and await member_store.next_due(tx, workspace_id, one.id) is None:
-        _count_those_who_are_there(one)
+        one.nobody_waits()
     if await _is_done(tx, one, now):
         return Launched(line_ids, None)
     if len(open_) < len(due):
@@ -248,13 +248,8 @@ async def _too_late(tx: Transaction, one: Campaign, now: int) -> Launched:
     late = await member_store.leave_out(tx, one.workspace_id, one.id, DEADLINE, BATCH * 10)
     one.left_out += late
     if not late:
-        _count_those_who_are_there(one)
+        one.nobody_waits()
     return Launched(set(), None if await _is_done(tx, one, now) else now)
-
-
-def _count_those_who_are_there(one: Campaign) -> None:
-    """Nobody waits any more: who was counted among them has been erased since, with the row."""
-    one.members -= one.waiting
 
 
 async def _is_done(tx: Transaction, one: Campaign, now: int) -> bool:

@@ -27,6 +27,8 @@ async def some(
     if one.waiting:
         left_out = await member_store.leave_out(tx, workspace_id, one.id, STOPPED, BATCH)
         one.left_out += left_out
+        if not left_out:
+            one.nobody_waits()
         await store.save(tx, one)
         return []
     label = flows.label(one.id)

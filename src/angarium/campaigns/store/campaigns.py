@@ -48,6 +48,10 @@ class Campaign(msgspec.Struct, kw_only=True):
         """Members that have been neither told nor left out."""
         return self.members - self.told - self.left_out
 
+    def nobody_waits(self) -> None:
+        """No row of one who waits is left: who was counted among them has been erased since, with the row."""
+        self.members -= self.waiting
+
     @property
     def under_way(self) -> bool:
         """Whether something is to be done for it by itself."""
