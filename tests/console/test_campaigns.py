@@ -12,6 +12,7 @@ from playwright.async_api import TimeoutError as TooLate
 
 from angarium.campaigns import flows
 from angarium.core import ids
+from angarium.messaging import erasing
 from support.campaign_shop import Shop, cookie_of
 from support.screen import Look, Screen, chromium, screen
 
@@ -346,6 +347,19 @@ async def test_recipients_their_file_and_a_campaign_to_those_not_reached(shop: S
     assert kept.status == 303
     assert (await shop.newest())[1].of_campaign == given.of_campaign
     await watch_to_the_end(shop)
+
+
+async def test_the_report_says_that_somebody_was_erased_since(shop: Shop) -> None:
+    path = await shop.draft(name="Sale", audience={"tags": ["gold"]})
+    assert (await shop.marketer.do(f"{path}/start")).status == 303
+    await shop.run()
+    listed = await shop.marketer.get(f"{path}/recipients")
+    contact = next(href for href in listed.values("href") if href.startswith("/contacts/con_"))
+    gone = ids.read("contact", contact.rpartition("/")[2])
+    await erasing.erase(shop.house.world, shop.client.workspace_id, gone, "key_owner")
+    said = (await shop.marketer.get(path)).words
+    assert "1 person who is counted here has been erased since" in " ".join(said.split())
+    assert (await shop.marketer.get(f"{path}/recipients")).text.count("<tr>") == 4
 
 
 async def watch_to_the_end(shop: Shop) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,8 +15,10 @@ from python_calamine import CalamineWorkbook
 from angarium.campaigns import flows, recipients, report
 from angarium.campaigns.recipients import Wanted
 from angarium.contacts.exports.writer import Job, write
+from angarium.core import ids
 from angarium.core.problems import Problem
 from angarium.core.values import Reason, ReceiptStatus
+from angarium.messaging import erasing
 from angarium.messaging.robots import Visitor
 from angarium.messaging.store import links as link_store
 from angarium.messaging.visits import Visits
@@ -67,6 +70,27 @@ async def test_its_numbers_are_those_of_the_providers(told: tuple[Marketer, int]
     assert (viber["delivered"], viber["read"], viber["failed"], viber["fell_back"]) == (8, 3, 2, 2)
     assert sum(one["delivered"] for one in found["hours"]) == 9
     assert sum(one["read"] for one in found["hours"]) == 3
+
+
+async def test_it_says_how_many_of_those_counted_have_been_erased_since(told: tuple[Marketer, int]) -> None:
+    marketer, campaign_id = told
+    world, workspace_id = marketer.relay.world, marketer.relay.workspace_id
+
+    async def both() -> tuple[dict[str, Any], dict[str, str]]:
+        asked = (world, workspace_id, campaign_id)
+        found = await marketer.db.read(report.count, *asked, marketer.relay.clock.now())
+        listed = await marketer.db.read(recipients.page, *asked, Wanted(), 0, 100)
+        return found, {one.contact: one.state for one in listed.recipients}
+
+    before, listed = await both()
+    assert (before["erased"], len(listed)) == (0, before["members"]["total"])
+    for state in ("read", "left_out"):
+        gone = next(contact for contact, each in listed.items() if each == state)
+        await erasing.erase(world, workspace_id, ids.read("contact", gone), "key_agent")
+    after, listed = await both()
+    assert (after["erased"], len(listed)) == (2, after["members"]["total"] - 2)
+    same = ("members", "by_state", "reached", "cost", "steps", "hours")  # what was sent stays as it was
+    assert [after[name] for name in same] == [before[name] for name in same]
 
 
 async def test_recipients_are_paged_and_filtered(told: tuple[Marketer, int]) -> None:

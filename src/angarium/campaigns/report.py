@@ -40,6 +40,7 @@ TIMES = 20  # and so many times as long as it took: looking never takes more tha
 KEPT_MAX = 200  # counts at hand
 OUTLINES_MAX = 5_000
 REACHED = ("delivered", "read")
+UNKNOWN_THEN = {"erased": None}  # what reports did not say yet when some were kept
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -143,7 +144,7 @@ async def _counted(tx: Transaction, world: World, workspace_id: int, campaign_id
     kept = (await outcomes.reports(tx, workspace_id, [campaign_id])).get(campaign_id)
     if kept is not None:
         document: Document = msgspec.json.decode(kept)
-        return document
+        return UNKNOWN_THEN | document
     return await count(tx, world, workspace_id, campaign_id, now)
 
 
@@ -155,11 +156,8 @@ async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: i
     steps, quarters = await attempt_store.course(tx, workspace_id, label)
     summed = await messages.summed(tx, world, workspace_id, label, steps)
     zone = (await accounts.workspace(tx, workspace_id)).time_zone
-    left_out = {
-        reason: number
-        for state, reason, number in await member_store.reasons(tx, workspace_id, campaign_id)
-        if state == MemberState.LEFT_OUT
-    }
+    shares = await member_store.reasons(tx, workspace_id, campaign_id)
+    left_out = {reason: number for state, reason, number in shares if state == MemberState.LEFT_OUT}
     by_state = summed["by_state"]
     return {
         "id": label,
@@ -172,6 +170,7 @@ async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: i
             "waiting": one.waiting,
         },
         "left_out": left_out,
+        "erased": one.members - sum(number for _, _, number in shares),  # their rows went, the counts stay
         "by_state": by_state,
         "reasons": summed["reasons"],
         "opened": summed["opened"],

@@ -42,6 +42,7 @@ REPORT_EXAMPLE = {
     "state": "running",
     "members": {"total": 120_000, "told": 41_500, "left_out": 312, "waiting": 78_188},
     "left_out": {"opted_out": 300, "no_address": 12},
+    "erased": 0,
     "by_state": {"delivered": 39_000, "sent": 2_000, "failed": 500},
     "reasons": {"failed": {"unreachable": 500}},
     "opened": 0,
@@ -93,7 +94,9 @@ RECIPIENT_EXAMPLE = RecipientShown(
         summary="What a campaign has come to",
         detail="Members, states, reasons, what each step did on each line, cost, delivered and read by hour, "
         "and how long it will still take. Of a large campaign a count is shown for a while: `as_of` says of "
-        "when it is.",
+        "when it is. People who were erased since stay counted, in what was sent and in what it cost, but in "
+        "`left_out` and in the arms of an experiment; they are no recipients any more, and `erased` says how "
+        "many they are (null of a campaign that was let go of before this was counted).",
         scope="messages:read",
         gives=Any,
         problems=(404,),
