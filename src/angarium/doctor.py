@@ -171,8 +171,9 @@ def _files(settings: Settings) -> list[Finding]:
         found.append(Finding("advice", f"There is no key file {key} yet.", "It is made on the first start."))
     elif not key.exists():
         found.append(_gone(key))
-    elif key.stat().st_mode & 0o077:
-        found.append(Finding("bad", f"Others can read the key file {key}.", f"Run: chmod 600 {key}"))
+    elif (exposed := opening.exposed(settings.key_file)) is not None:
+        what = f"Others can read the key file {key} (mode {exposed.mode})."
+        found.append(Finding("bad", what, exposed.remedy))
     else:
         found.append(Finding("good", f"The key file {key} is there and private. Keep a copy elsewhere."))
     path = opening.sqlite_path(settings.database)

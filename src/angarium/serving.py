@@ -42,10 +42,7 @@ async def serve(settings: Settings) -> None:
     They are heard from the first moment: who asks while the server starts gets the same orderly end.
     """
     asked, alone = _signalled(), settings.database.startswith("sqlite:")
-    for name, nearest in strangers():
-        log.warning(
-            "there is no such setting: the variable does nothing", variable=name, nearest=nearest or "none"
-        )
+    _tell_what_is_set_up_wrongly(settings)
     _allow_many_connections()
     with opening.held(settings.database, settings.key_file, alone=alone):
         if settings.fabric != "local":
@@ -55,6 +52,17 @@ async def serve(settings: Settings) -> None:
             await _serve(settings, asked)
         else:
             await _serve_in_turn(settings, asked)
+
+
+def _tell_what_is_set_up_wrongly(settings: Settings) -> None:
+    """What the doctor would find, and does not keep a server from starting."""
+    for name, nearest in strangers():
+        log.warning(
+            "there is no such setting: the variable does nothing", variable=name, nearest=nearest or "none"
+        )
+    if (found := opening.exposed(settings.key_file)) is not None:
+        file = settings.key_file
+        log.warning("others can read the key file", file=file, mode=found.mode, remedy=found.remedy)
 
 
 def _allow_many_connections() -> None:

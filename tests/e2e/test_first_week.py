@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from angarium import serving
@@ -133,6 +134,34 @@ async def test_what_is_written_is_for_its_owner_and_group_alone(begun: Path) -> 
     assert not [one.what async for one in examine(settings(begun)) if one.what.startswith(told)]
     (begun / "angarium.db").chmod(0o644)
     assert [one.what async for one in examine(settings(begun)) if one.what.startswith(told)]
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [(0o644, True), (0o640, True), (0o600, False), (0o400, False)])
+async def test_a_key_that_others_can_read_is_told_at_the_start_and_by_the_doctor(
+    begun: Path, mode: int, is_told: bool
+) -> None:
+    opening.write_mark(begun / "angarium.instance", opening.Mark("another"))  # so that the start ends
+    (begun / "angarium.key").chmod(mode)
+    status, printed = await said(begun, "serve", ANGARIUM_LOG_FORMAT="json")
+    assert (status, "not the database" in printed) == (1, True)
+    logged = [msgspec.json.decode(line) for line in printed.splitlines() if line.startswith("{")]
+    warned = [one for one in logged if one["event"] == "others can read the key file"]
+    expected = [("angarium.key", f"{mode:04o}", "Run: chmod 600 angarium.key")] if is_told else []
+    assert [(one["file"], one["mode"], one["remedy"]) for one in warned] == expected
+    found = [one for one in await bad(settings(begun)) if one.what.startswith("Others can read the key file")]
+    assert [one.remedy for one in found] == [f"Run: chmod 600 {begun}/angarium.key"] * is_told
+
+
+@pytest.mark.parametrize(("mode", "remedies"), [(0o440, []), (0o444, ["Run: chmod o= {key}"])])
+async def test_a_key_that_is_read_by_way_of_the_group_is_private(
+    begun: Path, monkeypatch: pytest.MonkeyPatch, mode: int, remedies: list[str]
+) -> None:
+    key = begun / "angarium.key"
+    key.chmod(mode)  # as a Secret of Kubernetes is mounted: it is root's, and the group's of the server
+    monkeypatch.setattr(os, "geteuid", lambda: key.stat().st_uid + 10_001)
+    monkeypatch.setattr(os, "getgroups", lambda: [key.stat().st_gid])
+    found = await bad(settings(begun))
+    assert [one.remedy for one in found] == [remedy.format(key=key) for remedy in remedies]
 
 
 async def test_a_newer_database_that_a_server_accepts_is_backed_up(begun: Path) -> None:

@@ -20,6 +20,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from stat import S_IMODE
 
 import apsw
 import msgspec
@@ -42,6 +43,14 @@ HASH_PURPOSE = "instance"
 INDEX_VERSION = 3_007_000
 INDEX_HEADER = 48  # bytes, twice, then how far the log has been moved into the file (walformat.html §2.1)
 LOG_HEADER, FRAME_HEADER = 32, 24
+ALL_OTHERS, STRANGERS = 0o077, 0o007  # of a mode: all but the owner; who is not of the group either
+
+
+class Exposed(msgspec.Struct, frozen=True):
+    """A key that others can read: the mode of its file, and what to do."""
+
+    mode: str
+    remedy: str
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -163,6 +172,20 @@ def check_key(key_file: str) -> None:
     if read_mark(mark_file(key_file)) is not None and not Path(key_file).exists():
         detail = f"There is no key file {key_file}, and one was used before: put back the copy that you kept."
         raise Problem("key-missing", "The key that seals secrets is missing", detail=detail)
+
+
+def exposed(key_file: str) -> Exposed | None:
+    """Where others than the server can read the key. A file of somebody else that is read by way of its
+    group, as a Secret of Kubernetes is, is as private as it can be."""
+    try:
+        found = Path(key_file).stat()
+    except OSError:
+        return None  # that it cannot be used is told by whoever opens it
+    by_group = os.geteuid() not in (0, found.st_uid) and found.st_gid in (os.getegid(), *os.getgroups())
+    if not found.st_mode & (STRANGERS if by_group else ALL_OTHERS):
+        return None
+    remedy = f"Run: chmod {'o=' if by_group else '600'} {key_file}"
+    return Exposed(f"{S_IMODE(found.st_mode):04o}", remedy)
 
 
 async def remember(url: str, key_file: str, vault: Vault, chance: Chance, now: int) -> None:
