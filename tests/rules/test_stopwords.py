@@ -11,12 +11,20 @@ from angarium.contacts.stopwords import LOCALES, TEXT_MAX, OwnWords, Wish, _data
 STOP, START, HELP = Wish.STOP, Wish.START, Wish.HELP
 
 GMAIL = "On Mon, Nov 30, 2026 at 10:12 AM The Shop of All Teas <shop@tea.example>\nwrote:\n\n> Sale!\n> Now\n"
+YAHOO = (
+    " On Monday, November 30, 2026 at 10:12:11 AM GMT+2, The Shop <shop@tea.example> wrote:  \n \n Sale!\n"
+)
 HEAD = "From: The Shop <shop@tea.example>\nSent: Monday, November 30, 2026\nTo: Anna\nSubject: Sale\n\nSale!"
 ANSWERED = [  # as the programs of mail quote what is answered
     f"STOP\n\n{GMAIL}",
     f"STOP\n{GMAIL}",
     "Stop\n\nOn Mon, 30 Nov 2026,\nThe Shop of All Teas\n<shop@tea.example> wrote:\n> Sale!",
     "STOP\n\nOn Mon, The Shop wrote:\n" + "> what was told, at length\n" * 200,  # longer than `TEXT_MAX`
+    f"STOP\n\n{YAHOO}",  # without a `>` before any line
+    f"STOP\n{YAHOO}",
+    f"STOP\n\nSent from Yahoo Mail on Android\n\n{YAHOO}",
+    f"STOP\n\n{YAHOO.replace('GMT+2, ', chr(10))}",
+    f"STOP\n\n{YAHOO}\nReply STOP to unsubscribe",
     f"STOP\n\n{HEAD}",
     f"STOP\n\n________________________________\n{HEAD}",
     f"STOP\r\n\r\n-----Original Message-----\r\n{HEAD}",
@@ -31,6 +39,7 @@ ANSWERED = [  # as the programs of mail quote what is answered
     f"{GMAIL}\nSTOP\n-- \nAnna, sales",
     f"{GMAIL}STOP",  # and not even an empty line between
     f"STOP\n\n{GMAIL}\nSTOP",
+    "> > On Mon, Nov 30, 2026 at 10:12 AM The Shop of All Teas <shop@tea.example>\nwrote:\n\nSTOP",  # torn
     "On Mon, 30 Nov 2026 at 10:12, The Shop wrote:\n" + "> what was told, at length\n" * 200 + "\nSTOP",
     f"STOP\n\nGet Outlook for iOS\n________________________________\n{HEAD}",
 ]
@@ -139,6 +148,11 @@ NOT_SAID = [
     "> Buy two and get three, and if this is nothing to you, you may reply with\nSTOP\n> at any time",  # torn
     f"Where is it?\n\n________________________________\n{HEAD}\n\nSTOP",  # of whom is not sure
     "x" * TEXT_MAX + "\n> stop",
+    YAHOO,
+    f"{YAHOO}\nSTOP",  # the shop's, or the person's: nothing says where the quoted mail ends
+    f"Where is it?\n\n{YAHOO}\nSTOP",
+    f"-----Original Message-----\n{HEAD}\n\nTo unsubscribe reply with\nSTOP",
+    "STOP\n\nOn 30.11.2026 I asked shop@tea.example:\nwhere is my order?",  # no sentence of a program
 ]
 
 

@@ -1,15 +1,17 @@
 """What a person wrote in an answered mail: above the mail that it answers, below it or between its lines, and
 above the signature. Pure.
 
-Programs of mail quote in three ways, and none of them says so by a standard:
+Programs of mail quote in four ways, and none of them says so by a standard:
 - each line begins with `>`, and one sentence before it says who wrote when. Gmail breaks that sentence over
   two lines or three, as long as the sender's name and address are;
 - a line of dashes or underscores, with or without words ("-----Original Message-----"), then the whole mail
   as it was: Outlook, and the programs of phones;
 - only the fields of the mail's head, in the language of whoever answers ("From: …", "Sent: …", "To: …"):
-  Outlook, whose line above them is drawn and not written.
-Of the last two nothing says where the answered mail ends, so that nothing below them counts. Below lines with
-`>` people do write, and what they write there is as much their own as what stands above.
+  Outlook, whose line above them is drawn and not written;
+- only the sentence that says who wrote when, and the mail below it without any `>`: Yahoo.
+Of the last three nothing says where the answered mail ends, so that nothing below them counts: a STOP there
+may be the last word of the mail that is answered, which says how to be left alone. Below lines with `>`
+people do write, and what they write there is as much their own as what stands above.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ FILES = re.compile(r"\[attachments?: .*\]")  # what a channel says of files besi
 INTRODUCED = re.compile(r".*[:：]\W{0,3}")  # "On Monday, the shop wrote:", with marks of direction behind it
 INTRODUCTION_MAX = 3  # lines
 WHEN = re.compile(r"@|\d{4}|\d:\d\d")  # who, by their address, or when: a year, or a time of day
+SENDER = re.compile(r"<[^\s<>]+@[^\s<>]+>")  # as programs write it, and hardly anybody by hand
 TORN_FROM = (
     60  # characters of a line; RFC 3676 §4.2 asks for lines of 78 at most, and programs break at 72 to 80
 )
@@ -40,6 +43,9 @@ def own_words(text: str, sent_from: Collection[str] = ()) -> tuple[str, bool]:
     quoted = False
     for at, line in enumerate(lines):
         if SIGNATURE.fullmatch(line) or RULE.fullmatch(line) or _is_head(lines, at):
+            return _joined(parts, sent_from), True
+        if _is_introduction(lines, at):
+            parts[-1] = _without_introduction([*parts[-1], line], wholly=False)
             return _joined(parts, sent_from), True
         if line.lstrip().startswith(">"):
             before, quoted = line, True
@@ -62,6 +68,18 @@ def _is_head(lines: Sequence[str], at: int) -> bool:
     fields = lines[at : at + HEAD_LINES]
     named = len(fields) == HEAD_LINES and all(HEAD.match(one) for one in fields)
     return named and any("@" in one for one in fields)
+
+
+def _is_introduction(lines: Sequence[str], at: int) -> bool:
+    """Whether a sentence ends here that says who wrote when, and what they wrote follows without a `>`."""
+    if not INTRODUCED.fullmatch(lines[at]):
+        return False
+    sentence = lines[max(0, at + 1 - INTRODUCTION_MAX) : at + 1]
+    below = next((line for line in lines[at + 1 :] if line.strip()), "")
+    if any(line.lstrip().startswith(">") for line in (*sentence, below)):
+        return False
+    sender = SENDER.search(" ".join(sentence))
+    return sender is not None and bool(WHEN.search(" ".join(sentence).replace(sender[0], "")))
 
 
 def _without_introduction(kept: list[str], *, wholly: bool) -> list[str]:
