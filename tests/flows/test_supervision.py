@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from angarium.core.clock import SystemClock
+from angarium.core.fabric import Backlog, Log
 from angarium.core.service import Supervisor
-from angarium.messaging import reconcile
+from angarium.fabric.kept_log import KeptLog
+from angarium.fabric.local import LocalFabric
+from angarium.messaging import poison, reconcile
+from angarium.messaging.incoming import Incoming
 from angarium.messaging.planner import Planner
 from angarium.messaging.sender import Sender
 from angarium.messaging.workers import Engine
@@ -20,6 +27,7 @@ from angarium.protocols.smpp_link import BindLink
 from angarium.simulators.smsc import Smsc
 from angarium.simulators.stage import Stage
 from angarium.storage.database import Database, Trouble, unavailable
+from support.relay import Relay
 from support.running import a_smsc, running, until
 
 SPEED = 20.0  # a loop that died is started again after a second
@@ -156,3 +164,54 @@ async def test_a_loop_says_once_a_minute_that_it_waits_for_the_database() -> Non
         await supervisor.run("exports", loop)
     assert [one["event"] for one in said] == ["a loop waits"] * 10
     assert not supervisor.failures
+
+
+async def test_who_has_something_to_write_says_once_a_minute_that_the_database_cannot_take_it() -> None:
+    clock, written, lost = Hours(), list[int](), list[int]()
+
+    async def write(some: Sequence[int]) -> None:
+        if clock.at < 600:
+            raise unavailable(Trouble.FULL)
+        written.extend(some)
+
+    async def give_up(one: int, _why: str) -> None:
+        lost.append(one)
+
+    with capture_logs() as said:
+        await poison.apart(clock, [1, 2], write, give_up, "record")
+    assert [one["event"] for one in said] == ["the database cannot take it; trying again"] * 10
+    assert (written, lost) == ([1, 2], [])
+
+
+class Unheard(LocalFabric):
+    """Its log says for ten minutes, by a clock of hours, that nothing can be asked of it."""
+
+    outlives_ledger = True
+
+    def log(self, name: str) -> Log:
+        return UnheardLog(self._database, self._clock, self._ears, name)
+
+
+class UnheardLog(KeptLog):
+    """That log."""
+
+    async def waiting(self) -> Backlog:
+        if self._clock.monotonic() < 600:
+            raise unavailable(Trouble.AWAY)
+        return await super().waiting()
+
+
+async def nobody() -> list[int]:
+    return []
+
+
+async def test_how_much_is_in_the_log_is_missed_once_a_minute(relay: Relay) -> None:
+    clock = Hours()
+    ground = replace(relay.ground, clock=clock, fabric=Unheard(clock, relay.ground.db))
+    taken_up = asyncio.get_running_loop().create_future
+    kept = Incoming(replace(relay.world, ground=ground), nobody, lambda _entry: taken_up(), Counter())
+    with capture_logs() as said:
+        measuring = asyncio.create_task(kept.measure())
+        await until(lambda: kept.backlog is not None)
+        measuring.cancel()
+    assert [one["event"] for one in said] == ["nobody can tell how much is in the log"] * 10

@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 UNAVAILABLE = 503  # a Problem of this status is nobody's fault: what the loop stands on is away
 AGAIN_S = 0.5  # after it
-TOLD_EVERY_S = 60.0  # how often a loop says that it still waits; twice a second would bury all the rest
+TOLD_EVERY_S = 60.0  # how often it is said that something is still so; twice a second would bury all the rest
 RESTART_DELAY_S = 1.0
 RESTART_DELAY_MAX_S = 30.0
 
@@ -30,6 +30,22 @@ class Service(Protocol):
         """Returns when it has finished what it had begun; calling it again changes nothing."""
 
 
+class Seldom:
+    """What fails again and again is told of the first time, and then once a minute as long as it does."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told_at: dict[str, float] = {}  # by the monotonic clock
+
+    def now(self, what: str) -> bool:
+        """Whether it is to be told now; then it has been."""
+        now, told = self._clock.monotonic(), self._told_at.get(what)
+        if told is not None and now - told < TOLD_EVERY_S:
+            return False
+        self._told_at[what] = now
+        return True
+
+
 class Supervisor:
     """Holds tasks strongly, restarts a loop that died, and says so: an exception is an alarm, not a line.
 
@@ -41,7 +57,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self.failures: dict[str, int] = {}
         self._died_at: dict[str, float] = {}  # by the monotonic clock
-        self._told_at: dict[str, float] = {}  # when it was said last that a loop waits
+        self._seldom = Seldom(clock)
 
     def died_within(self, seconds: float) -> list[str]:
         """The loops that have died lately, by name."""
@@ -64,7 +80,8 @@ class Supervisor:
                 return
             except Exception as error:
                 if isinstance(error, Problem) and error.status == UNAVAILABLE:
-                    self._tell_of_waiting(name, error.detail)
+                    if self._seldom.now(name):
+                        log.warning("a loop waits", loop=name, why=error.detail)
                     await self._clock.sleep(AGAIN_S)
                     continue
                 self.failures[name] = self.failures.get(name, 0) + 1
@@ -77,12 +94,6 @@ class Supervisor:
                 RESTART_DELAY_S if lived_s > RESTART_DELAY_MAX_S else min(delay_s * 2, RESTART_DELAY_MAX_S)
             )
             await self._clock.sleep(delay_s)
-
-    def _tell_of_waiting(self, name: str, why: str) -> None:
-        now, told = self._clock.monotonic(), self._told_at.get(name)
-        if told is None or now - told >= TOLD_EVERY_S:
-            self._told_at[name] = now
-            log.warning("a loop waits", loop=name, why=why)
 
     async def stop(self) -> None:
         """Cancel what still runs and wait for it."""

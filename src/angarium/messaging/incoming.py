@@ -26,6 +26,7 @@ import structlog
 from angarium.core.fabric import Backlog
 from angarium.core.fabric import Entry as LogEntry
 from angarium.core.problems import Problem
+from angarium.core.service import Seldom
 from angarium.messaging import poison, receive
 from angarium.messaging.case import open_callback, seal_callback
 from angarium.messaging.store import inbox
@@ -145,11 +146,13 @@ class Incoming:
     async def measure(self) -> None:
         """Look now and then how much is in the log."""
         assert self._log is not None
+        seldom = Seldom(self._world.ground.clock)
         while True:
             try:
                 self.backlog = await self._log.waiting()
             except Problem as problem:
-                log.warning("nobody can tell how much is in the log", why=problem.detail)
+                if seldom.now(NAME):
+                    log.warning("nobody can tell how much is in the log", why=problem.detail)
             await self._world.ground.clock.sleep(MEASURE_S)
 
     async def drain(self) -> None:

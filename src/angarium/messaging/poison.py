@@ -14,6 +14,7 @@ import structlog
 
 from angarium.core.clock import Clock
 from angarium.core.problems import Problem
+from angarium.core.service import Seldom
 from angarium.messaging.store.owners import Fenced
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ async def apart(
 
     `tried`: how often they have broken it already. Fenced goes up: it is no item's fault.
     """
+    seldom = Seldom(clock)
     while items:
         try:
             await work(items)
@@ -46,7 +48,8 @@ async def apart(
             raise
         except Exception as error:
             if is_away(error):
-                log.warning("the database cannot take it; trying again", what=what, items=len(items))
+                if seldom.now(what):
+                    log.warning("the database cannot take it; trying again", what=what, items=len(items))
                 await clock.sleep(AWAY_S)
                 continue
             tried += 1

@@ -17,6 +17,7 @@ from angarium.core.clock import MICROS
 from angarium.core.fabric import Lease, Waiter
 from angarium.core.ports import Accepted, Connection, Outcome, Raw, Refused, Submission, Tape, Unknown
 from angarium.core.problems import Problem
+from angarium.core.service import Seldom
 from angarium.core.values import MessageClass, Reason
 from angarium.lines.store import Line
 from angarium.messaging import poison, reconcile, send
@@ -80,6 +81,7 @@ class Sender:
         self._lease: Lease | None = None
         self._close_by = inf  # when the connection is to be closed, by the monotonic clock: the lease is lost
         self._asking: asyncio.Task[None] | None = None  # what became of messages
+        self._seldom = Seldom(world.ground.clock)
         self._stopping = False
         self._ended = asyncio.Event()
 
@@ -250,7 +252,8 @@ class Sender:
             return claimed, left
         except Problem as problem:
             self._unsure_since = self._unsure_since or at
-            log.warning("cannot claim", line=self.line.name, problem=problem.detail)
+            if self._seldom.now("claim"):
+                log.warning("cannot claim", line=self.line.name, problem=problem.detail)
             await self._world.ground.clock.sleep(AGAIN_S)
             return [], None
 
