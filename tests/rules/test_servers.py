@@ -9,6 +9,7 @@ import pytest
 from angarium.core.clock import MICROS
 from angarium.core.fabric import Backlog, Holding
 from angarium.servers.rules import (
+    FORGOTTEN_S,
     Follower,
     Lane,
     LineKnown,
@@ -18,6 +19,7 @@ from angarium.servers.rules import (
     Server,
     Turn,
     Whole,
+    lost_by,
     owner_of,
     troubles,
     without_since_s,
@@ -160,3 +162,21 @@ def test_since_when_nobody_has_it() -> None:
     assert without_since_s("line/7", [holding("a", 5, 10.0, ago_s=30.0)], NOW) == 20.0
     stopped = holding("b", 6, 10.0, stopped_at=NOW - 3 * MICROS)
     assert without_since_s("line/7", [holding("a", 5, 10.0, ago_s=30.0), stopped], NOW) == 3.0
+
+
+def test_nobody_has_had_it_since_the_last_who_had_it_has_not() -> None:
+    """One stopped long ago, another took it over, and lost it when NATS went away."""
+    long_ago = holding("b", 5, 10.0, stopped_at=NOW - 300 * MICROS)
+    assert without_since_s("line/7", [long_ago, server()], NOW) == 300.0
+    had, turn = Holding("line/7", 6, 9.0), Holding("turn/tidy", 6, 9.0)
+    lost = lost_by(Said(holds=(had, turn)), (), NOW - 4 * MICROS)
+    assert lost == {"line/7": NOW - 4 * MICROS}
+    lost = lost_by(Said(lost=lost), (), NOW)  # and still has not
+    assert without_since_s("line/7", [long_ago, server(said=Said(at=NOW - MICROS, lost=lost))], NOW) == 4.0
+    assert lost_by(Said(lost=lost), (had,), NOW) == {}  # it has it again
+    assert lost_by(Said(lost=lost), (), NOW + int(FORGOTTEN_S * MICROS)) == {}
+
+
+def test_a_line_that_was_never_lost_is_not_said_to_be() -> None:
+    had = Holding("line/7", 6, 9.0)
+    assert lost_by(Said(holds=(had,)), (Holding("line/7", 6, 8.0),), NOW) == {}

@@ -19,7 +19,7 @@ from angarium.messaging.condition import Waiting
 from angarium.messaging.workers import ALARM_S, Engine
 from angarium.messaging.world import Elsewhere, World
 from angarium.servers import store
-from angarium.servers.rules import ALONE, FORGOTTEN_S, LineSaid, Said, Server, lines_said
+from angarium.servers.rules import ALONE, FORGOTTEN_S, LineSaid, Said, Server, lines_said, lost_by
 from angarium.storage.migrate import Standing, must_know, revisions, standing
 
 log = structlog.get_logger()
@@ -128,9 +128,11 @@ class Presence:
 
     def _of_now(self) -> Said:
         ground, engine = self._world.ground, self._engine
+        now, holds = ground.clock.now(), tuple(ground.fabric.holding())
         return Said(
-            at=ground.clock.now(),
-            holds=tuple(ground.fabric.holding()),
+            at=now,
+            holds=holds,
+            lost=lost_by(self._said, holds, now),
             lines={
                 line_id: _line_said(one.works(), one.state(), one.waiting())
                 for line_id, one in engine.owned().items()

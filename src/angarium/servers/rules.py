@@ -1,6 +1,6 @@
 """How all servers are doing, from what each says of itself, and what is wrong, with its remedy. Pure.
 
-Instants are those of the database's clock, but for `Said.at`, which is by the server's own.
+Instants are those of the database's clock, but for those in `Said`, which are by the server's own.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ LATE_S = 60.0  # something that is due for so long on a line that works
 MANY_WAIT = 2_000  # to be written
 BEHIND_S = 30.0  # whoever follows the facts
 FULL_PERCENT = 80  # of the log
+LINE = "line/"  # what the keys of leases of lines begin with
 ALONE = "local"  # the fabric of one server
 PARTS = ("api", "worker", "console")
 
@@ -38,6 +39,7 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
 
     at: int = 0
     holds: tuple[Holding, ...] = ()
+    lost: dict[str, int] = {}  # lines that it had lately and has not, by key: since when, by its own clock
     lines: dict[int, LineSaid] = {}  # of those that it owns
     turns: tuple[str, ...] = ()  # what it does when it is its turn
     died: tuple[str, ...] = ()  # loops that broke lately and were started again
@@ -148,14 +150,25 @@ def owner_of(key: str, servers: Iterable[Server], now: int) -> Owned | None:
     return max(good, key=lambda one: one.epoch, default=None)
 
 
+def lost_by(before: Said, holds: Collection[Holding], now: int) -> dict[str, int]:
+    """The lines that a server has not any more, and since when: by what it said last and what it has now."""
+    had = {one.key: now for one in before.holds if one.key.startswith(LINE)}
+    has = {one.key for one in holds}
+    since = now - int(FORGOTTEN_S * MICROS)
+    return {key: at for key, at in (before.lost | had).items() if key not in has and at > since}
+
+
 def without_since_s(key: str, servers: Iterable[Server], now: int) -> float | None:
     """How long nobody has had a lease, of the last who is known to have had it; None: nobody is known."""
-    ends = [
-        one.stopped_at or one.seen_at + int((held.for_s or 0.0) * MICROS)
-        for one in servers
-        for held in one.said.holds
-        if held.key == key
-    ]
+    ends = []
+    for one in servers:
+        ends += [
+            one.stopped_at or one.seen_at + int((held.for_s or 0.0) * MICROS)
+            for held in one.said.holds
+            if held.key == key
+        ]
+        if key in one.said.lost:  # its clock may be off
+            ends.append(one.said.lost[key] + one.seen_at - one.said.at)
     return max(0, now - max(ends)) / MICROS if ends else None
 
 
