@@ -12,13 +12,15 @@ from angarium.contacts import merge_flows, reindex
 from angarium.contacts.activity import Event, Happened, Topic
 from angarium.contacts.store import activity
 from angarium.core import ids
+from angarium.core.clock import MICROS
 from angarium.core.ports import Inbound
 from angarium.core.values import MessageClass, Reason, ReceiptStatus
-from angarium.messaging import chronicle, inbound
+from angarium.messaging import chronicle, inbound, reconcile
 from angarium.messaging.chronicle import POLL_S, Chronicler, rest_s
 from angarium.messaging.store.belongings import BELONGINGS
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Row, Transaction
+from angarium.storage.facts import END
 from support.relay import Relay, refused
 from support.server import everything_in
 
@@ -94,6 +96,29 @@ async def test_each_thing_counts_once(relay: Relay) -> None:
     assert await counts(relay, contact_id) == DAY
     topics = await relay.ground.db.read(activity.topics, relay.workspace_id)
     assert [(one.label, bool(one.template_id)) for one in topics] == [("autumn", True)]
+
+
+async def test_what_somebody_wrote_before_they_were_a_contact_counts_once_they_are(relay: Relay) -> None:
+    await relay.line("sms", "smpp")
+    await reply(relay, "sms", "in-1")
+    wrote_at = relay.clock.now()
+    await followed(relay)
+    relay.clock.advance(3_600)
+    anna = await relay.contact(external_id="a", addresses=[{"kind": "phone", "value": "+380501234567"}])
+    expected = {("replied", "", "", "smpp"): 1}
+    for _ in range(2):
+        await reconcile.tidy(relay.world, relay.workspace_id)
+        await followed(relay)
+        assert await counts(relay, anna.id) == expected
+    (told,) = await relay.ground.db.read(activity.of_contact, relay.workspace_id, anna.id)
+    assert told.tally.last_at == wrote_at // MICROS * MICROS
+    await relay.ground.db.run(chronicle.recount, relay.workspace_id, anna.id, END)
+    assert await counts(relay, anna.id) == expected
+    other = await relay.contact(external_id="b", addresses=[{"kind": "phone", "value": "+380507654321"}])
+    both = (relay.workspace_id, other.id, anna.id)
+    await relay.ground.db.run(merge_flows.merge, relay.ground, *both, [*BELONGINGS.values()], "key_agent", "")
+    await followed(relay)
+    assert await counts(relay, other.id) == expected
 
 
 async def test_it_can_be_counted_anew(relay: Relay) -> None:

@@ -33,6 +33,7 @@ RESTS = ((300.0, 30.0), (1_800.0, 9.0), (inf, 2.0))
 
 MESSAGE = "message."
 REPLY = "inbound.received"
+RECOGNISED = "inbound.recognised"  # whose it is, of what came from nobody known
 REARRANGED = ("contact.merged", "contact.unmerged")
 IMPLIED = {  # what a fact says, the first thing first
     "message.sent": (Event.SENT,),
@@ -57,6 +58,7 @@ class Told(msgspec.Struct, frozen=True):
 
     channel: str = ""
     contact: int | None = None
+    at: int = 0  # when what is recognised had come
     finished: bool = False
     decisions: tuple[Decided, ...] = ()
     billed: tuple[traffic.Billed, ...] = ()
@@ -91,6 +93,7 @@ async def follow(tx: Transaction, workspace_id: int, limit: int) -> Followed:
     messages, replies = _told(new)
     happened, through = await _happened_to_messages(tx, workspace_id, messages, position)
     happened += await _replies(tx, workspace_id, replies)
+    happened += _recognised(new)
     await traffic_store.add(tx, workspace_id, traffic.sums(through))
     # first: it waits for who holds a contact
     answers = {one.subject_id: body.channel for one, body in replies}
@@ -108,7 +111,7 @@ async def recount(tx: Transaction, workspace_id: int, contact_id: int, until: Po
     await activity.forget(tx, workspace_id, [contact_id])
     if not await index.existing(tx, workspace_id, [contact_id]):
         return
-    kinds = [*IMPLIED, REPLY]
+    kinds = [*IMPLIED, REPLY, RECOGNISED]
     things = await outlines.of_contact(tx, workspace_id, contact_id)
     topics: dict[int, Topic] = {}  # of the messages so far, the first one first
     for first in range(0, len(things), BATCH_MAX):
@@ -120,6 +123,7 @@ async def recount(tx: Transaction, workspace_id: int, contact_id: int, until: Po
         about = await outlines.of_messages(tx, workspace_id, some)
         topics |= {message_id: about[message_id][1] for message_id in sorted(about)}
         happened += _answers(contact_id, replies, topics)
+        happened += [msgspec.structs.replace(one, contact_id=contact_id) for one in _recognised(told)]
         await activity.tell(tx, workspace_id, [one for one in happened if one.contact_id == contact_id])
 
 
@@ -134,6 +138,17 @@ def _answers(contact_id: int, told: Sequence[Word], topics: Mapping[int, Topic])
             topic = topics[came[before - 1]] if before else Topic(None)
             found.append(Happened(Event.REPLIED, contact_id, topic, body.channel, one.at))
     return found
+
+
+def _recognised(new: Sequence[Fact]) -> list[Happened]:
+    """What people wrote before they were contacts: answers to nothing of ours, for nobody had been told
+    anything. It counts from when it came."""
+    told = _read_all([one for one in new if one.kind == RECOGNISED])
+    return [
+        Happened(Event.REPLIED, body.contact, Topic(None), body.channel, body.at)
+        for _, body in told
+        if body.contact is not None  # the person has been erased since
+    ]
 
 
 def _told(new: Sequence[Fact]) -> tuple[list[Word], list[Word]]:

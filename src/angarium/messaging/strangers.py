@@ -16,7 +16,9 @@ from angarium.core.values import Address, AddressKind
 from angarium.messaging.store import inbox, strangers
 from angarium.messaging.store.strangers import Unclaimed
 from angarium.messaging.world import World
+from angarium.storage import facts
 from angarium.storage.database import Transaction
+from angarium.storage.facts import Fact
 
 LOOKED_AT = 1_000  # of the newest, in one look
 LOOKS_MAX = 2  # in one tidying, which is done in every workspace
@@ -71,11 +73,24 @@ async def recognise(tx: Transaction, world: World, workspace_id: int) -> int:
         found = await strangers.newest(tx, workspace_id, place, LOOKED_AT)
         owners = await _owners(tx, world, workspace_id, found)
         await strangers.recognise(tx, workspace_id, sorted(owners.items()))
+        await facts.append(
+            tx, [_fact(world, workspace_id, one, owners[one.id]) for one in found if one.id in owners]
+        )
         count += len(owners)
         if len(found) < LOOKED_AT:
             break
         place = found[-1].id
     return count
+
+
+def _fact(world: World, workspace_id: int, one: Unclaimed, contact_id: int) -> Fact:
+    """That it is known whose it is: those who count for segments have passed by what it was when it came."""
+    line = world.lines.get(one.line_id)
+    channel = line.channel if line else ""
+    body = {"channel": channel, "contact": contact_id, "at": one.received_at}
+    return Fact(
+        workspace_id, "inbound.recognised", one.id, world.ground.clock.now(), msgspec.json.encode(body)
+    )
 
 
 async def _owners(
