@@ -131,6 +131,7 @@ async def test_a_contact_is_made_tagged_and_asked_for_by_mouse(shop: Shop) -> No
         assert window.said == []
 
 
+@pytest.mark.turns(2, 1)
 async def test_what_somebody_else_has_saved_of_a_contact_is_not_saved_over_unseen(shop: Shop) -> None:
     one = await shop.put(external_id="c7", name="Olena", fields={"order": "1"}, tags=["old"])
     async with shop.window() as ours, shop.window(Look("fa")) as theirs:
@@ -158,6 +159,7 @@ async def test_what_somebody_else_has_saved_of_a_contact_is_not_saved_over_unsee
         assert (contact.name, contact.fields, contact.tags) == ("اولنا", {"order": "2"}, ("old",))
 
 
+@pytest.mark.turns(2, 0)
 async def test_who_writes_before_anybody_knows_them_is_read_and_becomes_a_contact(shop: Shop) -> None:
     chat = {"name": "chat", "channel": "web_chat", "classes": ["service"], "registration": "approved"}
     await shop.client.ask("POST", "/v1/lines", {**chat, "settings": {}})
@@ -184,6 +186,7 @@ async def test_who_writes_before_anybody_knows_them_is_read_and_becomes_a_contac
         await window.says("هیچ ناشناسی چیزی ننوشته است")
 
 
+@pytest.mark.turns(2, 0)
 async def test_who_took_an_address_off_the_list_is_named_and_what_stays_refused_is_told(shop: Shop) -> None:
     phone = {"kind": "phone", "value": "+380501234567"}
     one = await shop.put(external_id="c1", name="Olena", addresses=[phone])
@@ -211,6 +214,7 @@ async def test_who_took_an_address_off_the_list_is_named_and_what_stays_refused_
         await expect(lifted).not_to_contain_text("per_")
 
 
+@pytest.mark.turns(2, 1)
 async def test_two_contacts_become_one_and_two_again(shop: Shop) -> None:
     one = await shop.put(external_id="C-1001", name="Olena Shevchenko", fields={"birthday": "1990-03-21"})
     other = await shop.put(external_id="D-77", name="Olena Shevchenko", fields={"birthday": "1990-03-21"})

@@ -136,6 +136,7 @@ async def test_the_page_of_a_message_shows_it_as_text_in_every_look(shop: Shop) 
                     assert await window.faults() == []
 
 
+@pytest.mark.turns(2, 1)
 async def test_what_is_unfolded_stays_so_when_the_page_renews_itself(shop: Shop) -> None:
     path = await shop.end(Accepted(("4292",)), label="line-test")
     async with (

@@ -53,6 +53,7 @@ async def _lose_the_session(page: Page) -> None:
             await page.context.clear_cookies(name=one["name"])
 
 
+@pytest.mark.turns(2, 0)
 async def test_what_was_typed_outlives_the_session_and_is_taken_once(window: tuple[Screen, str]) -> None:
     shown, form = window
     page = shown.page
@@ -75,6 +76,7 @@ async def test_what_was_typed_outlives_the_session_and_is_taken_once(window: tup
     assert BACK not in await page.inner_text("main")
 
 
+@pytest.mark.turns(2, 1)
 async def test_what_was_typed_outlives_a_server_that_is_away(window: tuple[Screen, str]) -> None:
     shown, form = window
     page = shown.page

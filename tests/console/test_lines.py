@@ -79,6 +79,7 @@ async def connect(window: Screen, name: str) -> None:
     await page.wait_for_url("**/lines/lin_*")
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_line_is_connected_by_mouse_and_by_keyboard(shop: Shop) -> None:
     async with chromium() as browser:
         async with screen(browser, shop.client.url, cookie_of(shop.owner)) as window:
@@ -303,6 +304,7 @@ async def test_a_described_provider_is_rehearsed_and_nothing_is_secret_in_it(sho
     assert (await shop.reader.do(path, **DESCRIBED, **SAMPLES)).status == 403
 
 
+@pytest.mark.turns(2, 0)
 async def test_the_form_shows_what_its_settings_come_to(shop: Shop) -> None:
     async with (
         chromium() as browser,

@@ -18,6 +18,7 @@ from support.screen import chromium, screen
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.turns(2, 1)
 async def test_from_a_new_server_to_an_answer_from_a_phone(fresh: Fresh) -> None:
     link = await setup.link(fresh.house.ground, fresh.client.url)
     async with chromium() as browser, screen(browser, fresh.client.url) as window:

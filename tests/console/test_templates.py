@@ -110,6 +110,7 @@ async def test_in_persian_by_keyboard_alone_to_review_and_back(desk: Desk) -> No
     assert one["state"] == "changes_requested"
 
 
+@pytest.mark.turns(2, 1)
 async def test_versions_are_compared_and_an_earlier_one_is_said_again(desk: Desk) -> None:
     made = await desk.client.ask("POST", "/v1/templates", worded("first words"))
     await desk.client.ask("PUT", f"/v1/templates/{made.json['id']}", worded("other words"))
@@ -132,6 +133,7 @@ def worded(text: str) -> dict[str, Any]:
     return {"name": "words", "variants": [{"content": {"text": text}}]}
 
 
+@pytest.mark.turns(2, 0)
 async def test_what_strangers_write_is_text_and_nothing_is_loaded(desk: Desk) -> None:
     mail = {
         "subject": HOSTILE,
@@ -199,6 +201,7 @@ async def test_the_mail_is_a_page_of_its_own_that_may_do_nothing(desk: Desk) -> 
     assert (await desk.client.ask("GET", "/v1/templates")).json["items"]
 
 
+@pytest.mark.turns(2, 0)
 async def test_what_cannot_be_saved_comes_back_as_it_was_typed(desk: Desk) -> None:
     await desk.client.ask("POST", "/v1/templates", worded("words"))
     async with desk.screen(desk.author) as window:

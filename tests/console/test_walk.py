@@ -180,6 +180,7 @@ async def test_from_a_new_server_to_an_answer(
     assert sms.recipient == NUMBER
 
 
+@pytest.mark.turns(2, 1)
 async def test_dialogs_menus_and_the_command_bar_by_keyboard_alone(fresh: Fresh) -> None:
     """Each takes the focus, keeps it, and gives it back."""
     link = await setup.link(fresh.house.ground, fresh.client.url)

@@ -219,6 +219,7 @@ async def test_a_migration_that_fails_leaves_nothing(url: str, folder: Path) -> 
     assert {row[0] for row in await schema_of(url)} > {"half", "fact"}
 
 
+@pytest.mark.turns(2, 1)
 async def test_servers_that_start_at_once_migrate_once(url: str, folder: Path) -> None:
     program = (
         "import asyncio, pathlib\n"

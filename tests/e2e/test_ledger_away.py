@@ -101,6 +101,7 @@ async def shop(folder: Path, database: str, operators: Operators) -> AsyncIterat
         yield made
 
 
+@pytest.mark.turns(2, 1)
 async def test_what_operators_send_while_postgresql_is_away_is_applied_after(tmp_path: Path) -> None:
     with postgres_of_its_own() as postgres:
         async with (

@@ -27,6 +27,7 @@ async def url(postgres_server: PostgresServer) -> str:
     return await postgres_server.empty_database()
 
 
+@pytest.mark.turns(2, 0)
 async def test_each_does_its_part_and_knows_what_was_changed_at_another(tmp_path: Path, url: str) -> None:
     async with nodes(tmp_path, url, ("api", "console"), ("worker",), ("api",)) as (front, worker, api):
         assert (await front.send()).status == 202

@@ -32,7 +32,7 @@ CHECKS = (
     "use_after_free",
     "ensure_resource_availability",
 )
-SHARES = 6  # of the routes, one is asked in a day; all of them with ANGARIUM_TEST_DATABASES=all
+SHARES = 8  # of the routes, one is asked in a day; all of them with ANGARIUM_TEST_DATABASES=all
 EXAMPLES = 2  # requests of the fuzzing phase for each operation
 PATIENCE_S = 280.0
 
