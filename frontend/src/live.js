@@ -4,6 +4,7 @@
 // to it). It says of which change it was told, so that those who see the same can be given the same (web/copies.py).
 import htmx from "htmx.org/dist/htmx.esm.js";
 import { each } from "./pages.js";
+import { STILL_MS, underHand } from "./hand.js";
 
 const HEARD = "X-Angarium-Heard";
 let source = null;
@@ -16,7 +17,29 @@ const nouns = () => [...new Set([...document.querySelectorAll("[data-live]")].fl
 const asking = new Map();
 const asked = new WeakMap(); // by htmx's context of the request, in which the part is another once it was replaced
 
-const tell = (part, heard) => (asking.has(part) ? asking.set(part, { heard }) : htmx.trigger(part, "live", { heard }));
+const tell = (part, heard) => {
+  if (asking.has(part)) asking.set(part, { heard });
+  else if (underHand(part)) wait(part, heard);
+  else htmx.trigger(part, "live", { heard });
+};
+
+// What is told of a part while somebody is about to press something in it, until they have: it would be gone, or another,
+// when the finger comes down. By the ids of parts, for a part may be another by then.
+const waiting = new Map();
+
+const wait = (part, heard) => {
+  if (!waiting.size) setTimeout(goOn, STILL_MS);
+  waiting.set(part.id, heard);
+};
+
+const goOn = () => {
+  const told = [...waiting];
+  waiting.clear();
+  for (const [id, heard] of told) {
+    const part = document.getElementById(id);
+    if (part) tell(part, heard);
+  }
+};
 
 const ask = ({ data, lastEventId }) => {
   const changed = data.split(" ");
@@ -26,7 +49,7 @@ const ask = ({ data, lastEventId }) => {
 };
 
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
-  if (ctx.sourceEvent?.type !== "live") return;
+  if (!ctx.sourceElement.matches?.("[data-live]")) return;
   asked.set(ctx, ctx.sourceElement);
   asking.set(ctx.sourceElement, null);
 });
@@ -39,6 +62,15 @@ document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   const unseen = ctx.status === "issuing" && !part.isConnected; // something else took its place before the answer came
   const now = part.isConnected ? part : document.getElementById(part.id);
   if (now && (since || unseen)) tell(now, since?.heard);
+});
+
+// The hand may have come while the answer was on its way: that answer is let go of, and asked for again.
+document.addEventListener("htmx:before:swap", (event) => {
+  const { ctx } = event.detail;
+  const part = asked.get(ctx);
+  if (!part?.isConnected || !underHand(part)) return;
+  event.preventDefault();
+  asking.set(part, asking.get(part) ?? { heard: ctx.sourceEvent?.detail?.heard });
 });
 
 document.addEventListener("htmx:config:request", ({ detail }) => {
