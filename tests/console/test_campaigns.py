@@ -373,6 +373,17 @@ async def watch_to_the_end(shop: Shop) -> None:
     assert "hx-reselect" not in (await shop.marketer.get(path)).headers
 
 
+async def test_a_count_that_is_not_of_now_is_asked_for_again(shop: Shop) -> None:
+    """What happened since is told to nobody a second time."""
+    path = await shop.draft(audience={"tags": ["gold"]}, schedule={"per_hour": 60})
+    await shop.marketer.do(f"{path}/start")
+    await shop.run()
+    fresh, older = await shop.marketer.get(path), await shop.marketer.get(path)
+    assert 'hx-trigger="live"' in fresh.text
+    assert 'hx-trigger="live, every ' in older.text
+    assert ", every 10s" in (await shop.marketer.get("/campaigns")).text
+
+
 async def until_written(shop: Shop, where: str) -> None:
     """Look until the page offers the file."""
     for _ in range(200):

@@ -24,7 +24,7 @@ from angarium.campaigns.wanted import CampaignInput, lacks
 from angarium.contacts.imports import store as imports
 from angarium.contacts.segments import store as segments
 from angarium.core import ids
-from angarium.core.clock import to_datetime
+from angarium.core.clock import MICROS, to_datetime
 from angarium.core.decoding import Shape
 from angarium.core.problems import Problem, invalid
 from angarium.messaging import halts
@@ -45,6 +45,7 @@ TONES = {
     S.STOPPED: "quiet",
 }
 NOTHING: Mapping[str, str] = {}
+MOVES_AFTER = 10 * 60 * MICROS  # its end: receipts come for a while
 
 Text = Annotated[str, msgspec.Meta(max_length=300)]
 Document = dict[str, Any]
@@ -107,6 +108,7 @@ async def list_campaigns(request: Call) -> Sent:
         "states": [state.value for state in S],
         "filtered": bool(asked),
         "counting": any(row.outline is None and row.one.told for row in rows),
+        "moving": any(_moves(one, world_of(request).ground.clock.now()) for one in found),
         "again": _address(here | {"counted": "true"}),
         "newest": _address(asked) if query.cursor else "",
         "older": _address(asked | {"cursor": edge.cursor_after(following)}) if following else "",
@@ -116,6 +118,11 @@ async def list_campaigns(request: Call) -> Sent:
 
 def _address(asked: Mapping[str, str]) -> str:
     return "/campaigns" + (f"?{urlencode(asked)}" if asked else "")
+
+
+def _moves(one: Campaign, now: int) -> bool:
+    """Whether its figures may change though nothing is told: they are of a while ago (`report.SHOWN_S`)."""
+    return one.state is S.RUNNING or (one.ended_at is not None and now - one.ended_at < MOVES_AFTER)
 
 
 def _row(one: Campaign, outline: Outline | None) -> Row:

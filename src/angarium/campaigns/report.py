@@ -51,6 +51,13 @@ class Kept(msgspec.Struct, frozen=True):
     updated_at: int
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """A count, and how long it is shown yet, if it was made before it was asked for; 0: it is of now."""
+
+    document: Document
+    older_for_s: float
+
+
 class Outline(msgspec.Struct, frozen=True):
     """What a campaign has come to, as a list has it. `cost` is pairs of an amount and its currency."""
 
@@ -74,20 +81,21 @@ class Reports:
         self._kept: dict[tuple[int, int], Kept] = {}
         self._outlined: dict[tuple[int, int], KeptOutline] = {}
 
-    async def of(self, workspace_id: int, campaign_id: int) -> Document:
+    async def of(self, workspace_id: int, campaign_id: int) -> Shown:
         """The report of a campaign; a Problem when there is none."""
         db, clock = self._world.ground.db, self._world.ground.clock
         one = await db.read(flows.existing, workspace_id, campaign_id)
         kept = self._kept.get((workspace_id, campaign_id))
         began = clock.monotonic()
-        if kept is None or began >= kept.until or kept.updated_at != one.updated_at:
-            counted = await db.read(_counted, self._world, workspace_id, campaign_id, clock.now())
-            took_s = clock.monotonic() - began
-            until = clock.monotonic() + max(SHOWN_S, TIMES * took_s)
-            if len(self._kept) >= KEPT_MAX:
-                self._kept.clear()
-            kept = self._kept[workspace_id, campaign_id] = Kept(counted, until, one.updated_at)
-        return kept.document
+        if kept is not None and began < kept.until and kept.updated_at == one.updated_at:
+            return Shown(kept.document, kept.until - began)
+        counted = await db.read(_counted, self._world, workspace_id, campaign_id, clock.now())
+        took_s = clock.monotonic() - began
+        until = clock.monotonic() + max(SHOWN_S, TIMES * took_s)
+        if len(self._kept) >= KEPT_MAX:
+            self._kept.clear()
+        self._kept[workspace_id, campaign_id] = Kept(counted, until, one.updated_at)
+        return Shown(counted, 0.0)
 
     async def outlines(
         self, workspace_id: int, campaigns: Sequence[Campaign], most: float

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -86,7 +87,8 @@ async def show_campaign(request: Call) -> Sent:
     if one.state in BEFORE:
         return redirect(path_of(one, f"/check?{urlencode({'done': done})}"))
     workspace_id = request.auth.workspace_id
-    report = await reports_of(request).of(workspace_id, one.id)
+    shown = await reports_of(request).of(workspace_id, one.id)
+    report = shown.document
     given, world = flows.wanted(one), world_of(request)
     moving = one.state in UNDER_WAY or one.state is S.PAUSED or report["open"] > 0
     facts = facts_of(one) | {
@@ -99,6 +101,7 @@ async def show_campaign(request: Call) -> Sent:
         "tones": STATE_TONES,
         "went": WENT,
         "moving": moving,
+        "again_s": ceil(shown.older_for_s),
         "counted_at": datetime.fromisoformat(report["as_of"]),
         "time_of": datetime.fromisoformat,
         "heat": heat(report["hours"]),
@@ -164,7 +167,7 @@ async def show_instead(request: Call) -> Sent:
     one, workspace_id = await campaign_of(request), request.auth.workspace_id
     reports = reports_of(request)
     told = await reports.instead(workspace_id, one.id)
-    report = await reports.of(workspace_id, one.id)
+    report = (await reports.of(workspace_id, one.id)).document
     costs = {each["currency"]: _micros(each) for each in report["cost"]}
     other = {told["cost"]["currency"]: _micros(told["cost"])}
     facts = {"told": told, "saved": savings.compare(costs, other), "amount": amount_text}
