@@ -7,6 +7,7 @@ import { each } from "./pages.js";
 import { STILL_MS, underHand } from "./hand.js";
 
 const HEARD = "X-Angarium-Heard";
+const UNASKED = "X-Angarium-Unasked"; // nobody has: a page that stands open keeps no session alive (web/session.py)
 let source = null;
 let heard = ""; // the nouns that are listened for
 
@@ -73,9 +74,10 @@ document.addEventListener("htmx:before:swap", (event) => {
   asking.set(part, asking.get(part) ?? { heard: ctx.sourceEvent?.detail?.heard });
 });
 
-document.addEventListener("htmx:config:request", ({ detail }) => {
-  const heard = detail.ctx.sourceEvent?.detail?.heard;
-  if (heard) detail.ctx.request.headers[HEARD] = heard;
+document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+  const heard = ctx.sourceEvent?.detail?.heard;
+  if (heard) ctx.request.headers[HEARD] = heard;
+  if (!ctx.sourceEvent?.isTrusted && !navigator.userActivation?.isActive) ctx.request.headers[UNASKED] = "yes";
 });
 
 // What changed while nobody listened was told to nobody.

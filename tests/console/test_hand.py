@@ -43,16 +43,20 @@ async def test_a_list_changes_once_nobody_aims_at_it(shop: Shop) -> None:
         page = window.page
         async with page.expect_response(lambda answer: "/live?" in answer.url):
             await window.open("/campaigns")
-        await page.hover(f"{ROWS} a")
+        async with page.expect_request(lambda asked: "x-angarium-heard" in asked.headers) as told:
+            await shop.draft(name="Before")
+        assert (await told.value).headers["x-angarium-unasked"] == "yes", "nobody is there"
+        await expect(page.locator(ROWS)).to_have_count(2)
+        await page.hover(f"{ROWS} a >> text=First")
         await page.mouse.down()
         await shop.draft(name="Second")
         with suppress(TooLate):
-            await page.locator(ROWS).nth(1).wait_for(timeout=CHANGES_WITHIN_MS)
-        await expect(page.locator(ROWS)).to_have_count(1)
+            await page.locator(ROWS).nth(2).wait_for(timeout=CHANGES_WITHIN_MS)
+        await expect(page.locator(ROWS)).to_have_count(2)
         await page.mouse.move(5, 5)  # it is pressed nowhere
         await page.mouse.up()
-        await expect(page.locator(ROWS)).to_have_count(2)
+        await expect(page.locator(ROWS)).to_have_count(3)
         await page.locator(f"{ROWS} a >> text=First").focus()
         await shop.draft(name="Third")
-        await expect(page.locator(ROWS)).to_have_count(3)
+        await expect(page.locator(ROWS)).to_have_count(4)
         await expect(page.locator(f"{ROWS} a:focus")).to_have_text("First")

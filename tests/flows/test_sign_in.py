@@ -314,10 +314,14 @@ async def test_a_session_ends_by_itself(place: Place) -> None:
         assert (await surfer.get("/account")).status == 200
     place.later(5 * 60)
     assert (await surfer.get("/account")).status == 303  # after two hours, though it was used
-    surfer = place.stranger()
     await surfer.sign_in(EMAIL)
     place.later(30 * 60)
     assert (await surfer.get("/account")).status == 303  # idle
+    await surfer.sign_in(EMAIL)
+    for _ in range(2):
+        place.later(20 * 60)
+        seen = await surfer.get("/account", x_angarium_unasked="yes")
+    assert seen.status == 303, "a page followed what happens, and nobody was there"
     await place.stranger().sign_in(EMAIL)
     ground = place.house.ground
     left = await ground.db.read(session_store.of_person, place.owner_id)

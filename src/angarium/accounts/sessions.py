@@ -130,15 +130,17 @@ def placed(session: Session, place: Member | None, rules: SignIn, *, has_second:
     )
 
 
-async def find(ground: Ground, token: str, address: str) -> Signed | None:
-    """The session of a token, if its time is not up and its person may still enter."""
+async def find(ground: Ground, token: str, address: str, *, somebody: bool = True) -> Signed | None:
+    """The session of a token, if its time is not up and its person may still enter. `somebody`: a person
+    asks, and not a page by itself, so that it is used."""
     if len(token) != TOKEN_CHARACTERS or not token.startswith(PREFIX):
         return None
     now = ground.clock.now()
     signed = await ground.db.read(_find, hash_of(token))
     if signed is None or has_ended(signed.session, now) or signed.person.disabled_at is not None:
         return None
-    if now - signed.session.seen_at >= micros(SEEN_NOTED_S) or signed.session.address != address:
+    due = now - signed.session.seen_at >= micros(SEEN_NOTED_S) or signed.session.address != address
+    if somebody and due:
         try:
             await ground.db.run(store.seen, signed.session.id, address, now)
         except Problem:

@@ -34,6 +34,10 @@ TYPED = {  # what names the fields that hold a date or a time as people write it
 }
 READING = {"GET", "HEAD"}
 TOKEN_HEADER = b"x-angarium-token"
+# A page asks by itself, and nobody has pressed or typed anything lately (`frontend/src/live.js`): a session
+# that nobody uses is to end (OWASP ASVS 5.0, 7.3.1), however long its pages follow what happens.
+UNASKED = b"x-angarium-unasked"
+FOLLOWS = "/live"  # the stream that pages listen to, which a browser opens anew by itself
 
 
 async def admit(request: Request[Any, Any, Any], operation: Operation) -> None:
@@ -94,7 +98,7 @@ async def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
     scope = cast("dict[str, Any]", request.scope)
     text = request.cookies.get(session.cookie_name(scope["scheme"]), "")
     if text.startswith(sessions.PREFIX):
-        signed = await sessions.find(ground, text, address_of(scope))
+        signed = await sessions.find(ground, text, address_of(scope), somebody=_somebody_asks(scope))
         scope["signed"] = signed
         return None if signed is None else _signed_in(signed, text)
     ticket = flows.read_ticket(ground, text) if text else None
@@ -114,6 +118,10 @@ async def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
                 time_zone=workspace.time_zone,
             )
     return None
+
+
+def _somebody_asks(scope: dict[str, Any]) -> bool:
+    return scope["path"] != FOLLOWS and UNASKED not in dict(scope["headers"])
 
 
 def _signed_in(signed: Signed, text: str) -> Viewer | None:
