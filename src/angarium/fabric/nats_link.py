@@ -9,6 +9,7 @@ once.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -29,6 +30,9 @@ from angarium.core.problems import Problem
 from angarium.fabric.place import Nats
 
 log = structlog.get_logger()
+# nats-py begins TLS on a connection whose protocol believes that there is none; asyncio says so of each that
+# ends, to whoever reads our log or looks at what a command prints.
+logging.getLogger("asyncio").addFilter(lambda told: not str(told.msg).startswith("returning true from eof"))
 
 CONNECT_S = 5.0
 LOOK_S = 2.0  # for who only looks whether somebody answers
