@@ -51,7 +51,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding("bad", f"{problem.title}.", problem.detail)
             return
     if settings.fabric == "nats":
-        yield await _log(settings)
+        async for finding in _nats(settings):
+            yield finding
     try:
         await opening.check_ours(settings.database, settings.key_file)
         lacking = await pending(settings.database)
@@ -125,21 +126,23 @@ def _shut(error: Exception) -> Finding:
     return Finding("bad", f"The database does not open: {why}", "Check the setting `database`.")
 
 
-async def _log(settings: Settings) -> Finding:
-    """Whether NATS answers, and how much waits there for the database."""
+async def _nats(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether NATS works, who of it is away, and how much waits there for the database."""
     try:
-        found = await look_at_log(place(settings), incoming.NAME, SystemClock())
+        looked = await look_at_log(place(settings), incoming.NAME, SystemClock())
     except Problem as problem:
-        return Finding("bad", f"{problem.title}.", problem.detail)
-    assert found is not None
+        yield Finding("bad", f"{problem.title}.", problem.detail)
+        return
+    assert looked is not None
+    found, away = looked
+    for heard in away:
+        remedy = "Start it, or mend nats_servers: NATS works while more than half of its servers are there."
+        yield Finding("advice", f"A server of NATS is away: {heard}.", remedy)
     percent = filled(found)
     most = f", {percent} % of what may" if found.max_bytes else ", without a bound"
     what = f"NATS answers. In its log {found.entries:,} pieces wait for the database{most}."
-    if percent >= FULL_PERCENT:
-        return Finding(
-            "advice", what, "Look at the database; when the log is full, providers must come again."
-        )
-    return Finding("good", what)
+    full = "Look at the database; when the log is full, providers must come again."
+    yield Finding("advice", what, full) if percent >= FULL_PERCENT else Finding("good", what)
 
 
 def _absent(settings: Settings, path: Path) -> Finding | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from angarium.core.clock import SystemClock
-from angarium.core.fabric import ENTRY_MAX_BYTES, Entry, Lease
+from angarium.core.fabric import ENTRY_MAX_BYTES, Backlog, Entry, Lease
 from angarium.core.ids import IdMint
 from angarium.core.problems import Problem
 from angarium.fabric import holding, nats, nats_link, sight
@@ -319,6 +320,48 @@ async def test_a_cluster_loses_its_leader_and_then_everything(quick: None, ledge
         await _leases_are_taken_again_after_the_loss_of_everything(first, second, there)
         await first.stop()
         await second.stop()
+
+
+async def test_a_cluster_without_a_leader_answers_and_does_nothing(quick: None, ledger: str) -> None:
+    """Two of three are away: the one that is left lets everybody in."""
+    with servers(["a", "b", "c"]) as there, capture_logs() as said:
+        urls, prefix = tuple(one.url for one in there), new_prefix()
+        fabric = fabric_at(ledger, *urls, prefix=prefix)
+        place = Place("nats", ledger, "a doctor", Nats(urls, prefix))
+        await fabric.start()
+        await fabric.log("receipts").append([Entry("a", b"")])
+        there[0].kill()
+        looked = await _once_it_answers(place)
+        assert looked[0].entries == 1
+        assert looked[1] == [f"{urls[0]}: nobody listens there"]
+        assert not fabric.apart
+        there[1].kill()
+        await until(lambda: fabric.apart)
+        await until(lambda: fabric._link.up)  # it is with the one that is left
+        assert fabric.apart
+        await until(partial(_says_that_it_has_no_leader, place, urls))
+        there[1].start()
+        await until(lambda: not fabric.apart)
+        assert await had(fabric, "line/1")
+        await until(lambda: any(line["event"] == "NATS does what is asked again" for line in said))
+        await fabric.stop()
+
+
+async def _once_it_answers(place: Place) -> tuple[Backlog, list[str]]:
+    """What is seen there, once there is a leader again."""
+    while True:
+        with suppress(Problem):
+            found = await look_at_log(place, "receipts", SystemClock())
+            assert found is not None
+            return found
+
+
+async def _says_that_it_has_no_leader(place: Place, urls: Sequence[str]) -> bool:
+    try:
+        await look_at_log(place, "receipts", SystemClock())
+    except Problem as told:
+        return told.title == "NATS does nothing: it has no leader" and f"{urls[2]}: answers" in told.detail
+    return False
 
 
 async def _nothing_is_lost_when_the_leader_goes(

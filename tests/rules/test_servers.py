@@ -75,11 +75,15 @@ CASES = {
     ),
     "apart from NATS": (
         whole(server(said=Said(apart=True)), turns=(Turn("notices", None),)),
-        ["a cannot reach NATS, and sends nothing meanwhile"],
+        ["a cannot work with NATS, and sends nothing meanwhile"],
+    ),
+    "apart from NATS, with a line": (
+        whole(server(said=Said(apart=True)), server("b", roles=("api",)), lines=(line(owner=None),)),
+        ["a cannot work with NATS, and sends nothing meanwhile"],
     ),
     "one of two apart": (
         whole(server(said=Said(apart=True)), server("b"), turns=(Turn("notices", None),)),
-        ["a cannot reach NATS, and sends nothing meanwhile", "It is nobody's turn: notices"],
+        ["a cannot work with NATS, and sends nothing meanwhile", "It is nobody's turn: notices"],
     ),
     "its clock": (whole(server(said=Said(at=NOW - 31 * MICROS))), ["The clock of a is off by 30 s"]),
     "a full log": (

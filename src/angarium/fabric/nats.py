@@ -63,6 +63,7 @@ class NatsFabric:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._after = 0
         self._settled = False
+        self._beaten_at = clock.monotonic()
         self._too_low = False
         self._sight = Sight(clock)
         self._ears = Ears()
@@ -80,8 +81,10 @@ class NatsFabric:
 
     @property
     def apart(self) -> bool:
-        """Whether no NATS can be reached."""
-        return not self._link.up
+        """Whether no NATS can be reached, or none has done what is asked for so long that leases have ended:
+        where most of its servers are away the others let us in, and have no leader."""
+        sure_s = holding.TTL_S - holding.MARGIN_S
+        return not self._link.up or self._clock.monotonic() - self._beaten_at >= sure_s
 
     # ── coming and going ─────────────────────────────────────────────────────────────────────────────
 
@@ -112,11 +115,11 @@ class NatsFabric:
                 await keys.be_seen()
                 await keys.look()
                 await self._link.hear(self._subject("freed", "*"), self._freed)
-                self._settled = True
+                self._settled, self._beaten_at = True, self._clock.monotonic()
                 return
             except (Problem, Refused) as error:
                 if self._clock.monotonic() >= until:
-                    raise fabric_away(f"The bucket of leases: {error}") from error
+                    raise fabric_away(f"The bucket of leases: {_in_words(error)}") from error
             await self._clock.sleep(TICK_S)
 
     async def stop(self) -> None:
@@ -249,11 +252,14 @@ class NatsFabric:
         while True:
             try:
                 await loop()
+                if said:
+                    log.info("NATS does what is asked again")
                 said.clear()
             except (Problem, Refused) as error:
-                if str(error) not in said:
-                    said.add(str(error))
-                    log.warning("NATS does not do what is asked", why=str(error))
+                why = _in_words(error)
+                if why not in said:
+                    said.add(why)
+                    log.warning("NATS does not do what is asked", why=why)
             except Exception as error:
                 if trouble_of(error) is None:
                     log.exception("the fabric broke")
@@ -272,7 +278,7 @@ class NatsFabric:
         await self._renew(keys)
         await keys.be_seen(blind=self._sight.blind)
         await keys.look()
-        self._settled = True
+        self._settled, self._beaten_at = True, self._clock.monotonic()
         self._holding.leave_to({one.server: one.joined_at for one in keys.members})
         self._make_way(keys)
         await self._clock.sleep(max(0.0, RENEW_S - (self._clock.monotonic() - begun_at)))
@@ -360,3 +366,8 @@ class NatsFabric:
 
     def _subject(self, what: str, topic: str) -> str:
         return f"{self._prefix}.{what}.{topic if topic == '*' else token(topic)}"
+
+
+def _in_words(error: Problem | Refused) -> str:
+    """What is wrong, for who reads the log: that it is the fabric's is said by where it stands."""
+    return error.detail if isinstance(error, Problem) else str(error)

@@ -113,6 +113,23 @@ class Link:
                 there.close()  # type: ignore[no-untyped-call]  # nats-py gives none
         return ""
 
+    async def look_round(self, name: str, within_s: float) -> dict[str, str]:
+        """Ask every address, at once, to let us in: what each said, empty where it did."""
+        addresses = self._place.servers
+        said = await asyncio.gather(*(self._try(one, name, within_s) for one in addresses))
+        if all(said):
+            raise _nobody(said)
+        return dict(zip(addresses, said, strict=True))
+
+    async def has_leader(self) -> bool:
+        """Whether its servers have a leader among them; where most are away they have none, and nothing is
+        kept nor given out, while whoever is left still answers."""
+        try:
+            await self.api("INFO")
+        except (Problem, Refused):
+            return False
+        return True
+
     async def close(self) -> None:
         """Say what waits to be said, and go."""
         client, self._client = self._client, None
@@ -241,8 +258,10 @@ class Link:
                 ask = partial(client.request, timeout=None)  # type: ignore[arg-type]  # wait_for takes it
                 answer = await ask(subject, data, headers=headers)
         except NoRespondersError as error:
-            raise fabric_away(f"NATS has nobody who does this: {subject}") from error
-        except (TimeoutError, NatsError, OSError) as error:
+            raise fabric_away(f"NATS has no leader for this now: {subject}") from error
+        except TimeoutError as error:
+            raise fabric_away(f"NATS does not answer within {ANSWER_S:.0f} s") from error
+        except (NatsError, OSError) as error:
             raise fabric_away(f"NATS does not answer: {error!r}") from error
         said: dict[str, Any] = msgspec.json.decode(answer.data)
         if "error" in said:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
+
 from angarium.core.clock import Chance, Clock
 from angarium.core.fabric import Backlog, Fabric
+from angarium.core.problems import Problem
 from angarium.fabric.local import LocalFabric
 from angarium.fabric.place import Place
 from angarium.fabric.postgres import PostgresFabric
@@ -28,17 +33,28 @@ def open_fabric(
     return NatsFabric(place.nats, place.ledger, clock, server, place.name)
 
 
-async def look_at_log(place: Place, name: str, clock: Clock) -> Backlog | None:
-    """What waits in a log, asked where servers meet, without being one; None where it is in the database.
-    Problem when it cannot be asked."""
+async def look_at_log(place: Place, name: str, clock: Clock) -> tuple[Backlog, list[str]] | None:
+    """What waits in a log, asked where servers meet, without being one, and what those addresses said that
+    let nobody in; None where it is in the database. Problem when it cannot be asked."""
     if place.kind != "nats":
         return None
     from angarium.fabric.nats_link import LOOK_S, Link  # noqa: PLC0415  as above
     from angarium.fabric.nats_log import NatsLog  # noqa: PLC0415  as above
 
-    link = Link(place.nats)
+    said = await Link(place.nats).look_round(place.name, LOOK_S)
+    answering = tuple(address for address, heard in said.items() if not heard)
+    link = Link(msgspec.structs.replace(place.nats, servers=answering))
     await link.open(place.name, LOOK_S)
     try:
-        return await NatsLog(link, clock, place.nats.prefix, name).waiting()
+        if not await link.has_leader():
+            raise Problem("nats-away", "NATS does nothing: it has no leader", detail=_without_leader(said))
+        found = await NatsLog(link, clock, place.nats.prefix, name).waiting()
     finally:
         await link.close()
+    return found, [heard for heard in said.values() if heard]
+
+
+def _without_leader(said: Mapping[str, str]) -> str:
+    """Who is away, and what that means."""
+    heard = "; ".join(why or f"{address}: answers" for address, why in said.items())
+    return f"{heard}. More than half of its servers must be there: start those that are away."

@@ -46,7 +46,7 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     waits: dict[str, int] = {}  # what waits to be written, by what it is
     log: Backlog | None = None  # what waits in the log of all servers, as far as it knows
     fabric: str = ""  # how it meets the others; empty: its version does not say
-    apart: bool = False  # it cannot reach NATS, by which the servers meet
+    apart: bool = False  # it cannot work with NATS, by which the servers meet
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -177,11 +177,13 @@ def troubles(whole: Whole) -> list[Trouble]:
     there = [one for one in whole.servers if one.is_there(whole.now)]
     if not there:
         return [Trouble("nobody", "No server is there", "Start one: angarium serve.")]
+    workers = [one for one in there if "worker" in one.roles]
+    stuck = bool(workers) and all(one.said.apart for one in workers)  # then that is what is wrong
     return [
         *_of_servers(whole, there),
-        *(trouble for line in whole.lines if line.wanted for trouble in _of_line(line)),
+        *(trouble for line in whole.lines if line.wanted for trouble in _of_line(line, stuck=stuck)),
         *_of_versions(whole, there),
-        *_of_turns(whole, there),
+        *(_of_turns(whole) if workers and not stuck else ()),
         *_of_lag(whole),
     ]
 
@@ -197,7 +199,7 @@ def _of_servers(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:
         yield Trouble("fabrics", words, FABRICS)
     for one in there:
         if one.said.apart:
-            yield Trouble("apart", f"{one.name} cannot reach NATS, and sends nothing meanwhile", APART)
+            yield Trouble("apart", f"{one.name} cannot work with NATS, and sends nothing meanwhile", APART)
     for one in whole.servers:
         if one.stopped_at is None and not one.is_there(whole.now) and not _has_come_again(one, whole.servers):
             yield Trouble("away", f"{one.name} was not seen for {one.unseen_s(whole.now):.0f} s", AWAY)
@@ -225,7 +227,9 @@ def _of_versions(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:
         yield Trouble("versions", f"Servers run different versions: {', '.join(versions)}", VERSIONS)
 
 
-def _of_line(line: LineKnown) -> Iterable[Trouble]:
+def _of_line(line: LineKnown, *, stuck: bool) -> Iterable[Trouble]:
+    if line.owner is None and stuck:
+        return
     if line.owner is None:
         words = f"The line {line.name} has no owner"
         if line.since_s is not None:
@@ -242,11 +246,10 @@ def _of_line(line: LineKnown) -> Iterable[Trouble]:
                 yield Trouble("late", words, LATE)
 
 
-def _of_turns(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:
-    if any("worker" in one.roles and not one.said.apart for one in there):  # else that is what is wrong
-        for one in whole.turns:
-            if one.owner is None:
-                yield Trouble("turn", f"It is nobody's turn: {one.name}", UNOWNED)
+def _of_turns(whole: Whole) -> Iterable[Trouble]:
+    for one in whole.turns:
+        if one.owner is None:
+            yield Trouble("turn", f"It is nobody's turn: {one.name}", UNOWNED)
 
 
 def _of_lag(whole: Whole) -> Iterable[Trouble]:
@@ -263,7 +266,10 @@ def _of_lag(whole: Whole) -> Iterable[Trouble]:
 
 AWAY = "If it was stopped for good, this goes away in ten minutes. Else look at its log and its machine."
 FABRICS = "Stop all but those of one kind, and give all the same setting fabric."
-APART = "Look whether a server of NATS runs, and at nats_servers; angarium doctor says what is heard there."
+APART = (
+    "Look whether more than half of the servers of NATS run, and at nats_servers; "
+    "angarium doctor says what is heard there."
+)
 CLOCK = "Have its clock set by NTP: hours and deadlines go by it."
 VERSIONS = "That is well while an upgrade lasts. Go on until all run the newest."
 UNOWNED = "A server with the role worker takes it within seconds. If none does, their logs have why."
