@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from angarium.doors.smpp import admission, following, store
 from angarium.doors.smpp.door import Listening
@@ -259,19 +260,32 @@ async def test_who_may_bind(place: Doorway) -> None:
     await place.account("far", networks=["192.0.2.0/24"])
     await place.account("off", enabled=False)
     strangers = [
-        ("client", "wrong password", Command.BIND_TRANSCEIVER, Status.RINVPASWD),
-        ("nobody", PASSWORD, Command.BIND_TRANSCEIVER, Status.RINVPASWD),
-        ("off", PASSWORD, Command.BIND_TRANSCEIVER, Status.RINVPASWD),
-        ("far", PASSWORD, Command.BIND_TRANSCEIVER, Status.RBINDFAIL),
-        ("client", PASSWORD, Command.BIND_RECEIVER, Status.RBINDFAIL),
+        ("client", "wrong password", Command.BIND_TRANSCEIVER, Status.RINVPASWD, "wrong password"),
+        ("nobody", PASSWORD, Command.BIND_TRANSCEIVER, Status.RINVPASWD, "no such account"),
+        ("off", PASSWORD, Command.BIND_TRANSCEIVER, Status.RINVPASWD, "no such account"),
+        ("far", PASSWORD, Command.BIND_TRANSCEIVER, Status.RBINDFAIL, "not from its networks"),
+        ("client", PASSWORD, Command.BIND_RECEIVER, Status.RBINDFAIL, "not as receiver"),
     ]
-    for system_id, password, command, status in strangers:
-        async with connected(place.port) as esme:
-            assert await esme.bind(system_id, password, command) == status
-            await esme.gone.wait()
-    async with connected(place.port) as esme, connected(place.port) as second:
-        assert await esme.bind("client", PASSWORD) == Status.ROK
-        assert await second.bind("client", PASSWORD) == Status.RBINDFAIL
+    for system_id, password, command, status, why in strangers:
+        with capture_logs() as said:
+            async with connected(place.port) as esme:
+                assert await esme.bind(system_id, password, command) == status
+                await esme.gone.wait()
+        named = None if why == "no such account" else system_id  # what a stranger wrote is not logged
+        assert [(one["status"], one["why"], one.get("system_id")) for one in said] == [
+            (status.name, why, named)
+        ]
+    with capture_logs() as said:
+        async with connected(place.port) as esme, connected(place.port) as second:
+            assert await esme.bind("client", PASSWORD) == Status.ROK
+            assert await second.bind("client", PASSWORD) == Status.RBINDFAIL
+        await until(lambda: said[-1]["event"] == "a client has gone")
+    assert [one["event"] for one in said] == [
+        "a client has bound",
+        "a bind was turned away",
+        "a client has gone",
+    ]
+    assert said[1]["why"] == "it has its 1 binds"
 
 
 async def test_who_guesses_is_not_heard_for_a_while(database: Database) -> None:

@@ -148,6 +148,9 @@ class SmppDoor:
     def left(self, bind: Bind) -> None:
         """A connection is gone."""
         self._connections.discard(bind)
+        if bind.account is not None:
+            told = {"system_id": bind.account.system_id, "address": bind.address}
+            log.info("a client has gone", **told, submitted=bind.submitted)
         if bind.mailbox is not None and bind in bind.mailbox.hearers:
             bind.mailbox.hearers.remove(bind)
             self._world.ground.fabric.wake(TOPIC)
@@ -205,40 +208,47 @@ class SmppDoor:
 
     async def _answer(self, bind: Bind, frame: Frame) -> None:
         try:
-            status, account = await self._judge(bind, frame)
+            status, account, why = await self._judge(bind, frame)
         except Exception:
             log.exception("a bind broke")
-            status, account = int(Status.RSYSERR), None
+            status, account, why = int(Status.RSYSERR), None, "see above"
         if bind not in self._connections:
             return  # it did not wait
-        if account is None:
-            log.info("a bind was turned away", address=bind.address, status=Status(status).name)
+        if account is None or status != Status.ROK:
+            of = {"system_id": account.system_id} if account is not None else {}
+            name = Status(status).name
+            log.info("a bind was turned away", address=bind.address, status=name, why=why, **of)
             bind.turned_away(frame, status)
             return
         bind.admitted(frame, account, self._mailboxes[account.id])
         log.info("a client has bound", system_id=account.system_id, address=bind.address)
         self._world.ground.fabric.wake(TOPIC)
 
-    async def _judge(self, bind: Bind, frame: Frame) -> tuple[int, Account | None]:
-        """Whether a client may bind. Who has not the password learns nothing of the account."""
+    async def _judge(self, bind: Bind, frame: Frame) -> tuple[int, Account | None, str]:
+        """Whether a client may bind, as which account, and why not, for our log alone: who has not the
+        password learns nothing of the account. What is no name of one is not logged: it may be a password."""
         try:
             self._failed.must_have_room(bind.address)
             asked = smpp_pdu.decode(frame)
         except PduError as error:
-            return error.status, None
+            return error.status, None, "not understood"
         except Problem:
-            return Status.RBINDFAIL, None
+            return Status.RBINDFAIL, None, "too many wrong passwords from there"
         assert isinstance(asked, smpp_pdu.Bind)
         account = self._accounts.get(asked.system_id)
         try:
             fits = await self._passwords.fits(account.password_hash if account else None, asked.password)
-        except Problem:  # too many are compared already
-            return Status.RSYSERR, None
+        except Problem:
+            return Status.RSYSERR, account, "too many passwords are compared already"
         if not fits or account is None:
             self._count_failure(bind.address)
-            return Status.RINVPASWD, None
-        status = self._admission(account, bind, KIND_OF[Command(frame.command)])
-        return status, account if status == Status.ROK else None
+            return (
+                Status.RINVPASWD,
+                account,
+                "wrong password" if account else "no such account",
+            )  # or it is off
+        why = self._admission(account, bind, KIND_OF[Command(frame.command)])
+        return Status.RBINDFAIL if why else Status.ROK, account, why
 
     def _count_failure(self, address: str) -> None:
         try:
@@ -246,14 +256,17 @@ class SmppDoor:
         except Problem:
             return
 
-    def _admission(self, account: Account, bind: Bind, kind: str) -> int:
+    def _admission(self, account: Account, bind: Bind, kind: str) -> str:
+        """Why it may not come in; empty where it may."""
         settings = account.settings
         bound = sum(one.account is not None and one.account.id == account.id for one in self._connections)
-        if account is not self._accounts.get(account.system_id):  # it was changed meanwhile
-            return Status.RBINDFAIL
-        if not rules.may_come_from(settings, bind.address) or kind not in settings.binds:
-            return Status.RBINDFAIL
-        return Status.RBINDFAIL if bound >= settings.binds_max else Status.ROK
+        if account is not self._accounts.get(account.system_id):
+            return "the account was changed meanwhile"
+        if not rules.may_come_from(settings, bind.address):
+            return "not from its networks"
+        if kind not in settings.binds:
+            return f"not as {kind}"
+        return f"it has its {bound} binds" if bound >= settings.binds_max else ""
 
     # ── accounts ─────────────────────────────────────────────────────────────────────────────────────
 
