@@ -61,6 +61,18 @@ NOT_SAID = {
     "accounts/oidc.py": ("openid email profile", "Basic "),
     "accounts/passwords.py": ("nobody has this password",),
     "accounts/rules.py": ("not an Angarium API key",),
+    "doors/smpp/door.py": (  # why a bind was turned away: in the log alone, the client learns a status
+        "see above",
+        "not understood",
+        "too many wrong passwords from there",
+        "too many passwords are compared already",
+        "no such account",
+        "wrong password",
+        "the account was changed meanwhile",
+        "not from its networks",
+        "not as ",
+        "it has its ",
+    ),
     "web/porter.py": ("the porter ended with status \x01",),  # in the log
     "messaging/composer.py": ("it ended, or did not answer",),  # in the log
     "contacts/consent.py": ("is not a scope",),
