@@ -365,12 +365,14 @@ async def bring_up(settings: Settings, *, check: bool) -> list[str]:
     return await (pending(database) if check else migrate(database))
 
 
-async def begin_on(settings: Settings, *, look: bool) -> None:
+async def begin_on(settings: Settings, *, look: bool) -> list[str]:
+    """See to the database as before each start; the revisions that it lacked."""
     database, key = settings.database, settings.key_file
     opening.check_there(database, key)
     clock, chance = SystemClock(), SystemChance()
     if look:
         await opening.check_whole(database, key, clock)
     await opening.check_ours(database, key)
-    await migrate(database)
+    lacked = await migrate(database)
     await opening.remember(database, key, make_vault(settings), chance, clock.now())
+    return lacked

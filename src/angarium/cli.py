@@ -71,14 +71,16 @@ def serve(context: click.Context, roles: str | None) -> None:
 def migrate(context: click.Context, check: bool) -> None:
     """Bring the database to the schema of this version."""
     from angarium.assembly import bring_up
+    from angarium.storage.migrate import newer
 
-    lacking = run(bring_up(settings_of(context), check=check))
-    word = "pending" if check else "applied"
-    out.print(
-        f"{word}: {', '.join(lacking)}" if lacking else "The database is up to date.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    settings = settings_of(context)
+    lacking = run(bring_up(settings, check=check))
+    word, told = "pending" if check else "applied", "The database is up to date."
+    if lacking:
+        told = f"{word}: {', '.join(lacking)}"
+    elif ahead := run(newer(settings.database)):
+        told = f"The database is of a newer version ({ahead}), on which this one may run."
+    out.print(told, highlight=False, soft_wrap=True)
     if check and lacking:
         sys.exit(1)
 

@@ -23,7 +23,7 @@ from angarium.messaging.store import held
 from angarium.servers.rules import FULL_PERCENT, filled
 from angarium.storage import instance, opening, row_security
 from angarium.storage.ground import Ground
-from angarium.storage.migrate import pending
+from angarium.storage.migrate import newer, pending, revisions
 from angarium.storage.vault import NotOpened, keys_of
 
 
@@ -62,13 +62,22 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     if lacking:
         yield Finding("bad", f"The database lacks revisions {', '.join(lacking)}.", "Run: angarium migrate")
         return
-    yield Finding("good", "The database opens and is up to date.")
+    yield await _schema(settings)
     if (locked_out := await _without_key(settings)) is not None:
         if locked_out not in files:
             yield locked_out
         return
     async for finding in _inside(settings):
         yield finding
+
+
+async def _schema(settings: Settings) -> Finding:
+    """Of a database that lacks nothing: while an upgrade lasts, or after one was taken back, it is newer."""
+    ahead = await newer(settings.database)
+    if not ahead:
+        return Finding("good", "The database opens and is up to date.")
+    what = f"The database is of a newer version ({ahead}); this one ({revisions()[-1]}) may run on it."
+    return Finding("advice", what, "Go on with the upgrade, unless this version was put back on purpose.")
 
 
 def _strangers() -> list[Finding]:

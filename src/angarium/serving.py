@@ -24,6 +24,7 @@ from angarium.storage import instance, opening
 from angarium.storage.database import ADVICE, Trouble
 from angarium.storage.duty import LOOK_S, Duty
 from angarium.storage.ground import Ground
+from angarium.storage.migrate import newer, revisions
 from angarium.web.server import Server
 from angarium.web.standing_by import WHY, StandingBy
 
@@ -48,10 +49,20 @@ async def serve(settings: Settings) -> None:
         if settings.fabric != "local":
             await _serve_together(settings, asked)
         elif alone:
-            await begin_on(settings, look=True)
+            await _begin(settings)
             await _serve(settings, asked)
         else:
             await _serve_in_turn(settings, asked)
+
+
+async def _begin(settings: Settings) -> None:
+    """See to the database, and say what an upgrade has done to it, or left of it to the other servers."""
+    lacked = await begin_on(settings, look=True)
+    if lacked:
+        log.info("the database was migrated", first=lacked[0], last=lacked[-1])
+    if ahead := await newer(settings.database):
+        known = revisions()[-1]
+        log.info("the database is newer than this version, and compatible", revision=ahead, known=known)
 
 
 def _tell_what_is_set_up_wrongly(settings: Settings) -> None:
@@ -80,7 +91,7 @@ async def _serve_together(settings: Settings, asked: Asked) -> None:
     try:
         while not await duty.take():
             await SystemClock().sleep(LOOK_S)
-        await begin_on(settings, look=True)
+        await _begin(settings)
     finally:
         await duty.leave()
     await _serve(settings, asked)
@@ -91,7 +102,7 @@ async def _serve_in_turn(settings: Settings, asked: Asked) -> None:
     duty = Duty(settings.database, SystemClock(), called(settings))
     try:
         if await duty.take() or await _stood_by(settings, asked, duty):
-            await begin_on(settings, look=True)
+            await _begin(settings)
             await _serve(settings, asked, duty)
     finally:
         await duty.leave()

@@ -22,6 +22,7 @@ from angarium.doctor import Finding, examine
 from angarium.doors.smpp import door
 from angarium.keeping import back_up
 from angarium.storage import backup, opening
+from angarium.storage.migrate import revisions
 from support.nursery import typed
 
 pytestmark = pytest.mark.sqlite
@@ -56,6 +57,20 @@ def settings(folder: Path, **over: str) -> Settings:
 async def bad(wanted: Settings) -> list[Finding]:
     """What the doctor finds wrong."""
     return [one async for one in examine(wanted) if one.level == "bad"]
+
+
+async def test_that_the_database_is_of_a_newer_version_is_said(begun: Path) -> None:
+    """While an upgrade lasts, or when it was taken back: a version runs on the database of the next one."""
+    connection = apsw.Connection(str(begun / "angarium.db"))
+    newest = revisions()[-1]
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.execute("INSERT INTO migration (revision, least) VALUES ('9999', ?)", (newest,))
+    connection.close()
+    status, heard = await said(begun, "doctor")
+    assert f"The database is of a newer version (9999); this one ({newest}) may run on it." in heard
+    assert "up to date" not in heard
+    status, heard = await said(begun, "migrate", "--check")
+    assert (status, heard) == (0, "The database is of a newer version (9999), on which this one may run.\n")
 
 
 def test_a_copy_of_the_key_lets_no_second_server_on_a_file(tmp_path: Path) -> None:
@@ -172,7 +187,7 @@ async def test_a_newer_database_that_a_server_accepts_is_backed_up(begun: Path) 
 
 
 async def test_to_ask_what_is_pending_makes_no_file(tmp_path: Path) -> None:
-    status, printed = await said(tmp_path, "migrate", "--check")
+    status, printed = await said(begun, "migrate", "--check")
     assert (status, printed.count("\n")) == (1, 1)
     assert not (tmp_path / "angarium.db").exists()
 

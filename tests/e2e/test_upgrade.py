@@ -73,10 +73,14 @@ async def test_a_version_and_the_next_one_work_side_by_side(tmp_path: Path, url:
         await new.start("env")
         enough.set()
         sent = await busy
+        assert f"the database was migrated      first={NEXT} last={NEXT}" in new.said()
         assert (await _said_of_versions(old)) == {"versions"}
         await _leave_what_only_the_next_knows(old, url)
         await old.kill()
         await old.start()  # on a database that it does not know
+        assert (
+            f"the database is newer than this version, and compatible known={revisions()[-1]}" in old.said()
+        )
         for node in (old, new):
             sent += 1
             assert (await node.send(key=f"last-{sent}", text=f"Hello {sent}")).status == 202

@@ -61,17 +61,26 @@ def revisions() -> list[str]:
 async def pending(url: str) -> list[str]:
     """The revisions a database lacks. A Problem when it has some that this version does not know, and cannot
     live with; it can with those that only add, so that an older version and a newer one run side by side."""
+    found = await standing_of(url)
+    if found.revision:  # whoever writes the first one knows none
+        must_know(found)
+    return [revision for revision in revisions() if revision > found.revision]
+
+
+async def standing_of(url: str) -> Standing:
+    """How new a database is that nobody has opened."""
     database = open_database(url)
     await database.start()
     try:
-        found = await database.read(standing)
+        return await database.read(standing)
     finally:
         await database.stop()
-    known, current = revisions(), found.revision or None
-    if current is not None and current > known[-1]:
-        must_know(found)
-        log.info("the database is newer than this version, and compatible", revision=current, known=known[-1])
-    return [revision for revision in known if current is None or revision > current]
+
+
+async def newer(url: str) -> str:
+    """The revision of a database that is newer than this version, and on which it may run; else ""."""
+    found = await standing_of(url)
+    return found.revision if found.revision > revisions()[-1] else ""
 
 
 async def migrate(url: str) -> list[str]:
