@@ -72,6 +72,8 @@ NOT_SAID = {
         "not from its networks",
         "not as ",
         "it has its ",
+        "The server cannot start",  # where it is started
+        "smpp_tls_certificate, ",
     ),
     "web/porter.py": ("the porter ended with status \x01",),  # in the log
     "messaging/composer.py": ("it ended, or did not answer",),  # in the log
@@ -94,7 +96,6 @@ NOT_SAID = {
     ),
     "core/kept.py": ("Object contains unknown",),  # how msgspec begins a sentence of its own
     "core/ports.py": ("channel ",),
-    "doors/smpp/door.py": ("The server cannot start", "smpp_tls_certificate, "),  # where it is started
     "doors/twilio/flows.py": ("The account is not good",),
     "doors/twilio/rules.py": (  # what Twilio says of its codes of errors
         "Attempt to send", "Message blocked", "Message filtered", "Message price", "Unknown destination",
