@@ -66,7 +66,7 @@ NOT_SAID = {
         "not understood",
         "too many wrong passwords from there",
         "too many passwords are compared already",
-        "no such account",
+        "no such account, or it is off",
         "wrong password",
         "the account was changed meanwhile",
         "not from its networks",

@@ -242,11 +242,8 @@ class SmppDoor:
             return Status.RSYSERR, account, "too many passwords are compared already"
         if not fits or account is None:
             self._count_failure(bind.address)
-            return (
-                Status.RINVPASWD,
-                account,
-                "wrong password" if account else "no such account",
-            )  # or it is off
+            why = "wrong password" if account else "no such account, or it is off"
+            return Status.RINVPASWD, account, why
         why = self._admission(account, bind, KIND_OF[Command(frame.command)])
         return Status.RBINDFAIL if why else Status.ROK, account, why
 
