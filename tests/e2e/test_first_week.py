@@ -187,7 +187,7 @@ async def test_a_newer_database_that_a_server_accepts_is_backed_up(begun: Path) 
 
 
 async def test_to_ask_what_is_pending_makes_no_file(tmp_path: Path) -> None:
-    status, printed = await said(begun, "migrate", "--check")
+    status, printed = await said(tmp_path, "migrate", "--check")
     assert (status, printed.count("\n")) == (1, 1)
     assert not (tmp_path / "angarium.db").exists()
 
