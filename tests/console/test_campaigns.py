@@ -337,7 +337,12 @@ async def test_recipients_their_file_and_a_campaign_to_those_not_reached(shop: S
     )
     file = await shop.marketer.get(fetch)
     assert [row.split(",")[2] for row in file.text.splitlines()[1:]] == ["N1", "N3", "N5", "N7"]
-    await shop.marketer.do(f"{path}/stop")
+    assert f"{path}/resend" not in (await shop.marketer.get(path)).text, "nobody was not reached"
+    slow = await shop.draft(name="Slow", audience={"tags": ["gold"]}, schedule={"per_hour": 60})
+    for deed in ("start", "stop"):
+        await shop.marketer.do(f"{slow}/{deed}")
+        await shop.run()
+    assert f"{slow}/resend" in (await shop.marketer.get(slow)).text, "what was queued is cancelled"
     again = await shop.marketer.do(f"{path}/resend")
     assert again.location.endswith("/audience?done=copied")
     _, given = await shop.newest()

@@ -114,6 +114,7 @@ async def a_campaign(hand: Hand, window: Screen, _folder: Path) -> None:
     await page.wait_for_url("**/campaigns/cmp_*?done=started")
     await page.wait_for_selector("progress.good[value='3']", timeout=PATIENCE_MS)
     await page.wait_for_selector("#report table.heat", timeout=PATIENCE_MS)
+    await expect(page.locator("form[action$='/resend']"), "all were reached").to_have_count(0)
     assert page.url.endswith("?done=started"), "the page was left, and with it what is pressed at that moment"
     await window.picture("campaign")
 

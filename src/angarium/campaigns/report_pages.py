@@ -30,6 +30,7 @@ from angarium.campaigns.pages import (
     reports_of,
     typed_in,
 )
+from angarium.campaigns.people import NOT_REACHED
 from angarium.campaigns.recipients import SOURCE, About, Wanted
 from angarium.campaigns.report_api import RECIPIENT_FILE
 from angarium.campaigns.states import UNDER_WAY, CampaignState
@@ -100,6 +101,7 @@ async def show_campaign(request: Call) -> Sent:
         "lines_away_now": await world.ground.db.read(_lines_away, world, one) if moving else [],
         "tones": STATE_TONES,
         "went": WENT,
+        "not_reached": any(report["by_state"].get(state) for state in (*NOT_REACHED, "unknown")),
         "moving": moving,
         "again_s": ceil(shown.older_for_s),
         "counted_at": datetime.fromisoformat(report["as_of"]),
