@@ -65,7 +65,7 @@ async def write_by_mouse(window: Screen) -> None:
     await page.click("button[value=next]")
     await page.wait_for_url("**/schedule")
     await page.check("[name=pace][value=per_hour]")
-    await page.fill("[name=per_hour]", "600")
+    await page.locator("[name=per_hour]").press_sequentially("۶۰۰")  # as a Persian keyboard has it
     assert await window.faults() == []
     await page.click("button[value=next]")
     await page.wait_for_url("**/check")

@@ -20,7 +20,7 @@ from angarium.core.days import (
 )
 from angarium.web.figures import date_typed, holidays_typed
 from angarium.web.languages import LANGUAGES
-from angarium.web.session import dates_kept
+from angarium.web.session import typed_kept
 
 DAY = "2026-11-28"
 
@@ -160,7 +160,7 @@ def test_the_first_of_farvardin_is_of_every_year() -> None:
     assert {yearly_in_iran(date(2026, 3, 21)), yearly_in_iran(date(2028, 3, 20))} == {"jalali-01-01"}
 
 
-def test_a_form_says_which_of_its_fields_are_dates() -> None:
+def test_a_form_says_which_of_its_fields_are_dates_and_numbers() -> None:
     form = [
         ("name", "1405/09/07"),
         ("from", "1405/09/07"),
@@ -169,12 +169,17 @@ def test_a_form_says_which_of_its_fields_are_dates() -> None:
         ("typed_day", "on"),
         ("on", "1405/07/31"),
         ("typed_day", "nothing"),
+        ("share", "۱٬۵۰۰"),
+        ("share", "many"),
+        ("typed_number", "share"),
     ]
-    assert dates_kept(form) == [
+    assert typed_kept(form) == [
         ("name", "1405/09/07"),
         ("from", f"{DAY}T00:00"),
         ("on", DAY),
         ("on", "1405/07/31"),
+        ("share", "1500"),
+        ("share", "many"),
     ]
 
 

@@ -48,9 +48,6 @@ class SettingField(msgspec.Struct, frozen=True, kw_only=True):
     required: bool
     usual: str = ""  # what it is when nothing is said
     choices: tuple[str, ...] = ()
-    least: float | None = None
-    most: float | None = None
-    whole: bool = False  # a number without a fraction
     max_chars: int = 2_000
     told: tuple[tuple[str, str], ...] = ()  # what each choice comes to, where its name does not say it
     lines: int = 0  # of a long one that is written as code is
@@ -77,17 +74,6 @@ class SettingField(msgspec.Struct, frozen=True, kw_only=True):
         """What can be chosen; the provider's own words."""
         return [(one, one) for one in self.choices]
 
-    @property
-    def bounds(self) -> dict[str, str]:
-        """What a number must keep to, as attributes."""
-        if self.kind is not Kind.NUMBER:
-            return {}
-        found = {"step": "1" if self.whole else "any"}
-        for name, bound in (("min", self.least), ("max", self.most)):
-            if bound is not None:
-                found[name] = f"{bound:g}"
-        return found
-
 
 def fields_of(channel: Channel, kept: Mapping[str, object] | None = None) -> list[SettingField]:
     """The settings of a channel in order; `kept` are those of a line."""
@@ -110,9 +96,6 @@ def _field(one: inspect.Field, secret: bool, kept: Mapping[str, object] | None) 
         usual=usual,
         choices=tuple(_text(value) for value in notes.get("choices") or _choices(one, plain)),
         told=tuple(notes.get("told", {}).items()),
-        least=getattr(plain, "ge", None),
-        most=getattr(plain, "le", None),
-        whole=isinstance(plain, inspect.IntType),
         max_chars=getattr(plain, "max_length", None) or 2_000,
         lines=int(notes.get("lines", 0)),
         value="" if secret else value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
@@ -12,6 +13,7 @@ from angarium.accounts.edge import Call, Operation, Sent, ground_of, route
 from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect, wrong_of
 from angarium.core import ids
 from angarium.core.decoding import Shape
+from angarium.core.numerals import number_of
 from angarium.core.problems import Problem, invalid
 from angarium.core.values import MessageClass, amount_text
 from angarium.lines import store, tariffs
@@ -28,6 +30,7 @@ LIST = ONE + "/lists/{price_list_id}"
 ROWS_SHOWN = 500
 CHANGES_SHOWN = 200
 PARTS_MAX = 255
+NUMBERS = {"parts", "volume"}  # of what is asked about a list
 TARIFF = Shape(TariffInput)
 Text = Annotated[str, msgspec.Meta(max_length=300)]
 
@@ -206,7 +209,7 @@ async def draft(request: Call) -> Sent:
 @route(f"GET {LIST}", Operation(summary="A price list", scope="setup:read", asks=COST, page=True))
 async def show_list(request: Call) -> Sent:
     """Its rows, what it changes, and what a message costs by it."""
-    query = COST.read_query(request.scope["query_string"])
+    query = COST.read_query(_numbers_kept(request.scope["query_string"]))
     tariff_id, list_id = edge.id_in_path(request, "tariff"), edge.id_in_path(request, "price_list")
     ground = ground_of(request)
     now = ground.clock.now()
@@ -230,6 +233,12 @@ async def show_list(request: Call) -> Sent:
         "quote": _quoted(looked, query) if query.to.strip() else None,
     }
     return HtmlAnswer("lines/price_list.html", facts)
+
+
+def _numbers_kept(query: bytes) -> bytes:
+    """What is asked by the address, its numbers in our digits, however they were typed."""
+    given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    return urlencode([(name, number_of(text) if name in NUMBERS else text) for name, text in given]).encode()
 
 
 def _quoted(looked: Looked, query: CostQuery) -> dict[str, Any]:

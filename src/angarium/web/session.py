@@ -20,17 +20,18 @@ from angarium.accounts.limits import address_of
 from angarium.accounts.reach import WHOLE
 from angarium.accounts.session import Stage, Viewer
 from angarium.accounts.sessions import Signed
-from angarium.core import days
+from angarium.core import days, numerals
 from angarium.core.problems import Problem
 
 FORM = b"application/x-www-form-urlencoded"
 FORM_MAX_BYTES = 1_000_000  # a template in all its languages
 FIELDS_MAX = 5_000  # the form of a file with as many columns as it may have
-TYPED = {  # what names the fields that hold a date or a time as people write it
+TYPED = {  # what names the fields that hold a date, a time or a number as people write it
     "typed_day": days.day_of,
     "typed_moment": days.moment_of,
     "typed_time": days.time_of,
     "typed_holidays": days.holidays_of,
+    "typed_number": numerals.number_of,
 }
 READING = {"GET", "HEAD"}
 TOKEN_HEADER = b"x-angarium-token"
@@ -46,7 +47,7 @@ async def admit(request: Request[Any, Any, Any], operation: Operation) -> None:
     viewer = await viewer_of(request)
     scope["user"] = viewer if operation.scope is not None else None
     if scope["method"] not in READING:
-        scope["fields"] = dates_kept(await _form(request, scope["user"]))
+        scope["fields"] = typed_kept(await _form(request, scope["user"]))
         scope["form"] = dict(scope["fields"])
     if operation.scope is None:
         return
@@ -164,8 +165,8 @@ async def _form(request: Request[Any, Any, Any], viewer: Viewer | None) -> list[
     return fields
 
 
-def dates_kept(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The fields, with those that a form calls dates as dates are kept; what is no date stays."""
+def typed_kept(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The fields, with those that a form calls dates or numbers as these are kept; what is none stays."""
     typed = {text: TYPED[name] for name, text in fields if name in TYPED}
     return [
         (name, typed[name](text) if name in typed else text) for name, text in fields if name not in TYPED
