@@ -115,10 +115,11 @@ def test_a_good_body_is_a_struct() -> None:
         (f'{{{GOOD},"notes":{{"a":1}}}}', "notes[*]", "is a whole number", "", "text"),
         (f'{{{GOOD},"notes":[]}}', "notes", "is a list", "[]", "an object"),
         (f'{{{GOOD},"maybe":"1"}}', "maybe", "is text", "1", "a whole number, or null"),
+        (f'{{{GOOD},"maybe":""}}', "maybe", "is empty", "", "a whole number, or null"),
         (
             f'{{{GOOD},"at":"soon"}}',
             "at",
-            "invalid RFC3339 encoded datetime",
+            "is not a time",
             "soon",
             "a time such as 2026-11-23T08:30:00Z, or null",
         ),

@@ -35,6 +35,7 @@ TROUBLES = (
     (re.compile(r"Expected `\w+` of length"), "has the wrong length"),
     (re.compile(r"Expected `\w+` [<>]"), "is out of range"),
     (re.compile(r"Expected `\w+` matching"), "does not fit the pattern"),
+    (re.compile(r"Invalid RFC3339 encoded datetime"), "is not a time"),
 )
 KINDS = {
     "str": "text",
@@ -103,7 +104,9 @@ class Shape(Generic[T]):
             return _invalid((*path, unknown[1]), "is not a field", remedy=_fields_of(expected))
         secret = not path or self._is_secret(path)
         value = "" if secret else _quoted(document, path)
-        return _invalid(path, _trouble(said), value=value, remedy=_described(expected))
+        empty = said.endswith("got `str`") and not secret and _is_empty(document, path)
+        words = "is empty" if empty else _trouble(said)
+        return _invalid(path, words, value=value, remedy=_described(expected))
 
     def _is_secret(self, path: Path) -> bool:
         names = [step for step in path if isinstance(step, str)]
@@ -256,6 +259,15 @@ def _quoted(document: Any, path: Path) -> str:
         document = document[step]
     text = document if isinstance(document, str) else msgspec.json.encode(document).decode()
     return shown(text)
+
+
+def _is_empty(document: Any, path: Path) -> bool:
+    """Whether text stands at a path that is none: a field of a form in which nothing was written."""
+    for step in path:
+        if step is None or document is None:
+            return False
+        document = document[step]
+    return document == ""
 
 
 def _type_at(kind: inspect.Type, path: Path) -> inspect.Type | None:
