@@ -35,7 +35,9 @@ const options = (told, width) => {
   const whole = clock(language, { dateStyle: "medium" });
   const moment = clock(language, { dateStyle: "medium", timeStyle: "short", hour12: false });
   const step = told.x.length > 1 ? Math.min(...told.x.slice(1).map((second, at) => second - told.x[at])) : DAY_S;
-  const at = (second, apart, coarse, fine) => (apart < DAY_S ? fine : coarse).format(second * 1000);
+  // A canvas is drawn from left to right: a date of a language that is not has its day before its month only by itself.
+  const own = (text) => (document.documentElement.dir === "rtl" ? `\u2067${text}\u2069` : text);
+  const at = (second, apart, coarse, fine) => own((apart < DAY_S ? fine : coarse).format(second * 1000));
   const bars = told.kind === "bars" ? { paths: uPlot.paths.bars({ size: [0.6, 60] }), points: { show: false } } : {};
   return {
     width,
