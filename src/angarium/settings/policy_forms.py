@@ -43,7 +43,6 @@ class Field(msgspec.Struct, frozen=True):
     value: Any = None
     options: tuple[str, ...] = ()
     optional: bool = False
-    step: str = "1"
     inside: str = ""  # the name of the group it stands in
     parts: tuple[Field, ...] = ()  # of a group; of a list and a map the groups of their rows
     currency: str = ""  # of money, where it is known
@@ -133,8 +132,7 @@ def _field(kind: Any, value: Any, path: str, name: str) -> Field:
         case inspect.BoolType():
             return Field(path, name, "check", bool(value))
         case inspect.IntType() | inspect.FloatType():
-            step = "1" if isinstance(kind, inspect.IntType) else "any"
-            return Field(path, name, "number", value, optional=optional, step=step)
+            return Field(path, name, "number", value, optional=optional)
         case inspect.StructType():
             return Field(path, name, "group", parts=_struct(kind, value or {}, path, name))
         case inspect.VarTupleType() | inspect.ListType():
