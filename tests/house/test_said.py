@@ -90,6 +90,7 @@ NOT_SAID = {
     "core/decoding.py": (  # how msgspec begins its own sentences
         "Expected ",
         "Invalid enum",
+        "Invalid RFC3339",
         "JSON is malformed",
         "Object ",
         " like ",

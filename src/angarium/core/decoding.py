@@ -35,7 +35,7 @@ TROUBLES = (
     (re.compile(r"Expected `\w+` of length"), "has the wrong length"),
     (re.compile(r"Expected `\w+` [<>]"), "is out of range"),
     (re.compile(r"Expected `\w+` matching"), "does not fit the pattern"),
-    (re.compile(r"Invalid RFC3339 encoded datetime"), "is not a time"),
+    (re.compile(r"Invalid RFC3339"), "is not a time"),
 )
 KINDS = {
     "str": "text",
@@ -267,7 +267,7 @@ def _is_empty(document: Any, path: Path) -> bool:
         if step is None or document is None:
             return False
         document = document[step]
-    return document == ""
+    return bool(document == "")
 
 
 def _type_at(kind: inspect.Type, path: Path) -> inspect.Type | None:

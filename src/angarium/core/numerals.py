@@ -17,8 +17,8 @@ def western(text: str) -> str:
 
 
 def number_of(text: str) -> str:
-    """A number of a form as ours, whatever the digits and the signs it was written with: `۱٬۵۰۰٫۵` -> `1500.5`;
-    what is none stays as it was typed, and is refused as such."""
+    """A number of a form as ours, whatever its digits and signs: `۱٬۵۰۰٫۵` -> `1500.5`; what is none stays as
+    it was typed, and is refused as such."""
     bare = "".join(western(text).split())
     if GROUPED.fullmatch(bare):
         return bare.replace(",", "")
