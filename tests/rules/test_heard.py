@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from angarium.web.languages import LANGUAGES
 from angarium.web.sentences import HEARD_MAX, catalogue, union
-from angarium.web.voice import Voice
+from angarium.web.voice import Voice, plain
 from support.sentences import COMPOSED
 
 ROOMS = [
@@ -119,3 +119,9 @@ def test_a_text_is_looked_at_once() -> None:
     before = known.hear.cache_info().misses
     known.hear("is too long: at most 64")
     assert known.hear.cache_info().misses == before
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_is_said_plainly_is_escaped_no_more(code: str) -> None:
+    said = plain(VOICES[code].heard("SMS (Africa's Talking)"))
+    assert "Africa's Talking" in said

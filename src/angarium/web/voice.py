@@ -186,4 +186,7 @@ def exact(at: datetime) -> str:
 
 def plain(text: str) -> str:
     """A sentence without markup, what is quoted in it isolated all the same (Unicode, UAX #9: FSI, PDI)."""
-    return Markup(ISOLATED.sub("\u2068\\1\u2069", text)).striptags() if isinstance(text, Markup) else text  # noqa: S704  stripped
+    if not isinstance(text, Markup):
+        return text
+    marked = ISOLATED.sub("\u2068\\1\u2069", str(text))  # of Markup it would escape once more what it joins
+    return Markup(marked).striptags()  # noqa: S704  stripped
