@@ -15,6 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from angarium.contacts.likeness import as_sought
 from angarium.core.problems import Problem
 from angarium.storage import migrations
 from angarium.storage.bulk import Statement
@@ -194,6 +195,20 @@ async def test_what_many_facts_say_stands_in_each_of_them_where_it_is_not_kept_o
     bodies = text("SELECT body FROM fact ORDER BY seq")
     found = await on_connection(url, lambda connection: connection.execute(bodies).scalars().all())
     assert found == ['{"ref":"a"}', '{"ref":"b","state":"sent"}', '{"state":"sent"}']
+
+
+NAMED = """INSERT INTO contact (id, workspace_id, name, sought, begins, last_begins, locale, time_zone,
+ country, locale_is_guess, time_zone_is_guess, fields, tags, opted_out, opted_in, created_at, updated_at)
+ VALUES (7, 5, 'آرش رضائی', 'آرش رضائی', 'آرش', 'رضا', '', '', '', 0, 0, '{}', '[]', '', '', 1, 1)"""
+
+
+async def test_names_are_looked_for_without_what_stands_above_their_letters(url: str) -> None:
+    await on_connection(url, upgrade, "0061")
+    await on_connection(url, lambda connection: connection.execute(text(NAMED)))
+    await on_connection(url, upgrade)
+    sought = text("SELECT name, sought, begins, last_begins FROM contact")
+    found = await on_connection(url, lambda connection: [tuple(row) for row in connection.execute(sought)])
+    assert found == [("آرش رضائی", as_sought("آرش رضائی"), "ارش", "رضا")]
 
 
 @pytest.mark.usefixtures("folder")

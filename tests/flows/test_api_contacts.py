@@ -348,6 +348,12 @@ SOUGHT: tuple[tuple[str, list[str]], ...] = (
     ("kind=vk", ["олена"]),
     ("kind=telegram", []),
     ("search=оле&tag=vip&kind=email", ["b"]),
+    ("search=علي‌پور", ["e"]),  # a surname with a half space, or of two words
+    ("search=علی پ", ["e"]),
+    ("search=پور", ["e"]),
+    ("search=ارش", ["e"]),  # without madda, as it is mostly typed
+    ("search=رضائي", ["f"]),
+    ("search=احمد رضایی", ["f"]),
     ("tag=vip&kind=vk", []),
 )
 
@@ -361,6 +367,8 @@ async def test_those_that_fit_are_listed(
         {"external_id": "b", "name": "ОЛЕНА Коваль", "tags": ["vip", "new"], "addresses": [EMAIL]},
         {"external_id": "олена", "name": "Karl", "tags": ["vi"], "addresses": [{"kind": "vk", "value": "7"}]},
         {"external_id": "d", "name": "", "tags": ['"vip"']},
+        {"external_id": "e", "name": "آرش علی\u200cپور"},
+        {"external_id": "f", "name": "أحمد رضایی"},
     ]
     for one in people:
         assert (await mine.ask("POST", "/v1/contacts", one)).status == 200

@@ -63,8 +63,9 @@ MAIL_HOUSES = (
     *("qq.com", "163.com", "126.com", "chmail.ir", "mail.com", "gmx.net", "gmx.de", "web.de"),
 )
 BIRTH = re.compile("birth|born|dob", re.IGNORECASE)
-# One letter, written in two ways by Arabic and Persian keyboards.
-SAME_LETTERS = str.maketrans("يىكةёʼ’\u200c", "ییکهе'' ")
+# One letter, written in two ways by Arabic and Persian keyboards; and those that people write without what
+# stands above or below them: alef with madda or hamza, and the seats of hamza (migration 0062 has them too).
+SAME_LETTERS = str.maketrans("يىكةёʼ’\u200cآأإٱئؤ", "ییکهе'' اااایو")
 APART = re.compile(r"[^a-z0-9]")
 
 

@@ -1,6 +1,6 @@
 """Which contacts fit what somebody looks for: ids in order, a piece at a time.
 
-A beginning of a name, or of its last word, is looked for by indexes among those whose names begin with the
+A beginning of a name, or of its last words, is looked for by indexes among those whose names begin with the
 same letters, or their last words do; when these are very many, as when it is one letter, along the contacts,
 so that they need not all be put in order.
 A tag or a kind of address is always looked for along the contacts, in the order of their ids: quick where
@@ -26,8 +26,8 @@ LAST = "\U0010ffff"  # behind every text that goes on
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What a contact must be to be listed; empty means any. `name` is how it, or its last word,
-    begins, as it is sought."""
+    """What a contact must be to be listed; empty means any. `name` is how it, or its last words,
+    begin, as it is sought."""
 
     name: str = ""
     tag: str = ""
@@ -56,7 +56,7 @@ _tag = {
 }
 
 
-# The last word of a name begins so; the words in front are part of the text, and cannot be the last ones.
+# The last word of a name begins so, or its last words do: a surname may have two, or a half space.
 _last = {
     "sqlite": func.instr(contact.c.sought, bindparam("word")) > 0,
     "postgresql": func.strpos(contact.c.sought, bindparam("word")) > 0,
@@ -150,8 +150,10 @@ async def ids(
         return [row[0] for row in await tx.rows(_newest if newest else _ids, **asked)]
     last = wanted.name + LAST
     name = {"first": wanted.name, "last": last, "word": f" {wanted.name}"}
-    letters = {"lowest": wanted.name[:BEGINS], "highest": last[:BEGINS]}
-    named = [(way, letters | {each: name[each] for each in way.asks}) for way in _WAYS]
+    named = [
+        (way, _letters(words) | {each: name[each] for each in way.asks})
+        for way, words in zip(_WAYS, (wanted.name, wanted.name.rpartition(" ")[2]), strict=True)
+    ]
     for way, sought in named:
         if await tx.row(way.many, workspace_id=workspace_id, many=MANY, **sought):
             along = _newest_along_names if newest else _ids_along_names
@@ -160,3 +162,8 @@ async def ids(
     for way, sought in named:
         found |= {row[0] for row in await tx.rows(way.newest if newest else way.ids, **asked, **sought)}
     return sorted(found, reverse=newest)[:limit]
+
+
+def _letters(words: str) -> dict[str, str]:
+    """Between what the first letters lie of all that begins with these words."""
+    return {"lowest": words[:BEGINS], "highest": (words + LAST)[:BEGINS]}
