@@ -13,7 +13,7 @@ from angarium.contacts.fields import FieldDefinition, FieldKind
 from angarium.contacts.imports.doubles import Doubles, Person
 from angarium.contacts.imports.looking import Look
 from angarium.contacts.imports.mapping import Column, Mapping, Reading, check, guessed, keeps_list, known_by
-from angarium.contacts.imports.rows import Draft, Failed, Reader, Skipped
+from angarium.contacts.imports.rows import COUNTRY, Draft, Failed, Reader, Skipped
 from angarium.contacts.imports.sniffing import Dialect
 from angarium.contacts.imports.worker import Batch, End, Job, frames
 from angarium.contacts.phones import regions
@@ -58,6 +58,14 @@ def test_a_row_with_everything() -> None:
     assert draft.tags == ("vip", "gold")
     assert draft.opted_out == ("promotional",)
     assert draft.place[:1] == ("UA",)
+
+
+def test_a_number_as_it_is_dialled_at_home_wants_the_country_of_the_file() -> None:
+    row = [*ROW]
+    row[2] = "۰۹۱۲۱۲۳۴۵۶۷"
+    failed = reader().read(7, row)
+    assert isinstance(failed, Failed)
+    assert [one.remedy for one in failed.problems] == [COUNTRY]
 
 
 def test_an_empty_row_is_none() -> None:
@@ -251,6 +259,8 @@ def test_a_batch_ends_with_its_rows_or_when_it_holds_much(tmp_path: Path) -> Non
         ("код клієнта", "ПІБ", "Телефон", "Ел. пошта", "Мова", "Теги"),
         ("код клиента", "ФИО", "Номер телефона", "Электронная почта", "Язык", "Метки"),
         ("شناسه", "نام", "شماره موبایل", "ایمیل", "زبان", "برچسب‌ها"),
+        # as an Arabic keyboard writes it
+        ("شناسه", "نام و نام خانوادگي", "شمارهٔ موبایل", "ایمیل", "زبان", "برچسب‌ها"),
         ("رقم العميل", "الاسم الكامل", "رقم الجوال", "البريد الإلكتروني", "اللغة", "الوسوم"),
         ("客户编号", "姓名", "手机号码", "电子邮箱", "语言", "标签"),
     ],

@@ -22,6 +22,7 @@ WRITTEN = re.compile(r"\+?[0-9]+")
 BETWEEN = re.compile("[\\s()\\[\\]./·\\-‐‑‒–—―−\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 SCIENTIFIC = re.compile(r"[0-9]+[.,]?[0-9]*[eE]\+?[0-9]+")
 PREFIXES_KEPT = 2048  # there are 1000 beginnings of three digits
+NO_COUNTRY = "has no country code"
 REMEDY = "write it with its country code, such as +98 912 345 6789"
 
 # The kinds of number a region has; one of them must match (phonenumbers' own rule for a valid number).
@@ -202,7 +203,7 @@ def _asked(text: str, written: str, region: str | None) -> str:
     if region is not None and region not in library.SUPPORTED_REGIONS:
         raise BadPhone(text, f"cannot be read for region {region!r}", "a region of two letters, such as IR")
     if region is None and not written.startswith("+"):
-        raise BadPhone(text, "has no country code", _with_plus(written))
+        raise BadPhone(text, NO_COUNTRY, _with_plus(written))
     try:
         number = library.parse(written, region)
     except library.NumberParseException as error:

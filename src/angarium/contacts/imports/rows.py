@@ -22,7 +22,7 @@ from angarium.contacts.imports.doubles import Doubles
 from angarium.contacts.imports.layout import CELLS_KEPT, Convert, Layout
 from angarium.contacts.imports.mapping import Mapping, keeps_list
 from angarium.contacts.newcomers import Newcomers, Place
-from angarium.contacts.phones import SCIENTIFIC, BadPhone, normalise
+from angarium.contacts.phones import NO_COUNTRY, REMEDY, SCIENTIFIC, BadPhone, normalise
 from angarium.contacts.places import place
 from angarium.contacts.rules import AddressInput, ContactInput
 from angarium.core.numerals import western
@@ -35,6 +35,9 @@ UNREADABLE = "\ufffd"
 BLOCK_DIGITS = 4  # numbers that differ in the last digits alone were given out together, in one place
 PLACES_MAX = 100_000
 VARIABLES_MAX = 16_384  # characters of the variables of a row
+
+# A file whose numbers are all written as they are dialled at home is read once its country is said.
+COUNTRY = "say of which country the phones of the file are, or write it with its country code"
 
 
 class Draft(msgspec.Struct, frozen=True, array_like=True, tag="draft", gc=False):
@@ -351,7 +354,8 @@ class Reader:
         at = places.get(problem.field)
         if at is None:
             return CellProblem(problem.field, problem.value, problem.problem, problem.remedy)
-        return CellProblem(self._head(at), shown(row[at]), problem.problem, problem.remedy)
+        remedy = COUNTRY if problem.problem == NO_COUNTRY and problem.remedy == REMEDY else problem.remedy
+        return CellProblem(self._head(at), shown(row[at]), problem.problem, remedy)
 
     def _head(self, at: int) -> str:
         return (self._heads[at] if at < len(self._heads) else "") or f"column {at + 1}"
