@@ -24,7 +24,7 @@ def _without(column: str) -> str:
 
 SETS = ", ".join(f"{column} = {_without(column)}" for column in COLUMNS)
 THOSE = " OR ".join(f"sought LIKE '%{letter}%'" for letter in LETTERS)
-FILL = " ".join(("UPDATE contact SET", SETS, "WHERE", THOSE))
+FILL = f"UPDATE contact SET {SETS} WHERE {THOSE}"  # noqa: S608  of what stands here
 
 
 def upgrade() -> None:
