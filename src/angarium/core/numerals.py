@@ -7,7 +7,7 @@ import re
 DIGITS = {ord(sign): str(value) for zero in "٠۰０" for value in range(10) for sign in chr(ord(zero) + value)}
 SIGNS = {ord("٫"): ".", ord("٬"): ",", ord("−"): "-", ord("’"): "'", ord("\u200e"): "", ord("\u200f"): ""}
 WESTERN = str.maketrans({**DIGITS, **SIGNS})
-GROUPED = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
+GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")  # 0,125 is an eighth
 NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?")
 
 
