@@ -50,6 +50,13 @@ def test_each_language_has_its_own_way(code: str, number: str, money: str, momen
     assert figures.moment(language, AT, seconds=True) == moment
 
 
+def test_what_many_came_to_is_told_without_the_fractions_of_a_cent() -> None:
+    english = LANGUAGES["en"]
+    assert figures.whole_sum(english, "40.153555", "EUR") == "€40.15"
+    assert figures.whole_sum(english, "-40.155", "EUR") == "-€40.16"
+    assert figures.whole_sum(english, "0.0385", "EUR") == "€0.0385", "of one message they are most of it"
+
+
 @pytest.mark.parametrize(
     ("code", "share", "kilo", "giga", "date"),
     [

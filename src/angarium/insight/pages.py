@@ -17,18 +17,9 @@ from angarium.messaging.pages import names_in
 from angarium.messaging.unknowns_api import world_of
 from angarium.storage.database import Transaction
 
-WHOLE = 10**6  # micros: from here on sums are told without the fractions of a cent
-CENT = 10**4
-
-
-def _sum(micros: int) -> str:
-    """A sum as it is told: prices have fractions of a cent, what many of them come to needs none."""
-    return amount_text(micros if abs(micros) < WHOLE else round(micros / CENT) * CENT)
-
-
 # What the card of savings says things by.
 SAYING = {
-    "amount": _sum,
+    "amount": amount_text,
     "line_id": partial(ids.show, "line"),
 }
 

@@ -117,6 +117,12 @@ def money(language: Language, amount: str | Decimal, currency: str) -> str:
     return own_digits(language, shown)
 
 
+def whole_sum(language: Language, amount: str | Decimal, currency: str) -> str:
+    """What many came to: of a whole unit and more without the fractions of a cent that prices have."""
+    value = Decimal(amount)
+    return money(language, value if abs(value) < 1 else round(value, 2), currency)
+
+
 def day(language: Language, at: datetime, zone: tzinfo = UTC) -> str:
     """A date with its year."""
     return _date(language, at.astimezone(zone).date())

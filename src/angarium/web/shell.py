@@ -128,6 +128,7 @@ class Shell:
             "compact": partial(figures.compact, language),
             "percent": partial(figures.percent, language),
             "money": partial(figures.money, language),
+            "whole_sum": partial(figures.whole_sum, language),
             "lasting": partial(figures.lasting, language),
             "language_named": partial(naming.language_named, language),
             "country_named": partial(naming.country_named, language),
