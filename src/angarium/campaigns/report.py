@@ -81,8 +81,12 @@ class Reports:
         self._kept: dict[tuple[int, int], Kept] = {}
         self._outlined: dict[tuple[int, int], KeptOutline] = {}
 
-    async def of(self, workspace_id: int, campaign_id: int) -> Shown:
+    async def of(self, workspace_id: int, campaign_id: int) -> Document:
         """The report of a campaign; a Problem when there is none."""
+        return (await self.shown(workspace_id, campaign_id)).document
+
+    async def shown(self, workspace_id: int, campaign_id: int) -> Shown:
+        """The same, and of when it is."""
         db, clock = self._world.ground.db, self._world.ground.clock
         one = await db.read(flows.existing, workspace_id, campaign_id)
         kept = self._kept.get((workspace_id, campaign_id))

@@ -88,7 +88,7 @@ async def show_campaign(request: Call) -> Sent:
     if one.state in BEFORE:
         return redirect(path_of(one, f"/check?{urlencode({'done': done})}"))
     workspace_id = request.auth.workspace_id
-    shown = await reports_of(request).of(workspace_id, one.id)
+    shown = await reports_of(request).shown(workspace_id, one.id)
     report = shown.document
     given, world = flows.wanted(one), world_of(request)
     moving = one.state in UNDER_WAY or one.state is S.PAUSED or report["open"] > 0
@@ -169,7 +169,7 @@ async def show_instead(request: Call) -> Sent:
     one, workspace_id = await campaign_of(request), request.auth.workspace_id
     reports = reports_of(request)
     told = await reports.instead(workspace_id, one.id)
-    report = (await reports.of(workspace_id, one.id)).document
+    report = await reports.of(workspace_id, one.id)
     costs = {each["currency"]: _micros(each) for each in report["cost"]}
     other = {told["cost"]["currency"]: _micros(told["cost"])}
     facts = {"told": told, "saved": savings.compare(costs, other), "amount": amount_text}
