@@ -4,28 +4,22 @@
 export const STILL_MS = 500; // a pointer that has not moved for so long aims at nothing
 const AIMS_MAX_MS = 5_000;
 let over = null; // what the pointer is over
-let movedAt = -Infinity, beganAt = -Infinity;
 let down = false;
+let movedAt = -Infinity, beganAt = -Infinity; // to aim, or to press
 
-const moved = ({ target }) => {
+// Whether it is down says each of its events: of a button that was let go over a menu of the browser there is none.
+const moved = ({ target, buttons }) => {
   const now = performance.now();
-  if (now - movedAt > STILL_MS) beganAt = now;
+  if (now - movedAt > STILL_MS || (buttons && !down)) beganAt = now;
   movedAt = now;
   over = target;
+  down = buttons > 0;
 };
-const released = (event) => {
-  down = false;
-  moved(event); // the click comes after it
-};
-
-addEventListener("pointermove", moved, { capture: true, passive: true });
-addEventListener("pointerdown", (event) => { moved(event); down = true; }, { capture: true, passive: true });
-addEventListener("pointerup", released, { capture: true, passive: true });
-addEventListener("pointercancel", released, { capture: true, passive: true });
-addEventListener("blur", () => { down = false; }); // it may go up over another window
+for (const name of ["pointermove", "pointerdown", "pointerup", "pointercancel"])
+  addEventListener(name, moved, { capture: true, passive: true });
 
 export const underHand = (part) => {
   const now = performance.now();
-  if (down) return now - movedAt < AIMS_MAX_MS;
-  return now - movedAt < STILL_MS && now - beganAt < AIMS_MAX_MS && part.contains(over);
+  if (now - beganAt >= AIMS_MAX_MS) return false;
+  return down || (now - movedAt < STILL_MS && part.contains(over));
 };
