@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from angarium.contacts.stopwords import LOCALES, TEXT_MAX, OwnWords, Wish, _data, asked, fold
+from angarium.contacts.stopwords import ANSWER_MAX, LOCALES, TEXT_MAX, OwnWords, Wish, _data, asked, fold
 
 STOP, START, HELP = Wish.STOP, Wish.START, Wish.HELP
 
@@ -192,6 +192,13 @@ def test_a_workspace_adds_words_and_ignores_some() -> None:
 @given(st.text(max_size=200))
 def test_folding_is_done_once(text: str) -> None:
     assert fold(fold(text)) == fold(text)
+
+
+@pytest.mark.timeout(30)  # where work grows with the square of the length, the first takes more than a minute
+@pytest.mark.parametrize("piece", ["@", "<a@", ":\n", "<a@b:\n", "> \n", "From: a@b\n"])
+def test_a_long_mail_of_a_stranger_keeps_nobody_waiting(piece: str) -> None:
+    room = ANSWER_MAX // len(piece) - 10
+    asked(f"STOP\n<{piece * room}:\nwritten at 12:00 by the shop")
 
 
 @given(st.text(max_size=400))

@@ -28,7 +28,7 @@ FILES = re.compile(r"\[attachments?: .*\]")  # what a channel says of files besi
 INTRODUCED = re.compile(r".*[:：]\W{0,3}")  # "On Monday, the shop wrote:", with marks of direction behind it
 INTRODUCTION_MAX = 3  # lines
 WHEN = re.compile(r"@|\d{4}|\d:\d\d")  # who, by their address, or when: a year, or a time of day
-SENDER = re.compile(r"<[^\s<>]+@[^\s<>]+>")  # as programs write it, and hardly anybody by hand
+SENDER = re.compile(r"<[^\s<>@]+@[^\s<>@]+>")  # as programs write it, and hardly anybody by hand
 TORN_FROM = (
     60  # characters of a line; RFC 3676 §4.2 asks for lines of 78 at most, and programs break at 72 to 80
 )
@@ -75,7 +75,7 @@ def _is_introduction(lines: Sequence[str], at: int) -> bool:
     if not INTRODUCED.fullmatch(lines[at]):
         return False
     sentence = lines[max(0, at + 1 - INTRODUCTION_MAX) : at + 1]
-    below = next((line for line in lines[at + 1 :] if line.strip()), "")
+    below = next((lines[place] for place in range(at + 1, len(lines)) if lines[place].strip()), "")
     if any(line.lstrip().startswith(">") for line in (*sentence, below)):
         return False
     sender = SENDER.search(" ".join(sentence))
