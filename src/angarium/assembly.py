@@ -262,7 +262,7 @@ def application(house: House) -> Litestar:
         [*HANDLERS, *(PHONES if house.operators else ())],
         house.ground,
         ready={"database": partial(can_keep, house.ground)},
-        notices={"engine": house.engine.warnings},
+        notices={"engine": house.engine.warnings, "fabric": house.presence.warnings},
         receiving=partial(house.engine.incoming.trouble, partial(can_keep, house.ground)),
         registry=registry,
         body_max_bytes=house.settings.body_max_bytes,

@@ -141,6 +141,7 @@ async def test_that_the_connection_broke_is_said_where_it_did_and_not_where_we_l
         one.kill()
         await until(lambda: any("is broken" in line["event"] for line in said))
         assert fabric.apart
+        assert not fabric.leaderless  # nobody answers: that is all that can be told
         await fabric.stop()
 
 
@@ -337,9 +338,11 @@ async def test_a_cluster_without_a_leader_answers_and_does_nothing(quick: None, 
         await until(lambda: not fabric.apart)  # it may have been with the one that went
         there[1].kill()
         await until(lambda: fabric._link.up and fabric.apart)  # it is with the one that is left
+        await until(lambda: fabric.leaderless)
         await until(partial(_says_that_it_has_no_leader, place, urls))
         there[1].start()
         await until(lambda: not fabric.apart)
+        assert not fabric.leaderless
         assert await had(fabric, "line/1")
         await until(lambda: any(line["event"] == "NATS does what is asked again" for line in said))
         await fabric.stop()

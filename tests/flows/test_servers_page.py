@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from angarium.accounts import flows
 from angarium.accounts.rules import SCOPES
 from angarium.core.fabric import Holding
+from angarium.fabric.local import LocalFabric
 from angarium.servers import api, pages, store
 from angarium.servers.rules import LineSaid, Said, Server
 from angarium.settings import handlers as settings_pages
 from angarium.storage.database import Transaction
 from support.browsing import browsing, lines
 from support.relay import Relay
+from support.server import whole_house
+from support.together import database_in
 
 PAGES = (*settings_pages.HANDLERS, *pages.HANDLERS, *api.HANDLERS)
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -77,6 +82,23 @@ async def test_the_page_tells_who_is_there_and_what_is_wrong(relay: Relay) -> No
         assert {one["owner"] for one in told["lines"]} == {"relay-1:8080"}
         # PostgreSQL's clock goes on meanwhile
         assert all(0 < one["good_for_s"] <= 9.0 for one in told["lines"])
+
+
+async def test_a_probe_is_told_that_nats_has_no_leader_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database_in(tmp_path) as url, whole_house(url, tmp_path, fabric="local") as (_, nobody):
+        assert (await nobody.ask("GET", "/health/ready")).json["warnings"] == {}
+        monkeypatch.setattr(LocalFabric, "apart", True)
+        told = (await nobody.ask("GET", "/health/ready")).json["warnings"]["fabric"]
+        assert "NATS does not answer" in told
+        assert "nats_servers" in told
+        monkeypatch.setattr(LocalFabric, "leaderless", True)
+        ready = await nobody.ask("GET", "/health/ready")
+        assert ready.status == 200  # messages are accepted
+        told = ready.json["warnings"]["fabric"]
+        assert "NATS has no leader" in told
+        assert "start those that are away" in told
 
 
 async def test_it_is_for_who_may_see_servers(relay: Relay) -> None:

@@ -125,3 +125,9 @@ def test_a_text_is_looked_at_once() -> None:
 def test_what_is_said_plainly_is_escaped_no_more(code: str) -> None:
     said = plain(VOICES[code].heard("SMS (Africa's Talking)"))
     assert "Africa's Talking" in said
+
+
+@pytest.mark.parametrize("code", VOICES)
+def test_who_is_behind_is_named_as_the_page_of_servers_names_them(code: str) -> None:
+    said = VOICES[code].heard("activity is 32 s behind what happened")
+    assert ("activity" in said) == (code == "en")

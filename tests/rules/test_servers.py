@@ -81,6 +81,21 @@ CASES = {
         whole(server(said=Said(apart=True)), server("b", roles=("api",)), lines=(line(owner=None),)),
         ["a cannot work with NATS, and sends nothing meanwhile"],
     ),
+    "a NATS without a leader": (
+        whole(*(server(name, said=Said(apart=True, leaderless=True)) for name in "abc")),
+        ["NATS has no leader, and nothing is sent meanwhile"],
+    ),
+    "one away from a NATS without a leader": (
+        whole(server(said=Said(apart=True)), server("b", said=Said(apart=True, leaderless=True))),
+        [
+            "NATS has no leader, and nothing is sent meanwhile",
+            "a cannot work with NATS, and sends nothing meanwhile",
+        ],
+    ),
+    "who follows in turns that nobody has": (
+        whole(server(said=Said(apart=True)), followers=(Follower("notices", 31.0),)),
+        ["a cannot work with NATS, and sends nothing meanwhile"],
+    ),
     "one of two apart": (
         whole(server(said=Said(apart=True)), server("b"), turns=(Turn("notices", None),)),
         ["a cannot work with NATS, and sends nothing meanwhile", "It is nobody's turn: notices"],

@@ -102,6 +102,11 @@ class Fabric(Protocol):
     def apart(self) -> bool:
         """Whether the others are surely out of reach now, by another way than the database."""
 
+    @property
+    def leaderless(self) -> bool:
+        """Whether that is because too few of the servers are there by which they meet: those who are answer,
+        and decide nothing."""
+
     async def stop(self) -> None:
         """Leave: every lease is given up."""
 

@@ -15,7 +15,7 @@ class LocalFabric:
     """Leases, wake-ups; `epoch` is the instant of this start, so that a restart fences what ran before."""
 
     outlives_ledger = False
-    apart = False  # there is no other way than the database
+    apart = leaderless = False  # there is no other way than the database
 
     def __init__(self, clock: Clock, database: Database) -> None:
         self._clock = clock

@@ -65,6 +65,7 @@ class NatsFabric:
         self._settled = False
         self._beaten_at = clock.monotonic()
         self._too_low = False
+        self._leaderless = False
         self._sight = Sight(clock)
         self._ears = Ears()
         self._audience = Audience()
@@ -86,6 +87,11 @@ class NatsFabric:
         sure_s = holding.TTL_S - holding.MARGIN_S
         return not self._link.up or self._clock.monotonic() - self._beaten_at >= sure_s
 
+    @property
+    def leaderless(self) -> bool:
+        """Whether we are apart because NATS has no leader."""
+        return self.apart and self._leaderless
+
     # ── coming and going ─────────────────────────────────────────────────────────────────────────────
 
     async def start(self) -> int | None:
@@ -102,7 +108,7 @@ class NatsFabric:
         except Problem:
             await self._link.close()
             raise
-        loops = (self._beat, self._watch, self._say, self._be_seen)
+        loops = (self._beat, self._watch, self._say, self._be_seen, self._find_out_why)
         self._tasks = [asyncio.create_task(self._kept_up(one)) for one in loops]
         return node
 
@@ -322,6 +328,15 @@ class NatsFabric:
     async def _watch(self) -> None:
         """Tell of what is lost, also while NATS does not answer."""
         self._holding.lose_ended()
+
+    async def _find_out_why(self) -> None:
+        """Whether NATS has a leader, asked once leases have ended for want of an answer: not before, for what
+        renews them is not to wait for it."""
+        if not (self.apart and self._link.up):
+            self._leaderless = False
+            return
+        self._leaderless = not await self._link.has_leader()
+        await self._clock.sleep(RENEW_S)
 
     async def _be_seen(self) -> None:
         await self._clock.sleep(SEEN_S)

@@ -39,7 +39,7 @@ class PostgresFabric:
     """Leases, wake-ups and members on one database; `name` is what people know this server by."""
 
     outlives_ledger = False
-    apart = False  # there is no other way than the database
+    apart = leaderless = False  # there is no other way than the database
 
     def __init__(self, url: str, database: Database, clock: Clock, server: int, name: str) -> None:
         self._database = database

@@ -19,7 +19,7 @@ from angarium.messaging.condition import Waiting
 from angarium.messaging.workers import ALARM_S, Engine
 from angarium.messaging.world import Elsewhere, World
 from angarium.servers import store
-from angarium.servers.rules import ALONE, FORGOTTEN_S, LineSaid, Said, Server, lines_said, lost_by
+from angarium.servers.rules import ALONE, FORGOTTEN_S, LineSaid, Said, Server, lines_said, lost_by, warning
 from angarium.storage.migrate import Standing, must_know, revisions, standing
 
 log = structlog.get_logger()
@@ -81,6 +81,11 @@ class Presence:
         """The number of this run; 0 while it is not there."""
         return self._me.id if self._me else 0
 
+    async def warnings(self) -> str:
+        """What keeps this server from working with the others: "" when nothing."""
+        fabric = self._world.ground.fabric
+        return warning(apart=fabric.apart, leaderless=fabric.leaderless)
+
     async def outdated(self) -> None:
         """Raise a Problem when the database has become too new for this version: it is to end."""
         if self._too_old is None:
@@ -109,7 +114,7 @@ class Presence:
     async def _speak_if_need_be(self) -> bool:
         said = self._of_now()
         before = self._said
-        changed = (said.lines, said.died, said.apart) != (before.lines, before.died, before.apart)
+        changed = _news(said) != _news(before)
         if not changed and self._world.ground.clock.monotonic() < self._beat_at:
             return False
         await self._speak()
@@ -142,6 +147,7 @@ class Presence:
             waits={name: count for name, count in engine.backlogs().items() if count},
             log=engine.incoming.backlog,
             apart=ground.fabric.apart,
+            leaderless=ground.fabric.leaderless,
             fabric=self._fabric,
         )
 
@@ -161,6 +167,11 @@ class Presence:
         self.answering = sum(bool({"api", "console"} & set(one.roles)) for one in others)
         for learn in self.learners:
             learn(there)
+
+
+def _news(said: Said) -> tuple[object, ...]:
+    """What the others are to hear at once."""
+    return said.lines, said.died, said.apart, said.leaderless
 
 
 def _line_said(works: bool | None, state: str, waiting: Waiting | None) -> LineSaid:

@@ -47,6 +47,7 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     log: Backlog | None = None  # what waits in the log of all servers, as far as it knows
     fabric: str = ""  # how it meets the others; empty: its version does not say
     apart: bool = False  # it cannot work with NATS, by which the servers meet
+    leaderless: bool = False  # because that has no leader
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -184,6 +185,7 @@ def troubles(whole: Whole) -> list[Trouble]:
         *(trouble for line in whole.lines if line.wanted for trouble in _of_line(line, stuck=stuck)),
         *_of_versions(whole, there),
         *(_of_turns(whole) if workers and not stuck else ()),
+        *(() if stuck else _of_followers(whole)),  # who follow when it is their turn
         *_of_lag(whole),
     ]
 
@@ -197,9 +199,7 @@ def _of_servers(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:
     if len(fabrics) > 1:  # each takes the lines for its own
         words = f"Servers do not meet, and each sends on every line: their fabric is {', '.join(fabrics)}"
         yield Trouble("fabrics", words, FABRICS)
-    for one in there:
-        if one.said.apart:
-            yield Trouble("apart", f"{one.name} cannot work with NATS, and sends nothing meanwhile", APART)
+    yield from _of_those_apart(there)
     for one in whole.servers:
         if one.stopped_at is None and not one.is_there(whole.now) and not _has_come_again(one, whole.servers):
             yield Trouble("away", f"{one.name} was not seen for {one.unseen_s(whole.now):.0f} s", AWAY)
@@ -210,6 +210,15 @@ def _of_servers(whole: Whole, there: Sequence[Server]) -> Iterable[Trouble]:
         if one.said.died:
             words = f"Loops of {one.name} broke, and were started again: {', '.join(one.said.died)}"
             yield Trouble("loops", words, "Its log has why.")
+
+
+def _of_those_apart(there: Sequence[Server]) -> Iterable[Trouble]:
+    """What all say who cannot work with NATS because most of it is away is said once, for all of them."""
+    if any(one.said.apart and one.said.leaderless for one in there):
+        yield Trouble("leaderless", LEADERLESS, START_THEM)
+    for one in there:
+        if one.said.apart and not one.said.leaderless:
+            yield Trouble("apart", f"{one.name} cannot work with NATS, and sends nothing meanwhile", APART)
 
 
 def _has_come_again(gone: Server, servers: Iterable[Server]) -> bool:
@@ -252,10 +261,13 @@ def _of_turns(whole: Whole) -> Iterable[Trouble]:
             yield Trouble("turn", f"It is nobody's turn: {one.name}", UNOWNED)
 
 
-def _of_lag(whole: Whole) -> Iterable[Trouble]:
+def _of_followers(whole: Whole) -> Iterable[Trouble]:
     for one in whole.followers:
         if one.behind_s > BEHIND_S:
             yield Trouble("behind", f"{one.name} is {one.behind_s:.0f} s behind what happened", BEHIND)
+
+
+def _of_lag(whole: Whole) -> Iterable[Trouble]:
     for name, count in whole.waits.items():
         if count > MANY_WAIT:
             yield Trouble("waits", f"{count} wait to be written: {name}", WAITS)
@@ -270,12 +282,24 @@ APART = (
     "Look whether more than half of the servers of NATS run, and at nats_servers; "
     "angarium doctor says what is heard there."
 )
+LEADERLESS = "NATS has no leader, and nothing is sent meanwhile"
+START_THEM = (
+    "More than half of the servers of NATS must run: start those that are away. angarium doctor names them."
+)
+ALONE_NOW = "NATS does not answer this server, and it sends nothing meanwhile"
 CLOCK = "Have its clock set by NTP: hours and deadlines go by it."
 VERSIONS = "That is well while an upgrade lasts. Go on until all run the newest."
 UNOWNED = "A server with the role worker takes it within seconds. If none does, their logs have why."
 LATE = "The line is slower than what is asked of it, or its provider is. See its page."
 BEHIND = "It catches up when there is less to do. If it does not, the log of whose turn it is has why."
 WAITS = "They are written as soon as the database takes them."
+
+
+def warning(*, apart: bool, leaderless: bool) -> str:
+    """What a probe of one server is told, with what to do; "" when it works with the others."""
+    if not apart:
+        return ""
+    return f"{LEADERLESS}. {START_THEM}" if leaderless else f"{ALONE_NOW}. {APART}"
 
 
 def filled(log: Backlog | None) -> int:
