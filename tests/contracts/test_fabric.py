@@ -34,6 +34,7 @@ QUICK = {
     postgres: {"RENEW_S": 0.1, "TICK_S": 0.02},
     nats: {"RENEW_S": 0.1, "TICK_S": 0.02},
 }
+SEVERAL_BEATS = 500_000  # microseconds
 _ids = IdMint(SystemClock())
 load_tables()
 
@@ -277,6 +278,7 @@ async def test_a_lease_moves_to_who_is_preferred_when_it_comes_and_only_then(sev
     first = await several.join()
     leases = [await had(first, f"line/{number}") for number in range(12)]
     second = await several.join()
+    await second.lease(leases[0].key)
     moving = [one for one in leases if preferred(one.key, [first._server, second._server]) == second._server]
     assert 0 < len(moving) < len(leases)
     for lease in moving:
@@ -287,8 +289,28 @@ async def test_a_lease_moves_to_who_is_preferred_when_it_comes_and_only_then(sev
     assert all(first.held(one) for one in leases if one not in moving)
 
 
+async def test_nothing_is_left_to_one_who_is_not_ready_for_it(several: Meeting) -> None:
+    """It has started, and asks for no lease yet: on a busy machine for seconds, in which nobody had what the
+    others left to it."""
+    first = await several.join()
+    leases = [await had(first, f"line/{number}") for number in range(12)]
+    second = await several.join()
+    servers = [first._server, second._server]
+    moving = [one for one in leases if preferred(one.key, servers) == second._server]
+    new = next(f"line/{n}" for n in range(12, 99) if preferred(f"line/{n}", servers) == second._server)
+    seen = first.members[0].seen_at
+    await until(lambda: first.members[0].seen_at > seen + SEVERAL_BEATS)
+    assert all(first.held(one) for one in leases)
+    assert await first.lease(new) is not None  # at once: there is nobody for whom to wait
+    await second.lease(leases[0].key)
+    for lease in moving:
+        await until(lambda lease=lease: not first.held(lease))  # type: ignore[misc]
+
+
 async def test_who_is_not_preferred_takes_what_is_not_wanted_and_keeps_it(several: Meeting) -> None:
     first, second = await several.join(), await several.join()
+    for one in (first, second):
+        await one.lease("line/other")
     await until(lambda: len(first.members) == 2)
     key = next(
         f"line/{n}"

@@ -3,6 +3,9 @@
 Rendezvous hashing (Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998): each
 server has a weight for each key, and the heaviest is preferred. When a server comes or goes, only what it is
 preferred for moves; of the rest nothing does.
+
+A server comes when it asks for a lease, not when it starts: between the two it reads what it needs to send,
+for seconds where the machine is busy, and what the others left to it meanwhile would be nobody's.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ class Member(msgspec.Struct, frozen=True):
     server: int  # of this run of it
     name: str
     node: int  # its number in the ids that it mints
-    joined_at: int
+    joined_at: int  # 0: it has asked for no lease yet
     seen_at: int
     blind: bool = False  # it does not reach the ledger
 

@@ -163,12 +163,21 @@ class NatsFabric:
                 return ours if self._holding.held(ours) else None
             if keys is None or not keys.open or self._sight.makes_way or self._is_anothers(key):
                 return None
-            if not self._holding.may_take(key, [one.server for one in self.members]):
-                return None
             try:
+                if not keys.takes_leases:
+                    await self._come(keys)
+                if not self._holding.may_take(key, [one.server for one in self.members]):
+                    return None
                 return await self._take(keys, key)
             except (Problem, Refused):
                 return None
+
+    async def _come(self, keys: Keys) -> None:
+        """Be one of those to whom leases are left: this server can take them now. What does not come about
+        here does with the next beat."""
+        keys.takes_leases = True
+        await keys.be_seen(blind=self._sight.blind)
+        await keys.look()
 
     async def _take(self, keys: Keys, key: str) -> Lease | None:
         asked_at = self._clock.monotonic()

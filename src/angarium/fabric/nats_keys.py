@@ -14,6 +14,7 @@ a lease in the old bucket may still believe in it: so nobody takes any for TTL_S
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from math import ceil
 from typing import Any
@@ -58,6 +59,8 @@ class Keys:
         self._base: Base | None = None
         self._rests_until = 0.0  # by the monotonic clock
         self._written: dict[str, int] = {}  # the numbers of our last writes, by lease
+        self._being_seen = asyncio.Lock()  # else it would join twice
+        self.takes_leases = False  # until it has asked for one
         self.members: tuple[Member, ...] = ()
 
     # ── the bucket ───────────────────────────────────────────────────────────────────────────────────
@@ -102,11 +105,12 @@ class Keys:
         """Be one of those who are there, for TTL_S; who comes anew writes twice, to say since when. `blind`:
         it does not reach the ledger."""
         key = f"member.{self._me.server}"
-        if self._me.joined_at == 0:
-            number = await self._write(key, self._me, None, _ttl())
-            self._me = msgspec.structs.replace(self._me, joined_at=self._epoch(number))
-        me = msgspec.structs.replace(self._me, seen_at=self._clock.now(), blind=blind)
-        await self._write(key, me, None, _ttl())
+        async with self._being_seen:
+            if self._me.joined_at == 0 and self.takes_leases:
+                number = await self._write(key, self._me, None, _ttl())
+                self._me = msgspec.structs.replace(self._me, joined_at=self._epoch(number))
+            me = msgspec.structs.replace(self._me, seen_at=self._clock.now(), blind=blind)
+            await self._write(key, me, None, _ttl())
 
     def come_anew(self) -> None:
         """It is another bucket: this server has come to it just now."""
@@ -117,7 +121,7 @@ class Keys:
         await self._link.put(self._subject(f"member.{self._me.server}"), b"", _given_up())
 
     async def look(self) -> None:
-        """See who is there."""
+        """See who is there, and has joined."""
         found = await self._link.lasts(self._stream, [self._subject("member.*")])
         there = (msgspec.json.decode(one.body, type=Member) for one in found if one.body)
         self.members = tuple(one for one in there if one.joined_at)

@@ -28,6 +28,7 @@ class Number:
         self._name = name
         self._node: int | None = None
         self._gone = asyncio.Event()
+        self.takes_leases = False  # until it has asked for one
 
     async def take(self) -> int:
         """One that no other server has. Problem when all are taken."""
@@ -43,7 +44,10 @@ class Number:
         another has it now."""
         node = self._node
         assert node is not None
-        if not await self._ledger.asked(lambda one: store.see(one, self._server, self._name, node)):
+        takes = self.takes_leases
+        if not await self._ledger.asked(
+            lambda one: store.see(one, self._server, self._name, node, takes=takes)
+        ):
             self._gone.set()
 
     async def leave(self) -> None:

@@ -95,6 +95,8 @@ class PostgresFabric:
         self._after = max(self._after, epoch + 1)
 
     async def lease(self, key: str) -> Lease | None:
+        if not self._number.takes_leases:
+            await self._come()
         ours = self._holding.get(key)
         if ours is not None:
             return ours if self._holding.held(ours) else None
@@ -108,6 +110,15 @@ class PostgresFabric:
                 raise
             return None
         return None if epoch is None else self._holding.took(key, epoch, asked_at)
+
+    async def _come(self) -> None:
+        """Be one of those to whom leases are left: this server can take them now."""
+        self._number.takes_leases = True
+        try:
+            await self._meet()
+        except Exception as error:
+            if trouble_of(error) is None:
+                raise  # else it comes with the next renewal
 
     def held(self, lease: Lease) -> bool:
         return self._holding.held(lease)

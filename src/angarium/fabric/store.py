@@ -70,13 +70,19 @@ NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 _forget = f"DELETE FROM fabric_member WHERE seen_at <= {NOW} - $1::bigint"  # noqa: S608  our own names
 _nodes = "SELECT node FROM fabric_member"
-_join = f"INSERT INTO fabric_member VALUES ($1, $2, $3, {NOW}, {NOW})"  # noqa: S608  our own names
+_join = f"INSERT INTO fabric_member VALUES ($1, $2, $3, 0, {NOW})"  # noqa: S608  our own names
 _leave = "DELETE FROM fabric_member WHERE server = $1"
-_see = f"UPDATE fabric_member SET seen_at = {NOW} WHERE server = $1"  # noqa: S608  our own names
-_come_back = f"INSERT INTO fabric_member VALUES ($1, $2, $3, {NOW}, {NOW}) ON CONFLICT DO NOTHING"  # noqa: S608  our own names
+_see = (
+    f"UPDATE fabric_member SET seen_at = {NOW}, joined_at = CASE WHEN joined_at = 0 AND $2 THEN {NOW} "  # noqa: S608  our own names
+    "ELSE joined_at END WHERE server = $1"
+)
+_come_back = (
+    f"INSERT INTO fabric_member VALUES ($1, $2, $3, CASE WHEN $4 THEN {NOW} ELSE 0 END, {NOW}) "  # noqa: S608  our own names
+    "ON CONFLICT DO NOTHING"
+)
 _members = (
     "SELECT server, name, node, joined_at, seen_at FROM fabric_member "  # noqa: S608  our own names
-    f"WHERE seen_at > {NOW} - $1::bigint ORDER BY server"
+    f"WHERE seen_at > {NOW} - $1::bigint AND joined_at > 0 ORDER BY server"
 )
 
 
@@ -107,15 +113,16 @@ async def leave(connection: asyncpg.Connection, server: int) -> None:
     await connection.execute(_leave, server)
 
 
-async def see(connection: asyncpg.Connection, server: int, name: str, node: int) -> bool:
-    """Be seen; False when the others had forgotten it, and one of them has its number."""
-    if await connection.execute(_see, server) != "UPDATE 0":
+async def see(connection: asyncpg.Connection, server: int, name: str, node: int, *, takes: bool) -> bool:
+    """Be seen, and have joined if it `takes` leases; False when the others had forgotten it, and one of them
+    has its number."""
+    if await connection.execute(_see, server, takes) != "UPDATE 0":
         return True
-    return bool(await connection.execute(_come_back, server, name, node) != "INSERT 0 0")
+    return bool(await connection.execute(_come_back, server, name, node, takes) != "INSERT 0 0")
 
 
 async def members(connection: asyncpg.Connection, within: int) -> tuple[Member, ...]:
-    """Those who were seen within so many microseconds."""
+    """Those who have joined, and were seen within so many microseconds."""
     return tuple([Member(*row.values()) for row in await connection.fetch(_members, within)])
 
 
