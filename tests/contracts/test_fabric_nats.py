@@ -21,6 +21,7 @@ from angarium.fabric import holding, nats, nats_link, sight
 from angarium.fabric.members import preferred
 from angarium.fabric.nats import NatsFabric
 from angarium.fabric.nats_keys import token
+from angarium.fabric.nats_link import Link
 from angarium.fabric.opening import look_at_log
 from angarium.fabric.place import Nats, Place
 from angarium.storage.revise import load_tables
@@ -143,6 +144,19 @@ async def test_that_the_connection_broke_is_said_where_it_did_and_not_where_we_l
         assert fabric.apart
         assert not fabric.leaderless  # nobody answers: that is all that can be told
         await fabric.stop()
+
+
+async def test_who_only_looks_whether_somebody_answers_is_no_connection_that_breaks(
+    nats_server: NatsServer,
+) -> None:
+    """At its start a server asks all addresses at once, and leaves those that it does not need."""
+    link = Link(Nats((nats_server.url,)))
+    await link.open("a server")
+    with capture_logs() as said:
+        assert await link.look_round("a server", 5.0) == {nats_server.url: ""}
+        await link.heard()
+    await link.close()
+    assert said == []
 
 
 async def test_a_server_without_jetstream_is_refused(ledger: str) -> None:
@@ -292,6 +306,7 @@ async def test_who_does_not_reach_the_ledger_leaves_its_leases_to_who_does(
     keys = (f"line/{number}" for number in range(100))
     key = next(one for one in keys if preferred(one, [first._server, second._server]) == first._server)
     lease = await had(first, key)
+    assert await second.lease(key) is None
     await way.go_away()
     await until(lambda: not first.held(lease))
     assert first.ours(lease)  # what is under way on it ends first

@@ -101,6 +101,8 @@ class Link:
         """Ask one address to let us in; what it said, or empty when it did."""
         client, heard = Client(), Heard()
         options = self._options(name) | {"error_cb": heard.hear}
+        for ours in ("disconnected_cb", "reconnected_cb"):  # they tell of the connection that stays
+            del options[ours]
         try:
             async with asyncio.timeout(within_s):
                 await client.connect([address], **options, allow_reconnect=False)
