@@ -149,6 +149,9 @@ def restore(context: click.Context, file: Path | None, replace: bool, in_place: 
     out.print(f"Restored to {iso(done.at)}; {done.held} messages are held.", highlight=False, soft_wrap=True)
     if done.held:
         out.print("They may have gone out since then. See them, and decide: angarium held", highlight=False)
+    if done.campaigns:
+        told = f"{done.campaigns} campaigns are paused: whom they have told since then is not known any more."
+        out.print(told, highlight=False, soft_wrap=True)
 
 
 @main.command()

@@ -18,6 +18,7 @@ from angarium.accounts.sso import secret_cell
 from angarium.accounts.store.audit import audit_seal
 from angarium.accounts.store.providers import identity_provider
 from angarium.assembly import MEDIA, House, assemble, begin_on, files_folder, prepare
+from angarium.campaigns import watching
 from angarium.config import Settings
 from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
@@ -32,7 +33,7 @@ from angarium.messaging import resealing as messages
 from angarium.messaging.store import held as store
 from angarium.messaging.world import World
 from angarium.servers import store as server_store
-from angarium.storage import backup, idempotency, instance, mirror, moving, opening
+from angarium.storage import backup, facts, idempotency, instance, mirror, moving, opening
 from angarium.storage.backup import Backup
 from angarium.storage.database import Transaction, open_database
 from angarium.storage.migrate import has_table, migrate
@@ -48,6 +49,7 @@ class Restored(msgspec.Struct, frozen=True):
 
     at: int  # the instant that the database shows
     held: int
+    campaigns: int = 0  # that are paused
     aside: tuple[Path, ...] = ()  # what stood there before
 
 
@@ -144,7 +146,9 @@ async def _hold(url: str) -> Restored:
 async def _hold_all(tx: Transaction, now: int) -> Restored:
     at = await instance.restored(tx, now)
     workspaces = await accounts.workspaces(tx)
-    return Restored(at, sum([await store.hold(tx, workspace.id) for workspace in workspaces]))
+    await facts.renumber_after_restore(tx)  # before the first is appended
+    count = sum([await store.hold(tx, workspace.id) for workspace in workspaces])
+    return Restored(at, count, sum([await watching.pause_restored(tx, one.id, now) for one in workspaces]))
 
 
 async def _in(url: str, work: Callable[..., Awaitable[T]], *args: object) -> T:

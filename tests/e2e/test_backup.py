@@ -11,15 +11,21 @@ from angarium import keeping
 from angarium.core.clock import SystemClock
 from angarium.core.problems import Problem
 from angarium.messaging.held import EVER
+from angarium.messaging.states import PAUSED
 from angarium.simulators.behaviour import Faults, Script
 from angarium.storage.backup import destination
+from angarium.storage.sqlite import connect
 from support.databases import PostgresServer
+from support.everybody import asked, over, written
 from support.process import Shop
 
 pytestmark = pytest.mark.timeout(400)  # many processes, one after the other
 
 # Neither an answer nor a receipt comes: a receipt would be evidence, before the backup or after the restore.
 MUTE, WITHOUT_RECEIPT = Script(faults={"smpp": Faults(silent_share=1)}), "+380501234506"
+
+
+MEMBERS = 400
 
 
 async def send(served: Shop, count: int, **given: object) -> list[str]:
@@ -164,3 +170,73 @@ async def test_a_dump_of_postgresql_holds_the_same(
         assert await keeping.decide(served.settings, "", release=True, from_=0, until=EVER) == 25
         await served.until(lambda: len(served.taken()) == 58)
         await served.stop()
+
+
+@pytest.mark.sqlite
+async def test_a_campaign_in_a_backup_tells_nobody_again_by_itself(tmp_path: Path) -> None:
+    """It goes on after the backup; whom it has told by then only the operator knows."""
+    folder, place = tmp_path / "shop", tmp_path / "backup.db"
+    folder.mkdir()
+    async with Shop(folder, classes=["promotional"], window=10, speed_per_s=50.0) as served:
+        await served.start_operator()
+        await served.start()
+        campaign = await written(served, MEMBERS)
+        assert (await served.client.ask("POST", f"{campaign}/start")).status == 202
+        await served.until(lambda: len(served.taken()) > 20)
+        await keeping.back_up(served.settings, place, 0)
+        await served.until(lambda: over(served, campaign))
+        await served.stop()
+
+        assert (await keeping.put_back(served.settings, place, replace=True)).campaigns == 1
+        await served.start()
+        told = (await served.client.ask("GET", campaign)).json
+        assert (told["state"], told["reason"]) == ("paused", "restored")
+        await send(served, 1, **{"class": "promotional"})  # what is accepted now is sent as ever
+        await served.until(lambda: len(served.taken()) == MEMBERS + 1)
+        await asked(
+            served, f"{campaign}/resume"
+        )  # a person takes it on themselves, and what is held stays so
+        held = (await keeping.shares(served.settings))[0].what.messages
+        told_again = MEMBERS - told["told"]
+        await served.until(lambda: len(served.taken()) == MEMBERS + 1 + told_again)
+        assert (await keeping.shares(served.settings))[0].what.messages == held
+        await served.stop()
+
+
+@pytest.mark.sqlite
+async def test_what_is_held_of_a_campaign_stays_so_when_that_goes_on(tmp_path: Path) -> None:
+    """It was paused before the backup: what had been kept back of it by that is not let go by `resume`."""
+    folder, place = tmp_path / "shop", tmp_path / "backup.db"
+    folder.mkdir()
+    async with Shop(folder, classes=["promotional"], window=10, speed_per_s=50.0) as served:
+        await served.start_operator()
+        await served.start()
+        campaign = await written(served, MEMBERS)
+        assert (await served.client.ask("POST", f"{campaign}/start")).status == 202
+        await served.until(lambda: len(served.taken()) > 20)
+        await asked(served, f"{campaign}/pause")
+        await served.until(lambda: kept_back(served.file) > 9)
+        await served.stop()
+        await keeping.back_up(served.settings, place, 0)
+        assert (await keeping.put_back(served.settings, place, replace=True)).campaigns == 0
+        await served.start()
+        (share,) = [one.what for one in await keeping.shares(served.settings) if one.what.state == "queued"]
+        told = (await served.client.ask("GET", campaign)).json["told"]
+        gone = len(served.taken())
+        await asked(served, f"{campaign}/resume")
+        await served.until(lambda: len(served.taken()) >= gone + MEMBERS - told)
+        assert len(served.taken()) == gone + MEMBERS - told
+        await keeping.decide(served.settings, "", release=True, from_=0, until=EVER)
+        await served.until(lambda: len(served.taken()) == MEMBERS)
+        assert share.messages == MEMBERS - gone - (MEMBERS - told)
+        await served.stop()
+
+
+def kept_back(file: Path) -> int:
+    """How many attempts wait for a label that is halted."""
+    reading = connect(str(file), read_only=True)
+    try:
+        asked_for = "SELECT count(*) FROM attempt WHERE state = 'queued' AND detail = ?"
+        return int(reading.execute(asked_for, (PAUSED,)).fetchall()[0][0])
+    finally:
+        reading.close()

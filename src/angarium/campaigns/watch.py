@@ -31,6 +31,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 FAILING, LEAVING = "failing", "leaving"
+RESTORED = "restored"  # no limit: the database is from a backup
 
 
 def verdict(limits: PauseWhen, seen: Seen) -> str:

@@ -1,14 +1,14 @@
-"""Look at a campaign that runs, and pause it where its limits say so."""
+"""Pause campaigns by themselves: one that runs where its limits say so, all of a backup that was put back."""
 
 from __future__ import annotations
 
 from angarium.campaigns import flows
 from angarium.campaigns.flows import Deed
-from angarium.campaigns.states import CampaignState
+from angarium.campaigns.states import UNDER_WAY, CampaignState
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store.campaigns import Campaign
-from angarium.campaigns.watch import PauseWhen, Seen, verdict
+from angarium.campaigns.watch import RESTORED, PauseWhen, Seen, verdict
 from angarium.contacts.store import consents
 from angarium.messaging.store import messages as message_store
 from angarium.storage.database import Transaction
@@ -28,6 +28,19 @@ async def look(tx: Transaction, workspace_id: int, campaign_id: int, now: int) -
     if why:
         await flows.pause(tx, workspace_id, campaign_id, Deed("", now), why)
     return why
+
+
+async def pause_restored(tx: Transaction, workspace_id: int, now: int) -> int:
+    """Pause those of a workspace that would go on by themselves; how many.
+
+    A backup shows them as they were then, and whom they have told since nobody knows any more; also of one
+    whose hour had not come. A person who knows better lets it go on, or stops it.
+    """
+    ids = await store.under_way(tx, workspace_id)
+    found = [one for one in await store.these(tx, workspace_id, ids) if one.state in UNDER_WAY]
+    for one in found:
+        await flows.pause(tx, workspace_id, one.id, Deed("", now), RESTORED)
+    return len(found)
 
 
 async def _seen(tx: Transaction, one: Campaign, limits: PauseWhen) -> Seen:

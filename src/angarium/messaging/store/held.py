@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import and_, bindparam, func, literal_column, select, update
+from sqlalchemy import and_, bindparam, case, func, literal_column, select, update
 
 from angarium.core.values import Reason
+from angarium.messaging.states import PAUSED
 from angarium.messaging.store.tables import attempt, message
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
@@ -32,11 +33,13 @@ _hold = Statement(
     .where(_here, message.c.finished_at.is_(None))
     .values(reason=Reason.RESTORED.value, decide_at=message.c.expires_at)
 )
-# Not to be claimed before the deadline, at which a claim refuses it.
+# Not to be claimed before the deadline, at which a claim refuses it; nor by its campaign, which goes on.
 _keep_back = Statement(
     update(attempt)
     .where(attempt.c.workspace_id == bindparam("workspace_id"), attempt.c.state == "queued")
-    .values(due_at=attempt.c.expires_at)
+    .values(
+        due_at=attempt.c.expires_at, detail=case((attempt.c.detail == PAUSED, ""), else_=attempt.c.detail)
+    )
 )
 _summary = Statement(
     select(
