@@ -110,7 +110,9 @@ def revoke_key(context: click.Context, workspace: str, key_id: str) -> None:
 
 
 @keys.command("rotate")
-@click.option("--retire", is_flag=True, help="Afterwards, and two days later: take the older keys out.")
+@click.option(
+    "--retire", is_flag=True, help="Afterwards: take the older keys out, unless something needs them."
+)
 @click.option(
     "--prepare", is_flag=True, help="Before, where several servers run: make the key, seal nothing."
 )
@@ -131,7 +133,10 @@ def rotate_keys(context: click.Context, retire: bool, prepare: bool) -> None:
         done = run(keeping.retire(settings))
         out.print(f"Older keys taken out: {done.keys}. Keep a copy of the key file.")
         if not done.wiped:
-            out.print("The file's gaps may hold what they sealed: stop the server, and run this once more.")
+            out.print(
+                "The file's gaps may hold what they sealed: stop the server, and run this once more.",
+                soft_wrap=True,
+            )
         return
     count = run(keeping.rotate(settings))
     out.print(f"Sealed anew: {count}. Keep a copy of the key file.")
