@@ -7,6 +7,7 @@ import re
 import pytest
 from markupsafe import Markup
 
+from angarium.content.promotional import WEIGHTS, Mark
 from angarium.web.languages import LANGUAGES
 from angarium.web.sentences import HEARD_MAX, catalogue, union
 from angarium.web.voice import Voice, plain
@@ -131,3 +132,15 @@ def test_what_is_said_plainly_is_escaped_no_more(code: str) -> None:
 def test_who_is_behind_is_named_as_the_page_of_servers_names_them(code: str) -> None:
     said = VOICES[code].heard("activity is 32 s behind what happened")
     assert ("activity" in said) == (code == "en")
+
+
+PROMOTING = sorted({Mark(0, 1, kind, 1, "").said for kind, points in WEIGHTS.points.items() if points > 0})
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+@pytest.mark.parametrize("kind", [*PROMOTING, "own"])
+def test_why_some_words_promote_is_said_in_each_language(kind: str, code: str) -> None:
+    voice = VOICES[code]
+    assert voice.has(f"promotes.{kind.replace(' ', '_')}")
+    said = plain(voice.heard(f"-20 % promotes ({kind})"))
+    assert code == "en" or not re.search("[A-Za-z]", said), said
