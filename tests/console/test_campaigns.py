@@ -211,6 +211,9 @@ async def test_a_draft_is_saved_at_every_step_and_keeps_what_was_typed(shop: Sho
     nameless = await shop.marketer.do("/campaigns/new", name=" ", whom="everybody")
     assert nameless.status == 422
     assert nameless.text.count('aria-invalid="true"') == 1
+    gone = await shop.marketer.do("/campaigns/new", name="Gone", whom="segment", segment="seg_05a58xarj0000")
+    assert "audience.segment" not in gone.words
+    assert gone.says("Segment no such segment")
     unsaid = await shop.client.ask("POST", f"/v1{path}/start")
     assert unsaid.fields.keys() == {"audience", "template", "cascade"}
     await shop.marketer.do(f"{path}/audience", name="Half", whom="tags", tags="gold")

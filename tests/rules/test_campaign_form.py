@@ -13,11 +13,14 @@ from angarium.campaigns.check_pages import together
 from angarium.campaigns.report_pages import chart, heat
 from angarium.campaigns.wanted import CampaignInput
 from angarium.core.problems import Problem
+from angarium.web.languages import LANGUAGES
+from angarium.web.voice import Voice
 
 NOBODY = CampaignInput(name="Sale")
 TAGS = {"audience": {"tags": ["gold", "silver", "طلا", "金"]}}
 FILE = {"of_import": {"import": "imp_05a58xarj0000"}}
 Fields = Mapping[str, Sequence[str]]
+VOICE = Voice(["campaigns", "web"], LANGUAGES["en"])
 
 
 def many(fields: Fields) -> Callable[[str], Sequence[str]]:
@@ -242,3 +245,25 @@ def test_what_is_said_of_a_locale_is_said_once_for_the_channels_of_the_way() -> 
     told = [{**one, "channel": kind, "problem": f"by {kind}"} for kind in ("smpp", "vk", "viber", "smtp")]
     found = together(told, {"viber", "smpp", "smtp"})
     assert [(each.problem, each.channels) for each in found] == [("by smpp", ["viber", "smtp"])]
+
+
+@pytest.mark.parametrize("path", [*draft_form.FIELDS, "experiment.arms[1].template", "steps[0]"])
+def test_the_field_of_a_problem_is_called_as_the_pages_call_it(path: str) -> None:
+    labels = draft_form.labels_of(path)
+    assert labels
+    assert all(VOICE.has(name) for name, _ in labels)
+
+
+@pytest.mark.parametrize(
+    ("path", "labels"),
+    [
+        ("experiment.arms[1].template", [("campaign.arm", 2), ("campaign.template", 0)]),
+        ("steps[0]", [("campaign.step_name", 1)]),
+        ("audience.tags[3]", [("campaign.tags", 0)]),
+        ("audience.rules.all[0].field", [("campaign.whom", 0)]),
+        ("pause_when", []),
+        ("", []),
+    ],
+)
+def test_what_lies_in_a_field_is_called_as_the_field(path: str, labels: list[tuple[str, int]]) -> None:
+    assert draft_form.labels_of(path) == labels

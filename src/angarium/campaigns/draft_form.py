@@ -7,6 +7,7 @@ is wrong with it; what a page does not ask for stays as it was.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
@@ -329,3 +330,54 @@ def wrong_of(fields: Sequence[FieldProblem]) -> dict[str, str]:
         words = f"{one.problem}: {one.remedy}" if one.remedy else one.problem
         found.setdefault(FIELDS.get(one.field, one.field), words)
     return found
+
+
+# What the pages call the field of a path, where they ask for it; the places in a path are counted from 1.
+LABELS = {
+    "name": ("campaign.name",),
+    "audience": ("campaign.whom",),
+    "audience.segment": ("campaign.segment",),
+    "audience.tags": ("campaign.tags",),
+    "of_import": ("campaign.file",),
+    "of_import.import": ("campaign.file",),
+    "of_campaign": ("campaign.whom",),
+    "of_campaign.campaign": ("campaign.whom",),
+    "template": ("campaign.template",),
+    "experiment.arms": ("campaign.several",),
+    "experiment.arms[]": ("campaign.arm",),
+    "experiment.arms[].name": ("campaign.arm",),
+    "experiment.arms[].template": ("campaign.arm", "campaign.template"),
+    "experiment.arms[].share": ("campaign.arm", "campaign.share"),
+    "experiment.control_percent": ("campaign.control",),
+    "experiment.goal": ("campaign.goal",),
+    "variables": ("campaign.variables",),
+    "cascade": ("campaign.way",),
+    "channel": ("campaign.way",),
+    "line": ("campaign.way",),
+    "steps[]": ("campaign.step_name",),
+    "schedule.at": ("campaign.time_utc",),
+    "schedule.local_at": ("campaign.time_local",),
+    "schedule.window": ("campaign.hours.title",),
+    "schedule.window.from": ("campaign.hours.from",),
+    "schedule.window.until": ("campaign.hours.until",),
+    "schedule.window.days": ("campaign.hours.days",),
+    "schedule.per_hour": ("campaign.pace.people",),
+    "schedule.spread_s": ("campaign.pace.over",),
+    "schedule.until": ("campaign.until",),
+    "deadline_s": ("campaign.deadline",),
+    "track": ("campaign.track",),
+    "pause_when.failed_percent": ("campaign.pause_failed",),
+    "pause_when.left_percent": ("campaign.pause_left",),
+}
+PLACE = re.compile(r"\[(\d+)\]")
+
+
+def labels_of(path: str) -> list[tuple[str, int]]:
+    """What the pages call the field of a path: names of words, the first with the place of what it is of,
+    from 1, or 0. What lies in a field is called as it is; nothing for what no page asks for."""
+    place = PLACE.search(path)
+    bare = PLACE.sub("[]", path)
+    while bare and bare not in LABELS:
+        bare = bare[: max(bare.rfind("."), bare.rfind("["), 0)]
+    told = int(place[1]) + 1 if place and "[]" in bare else 0
+    return [(name, told if at == 0 else 0) for at, name in enumerate(LABELS.get(bare, ()))]

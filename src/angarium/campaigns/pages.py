@@ -12,7 +12,7 @@ import msgspec
 from angarium.accounts import edge
 from angarium.accounts.edge import Call, Operation, Sent, route
 from angarium.accounts.pages import HtmlAnswer, form_of, redirect
-from angarium.campaigns import flows
+from angarium.campaigns import draft_form, flows
 from angarium.campaigns.api import deed_of, done, world_of
 from angarium.campaigns.finding import NEWEST, Sought, find
 from angarium.campaigns.people import NOT_REACHED, Outcome
@@ -258,10 +258,15 @@ def typed_in(request: Call) -> dict[str, str]:
 
 
 def problem_shown(problem: Problem | None) -> Document | None:
-    """A problem as `problem_of` of the pages' pieces shows it."""
+    """A problem as `problem_of` of the pages' pieces shows it: its fields are called as the pages call them,
+    and told once, where the API repeats them in its sentence."""
     if problem is None:
         return None
-    return {"detail": "", "errors": [], "slug": problem.slug, **problem.document()}
+    errors = [
+        msgspec.to_builtins(one) | {"labels": draft_form.labels_of(one.field)} for one in problem.fields
+    ]
+    told = {"detail": "", "slug": problem.slug, **problem.document(), "errors": errors}
+    return told | {"detail": ""} if problem.slug == "invalid" and errors else told
 
 
 HANDLERS = (list_campaigns, pause, resume, stop, copy, resend, delete)
