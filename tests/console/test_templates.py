@@ -45,6 +45,9 @@ async def test_a_template_is_written_while_phones_show_it(desk: Desk) -> None:
         await expect(page.locator("#proof-0 .forcing kbd").first).to_have_text("—")
         await expect(page.locator("#proof-0 .meter").first).to_contain_text("€0.04")
         await expect(page.locator("#lint-0-text")).to_contain_text("em dash")
+        shows = await page.locator("#lint-0-text [data-place]").first.bounding_box()
+        assert shows is not None
+        assert shows["height"] >= 24, "WCAG 2.2, 2.5.8"
         await page.click("#lint-0-text [data-place]")
         marked = len("Dear {{ contact.name }}, {{ order }} is on its way ")
         await page.wait_for_function("(at) => document.activeElement.selectionStart === at", arg=marked)
