@@ -116,6 +116,25 @@ async def test_a_line_is_connected_by_mouse_and_by_keyboard(shop: Shop) -> None:
         assert {one.value for one in (await shop.line("viber-two")).classes} == {"otp"}
 
 
+async def test_channels_are_found_by_the_names_that_their_providers_have_at_home(shop: Shop) -> None:
+    async with chromium() as browser, screen(browser, shop.client.url, cookie_of(shop.owner)) as window:
+        await window.open("/lines/new")
+        shown = window.page.locator("#gallery [data-sifts]:not([hidden]) .step-icon")
+        for typed, kind in (
+            ("کاوه‌نگار", "kavenegar_sms"),
+            ("كاوه نگار", "kavenegar_sms"),
+            ("کاوهنگار", "kavenegar_sms"),
+            ("ملی پیامک", "melipayamak_sms"),
+            ("вконтакте", "vk_community"),
+            ("турбосмс", "turbosms_sms"),
+            ("电报", "telegram_bot"),
+        ):
+            await window.page.fill("#sift", typed)
+            kinds = await shown.evaluate_all("all => all.map(one => one.dataset.channel)")
+            assert kind in kinds, (typed, kinds)
+            assert len(kinds) < 4, (typed, kinds)
+
+
 async def test_what_is_wrong_stands_at_its_field_and_secrets_are_never_shown(shop: Shop) -> None:
     bad = {"name": "Not A Name", "settings.sender": HOSTILE, "settings.api_key": SECRET, "price": "free"}
     page = await shop.owner.do("/lines/new/viber_business", **bad)

@@ -90,6 +90,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="bale_bot",
     title="Bale (bot)",
+    known_as="بله بازو",
     address_kind=AddressKind.BALE,
     settings=Settings,
     capabilities=CAPABILITIES,

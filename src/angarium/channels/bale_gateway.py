@@ -176,6 +176,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="bale_gateway",
     title="Bale gateway (codes)",
+    known_as="بله رمز",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -186,6 +186,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="decision_telecom_sms",
     title="SMS (Decision Telecom)",
+    known_as="Десижн Телеком Децижн Телеком",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

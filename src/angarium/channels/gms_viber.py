@@ -263,6 +263,7 @@ CAPABILITIES = viber_kit.capabilities(TTL_S, two_way=True)
 CHANNEL = Channel(
     kind="gms_viber",
     title="Viber (GMS)",
+    known_as="Вайбер وایبر فايبر ГМС",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

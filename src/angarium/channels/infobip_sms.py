@@ -238,6 +238,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="infobip_sms",
     title="SMS (Infobip)",
+    known_as="Инфобип Інфобіп",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

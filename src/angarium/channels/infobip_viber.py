@@ -184,6 +184,7 @@ CAPABILITIES = viber_kit.capabilities((30, 259_200), ReceiptStatus.SENT, Receipt
 CHANNEL = Channel(
     kind="infobip_viber",
     title="Viber (Infobip)",
+    known_as="Вайбер وایبر فايبر Инфобип Інфобіп",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -129,6 +129,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="instagram",
     title="Instagram",
+    known_as="Инстаграм Інстаграм اینستاگرام إنستغرام",
     address_kind=AddressKind.INSTAGRAM,
     settings=Settings,
     capabilities=CAPABILITIES,

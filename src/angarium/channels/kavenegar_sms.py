@@ -363,6 +363,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="kavenegar_sms",
     title="SMS (Kavenegar)",
+    known_as="کاوه‌نگار",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -439,6 +439,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="max_bot",
     title="MAX (bot)",
+    known_as="МАКС",
     address_kind=AddressKind.MAX,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -256,6 +256,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="melipayamak_sms",
     title="SMS (Melipayamak)",
+    known_as="ملی‌پیامک",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

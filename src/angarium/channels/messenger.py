@@ -138,6 +138,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="messenger",
     title="Messenger",
+    known_as="Мессенджер Месенджер مسنجر ماسنجر Фейсбук فیس‌بوک فيسبوك 脸书",
     address_kind=AddressKind.MESSENGER,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -370,6 +370,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="smsc_ru_sms",
     title="SMS (SMSC)",
+    known_as="СМСЦ СМС-центр",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -329,6 +329,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="smsir_sms",
     title="SMS (SMS.ir)",
+    known_as="اس‌ام‌اس دات آی‌آر",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -178,6 +178,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="telegram_bot",
     title="Telegram (bot)",
+    known_as="Телеграм Телеграмм تلگرام تيليجرام 电报",
     address_kind=AddressKind.TELEGRAM,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -253,6 +253,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="telegram_gateway",
     title="Telegram Gateway (codes)",
+    known_as="Телеграм Телеграмм تلگرام تيليجرام 电报",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -129,6 +129,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="turbosms_sms",
     title="SMS (TurboSMS)",
+    known_as="ТурбоСМС",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -130,6 +130,7 @@ CAPABILITIES = viber_kit.capabilities((60, 86_400), ReceiptStatus.SENT, ReceiptS
 CHANNEL = Channel(
     kind="turbosms_viber",
     title="Viber (TurboSMS)",
+    known_as="ТурбоСМС Вайбер وایبر فايبر",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

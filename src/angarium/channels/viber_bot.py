@@ -418,6 +418,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="viber_bot",
     title="Viber (bot)",
+    known_as="Вайбер وایبر فايبر",
     address_kind=AddressKind.VIBER,
     settings=Settings,
     capabilities=CAPABILITIES,

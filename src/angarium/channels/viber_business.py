@@ -212,6 +212,7 @@ CAPABILITIES = viber_kit.capabilities((30, 86_400), ReceiptStatus.SENT)
 CHANNEL = Channel(
     kind="viber_business",
     title="Viber (Decision Telecom)",
+    known_as="Вайбер وایبر فايبر Десижн Телеком Децижн Телеком",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -432,6 +432,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="vk_community",
     title="VK (community)",
+    known_as="ВК ВКонтакте",
     address_kind=AddressKind.VK,
     settings=Settings,
     capabilities=CAPABILITIES,

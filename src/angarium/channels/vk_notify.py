@@ -291,6 +291,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="vk_notify",
     title="VK and OK notifications (Devino)",
+    known_as="ВК ВКонтакте ОК Одноклассники Однокласники Девино Девіно",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -457,6 +457,7 @@ CAPABILITIES = Capabilities(
 CHANNEL = Channel(
     kind="whatsapp_cloud",
     title="WhatsApp (Cloud API)",
+    known_as="Ватсап Вотсап واتس‌اپ واتساب",
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,

@@ -459,6 +459,7 @@ class Channel:
     asks: Asks | None = None  # beside `send`
     rehearse: Rehearse | None = None  # for people who describe a provider by settings
     also: tuple[tuple[AddressKind, str], ...] = ()  # other kinds it reaches, each with its whole pattern
+    known_as: str = ""  # names by which people look for it, as they are written at home: "کاوه‌نگار"
 
     def __post_init__(self) -> None:
         if (self.send is None) == (self.connect is None):
