@@ -336,6 +336,11 @@ SOUGHT: tuple[tuple[str, list[str]], ...] = (
     ("search=ш&tag=vip&kind=phone", ["a"]),
     ("search=ш&tag=new", []),
     ("search=%2B38 044 123 45 67", ["a"]),
+    ("search=044 123-45-67", ["a"]),  # as it is dialled at home
+    ("search=۰۴۴۱۲۳۴۵۶۷", ["a"]),
+    ("search=441234567", ["a"]),
+    ("search=0441234568", []),
+    ("search=1234567", []),  # without the code of its town
     ("search=olena@EXAMPLE.com", ["b"]),
     ("search=7", ["олена"]),
     ("search=%25", []),

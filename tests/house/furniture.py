@@ -62,6 +62,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("contacts", "finding"): "look for contacts as people do",
     ("contacts", "many"): "what is done to those who are ticked in a list",
     ("contacts", "membership"): "in which segments those on a page are",
+    ("contacts", "named"): "whom a text names: an id, an address, a phone as it is dialled at home",
     ("contacts", "seekers"): "what the command bar finds among people",
     ("contacts", "newcomers"): "those who are new, as the cells of their rows",
     ("contacts", "reindex"): "what segments look at, made anew",

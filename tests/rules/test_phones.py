@@ -11,7 +11,7 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberType
 
-from angarium.contacts.phones import BadPhone, _pattern_of, normalise, region_of, time_zone_guess
+from angarium.contacts.phones import BadPhone, _pattern_of, dialled, normalise, region_of, time_zone_guess
 
 SEED = 20261123
 WRITTEN = [
@@ -179,3 +179,30 @@ def test_importing_costs_nothing_until_the_first_number() -> None:
         "assert 'phonenumbers' in sys.modules and 'phonenumbers.geodata' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("written", "region"),
+    [
+        ("0912 123 4567", "IR"),
+        ("۰۹۱۲۱۲۳۴۵۶۷", "IR"),
+        ("9121234567", "IR"),
+        ("8 (916) 123-45-67", "RU"),
+        ("050 123 45 67", "UA"),
+        ("8 029 491 19 11", "BY"),
+        ("0501234567", "AE"),
+        ("138 0013 8000", "CN"),
+        ("(212) 555-1234", "US"),
+        ("06 1 234 5678", "HU"),
+        ("06 6982 1234", "IT"),  # where the nought belongs to the number
+    ],
+)
+def test_a_number_as_it_is_dialled_at_home_is_among_those_it_may_be(written: str, region: str) -> None:
+    found = dialled(written)
+    assert normalise(written, region) in found
+    assert len(found) < 1_000
+
+
+@pytest.mark.parametrize("written", ["+98 912 123 4567", "0098 912 123 4567", "123456", "0" * 16])
+def test_what_has_a_country_or_is_none_is_not_dialled_at_home(written: str) -> None:
+    assert dialled(written) == set()

@@ -10,6 +10,7 @@ import msgspec
 
 from angarium.contacts import audience, flows, store
 from angarium.contacts.audience import Asked, Audience, Settled
+from angarium.contacts.named import from_home
 from angarium.contacts.rules import BadAddress, clean_address
 from angarium.contacts.segments.rules import TEXT_MAX, Operator, Property, Rule
 from angarium.contacts.store import Contact
@@ -60,12 +61,13 @@ async def find(tx: Transaction, workspace_id: int, sought: Sought, place: int, l
 async def _settled(tx: Transaction, workspace_id: int, sought: Sought, now: int) -> Settled:
     asked = Asked(sought.segment, sought.tag, sought.kind, sought.field, sought.value)
     settled = await audience.asked_for(tx, workspace_id, asked, now)
-    rules = [one for one in (settled.rules, _of_text(sought.text)) if one is not None]
+    at_home = tuple(sorted(await from_home(tx, workspace_id, sought.text)))
+    rules = [one for one in (settled.rules, _of_text(sought.text, at_home)) if one is not None]
     return msgspec.structs.replace(settled, rules=Rule(all=tuple(rules))) if rules else settled
 
 
-def _of_text(text: str) -> Rule | None:
-    """What is in a name, or a whole external_id or address, as a rule."""
+def _of_text(text: str, at_home: tuple[str, ...]) -> Rule | None:
+    """What is in a name, or a whole external_id or address, as a rule; and the phones that are dialled so."""
     text = text.strip()[:TEXT_MAX]
     if not text:
         return None
@@ -78,6 +80,8 @@ def _of_text(text: str) -> Rule | None:
             rules.append(Rule(address=kind, starts_with=(clean_address(kind, text),)))
         except BadAddress:
             continue
+    if at_home:
+        rules.append(Rule(address=AddressKind.PHONE, starts_with=at_home))
     return Rule(any=tuple(rules))
 
 

@@ -12,6 +12,7 @@ from angarium.contacts import consent_ledger, fields, rules, store, suppression_
 from angarium.contacts.choice import carried
 from angarium.contacts.fields import FieldDefinition
 from angarium.contacts.likeness import as_sought
+from angarium.contacts.named import named
 from angarium.contacts.places import place
 from angarium.contacts.rules import BadAddress, ContactInput
 from angarium.contacts.store import Contact, listing, merges
@@ -57,7 +58,7 @@ async def page(
     ground: Ground, workspace_id: int, after: int, limit: int, wanted: Wanted = ANY, search: str = ""
 ) -> list[Contact]:
     """Contacts that fit, in the order of their ids; `search` is how a name, or its last word, begins, or a
-    whole external_id or address."""
+    whole external_id or address; a phone also as it is dialled at home."""
     return await ground.db.read(_page, workspace_id, after, limit, wanted, search)
 
 
@@ -65,7 +66,7 @@ async def _page(
     tx: Transaction, workspace_id: int, after: int, limit: int, wanted: Wanted, search: str
 ) -> list[Contact]:
     if search:
-        exactly = await _named(tx, workspace_id, search)
+        exactly = await named(tx, workspace_id, search)
         if exactly:
             found = await store.by_ids(tx, workspace_id, exactly)
             return [found[one] for one in sorted(found) if one > after]
@@ -82,29 +83,13 @@ async def newest(
 ) -> list[int]:
     """The ids of contacts that fit, the newest first, below one of them; `search` as for `page`."""
     if search:
-        exactly = await _named(tx, workspace_id, search)
+        exactly = await named(tx, workspace_id, search)
         if exactly:
             return sorted((one for one in exactly if one < before), reverse=True)
         wanted = msgspec.structs.replace(wanted, name=as_sought(search))
         if not wanted.name:
             return []
     return await listing.ids(tx, workspace_id, wanted, before, limit, newest=True)
-
-
-async def _named(tx: Transaction, workspace_id: int, text: str) -> set[int]:
-    """The contacts whose external_id or address this is, whatever its kind."""
-    addresses = set()
-    for kind, value in [
-        *((kind, text.strip()) for kind in AddressKind),
-        (AddressKind.PHONE, f"+{text.strip()}"),
-    ]:
-        try:  # as operators write phones, without a plus, too
-            addresses.add((kind.value, rules.clean_address(kind, value)))
-        except BadAddress:
-            continue
-    owners = await store.ids_by_addresses(tx, workspace_id, addresses)
-    by_name = await _by_external_ids(tx, workspace_id, {text})
-    return {*owners.values(), *by_name.values()}
 
 
 async def delete(ground: Ground, workspace_id: int, contact_id: int, actor: str = audit.CLI) -> None:

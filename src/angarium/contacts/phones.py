@@ -16,12 +16,23 @@ from importlib import import_module, resources
 from typing import Any
 
 VALUE_MAX = 64  # characters of a number as people write it
+DIGITS_MAX = 15
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")  # ITU-T E.164 §6: at most 15 digits
 WRITTEN = re.compile(r"\+?[0-9]+")
 # What people put between digits, and what copying from a right-to-left page brings along.
 BETWEEN = re.compile("[\\s()\\[\\]./·\\-‐‑‒–—―−\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 SCIENTIFIC = re.compile(r"[0-9]+[.,]?[0-9]*[eE]\+?[0-9]+")
 PREFIXES_KEPT = 2048  # there are 1000 beginnings of three digits
+DIALLED_MIN = 7  # digits of a number without its country code
+HOME = (
+    "",
+    "0",
+    "8",
+    "80",
+    "06",
+    "1",
+    "01",
+)  # what countries dial before a number of their own (ITU-T E.164, list of prefixes)
 NO_COUNTRY = "has no country code"
 REMEDY = "write it with its country code, such as +98 912 345 6789"
 
@@ -63,6 +74,17 @@ def normalise(text: str, region: str | None = None) -> str:
     if written.startswith("+") and _pattern_of(written[:4]).fullmatch(written) is not None:
         return written
     return _asked(text, written, region)
+
+
+def dialled(text: str) -> set[str]:
+    """What a number may be that is written as it is dialled at home, in whichever country that is; nobody has
+    asked whether it is in use there. Nothing for what has a country code. Raises BadPhone."""
+    written = _cleaned(text)
+    if written.startswith("+") or not DIALLED_MIN <= len(written) <= DIGITS_MAX:
+        return set()
+    codes = [code for code, of in _library().COUNTRY_CODE_TO_REGION_CODE.items() if of != ("001",)]
+    bare = {written[len(prefix) :] for prefix in HOME if written.startswith(prefix)}
+    return {number for code in codes for rest in bare if E164.fullmatch(number := f"+{code}{rest}")}
 
 
 @lru_cache(maxsize=PREFIXES_KEPT)
