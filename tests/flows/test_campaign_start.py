@@ -51,6 +51,14 @@ async def test_a_forecast_is_what_then_comes_true(marketer: Marketer) -> None:
     assert (found["forecast"]["goes"], found["forecast"]["cost"]) == (told["goes"], told["cost"])
 
 
+async def test_a_forecast_warns_of_the_languages_of_those_whom_it_is_for(marketer: Marketer) -> None:
+    relay = marketer.relay
+    for name, locale, tags in (("نرگس", "fa-IR", ["silver"]), ("Олена", "uk", [])):
+        await relay.contact(external_id=locale, name=name, locale=locale, tags=tags)
+    told = await foretold(marketer, await marketer.write(audience={"tags": ["silver"]}))
+    assert {one["locale"] for one in told["findings"] if one["kind"] == "locale-missing"} == {"fa-IR"}
+
+
 async def test_a_forecast_shows_every_wording_of_several(marketer: Marketer) -> None:
     await marketer.relay.template("other", "{{ contact.name }}: {{ what }}?", "promotional")
     arms = [{"name": "loud", "template": "sale"}, {"name": "calm", "template": "other"}]

@@ -41,6 +41,7 @@ Document = dict[str, Any]
 SAMPLE = 1_000  # members that are considered
 AT_ONCE = 250  # in one transaction
 KEPT = ("at", "members", "goes", "estimated", "left_out", "parts", "cost")  # beside the report
+OF_LOCALES = ("locale-missing", "locale-unserved")  # findings that count contacts of the workspace
 SHOWN = 5  # messages that are shown whole; of several wordings some of each
 SCATTER, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1  # Fibonacci hashing: Knuth, TAOCP 3, section 6.4
 
@@ -58,6 +59,7 @@ class Considered(msgspec.Struct):
     most: Counter[Place]  # every step of each, one after another
     each: dict[int, Counter[str]]  # by step: what it would cost, were all sent by it
     shown: dict[int, list[Document]]  # by arm
+    locales: set[str]  # of those who were considered
 
 
 async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int) -> Document:
@@ -68,7 +70,7 @@ async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int
     kept = await ground.db.run(flows.freeze, world, workspace_id, given, now)
     chosen, members = await _chosen(world, workspace_id, kept)
     found = Considered(
-        members, len(chosen), Counter(), Counter(), Counter(), [], Counter(), Counter(), {}, {}
+        members, len(chosen), Counter(), Counter(), Counter(), [], Counter(), Counter(), {}, {}, set()
     )
     for start in range(0, len(chosen), AT_ONCE):
         some = chosen[start : start + AT_ONCE]
@@ -77,7 +79,7 @@ async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int
         for arm, people in arms.items():
             what = telling_of(given, kept, arm)
             await ground.db.read(_consider, world, workspace_id, what, people, found, now, arm)
-    findings = await ground.db.read(_findings, look, workspace_id, given, kept)
+    findings = _of_them(await ground.db.read(_findings, look, workspace_id, given, kept), found)
     told = {"at": iso(now), "hash": confirmation.hash_of(one, kept), **_told(world, kept, found)}
     told["messages"] = _whole(given, found)
     begins = max(now, schedule.earliest(given.schedule))
@@ -123,6 +125,16 @@ async def _findings(
     return found
 
 
+def _of_them(findings: list[Document], found: Considered) -> list[Document]:
+    """Findings without those about a locale that nobody in the audience has; a sample does not tell whether
+    somebody has it."""
+    if found.sample < found.members:
+        return findings
+    return [
+        one for one in findings if one["kind"] not in OF_LOCALES or one.get("locale", "") in found.locales
+    ]
+
+
 async def _chosen(world: World, workspace_id: int, kept: Frozen) -> tuple[list[Person], int]:
     """A sample in the order of ids, and how many there are in all.
 
@@ -156,6 +168,7 @@ async def _consider(
         if isinstance(case, Gone):
             found.refused["gone"] += 1
             continue
+        found.locales.add(case.message.locale)
         answer = telling.answer(case)
         if isinstance(answer, NotTold):
             found.refused[answer.reason] += 1
