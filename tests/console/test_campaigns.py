@@ -13,6 +13,7 @@ from playwright.async_api import TimeoutError as TooLate
 from angarium.campaigns import flows
 from angarium.core import ids
 from angarium.messaging import erasing
+from angarium.web.look import LANGUAGE
 from support.campaign_shop import Shop, cookie_of
 from support.screen import Look, Screen, chromium, screen
 
@@ -196,6 +197,17 @@ async def press(page: Page, selector: str) -> None:
 # ── what is saved, and who may ───────────────────────────────────────────────────────────────────────
 
 
+async def test_names_and_sums_beside_one_another_keep_their_order_from_right_to_left(shop: Shop) -> None:
+    steps = [{"line": "sms", "success": "delivered", "wait_s": 60}, {"channel": "smpp"}]
+    made = await shop.client.ask("POST", "/v1/cascades", {"name": "two", "steps": steps})
+    assert made.status < 300, made.json
+    path = await shop.draft(line="", cascade="two")
+    words = await shop.marketer.get(f"{path}/words")
+    assert re.search(r"\u2068two\u2069 \(\u2068[^\u2069]+\u2069 → \u2068[^\u2069]+\u2069", words.text)
+    forecast = await shop.marketer.get(f"{path}/forecast")
+    assert re.search(r"<bdi>€0\.\d+</bdi> – <bdi>€0\.\d+</bdi>", forecast.text), forecast.words
+
+
 async def test_a_draft_is_saved_at_every_step_and_keeps_what_was_typed(shop: Shop) -> None:
     page = await shop.marketer.do("/campaigns/new", name="Half", whom="", go="later")
     assert page.location == "/campaigns?done=saved"
@@ -346,9 +358,14 @@ async def test_recipients_their_file_and_a_campaign_to_those_not_reached(shop: S
         await shop.marketer.do(f"{slow}/{deed}")
         await shop.run()
     assert f"{slow}/resend" in (await shop.marketer.get(slow)).text, "what was queued is cancelled"
-    again = await shop.marketer.do(f"{path}/resend")
+    shop.marketer.cookies[LANGUAGE] = "fa"
+    marks = (await shop.marketer.get(slow)).values("value")
+    del shop.marketer.cookies[LANGUAGE]
+    assert {"رونوشت", "دوباره"} <= set(marks)
+    again = await shop.marketer.do(f"{path}/resend", mark="دوباره")
     assert again.location.endswith("/audience?done=copied")
     _, given = await shop.newest()
+    assert given.name == "Sale (دوباره)"
     assert given.of_campaign is not None
     assert given.of_campaign.campaign == path.rpartition("/")[2]
     kept = await shop.marketer.do(again.location.partition("?")[0], name="Sale (again)", whom="kept")

@@ -123,11 +123,12 @@ async def change(
     return one
 
 
-async def copy(tx: Transaction, world: World, workspace_id: int, campaign_id: int, deed: Deed) -> Campaign:
-    """A new draft like another campaign."""
+async def copy(
+    tx: Transaction, world: World, workspace_id: int, campaign_id: int, deed: Deed, mark: str = "copy"
+) -> Campaign:
+    """A new draft like another campaign; its `mark` stands behind the name."""
     given = wanted(await existing(tx, workspace_id, campaign_id))
-    name = f"{given.name[: NAME_MAX - 7]} (copy)" if not given.name.endswith(" (copy)") else given.name
-    like_it = msgspec.structs.replace(given, name=name)
+    like_it = msgspec.structs.replace(given, name=_marked(given.name, mark))
     return await create(tx, world, workspace_id, like_it, deed, unfinished=any(lacks(given)))
 
 
@@ -138,16 +139,26 @@ async def resend(
     campaign_id: int,
     states: tuple[Outcome, ...],
     deed: Deed,
+    mark: str = "again",
 ) -> Campaign:
-    """A new draft for those of a campaign whom it did not reach."""
+    """A new draft for those of a campaign whom it did not reach; its `mark` stands behind the name."""
     one = await existing(tx, workspace_id, campaign_id)
     of = OfCampaign(label(campaign_id), states)
-    name = f"{one.name[: NAME_MAX - 8]} (again)" if not one.name.endswith(" (again)") else one.name
     schedule_ = msgspec.structs.replace(wanted(one).schedule, at=None, local_at="", until=None)
     given = msgspec.structs.replace(
-        wanted(one), name=name, audience=None, of_campaign=of, of_import=None, schedule=schedule_
+        wanted(one),
+        name=_marked(one.name, mark),
+        audience=None,
+        of_campaign=of,
+        of_import=None,
+        schedule=schedule_,
     )
     return await create(tx, world, workspace_id, given, deed)
+
+
+def _marked(name: str, mark: str) -> str:
+    end = f" ({mark})"
+    return name if name.endswith(end) else name[: NAME_MAX - len(end)] + end
 
 
 async def delete(tx: Transaction, workspace_id: int, campaign_id: int, deed: Deed) -> None:

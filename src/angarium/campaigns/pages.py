@@ -31,6 +31,7 @@ from angarium.messaging import halts
 from angarium.storage.database import Transaction
 
 PAGE = 25  # campaigns on a page of the list
+MARK_MAX = 30  # characters behind the name of a draft that is made of another
 FIELDS_MAX = 300  # of a form in an address
 COUNTED_AT_ONCE = 50_000  # messages of which the list waits for the count
 S = CampaignState
@@ -216,20 +217,25 @@ async def stop(request: Call) -> Sent:
 @route("POST /campaigns/{campaign_id}/copy", Operation(summary="Copy", scope="messages:write", page=True))
 async def copy(request: Call) -> Sent:
     """A new draft like it."""
-    world = world_of(request)
-    made = await done(request, lambda tx, *at: flows.copy(tx, world, *at))
+    world, mark = world_of(request), _mark_in(request) or "copy"
+    made = await done(request, lambda tx, w, c, deed: flows.copy(tx, world, w, c, deed, mark))
     return redirect(path_of(made, "/audience?done=copied"))
 
 
 @route("POST /campaigns/{campaign_id}/resend", Operation(summary="Again", scope="messages:write", page=True))
 async def resend(request: Call) -> Sent:
     """A new draft for those who were not reached; with those of whom nobody knows, where that is ticked."""
-    world = world_of(request)
+    world, mark = world_of(request), _mark_in(request) or "again"
     states: tuple[Outcome, ...] = NOT_REACHED
     if form_of(request).get("unknown"):
         states = (*NOT_REACHED, "unknown")
-    made = await done(request, lambda tx, w, c, deed: flows.resend(tx, world, w, c, states, deed))
+    made = await done(request, lambda tx, w, c, deed: flows.resend(tx, world, w, c, states, deed, mark))
     return redirect(path_of(made, "/audience?done=copied"))
+
+
+def _mark_in(request: Call) -> str:
+    """What a button of a page calls the new draft, in the language of the page."""
+    return form_of(request).get("mark", "").strip()[:MARK_MAX]
 
 
 @route("POST /campaigns/{campaign_id}/delete", Operation(summary="Delete", scope="messages:write", page=True))
