@@ -71,6 +71,11 @@ def test_nothing_english_is_left(text: str, code: str) -> None:
             "It is running, started by per_1. Make a copy of it, and change that.",
             "Её состояние: Идёт; начал per_1. Сделайте копию и измените её.",
         ),
+        (
+            "fa",
+            "1,234 was typed. It goes to 12,345 people (more than 1,000). Send `confirm`: 12345 to start it.",
+            "۱٬۲۳۴ نوشته شد. به ۱۲٬۳۴۵ نفر می‌رود (بیش از ۱٬۰۰۰). برای آغاز ۱۲٬۳۴۵ را بنویسید.",
+        ),
         ("ru", "nobody ever said this", "nobody ever said this"),
         ("ru", "is too long and nobody ever said this", "is too long and nobody ever said this"),
         ("ru", "", ""),

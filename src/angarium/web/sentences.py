@@ -13,7 +13,8 @@ The kind of a gap says what may fill it:
     | kind   | what fills it                                                              |
     |--------|----------------------------------------------------------------------------|
     | none   | any text: it is quoted as it is, isolated from the sentence around it      |
-    | number | digits; where the gap is called `count`, a table of plural forms may follow|
+    | number | digits, perhaps with commas between thousands; where the gap is called     |
+    |        | `count`, a table of plural forms may follow                                |
     | money  | a number, and perhaps a currency                                           |
     | time   | RFC 3339; shown in the zone of the page                                    |
     | hour   | a time of day, such as 21:00                                               |
@@ -45,7 +46,7 @@ GAP = re.compile(r"\{(\w+)(?::(\w+))?\}")
 TEXT = "text"  # the kind of a gap that names none
 CHANNEL = "channel"
 EXACTLY = {
-    "number": re.compile(r"-?\d{1,15}(?:\.\d{1,9})?"),
+    "number": re.compile(r"-?(?:\d{1,15}|\d{1,3}(?:,\d{3}){1,4})(?:\.\d{1,9})?"),
     "money": re.compile(r"-?\d{1,15}(?:\.\d{1,9})?(?: [A-Z]{3})?"),
     "hour": re.compile(r"\d{2}:\d{2}"),
     "field": re.compile(r"\w[\w.\[\]*@-]*"),

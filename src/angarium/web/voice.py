@@ -103,7 +103,8 @@ class Voice:
             return self._again(filling, zone)
         match kind:
             case "number":
-                return float(filling) if "." in filling else int(filling)
+                bare = filling.replace(",", "")
+                return float(bare) if "." in bare else int(bare)
             case "money":
                 amount, _, currency = filling.partition(" ")
                 return escape(figures.money(self._language, amount, currency)) if currency else float(amount)
