@@ -312,6 +312,16 @@ def test_words_that_promote_are_marked_in_a_service_text() -> None:
     assert "promotional-wording" not in kinds(promotional)
 
 
+def test_what_promotes_is_quoted_as_it_is_written_with_the_tags_in_it() -> None:
+    def detect(text: str, _locale: str) -> list[Mark]:
+        return [Mark(4, text[4:], "code")]
+
+    found = look(sms("Now code {{ code }} off"), promotional=detect)
+    (one,) = [one for one in found if one.kind == "promotional-wording"]
+    assert (one.position, one.value) == (5, "code {{ code }} off")
+    assert one.problem == "code {{ code }} off promotes (code)"
+
+
 def test_a_wording_that_says_nothing() -> None:
     assert kinds(look(Variant(Content(subject="s"), "smtp"), lines=[MAIL])) == {"variant-empty"}
 

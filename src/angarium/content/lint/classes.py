@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from angarium.content import rules
 from angarium.content.approval import needs_registration, registration_key
 from angarium.content.lint.findings import Finding
 from angarium.content.lint.subject import UNSUBSCRIBE_URL, Subject, Wording, masked
@@ -41,16 +42,18 @@ def _promotional(subject: Subject, wording: Wording) -> Iterator[Finding]:
     detect = subject.around.promotional
     if detect is None:
         return
+    written = {name: source for name, source, _ in rules.fields(wording.variant.content)}
     for name, source in wording.fields():
         if name in ("text", "subject") or name.endswith(".label"):
             for mark in detect(source, wording.variant.locale):
+                words = written[name][mark.start : mark.start + len(mark.words)]  # with the tags in them
                 yield wording.finding(
                     "promotional-wording",
-                    f"{mark.words} promotes ({mark.why})",
+                    f"{words} promotes ({mark.why})",
                     f"take it out of a {subject.message_class.value} text, or send it as promotional",
                     field=name,
                     position=mark.start + 1,
-                    value=mark.words,
+                    value=words,
                 )
 
 
