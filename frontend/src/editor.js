@@ -54,6 +54,15 @@ document.addEventListener("click", (event) => {
   if (place) go(place.dataset);
 });
 
+// A source is read from the side of its words, whatever tag of Liquid comes before them; the server says so of what it draws.
+const TAG = /\{\{.*?(?:\}\}|$)|\{%.*?(?:%\}|$)/gs;
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+document.addEventListener("input", ({ target }) => {
+  if (!target.matches("[data-turns]")) return;
+  const [letter] = target.value.replace(TAG, "").match(/\p{L}/u) ?? [];
+  if (letter) target.dir = RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
+});
+
 document.addEventListener("focusin", (event) => {
   if (event.target.matches("[data-takes]")) last = event.target;
 });

@@ -57,6 +57,8 @@ async def test_a_template_is_written_while_phones_show_it(desk: Desk) -> None:
         await page.click("button[value='button:1']")
         await page.fill("[name='v1.b0.label']", "پیگیری")
         await page.fill("[name='v1.b0.url']", "https://shop.example/{{ order }}")
+        await page.fill("[name='v1.text']", "{{ contact.name }} عزیز")
+        await expect(page.locator("[name='v1.text']")).to_have_attribute("dir", "rtl")
         await page.fill("[name='v1.text']", "سفارش {{ order }} ارسال شد")
         await expect(page.locator("#proof-1 .bubble-text")).to_have_text("سفارش 4512 ارسال شد")
         await expect(page.locator("#proof-1 .bubble-buttons")).to_have_text("پیگیری")
