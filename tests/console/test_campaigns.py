@@ -197,6 +197,17 @@ async def press(page: Page, selector: str) -> None:
 # ── what is saved, and who may ───────────────────────────────────────────────────────────────────────
 
 
+async def test_what_is_wrong_with_a_date_stands_at_its_field(shop: Shop) -> None:
+    path = await shop.draft()
+    async with chromium() as browser, screen(browser, shop.client.url, cookie_of(shop.marketer)) as window:
+        await window.open(f"{path}/schedule")
+        await window.page.check("[name=begin][value=at]")
+        await window.page.fill("[name=at]", "2020-01-01 10:00")
+        await window.page.click("button[value=next]")
+        await expect(window.page.locator("#f-at-says")).to_be_visible()
+        await expect(window.page.locator("#f-at-says")).to_contain_text("has passed")
+
+
 async def test_names_and_sums_beside_one_another_keep_their_order_from_right_to_left(shop: Shop) -> None:
     steps = [{"line": "sms", "success": "delivered", "wait_s": 60}, {"channel": "smpp"}]
     made = await shop.client.ask("POST", "/v1/cascades", {"name": "two", "steps": steps})
