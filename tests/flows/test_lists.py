@@ -17,6 +17,7 @@ from angarium.campaigns import flows as campaigns
 from angarium.campaigns import forecast, recipients
 from angarium.campaigns import people as whom
 from angarium.campaigns.store import members as member_store
+from angarium.campaigns.wording_pages import brought
 from angarium.contacts import flows as contacts
 from angarium.contacts.exports.writer import Job, write
 from angarium.contacts.imports import flows, store
@@ -210,6 +211,15 @@ async def test_what_cannot_be_the_people_of_a_campaign(clerk: Clerk) -> None:
     with pytest.raises(Problem) as caught:
         await clerk.write(**of(plain) | {"audience": {"everybody": True}})
     assert [one.problem for one in caught.value.fields] == ["name exactly one of the three"]
+
+
+async def test_who_was_not_reached_keeps_what_the_file_says_of_them(clerk: Clerk) -> None:
+    shown = await clerk.bring(DEBTORS)
+    await clerk.start_import(shown)
+    first = ids.show("campaign", await clerk.begin(**of(shown)))
+    again = await clerk.write(audience=None, of_campaign={"campaign": first}, template="due")
+    given = campaigns.wanted(await clerk.look(again))
+    assert await clerk.db.read(brought, clerk.relay.workspace_id, given) == {"name", "amount"}
 
 
 async def test_a_list_stays_while_a_campaign_needs_it(clerk: Clerk) -> None:

@@ -13,6 +13,7 @@ from angarium.accounts.pages import HtmlAnswer
 from angarium.campaigns import draft_form, flows, people
 from angarium.campaigns.api import world_of
 from angarium.campaigns.pages import Document, campaign_of, pairs_in
+from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.wanted import CLASSES, CampaignInput, lacks
 from angarium.contacts.imports import store as imports
 from angarium.content import proof
@@ -164,7 +165,7 @@ async def _looked(
     hops = await way_of(tx, world, workspace_id, given)
     there = await wording.taken(tx, world, workspace_id, set(named), now)
     person, own = await _somebody(tx, request, given, now)
-    from_file = await _columns(tx, workspace_id, given)
+    from_file = await brought(tx, workspace_id, given)
     values = {**typed, **own, **({"contact": person.values} if person else {})}
     sample = Sample("", person.locale if person else "", values)
     order = [hop.channel for hop in hops]
@@ -219,8 +220,11 @@ async def _somebody(
     return await look_of(request).contact(tx, workspace_id, found.ids[0]), own
 
 
-async def _columns(tx: Transaction, workspace_id: int, given: CampaignInput) -> frozenset[str]:
-    """The variables that the file brings for each of its people."""
+async def brought(tx: Transaction, workspace_id: int, given: CampaignInput) -> frozenset[str]:
+    """The variables that the file brings for each of its people; who was not reached keeps them."""
+    if given.of_campaign is not None:
+        one = await store.by_id(tx, workspace_id, ids.read("campaign", given.of_campaign.campaign))
+        return frozenset(people.columns_of(one.frozen) if one else ())
     if given.of_import is None:
         return frozenset()
     found = await imports.jobs.get(tx, workspace_id, ids.read("import", given.of_import.file))
