@@ -409,6 +409,20 @@ async def watch_to_the_end(shop: Shop) -> None:
     assert "hx-reselect" not in (await shop.marketer.get(path)).headers
 
 
+async def test_the_report_of_one_that_is_stopped_follows_until_nobody_waits(shop: Shop) -> None:
+    path = await shop.draft(audience={"tags": ["gold"]}, schedule={"per_hour": 60})
+    for deed in ("start", "stop"):
+        await shop.marketer.do(f"{path}/{deed}")
+        stopped = await shop.marketer.get(path, hx_request="true")
+        await shop.run()
+    assert re.search(r'hx-trigger="live, every \d+s"', stopped.text)
+    assert "hx-reselect" not in stopped.headers
+    async with chromium() as browser, screen(browser, shop.client.url, cookie_of(shop.marketer)) as window:
+        await window.open(path)
+        await expect(window.page.locator(".legend")).to_contain_text("0 wait")
+        await expect(window.page.locator(f"form[action='{path}/resend']")).to_be_visible()
+
+
 async def test_a_count_that_is_not_of_now_is_asked_for_again(shop: Shop) -> None:
     """What happened since is told to nobody a second time."""
     path = await shop.draft(audience={"tags": ["gold"]}, schedule={"per_hour": 60})

@@ -91,7 +91,9 @@ async def show_campaign(request: Call) -> Sent:
     shown = await reports_of(request).shown(workspace_id, one.id)
     report = shown.document
     given, world = flows.wanted(one), world_of(request)
-    moving = one.state in UNDER_WAY or one.state is S.PAUSED or report["open"] > 0
+    waits = not one.cleared or report["members"]["waiting"] > 0  # by what the ledger says, or by the count
+    stopping = one.state is S.STOPPED and waits  # they are being left out, and nobody tells of it
+    moving = one.state in UNDER_WAY or one.state is S.PAUSED or report["open"] > 0 or stopping
     facts = facts_of(one) | {
         "report": report,
         "done": done,
@@ -103,7 +105,7 @@ async def show_campaign(request: Call) -> Sent:
         "went": WENT,
         "not_reached": any(report["by_state"].get(state) for state in (*NOT_REACHED, "unknown")),
         "moving": moving,
-        "again_s": ceil(shown.older_for_s),
+        "again_s": ceil(shown.older_for_s) or int(stopping),
         "counted_at": datetime.fromisoformat(report["as_of"]),
         "time_of": datetime.fromisoformat,
         "heat": heat(report["hours"]),
