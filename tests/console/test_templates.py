@@ -38,6 +38,7 @@ async def test_a_template_is_written_while_phones_show_it(desk: Desk) -> None:
         await page.fill("[name='v0.text']", "Dear {{ contact.name }}, {{ order }} is on its way — look")
         bubble = page.locator("#proof-0 .phone-bubble").first
         await expect(page.locator("#proof-sum")).to_contain_text("order")
+        await expect(page.locator("#proof-0 .finding.bad b").first).to_have_text("Text")
         await page.click("button[value=fill]")
         await expect(page.locator("#f-values")).to_have_value(re.compile("4512"))
         await page.fill("[name='v0.text']", "Dear {{ contact.name }}, {{ order }} is on its way — see")
