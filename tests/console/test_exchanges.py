@@ -16,7 +16,7 @@ from angarium.core import ids
 from angarium.core.ports import Accepted, Exchange, Outcome, Raw, Said, Unknown
 from angarium.core.values import Reason
 from angarium.lines.store import Line
-from angarium.messaging import receive, reconcile, send
+from angarium.messaging import claiming, receive, reconcile, send
 from angarium.messaging.send import Ended
 from angarium.storage.migrate import migrate
 from support.people import Surfer, joined, surfer_of
@@ -57,7 +57,7 @@ class Shop:
         body = {"to": {"phone": "+380441234567"}, "class": "service", "text": "Hi", "line": "viber", **given}
         sent = await self.client.ask("POST", "/v1/messages", body)
         assert sent.status == 202, sent
-        claimed = (await send.claim(self.house.world, self.line, 1, 100)).attempts
+        claimed = (await claiming.claim(self.house.world, self.line, 1, 100)).attempts
         await send.record(self.house.world, [Ended(one, outcome, 0.0, Tape()) for one in claimed])
         return f"/messages/{sent.json['id']}"
 

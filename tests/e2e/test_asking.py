@@ -8,7 +8,7 @@ import msgspec
 
 from angarium.assembly import House
 from angarium.core.ports import Unknown
-from angarium.messaging import reconcile, send
+from angarium.messaging import claiming, reconcile, send
 from angarium.messaging.send import Ended
 from support import nursery, together
 from support.server import LINE, Client, member, whole_house
@@ -56,7 +56,7 @@ async def test_what_nobody_knows_is_listed_and_decided(tmp_path: Path) -> None:
         assert (status, "0 are unknown" in printed) == (0, True)
         line = next(iter(house.world.lines.of(mine.workspace_id)))
         await reconcile.take_over(house.world, line, 1)
-        claimed = (await send.claim(house.world, line, 1, 10)).attempts
+        claimed = (await claiming.claim(house.world, line, 1, 10)).attempts
         await send.record(house.world, [Ended(one, Unknown("no answer"), 0.0) for one in claimed])
         status, printed = await typed(mine, "unknowns", "list", "--line", "viber", "--json")
         assert msgspec.json.decode(printed)["items"][0]["id"] == message

@@ -6,7 +6,7 @@ import pytest
 
 from angarium.contacts.store import consents
 from angarium.core.clock import micros
-from angarium.messaging import send
+from angarium.messaging import claiming
 from angarium.messaging.case import wake_planner_for
 from angarium.messaging.planner import Lookout, Planner
 from angarium.messaging.world import planner_topic
@@ -47,10 +47,10 @@ async def test_a_claim_tells_what_is_left_for_later(relay: Relay) -> None:
     await relay.line("sms", "smpp")
     await relay.send(channel="smpp")
     line = relay.lines["sms"]
-    full = await send.claim(relay.world, line, 1, 1)
+    full = await claiming.claim(relay.world, line, 1, 1)
     assert (len(full.attempts), full.left) == (1, None)  # there may be more: nobody is about to wait
     await relay.send(channel="smpp")
-    rest = await send.claim(relay.world, line, 1, 2)
+    rest = await claiming.claim(relay.world, line, 1, 2)
     assert (len(rest.attempts), rest.left) == (1, {})
 
 

@@ -11,7 +11,7 @@ import pytest
 from angarium.assembly import House
 from angarium.core.ports import Exchange, Outcome, Said, Unknown
 from angarium.core.values import Reason
-from angarium.messaging import reconcile, send
+from angarium.messaging import claiming, reconcile, send
 from angarium.messaging.masking import MASK
 from angarium.messaging.send import Ended
 from support.relay import refused
@@ -49,7 +49,7 @@ class Shop:
         world = self.house.world
         line = world.lines.get(self.line_id)
         assert line is not None
-        claimed = (await send.claim(world, line, 1, 100)).attempts
+        claimed = (await claiming.claim(world, line, 1, 100)).attempts
         await send.record(world, [Ended(attempt, outcome, 0.0, Tape()) for attempt in claimed])
         return str(sent.json["id"])
 

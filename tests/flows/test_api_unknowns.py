@@ -11,7 +11,7 @@ import pytest
 from angarium.assembly import House
 from angarium.core import ids
 from angarium.core.ports import Accepted, Unknown
-from angarium.messaging import reconcile, send
+from angarium.messaging import claiming, reconcile, send
 from angarium.messaging.send import Ended
 from support.server import LINE, Client, key_for, member, whole_house
 
@@ -38,7 +38,7 @@ class Shop:
         world = self.house.world
         line = world.lines.get(self.line_id)
         assert line is not None
-        claimed = (await send.claim(world, line, 1, 100)).attempts
+        claimed = (await claiming.claim(world, line, 1, 100)).attempts
         await send.record(world, [Ended(attempt, outcomes[0], 0.0) for attempt in claimed])
 
 

@@ -28,6 +28,7 @@ from angarium.messaging.composer import FOUND, ComposerProcess
 from angarium.messaging.composing import IDS_EACH, Asked
 from angarium.messaging.store.belongings import BELONGINGS
 from angarium.messaging.store.tables import attempt, message
+from angarium.messaging.straight import Straight
 from angarium.storage import facts
 from angarium.storage.bulk import Statement
 from angarium.storage.database import Transaction
@@ -158,12 +159,13 @@ async def test_who_is_gone_by_then_is_left_out_and_everybody_else_is_logonce(
     assert len(await everything(marketer, "message")) == PEOPLE - 1
 
 
-async def test_who_was_logmeanwhile_is_not_logagain(marketer: Marketer) -> None:
+async def test_who_was_told_meanwhile_is_not_told_again(marketer: Marketer) -> None:
     relay = marketer.relay
     composing(marketer)
     campaign_id = await begun(marketer)
     now = relay.clock.now()
-    await relay.ground.db.run(launch.some, relay.world, relay.workspace_id, campaign_id, now)
+    alone = Straight(relay.world)
+    await relay.ground.db.run(launch.some, alone, relay.world, relay.workspace_id, campaign_id, now)
     assert await marketer.run(campaign_id) is None
     assert await marketer.sent() == [f"+38050{number:07}" for number in range(PEOPLE)]
     assert len(await everything(marketer, "message")) == PEOPLE

@@ -10,7 +10,7 @@ import pytest
 from angarium.core.ports import Raw, Submission, Unknown
 from angarium.fabric import holding
 from angarium.lines import flows as lines
-from angarium.messaging import receive, reconcile, send
+from angarium.messaging import claiming, receive, reconcile, send
 from angarium.messaging.sender import Sender
 from angarium.messaging.store import inbox
 from angarium.storage.database import Trouble, unavailable
@@ -245,7 +245,7 @@ async def test_a_claim_that_was_committed_and_not_heard_of_is_handed_over(
     relay.clock.sleep = _at_once  # type: ignore[method-assign]
     [message] = await offer(relay, 1)
     sender, hand, lease = await a_sender(relay)
-    real, lost = send.claim, [True]
+    real, lost = claiming.claim, [True]
 
     async def claim(*facts: Any) -> Any:
         claimed = await real(*facts)
@@ -253,7 +253,7 @@ async def test_a_claim_that_was_committed_and_not_heard_of_is_handed_over(
             raise unavailable(Trouble.UNSURE, "the link was lost")
         return claimed
 
-    monkeypatch.setattr(send, "claim", claim)
+    monkeypatch.setattr(claiming, "claim", claim)
     await sender._send_some(lease, hand)  # type: ignore[arg-type]
     assert (await relay.attempts(message), hand.taken) == ([("sms", "submitting")], [])
     await sender._send_some(lease, hand)  # type: ignore[arg-type]
@@ -270,14 +270,14 @@ async def test_a_code_that_expires_while_its_claim_is_committed_is_not_handed_ov
     old = await relay.send(channel="smpp", deadline_s=5, **{"class": "otp"})
     fresh = await relay.send(channel="smpp", deadline_s=60, **{"class": "otp"})
     sender, hand, lease = await a_sender(relay)
-    real = send.claim
+    real = claiming.claim
 
     async def slow(*facts: Any) -> Any:
         claimed = await real(*facts)
         clock.advance(5)
         return claimed
 
-    monkeypatch.setattr(send, "claim", slow)
+    monkeypatch.setattr(claiming, "claim", slow)
     await sender._send_some(lease, hand)  # type: ignore[arg-type]
     assert len(hand.taken) == 1
     await send.record(relay.world, sender.ended)  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ from angarium.drill.lines import served_by_two
 from angarium.fabric import holding, nats
 from angarium.fabric.nats import NatsFabric
 from angarium.fabric.place import Nats
-from angarium.messaging import send, sender
+from angarium.messaging import claiming, send, sender
 from angarium.messaging.workers import Engine
 from angarium.simulators.smsc import Smsc
 from angarium.simulators.stage import Stage
@@ -129,7 +129,7 @@ async def test_what_was_being_claimed_is_as_if_nobody_had(
     object.__setattr__(relay.ground, "fabric", fabric)
     await relay.line("sms", "smpp")
     desk = Desk(relay, "sms")
-    real = send.claim
+    real = claiming.claim
 
     async def claim(*facts: Any) -> Any:
         claimed = await real(*facts)
@@ -137,7 +137,7 @@ async def test_what_was_being_claimed_is_as_if_nobody_had(
             fabric.lose(FREE_S)
         return claimed
 
-    monkeypatch.setattr(send, "claim", claim)
+    monkeypatch.setattr(claiming, "claim", claim)
     message = await relay.send(channel="smpp")
     await desk.a_second_later()
     await until(lambda: desk.ended)

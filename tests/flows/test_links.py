@@ -37,6 +37,7 @@ from angarium.messaging.case import open_content
 from angarium.messaging.robots import Visitor
 from angarium.messaging.store import links as store
 from angarium.messaging.store import messages as message_store
+from angarium.messaging.straight import Straight
 from angarium.messaging.telling import Person, Telling
 from angarium.messaging.timeline import Names, timeline
 from angarium.messaging.tracking import names
@@ -418,7 +419,9 @@ async def test_those_who_are_told_by_the_thousand_have_links_of_their_own(street
     async def tell(tx: Transaction, track: bool | None) -> None:
         one = Telling(MessageClass.SERVICE, *versions, "sale", 3_600.0, track=track)
         everybody = [Person(each.id) for each in people]
-        await telling.tell(tx, relay.world, relay.workspace_id, one, everybody, relay.clock.now())
+        await telling.tell(
+            tx, Straight(relay.world), relay.world, relay.workspace_id, one, everybody, relay.clock.now()
+        )
 
     await relay.ground.db.run(tell, None)
     texts = {open_content(relay.world, attempt).text for attempt in await relay.claim("sms")}

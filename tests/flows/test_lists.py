@@ -30,7 +30,7 @@ from angarium.core import ids
 from angarium.core.clock import micros
 from angarium.core.problems import Problem
 from angarium.core.values import AddressKind
-from angarium.messaging import reconcile, send
+from angarium.messaging import claiming, reconcile
 from angarium.messaging.surroundings import Outlook
 from angarium.storage.shelf import Shelf
 from support.file_desk import Desk
@@ -284,7 +284,7 @@ async def test_a_list_over_the_api_and_a_test_in_the_words_of_its_first_row(
         assert (await desk.mine.ask("POST", f"/v1/campaigns/{made.json['id']}/test", own)).status == 202
         (line,) = house.world.lines.of(desk.mine.workspace_id)
         await reconcile.take_over(house.world, line, 1)
-        (attempt,) = (await send.claim(house.world, line, 1, 10)).attempts
+        (attempt,) = (await claiming.claim(house.world, line, 1, 10)).attempts
         assert (attempt.address, b"A7 is on its way" in attempt.content) == ("+380441234569", True)
         assert (await desk.mine.ask("DELETE", path)).json["type"].endswith("in-use")
 

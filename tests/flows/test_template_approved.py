@@ -13,7 +13,7 @@ from angarium.core import ids
 from angarium.core.problems import Problem
 from angarium.messaging import reconcile
 from angarium.messaging.case import open_content
-from angarium.messaging.send import claim
+from angarium.messaging.claiming import claim
 from angarium.storage import facts
 from support.relay import Relay
 from support.server import LINE, Heard

@@ -17,7 +17,7 @@ from angarium.assembly import House
 from angarium.core import ids
 from angarium.core.ports import Accepted, Exchange, Refused, Said, Unknown
 from angarium.core.values import Reason
-from angarium.messaging import reconcile, send
+from angarium.messaging import claiming, reconcile, send
 from angarium.messaging.resealing import CELLS
 from angarium.messaging.send import Ended
 from angarium.messaging.store.attempts import Attempt
@@ -175,7 +175,7 @@ async def messages(house: House, mine: Client, being: Being) -> Attempt:
         assert sent.status == 202, sent
     (line,) = house.world.lines.of(mine.workspace_id)
     await reconcile.take_over(house.world, line, 1)
-    claimed = sorted((await send.claim(house.world, line, 1, 100)).attempts, key=lambda one: one.id)
+    claimed = sorted((await claiming.claim(house.world, line, 1, 100)).attempts, key=lambda one: one.id)
     refs = [f"wamid.{b64encode(one.address.encode()).decode()}.{one.id}" for one in claimed]
     outcomes = [
         Accepted((refs[0],)),

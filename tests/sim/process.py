@@ -28,6 +28,8 @@ from angarium.fabric import ears
 from angarium.fabric.kept_log import KeptLog
 from angarium.lines.at_hand import Lines
 from angarium.lines.store import Line
+from angarium.messaging.claiming import Claimed
+from angarium.messaging.straight import Straight
 from angarium.messaging.workers import Engine
 from angarium.messaging.world import World
 from angarium.storage.database import Trouble, unavailable
@@ -296,7 +298,7 @@ class ProcessDatabase:
         await self._process.moment(f"before {work.__name__}")
         self._process.trouble(0.01)
         result = await self._around.commit(work, args, kwargs)
-        await self._process.moment(SOME if getattr(result, "attempts", None) else f"after {work.__name__}")
+        await self._process.moment(SOME if _claimed(result) else f"after {work.__name__}")
         self._process.trouble(0.02)  # committed, but the answer was lost
         return result
 
@@ -304,6 +306,14 @@ class ProcessDatabase:
         await self._process.moment("read")
         self._process.trouble(0.01)
         return await self._around.read(work, args, kwargs)
+
+
+def _claimed(result: Any) -> bool:
+    """Whether something was claimed, by its sender or with what was written."""
+    if isinstance(result, Claimed):
+        return bool(result.attempts)
+    with_it = result[1] if isinstance(result, tuple) and isinstance(result[-1], Straight) else None
+    return with_it is not None and any(with_it.claimed.values())
 
 
 # ── the fabric ───────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from angarium.assembly import House
 from angarium.core import ids
 from angarium.core.ports import Accepted, Refused, Unknown
 from angarium.core.values import Reason
-from angarium.messaging import reconcile, send
+from angarium.messaging import claiming, reconcile, send
 from angarium.messaging.send import Ended
 from support.fresh import NUMBER, Fresh, heard
 from support.hostile import evil
@@ -66,7 +66,7 @@ class FullHouse:
         """The next messages of a line are given to its provider, who answers so."""
         found = next(one for one in self.house.world.lines.of(self.client.workspace_id) if one.name == line)
         await reconcile.take_over(self.house.world, found, 1)
-        attempts = (await send.claim(self.house.world, found, 1, len(outcomes))).attempts
+        attempts = (await claiming.claim(self.house.world, found, 1, len(outcomes))).attempts
         ended = [Ended(one, said, 0.0) for one, said in zip(attempts, outcomes, strict=True)]
         await send.record(self.house.world, ended)
 

@@ -12,7 +12,7 @@ from angarium.accounts import edge
 from angarium.assembly import House
 from angarium.core import ids
 from angarium.core.ports import Accepted, Unknown
-from angarium.messaging import reconcile, send
+from angarium.messaging import claiming, reconcile, send
 from angarium.messaging.send import Ended
 from angarium.storage.schema import metadata
 from support.server import (
@@ -150,7 +150,7 @@ async def submit(house: House, theirs: Client, has: dict[str, str]) -> None:
     """One of their messages is taken by its provider under `REF`, one is never answered, one is under way."""
     (line,) = house.world.lines.of(theirs.workspace_id)
     await reconcile.take_over(house.world, line, 1)
-    taken, unanswered, under_way = (await send.claim(house.world, line, 1, 10)).attempts
+    taken, unanswered, under_way = (await claiming.claim(house.world, line, 1, 10)).attempts
     has["attempt_id"] = ids.show("attempt", under_way.id)
     ended = [Ended(taken, Accepted((REF,)), 0.0), Ended(unanswered, Unknown("no answer"), 0.0)]
     await send.record(house.world, ended)

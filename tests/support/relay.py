@@ -45,7 +45,18 @@ from angarium.lines.rules import LineInput
 from angarium.lines.store import Line
 from angarium.lines.tariffs_flows import ListInput, TariffInput
 from angarium.lines.tariffs_store import PriceList, Tariff
-from angarium.messaging import accept, cascades, plan, policies, receive, reconcile, send, story, withdrawal
+from angarium.messaging import (
+    accept,
+    cascades,
+    claiming,
+    plan,
+    policies,
+    receive,
+    reconcile,
+    send,
+    story,
+    withdrawal,
+)
 from angarium.messaging.accept import MessageInput, Order
 from angarium.messaging.answering import Answer
 from angarium.messaging.cascades import CascadeInput
@@ -234,7 +245,7 @@ class Relay:
 
     async def claim(self, line: str, limit: int = 100, epoch: int = 1, share: Share = WHOLE) -> list[Attempt]:
         """What the sender of a line, or of a share of it, would hand over now."""
-        return (await send.claim(self.world, self.lines[line], epoch, limit, share=share)).attempts
+        return (await claiming.claim(self.world, self.lines[line], epoch, limit, share=share)).attempts
 
     async def answer(self, attempt: Attempt, outcome: Outcome) -> None:
         """How the submission of an attempt ended."""

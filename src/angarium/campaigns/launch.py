@@ -28,6 +28,7 @@ from angarium.lines.store import Line
 from angarium.messaging import composing, telling
 from angarium.messaging.composing import Composed
 from angarium.messaging.store import queue
+from angarium.messaging.straight import Straight
 from angarium.messaging.telling import Gone, NotTold, Person, Spoken, Telling, Told
 from angarium.messaging.way import lines_of
 from angarium.messaging.world import World
@@ -45,7 +46,7 @@ MERGED, GONE, DEADLINE = "merged", "gone", "deadline"
 class Launched(msgspec.Struct):
     """What was done. `next_at`: when there is something to do again; None: nothing by itself."""
 
-    line_ids: set[int]  # on which something is due
+    line_ids: set[int]  # on which something goes out
     next_at: int | None
     told: bool = True  # False: what is ready waits until there is room for all of it
 
@@ -74,6 +75,7 @@ def _by_arm(members: Sequence[Member]) -> dict[int, list[Member]]:
 
 async def some(
     tx: Transaction,
+    straight: Straight,
     world: World,
     workspace_id: int,
     campaign_id: int,
@@ -99,7 +101,7 @@ async def some(
     line_ids: set[int] = set()
     for arm, of_arm in _by_arm(open_).items():
         what = telling_of(given, kept, arm, flows.label(one.id), until)
-        line_ids |= await _tell(tx, world, one, of_arm, what, now, ready)
+        line_ids |= await _tell(tx, straight, world, one, of_arm, what, now, ready)
     if pace:
         one.paced_at = schedule.taken(pace, one.paced_at, now, len(open_))
     if limit > 0 and not due and await member_store.next_due(tx, workspace_id, one.id) is None:
@@ -185,6 +187,7 @@ async def _within_window(
 
 async def _tell(
     tx: Transaction,
+    straight: Straight,
     world: World,
     one: Campaign,
     due: Sequence[Member],
@@ -193,11 +196,10 @@ async def _tell(
     ready: Ready | None,
 ) -> set[int]:
     if ready is None:
-        spoken = await telling.tell(tx, world, one.workspace_id, what, persons(due), now)
+        spoken = await telling.tell(tx, straight, world, one.workspace_id, what, persons(due), now)
     else:
-        answers = await composing.write(
-            tx, one.workspace_id, [member.contact_id for member in due], ready.composed
-        )
+        contact_ids = [member.contact_id for member in due]
+        answers = await composing.write(tx, straight, one.workspace_id, contact_ids, ready.composed, now)
         spoken = Spoken(answers, ready.composed.made.line_ids)
     changes = [
         change

@@ -15,12 +15,13 @@ import structlog
 from angarium.campaigns import build, flows, launch, letting_go, stopping, watching
 from angarium.campaigns.ahead import Ahead, Composer
 from angarium.campaigns.flows import TOPIC
+from angarium.campaigns.launch import Launched, Ready
 from angarium.campaigns.states import CampaignState
 from angarium.campaigns.store import campaigns as store
 from angarium.core.clock import MICROS
 from angarium.core.service import Supervisor
 from angarium.core.turns import alone
-from angarium.messaging.case import wake_lines
+from angarium.messaging import straight
 from angarium.messaging.composing import Outdated
 from angarium.messaging.world import World, planner_topic
 
@@ -106,14 +107,12 @@ class CampaignRunner:
     async def _launch(self, workspace_id: int, campaign_id: int, now: int) -> int | None:
         """Tell the next members."""
         ready = await self._ahead.ready(workspace_id, campaign_id) if self._ahead else None
-        asked = (self._world, workspace_id, campaign_id, now)
         try:
-            launched = await self._ground.db.run(launch.some, *asked, ready)
+            launched = await self._tell(workspace_id, campaign_id, now, ready)
         except Outdated:
-            launched = await self._ground.db.run(launch.some, *asked)
+            launched = await self._tell(workspace_id, campaign_id, now, None)
         if self._ahead and launched.told:
             self._ahead.done(campaign_id)
-        wake_lines(self._world, launched.line_ids)
         if launched.line_ids:
             self._ground.fabric.wake(planner_topic(workspace_id))
         return launched.next_at
@@ -152,3 +151,8 @@ class CampaignRunner:
                 return None if cases is None else now
             case _:
                 return None
+
+    async def _tell(self, workspace_id: int, campaign_id: int, now: int, ready: Ready | None) -> Launched:
+        world = self._world
+        asked = (workspace_id, campaign_id, now, ready)
+        return await straight.run(world, workspace_id, launch.BATCH, launch.some, world, *asked)

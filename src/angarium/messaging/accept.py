@@ -24,12 +24,22 @@ from angarium.content.store.versions import Worded
 from angarium.core.clock import from_datetime, micros
 from angarium.core.problems import FieldProblem, Problem, shown
 from angarium.core.values import Content, Json, MessageClass
-from angarium.messaging import answering, budgets, course, keyed, permission, steps, tracking, unsubscribe
+from angarium.messaging import (
+    answering,
+    budgets,
+    course,
+    keyed,
+    permission,
+    steps,
+    straight,
+    tracking,
+    unsubscribe,
+)
 from angarium.messaging.alike import Alike
 from angarium.messaging.answering import Answer
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
-from angarium.messaging.case import Case, Unworded, seal_wording, wake, wake_planner, write_new
+from angarium.messaging.case import Case, Unworded, created, seal_wording, wake_planner, write_new
 from angarium.messaging.course import Course, Inline, Numbering, unfit
 from angarium.messaging.permission import Permissions
 from angarium.messaging.states import MessageState
@@ -37,6 +47,7 @@ from angarium.messaging.store import cascades
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.cascades import Cascade
 from angarium.messaging.store.messages import OF_CAMPAIGNS, Message
+from angarium.messaging.straight import Straight
 from angarium.messaging.way import word
 from angarium.messaging.wording import Taken, misfit, taken
 from angarium.messaging.world import Wording, World
@@ -103,9 +114,11 @@ async def accept(world: World, orders: Sequence[Order]) -> list[Answer | Problem
         ours = [orders[i] for i in places]
         await _look_for_lines(world, workspace_id, ours)
         now = world.ground.clock.now()
-        answered, cases, learned = await world.ground.db.run(_accept, world, workspace_id, ours, now)
+        most = sum(len(order.messages) for order in ours)
+        answered, cases, learned = await straight.run(
+            world, workspace_id, most, _accept, world, workspace_id, ours, now
+        )
         world.versions.inline |= learned  # not before the commit: what was rolled back is not there
-        wake(world, cases)
         wake_planner(world, cases)
         for i, answer in zip(places, answered, strict=True):
             answers[i] = answer
@@ -122,7 +135,12 @@ async def _look_for_lines(world: World, workspace_id: int, orders: Sequence[Orde
 
 
 async def _accept(
-    tx: Transaction, world: World, workspace_id: int, orders: Sequence[Order], now: int
+    tx: Transaction,
+    at_once: Straight,
+    world: World,
+    workspace_id: int,
+    orders: Sequence[Order],
+    now: int,
 ) -> tuple[list[Answer | Problem], list[Case], Inline]:
     claims = await keyed.claims(tx, workspace_id, orders, now)
     fresh = [order for order, claim in zip(orders, claims, strict=True) if isinstance(claim, idempotency.New)]
@@ -138,7 +156,7 @@ async def _accept(
             own = [bounded(world, order.reach, one) for one in own]
         answers[id(order)] = answering.answer(own, batch=order.batch)
         cases += [one for one in own if isinstance(one, Case)]
-    await _write(tx, world, workspace_id, cases, now)
+    await _write(tx, at_once, workspace_id, cases, now)
     await keyed.keep(tx, workspace_id, fresh, answers)
     return [keyed.told(orders, i, claim, answers) for i, claim in enumerate(claims)], cases, learned
 
@@ -173,16 +191,19 @@ async def take_each(
     )
     if reaches:
         made = [bounded(world, reach, one) for reach, one in zip(reaches, made, strict=True)]
-    await _write(tx, world, workspace_id, [one for one in made if isinstance(one, Case)], now)
+    await _write(tx, Straight(world), workspace_id, [one for one in made if isinstance(one, Case)], now)
     return made
 
 
-async def _write(tx: Transaction, world: World, workspace_id: int, cases: Sequence[Case], now: int) -> None:
+async def _write(
+    tx: Transaction, at_once: Straight, workspace_id: int, cases: Sequence[Case], now: int
+) -> None:
     new = {case.contact.id: case.contact for case in cases if case.contact and case.contact.created_at == now}
     unknown = new.keys() - (await contact_store.by_ids(tx, workspace_id, new)).keys() if new else set()
     await contact_store.insert(tx, workspace_id, [new[contact_id] for contact_id in unknown])
     await message_store.insert(tx, [case.message for case in cases])
-    await write_new(tx, cases)
+    async with at_once.claiming(tx, workspace_id, created(cases), now):
+        await write_new(tx, cases)
 
 
 # ── preparing ────────────────────────────────────────────────────────────────────────────────────────

@@ -25,12 +25,13 @@ from angarium.content.media import flows as media
 from angarium.core.decoding import Items, Shape
 from angarium.core.problems import Problem
 from angarium.core.values import MessageClass
-from angarium.messaging import accept, answering, composing, course, keyed
+from angarium.messaging import accept, answering, composing, course, keyed, straight
 from angarium.messaging.accept import MESSAGES_MAX, MessageInput
 from angarium.messaging.answering import Answer
-from angarium.messaging.case import Case, wake_lines, wake_planner_for
+from angarium.messaging.case import Case, wake_planner_for
 from angarium.messaging.composing import Made, Outdated
 from angarium.messaging.course import NotNumbered
+from angarium.messaging.straight import Straight
 from angarium.messaging.world import World
 from angarium.storage import idempotency
 from angarium.storage.database import Transaction
@@ -144,7 +145,9 @@ def _batch(answer: Answer, cases: list[Case], minted: frozenset[int]) -> Batch:
 # ── where it is written ──────────────────────────────────────────────────────────────────────────────
 
 
-async def write(tx: Transaction, order: Unread, batch: Batch, now: int) -> Answer | Problem:
+async def write(
+    tx: Transaction, at_once: Straight, order: Unread, batch: Batch, now: int
+) -> Answer | Problem:
     """Write what was made ready of a request; raises Outdated when it must not be written any more."""
     workspace_id = order.workspace_id
     (claim,) = await keyed.claims(tx, workspace_id, [order], now)
@@ -157,7 +160,7 @@ async def write(tx: Transaction, order: Unread, batch: Batch, now: int) -> Answe
         if await contact_store.ids_by_addresses(tx, workspace_id, places):
             raise Outdated
         await contact_store.insert(tx, workspace_id, batch.newcomers)
-    await composing.write_rows(tx, workspace_id, batch.made)
+    await composing.write_rows(tx, at_once, workspace_id, batch.made, now)
     await keyed.keep(tx, workspace_id, [order], {id(order): batch.answer})
     return batch.answer
 
@@ -181,10 +184,11 @@ class Beside:
             self._not_before[order.workspace_id] = self._clock.monotonic() + AGAIN_S
             return None
         try:
-            answer = await self._world.ground.db.run(write, order, batch, self._clock.now())
+            answer = await straight.run(
+                self._world, order.workspace_id, order.size, write, order, batch, self._clock.now()
+            )
         except Outdated:
             return None
-        wake_lines(self._world, batch.made.line_ids)
         if batch.decide_at is not None:
             wake_planner_for(self._world, {order.workspace_id: batch.decide_at})
         return answer

@@ -251,7 +251,7 @@ async def _save(tx: Transaction, cases: Sequence[Case]) -> None:
 
 async def write_new(tx: Transaction, cases: Sequence[Case]) -> None:
     """Write newly planned attempts with the links in them, the facts, and what became of budgets."""
-    await attempt_store.insert(tx, [attempt for case in cases for attempt in case.created])
+    await attempt_store.insert(tx, created(cases))
     await _keep_links(tx, cases)
     told = await _spend(tx, cases)
     await facts.append(tx, [fact for case in cases for fact in case.facts()] + told)
@@ -289,6 +289,11 @@ async def _spend(tx: Transaction, cases: Sequence[Case]) -> list[Fact]:
 def wake(world: World, cases: Iterable[Case]) -> None:
     """After the commit: tell the lines on which something is due."""
     wake_lines(world, lines_due(cases))
+
+
+def created(cases: Iterable[Case]) -> list[Attempt]:
+    """The attempts that were planned now."""
+    return [attempt for case in cases for attempt in case.created]
 
 
 def lines_due(cases: Iterable[Case]) -> set[int]:

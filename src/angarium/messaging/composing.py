@@ -3,8 +3,8 @@
 What a person is told, and by which way, follows from what the database holds, so a process that only reads
 can find it out beside the server, whose one writer is then spared it. What it finds is true of the instant at
 which it looked. The people must still be there when it is written down; all else that may have changed since
-(consent, lists, caps, the line) is judged once more before bytes leave (`send.claim`), as of any message that
-has waited.
+(consent, lists, caps, the line) is judged once more before bytes leave (`claiming.py`), as of any message
+that has waited.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from angarium.messaging import telling
 from angarium.messaging.case import Case, lines_due
 from angarium.messaging.store import attempts as attempt_store
 from angarium.messaging.store import messages as message_store
+from angarium.messaging.straight import Straight
 from angarium.messaging.telling import Answer, NotTold, Person, Telling, Told
 from angarium.messaging.world import World
 from angarium.storage import facts
@@ -155,19 +156,30 @@ def is_plain(case: Case) -> bool:
 
 
 async def write(
-    tx: Transaction, workspace_id: int, people: Sequence[int], composed: Composed
+    tx: Transaction,
+    straight: Straight,
+    workspace_id: int,
+    people: Sequence[int],
+    composed: Composed,
+    now: int,
 ) -> list[Answer]:
     """Write what was made ready for these contacts; raises Outdated when one of them is gone."""
     if await members.count_of(tx, workspace_id, people) < len(people):
         raise Outdated
-    await write_rows(tx, workspace_id, composed.made)
+    await write_rows(tx, straight, workspace_id, composed.made, now)
     return [Told(id_) if id_ else NotTold(reason, detail) for id_, reason, detail in composed.answers]
 
 
-async def write_rows(tx: Transaction, workspace_id: int, made: Made) -> None:
+async def write_rows(tx: Transaction, straight: Straight, workspace_id: int, made: Made, now: int) -> None:
     """Write new messages by their rows."""
     await message_store.insert_rows(tx, made.messages)
-    await attempt_store.insert_rows(tx, made.attempts)
+    if straight.may_take(made.line_ids):
+        new = [attempt_store.read(row) for row in made.attempts]
+        async with straight.claiming(tx, workspace_id, new, now):
+            await attempt_store.insert(tx, new)
+    else:
+        await attempt_store.insert_rows(tx, made.attempts)
+        straight.leave(made.line_ids)
     told = [
         Fact(workspace_id, kind, subject_id, at, own, made.common[number])
         for kind, subject_id, at, own, number in made.facts

@@ -20,10 +20,11 @@ from angarium.core.problems import Problem
 from angarium.core.service import Seldom
 from angarium.core.values import MessageClass, Reason
 from angarium.lines.store import Line
-from angarium.messaging import poison, reconcile, send
+from angarium.messaging import claiming, poison, reconcile, send
 from angarium.messaging.condition import Condition, Grant, Waiting
 from angarium.messaging.inquiries import Inquirer
 from angarium.messaging.lanes import FIRST, LANES, kept
+from angarium.messaging.offers import Offer
 from angarium.messaging.send import Ended
 from angarium.messaging.shares import WHOLE, Share
 from angarium.messaging.store import owners, queue
@@ -73,7 +74,10 @@ class Sender:
         self._away = False  # it was connected, and is not
         self._kept = kept(self._window, line.classes)
         self._claimed_at = 0  # the instant of the last claim; no two have the same
-        self._unsure_since: int | None = None  # a claim failed then, and may have been committed
+        self._unsure: list[int] = []  # the instants of claims that failed, and may have been committed
+        self._drained = False  # a claim left room: nothing is known to wait
+        self._offered: set[Offer] = set()  # which have not ended
+        self._offers_ended = asyncio.Event()
         self._wrote: Mapping[int, int] = {}  # contact -> when it last wrote here, of those claimed last
         self._full = False  # there was no place at all when it looked last
         self._connection: Connection | None = None
@@ -129,6 +133,7 @@ class Sender:
                 try:
                     await self._own(lease, waiter)
                 finally:
+                    await self._withdraw()
                     await self._close()
                     guard.cancel()
                     await self._write_down()
@@ -150,6 +155,8 @@ class Sender:
         connection = world.connect(channel, world.tools_for(line), settings, self._window, self)
         self._connection = connection
         world.waiting[line.id] = self.waiting
+        if self._share.of == 1 and channel.capabilities.window_s is None:  # else it takes more to hand over
+            world.takers[line.id] = self
         await connection.open()
         if channel.asks is not None and self._share.number == 0:
             self._asking = asyncio.create_task(Inquirer(world, line, channel.asks).run())
@@ -214,7 +221,7 @@ class Sender:
         """Claim and hand over what is due and fits; how long to wait before looking again, in seconds."""
         clock = self._world.ground.clock
         while not self._stopping and self._world.ground.fabric.held(lease):
-            free = connection.free()
+            free = self._free(connection)
             self._full = free <= 0
             if self._full:
                 return POLL_S
@@ -224,6 +231,7 @@ class Sender:
                 return grant.wait_s
             others = min(grant.number, max(0, free - self._kept))
             claimed, left = await self._claim(lease, grant, others)
+            self._drained = len(claimed) < grant.number
             self._condition.used(grant, [attempt.tries for attempt in claimed], clock.now())
             if not self._world.ground.fabric.ours(lease):
                 self._give_back(claimed)
@@ -239,23 +247,82 @@ class Sender:
         """What may be handed over; and what is left, where the claim has looked."""
         limit, retries, at = grant.number, grant.retries, self._instant()
         left: Left = None
+        instants = list(self._unsure)
         try:
-            if self._unsure_since is not None:
-                claimed = await send.claimed_since(self._world, self.line, lease.epoch, self._unsure_since)
+            if instants:
+                claimed = await claiming.claimed_at(self._world, self.line, lease.epoch, instants)
             else:
-                found = await send.claim(
+                found = await claiming.claim(
                     self._world, self.line, lease.epoch, limit, others, retries, at, self._share
                 )
                 claimed, left = found.attempts, found.left
             self._wrote = await send.last_heard(self._world, self.line, claimed)
-            self._unsure_since = None
+            del self._unsure[: len(instants)]
             return claimed, left
         except Problem as problem:
-            self._unsure_since = self._unsure_since or at
+            if not instants:
+                self._unsure.append(at)
             if self._seldom.now("claim"):
                 log.warning("cannot claim", line=self.line.name, problem=problem.detail)
             await self._world.ground.clock.sleep(AGAIN_S)
             return [], None
+
+    # ── what others claim, with what they write ──────────────────────────────────────────────────────
+
+    def offer(self, most: int) -> Offer | None:
+        """Places for at most so many, where nothing is known to wait."""
+        lease, connection, ground = self._lease, self._connection, self._world.ground
+        if lease is None or connection is None or self._stopping or self._unsure or not self._drained:
+            return None
+        if not (connection.up() and self._condition.well() and ground.fabric.held(lease)):
+            return None
+        free = self._free(connection)
+        now = ground.clock.now()
+        grant = self._condition.grant(min(free, most, BATCH_MAX), (), now) if free > 0 else Grant(0)
+        if grant.number == 0:
+            return None
+        others = min(grant.number, max(0, free - self._kept))
+        offer = Offer(self.line, lease.epoch, self._instant(), grant, others)
+        self._offered.add(offer)
+        return offer
+
+    def take(self, offer: Offer, claimed: Sequence[Attempt]) -> None:
+        """After the commit: hand over what was claimed of it."""
+        connection, lease = self._connection, self._lease
+        is_ours = lease is not None and lease.epoch == offer.epoch and self.may_submit()
+        if claimed and connection is not None and is_ours:
+            self._hand_over(connection, claimed)
+        else:
+            self._give_back(claimed)
+        self._end(offer, [attempt.tries for attempt in claimed])
+
+    def leave(self, offer: Offer, *, unsure: bool) -> None:
+        """Nothing was claimed of it; or nobody knows, as when the answer to a COMMIT is lost."""
+        if unsure:
+            self._unsure.append(offer.at)
+        self._end(offer, [])
+
+    def _end(self, offer: Offer, tries: Sequence[int]) -> None:
+        self._offered.discard(offer)
+        self._condition.used(offer.grant, tries, self._world.ground.clock.now())
+        if not self._offered:
+            self._offers_ended.set()
+        if self._full or self._unsure:  # there is something for which there was no place, or to look for
+            self._world.ground.fabric.wake(topic(self.line.id))
+
+    def _free(self, connection: Connection) -> int:
+        """Places that are neither taken nor offered."""
+        return connection.free() - sum(offer.grant.number for offer in self._offered)
+
+    async def _withdraw(self) -> None:
+        """Offer nothing more, and wait for what is written by an offer: it may be claimed for us."""
+        if self._world.takers.get(self.line.id) is self:
+            del self._world.takers[self.line.id]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WRITE_GRACE_S):
+                while self._offered:
+                    self._offers_ended.clear()
+                    await self._offers_ended.wait()
 
     def _instant(self) -> int:
         """The instant of a claim: after any other of this sender, though the clock stands or is set back.
@@ -265,7 +332,7 @@ class Sender:
         self._claimed_at = max(self._world.ground.clock.now(), self._claimed_at + 1)
         return self._claimed_at
 
-    def _hand_over(self, connection: Connection, claimed: list[Attempt]) -> None:
+    def _hand_over(self, connection: Connection, claimed: Sequence[Attempt]) -> None:
         """Hand over what may still go: the commit of the claim can have taken long."""
         now = self._world.ground.clock.now()
         batch: list[Submission] = []
@@ -279,7 +346,7 @@ class Sender:
         if batch:
             connection.submit(batch)
 
-    def _give_back(self, claimed: list[Attempt]) -> None:
+    def _give_back(self, claimed: Sequence[Attempt]) -> None:
         """The line was lost while they were claimed. If it stood still for so long that another has settled
         them since, that stands."""
         for attempt in claimed:

@@ -17,11 +17,12 @@ from angarium.core.values import Json, MessageClass
 from angarium.messaging import budgets, permission, tracking, unsubscribe
 from angarium.messaging.alike import Alike
 from angarium.messaging.cascade import Step
-from angarium.messaging.case import Case, lines_due, seal_wording, write_new
+from angarium.messaging.case import Case, created, lines_due, seal_wording, write_new
 from angarium.messaging.permission import Permissions
 from angarium.messaging.states import MessageState
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.messages import Message
+from angarium.messaging.straight import Straight
 from angarium.messaging.world import Wording, World
 from angarium.storage.database import Transaction
 
@@ -69,7 +70,7 @@ Answer = Told | NotTold | Gone
 
 
 class Spoken(msgspec.Struct, frozen=True):
-    """What became of each person, in their order, and the lines to wake after the commit."""
+    """What became of each person, in their order, and the lines on which something goes out."""
 
     answers: Sequence[Answer]
     line_ids: Collection[int]
@@ -77,6 +78,7 @@ class Spoken(msgspec.Struct, frozen=True):
 
 async def tell(
     tx: Transaction,
+    straight: Straight,
     world: World,
     workspace_id: int,
     telling: Telling,
@@ -88,7 +90,8 @@ async def tell(
     answers = [one if isinstance(one, Gone) else answer(one) for one in made]
     cases = [one for one in made if isinstance(one, Case) and goes(one)]
     await message_store.insert(tx, [case.message for case in cases])
-    await write_new(tx, cases)
+    async with straight.claiming(tx, workspace_id, created(cases), now):
+        await write_new(tx, cases)
     return Spoken(answers, lines_due(cases))
 
 

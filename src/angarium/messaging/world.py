@@ -21,6 +21,7 @@ from angarium.messaging.condition import Waiting
 from angarium.messaging.health import Ear
 from angarium.messaging.lanes import Turns
 from angarium.messaging.masking import Masks
+from angarium.messaging.offers import Taker
 from angarium.messaging.policies import AtHand
 from angarium.messaging.recording import Quota
 from angarium.messaging.shares import shares
@@ -95,6 +96,7 @@ class World:
     turns: dict[int, Turns] = field(default_factory=dict)  # line id -> whose turn it is on it
     # line id -> what says why its queue waits
     waiting: dict[int, Callable[[], Waiting | None]] = field(default_factory=dict)
+    takers: dict[int, Taker] = field(default_factory=dict)  # line id -> who sends on it here
     # workspace -> when its planner looks for what is due, though nobody wakes it; none while it is at work
     looks_at: dict[int, int] = field(default_factory=dict)
     recorded: Quota = field(default_factory=Quota)  # what was kept of what was said on lines

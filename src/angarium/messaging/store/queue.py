@@ -109,14 +109,14 @@ _claim = Statement(
     )
     .returning(*attempt.columns)
 )
-_claimed_since = Statement(
+_claimed_at = Statement(
     select(*attempt.columns)
     .where(
         among(attempt.c.workspace_id, "workspace_ids"),
         attempt.c.line_id == bindparam("line_id"),
         attempt.c.state == "submitting",
         attempt.c.epoch == bindparam("epoch"),
-        attempt.c.submitted_at >= bindparam("since"),
+        among(attempt.c.submitted_at, "instants"),
     )
     .order_by(attempt.c.priority, attempt.c.due_at, attempt.c.id)
 )
@@ -191,9 +191,9 @@ async def oldest_due(tx: Transaction, workspace_ids: Sequence[int], line_id: int
     return found
 
 
-async def claimed_since(
-    tx: Transaction, workspace_ids: Sequence[int], line_id: int, epoch: int, since: int
+async def claimed_at(
+    tx: Transaction, workspace_ids: Sequence[int], line_id: int, epoch: int, instants: Sequence[int]
 ) -> list[Attempt]:
-    """Intents that one owner of a line wrote at or after an instant."""
-    values = {"line_id": line_id, "epoch": epoch, "since": since}
-    return [read(row) for row in await tx.rows(_claimed_since, workspace_ids=list(workspace_ids), **values)]
+    """Intents that one owner of a line wrote for these instants."""
+    values = {"line_id": line_id, "epoch": epoch, "instants": list(instants)}
+    return [read(row) for row in await tx.rows(_claimed_at, workspace_ids=list(workspace_ids), **values)]
