@@ -202,6 +202,30 @@ async def test_a_line_that_is_closed_waits_for_what_is_being_written_for_it(rela
         await asyncio.wait_for(stopping, 10)
 
 
+async def test_who_stops_waiting_loses_nothing_that_was_claimed(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the loop of campaigns does when the server stops, in the middle of a transaction."""
+    async with sending(relay) as desk:
+        alone(monkeypatch)
+        begun, real = asyncio.Event(), relay.ground.db.run
+
+        async def run(*facts: Any, **named: Any) -> Any:
+            begun.set()
+            await asyncio.sleep(0.05)
+            return await real(*facts, **named)
+
+        monkeypatch.setattr(relay.ground.db, "run", run)
+        asking = asyncio.create_task(relay.send(channel="smpp", text="goes"))
+        await begun.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await asyncio.wait_for(desk.sender.stop(), 10)
+        assert handed(desk) == ["goes"]
+        assert desk.sender._offered == set()
+
+
 async def test_what_was_claimed_for_a_lease_that_is_gone_is_given_back(
     relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:

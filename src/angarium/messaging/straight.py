@@ -10,6 +10,7 @@ A sender offers places of its line; they are kept for one transaction, which giv
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import wraps
@@ -149,6 +150,26 @@ async def run(
     """Run a work that writes at most so many new messages of a workspace, hand over what goes at once, and
     wake the lines on which the rest is queued."""
     offered = _offered(world, workspace_id, most)
+    if not offered:
+        return await _written(world, offered, work, *args, **kwargs)
+    writing = asyncio.create_task(_written(world, offered, work, *args, **kwargs))
+    writing.add_done_callback(_seen)
+    # Whoever waits may be cancelled, as when the server stops: what was claimed reaches its sender.
+    return await asyncio.shield(writing)
+
+
+def _seen(writing: asyncio.Task[T]) -> None:
+    if not writing.cancelled():
+        writing.exception()  # whoever waits is told of it; else nobody is there to be told
+
+
+async def _written(
+    world: World,
+    offered: list[tuple[Taker, Offer]],
+    work: Callable[Concatenate[Transaction, Straight, P], Awaitable[T]],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
     try:
         result, straight = await _run(world, [offer for _, offer in offered], work, *args, **kwargs)
     except BaseException as error:
