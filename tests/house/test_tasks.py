@@ -20,8 +20,8 @@ KEPT = {  # where tasks are begun, and who holds them and hears what they raise
     "messaging/sender.py": "one that waits for the loss of a lease, held while the line is ours",
     "core/memory.py": "what is fetched for several at once, held by the memory; what is raised goes to them",
     "core/batches.py": "the batcher holds its one task; what the work raises goes to whoever waits for it",
-    "messaging/straight.py": "one for each transaction that claims, held by it until its sender has been told; "
-    "what is raised goes to whoever waits",
+    "messaging/straight.py": "one for each transaction that claims, held by it until its sender has been "
+    "told; what is raised goes to whoever waits",
     "messaging/incoming.py": "writings that the ledger takes its time for, held until they end; with those "
     "who take up what came late",
     "contacts/imports/process.py": "it reads ahead, held by whoever reads; what is raised comes last",
