@@ -278,7 +278,7 @@ class Sender:
             return None
         free = self._free(connection)
         now = ground.clock.now()
-        grant = self._condition.grant(min(free, most, BATCH_MAX), (), now) if free > 0 else Grant(0)
+        grant = self._condition.grant(min(free, most), (), now) if free > 0 else Grant(0)
         if grant.number == 0:
             return None
         others = min(grant.number, max(0, free - self._kept))
@@ -414,6 +414,8 @@ class Sender:
             return
         free = self._connection.free()
         self._show()
+        if self._drained and not self._full:
+            return  # nothing is known to wait, and of what comes somebody tells
         gathered = (free - self._kept) * 4 >= self._window
         if gathered or (self._full and free > 0) or not self._under_way:
             self._world.ground.fabric.wake(topic(self.line.id))
