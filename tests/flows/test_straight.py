@@ -112,7 +112,7 @@ async def test_nobody_overtakes_what_waits(relay: Relay, monkeypatch: pytest.Mon
         assert handed(desk) == []
         assert await relay.attempts(first) == await relay.attempts(second) == [("sms", "queued")]
         async with asyncio.timeout(20):
-            while not looked:  # its sender is woken
+            while not looked:  # noqa: ASYNC110 - its sender is woken
                 await asyncio.sleep(0.01)
 
 
