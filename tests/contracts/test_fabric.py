@@ -236,6 +236,17 @@ async def test_a_reader_that_was_not_done_is_handed_it_again(fabric: Fabric) -> 
     assert [one.id for one in await reader.read(9, PATIENCE_S)] == ["a"]
 
 
+async def test_what_a_reader_gives_back_is_handed_to_the_next_at_once(fabric: Fabric) -> None:
+    await fabric.log("receipts").append([Entry("a", b"1"), Entry("b", b"2")])
+    first, second = fabric.log("receipts"), fabric.log("receipts")
+    assert [one.id for one in await first.read(9, PATIENCE_S)] == ["a", "b"]
+    await first.give_back()
+    assert [one.id for one in await second.read(9, PATIENCE_S)] == ["a", "b"]
+    await second.done()
+    await second.give_back()  # nothing is left to give back
+    assert await first.read(9, 0) == []
+
+
 async def test_who_waits_at_a_log_is_handed_what_comes(fabric: Fabric) -> None:
     reading = asyncio.create_task(fabric.log("receipts").read(9, PATIENCE_S))
     await asyncio.sleep(0)

@@ -49,6 +49,7 @@ class Apart(LocalFabric):
         super().__init__(clock, database)
         self._beside = beside
         self.forgetful = self.full = False
+        self.given_back = 0
 
     def log(self, name: str) -> Log:
         return Forgetful(self, self._beside, self._clock, self._ears, name)
@@ -71,6 +72,10 @@ class Forgetful(KeptLog):
             self._fabric.forgetful = False
             return
         await super().done()
+
+    async def give_back(self) -> None:
+        self._fabric.given_back += bool(self._given_out)
+        await super().give_back()
 
 
 class Shop:
@@ -155,6 +160,7 @@ async def test_what_the_operator_says_meanwhile_is_taken_and_applied_after(shop:
     await until(shop.operator_has_said_all)
     await shop.says("where is my order?")
     assert shop.done["logged"] > 1
+    await until(lambda: shop.fabric.given_back > 0)  # whoever has the turn next is handed it at once
     assert shop.smsc.mailbox("angarium").repeated == 0
     await shop.cutter.listen()
     await until(lambda: shop.all_are("delivered"))

@@ -83,6 +83,10 @@ class Log(Protocol):
     async def done(self) -> None:
         """What the last `read` gave out is in the ledger."""
 
+    async def give_back(self) -> None:
+        """What the last `read` gave out is handed out again at once, to whoever reads next: it could not be
+        brought into the ledger."""
+
     async def waiting(self) -> Backlog:
         """How much there is that is not done. Problem while it cannot be asked."""
 

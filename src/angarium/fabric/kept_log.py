@@ -55,6 +55,9 @@ class KeptLog:
             await self._database.run(entry_store.settle, self._name, self._given_out, self._clock.now())
             self._given_out = []
 
+    async def give_back(self) -> None:
+        self._given_out = []  # it is there until it is settled
+
     async def waiting(self) -> Backlog:
         return await self._database.read(entry_store.backlog, self._name)
 

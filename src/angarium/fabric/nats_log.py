@@ -85,9 +85,7 @@ class NatsLog:
 
     async def read(self, most: int, timeout_s: float) -> Sequence[Entry]:
         await self._exist()
-        for settled_at in self._given_out:
-            await self._link.say(settled_at, NOT_YET)
-        self._given_out = []
+        await self.give_back()
         async with self._link.answers() as answers:
             found = await self._pull(answers, {"batch": most, "no_wait": True}, most)
             if not found and timeout_s > 0:
@@ -99,9 +97,15 @@ class NatsLog:
         return [Entry((one.headers or {}).get(ID, ""), one.data) for one in found]
 
     async def done(self) -> None:
+        await self._settle(ACK)
+
+    async def give_back(self) -> None:
+        await self._settle(NOT_YET)
+
+    async def _settle(self, word: bytes) -> None:
         settled, self._given_out = self._given_out, []
         for settled_at in settled:
-            await self._link.say(settled_at, ACK)
+            await self._link.say(settled_at, word)
 
     async def waiting(self) -> Backlog:
         try:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -156,7 +157,19 @@ class Incoming:
             await self._world.ground.clock.sleep(MEASURE_S)
 
     async def drain(self) -> None:
-        """Bring what is in the log into the journal, and work it through. For one server at a time."""
+        """Bring what is in the log into the journal, and work it through. For one server at a time.
+
+        What cannot be brought there now is given back: another may have the turn next, and would be handed it
+        only when it had been waited for.
+        """
+        assert self._log is not None
+        try:
+            await self._drain()
+        finally:
+            with suppress(Problem):
+                await self._log.give_back()
+
+    async def _drain(self) -> None:
         assert self._log is not None
         while True:
             found = await self._log.read(DRAINED_MAX, WAIT_S)
