@@ -231,15 +231,15 @@ class Sender:
                 return grant.wait_s
             others = min(grant.number, max(0, free - self._kept))
             claimed, left = await self._claim(lease, grant, others)
-            self._drained = len(claimed) < grant.number
+            behind = sum(one.message_class is not FIRST for one in claimed)
+            lanes = LANES if behind < others else (FIRST,)
+            self._drained = lanes is LANES and _nothing_is_due(left, clock.now())
             self._condition.used(grant, [attempt.tries for attempt in claimed], clock.now())
             if not self._world.ground.fabric.ours(lease):
                 self._give_back(claimed)
                 break
             self._hand_over(connection, claimed)
             if len(claimed) < grant.number:
-                behind = sum(one.message_class is not FIRST for one in claimed)
-                lanes = LANES if behind < others else (FIRST,)
                 return await self._until_next_due(left, lanes, BREATH_S if claimed else PAUSE_S)
         return POLL_S
 
@@ -430,3 +430,8 @@ class Sender:
         self._away = not up and (self._away or self._was_up)
         self._was_up = up
         self._world.connected[self.line.id] = up and self._condition.well()
+
+
+def _nothing_is_due(left: Left, now: int) -> bool:
+    """Whether a claim has looked at what it left, and nothing of that may go now."""
+    return left is not None and all(due_at > now for due_at in left.values())
