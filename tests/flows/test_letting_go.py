@@ -69,6 +69,7 @@ async def test_what_was_claimed_when_another_asks_for_the_line_goes_out(
     monkeypatch.setattr(desk.sender, "_claim", claimed)
     monkeypatch.setattr(relay.ground.fabric, "ours", relay.ground.fabric.held)
     monkeypatch.setattr(relay.ground.fabric, "held", held)
+    desk.sender._drained = False  # else it is claimed with being written
     await relay.send(channel="smpp")
     relay.clock.advance(1.0)
     desk.sender.room()

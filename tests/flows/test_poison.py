@@ -10,7 +10,7 @@ import pytest
 
 from angarium.channels import smpp
 from angarium.core.ports import Raw
-from angarium.messaging import answering, plan, receive, send
+from angarium.messaging import answering, claiming, plan, receive, send
 from angarium.messaging.accept import Order
 from angarium.messaging.answering import Answer
 from angarium.messaging.api import Desk
@@ -112,7 +112,7 @@ async def test_rules_that_break_at_the_claim(database: Database, monkeypatch: py
         await shop.sms_line(smsc, window=10)
         [poison] = await shop.batch(1, text=POISON, deadline_s=777)
         expires_at = (await shop.message(poison)).expires_at
-        tries = plant(monkeypatch, send.Judge, "judge", lambda _, facts: facts.expires_at == expires_at)
+        tries = plant(monkeypatch, claiming.Judge, "judge", lambda _, facts: facts.expires_at == expires_at)
         await shop.batch(NEIGHBOURS)
         await shop.engine.start()
         await until(lambda: len(smsc.ledger.entries) == NEIGHBOURS)

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from sqlalchemy import bindparam, select
 
+from angarium.core.clock import MICROS
 from angarium.core.ports import Connection, Outcome, Raw, Refused, Unknown
 from angarium.core.values import Reason
 from angarium.lines.store import Line
@@ -128,8 +129,8 @@ def callbacks_left_behind(patch: pytest.MonkeyPatch) -> None:
 
 
 def claims_at_one_instant(patch: pytest.MonkeyPatch) -> None:
-    """Two claims may say the same instant: what is looked for of one is found of the other."""
-    patch.setattr(Sender, "_instant", lambda self: self._world.ground.clock.now())
+    """Two claims of one second say the same instant: what is looked for of one is found of the other."""
+    patch.setattr(Sender, "_instant", lambda self: self._world.ground.clock.now() // MICROS * MICROS)
 
 
 def refused_by_silence(patch: pytest.MonkeyPatch) -> None:
@@ -157,7 +158,7 @@ PLANTS = {
     ),
     "callbacks are left behind": Plant(Rule.HEARD, callbacks_left_behind, 14),
     "two claims at one instant": Plant(
-        Rule.INTENT, claims_at_one_instant, 6, Faults(troubled=True, often=10.0)
+        Rule.INTENT, claims_at_one_instant, 8, Faults(troubled=True, often=10.0)
     ),
 }
 
