@@ -172,17 +172,29 @@ async def test_a_dump_of_postgresql_holds_the_same(
         await served.stop()
 
 
+def advertiser(tmp_path: Path) -> Shop:
+    """A shop that can be told of while it still tells people."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    return Shop(folder, classes=["promotional"], window=10, speed_per_s=50.0)
+
+
+async def telling(served: Shop) -> str:
+    """A campaign that has told some of its members, and not all; its address."""
+    await served.start_operator()
+    await served.start()
+    campaign = await written(served, MEMBERS)
+    assert (await served.client.ask("POST", f"{campaign}/start")).status == 202
+    await served.until(lambda: len(served.taken()) > 20)
+    return campaign
+
+
 @pytest.mark.sqlite
 async def test_a_campaign_in_a_backup_tells_nobody_again_by_itself(tmp_path: Path) -> None:
     """It goes on after the backup; whom it has told by then only the operator knows."""
-    folder, place = tmp_path / "shop", tmp_path / "backup.db"
-    folder.mkdir()
-    async with Shop(folder, classes=["promotional"], window=10, speed_per_s=50.0) as served:
-        await served.start_operator()
-        await served.start()
-        campaign = await written(served, MEMBERS)
-        assert (await served.client.ask("POST", f"{campaign}/start")).status == 202
-        await served.until(lambda: len(served.taken()) > 20)
+    place = tmp_path / "backup.db"
+    async with advertiser(tmp_path) as served:
+        campaign = await telling(served)
         await keeping.back_up(served.settings, place, 0)
         await served.until(lambda: over(served, campaign))
         await served.stop()
@@ -193,9 +205,7 @@ async def test_a_campaign_in_a_backup_tells_nobody_again_by_itself(tmp_path: Pat
         assert (told["state"], told["reason"]) == ("paused", "restored")
         await send(served, 1, **{"class": "promotional"})  # what is accepted now is sent as ever
         await served.until(lambda: len(served.taken()) == MEMBERS + 1)
-        await asked(
-            served, f"{campaign}/resume"
-        )  # a person takes it on themselves, and what is held stays so
+        await asked(served, f"{campaign}/resume")  # a person decides so, and what is held stays held
         held = (await keeping.shares(served.settings))[0].what.messages
         told_again = MEMBERS - told["told"]
         await served.until(lambda: len(served.taken()) == MEMBERS + 1 + told_again)
@@ -206,14 +216,9 @@ async def test_a_campaign_in_a_backup_tells_nobody_again_by_itself(tmp_path: Pat
 @pytest.mark.sqlite
 async def test_what_is_held_of_a_campaign_stays_so_when_that_goes_on(tmp_path: Path) -> None:
     """It was paused before the backup: what had been kept back of it by that is not let go by `resume`."""
-    folder, place = tmp_path / "shop", tmp_path / "backup.db"
-    folder.mkdir()
-    async with Shop(folder, classes=["promotional"], window=10, speed_per_s=50.0) as served:
-        await served.start_operator()
-        await served.start()
-        campaign = await written(served, MEMBERS)
-        assert (await served.client.ask("POST", f"{campaign}/start")).status == 202
-        await served.until(lambda: len(served.taken()) > 20)
+    place = tmp_path / "backup.db"
+    async with advertiser(tmp_path) as served:
+        campaign = await telling(served)
         await asked(served, f"{campaign}/pause")
         await served.until(lambda: kept_back(served.file) > 9)
         await served.stop()
