@@ -29,7 +29,7 @@ from angarium.messaging import composing, telling
 from angarium.messaging.composing import Composed
 from angarium.messaging.store import queue
 from angarium.messaging.straight import Straight
-from angarium.messaging.telling import Gone, NotTold, Person, Spoken, Telling, Told
+from angarium.messaging.telling import Answer, Gone, NotTold, Person, Telling, Told
 from angarium.messaging.way import lines_of
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
@@ -46,7 +46,7 @@ MERGED, GONE, DEADLINE = "merged", "gone", "deadline"
 class Launched(msgspec.Struct):
     """What was done. `next_at`: when there is something to do again; None: nothing by itself."""
 
-    line_ids: set[int]  # on which something goes out
+    went: bool  # somebody was told something: their planner has what to wait for
     next_at: int | None
     told: bool = True  # False: what is ready waits until there is room for all of it
 
@@ -85,7 +85,7 @@ async def some(
     """Tell the next members, or those for whom all is ready; Outdated when it is not so any more."""
     one = await store.hold(tx, workspace_id, campaign_id)
     if one is None or one.state is not CampaignState.RUNNING:
-        return Launched(set(), None)
+        return Launched(False, None)
     given, kept = flows.wanted(one), flows.frozen(one)
     until = schedule.ends_at(given.schedule)
     if until is not None and now >= until:
@@ -95,26 +95,26 @@ async def some(
     room = await _room(tx, world, one, kept, now)
     limit = min(count, room, BATCH)
     if ready is not None and limit < len(ready.members):
-        return Launched(set(), max(more_at, now + micros(LOOK_AGAIN_S)), told=False)
+        return Launched(False, max(more_at, now + micros(LOOK_AGAIN_S)), told=False)
     due = await _due(tx, one, now, limit) if ready is None else ready.members
     open_ = await _within_window(tx, one, given, due, now)
-    line_ids: set[int] = set()
+    went = False
     for arm, of_arm in _by_arm(open_).items():
         what = telling_of(given, kept, arm, flows.label(one.id), until)
-        line_ids |= await _tell(tx, straight, world, one, of_arm, what, now, ready)
+        went |= await _tell(tx, straight, world, one, of_arm, what, now, ready)
     if pace:
         one.paced_at = schedule.taken(pace, one.paced_at, now, len(open_))
     if limit > 0 and not due and await member_store.next_due(tx, workspace_id, one.id) is None:
         one.nobody_waits()
     if await _is_done(tx, one, now):
-        return Launched(line_ids, None)
+        return Launched(went, None)
     if len(open_) < len(due):
-        return Launched(line_ids, now)  # others may be in theirs
+        return Launched(went, now)  # others may be in theirs
     if len(due) < limit:
-        return Launched(line_ids, await member_store.next_due(tx, workspace_id, one.id))
+        return Launched(went, await member_store.next_due(tx, workspace_id, one.id))
     if room <= len(due):
-        return Launched(line_ids, max(more_at, now + micros(LOOK_AGAIN_S)))
-    return Launched(line_ids, more_at)
+        return Launched(went, max(more_at, now + micros(LOOK_AGAIN_S)))
+    return Launched(went, more_at)
 
 
 async def _due(tx: Transaction, one: Campaign, now: int, limit: int) -> list[Member]:
@@ -194,17 +194,17 @@ async def _tell(
     what: Telling,
     now: int,
     ready: Ready | None,
-) -> set[int]:
+) -> bool:
+    """Whether any of them was told something."""
     if ready is None:
-        spoken = await telling.tell(tx, straight, world, one.workspace_id, what, persons(due), now)
+        answers = await telling.tell(tx, straight, world, one.workspace_id, what, persons(due), now)
     else:
         contact_ids = [member.contact_id for member in due]
         answers = await composing.write(tx, straight, one.workspace_id, contact_ids, ready.composed, now)
-        spoken = Spoken(answers, ready.composed.made.line_ids)
     changes = [
         change
-        for place, member in enumerate(due)
-        if (change := _change(member, spoken, place)).reason != Reason.BUDGET
+        for member, answer in zip(due, answers, strict=True)
+        if (change := _change(member, answer)).reason != Reason.BUDGET
     ]
     if len(changes) < len(due):  # nobody is left out for money: somebody decides
         one.state, one.reason, one.updated_at = CampaignState.PAUSED, Reason.BUDGET.value, now
@@ -214,8 +214,8 @@ async def _tell(
     told = sum(change.message_id != 0 for change in changes)
     one.told += told
     one.left_out += len(changes) - told
-    await _take_in(tx, one, due, spoken, now)
-    return set(spoken.line_ids)
+    await _take_in(tx, one, due, answers, now)
+    return told > 0
 
 
 def persons(members: Iterable[Member]) -> list[Person]:
@@ -223,8 +223,8 @@ def persons(members: Iterable[Member]) -> list[Person]:
     return [people.person(member.contact_id, member.variables) for member in members]
 
 
-def _change(member: Member, spoken: Spoken, place: int) -> Change:
-    match spoken.answers[place]:
+def _change(member: Member, answer: Answer) -> Change:
+    match answer:
         case Told(message_id):
             return Change(member.contact_id, MemberState.TOLD.value, message_id=message_id)
         case NotTold(reason, detail):
@@ -234,11 +234,13 @@ def _change(member: Member, spoken: Spoken, place: int) -> Change:
             return Change(member.contact_id, MemberState.LEFT_OUT.value, reason)
 
 
-async def _take_in(tx: Transaction, one: Campaign, due: Sequence[Member], spoken: Spoken, now: int) -> None:
+async def _take_in(
+    tx: Transaction, one: Campaign, due: Sequence[Member], answers: Sequence[Answer], now: int
+) -> None:
     """Whoever a member has become part of is a member in its place, unless it is one already."""
     heirs = {
         answer.merged_into: msgspec.structs.replace(member, contact_id=answer.merged_into, due_at=now)
-        for member, answer in zip(due, spoken.answers, strict=True)
+        for member, answer in zip(due, answers, strict=True)
         if isinstance(answer, Gone) and answer.merged_into
     }
     if heirs:
@@ -251,7 +253,7 @@ async def _too_late(tx: Transaction, one: Campaign, now: int) -> Launched:
     one.left_out += late
     if not late:
         one.nobody_waits()
-    return Launched(set(), None if await _is_done(tx, one, now) else now)
+    return Launched(False, None if await _is_done(tx, one, now) else now)
 
 
 async def _is_done(tx: Transaction, one: Campaign, now: int) -> bool:

@@ -113,7 +113,7 @@ class CampaignRunner:
             launched = await self._tell(workspace_id, campaign_id, now, None)
         if self._ahead and launched.told:
             self._ahead.done(campaign_id)
-        if launched.line_ids:
+        if launched.went:
             self._ground.fabric.wake(planner_topic(workspace_id))
         return launched.next_at
 

@@ -6,7 +6,7 @@ many keeps a row for each person anyway, and that row says why.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -17,7 +17,7 @@ from angarium.core.values import Json, MessageClass
 from angarium.messaging import budgets, permission, tracking, unsubscribe
 from angarium.messaging.alike import Alike
 from angarium.messaging.cascade import Step
-from angarium.messaging.case import Case, created, lines_due, seal_wording, write_new
+from angarium.messaging.case import Case, created, seal_wording, write_new
 from angarium.messaging.permission import Permissions
 from angarium.messaging.states import MessageState
 from angarium.messaging.store import messages as message_store
@@ -69,13 +69,6 @@ class Gone(msgspec.Struct, frozen=True):
 Answer = Told | NotTold | Gone
 
 
-class Spoken(msgspec.Struct, frozen=True):
-    """What became of each person, in their order, and the lines on which something goes out."""
-
-    answers: Sequence[Answer]
-    line_ids: Collection[int]
-
-
 async def tell(
     tx: Transaction,
     straight: Straight,
@@ -84,15 +77,16 @@ async def tell(
     telling: Telling,
     people: Sequence[Person],
     now: int,
-) -> Spoken:
-    """A message for each person, with its first step planned, within a transaction."""
+) -> list[Answer]:
+    """A message for each person, with its first step planned, within a transaction; what became of each, in
+    their order."""
     made = await consider(tx, world, workspace_id, telling, people, now)
-    answers = [one if isinstance(one, Gone) else answer(one) for one in made]
+    answers: list[Answer] = [one if isinstance(one, Gone) else answer(one) for one in made]
     cases = [one for one in made if isinstance(one, Case) and goes(one)]
     await message_store.insert(tx, [case.message for case in cases])
     async with straight.claiming(tx, workspace_id, created(cases), now):
         await write_new(tx, cases)
-    return Spoken(answers, lines_due(cases))
+    return answers
 
 
 async def consider(
