@@ -96,6 +96,8 @@ async def test_beyond_the_places_of_the_line_it_is_queued_and_goes_in_order(
         asked = [{"to": {"phone": "+380501234567"}, "class": "service", "channel": "smpp"} for _ in range(6)]
         answer = await relay.order(*[{**one, "text": str(n)} for n, one in enumerate(asked)], batch=True)
         assert answer["accepted"] == len(asked)
+        assert handed(desk) == ["0", "1"]  # half of what was free
+        await desk.until_taken(3)
         assert handed(desk) == ["0", "1", "2"]  # one place of four is kept for codes
         assert desk.hand is not None
         await asyncio.sleep(0.1)  # its sender has looked, and found no place but that for codes
@@ -252,7 +254,8 @@ async def test_what_was_claimed_for_a_lease_that_is_gone_is_given_back(
         assert offer is not None
         claim = claiming.claim
         alone(monkeypatch)
-        await relay.send(channel="smpp", text="claimed")  # no place is left, so it is queued
+        desk.sender._drained = False  # it offers nothing more, so what comes is queued
+        await relay.send(channel="smpp", text="claimed")
         (attempt,) = (await claim(relay.world, offer.line, offer.epoch, 1)).attempts
         earlier = Offer(offer.line, offer.epoch - 1, offer.at, offer.grant, offer.others)
         desk.sender._offered = {earlier}
@@ -263,16 +266,23 @@ async def test_what_was_claimed_for_a_lease_that_is_gone_is_given_back(
 
 async def test_no_more_is_offered_than_there_is_room_for(relay: Relay) -> None:
     async with sending(relay) as desk:
-        first, second = desk.sender.offer(3), desk.sender.offer(3)
-        assert first is not None
-        assert second is not None
-        assert (first.grant.number, second.grant.number) == (3, 1)
-        assert first.at != second.at
-        assert desk.sender.offer(1) is None
-        desk.sender.leave(first, unsure=False)
-        desk.sender.leave(second, unsure=False)
-        assert desk.sender.offer(9).grant.number == WINDOW  # type: ignore[union-attr]
-        desk.sender._offered.clear()
+        offers = [offer for offer in (desk.sender.offer(9) for _ in range(4)) if offer is not None]
+        assert [offer.grant.number for offer in offers] == [2, 1, 1]
+        assert len({offer.at for offer in offers}) == 3
+        for offer in offers:
+            desk.sender.leave(offer, unsure=False)
+        assert desk.sender._free(desk.hand) == WINDOW  # type: ignore[arg-type]
+
+
+async def test_a_code_goes_while_a_transaction_waits_for_another(relay: Relay) -> None:
+    """As on PostgreSQL, where who writes to people that are being imported waits for their rows."""
+    async with sending(relay) as desk:
+        waits = desk.sender.offer(1_000)
+        assert waits is not None
+        await relay.send(channel="smpp", text="1234", **{"class": "otp"})
+        await desk.until_taken(1)
+        assert handed(desk) == ["1234"]
+        desk.sender.leave(waits, unsure=False)
 
 
 async def test_a_line_in_trouble_offers_nothing(relay: Relay) -> None:

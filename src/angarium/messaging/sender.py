@@ -39,6 +39,7 @@ BATCH_MAX = 300  # attempts claimed, outcomes recorded, callbacks applied in one
 POLL_S = 1.0  # how long a lost wake-up can go unnoticed
 AGAIN_S = 0.5  # after the database could not take it
 BREATH_S = 0.001
+OFFERED_OF = 2  # of what is free one in so many, at most: a transaction that has to wait for another keeps it
 PAUSE_S = 0.02  # when all that was due was put off
 CLOSE_GRACE_S = 10.0  # for answers that are still under way when a line is closed
 LEAVE_S = 2.0  # to take leave of a provider, which is to be over when another may have the line
@@ -278,7 +279,8 @@ class Sender:
             return None
         free = self._free(connection)
         now = ground.clock.now()
-        grant = self._condition.grant(min(free, most), (), now) if free > 0 else Grant(0)
+        fair = max(1, free // OFFERED_OF)
+        grant = self._condition.grant(min(fair, most), (), now) if free > 0 else Grant(0)
         if grant.number == 0:
             return None
         others = min(grant.number, max(0, free - self._kept))
