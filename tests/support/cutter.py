@@ -118,15 +118,29 @@ class Cutter:
                     self.cuts += 1
                     back.cancel()
                     await asyncio.gather(back, return_exceptions=True)
-                    await self._end(writer, to_behind)
-                    if self._cut == "late":
-                        await self.let_through.wait()
-                    if self._cut != "before":
-                        to_behind.write(data)
-                        self.late = await behind.read(1 << 16)  # committed: nobody is told
+                    await self._lose(self._cut, data, behind, to_behind, writer)
                     return
                 to_behind.write(data)
                 await to_behind.drain()
+
+    async def _lose(
+        self,
+        cut: str,
+        commit: bytes,
+        behind: asyncio.StreamReader,
+        to_behind: asyncio.StreamWriter,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        """Cut off who sent this COMMIT: once it is done if it is its answer that is lost, else before."""
+        if cut != "after":
+            await self._end(writer, to_behind)
+        if cut == "late":
+            await self.let_through.wait()
+        if cut != "before":
+            to_behind.write(commit)
+            self.late = await behind.read(1 << 16)  # committed: nobody is told
+        if cut == "after":
+            await self._end(writer, to_behind)
 
     async def _end(self, writer: asyncio.StreamWriter, to_behind: asyncio.StreamWriter) -> None:
         """Cut off this client; all, where it is to be away. What is on its way to the server arrives."""
