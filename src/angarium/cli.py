@@ -48,6 +48,8 @@ def main(context: click.Context, config: Path | None) -> None:
 @click.pass_context
 def serve(context: click.Context, roles: str | None) -> None:
     """Run the server: API, callbacks, senders and planner in one process. Migrates the database first."""
+    import faulthandler
+
     from angarium import logs
     from angarium.assembly import make_vault
     from angarium.config import listed
@@ -58,6 +60,7 @@ def serve(context: click.Context, roles: str | None) -> None:
 
     try:
         logs.set_up(settings.log_level, settings.log_format, make_vault(settings).keyed_hash)
+        faulthandler.enable()  # a crash below Python says where it was: files and functions, and no values
         uvloop.run(run_server(settings))
     except Problem as problem:
         give_up(problem)

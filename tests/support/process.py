@@ -284,14 +284,15 @@ class Shop:
         return (self.folder / "server.log").read_text(errors="replace")
 
     async def until(self, seen: Callable[[], Any]) -> None:
-        """Look again until it is so; what has been said when it does not come."""
+        """Look again until it is so; what has been said when it does not come, or nobody is there to ask."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while not await _value(seen()):  # noqa: ASYNC110 - it happens in another process
                     await asyncio.sleep(0.06)
-        except TimeoutError:
+        except (TimeoutError, aiohttp.ClientConnectionError) as error:
             log = self.said() if (self.folder / "server.log").exists() else ""
-            raise AssertionError(f"it did not come\n{log[-4_000:]}") from None
+            status = self.server and self.server.returncode
+            raise AssertionError(f"it did not come: {error!r}; server: {status}\n{log[-4_000:]}") from None
 
     # ── what it has ──────────────────────────────────────────────────────────────────────────────────
 
