@@ -197,6 +197,7 @@ async def press(page: Page, selector: str) -> None:
 # ── what is saved, and who may ───────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.turns(2, 1)
 async def test_what_is_wrong_with_a_date_stands_at_its_field(shop: Shop) -> None:
     path = await shop.draft()
     async with chromium() as browser, screen(browser, shop.client.url, cookie_of(shop.marketer)) as window:
@@ -409,6 +410,7 @@ async def watch_to_the_end(shop: Shop) -> None:
     assert "hx-reselect" not in (await shop.marketer.get(path)).headers
 
 
+@pytest.mark.turns(2, 1)
 async def test_the_report_of_one_that_is_stopped_follows_until_nobody_waits(shop: Shop) -> None:
     path = await shop.draft(audience={"tags": ["gold"]}, schedule={"per_hour": 60})
     for deed in ("start", "stop"):

@@ -69,6 +69,7 @@ async def test_in_persian_by_keyboard_alone(desk: Desk) -> None:
     assert [step["channel"] for step in changed["steps"]] == ["smpp", "viber_business"]
 
 
+@pytest.mark.turns(2, 0)
 async def test_who_only_looks_may_try_and_not_change(desk: Desk) -> None:
     made = await desk.client.ask("POST", "/v1/cascades", CASCADE)
     path = f"/cascades/{made.json['id']}"

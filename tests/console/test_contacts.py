@@ -317,6 +317,7 @@ async def test_a_segment_is_built_by_keyboard_in_persian(shop: Shop) -> None:
 READERS = ("/contacts", "/contacts/fields", "/segments", "/exports", "/contacts/doubles")
 
 
+@pytest.mark.turns(2, 0)
 async def test_who_may_only_read_gets_no_buttons_and_is_refused(shop: Shop) -> None:
     one = await shop.put(external_id="x", name="Olena")
     for path in (*READERS, f"/contacts/{one}", f"/contacts/{one}/consents"):

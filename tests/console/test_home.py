@@ -68,6 +68,7 @@ document.querySelector("#home").dispatchEvent(new Event("live"))"""
 
 
 @pytest.mark.browser
+@pytest.mark.turns(2, 0)
 async def test_what_cascades_saved_comes_after_the_page(relay: Relay) -> None:
     await story(relay)
     await chronicled(relay)

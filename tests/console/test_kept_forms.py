@@ -90,6 +90,7 @@ async def test_what_is_typed_is_there_again(
         await expect(page.locator(KEPT)).to_have_count(0)
 
 
+@pytest.mark.turns(2, 0)
 async def test_who_goes_on_writing_after_her_session_ended_is_told_beside_what_she_writes(
     writing: Writing,
 ) -> None:

@@ -116,6 +116,7 @@ async def test_a_line_is_connected_by_mouse_and_by_keyboard(shop: Shop) -> None:
         assert {one.value for one in (await shop.line("viber-two")).classes} == {"otp"}
 
 
+@pytest.mark.turns(2, 1)
 async def test_channels_are_found_by_the_names_that_their_providers_have_at_home(shop: Shop) -> None:
     async with chromium() as browser, screen(browser, shop.client.url, cookie_of(shop.owner)) as window:
         await window.open("/lines/new")

@@ -186,6 +186,7 @@ TELL_WHEN_CHANGED = """() => new EventSource("/live?of=notice")
     .addEventListener("changed", () => setTimeout(() => console.info("changed"), 200))"""
 
 
+@pytest.mark.turns(2, 1)
 async def test_what_happens_while_an_answer_is_on_its_way_is_shown_after_it(shop: Shop) -> None:
     """The answer is older than that, and puts another bell in the place of the one that asked."""
     asked, go_on = asyncio.Event(), asyncio.Event()

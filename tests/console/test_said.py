@@ -96,6 +96,7 @@ async def owner(tmp_path: Path) -> AsyncIterator[tuple[Surfer, Client]]:
 
 
 @pytest.mark.parametrize("language", ["fa", "ru"])
+@pytest.mark.parts(2)
 async def test_no_english_on_a_form_that_was_wrong(owner: tuple[Surfer, Client], language: str) -> None:
     surfer, _ = owner
     surfer.cookies[LANGUAGE] = language

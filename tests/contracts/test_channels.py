@@ -230,6 +230,7 @@ def texts(found: Any) -> Iterator[str]:
 @every_channel
 @given(body=st.binary(max_size=200))
 @settings(max_examples=12 * TIMES)
+@pytest.mark.parts(2)
 def test_any_bytes_are_heard_without_harm(channel: Channel, body: bytes) -> None:
     examined(channel, Raw(body))
 
@@ -237,6 +238,7 @@ def test_any_bytes_are_heard_without_harm(channel: Channel, body: bytes) -> None
 @every_channel
 @given(data=st.data())
 @settings(max_examples=25 * TIMES)
+@pytest.mark.parts(2)
 def test_a_damaged_callback_is_heard_without_harm(channel: Channel, data: st.DataObject) -> None:
     captured = list(raws(tables_of(channel).CALLBACK_CASES))
     raw = data.draw(st.sampled_from(captured))
@@ -282,6 +284,7 @@ def documents(channel: Channel) -> list[tuple[Raw, Any]]:
 @every_channel
 @given(data=st.data())
 @settings(max_examples=40 * TIMES)
+@pytest.mark.parts(2)
 def test_a_callback_of_another_shape_is_heard_without_harm(channel: Channel, data: st.DataObject) -> None:
     raw, document = data.draw(st.sampled_from(documents(channel)))
     path = data.draw(st.sampled_from(list(paths(document))))

@@ -160,6 +160,7 @@ async def test_a_lease_is_ours_until_it_is_given_up(fabric: Fabric) -> None:
     losing.cancel()
 
 
+@pytest.mark.parts(2)
 async def test_epochs_begin_behind_what_the_database_remembers(short: None, fabric: Fabric) -> None:
     fabric.begin_after(10**17)
     assert (await had(fabric, "line/1")).epoch > 10**17

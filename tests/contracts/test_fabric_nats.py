@@ -325,6 +325,7 @@ async def test_who_does_not_reach_the_ledger_leaves_its_leases_to_who_does(
 # ── a cluster ────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_cluster_loses_its_leader_and_then_everything(quick: None, ledger: str) -> None:
     with servers(["a", "b", "c"]) as there:
         urls = [one.url for one in there]
@@ -338,6 +339,7 @@ async def test_a_cluster_loses_its_leader_and_then_everything(quick: None, ledge
         await second.stop()
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_cluster_without_a_leader_answers_and_does_nothing(quick: None, ledger: str) -> None:
     """Two of three are away: the one that is left lets everybody in."""
     with servers(["a", "b", "c"]) as there, capture_logs() as said:

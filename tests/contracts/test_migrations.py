@@ -247,6 +247,7 @@ async def test_servers_that_start_at_once_migrate_once(url: str, folder: Path) -
     assert await pending(url) == []
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_migration_that_meets_a_server_half_way_is_run_again(
     postgres_server: PostgresServer, folder: Path
 ) -> None:

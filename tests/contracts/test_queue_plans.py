@@ -55,6 +55,7 @@ async def connection() -> AsyncIterator[apsw.Connection]:
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
+@pytest.mark.parts(2)
 async def test_no_history_is_read_for_what_is_open(connection: apsw.Connection, name: str) -> None:
     text = STATEMENTS[name].text("sqlite")
     rows = connection.execute(f"EXPLAIN QUERY PLAN {text}", (0,) * text.count("?"))

@@ -185,6 +185,7 @@ def test_our_settings_are_taken_out_of_the_url(url: str, dsn: str, ours: dict[st
 
 
 @pytest.mark.parametrize("names", [["fsync"], ["full_page_writes"], ["fsync", "full_page_writes"]])
+@pytest.mark.parts(2)
 async def test_a_server_that_may_lose_commits_is_refused(names: list[str], own_server: str) -> None:
     async with set_off(own_server, names):
         with pytest.raises(Problem, match=f"{' and '.join(names)} to on in postgresql.conf") as caught:

@@ -63,6 +63,7 @@ async def refused(served: Shop, place: Path) -> str:
 
 
 @pytest.mark.sqlite
+@pytest.mark.turns(2, 0)
 async def test_what_a_backup_shows_as_waiting_is_held_until_a_person_lets_it_go(tmp_path: Path) -> None:
     folder, place = tmp_path / "shop", tmp_path / "backup.db"
     folder.mkdir()
@@ -122,6 +123,7 @@ async def test_an_intent_in_a_backup_is_not_sent_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.sqlite
+@pytest.mark.turns(2, 1)
 async def test_a_backup_is_whole_or_not_there(tmp_path: Path) -> None:
     folder, place = tmp_path / "shop", tmp_path / "backups"
     folder.mkdir()
@@ -153,6 +155,7 @@ async def test_what_postgresql_lacks_is_said(tmp_path: Path) -> None:
         await keeping.back_up(shop.settings, tmp_path / "x.dump", 0)
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_dump_of_postgresql_holds_the_same(
     tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +193,7 @@ async def telling(served: Shop) -> str:
 
 
 @pytest.mark.sqlite
+@pytest.mark.turns(2, 1)
 async def test_a_campaign_in_a_backup_tells_nobody_again_by_itself(tmp_path: Path) -> None:
     """It goes on after the backup; whom it has told by then only the operator knows."""
     place = tmp_path / "backup.db"
@@ -214,6 +218,7 @@ async def test_a_campaign_in_a_backup_tells_nobody_again_by_itself(tmp_path: Pat
 
 
 @pytest.mark.sqlite
+@pytest.mark.turns(2, 1)
 async def test_what_is_held_of_a_campaign_stays_so_when_that_goes_on(tmp_path: Path) -> None:
     """It was paused before the backup: what had been kept back of it by that is not let go by `resume`."""
     place = tmp_path / "backup.db"

@@ -261,6 +261,7 @@ def test_a_code_that_is_lost_or_doubled_is_no_measurement(
     assert (round(run.accepted.most_ms), run.codes) == (100, 2)
 
 
+@pytest.mark.turns(2, 1)
 async def test_segments_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
     from bench import segments

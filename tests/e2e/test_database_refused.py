@@ -76,6 +76,7 @@ def cut(file: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [header, page_header, cell_pointer, cut])
+@pytest.mark.parts(2)
 async def test_a_damaged_file(kept: Shop, harm: Callable[[Path], None]) -> None:
     harm(kept.file)
     said = await refusal(kept)
@@ -93,6 +94,7 @@ def log_cut(file: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [log_flipped, log_cut])
+@pytest.mark.parts(2)
 async def test_a_damaged_log(killed: Shop, harm: Callable[[Path], None]) -> None:
     """SQLite itself would drop what comes behind, and start."""
     harm(killed.file.with_name("angarium.db-wal"))
@@ -108,6 +110,7 @@ async def test_a_damaged_log_is_not_overlooked_by_a_command_that_comes_first(kil
     assert (status, "pages that were written to it" in said) == (1, True), said
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_server_that_was_killed_starts_with_all_it_accepted(killed: Shop) -> None:
     await killed.start()
     listed = await killed.client.ask("GET", "/v1/messages?limit=1000")
@@ -135,6 +138,7 @@ async def test_a_file_that_is_empty(kept: Shop) -> None:
     assert "and one is expected" in await refusal(kept)
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_database_of_somebody_else(kept: Shop, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     folder.mkdir()
@@ -146,6 +150,7 @@ async def test_a_database_of_somebody_else(kept: Shop, tmp_path: Path) -> None:
     assert "; expected is " in said
 
 
+@pytest.mark.turns(2, 1)
 async def test_an_empty_database_of_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
     async with shop(tmp_path, await postgres_server.empty_database()) as served:
         assert await served.stop() == 0

@@ -113,6 +113,7 @@ def quick_check(file: Path) -> str:
 # ── the disk is full ─────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_file_that_may_not_grow(served: Shop) -> None:
     accepted = await offer(served, MANY)
     assert {one.status for one in accepted} == {202}

@@ -47,7 +47,7 @@ def check_shielded(demo: Demo, report: dict[str, Any]) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.turns(2, 0)
+@pytest.mark.turns(4, 2)
 async def test_the_report_is_what_the_ledgers_say(tmp_path: Path) -> None:
     demo = Demo(tmp_path, people=150)
     await demo.start("--patience", "0.4")

@@ -152,6 +152,7 @@ async def test_what_is_written_is_for_its_owner_and_group_alone(begun: Path) -> 
 
 
 @pytest.mark.parametrize(("mode", "is_told"), [(0o644, True), (0o640, True), (0o600, False), (0o400, False)])
+@pytest.mark.parts(2)
 async def test_a_key_that_others_can_read_is_told_at_the_start_and_by_the_doctor(
     begun: Path, mode: int, is_told: bool
 ) -> None:
@@ -200,6 +201,7 @@ async def test_no_new_database_is_made_where_the_disk_is_not_mounted(begun: Path
 
 
 @pytest.mark.parametrize("held", [b"", b"garbage\n", b"\xff\xfe\x00"])
+@pytest.mark.parts(2)
 async def test_a_key_file_that_holds_no_keys_is_told(begun: Path, held: bytes) -> None:
     (begun / "angarium.key").write_bytes(held)
     found = await bad(settings(begun))

@@ -79,6 +79,7 @@ async def _attempts(tx: Transaction) -> Counter[str]:
         return Counter(dict(await tx.rows(BY_STATE)))
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_stop_under_load_leaves_nothing_in_doubt(tmp_path: Path) -> None:
     stage = Stage(Script(faults={"viber": Faults(answer_delay_s=SLOW_S)}))
     viber = ViberFace(stage)

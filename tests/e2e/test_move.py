@@ -47,6 +47,7 @@ async def rows_of(url: str) -> dict[str, list[Any]]:
     return {name: sorted(map(repr, rows)) for name, rows in found.items() if name not in moving.STAYS}
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_server_goes_on_where_it_was(tmp_path: Path, postgres_server: PostgresServer) -> None:
     url = await postgres_server.empty_database()
     async with Shop(tmp_path) as served:
@@ -130,6 +131,7 @@ def row_of(table: Table, number: int) -> tuple[Any, ...]:
     )
 
 
+@pytest.mark.turns(2, 0)
 async def test_every_table_goes_as_it_is(tmp_path: Path, postgres_server: PostgresServer) -> None:
     file, url = tmp_path / "a.db", await postgres_server.empty_database()
     await bring_up(f"sqlite:///{file}")
@@ -155,6 +157,7 @@ async def test_every_table_goes_as_it_is(tmp_path: Path, postgres_server: Postgr
         assert there[name] == [row.replace("\\x00 ", "\ufffd ") for row in rows], name
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_move_that_was_cut_off_begins_anew(
     tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

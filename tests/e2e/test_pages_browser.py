@@ -188,6 +188,7 @@ async def serving(*routes: web.RouteDef) -> AsyncIterator[int]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])  # the same site, and another one
+@pytest.mark.parts(2)
 async def test_another_site_cannot_send_our_forms(
     relay: Relay, browser: Browser, tmp_path: Path, host: str
 ) -> None:

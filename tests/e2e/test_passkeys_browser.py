@@ -168,6 +168,7 @@ def changed(answer: dict[str, object], field: str) -> dict[str, object]:
     return {**answer, "response": response}
 
 
+@pytest.mark.turns(2, 1)
 async def test_answers_that_were_changed_or_come_twice_let_nobody_in(place: Place) -> None:
     answer, challenge = await answered(place)
     await place.tab.open(f"{place.url}/reset")  # a page whose policy lets a script of ours ask

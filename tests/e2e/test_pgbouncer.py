@@ -54,6 +54,7 @@ async def looked_at(shop: Shop, path: str) -> str:
     return page.words
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_messages_whole_way_through_a_pgbouncer(
     tmp_path: Path, postgres_server: PostgresServer
 ) -> None:

@@ -125,6 +125,7 @@ async def test_a_large_batch_goes_over_whole(tmp_path: Path) -> None:
         assert (heard.status, heard.json["accepted"]) == (202, 500)
 
 
+@pytest.mark.turns(2, 0)
 async def test_who_is_slow_is_the_servers(tmp_path: Path) -> None:
     async with guarded(tmp_path) as shop:
         held = shop.held()

@@ -72,6 +72,7 @@ async def goes_on(served: Shop, accepted: list[Heard]) -> None:
     assert len(served.taken()) == len(accepted)
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_server_that_goes_away_and_comes_back(served: Shop, cutter: Cutter) -> None:
     accepted = [await served.send() for _ in range(20)]
     await served.until(lambda: len(served.taken()) == 20)
@@ -87,6 +88,7 @@ async def test_a_server_that_goes_away_and_comes_back(served: Shop, cutter: Cutt
     assert await served.stop() == 0
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_server_that_is_stopped_at_once_and_started_again(tmp_path: Path) -> None:
     """SIGQUIT is its immediate shutdown: what is under way is lost, and its log is replayed at the start."""
     with postgres_of_its_own() as postgres:
@@ -105,6 +107,7 @@ async def test_a_server_that_is_stopped_at_once_and_started_again(tmp_path: Path
             await goes_on(served, accepted)
 
 
+@pytest.mark.turns(2, 0)
 async def test_connections_that_are_ended(served: Shop, cutter: Cutter) -> None:
     admin = await asyncpg.connect(cutter.url)
     accepted = []

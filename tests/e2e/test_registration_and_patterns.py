@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from angarium.simulators.behaviour import Faults, Script
 from support.process import ACCOUNT, PHONE, Shop
 from support.registering import asked, in_review
@@ -105,6 +107,7 @@ async def why(shop: Shop, found: list[dict[str, Any]]) -> str:
     return (await shop.client.ask("GET", f"/v1/messages/{failed['id']}")).body.decode()
 
 
+@pytest.mark.turns(2, 1)
 async def test_nothing_leaves_after_an_approval_has_run_out(tmp_path: Path) -> None:
     async with shop_with_a_line(tmp_path, SLOW, requirement="ir-service-line") as (shop, line):
         reviewer = await another_person(shop)

@@ -245,6 +245,7 @@ class Beside(Shop):
         return {**super().environment, "ANGARIUM_FABRIC": "postgres", **files, **more}
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_server_with_a_key_file_of_its_own_goes_on_while_keys_are_rotated(
     tmp_path: Path, postgres_server: PostgresServer
 ) -> None:

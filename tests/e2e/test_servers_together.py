@@ -123,6 +123,7 @@ async def place(
     return await postgres_server.empty_database(), request.param, nats_server.url
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_server_that_is_stopped_leaves_its_lines_to_the_other(tmp_path: Path, place: Place) -> None:
     async with two(tmp_path, place) as (first, second):
         await first.offer("service", 0)
@@ -136,6 +137,7 @@ async def test_a_server_that_is_stopped_leaves_its_lines_to_the_other(tmp_path: 
         assert await second.stop() == 0, second.said()
 
 
+@pytest.mark.turns(2, 1)
 async def test_the_lines_of_a_server_that_was_killed_are_taken_over(tmp_path: Path, place: Place) -> None:
     async with two(tmp_path, place) as (first, second):
         await asyncio.gather(first.offer("otp", 0), second.offer("service", MANY))

@@ -61,7 +61,7 @@ class Next(Node):
         ours.write_text(text.replace(angarium.__version__, "9.9.9"))
 
 
-@pytest.mark.turns(2, 0)
+@pytest.mark.turns(4, 0)
 async def test_a_version_and_the_next_one_work_side_by_side(tmp_path: Path, url: str) -> None:
     async with nodes(tmp_path, url, ()) as (old,):
         new = old.beside()

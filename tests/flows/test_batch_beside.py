@@ -351,7 +351,7 @@ async def test_the_process_begins_meanwhile_and_what_breaks_in_it_is_left_to_the
         await process.stop()
 
 
-@pytest.mark.turns(2, 0)
+@pytest.mark.turns(5, 1)
 async def test_who_does_not_answer_is_not_waited_for_long(
     shop: Relay, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -446,6 +446,7 @@ def test_a_file_is_announced_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "wrong", [["--faces", "pigeon"], ["--ports", "smtp=x"], ["--ports", "pigeon=1"], ["--faces", ""]]
 )
+@pytest.mark.parts(2)
 def test_wrong_options_are_named(wrong: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "angarium.simulators", *wrong],

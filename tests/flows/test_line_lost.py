@@ -168,6 +168,7 @@ async def test_a_line_that_is_being_closed_is_left_sooner_when_it_is_lost(
         assert not slow.binds
 
 
+@pytest.mark.turns(2, 0)
 async def test_nats_that_has_lost_everything_costs_no_answer(
     postgres_server: PostgresServer, smsc: Smsc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

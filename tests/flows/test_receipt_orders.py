@@ -96,6 +96,7 @@ answers = st.sampled_from([(ANSWER,), (SILENCE, LATE_ANSWER)])
 
 @settings(max_examples=40, deadline=None)
 @given(answer=answers, heard=receipts, shuffle=st.randoms(use_true_random=False))
+@pytest.mark.turns(2, 0)
 def test_any_receipts_in_any_order_end_as_the_best_of_them(
     answer: tuple[str, ...], heard: list[str], shuffle: Any
 ) -> None:

@@ -24,6 +24,7 @@ def lean() -> None:
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 @pytest.mark.parametrize("share", [2, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parts(2)
 def test_a_parser_bears_anything(target: Target, share: int) -> None:
     known = len(target.seeds)  # which come first
     report = fuzz(target, SEED, executions=known + (target.in_tests - known) // share)

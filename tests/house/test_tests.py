@@ -106,6 +106,7 @@ def test_what_takes_turns_has_its_day() -> None:
         if path != Path(turns.__file__)
     ]
     given += [list(one.marks[0].args) for one in turns.by_turns("abc")]
+    given += [[days, turns.day_of(place, days)] for days in (2, 3) for place in range(6)]
     for every, first in given:
         assert [turns.is_the_day(every, first, day) for day in range(every)].count(True) == 1
 

@@ -30,6 +30,7 @@ ADDRESS = COLUMNS.index("address")
 
 @pytest.mark.peers("soffice")
 @pytest.mark.timeout(180)
+@pytest.mark.turns(2, 0)
 def test_a_file_of_recipients_is_opened_as_it_was_meant(tmp_path: Path) -> None:
     for kind in ("xlsx", "csv"):
         path = tmp_path / f"ours.{kind}"

@@ -150,7 +150,7 @@ def why_different(text: str, peer: dict[str, Any], ours: list[str]) -> str:
     return CONJUNCT
 
 
-@pytest.mark.turns(2, 0)
+@pytest.mark.turns(4, 0)
 def test_every_text_is_cut_as_the_standard_asks(seen: Seen) -> None:
     for text, peer in seen:
         cut = gsm.segment(text)

@@ -97,6 +97,7 @@ async def test_npm_sends_a_thousand_and_gets_its_receipts(place: Doorway, tmp_pa
 
 @pytest.mark.peers("bearerbox")
 @pytest.mark.xdist_group("kannel")
+@pytest.mark.turns(2, 1)
 async def test_kannel_sends_a_thousand_and_gets_its_receipts(place: Doorway, tmp_path: Path) -> None:
     account = await place.account(window=100)
     bound = partial(place.door.binds_of, account.id)

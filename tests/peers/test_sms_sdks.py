@@ -44,6 +44,7 @@ def infobip() -> Any:
 
 
 @pytest.mark.xdist_group("infobip")
+@pytest.mark.turns(2, 1)
 async def test_infobips_sdk_sends_and_reads_reports(infobip: Any) -> None:
     async with operator(infobip_sms.InfobipFace) as (face, ear):
         sdk = infobip.ApiClient(infobip.Configuration(host=face.url(), api_key=infobip_sms.API_KEY))
@@ -177,6 +178,7 @@ async def test_sinchs_sdk_sends_lists_and_reads_reports() -> None:
         sdk.configuration.transport.http_session.close()
 
 
+@pytest.mark.turns(2, 0)
 async def test_birds_sdk_sends_reads_and_unwraps_events() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of its own: a field shadows one of pydantic

@@ -34,7 +34,7 @@ async def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 @pytest.mark.sqlite  # there is no such process elsewhere
 @pytest.mark.timeout(240 + KILLS * SILENT_S)
-@pytest.mark.turns(2, 0)
+@pytest.mark.turns(4, 2)
 async def test_each_message_of_a_batch_is_there_once_whoever_is_killed(shop: Shop) -> None:
     chance = random.Random(SEED)
     await shop.start_operator()

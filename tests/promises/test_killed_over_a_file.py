@@ -127,6 +127,7 @@ async def bring(shop: Shop, encoding: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("encoding", sorted(IN))
+@pytest.mark.parts(2)
 async def test_a_file_in_each_encoding_by_the_command(shop: Shop, encoding: str) -> None:
     await bring(shop, encoding)
     assert dict(await everybody(shop)) == expected(encoding, 600)
@@ -134,6 +135,7 @@ async def test_a_file_in_each_encoding_by_the_command(shop: Shop, encoding: str)
     assert len(await pages(shop, f"/v1/imports/{one['id']}/members")) == 593
 
 
+@pytest.mark.turns(2, 0)
 async def test_what_was_wrong_is_mended_and_all_comes_out_again_by_the_command(shop: Shop) -> None:
     asking = await bring(shop, "utf-16")
     errors = (shop.folder / "people-errors.csv").read_text("utf-8-sig").splitlines()

@@ -7,6 +7,8 @@ import signal
 import time
 from collections import Counter
 
+import pytest
+
 from angarium.simulators.behaviour import Faults, Script
 from support.process import Shop
 
@@ -14,6 +16,7 @@ ORDERS = 60
 PAUSE_S = 3.0
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_paused_server_doubles_nothing(shop: Shop) -> None:
     await shop.start_operator(Script(faults={"*": Faults(answer_delay_s=0.2)}))
     server = await shop.start()

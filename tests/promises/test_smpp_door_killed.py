@@ -10,6 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from angarium.processes import free_port
 from angarium.protocols.gsm import segment
 from angarium.protocols.smpp_numbers import Command, Status
@@ -103,6 +105,7 @@ class Client:
         self.told |= esme.words()
 
 
+@pytest.mark.turns(2, 0)
 async def test_what_was_answered_is_kept_and_told_and_doubled_only_where_nobody_can_tell(
     tmp_path: Path,
 ) -> None:

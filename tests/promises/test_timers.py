@@ -33,6 +33,7 @@ def hour(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat()
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_time_that_passed_while_the_server_was_dead(shop: Shop) -> None:
     at = time.time() + 1.5
     await shop.send(text="later", send_at=hour(at))
@@ -45,6 +46,7 @@ async def test_a_time_that_passed_while_the_server_was_dead(shop: Shop) -> None:
     assert came < recovered + WITHIN_S
 
 
+@pytest.mark.turns(2, 1)
 async def test_a_time_that_is_still_to_come_when_the_server_returns(shop: Shop) -> None:
     ahead_s, at = 2.0, 0.0
     while at < time.time():  # until it returns in time, however slow the machine is
@@ -57,6 +59,7 @@ async def test_a_time_that_is_still_to_come_when_the_server_returns(shop: Shop) 
     assert at <= came < at + WITHIN_S
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_fallback_that_became_due_while_the_server_was_dead(shop: Shop) -> None:
     steps = [{"channel": "smpp", "wait_s": 2.0}, {"line": "sms", "success": "accepted"}]
     ordered = time.time()

@@ -61,6 +61,7 @@ async def stands_by(shop: Shop) -> bool:
     return (live.status, ready.status, list(ready.json["checks"])) == (200, 503, ["duty"])
 
 
+@pytest.mark.turns(2, 1)
 async def test_one_of_two_tells_everybody_and_the_other_goes_on_when_it_is_killed(
     tmp_path: Path, postgres_server: PostgresServer
 ) -> None:
@@ -84,6 +85,7 @@ async def test_one_of_two_tells_everybody_and_the_other_goes_on_when_it_is_kille
         await first.until(first.is_ready)
 
 
+@pytest.mark.turns(2, 0)
 async def test_who_is_cut_off_while_another_takes_over_sends_nothing_more_and_ends(
     tmp_path: Path, postgres_server: PostgresServer
 ) -> None:

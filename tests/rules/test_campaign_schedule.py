@@ -169,6 +169,7 @@ def on(day: date, wall: str) -> datetime:
 
 
 @pytest.mark.parametrize(("zone", "day"), [(zone, day) for zone, days in JUMPS.items() for day in days])
+@pytest.mark.parts(2)
 def test_a_walk_over_the_minutes_beside_a_jump_agrees(zone: str, day: str) -> None:
     noon, place = at(f"{day}T12:00+00:00"), ZoneInfo(zone)
     minutes = range(noon - 40 * HOUR, noon + 20 * HOUR, MINUTE)

@@ -107,6 +107,7 @@ def taken(mapping: Mapping, file: list[list[str]], at_once: int, plain: bool) ->
 @pytest.mark.parametrize("said", MAPPINGS)
 @given(file=st.lists(rows(), min_size=1, max_size=12), at_once=st.integers(1, 12))
 @settings(max_examples=60, deadline=None)
+@pytest.mark.parts(2)
 def test_many_rows_mean_what_each_of_them_means(
     said: dict[str, Any], file: list[list[str]], at_once: int
 ) -> None:

@@ -191,6 +191,7 @@ def test_a_class_may_have_its_own_way() -> None:
 
 
 @pytest.mark.parametrize("weights", [(1, 1, 1), (70, 20, 10), (1, 99, 0), (5, 3, 2)])
+@pytest.mark.parts(2)
 def test_weights_are_honoured(weights: tuple[int, int, int]) -> None:
     """A hundred thousand choices; each line's number within five standard deviations of a binomial."""
     lines = [line(number, weight=weight) for number, weight in enumerate(weights, start=1)]

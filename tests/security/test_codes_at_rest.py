@@ -158,7 +158,7 @@ async def kept(tx: Transaction) -> dict[str, list[Any]]:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.turns(2, 0)
+@pytest.mark.turns(3, 1)
 async def test_a_code_is_nowhere_in_clear_and_gone_at_the_end(url: str, tmp_path: Path) -> None:
     async with operators() as (stage, faces):
         private = ",".join(face.url().partition("://")[2] for face in faces.values())

@@ -297,6 +297,7 @@ PLANTED_IN = {  # where they are before: a search that finds nothing anywhere pr
 }
 
 
+@pytest.mark.turns(3, 0)
 async def test_a_person_who_is_erased_is_nowhere(planted: Planted) -> None:
     house, mine, person, neighbour, _ = planted
     before, theirs = await traces(house, PERSON), await traces(house, NEIGHBOUR)
@@ -329,6 +330,7 @@ async def test_a_person_who_is_erased_is_nowhere(planted: Planted) -> None:
     assert [row[13:15] for row in after["message"]] == [row[13:15] for row in rows["message"]]
 
 
+@pytest.mark.turns(3, 2)
 async def test_a_repetition_does_not_make_the_person_again(planted: Planted) -> None:
     house, mine, person, _, _ = planted
     await mine.ask("POST", f"/v1/contacts/{person}/erase")
@@ -337,6 +339,7 @@ async def test_a_repetition_does_not_make_the_person_again(planted: Planted) -> 
     assert await traces(house, PERSON) == {}
 
 
+@pytest.mark.turns(3, 1)
 async def test_what_comes_later_is_not_written_down(planted: Planted) -> None:
     house, mine, person, _, under_way = planted
     await mine.ask("POST", f"/v1/contacts/{person}/erase")
@@ -350,6 +353,7 @@ async def test_what_comes_later_is_not_written_down(planted: Planted) -> None:
     assert set(await traces(house, PERSON)) == {"journal", "parked_receipt"}
 
 
+@pytest.mark.turns(3, 2)
 async def test_nothing_is_left_in_the_file_once_it_is_written_anew(planted: Planted, tmp_path: Path) -> None:
     house, mine, person, _, _ = planted
     if house.ground.db.dialect == "postgresql":
@@ -370,6 +374,7 @@ async def nothing_is_left_in_a_dump(house: House, mine: Client, person: str) -> 
     assert not [one for one in PERSON.sought() if one in dumped]
 
 
+@pytest.mark.turns(3, 1)
 async def test_a_person_may_have_everything_that_is_kept(planted: Planted) -> None:
     _, mine, person, neighbour, _ = planted
     heard = await mine.ask("GET", f"/v1/contacts/{person}/export")

@@ -150,6 +150,7 @@ ASKED: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.turns(2, 0)
 async def test_a_run_with_errors_names_nobody(tmp_path: Path) -> None:
     async with running(tmp_path, log_level="debug") as program:
         await go_wrong(program)

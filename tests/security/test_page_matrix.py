@@ -97,6 +97,7 @@ async def test_whoever_has_not_entered_or_has_left_is_shown_the_door(place: Plac
     assert found == []
 
 
+@pytest.mark.turns(2, 0)
 async def test_a_form_from_elsewhere_or_without_its_token_does_nothing(place: Place) -> None:
     token = (await place.owner.get("/account")).hidden("token")
     before, found = await place.rows(), []
@@ -111,6 +112,7 @@ async def test_a_form_from_elsewhere_or_without_its_token_does_nothing(place: Pl
     assert await place.rows() == before
 
 
+@pytest.mark.turns(2, 0)
 async def test_looking_changes_nothing(place: Place) -> None:
     before = await place.rows()
     for path, _ in LOOKED_AT:
@@ -120,6 +122,7 @@ async def test_looking_changes_nothing(place: Place) -> None:
 
 
 @pytest.mark.parametrize("role", Role)
+@pytest.mark.parts(2)
 async def test_a_role_opens_what_its_table_says(place: Place, role: Role) -> None:
     surfer = surfer_of(place.client)
     await joined(place.house, surfer, place.client.workspace_id, f"{role.value}@shop.example", role)

@@ -90,6 +90,7 @@ BODIES = [  # name, body, headers, statuses that refuse it
 ]
 
 
+@pytest.mark.turns(2, 0)
 async def test_hostile_bodies_are_refused_and_nothing_of_them_stays(tmp_path: Path) -> None:
     async with watched(tmp_path) as program:
         for _ in range(3):
@@ -200,6 +201,7 @@ CALLBACKS = [
 ]
 
 
+@pytest.mark.turns(2, 1)
 async def test_hostile_callbacks_are_kept_or_refused_and_nothing_of_them_stays(tmp_path: Path) -> None:
     async with running(tmp_path) as program:
         line = (await program.client.ask("POST", "/v1/lines", LINE)).json
@@ -330,6 +332,7 @@ PDUS = {
 }
 
 
+@pytest.mark.turns(2, 1)
 async def test_operators_that_speak_no_smpp_are_hung_up_on(tmp_path: Path) -> None:
     """Each sends nonsense 100,000 times over to a line of a running server, which says what was wrong."""
     async with watched(tmp_path) as program:

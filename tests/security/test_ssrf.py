@@ -74,6 +74,7 @@ def test_every_channel_that_asks_over_http_has_an_address_to_guard() -> None:
 
 
 @pytest.mark.parametrize(("kind", "setting"), WITH_ADDRESSES)
+@pytest.mark.parts(2)
 async def test_no_setting_of_a_line_leads_to_a_private_place(kind: str, setting: str) -> None:
     channel, refused = channels.load()[kind], 0
     async with serving(answering(b'{"message_id": 1}')) as server, tools() as given:

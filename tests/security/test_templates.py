@@ -83,6 +83,7 @@ def test_what_a_customer_typed_is_never_markup(way: str, typed: str) -> None:
 
 
 @given(st.text(), st.sampled_from(WAYS))
+@pytest.mark.turns(2, 1)
 def test_nor_is_anything_else(typed: str, way: str) -> None:
     plain = compile_template(way, html=True).render({"typed": typed.lower(), "list": []})
     for ours in ('<tr class="row1">', "</tr>"):
@@ -149,6 +150,7 @@ COSTLY = [  # a template, and the limit that its problem names
 
 @pytest.mark.parametrize(("source", "limit"), COSTLY)
 @pytest.mark.parametrize("html", [False, True])
+@pytest.mark.parts(2)
 def test_what_costs_too_much_is_refused_by_its_limit(source: str, limit: str, html: bool) -> None:
     watch = Watch()
     with alarmed(), watch.over(LINES_MAX), pytest.raises(RenderError, match=limit):
@@ -167,6 +169,7 @@ AFFORDABLE = [
 
 
 @pytest.mark.parametrize("source", AFFORDABLE)
+@pytest.mark.parts(2)
 def test_what_is_not_refused_is_cheap(source: str) -> None:
     template, watch = compile_template(source, html=True), Watch()
     with alarmed(), watch.over(LINES_MAX):
@@ -194,6 +197,7 @@ HOSTILE_SOURCES = [
 
 
 @pytest.mark.parametrize("source", HOSTILE_SOURCES, ids=range(len(HOSTILE_SOURCES)))
+@pytest.mark.parts(2)
 def test_no_source_holds_up_the_one_that_saves_it(source: str) -> None:
     watch = Watch()
     with alarmed(), watch.over(COMPILE_LINES_MAX):

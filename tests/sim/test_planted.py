@@ -154,9 +154,9 @@ PLANTS = {
     "a message waits without a time": Plant(Rule.TIMED, without_time, 0),
     "what has expired is handed over": Plant(Rule.EXPIRY, handed_over_late, 155, Faults(pair=True)),
     "what is unknown is refused by silence": Plant(
-        Rule.HONEST, refused_by_silence, 120, Faults(pair=True, lossy=True)
+        Rule.HONEST, refused_by_silence, 10, Faults(pair=True, lossy=True)
     ),
-    "callbacks are left behind": Plant(Rule.HEARD, callbacks_left_behind, 14),
+    "callbacks are left behind": Plant(Rule.HEARD, callbacks_left_behind, 151),
     "two claims at one instant": Plant(
         Rule.INTENT, claims_at_one_instant, 8, Faults(troubled=True, often=10.0)
     ),

@@ -81,7 +81,7 @@ for seed in {TOLD}:
 """
 
 
-@pytest.mark.turns(2, 0)
+@pytest.mark.turns(4, 0)
 def test_the_same_seed_tells_the_same_story() -> None:
     digests = []
     for seed in TOLD:
