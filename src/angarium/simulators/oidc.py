@@ -12,6 +12,7 @@ import secrets
 import time
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlencode
 
@@ -43,6 +44,18 @@ SPOILED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 FORGED = ("unsigned", "signed with the secret", "another key", "an unknown key", "cut", "no token", "no json")
 
 
+def _new_key(kind: str) -> Any:
+    made = RSAKey.generate_key(2048) if kind == "RSA" else ECKey.generate_key("P-256")
+    options = {"kid": secrets.token_hex(4), "use": "sig"}
+    return type(made).import_key({**made.as_dict(private=True), **options})
+
+
+@cache
+def _first_key() -> Any:
+    """Of all providers of a process: to make one takes a quarter of a second."""
+    return _new_key("RSA")
+
+
 class OidcFace:
     """A provider. `issuer` is known once it runs."""
 
@@ -53,15 +66,12 @@ class OidcFace:
         self.discovery: dict[str, Any] = {}  # what its document says otherwise
         self.asked: list[tuple[str, str]] = []  # method and path of every request
         self._codes: dict[str, dict[str, str]] = {}
-        self._key: Any = None
+        self._key = _first_key()
         self._runner: web.AppRunner | None = None
-        self.rotate()
 
     def rotate(self, kind: str = "RSA") -> None:
         """Sign with another key from now on; the one before is published no more."""
-        made = RSAKey.generate_key(2048) if kind == "RSA" else ECKey.generate_key("P-256")
-        options = {"kid": secrets.token_hex(4), "use": "sig"}
-        self._key = type(made).import_key({**made.as_dict(private=True), **options})
+        self._key = _new_key(kind)
 
     async def start(self) -> None:
         """Bind to a free port of this machine."""
