@@ -141,6 +141,7 @@ MORE_FURNITURE = {  # (room, module): what it is that the usual furniture is not
     ("doors", "smpp"): "an SMPP server",
     ("doors", "twilio"): "Twilio's Messages resource",
     ("doors", "handlers"): "the routes of them all",
+    ("doors", "account_store"): "accounts of a door, in its table",
     ("doors", "webchat"): "visitors of one's own site",
     ("content", "phrases"): "phrases of lists, and where they stand in a text",
     ("content", "shapes"): "texts that differ in values only, and say the same",

@@ -142,7 +142,7 @@ class Place:
     async def tell(self) -> int:
         """What the door does by itself: follow the log, post what is due; how many posts."""
         db, workspace_id = self.relay.ground.db, self.relay.workspace_id
-        known = await db.read(store.accounts, workspace_id)
+        known = await db.read(store.accounts.all, workspace_id)
         while await db.run(following.follow, self.relay.world, workspace_id, known):
             pass
         return sum([await posting.post_due(self.relay.world, one) for one in known])

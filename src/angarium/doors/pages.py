@@ -63,8 +63,8 @@ async def list_clients(request: Call) -> Sent:
 
     async def look(tx: Transaction) -> tuple[Any, Any, Any]:
         waiting = await smpp_store.letters_waiting(tx, workspace_id)
-        by_smpp = await smpp_store.accounts(tx, workspace_id)
-        return by_smpp, waiting, await twilio_store.accounts(tx, workspace_id)
+        by_smpp = await smpp_store.accounts.all(tx, workspace_id)
+        return by_smpp, waiting, await twilio_store.accounts.all(tx, workspace_id)
 
     by_smpp, waiting, by_twilio = await ground_of(request).db.read(look)
     facts = {

@@ -109,7 +109,7 @@ async def list_accounts(request: Call) -> JsonAnswer:
     """Every account, oldest first."""
     query = edge.PAGE.read_query(request.scope["query_string"])
     db, workspace_id = edge.ground_of(request).db, request.auth.workspace_id
-    found, following = edge.piece(await db.read(store.accounts, workspace_id), query, lambda one: one.id)
+    found, following = edge.piece(await db.read(store.accounts.all, workspace_id), query, lambda one: one.id)
     waiting = await db.read(store.letters_waiting, workspace_id)
     items = [_shown(request, one, waiting.get(one.id, 0)) for one in found]
     return edge.answer(request, Page(items, following))

@@ -280,7 +280,7 @@ class SmppDoor:
         """Read the accounts; who is bound with one that is another now has to bind again."""
         async with self._reading:
             there = await self._workspaces()
-            self._take_in(await self._world.ground.db.read(store.accounts_in, there))
+            self._take_in(await self._world.ground.db.read(store.accounts.of, there))
 
     def _take_in(self, found: list[Account]) -> None:
         self._known = defaultdict(list)

@@ -71,7 +71,7 @@ async def create(
     tx: Transaction, ground: Ground, workspace_id: int, prepared: Prepared, actor: str
 ) -> Account:
     """A new account, within a transaction. Its Conflict means `taken`."""
-    if not await store.accounts(tx, workspace_id):
+    if not await store.accounts.all(tx, workspace_id):
         await facts.begin_at_end(tx, workspace_id, following.READER)
     now, given = ground.clock.now(), prepared.given
     new = Account(
@@ -86,7 +86,7 @@ async def create(
         created_at=now,
         updated_at=now,
     )
-    await store.add_account(tx, new)
+    await store.accounts.add(tx, new)
     await _note(tx, new, actor, "smpp_account.created", _told(new))
     return new
 
@@ -107,7 +107,7 @@ async def change(
         version=before.version + 1,
         updated_at=ground.clock.now(),
     )
-    await store.change_account(tx, after)
+    await store.accounts.change(tx, after)
     different = audit.changed(_told(before), _told(after))
     if prepared.password_hash:
         different |= {"secrets": ["password"]}
@@ -122,7 +122,7 @@ async def delete(ground: Ground, workspace_id: int, account_id: int, actor: str)
 
 async def _delete(tx: Transaction, workspace_id: int, account_id: int, actor: str, now: int) -> None:
     gone = await one(tx, workspace_id, account_id)
-    await store.drop_account(tx, workspace_id, account_id)
+    await store.accounts.drop(tx, workspace_id, account_id)
     told = {"name": gone.name, "system_id": gone.system_id}
     subject = ids.show("smpp_account", account_id)
     await audit.note(tx, workspace_id, actor, "smpp_account.deleted", subject, told, now)
@@ -130,7 +130,7 @@ async def _delete(tx: Transaction, workspace_id: int, account_id: int, actor: st
 
 async def one(tx: Transaction, workspace_id: int, account_id: int) -> Account:
     """An account; a Problem when there is none."""
-    found = await store.account(tx, workspace_id, account_id)
+    found = await store.accounts.get(tx, workspace_id, account_id)
     if found is None:
         raise not_found("SMPP account", ids.show("smpp_account", account_id))
     return found

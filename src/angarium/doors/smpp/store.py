@@ -18,13 +18,13 @@ from sqlalchemy import (
     update,
 )
 
-from angarium.core import kept
+from angarium.doors.account_store import Accounts
 from angarium.doors.smpp.receipts import Standing, Submission
 from angarium.doors.smpp.rules import AccountSettings
 from angarium.messaging.states import MessageState
 from angarium.messaging.store.tables import inbound, message
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
-from angarium.storage.database import Row, Transaction
+from angarium.storage.database import Transaction
 from angarium.storage.schema import Count, Id, Instant, Words, metadata
 
 smpp_account = Table(
@@ -154,86 +154,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
-# ── accounts ─────────────────────────────────────────────────────────────────────────────────────────
-
-_ACCOUNT = tuple(smpp_account.columns.keys())
-_own = smpp_account.c.workspace_id == bindparam("workspace_id")
-_accounts = Statement(
-    select(*smpp_account.columns)
-    .where(among(smpp_account.c.workspace_id, "workspace_ids"))
-    .order_by(smpp_account.c.id)
-)
-_account = Statement(select(*smpp_account.columns).where(_own, smpp_account.c.id == bindparam("account_id")))
-_add = BulkInsert(smpp_account, _ACCOUNT)
-_change = BulkUpdate(
-    smpp_account,
-    match=("workspace_id", "id"),
-    set=("name", "system_id", "password_hash", "settings", "enabled", "version", "updated_at"),
-)
-_drop = Statement(delete(smpp_account).where(_own, smpp_account.c.id == bindparam("account_id")))
-_drop_letters = Statement(
-    delete(smpp_letter).where(
-        smpp_letter.c.workspace_id == bindparam("workspace_id"),
-        smpp_letter.c.account_id == bindparam("account_id"),
-    )
-)
-
-
-async def accounts(tx: Transaction, workspace_id: int) -> list[Account]:
-    """All of a workspace, the oldest first."""
-    return await accounts_in(tx, [workspace_id])
-
-
-async def accounts_in(tx: Transaction, workspace_ids: Sequence[int]) -> list[Account]:
-    """All of these workspaces, the oldest first."""
-    rows = await tx.rows(_accounts, workspace_ids=list(workspace_ids))
-    return [_read_account(row) for row in rows]
-
-
-async def account(tx: Transaction, workspace_id: int, account_id: int) -> Account | None:
-    """One of them."""
-    row = await tx.row(_account, workspace_id=workspace_id, account_id=account_id)
-    return None if row is None else _read_account(row)
-
-
-async def add_account(tx: Transaction, new: Account) -> None:
-    """Write one; Conflict when its system_id is taken."""
-    await tx.insert(_add, [_account_row(new)])
-
-
-async def change_account(tx: Transaction, changed: Account) -> None:
-    """Write it as it is now; Conflict when its system_id is taken."""
-    row = dict(zip(_ACCOUNT, _account_row(changed), strict=True))
-    del row["created_at"]
-    await tx.update(_change, [tuple(row.values())])
-
-
-async def drop_account(tx: Transaction, workspace_id: int, account_id: int) -> bool:
-    """Delete one, with the letters that nobody will fetch; False when there is none."""
-    await tx.execute(_drop_letters, workspace_id=workspace_id, account_id=account_id)
-    return await tx.execute(_drop, workspace_id=workspace_id, account_id=account_id) > 0
-
-
-def _account_row(one: Account) -> tuple[object, ...]:
-    settings = msgspec.json.encode(one.settings).decode()
-    return (
-        one.workspace_id,
-        one.id,
-        one.name,
-        one.system_id,
-        one.password_hash,
-        settings,
-        int(one.enabled),
-        one.version,
-        one.created_at,
-        one.updated_at,
-    )
-
-
-def _read_account(row: Row) -> Account:
-    settings = kept.read(row[5], AccountSettings)
-    return Account(row[0], row[1], row[2], row[3], row[4], settings, bool(row[6]), row[7], row[8], row[9])
-
+accounts = Accounts(smpp_account, smpp_letter, Account, AccountSettings)
 
 # ── submissions ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -84,7 +84,7 @@ def _world(request: Call) -> World:
 async def list_accounts(request: Call) -> JsonAnswer:
     """Every account, oldest first."""
     query = edge.PAGE.read_query(request.scope["query_string"])
-    found = await edge.ground_of(request).db.read(store.accounts, request.auth.workspace_id)
+    found = await edge.ground_of(request).db.read(store.accounts.all, request.auth.workspace_id)
     accounts, following = edge.piece(found, query, lambda one: one.id)
     return edge.answer(request, Page([shown(one) for one in accounts], following))
 

@@ -50,7 +50,7 @@ class TwilioDoor:
 
     async def _reload(self) -> None:
         there = await self._workspaces()
-        found = {one.id: one for one in await self._world.ground.db.read(store.accounts_in, there)}
+        found = {one.id: one for one in await self._world.ground.db.read(store.accounts.of, there)}
         self._accounts = found
         for account_id in found.keys() - self._posting:
             self._posting.add(account_id)

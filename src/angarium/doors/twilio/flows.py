@@ -80,7 +80,7 @@ async def create(
     """A new account, within a transaction."""
     ground, workspace_id = world.ground, caller.workspace_id
     await check(tx, world, workspace_id, given)
-    if not await store.accounts(tx, workspace_id):
+    if not await store.accounts.all(tx, workspace_id):
         await facts.begin_at_end(tx, workspace_id, following.READER)
     key_id = ids.read("api_key", given.key) if given.key else await _new_key(tx, ground, caller, given.name)
     now, account_id = ground.clock.now(), ground.ids.mint()
@@ -96,7 +96,7 @@ async def create(
         created_at=now,
         updated_at=now,
     )
-    await store.add_account(tx, new)
+    await store.accounts.add(tx, new)
     await _note(tx, new, caller.actor, "twilio_account.created", _told(new))
     return new
 
@@ -132,7 +132,7 @@ async def change(
         version=before.version + 1,
         updated_at=world.ground.clock.now(),
     )
-    await store.change_account(tx, after)
+    await store.accounts.change(tx, after)
     await _note(tx, after, caller.actor, "twilio_account.changed", audit.changed(_told(before), _told(after)))
     return after
 
@@ -146,7 +146,7 @@ async def renew(tx: Transaction, ground: Ground, caller: Caller, account_id: int
         version=before.version + 1,
         updated_at=ground.clock.now(),
     )
-    await store.change_account(tx, after)
+    await store.accounts.change(tx, after)
     await _note(tx, after, caller.actor, "twilio_account.changed", {"secrets": ["token"]})
     return after
 
@@ -154,14 +154,14 @@ async def renew(tx: Transaction, ground: Ground, caller: Caller, account_id: int
 async def delete(tx: Transaction, ground: Ground, caller: Caller, account_id: int) -> None:
     """No account any more: what it has sent goes its way, and nobody is told of it."""
     gone = await one(tx, caller.workspace_id, account_id)
-    await store.drop_account(tx, caller.workspace_id, account_id)
+    await store.accounts.drop(tx, caller.workspace_id, account_id)
     gone = msgspec.structs.replace(gone, updated_at=ground.clock.now())
     await _note(tx, gone, caller.actor, "twilio_account.deleted", {"name": gone.name})
 
 
 async def one(tx: Transaction, workspace_id: int, account_id: int) -> Account:
     """An account; a Problem when there is none."""
-    found = await store.account(tx, workspace_id, account_id)
+    found = await store.accounts.get(tx, workspace_id, account_id)
     if found is None:
         raise not_found("Twilio account", ids.show("twilio_account", account_id))
     return found
@@ -231,7 +231,7 @@ class Gate:
 async def _account_and_key(
     tx: Transaction, workspace_id: int, account_id: int
 ) -> tuple[Account | None, account_store.ApiKey | None]:
-    found = await store.account(tx, workspace_id, account_id)
+    found = await store.accounts.get(tx, workspace_id, account_id)
     key = await account_store.key_by_id(tx, workspace_id, found.key_id) if found else None
     return found, key
 

@@ -7,12 +7,12 @@ from collections.abc import Collection, Sequence
 import msgspec
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, bindparam, delete, or_, select
 
-from angarium.core import kept
+from angarium.doors.account_store import Accounts
 from angarium.doors.twilio.asking import Search
 from angarium.doors.twilio.rules import AccountSettings
 from angarium.messaging.store.tables import inbound, message
 from angarium.storage.bulk import BulkInsert, BulkUpdate, Statement, among
-from angarium.storage.database import Row, Transaction
+from angarium.storage.database import Transaction
 from angarium.storage.schema import Count, Id, Instant, Words, metadata
 
 twilio_account = Table(
@@ -113,87 +113,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     media_url: str = ""
 
 
-# ── accounts ─────────────────────────────────────────────────────────────────────────────────────────
-
-_ACCOUNT = tuple(twilio_account.columns.keys())
-_own = twilio_account.c.workspace_id == bindparam("workspace_id")
-_accounts = Statement(
-    select(*twilio_account.columns)
-    .where(among(twilio_account.c.workspace_id, "workspace_ids"))
-    .order_by(twilio_account.c.id)
-)
-_account = Statement(
-    select(*twilio_account.columns).where(_own, twilio_account.c.id == bindparam("account_id"))
-)
-_add = BulkInsert(twilio_account, _ACCOUNT)
-_change = BulkUpdate(
-    twilio_account,
-    match=("workspace_id", "id"),
-    set=("name", "key_id", "token", "settings", "enabled", "version", "updated_at"),
-)
-_drop = Statement(delete(twilio_account).where(_own, twilio_account.c.id == bindparam("account_id")))
-_drop_letters = Statement(
-    delete(twilio_letter).where(
-        twilio_letter.c.workspace_id == bindparam("workspace_id"),
-        twilio_letter.c.account_id == bindparam("account_id"),
-    )
-)
-
-
-async def accounts(tx: Transaction, workspace_id: int) -> list[Account]:
-    """All of a workspace, the oldest first."""
-    return await accounts_in(tx, [workspace_id])
-
-
-async def accounts_in(tx: Transaction, workspace_ids: Sequence[int]) -> list[Account]:
-    """All of these workspaces, the oldest first."""
-    rows = await tx.rows(_accounts, workspace_ids=list(workspace_ids))
-    return [_read_account(row) for row in rows]
-
-
-async def account(tx: Transaction, workspace_id: int, account_id: int) -> Account | None:
-    """One of them."""
-    row = await tx.row(_account, workspace_id=workspace_id, account_id=account_id)
-    return None if row is None else _read_account(row)
-
-
-async def add_account(tx: Transaction, new: Account) -> None:
-    """Write one."""
-    await tx.insert(_add, [_account_row(new)])
-
-
-async def change_account(tx: Transaction, changed: Account) -> None:
-    """Write it as it is now."""
-    row = dict(zip(_ACCOUNT, _account_row(changed), strict=True))
-    del row["created_at"]
-    await tx.update(_change, [tuple(row.values())])
-
-
-async def drop_account(tx: Transaction, workspace_id: int, account_id: int) -> None:
-    """Delete one, with what it was still to be told."""
-    await tx.execute(_drop_letters, workspace_id=workspace_id, account_id=account_id)
-    await tx.execute(_drop, workspace_id=workspace_id, account_id=account_id)
-
-
-def _account_row(one: Account) -> tuple[object, ...]:
-    return (
-        one.workspace_id,
-        one.id,
-        one.name,
-        one.key_id,
-        one.token,
-        msgspec.json.encode(one.settings).decode(),
-        int(one.enabled),
-        one.version,
-        one.created_at,
-        one.updated_at,
-    )
-
-
-def _read_account(row: Row) -> Account:
-    settings = kept.read(row[5], AccountSettings)
-    return Account(row[0], row[1], row[2], row[3], row[4], settings, bool(row[6]), row[7], row[8], row[9])
-
+accounts = Accounts(twilio_account, twilio_letter, Account, AccountSettings)
 
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────────
 
