@@ -104,7 +104,8 @@ def _print_lines(found: ClusterShown) -> None:
 
 
 def _print_rest(found: ClusterShown) -> None:
-    turns = ", ".join(f"{one.name}: {one.owner or 'nobody'}" for one in found.turns)
+    nobody = {True: "being taken", False: "nobody"}
+    turns = ", ".join(f"{one.name}: {one.owner or nobody[one.being_taken]}" for one in found.turns)
     behind = ", ".join(f"{one.name} {one.behind_s} s" for one in found.followers)
     waits = ", ".join(f"{name} {count}" for name, count in found.waits.items())
     out.print(f"One at a time   {turns or '—'}", highlight=False, soft_wrap=True)

@@ -84,6 +84,23 @@ async def test_the_page_tells_who_is_there_and_what_is_wrong(relay: Relay) -> No
         assert all(0 < one["good_for_s"] <= 9.0 for one in told["lines"])
 
 
+async def test_who_stopped_in_order_leaves_the_page_at_once_and_who_vanished_stays(relay: Relay) -> None:
+    await join(relay, "relay-1:8080")
+    await join(relay, "vanished", id=2, beat_s=0)
+    await join(relay, "ended", id=3)
+    await relay.ground.db.run(store.stop, 3, relay.clock.now())
+    services = {"presence": Here(), "fabric_kind": "postgres"}
+    async with browsing(relay, *PAGES, services=services) as browser:
+        key = await key_of(relay, *SCOPES)
+        browser.keep(await browser.post("/enter", {"key": key, "next": "/"}))
+        page = (await browser.get("/settings/servers")).text
+        assert "relay-1:8080" in page
+        assert "vanished" in page
+        assert "ended" not in page
+        told = msgspec.json.decode((await browser.get("/v1/servers", Authorization=f"Bearer {key}")).text)
+        assert {one["name"] for one in told["servers"] if one["stopped_at"]} == {"ended"}
+
+
 async def test_a_probe_is_told_that_nats_has_no_leader_and_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from angarium.core.clock import MICROS
 from angarium.core.fabric import Backlog, Holding
+from angarium.fabric.holding import AFTER_S, TTL_S
 from angarium.servers.rules import (
     FORGOTTEN_S,
+    TAKEN_S,
     Follower,
     Lane,
     LineKnown,
@@ -19,9 +21,11 @@ from angarium.servers.rules import (
     Server,
     Turn,
     Whole,
+    known_lately,
     lost_by,
     owner_of,
     troubles,
+    turn_of,
     without_since_s,
 )
 
@@ -134,6 +138,7 @@ CASES = {
         ["On the line sms class otp is due since 61 s"],
     ),
     "a turn": (whole(server(), turns=(Turn("notices", None),)), ["It is nobody's turn: notices"]),
+    "a turn that is being taken": (whole(server(), turns=(Turn("notices", None, being_taken=True),)), []),
     "a follower": (
         whole(server(), followers=(Follower("activity", 31.0), Follower("notices", 29.0))),
         ["activity is 31 s behind what happened"],
@@ -199,3 +204,51 @@ def test_nobody_has_had_it_since_the_last_who_had_it_has_not() -> None:
 def test_a_line_that_was_never_lost_is_not_said_to_be() -> None:
     had = Holding("line/7", 6, 9.0)
     assert lost_by(Said(holds=(had,)), (Holding("line/7", 6, 8.0),), NOW) == {}
+
+
+def taking(name: str = "a", age_s: float = 99.0, **given: Any) -> Server:
+    """A server that tells the time rightly, is there for so long, and would do what is done in turns."""
+    said = Said(at=NOW - MICROS, turns=("notices",), **given.pop("said", {}))
+    return server(name, started_at=NOW - int(age_s * MICROS), said=said, **given)
+
+
+TURNS = {
+    "just started": ([taking(age_s=3.0)], True),
+    "all just started": ([taking(age_s=3.0), taking("b", 9.0)], True),
+    "started long ago": ([taking(age_s=TAKEN_S)], False),
+    "one of them started long ago": ([taking(age_s=3.0), taking("b")], False),
+    "beside one that takes no turns": ([taking(age_s=3.0), server("b")], True),
+    "handed over": ([taking(), taking("b", stopped_at=NOW - 3 * MICROS)], True),
+    "handed over long ago": ([taking(), taking("b", stopped_at=NOW - int(TAKEN_S * MICROS))], False),
+    "its last owner was killed": ([taking(), taking("b", ago_s=9.0)], False),
+    "somebody has it": (
+        [taking(age_s=3.0, said={"holds": (Holding("turn/notices", 5, 9.0),)})],
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TURNS)
+def test_a_turn_is_being_taken_before_it_can_be_nobodys(name: str) -> None:
+    servers, expected = TURNS[name]
+    assert turn_of("notices", servers, NOW).being_taken is expected
+
+
+def test_a_clock_that_is_wrong_does_not_hide_that_a_turn_is_nobodys() -> None:
+    ahead = 3_600 * MICROS
+    said = Said(at=NOW - MICROS + ahead, turns=("notices",))
+    assert not turn_of("notices", [server(said=said, started_at=NOW + ahead - 99 * MICROS)], NOW).being_taken
+    assert turn_of("notices", [server(said=said, started_at=NOW + ahead - 3 * MICROS)], NOW).being_taken
+
+
+def test_what_was_somebodys_is_waited_for_until_it_can_be_taken() -> None:
+    """Of one that was killed: its lease ends, and is left to whoever is preferred."""
+    assert TAKEN_S >= TTL_S + AFTER_S
+
+
+def test_who_was_not_seen_for_ten_minutes_is_not_told_of() -> None:
+    there, silent, stopped = server(), server("b", ago_s=599), server("c", ago_s=9, stopped_at=NOW)
+    long_ago = server("d", ago_s=FORGOTTEN_S), server("e", ago_s=FORGOTTEN_S, stopped_at=NOW - 600 * MICROS)
+    assert known_lately((there, silent, stopped, *long_ago), NOW) == (there, silent, stopped)
+    alone = server("f", ago_s=FORGOTTEN_S, beat_s=1_000)  # it is not expected earlier
+    assert known_lately((alone,), NOW) == (alone,)

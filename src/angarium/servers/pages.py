@@ -37,16 +37,16 @@ class LineRow(msgspec.Struct, frozen=True):
 
 @route("GET /settings/servers", Operation(summary="Servers", scope="servers:read", page=True))
 async def show_servers(request: Call) -> Sent:
-    """The servers, their lines and turns, and what is wrong."""
+    """The servers, their lines and turns, and what is wrong. Who stopped in order is not missed."""
     whole = await whole_of(request)
     mine = cast("Presence", request.scope["litestar_app"].state.presence).id
     facts = {
         "whole": whole,
         "alone": sum(one.is_there(whole.now) for one in whole.servers) <= 1,
         "troubles": troubles(whole),
-        "rows": [_row(one, whole, mine) for one in whole.servers],
+        "rows": [_row(one, whole, mine) for one in whole.servers if one.stopped_at is None],
         "lines": [_line(one) for one in whole.lines],
-        "turns": [(one.name, name_of(one.owner) or "") for one in whole.turns],
+        "turns": [(one.name, name_of(one.owner) or "", one.being_taken) for one in whole.turns],
         "followers": whole.followers,
     }
     return HtmlAnswer("servers/servers.html", facts)

@@ -15,6 +15,9 @@ from angarium.core.fabric import Backlog, Holding
 MISSED = 3  # beats, after which a server is not there
 FORGOTTEN_S = 600.0  # since one that is not there was seen: then nobody asks for it any more
 CLOCK_OFF_S = 2.0
+# Since servers have come, or one has gone in order, for which nobody may have a turn: a lease of one that was
+# killed before ends first, and is then left to whoever is preferred for it (`fabric/holding.py`).
+TAKEN_S = 20.0
 LATE_S = 60.0  # something that is due for so long on a line that works
 MANY_WAIT = 2_000  # to be written
 BEHIND_S = 30.0  # whoever follows the facts
@@ -73,6 +76,11 @@ class Server(msgspec.Struct, frozen=True):
         """How long it was not seen."""
         return max(0, now - self.seen_at) / MICROS
 
+    def age_s(self, now: int) -> float:
+        """For how long it is there, whatever its own clock says."""
+        off = self.said.at - self.seen_at if self.said.at else 0
+        return (now - self.started_at + off) / MICROS
+
 
 class Owned(msgspec.Struct, frozen=True):
     """Who has a lease, and for how long it is surely good; None: for as long as that server runs."""
@@ -102,10 +110,12 @@ class LineKnown(msgspec.Struct, frozen=True):
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """Something that one server does at a time."""
+    """Something that one server does at a time. `being_taken`: nobody has it, and it is too early to miss
+    somebody."""
 
     name: str
     owner: Owned | None
+    being_taken: bool = False
 
 
 class Follower(msgspec.Struct, frozen=True):
@@ -257,7 +267,7 @@ def _of_line(line: LineKnown, *, stuck: bool) -> Iterable[Trouble]:
 
 def _of_turns(whole: Whole) -> Iterable[Trouble]:
     for one in whole.turns:
-        if one.owner is None:
+        if one.owner is None and not one.being_taken:
             yield Trouble("turn", f"It is nobody's turn: {one.name}", UNOWNED)
 
 
@@ -316,6 +326,25 @@ def log_of(servers: Iterable[Server], now: int) -> Backlog | None:
 def turns_wanted(servers: Collection[Server], now: int) -> list[str]:
     """What is to be done in turns, by what the servers say that would do it."""
     return sorted({turn for one in servers if one.is_there(now) for turn in one.said.turns})
+
+
+def turn_of(name: str, servers: Collection[Server], now: int) -> Turn:
+    """Who has a turn, of all who are there or were."""
+    owner = owner_of(f"turn/{name}", servers, now)
+    return Turn(name, owner, owner is None and _is_being_taken(name, servers, now))
+
+
+def _is_being_taken(name: str, servers: Iterable[Server], now: int) -> bool:
+    """Whether all who take it have just come, or one of them has just gone in order."""
+    takers = [one for one in servers if name in one.said.turns]
+    if any(one.stopped_at is not None and now - one.stopped_at < TAKEN_S * MICROS for one in takers):
+        return True
+    return all(one.age_s(now) < TAKEN_S for one in takers if one.is_there(now))
+
+
+def known_lately(servers: Iterable[Server], now: int) -> tuple[Server, ...]:
+    """Those that are there, or were seen within ten minutes: nobody looks for a run that ended before."""
+    return tuple([one for one in servers if one.is_there(now) or one.unseen_s(now) < FORGOTTEN_S])
 
 
 def lines_said(servers: Iterable[Server], now: int) -> Mapping[int, LineSaid]:

@@ -7,7 +7,7 @@ import msgspec
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.fabric import Backlog
-from angarium.servers.rules import LineKnown, Owned, Server, Trouble, Whole, troubles
+from angarium.servers.rules import LineKnown, Owned, Server, Trouble, Turn, Whole, troubles
 
 
 class ServerShown(msgspec.Struct, frozen=True):
@@ -49,11 +49,13 @@ class LineOwned(msgspec.Struct, frozen=True):
 
 
 class TurnShown(msgspec.Struct, frozen=True):
-    """What one server does at a time, and which."""
+    """What one server does at a time, and which. `being_taken`: nobody yet, for servers have just come or
+    gone."""
 
     name: str
     owner: str | None
     good_for_s: float | None
+    being_taken: bool = False
 
 
 class FollowerShown(msgspec.Struct, frozen=True):
@@ -90,7 +92,7 @@ def shown(whole: Whole) -> ClusterShown:
         whole.least,
         tuple([_server(one, whole.now) for one in whole.servers]),
         tuple([_line(one) for one in whole.lines]),
-        tuple([TurnShown(one.name, name_of(one.owner), _good(one.owner)) for one in whole.turns]),
+        tuple([_turn(one) for one in whole.turns]),
         tuple([FollowerShown(one.name, round(one.behind_s, 1)) for one in whole.followers]),
         whole.waits,
         tuple(troubles(whole)),
@@ -122,6 +124,10 @@ def _line(line: LineKnown) -> LineOwned:
         (said.why or said.state) if said else "",
         {name: LaneShown(lane.due, round(lane.oldest_s, 1)) for name, lane in line.lanes.items()},
     )
+
+
+def _turn(one: Turn) -> TurnShown:
+    return TurnShown(one.name, name_of(one.owner), _good(one.owner), one.being_taken)
 
 
 def name_of(owner: Owned | None) -> str | None:

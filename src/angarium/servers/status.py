@@ -13,7 +13,7 @@ from angarium.lines.at_hand import Lines
 from angarium.lines.store import Line
 from angarium.messaging.store import queue
 from angarium.servers import rules, store
-from angarium.servers.rules import Follower, Lane, LineKnown, LineSaid, Server, Turn, Whole
+from angarium.servers.rules import Follower, Lane, LineKnown, LineSaid, Server, Whole
 from angarium.storage import facts
 from angarium.storage.database import Transaction
 from angarium.storage.facts import START
@@ -34,9 +34,7 @@ async def look(tx: Transaction, lines: Lines, workspace_ids: Collection[int], fa
         await _line(tx, lines, line, servers, said.get(line.id), at)
         for line in sorted(own, key=lambda one: one.name)
     ]
-    turns = [
-        Turn(name, rules.owner_of(f"turn/{name}", servers, at)) for name in rules.turns_wanted(servers, at)
-    ]
+    turns = [rules.turn_of(name, servers, at) for name in rules.turns_wanted(servers, at)]
     waits: Counter[str] = Counter()
     for one in servers:
         if one.is_there(at):
@@ -45,7 +43,7 @@ async def look(tx: Transaction, lines: Lines, workspace_ids: Collection[int], fa
     return Whole(
         at,
         fabric,
-        tuple(servers),
+        rules.known_lately(servers, at),
         tuple(known),
         tuple(turns),
         tuple([await _follower(tx, *one, workspace_ids, at) for one in FOLLOWERS]),
