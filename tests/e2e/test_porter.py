@@ -144,10 +144,11 @@ async def test_a_porter_that_dies_is_followed_by_another(tmp_path: Path) -> None
         reader, writer = await shop.reach()
         writer.write(shop.request(2))
         assert (await answer(reader))[0] == 202
-        os.kill(first, signal.SIGKILL)
+        os.kill(first, signal.SIGSEGV)
         with suppress(ConnectionResetError):  # or its end, as the system has it
             assert await reader.read() == b""
         await shop.until(lambda: shop.porter() not in (0, first))
+        assert "Fatal Python error: Segmentation fault" in shop.said()
         reader, writer = await shop.reach()
         writer.write(shop.request(2) + shop.request(3))
         assert [(await answer(reader))[0] for _ in range(2)] == [202, 202]

@@ -259,7 +259,11 @@ async def test_without_a_composer_that_works_the_server_does_it(marketer: Market
 
 
 async def test_the_process_answers_dies_and_begins_again(
-    marketer: Marketer, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    marketer: Marketer,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     key = tmp_path / "angarium.key"
     key.write_text(base64.b64encode(SeededChance(0).secret(32)).decode())  # that of the relay
@@ -275,9 +279,10 @@ async def test_the_process_answers_dies_and_begins_again(
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # as a terminal or systemd ends a group
             os.kill(process._process.pid, number)
         assert await process.compose(asked) == first
-        os.kill(process._process.pid, signal.SIGKILL)
+        os.kill(process._process.pid, signal.SIGSEGV)
         with pytest.raises(OSError, match="it ended"):
             await process.compose(asked)
+        assert "Fatal Python error: Segmentation fault" in capfd.readouterr().err
         assert await process.compose(asked) == first
         monkeypatch.setattr(composer, "IDLE_S", 0.0)
         await process.end_if_idle()

@@ -65,7 +65,10 @@ def learn_structs() -> None:
     """Have msgspec find out what every struct is made of, before there are threads that decode.
 
     It finds out when a struct is first decoded, and notes it down as it goes. A thread that decodes the same
-    struct meanwhile reads what is not there yet, and the process is gone (`StructInfo_Convert` of 0.22).
+    struct meanwhile reads what is not there yet, and the process is gone (`StructInfo_Convert` of 0.22). The
+    same holds for dataclasses, NamedTuples, TypedDicts and generics such as `Page[X]`: decode them as fields
+    of a struct, or not at all. What is imported afterwards may be decoded by one thread alone, as the event
+    loop does with what NATS says.
     """
     for struct in _below(msgspec.Struct):
         _learn(struct)

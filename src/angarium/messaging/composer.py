@@ -114,9 +114,12 @@ class ComposerProcess:
 
     async def _begin(self) -> None:
         await self._end()
-        # -P: what lies in the folder that we run in is not imported
+        # -P: what lies in the folder that we run in is not imported; a crash below Python is in our log
         self._process = process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", self._module), stdin=PIPE, stdout=PIPE, limit=AHEAD_BYTES
+            *(sys.executable, "-P", "-X", "faulthandler", "-m", self._module),
+            stdin=PIPE,
+            stdout=PIPE,
+            limit=AHEAD_BYTES,
         )
         assert process.stdout is not None
         assert process.stdin is not None

@@ -159,6 +159,10 @@ def connect(path: str, *, read_only: bool = False) -> apsw.Connection:
 
 
 def _sort_in(connection: apsw.Connection, folder: Path) -> None:
-    """Where the files lie that SQLite sorts in; of the whole process."""
+    """Where the files lie that SQLite sorts in; of the whole process.
+
+    Its manual would have that set before there are threads. The pragma holds the mutex that is held where a
+    file gets its name (SQLITE_MUTEX_STATIC_TEMPDIR in pragma.c and os_unix.c), so others may sort meanwhile.
+    """
     quoted = str(folder.absolute()).replace("'", "''")
     connection.execute(f"PRAGMA temp_store_directory = '{quoted}'").fetchall()

@@ -108,8 +108,8 @@ def _end(process: Process | None) -> None:
 
 async def _begin(*sockets: socket.socket) -> Process:
     numbers = [one.fileno() for one in sockets]
-    # -P: what lies in the folder that we run in is not imported
-    command = (sys.executable, "-P", "-m", MODULE, *map(str, numbers))
+    # -P: what lies in the folder that we run in is not imported; a crash below Python is in our log
+    command = (sys.executable, "-P", "-X", "faulthandler", "-m", MODULE, *map(str, numbers))
     return await asyncio.create_subprocess_exec(*command, pass_fds=numbers)
 
 
