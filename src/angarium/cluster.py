@@ -13,7 +13,7 @@ from angarium.terminal import out, run, settings_of
 
 if TYPE_CHECKING:
     from angarium.config import Settings
-    from angarium.servers.shown import ClusterShown
+    from angarium.servers.shown import ClusterShown, TurnShown
 
 
 @click.group()
@@ -103,9 +103,12 @@ def _print_lines(found: ClusterShown) -> None:
     out.print(table)
 
 
+def _nobody(turn: TurnShown) -> str:
+    return "being taken" if turn.being_taken else "nobody"
+
+
 def _print_rest(found: ClusterShown) -> None:
-    nobody = {True: "being taken", False: "nobody"}
-    turns = ", ".join(f"{one.name}: {one.owner or nobody[one.being_taken]}" for one in found.turns)
+    turns = ", ".join(f"{one.name}: {one.owner or _nobody(one)}" for one in found.turns)
     behind = ", ".join(f"{one.name} {one.behind_s} s" for one in found.followers)
     waits = ", ".join(f"{name} {count}" for name, count in found.waits.items())
     out.print(f"One at a time   {turns or '—'}", highlight=False, soft_wrap=True)
