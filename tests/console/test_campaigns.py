@@ -396,6 +396,8 @@ async def test_the_report_says_that_somebody_was_erased_since(shop: Shop) -> Non
     await erasing.erase(shop.house.world, shop.client.workspace_id, gone, "key_owner")
     said = (await shop.marketer.get(path)).words
     assert "1 person who is counted here has been erased since" in " ".join(said.split())
+    assert "Clicks are not counted here" in said
+    assert "No channel of these tells what is read" in said
     assert (await shop.marketer.get(f"{path}/recipients")).text.count("<tr>") == 4
 
 

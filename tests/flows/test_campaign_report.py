@@ -66,6 +66,8 @@ async def test_its_numbers_are_those_of_the_providers(told: tuple[Marketer, int]
     assert (found["reached"], found["unknown"]) == (9, 1)
     steps = [(one["step"], one["line"], one["tried"], one["accepted"]) for one in found["steps"]]
     assert steps == [(1, "viber", 10, 8), (2, "sms", 2, 1)]
+    assert found["counted"] == {"read": True, "opened": False, "clicked": False}
+    assert [one["tells_read"] for one in found["steps"]] == [True, False]
     viber = found["steps"][0]
     assert (viber["delivered"], viber["read"], viber["failed"], viber["fell_back"]) == (8, 3, 2, 2)
     assert sum(one["delivered"] for one in found["hours"]) == 9
@@ -232,3 +234,15 @@ async def test_arms_may_be_compared_by_clicks(relay: Relay) -> None:
     now = relay.clock.now()
     found = await marketer.db.read(report.count, relay.world, relay.workspace_id, campaign_id, now)
     assert [arm["reached"] for arm in found["experiment"]["arms"]] == [0, clicked // 2]
+    assert found["counted"] == {"read": False, "opened": False, "clicked": True}
+
+
+async def test_a_rate_of_what_no_channel_tells_is_not_known(relay: Relay) -> None:
+    marketer = await Marketer(relay).open()
+    arms = [{"name": name, "template": "sale"} for name in "AB"]
+    campaign_id = await marketer.begin(template="", experiment={"arms": arms, "goal": "read"})
+    await marketer.run(campaign_id)
+    now = relay.clock.now()
+    found = await marketer.db.read(report.count, relay.world, relay.workspace_id, campaign_id, now)
+    told = [(arm["rate"], arm["rate_least"], arm["rate_most"]) for arm in found["experiment"]["arms"]]
+    assert told == [(None, None, None)] * 2

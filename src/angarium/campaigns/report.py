@@ -24,11 +24,13 @@ from angarium.campaigns.store import outcomes
 from angarium.campaigns.store import recipients as recipient_store
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.core.clock import MICROS, iso, micros, to_datetime
-from angarium.core.values import amount_text
+from angarium.core.values import ReceiptStatus, amount_text
 from angarium.messaging import report as messages
 from angarium.messaging import savings
 from angarium.messaging.store import attempts as attempt_store
+from angarium.messaging.store import links as link_store
 from angarium.messaging.store import messages as message_store
+from angarium.messaging.store.attempts import StepTotals
 from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
@@ -40,7 +42,7 @@ TIMES = 20  # and so many times as long as it took: looking never takes more tha
 KEPT_MAX = 200  # counts at hand
 OUTLINES_MAX = 5_000
 REACHED = ("delivered", "read")
-UNKNOWN_THEN = {"erased": None}  # what reports did not say yet when some were kept
+UNKNOWN_THEN = {"erased": None, "counted": None}  # what reports did not say yet when some were kept
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -171,6 +173,7 @@ async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: i
     shares = await member_store.reasons(tx, workspace_id, campaign_id)
     left_out = {reason: number for state, reason, number in shares if state == MemberState.LEFT_OUT}
     by_state = summed["by_state"]
+    counted = await _whether_counted(tx, world, one, summed, steps)
     return {
         "id": label,
         "as_of": iso(now),
@@ -187,6 +190,7 @@ async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: i
         "reasons": summed["reasons"],
         "opened": summed["opened"],
         "clicked": summed["clicked"],
+        "counted": counted,
         "reached": sum(by_state.get(state, 0) for state in REACHED),
         "open": summed["total"] - summed["finished"],
         "unknown": by_state.get("unknown", 0),
@@ -194,14 +198,37 @@ async def count(tx: Transaction, world: World, workspace_id: int, campaign_id: i
         "spared": summed["spared"],
         "forecast": msgspec.json.decode(one.forecast) if one.forecast else None,
         "steps": [
-            {"step": totals.step + 1, **messages.totals_shown(world, workspace_id, totals)}
+            {
+                "step": totals.step + 1,
+                **messages.totals_shown(world, workspace_id, totals),
+                "tells_read": _tells_read(world, totals),
+            }
             for totals in steps
         ],
         "hours": by_hour(quarters, zone),
         "time_zone": zone,
         "pace": await _pace(tx, one, now),
-        "experiment": await _experiment(tx, one, summed["total"] - summed["finished"]),
+        "experiment": await _experiment(tx, one, summed["total"] - summed["finished"], counted),
     }
+
+
+async def _whether_counted(
+    tx: Transaction, world: World, one: Campaign, summed: Document, steps: Sequence[StepTotals]
+) -> dict[str, bool]:
+    """Of which figures a nought is one: what no channel tells and nothing counts is not known, and is not
+    none."""
+    made = await link_store.counted(tx, one.workspace_id, summed["label"])
+    return {
+        "read": any(_tells_read(world, totals) for totals in steps),
+        "opened": made.opened or summed["opened"] > 0,  # links are let go of before what was counted
+        "clicked": made.clicked or summed["clicked"] > 0,
+    }
+
+
+def _tells_read(world: World, totals: StepTotals) -> bool:
+    channel = world.channels.get(totals.channel)
+    tells = channel is not None and ReceiptStatus.READ in channel.capabilities.receipts
+    return tells or totals.read > 0
 
 
 def by_hour(quarters: Mapping[int, tuple[int, int]], zone: str) -> list[Document]:
@@ -216,8 +243,11 @@ def by_hour(quarters: Mapping[int, tuple[int, int]], zone: str) -> list[Document
     return [{"hour": hour, "delivered": sums[0], "read": sums[1]} for hour, sums in found.items()]
 
 
-async def _experiment(tx: Transaction, one: Campaign, open_: int) -> Document | None:
-    """How the arms did beside one another; nothing is concluded while messages are open."""
+async def _experiment(
+    tx: Transaction, one: Campaign, open_: int, counted: Mapping[str, bool]
+) -> Document | None:
+    """How the arms did beside one another; nothing is concluded while messages are open, nor of what is not
+    counted."""
     asked = flows.wanted(one).experiment
     if asked is None:
         return None
@@ -231,25 +261,26 @@ async def _experiment(tx: Transaction, one: Campaign, open_: int) -> Document | 
         label = flows.label(one.id)
         reached = Counter(await recipient_store.clicked_by_arm(tx, one.workspace_id, one.id, label))
     tallies = {arm.name: Tally(told[place], reached[place]) for place, arm in enumerate(asked.arms)}
-    is_over = one.state in OVER and not open_
+    is_known = counted.get(asked.goal, True)
+    is_over = one.state in OVER and not open_ and is_known
     return {
         "goal": asked.goal,
-        "arms": [_arm_shown(arm, tallies[arm.name]) for arm in asked.arms],
+        "arms": [_arm_shown(arm, tallies[arm.name], is_known) for arm in asked.arms],
         "conclusive": is_over,
         "comparisons": [msgspec.to_builtins(found) for found in compare(tallies)] if is_over else [],
     }
 
 
-def _arm_shown(arm: Arm, tally: Tally) -> Document:
+def _arm_shown(arm: Arm, tally: Tally, is_known: bool) -> Document:
     least, most = interval(tally)
     return {
         "name": arm.name,
         "template": arm.template,
         "told": tally.told,
         "reached": tally.reached,
-        "rate": round(tally.reached / tally.told, 4) if tally.told else None,
-        "rate_least": round(least, 4),
-        "rate_most": round(most, 4),
+        "rate": round(tally.reached / tally.told, 4) if tally.told and is_known else None,
+        "rate_least": round(least, 4) if is_known else None,
+        "rate_most": round(most, 4) if is_known else None,
     }
 
 

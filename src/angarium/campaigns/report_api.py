@@ -47,6 +47,7 @@ REPORT_EXAMPLE = {
     "reasons": {"failed": {"unreachable": 500}},
     "opened": 0,
     "clicked": 5_120,
+    "counted": {"read": False, "opened": False, "clicked": True},
     "reached": 39_000,
     "open": 2_000,
     "unknown": 0,
@@ -96,7 +97,9 @@ RECIPIENT_EXAMPLE = RecipientShown(
         "and how long it will still take. Of a large campaign a count is shown for a while: `as_of` says of "
         "when it is. People who were erased since stay counted, in what was sent and in what it cost, but in "
         "`left_out` and in the arms of an experiment; they are no recipients any more, and `erased` says how "
-        "many they are (null of a campaign that was let go of before this was counted).",
+        "many they are (null of a campaign that was let go of before this was counted). `counted` says which "
+        "figures are known at all: where no channel tells what was read, or no link is tracked, a 0 is not "
+        "none, and such a rate of an experiment is null (`counted` is null of one let go of before that).",
         scope="messages:read",
         gives=Any,
         problems=(404,),

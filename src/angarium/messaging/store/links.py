@@ -125,6 +125,13 @@ class Visited(msgspec.Struct, frozen=True):
     clicked: int
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """Whether the openings, and the links, of any message of a label are counted."""
+
+    opened: bool
+    clicked: bool
+
+
 class FirstVisits(msgspec.Struct):
     """When a person first opened a message, and first followed a link of it."""
 
@@ -227,6 +234,16 @@ _visited = Statement(
     .where(*_labelled, _by_people)
     .group_by(link_visit.c.picture)
 )
+_of_label = (
+    select(link.c.id)
+    .join(
+        message,
+        (message.c.workspace_id == bindparam("workspace_id")) & (message.c.id == link.c.message_id),
+    )
+    .where(_here, message.c.label == bindparam("label"), message.c.label != "")
+)
+_has_picture = Statement(_of_label.where(link.c.url == PIXEL).limit(1))
+_has_link = Statement(_of_label.where(link.c.url != PIXEL).limit(1))
 _first_by_people = Statement(
     select(link_visit.c.message_id, link_visit.c.picture, func.min(link_visit.c.first_at))
     .where(_visit_here, among(link_visit.c.message_id, "message_ids"), _by_people)
@@ -320,6 +337,13 @@ async def visited(tx: Transaction, workspace_id: int, label: str) -> Visited:
     """How many messages of a label were opened, and followed, by people."""
     counts = {bool(row[0]): row[1] for row in await tx.rows(_visited, workspace_id=workspace_id, label=label)}
     return Visited(counts.get(True, 0), counts.get(False, 0))
+
+
+async def counted(tx: Transaction, workspace_id: int, label: str) -> Counted:
+    """What can be known of the messages of a label, as long as their links are kept."""
+    asked = {"workspace_id": workspace_id, "label": label}
+    picture, followed = await tx.row(_has_picture, **asked), await tx.row(_has_link, **asked)
+    return Counted(picture is not None, followed is not None)
 
 
 async def first_by_people(
