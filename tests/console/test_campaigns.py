@@ -374,6 +374,11 @@ async def test_recipients_their_file_and_a_campaign_to_those_not_reached(shop: S
     marks = (await shop.marketer.get(slow)).values("value")
     del shop.marketer.cookies[LANGUAGE]
     assert {"رونوشت", "دوباره"} <= set(marks)
+    assert "who had not been told yet" in (await shop.marketer.get(slow)).words
+    await shop.marketer.do(f"{slow}/resend", stopped="on")
+    chosen = (await shop.newest())[1].of_campaign
+    assert chosen is not None
+    assert chosen.states == ("failed", "expired", "cancelled", "stopped")
     again = await shop.marketer.do(f"{path}/resend", mark="دوباره")
     assert again.location.endswith("/audience?done=copied")
     _, given = await shop.newest()

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from angarium.campaigns import flows, launch, report
+from angarium.campaigns import flows, launch, people, report
 from angarium.campaigns.runner import CampaignRunner
 from angarium.campaigns.store import members as member_store
 from angarium.contacts import flows as contacts
@@ -134,6 +134,14 @@ async def test_a_stop_cancels_what_is_queued_and_leaves_out_who_waits(
     assert not (await marketer.look(campaign_id)).under_way
     with pytest.raises(Problem):
         await marketer.resume(campaign_id)
+    again = await marketer.begin(
+        audience=None, of_campaign={"campaign": flows.label(campaign_id), "states": ["stopped"]}
+    )
+    one, workspace_id = await marketer.look(again), marketer.relay.workspace_id
+    meant = flows.frozen(one).people
+    assert await marketer.db.read(people.count, workspace_id, meant) == PEOPLE - told
+    await marketer.run(again)
+    assert len(await marketer.sent()) == PEOPLE - told
 
 
 async def test_two_members_that_became_one_contact_are_told_once(marketer: Marketer) -> None:

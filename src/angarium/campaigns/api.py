@@ -328,7 +328,8 @@ RESEND = Shape(ResendInput)
     Operation(
         summary="Write a campaign to those whom another did not reach",
         detail="A draft with the same words and way. Without `states`: whose messages failed, expired or "
-        "were cancelled. `unknown` may have got it; it is meant only when it is named.",
+        "were cancelled. `unknown` may have got it; it is meant only when it is named. So are the `stopped`: "
+        "members who had not been told when the campaign was stopped.",
         scope="messages:write",
         takes=RESEND,
         gives=CampaignShown,

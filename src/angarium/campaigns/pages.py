@@ -224,11 +224,11 @@ async def copy(request: Call) -> Sent:
 
 @route("POST /campaigns/{campaign_id}/resend", Operation(summary="Again", scope="messages:write", page=True))
 async def resend(request: Call) -> Sent:
-    """A new draft for those who were not reached; with those of whom nobody knows, where that is ticked."""
+    """A new draft for those who were not reached; with those of whom nobody knows, and those who were not
+    told before it was stopped, where that is ticked."""
     world, mark = world_of(request), _mark_in(request) or "again"
-    states: tuple[Outcome, ...] = NOT_REACHED
-    if form_of(request).get("unknown"):
-        states = (*NOT_REACHED, "unknown")
+    form, more = form_of(request), tuple[Outcome, ...](("unknown", "stopped"))
+    states = (*NOT_REACHED, *(name for name in more if form.get(name)))
     made = await done(request, lambda tx, w, c, deed: flows.resend(tx, world, w, c, states, deed, mark))
     return redirect(path_of(made, "/audience?done=copied"))
 

@@ -8,9 +8,11 @@ from typing import Literal
 
 import msgspec
 
+from angarium.campaigns.states import MemberState
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
 from angarium.campaigns.store import recipients
+from angarium.campaigns.store.recipients import Glance
 from angarium.contacts import audience
 from angarium.contacts.audience import Audience, Settled
 from angarium.contacts.imports.mapping import keeps_list
@@ -23,14 +25,18 @@ from angarium.storage.database import Transaction
 
 WINDOW = 5_000  # members or contacts that are looked at in one transaction
 
-Outcome = Literal["failed", "expired", "refused", "cancelled", "unknown", "sent", "delivered", "read"]
+STOPPED = "stopped"  # why members are left out who still waited when their campaign was stopped
+Outcome = Literal[
+    "failed", "expired", "refused", "cancelled", "unknown", "sent", "delivered", "read", "stopped"
+]
 NOT_REACHED: tuple[Outcome, ...] = ("failed", "expired", "cancelled")
 
 
 class OfCampaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Members of another campaign by what became of their messages. Without a word: those not reached.
 
-    `unknown` may have got it, and `sent` probably has: they are meant only when they are named.
+    `unknown` may have got it, and `sent` probably has: they are meant only when they are named, and so are
+    the `stopped`, who have no message because the campaign was stopped before.
     """
 
     campaign: str
@@ -149,12 +155,17 @@ async def window(tx: Transaction, workspace_id: int, people: People, after: int)
             return Window(there, there[-1] if there else after, len(listed) < WINDOW, own)
         case SettledMembers():
             seen = await recipients.glances(tx, workspace_id, people.campaign_id, after, WINDOW)
-            there = [one.contact_id for one in seen if one.state in people.states]
+            there = [one.contact_id for one in seen if _is_meant(one, people.states)]
             own = await member_store.variables(tx, workspace_id, people.campaign_id, there)
             return Window(there, seen[-1].contact_id if seen else after, len(seen) < WINDOW, own)
         case SettledAudience():
             found = await audience.window(tx, workspace_id, people.audience, after, WINDOW)
             return Window(found.ids, found.after, found.done)
+
+
+def _is_meant(one: Glance, states: tuple[str, ...]) -> bool:
+    is_stopped = one.state == MemberState.LEFT_OUT and one.reason == STOPPED
+    return one.state in states or (is_stopped and STOPPED in states)
 
 
 async def count(tx: Transaction, workspace_id: int, people: People) -> int:
@@ -164,7 +175,11 @@ async def count(tx: Transaction, workspace_id: int, people: People) -> int:
             return await lists.count(tx, workspace_id, people.import_id)
         case SettledMembers():
             by_arm = await recipients.by_arm(tx, workspace_id, people.campaign_id)
-            return sum(number for _, state, number in by_arm if state in people.states)
+            told = sum(number for _, state, number in by_arm if state in people.states)
+            if STOPPED not in people.states:
+                return told
+            shares = await member_store.reasons(tx, workspace_id, people.campaign_id)
+            return told + sum(number for *why, number in shares if why == [MemberState.LEFT_OUT, STOPPED])
         case SettledAudience():
             return await audience.count(tx, workspace_id, people.audience)
 

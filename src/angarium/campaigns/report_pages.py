@@ -30,11 +30,10 @@ from angarium.campaigns.pages import (
     reports_of,
     typed_in,
 )
-from angarium.campaigns.people import NOT_REACHED
+from angarium.campaigns.people import NOT_REACHED, STOPPED
 from angarium.campaigns.recipients import SOURCE, About, Wanted
 from angarium.campaigns.report_api import RECIPIENT_FILE
 from angarium.campaigns.states import UNDER_WAY, CampaignState
-from angarium.campaigns.stopping import STOPPED
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.wording_pages import channel_names, way_of
 from angarium.contacts.exports import api as exports_api
@@ -104,6 +103,7 @@ async def show_campaign(request: Call) -> Sent:
         "tones": STATE_TONES,
         "went": WENT,
         "not_reached": any(report["by_state"].get(state) for state in (*NOT_REACHED, "unknown")),
+        "untold": report["left_out"].get(STOPPED, 0),
         "moving": moving,
         "again_s": ceil(shown.older_for_s) or int(stopping),
         "counted_at": datetime.fromisoformat(report["as_of"]),

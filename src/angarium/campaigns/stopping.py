@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from angarium.campaigns import flows
+from angarium.campaigns.people import STOPPED
 from angarium.campaigns.states import CampaignState
 from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.store import members as member_store
@@ -14,7 +15,6 @@ from angarium.messaging.world import World
 from angarium.storage.database import Transaction
 
 BATCH = 5_000  # members in one transaction
-STOPPED = "stopped"
 
 
 async def some(
