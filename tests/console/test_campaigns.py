@@ -458,6 +458,13 @@ async def test_a_test_goes_to_oneself(shop: Shop) -> None:
     assert any(href.startswith("/messages/msg_") for href in sent.values("href"))
     assert "not a phone is not a phone number" in " ".join(sent.words.split())
     assert "to.phone" not in sent.words
+    of_a_contact = await shop.marketer.do(f"{path}/test", to="050 000 0003")
+    assert "+380500000003" in of_a_contact.words
+    assert any(href.startswith("/messages/msg_") for href in of_a_contact.values("href"))
+    changed = await shop.client.ask("PATCH", "/v1/workspace", {"time_zone": "Asia/Tehran"})
+    assert changed.status == 200, changed.json
+    at_home = await shop.marketer.do(f"{path}/test", to="۰۹۱۲ ۳۴۵ ۶۷۸۹")
+    assert "+989123456789" in at_home.words
     nobody = await shop.marketer.do(f"{path}/test", to="")
     assert nobody.status == 422
 

@@ -270,6 +270,8 @@ async def test_a_test_message_is_followed_and_who_may_only_look_changes_nothing(
     sent = await shop.owner.do(
         f"/lines/{line_id}/test", to="+380501234567", text="Hi", **{"class": "service"}
     )
+    national = await shop.owner.do(f"/lines/{line_id}/test", to="050 123 4567", **said)
+    assert national.status == 303, "a contact has it now"
     followed = await shop.owner.get(sent.location.partition("#")[0])
     assert followed.says("The whole story")
     assert followed.says("It waits")

@@ -7,6 +7,8 @@ from datetime import datetime
 
 import msgspec
 
+from angarium.accounts import edge
+from angarium.accounts import flows as accounts
 from angarium.accounts.edge import Call, Operation, Sent, route
 from angarium.accounts.pages import HtmlAnswer, form_of, redirect
 from angarium.campaigns import confirmation, draft_form, flows, forecast, people
@@ -26,6 +28,7 @@ from angarium.campaigns.states import CampaignState
 from angarium.campaigns.store.campaigns import Campaign
 from angarium.campaigns.wanted import CampaignInput, lacks
 from angarium.campaigns.wording_pages import channel_names, look_of, way_of
+from angarium.contacts import named
 from angarium.content.preview import Block, blocks
 from angarium.core.problems import FieldProblem, Problem
 from angarium.core.values import Content
@@ -157,7 +160,8 @@ async def test(request: Call) -> Sent:
     """To the phones and mailboxes that were typed, and what became of each."""
     one, form = await campaign_of(request), form_of(request)
     lines = [line.strip() for line in form.get("to", "").replace(",", "\n").splitlines() if line.strip()]
-    document = {"to": [_recipient(line) for line in lines], "arm": draft_form.number(form.get("arm") or "0")}
+    meant = await edge.ground_of(request).db.read(_meant, request.auth.workspace_id, lines)
+    document = {"to": meant, "arm": draft_form.number(form.get("arm") or "0")}
     facts: Document = {"typed": dict(form)}
     try:
         answer = await tried(request, TEST.read(msgspec.json.encode(document)))
@@ -165,7 +169,7 @@ async def test(request: Call) -> Sent:
         wrong = {"to": _said(problem)}
         return await _check_page(request, one, facts | {"wrong": wrong}, problem.status)
     results = msgspec.json.decode(answer.body)["results"]
-    facts["tests"] = [(lines[one["index"]], one.get("id", ""), _refusal(one)) for one in results]
+    facts["tests"] = [(*meant[one["index"]].values(), one.get("id", ""), _refusal(one)) for one in results]
     return await _check_page(request, one, facts)
 
 
@@ -177,8 +181,13 @@ class Refusal(msgspec.Struct, frozen=True):
     fields: tuple[FieldProblem, ...] = msgspec.field(name="errors", default=())
 
 
-def _recipient(text: str) -> dict[str, str]:
-    return {"email": text} if "@" in text else {"phone": text}
+async def _meant(tx: Transaction, workspace_id: int, lines: Sequence[str]) -> list[dict[str, str]]:
+    """Mailboxes, and phones as they are dialled here."""
+    zone = (await accounts.workspace(tx, workspace_id)).time_zone
+    return [
+        {"email": text} if "@" in text else {"phone": await named.phone(tx, workspace_id, text, zone)}
+        for text in lines
+    ]
 
 
 def _refusal(result: Document) -> str:

@@ -137,6 +137,12 @@ def _code_of(first: str) -> int:
     return next((int(first[1:end]) for end in (2, 3, 4) if int(first[1:end]) in codes), 0)
 
 
+def region_of_zone(time_zone: str) -> str | None:
+    """The region whose clocks a time zone (IANA) tells; None where several share it or nobody lives by it."""
+    found = [region for region, zones in _zones().items() if time_zone in zones]
+    return found[0] if len(found) == 1 else None
+
+
 def regions() -> frozenset[str]:
     """The regions that numbers are known of, such as "IR"."""
     return frozenset(_library().SUPPORTED_REGIONS)

@@ -9,9 +9,11 @@ from urllib.parse import urlencode
 import msgspec
 
 from angarium.accounts import edge
+from angarium.accounts import flows as accounts
 from angarium.accounts.edge import Call, Operation, Sent, route
 from angarium.accounts.pages import HtmlAnswer, form_of, problem_told, redirect, wrong_of
 from angarium.accounts.reach import require_line
+from angarium.contacts import named
 from angarium.contacts.flows import AddressGiven, Recipient
 from angarium.contacts.rules import BadAddress, clean_address
 from angarium.core import ids
@@ -212,10 +214,12 @@ async def try_line(request: Call) -> Sent:
     """One message over this line alone; the page follows it to its end."""
     line, form, caller = await _line(request), form_of(request), request.auth
     require_line(caller.reach, line.id)
-    world, desk = _world(request), _desk(request)
+    world, desk, to = _world(request), _desk(request), form.get("to", "")
+    if _kind(world, line) is AddressKind.PHONE:
+        to = await world.ground.db.read(_phone, caller.workspace_id, to)
     try:
         message = MessageInput(
-            to=Recipient(address=_address(world, line, form.get("to", ""))),
+            to=Recipient(address=_address(world, line, to)),
             message_class=_class(form.get("class", "")),
             text=_text(form.get("text", "")),
             line=line.name,
@@ -230,12 +234,21 @@ async def try_line(request: Call) -> Sent:
 
 
 def _address(world: World, line: Line, text: str) -> AddressGiven:
-    channel = world.channels.get(line.channel)
-    kind = channel.address_kind if channel else AddressKind.PHONE
+    kind = _kind(world, line)
     try:
         return AddressGiven(kind, clean_address(kind, text.strip()))
     except BadAddress as error:
         raise invalid("to", error.problem, value=text, remedy=error.remedy) from None
+
+
+def _kind(world: World, line: Line) -> AddressKind:
+    channel = world.channels.get(line.channel)
+    return channel.address_kind if channel else AddressKind.PHONE
+
+
+async def _phone(tx: Transaction, workspace_id: int, text: str) -> str:
+    zone = (await accounts.workspace(tx, workspace_id)).time_zone
+    return await named.phone(tx, workspace_id, text, zone)
 
 
 def _class(text: str) -> MessageClass:
