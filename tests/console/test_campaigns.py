@@ -209,6 +209,14 @@ async def test_what_is_wrong_with_a_date_stands_at_its_field(shop: Shop) -> None
         await expect(window.page.locator("#f-at-says")).to_contain_text("has passed")
 
 
+async def test_bounds_stand_in_the_unit_of_the_field(shop: Shop) -> None:
+    path = await shop.draft()
+    wrong = await shop.marketer.do(f"{path}/schedule", pace="spread", spread="1000", spread_unit="hours")
+    assert wrong.status == 422
+    assert "to 744 hours" in wrong.words
+    assert "2,678,400" not in wrong.words
+
+
 async def test_names_and_sums_beside_one_another_keep_their_order_from_right_to_left(shop: Shop) -> None:
     steps = [{"line": "sms", "success": "delivered", "wait_s": 60}, {"channel": "smpp"}]
     made = await shop.client.ask("POST", "/v1/cascades", {"name": "two", "steps": steps})

@@ -12,7 +12,7 @@ from angarium.campaigns import draft_form
 from angarium.campaigns.check_pages import together
 from angarium.campaigns.report_pages import chart, heat
 from angarium.campaigns.wanted import CampaignInput
-from angarium.core.problems import Problem
+from angarium.core.problems import FieldProblem, Problem
 from angarium.web.languages import LANGUAGES
 from angarium.web.voice import Voice
 
@@ -196,6 +196,28 @@ def test_what_is_no_value_is_named_at_its_field(form: dict[str, str], field: str
     with pytest.raises(Problem) as caught:
         draft_form.with_schedule(NOBODY, {"left_percent": "5", **form}, many({}))
     assert list(draft_form.wrong_of(caught.value.fields)) == [field]
+
+
+@pytest.mark.parametrize(
+    ("field", "remedy", "unit", "said"),
+    [
+        ("schedule.spread_s", "60 to 2678400 seconds", "hours", "0.017 to 744 hours"),
+        ("schedule.spread_s", "60 to 2678400 seconds", "minutes", "1 to 44640 minutes"),
+        ("schedule.spread_s", "60 to 2678400 seconds", "days", "0.0007 to 31 days"),
+        (
+            "schedule.spread_s",
+            "at most 5400 seconds, or a later until",
+            "hours",
+            "at most 1.5 hours, or a later until",
+        ),
+        ("deadline_s", "a number (at least 1.0, at most 604800.0), or null", "days", "0.00028 to 168 hours"),
+        ("schedule.per_hour", "1 to 5", "hours", "1 to 5"),
+    ],
+)
+def test_bounds_are_said_in_the_unit_of_the_page(field: str, remedy: str, unit: str, said: str) -> None:
+    wrong = FieldProblem(field, "is out of range", remedy)
+    (told,) = draft_form.in_units([wrong], {"spread_unit": unit})
+    assert told.remedy == said
 
 
 def hour(at: str, delivered: int, read: int = 0) -> dict[str, Any]:

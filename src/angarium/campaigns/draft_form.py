@@ -10,22 +10,26 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from math import isfinite
+from math import ceil, floor, isfinite, log10
 from typing import Any
 
 import msgspec
 
 from angarium.campaigns.experiment import ARMS_MAX
+from angarium.campaigns.schedule import SPREAD_MAX_S, SPREAD_MIN_S
 from angarium.campaigns.wanted import WAYS, CampaignInput
 from angarium.contacts.draft import tags_in
 from angarium.core.decoding import Shape
 from angarium.core.problems import FieldProblem
 from angarium.core.values import Json
+from angarium.messaging.accept import DEADLINE_MAX_S, DEADLINE_MIN_S
 
 DRAFT = Shape(CampaignInput)
 DAYS = range(1, 8)  # Monday to Sunday
 UNITS = {"minutes": 60, "hours": 3_600, "days": 86_400}
 HOUR_S = 3_600.0
+BESIDE = "stands beside per_hour"  # of a pace, and no bound of it
+ROOM = re.compile(r"most (\d+) seconds,")  # what is left before a campaign ends
 OTHERWISE_FROM, OTHERWISE_UNTIL = "09:00", "21:00"  # hours that are offered to whoever wants some
 VARIABLE = "variable."
 MARK_LENGTH = 16
@@ -321,6 +325,49 @@ FIELDS = {
     "pause_when.failed_percent": "failed_percent",
     "pause_when.left_percent": "left_percent",
 }
+
+
+def in_units(fields: Sequence[FieldProblem], form: Form) -> tuple[FieldProblem, ...]:
+    """The same, with the bounds of lengths of time in the units in which the page asks for them."""
+    units = {"deadline_s": "hours", "schedule.spread_s": form.get("spread_unit", "")}
+    return tuple(
+        msgspec.structs.replace(one, remedy=_in_unit(one, unit))
+        if (unit := units.get(one.field)) and one.problem != BESIDE
+        else one
+        for one in fields
+    )
+
+
+def _in_unit(one: FieldProblem, unit: str) -> str:
+    if room := ROOM.search(one.remedy):
+        return _at_most(unit, int(room[1]))
+    if one.field == "deadline_s":
+        return _between(unit, DEADLINE_MIN_S, DEADLINE_MAX_S)
+    return _between(unit, SPREAD_MIN_S, SPREAD_MAX_S)
+
+
+def _between(unit: str, least_s: float, most_s: float) -> str:
+    exact = least_s / UNITS.get(unit, HOUR_S)
+    scale = 10 ** max(0, 1 - floor(log10(exact)))  # two digits of it that count, and no less than it is
+    least, most = f"{ceil(exact * scale) / scale:g}", f"{most_s / UNITS.get(unit, HOUR_S):g}"
+    match unit:
+        case "minutes":
+            return f"{least} to {most} minutes"
+        case "days":
+            return f"{least} to {most} days"
+        case _:
+            return f"{least} to {most} hours"
+
+
+def _at_most(unit: str, seconds: int) -> str:
+    most = f"{floor(seconds / UNITS.get(unit, HOUR_S) * 100) / 100:g}"
+    match unit:
+        case "minutes":
+            return f"at most {most} minutes, or a later until"
+        case "days":
+            return f"at most {most} days, or a later until"
+        case _:
+            return f"at most {most} hours, or a later until"
 
 
 def wrong_of(fields: Sequence[FieldProblem]) -> dict[str, str]:

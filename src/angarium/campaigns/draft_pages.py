@@ -288,6 +288,7 @@ def _onward(form: Mapping[str, str], one: Campaign, following: str) -> str:
 async def _refused(
     request: Call, one: Campaign | None, problem: Problem, page: Showing, facts: Document
 ) -> HtmlAnswer:
+    problem.fields = draft_form.in_units(problem.fields, form_of(request))
     wrong = draft_form.wrong_of(problem.fields)
     answer = await page(request, one, {**facts, "problem": problem_shown(problem), "wrong": wrong})
     answer.status = problem.status
