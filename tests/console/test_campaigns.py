@@ -209,6 +209,15 @@ async def test_what_is_wrong_with_a_date_stands_at_its_field(shop: Shop) -> None
         await expect(window.page.locator("#f-at-says")).to_contain_text("has passed")
 
 
+async def test_of_a_date_that_is_past_it_is_not_said_how_to_write_it(shop: Shop) -> None:
+    path = await shop.draft()
+    past = await shop.marketer.do(f"{path}/schedule", begin="at", at="2020-01-01T10:00")
+    assert "has passed: later than" in past.words
+    assert "Write it as" not in past.words
+    unread = await shop.marketer.do(f"{path}/schedule", begin="at", at="tomorrow")
+    assert "Write it as" in unread.words
+
+
 async def test_bounds_stand_in_the_unit_of_the_field(shop: Shop) -> None:
     path = await shop.draft()
     wrong = await shop.marketer.do(f"{path}/schedule", pace="spread", spread="1000", spread_unit="hours")

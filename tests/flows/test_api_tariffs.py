@@ -156,6 +156,10 @@ async def test_what_is_wrong_with_a_price_list(
     answer = await client.ask("POST", f"{path}/price-lists", given)
     assert answer.status == 422, answer.body
     assert field in answer.fields, answer.json
+    if "2020" in str(given):
+        (wrong,) = answer.json["errors"]
+        assert wrong["problem"] == "has passed"
+        assert wrong["remedy"].startswith("later than ")
     assert (await client.ask("GET", f"{path}/price-lists")).json["items"] == []
 
 

@@ -90,5 +90,6 @@ def check_key(
         known = "some of " + ", ".join(SCOPES)
         found.append(FieldProblem("scopes", problem, known, shown(", ".join(sorted(unknown)))))
     if expires_at is not None and expires_at <= now:
-        found.append(FieldProblem("expires_at", "has passed", "a time to come, or none", iso(expires_at)))
+        remedy = f"later than {iso(now)}, or leave it out"
+        found.append(FieldProblem("expires_at", "has passed", remedy, iso(expires_at)))
     return tuple(found)

@@ -187,7 +187,8 @@ def _may_go(found: Whole, one: Version, deed: Deed, *, emergency: bool) -> bool:
 
 def _check_term(begins: int, ends: int | None, now: int) -> None:
     if begins < now:
-        raise invalid("from", "has passed", value=iso(begins), remedy="a time to come, or none for at once")
+        remedy = f"later than {iso(now)}, or leave it out"
+        raise invalid("from", "has passed", value=iso(begins), remedy=remedy)
     if ends is not None and ends <= begins:
         raise invalid("until", "is not after its beginning", value=iso(ends), remedy="later, or none")
 
@@ -232,7 +233,8 @@ async def retire(
     """Take a template out of use, now or at an instant. `recall`: what waits with its words does not go."""
     end = deed.now if at is None else at
     if end < deed.now:
-        raise invalid("at", "has passed", value=iso(end), remedy="a time to come, or none for at once")
+        remedy = f"later than {iso(deed.now)}, or leave it out"
+        raise invalid("at", "has passed", value=iso(end), remedy=remedy)
     live = [one for one in found.versions if one.state is S.PUBLISHED]
     if not live and not (recall and any(one.state is S.RETIRED for one in found.versions)):
         raise Problem("template-state", "Nothing of it is published", status=409, detail="There is no need.")

@@ -62,6 +62,11 @@ def moment_of(text: str) -> str:
     return text if found is None else f"{found[0].isoformat()}T{found[1] or '00:00'}"
 
 
+def is_date(text: str) -> bool:
+    """Whether a text is a day, or a moment, of either calendar."""
+    return _read(text) is not None
+
+
 def _read(text: str) -> tuple[date, str] | None:
     """The day, and the time of day if there is one."""
     match = WRITTEN.fullmatch(DAY_FIRST.sub(r"\3-\2-\1", western(text).strip()))

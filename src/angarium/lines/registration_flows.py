@@ -217,8 +217,11 @@ def _check_approval(whole: Whole, line: Line, given: Decision, now: int) -> None
     if more:
         asked = ", ".join(sorted(whole.registration.classes))
         raise invalid("classes", "were not asked for", value=" ".join(more), remedy="some of " + asked)
-    if given.valid_until is not None and given.valid_until <= max(now, given.valid_from or 0):
-        raise invalid("valid_until", "has passed, or comes before it begins", value=iso(given.valid_until))
+    begins = max(now, given.valid_from or 0)
+    if given.valid_until is not None and given.valid_until <= begins:
+        problem = "has passed" if given.valid_until <= now else "is not after its beginning"
+        remedy = f"later than {iso(begins)}, or leave it out"
+        raise invalid("valid_until", problem, value=iso(given.valid_until), remedy=remedy)
     if line.requirement != whole.requirement.key:
         detail = f"The line is {line.requirement} now; this registration is for {whole.requirement.key}."
         raise Problem("registration-state", "The line is of another kind now", status=409, detail=detail)

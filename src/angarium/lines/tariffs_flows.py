@@ -197,16 +197,22 @@ async def new_list(
     rows = _rows(given)
     begins = _instant("valid_from", given.valid_from, found.zone) or 0
     ends = _instant("valid_until", given.valid_until, found.zone)
-    if begins and begins < now:
-        value = given.valid_from
-        raise invalid("valid_from", "has passed", value=value, remedy="a time to come, or none: at once")
-    if ends is not None and ends <= max(begins, now):
-        raise invalid("valid_until", "is not after its beginning", value=given.valid_until)
+    _check_term(given, begins, ends, now)
     new = PriceList(ground.ids.mint(), tariff_id, ListState.DRAFT, begins, ends, len(rows), by, now, now)
     await store.add_list(tx, workspace_id, new, rows)
     told = {"list": ids.show("price_list", new.id), "rows": len(rows)}
     await _note(tx, workspace_id, tariff_id, "tariff.prices_drafted", told, by, now)
     return await _looked(tx, workspace_id, found, new, rows, now)
+
+
+def _check_term(given: ListInput, begins: int, ends: int | None, now: int) -> None:
+    if begins and begins < now:
+        remedy = f"later than {iso(now)}, or leave it out"
+        raise invalid("valid_from", "has passed", value=given.valid_from, remedy=remedy)
+    if ends is not None and ends <= max(begins, now):
+        problem = "has passed" if ends <= now else "is not after its beginning"
+        remedy = f"later than {iso(max(begins, now))}, or leave it out"
+        raise invalid("valid_until", problem, value=given.valid_until, remedy=remedy)
 
 
 def _rows(given: ListInput) -> tuple[Row, ...]:

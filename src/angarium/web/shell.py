@@ -26,6 +26,7 @@ from angarium.accounts import session
 from angarium.accounts.edge import NAME_IN_PATH, JsonAnswer, Operation, Sent
 from angarium.accounts.pages import HtmlAnswer, redirect
 from angarium.accounts.rules import holds_key
+from angarium.core import days
 from angarium.core.clock import to_datetime
 from angarium.core.problems import Problem
 from angarium.web import figures, naming, navigation
@@ -120,6 +121,7 @@ class Shell:
             "as_typed": partial(figures.as_typed, language),
             "decimal_sign": figures.decimal_sign(language),
             "date_typed": partial(figures.date_typed, language),
+            "is_date": days.is_date,
             "holidays_typed": partial(figures.holidays_typed, language),
             "own_digits": partial(figures.own_digits, language),
             "signed": partial(figures.signed, language),
