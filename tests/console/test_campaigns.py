@@ -381,7 +381,7 @@ async def test_whoever_may_only_look_changes_nothing(shop: Shop) -> None:
 
 
 async def test_recipients_their_file_and_a_campaign_to_those_not_reached(shop: Shop) -> None:
-    path = await shop.draft(name="Sale", audience={"tags": ["gold"]})
+    path = await shop.draft(name="Sale: نوروز", audience={"tags": ["gold"]})
     assert (await shop.marketer.do(f"{path}/start")).status == 303
     await shop.run()
     everybody = await shop.marketer.get(f"{path}/recipients")
@@ -398,6 +398,8 @@ async def test_recipients_their_file_and_a_campaign_to_those_not_reached(shop: S
         href for href in (await shop.marketer.get(asked.location)).values("href") if href.endswith("/file")
     )
     file = await shop.marketer.get(fetch)
+    plain, exact = 'filename="Sale_ _____.csv"', "filename*=UTF-8''Sale_%20%D9%86%D9%88%D8%B1%D9%88%D8%B2.csv"
+    assert file.headers["content-disposition"] == f"attachment; {plain}; {exact}"
     assert [row.split(",")[2] for row in file.text.splitlines()[1:]] == ["N1", "N3", "N5", "N7"]
     assert f"{path}/resend" not in (await shop.marketer.get(path)).text, "nobody was not reached"
     slow = await shop.draft(name="Slow", audience={"tags": ["gold"]}, schedule={"per_hour": 60})
@@ -407,6 +409,7 @@ async def test_recipients_their_file_and_a_campaign_to_those_not_reached(shop: S
     assert f"{slow}/resend" in (await shop.marketer.get(slow)).text, "what was queued is cancelled"
     shop.marketer.cookies[LANGUAGE] = "fa"
     marks = (await shop.marketer.get(slow)).values("value")
+    assert (await shop.marketer.get(f"{slow}/recipients")).hidden("right_to_left") == "on"
     del shop.marketer.cookies[LANGUAGE]
     assert {"رونوشت", "دوباره"} <= set(marks)
     assert "who had not been told yet" in (await shop.marketer.get(slow)).words
@@ -417,7 +420,7 @@ async def test_recipients_their_file_and_a_campaign_to_those_not_reached(shop: S
     again = await shop.marketer.do(f"{path}/resend", mark="دوباره")
     assert again.location.endswith("/audience?done=copied")
     _, given = await shop.newest()
-    assert given.name == "Sale (دوباره)"
+    assert given.name == "Sale: نوروز (دوباره)"
     assert given.of_campaign is not None
     assert given.of_campaign.campaign == path.rpartition("/")[2]
     kept = await shop.marketer.do(again.location.partition("?")[0], name="Sale (again)", whom="kept")

@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import msgspec
 import pytest
@@ -198,9 +199,11 @@ async def test_the_same_comes_as_a_workbook(told: tuple[Marketer, int], tmp_path
     ]
     path = tmp_path / "who.xlsx"
     job = Job(str(path), "xlsx", recipients.COLUMNS, title=recipients.Files.title, is_table=True)
+    job = msgspec.structs.replace(job, right_to_left=True)
     assert write(job, iter(frames)).rows == PEOPLE + 1
     head, *rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
     assert tuple(head) == recipients.COLUMNS
+    assert b'rightToLeft="1"' in ZipFile(path).read("xl/worksheets/sheet1.xml")
     by_id = {row[1]: row for row in rows}
     assert by_id["c4"][recipients.COLUMNS.index("state")] == "read"
     assert by_id["=1+1"][2] == "سارا 王小明"

@@ -39,6 +39,7 @@ from angarium.core import ids
 from angarium.core.clock import from_datetime
 from angarium.core.decoding import Items, Shape
 from angarium.core.problems import Problem, file_too_large, invalid, not_found, too_large
+from angarium.protocols import files
 from angarium.storage import idempotency
 from angarium.storage.database import Conflict, Transaction
 from angarium.storage.ground import Ground
@@ -275,13 +276,13 @@ class Streamed:
     def __init__(self, pieces: AsyncIterator[str], media_type: str, name: str) -> None:
         self._pieces = pieces
         self._media_type = media_type
-        self._name = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+        self._named = files.disposition("attachment", name)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send it, piece by piece."""
         headers = [
             (b"content-type", self._media_type.encode()),
-            (b"content-disposition", f'attachment; filename="{self._name}"'.encode()),
+            (b"content-disposition", self._named),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         async for piece in self._pieces:
@@ -299,7 +300,7 @@ class Kept:
     def __init__(self, path: Path, media_type: str, name: str) -> None:
         self._path = path
         self._media_type = media_type
-        self._name = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+        self._named = files.disposition("attachment", name)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send it, block by block."""
@@ -307,7 +308,7 @@ class Kept:
             headers = [
                 (b"content-type", self._media_type.encode()),
                 (b"content-length", b"%d" % os.fstat(file.fileno()).st_size),
-                (b"content-disposition", f'attachment; filename="{self._name}"'.encode()),
+                (b"content-disposition", self._named),
             ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             while block := await asyncio.to_thread(file.read, BLOCK_BYTES):

@@ -17,6 +17,7 @@ from angarium.contacts.exports import flows as exports
 from angarium.contacts.exports.api import SHOWN_EXAMPLE as EXPORT_EXAMPLE
 from angarium.contacts.exports.api import ExportShown
 from angarium.core.decoding import Shape
+from angarium.protocols import files
 
 
 class RecipientQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -179,15 +180,16 @@ async def export_recipients(request: Call) -> Streamed:
     """A row for each member."""
     campaign_id, workspace_id = edge.id_in_path(request, "campaign"), request.auth.workspace_id
     query, world = FILE.read_query(request.scope["query_string"]), world_of(request)
-    await edge.ground_of(request).db.read(flows.existing, workspace_id, campaign_id)
+    one = await edge.ground_of(request).db.read(flows.existing, workspace_id, campaign_id)
     rows = recipients.as_csv(world, workspace_id, campaign_id, Wanted(query.state, query.reason))
-    return Streamed(rows, "text/csv; charset=utf-8", f"{flows.label(campaign_id)}.csv")
+    return Streamed(rows, "text/csv; charset=utf-8", files.name_of(one.name, "csv"))
 
 
 class RecipientFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file of recipients."""
 
     format: Literal["csv", "xlsx"] = "xlsx"
+    right_to_left: bool = False  # sheets of XLSX begin at the right
     state: str = ""
     reason: str = ""
 
@@ -218,10 +220,11 @@ async def ask_for_recipients(request: Call) -> JsonAnswer:
     campaign_id, caller = edge.id_in_path(request, "campaign"), request.auth
     body = await edge.read_body(request)
     given, desk = RECIPIENT_FILE.read(body or b"{}"), exports_api.exports_of(request)
-    await edge.ground_of(request).db.read(flows.existing, caller.workspace_id, campaign_id)
+    campaign = await edge.ground_of(request).db.read(flows.existing, caller.workspace_id, campaign_id)
     about = msgspec.json.encode(About(campaign_id, Wanted(given.state, given.reason))).decode()
-    wanted = exports.Wanted(format=given.format)
-    one = await exports.ask_of(desk, caller.workspace_id, caller.actor, SOURCE, about, wanted)
+    wanted = exports.Wanted(format=given.format, right_to_left=given.right_to_left)
+    asked = (caller.workspace_id, caller.actor, SOURCE, about, wanted, campaign.name)
+    one = await exports.ask_of(desk, *asked)
     return await exports_api.begun(request, body, one)
 
 

@@ -253,10 +253,11 @@ async def ask_for_file(request: Call) -> Sent:
         "state": form.get("state", ""),
         "reason": form.get("reason", ""),
     }
+    right_to_left = bool(form.get("right_to_left"))
     given, desk = RECIPIENT_FILE.read(msgspec.json.encode(asked)), exports_api.exports_of(request)
     about = msgspec.json.encode(About(one.id, Wanted(given.state, given.reason))).decode()
-    wanted = exports.Wanted(format=given.format)
-    made = await exports.ask_of(desk, caller.workspace_id, caller.actor, SOURCE, about, wanted)
+    wanted = exports.Wanted(format=given.format, right_to_left=right_to_left)
+    made = await exports.ask_of(desk, caller.workspace_id, caller.actor, SOURCE, about, wanted, one.name)
 
     async def work(tx: Transaction) -> None:
         await export_store.insert(tx, caller.workspace_id, made)

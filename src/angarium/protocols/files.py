@@ -54,6 +54,7 @@ BRANDS = (
     (b"avc1", "mp4"),
     (b"M4V", "mp4"),
 )
+UNTAKEN = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069]')
 UNSAFE = re.compile(r"[^\w.() -]|[\x00-\x1f]")
 
 
@@ -71,6 +72,12 @@ def clean_name(name: str, kind: str) -> str:
     last = UNSAFE.sub("_", name.replace("\\", "/").rpartition("/")[2]).strip(". ")
     stem = last.rpartition(".")[0] or last or "document"
     return f"{stem[: NAME_MAX - 5]}.{kind}"
+
+
+def name_of(title: str, kind: str) -> str:
+    """A name to save under what has a title of any script: without what file systems do not take, and without
+    what turns the direction of the text, so that its ending is seen at its end."""
+    return f"{UNTAKEN.sub('_', title).strip('. ')[: NAME_MAX - 5] or 'file'}.{kind}"
 
 
 def disposition(how: str, name: str) -> bytes:

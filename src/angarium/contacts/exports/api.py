@@ -15,6 +15,7 @@ from angarium.contacts.exports.store import Export
 from angarium.core import ids
 from angarium.core.clock import iso
 from angarium.core.decoding import Shape
+from angarium.protocols import files
 from angarium.storage.database import Transaction
 
 WANTED = Shape(Wanted)
@@ -164,6 +165,8 @@ async def file_of(request: Call) -> Kept:
     if wanted.format == "csv":
         media = f"{media}; charset={wanted.encoding.removesuffix('-sig')}"
     name = f"{wanted.source or 'contacts'}-{ids.show('export', one.id)}.{wanted.format}"
+    if wanted.name:
+        name = files.name_of(wanted.name, wanted.format)
     return Kept(exports.shelf.path(one.id), media, name)
 
 

@@ -41,6 +41,7 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     audience: Audience = Audience(everybody=True)
     encoding: str = "utf-8-sig"  # of CSV; utf-8-sig has a byte-order mark, by which Excel knows it
     delimiter: str = ","
+    right_to_left: bool = False  # sheets of XLSX begin at the right, for readers of such a language
 
 
 class Order(Wanted, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=False):
@@ -49,6 +50,7 @@ class Order(Wanted, frozen=True, omit_defaults=True, kw_only=True, forbid_unknow
     settled: Settled
     source: str = ""  # rows of a room above, by its name; empty: contacts
     about: str = ""  # which of them, as that room writes it
+    name: str = ""  # of what they are, by which the file is saved; empty: by its kind and id
 
 
 class Source(Protocol):
@@ -94,12 +96,12 @@ async def ask(exports: Exports, workspace_id: int, actor: str, wanted: Wanted) -
 
 
 async def ask_of(
-    exports: Exports, workspace_id: int, actor: str, source: str, about: str, wanted: Wanted
+    exports: Exports, workspace_id: int, actor: str, source: str, about: str, wanted: Wanted, name: str = ""
 ) -> Export:
-    """A new export of the rows of a room above."""
+    """A new export of the rows of a room above, which may bring a name for its file."""
     check(wanted)
     settled = Settled(exports.ground.clock.now())
-    order = Order(**msgspec.structs.asdict(wanted), settled=settled, source=source, about=about)
+    order = Order(**msgspec.structs.asdict(wanted), settled=settled, source=source, about=about, name=name)
     return await _new(exports, workspace_id, actor, order)
 
 

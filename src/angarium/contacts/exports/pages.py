@@ -83,6 +83,7 @@ async def ask(request: Call) -> Sent:
         format="xlsx" if form.get("format") == "xlsx" else "csv",
         audience=Audience(segment=segment) if segment else Audience(everybody=True),
         encoding=form.get("encoding", "") or "utf-8-sig",
+        right_to_left=bool(form.get("right_to_left")),
         delimiter="\t" if form.get("delimiter") == TAB else form.get("delimiter", "") or ",",
     )
     try:

@@ -92,7 +92,8 @@ class Exporter:
         else:
             columns, title = await flows.columns_of(self._ground, workspace_id, wanted), "Contacts"
         made = bool(wanted.source)
-        return Job(path, wanted.format, columns, wanted.encoding, wanted.delimiter, title, made)
+        how = (wanted.encoding, wanted.delimiter, title, wanted.right_to_left)
+        return Job(path, wanted.format, columns, *how, is_table=made)
 
     async def _pages(self, workspace_id: int, wanted: Order) -> AsyncIterator[Sequence[object]]:
         """What the writer is told, a page at a time."""

@@ -35,6 +35,7 @@ class Job(msgspec.Struct, frozen=True):
     encoding: str = "utf-8-sig"
     delimiter: str = ","
     title: str = "Contacts"  # of the sheets of a workbook
+    right_to_left: bool = False  # the sheets of a workbook begin at the right
     is_table: bool = False  # rows come as cells, under these heads; else as contacts
 
 
@@ -113,6 +114,7 @@ class WorkbookSink:
         self._book = xlsxwriter.Workbook(job.path, settings)
         self._heads = _heads(job)
         self._title = job.title
+        self._right_to_left = job.right_to_left
         self._most = sheet_rows_max
         self.sheets = 0
         self._next_sheet()
@@ -120,6 +122,8 @@ class WorkbookSink:
     def _next_sheet(self) -> None:
         self.sheets += 1
         self._sheet: Any = self._book.add_worksheet(f"{self._title} {self.sheets}")
+        if self._right_to_left:
+            self._sheet.right_to_left()
         for at, head in enumerate(self._heads):
             self._sheet.write_string(0, at, head)
         self._row = 1
