@@ -59,6 +59,27 @@ async def test_a_forecast_warns_of_the_languages_of_those_whom_it_is_for(markete
     assert {one["locale"] for one in told["findings"] if one["kind"] == "locale-missing"} == {"fa-IR"}
 
 
+async def test_a_forecast_counts_the_languages_of_those_it_has_looked_at(
+    marketer: Marketer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = marketer.relay
+    for number in range(4):
+        tags = ["silver"] if number else []
+        await relay.contact(external_id=f"f{number}", name="نرگس", locale="fa", tags=tags)
+
+    async def said() -> list[str]:
+        told = await foretold(marketer, await marketer.write(audience={"tags": ["silver"]}))
+        found = [one["problem"] for one in told["findings"] if one["kind"] == "locale-missing"]
+        return [text.partition(" would ")[0] for text in found]
+
+    assert await said() == ["3 contacts with the locale fa"]
+    monkeypatch.setattr(forecast, "SAMPLE", 2)
+    assert await said() == [
+        "2 of 2 contacts looked at, with the locale fa",
+        "contacts with the locale uk-UA (none among 2 looked at)",
+    ]
+
+
 async def test_a_forecast_shows_every_wording_of_several(marketer: Marketer) -> None:
     await marketer.relay.template("other", "{{ contact.name }}: {{ what }}?", "promotional")
     arms = [{"name": "loud", "template": "sale"}, {"name": "calm", "template": "other"}]

@@ -84,6 +84,8 @@ COMPOSED = (
     "1 to 2 parts on main, 0.04 EUR to 0.08 EUR; the longest with the test data first",
     "3 contacts with the locale fa would get nothing by SMS: looked for fa, *",
     "3 contacts with the locale fa would get the wording for any locale (*) by SMS: looked for fa, *",
+    "2 of 1000 contacts looked at, with the locale fa would get nothing by SMS: looked for fa, *",
+    "contacts with the locale uk (none among 1000 looked at) would get nothing by SMS: looked for uk, *",
     "with the sample first: loops run more than 100 times (line 1, column 2)",
     "add </b>",
     "has a tab, which no address can",

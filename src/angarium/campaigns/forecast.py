@@ -22,6 +22,7 @@ from angarium.campaigns.store import campaigns as store
 from angarium.campaigns.wanted import CampaignInput, Frozen, telling_of, templates_of
 from angarium.content import flows as templates
 from angarium.content import proof
+from angarium.content.proof import Readers
 from angarium.content.store import versions
 from angarium.content.surroundings import Look
 from angarium.core import ids
@@ -41,7 +42,6 @@ Document = dict[str, Any]
 SAMPLE = 1_000  # members that are considered
 AT_ONCE = 250  # in one transaction
 KEPT = ("at", "members", "goes", "estimated", "left_out", "parts", "cost")  # beside the report
-OF_LOCALES = ("locale-missing", "locale-unserved")  # findings that count contacts of the workspace
 SHOWN = 5  # messages that are shown whole; of several wordings some of each
 SCATTER, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1  # Fibonacci hashing: Knuth, TAOCP 3, section 6.4
 
@@ -59,7 +59,7 @@ class Considered(msgspec.Struct):
     most: Counter[Place]  # every step of each, one after another
     each: dict[int, Counter[str]]  # by step: what it would cost, were all sent by it
     shown: dict[int, list[Document]]  # by arm
-    locales: set[str]  # of those who were considered
+    locales: Counter[str]  # of those who were considered
 
 
 async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int) -> Document:
@@ -70,7 +70,7 @@ async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int
     kept = await ground.db.run(flows.freeze, world, workspace_id, given, now)
     chosen, members = await _chosen(world, workspace_id, kept)
     found = Considered(
-        members, len(chosen), Counter(), Counter(), Counter(), [], Counter(), Counter(), {}, {}, set()
+        members, len(chosen), Counter(), Counter(), Counter(), [], Counter(), Counter(), {}, {}, Counter()
     )
     for start in range(0, len(chosen), AT_ONCE):
         some = chosen[start : start + AT_ONCE]
@@ -79,7 +79,8 @@ async def forecast(world: World, look: Look, workspace_id: int, campaign_id: int
         for arm, people in arms.items():
             what = telling_of(given, kept, arm)
             await ground.db.read(_consider, world, workspace_id, what, people, found, now, arm)
-    findings = _of_them(await ground.db.read(_findings, look, workspace_id, given, kept), found)
+    readers = found.locales, found.sample if found.sample < members else 0
+    findings = await ground.db.read(_findings, look, workspace_id, given, kept, readers)
     told = {"at": iso(now), "hash": confirmation.hash_of(one, kept), **_told(world, kept, found)}
     told["messages"] = _whole(given, found)
     begins = max(now, schedule.earliest(given.schedule))
@@ -111,28 +112,19 @@ def _by_arm(given: CampaignInput, campaign_id: int, people: Sequence[Person]) ->
 
 
 async def _findings(
-    tx: Transaction, look: Look, workspace_id: int, given: CampaignInput, kept: Frozen
+    tx: Transaction, look: Look, workspace_id: int, given: CampaignInput, kept: Frozen, readers: Readers
 ) -> list[Document]:
-    """What an author should know of the words that would be said."""
+    """What an author should know of the words that would be said to these readers. A sample does not tell
+    that nobody else has another locale of the workspace."""
     there = {one.name: one.id for one in await versions.all_of(tx, workspace_id)}
     found: list[Document] = []
     version_ids = kept.arms or (kept.template_version_id,)
     for name, version_id in zip(templates_of(given).values(), version_ids, strict=True):
         whole = await templates.whole(tx, workspace_id, there[name])
         version = next(one for one in whole.versions if one.id == version_id)
-        findings = await proof.findings(tx, look, whole, version)
+        findings = await proof.findings(tx, look, whole, version, readers)
         found += [{"template": name, **msgspec.to_builtins(one)} for one in findings]
     return found
-
-
-def _of_them(findings: list[Document], found: Considered) -> list[Document]:
-    """Findings without those about a locale that nobody in the audience has; a sample does not tell whether
-    somebody has it."""
-    if found.sample < found.members:
-        return findings
-    return [
-        one for one in findings if one["kind"] not in OF_LOCALES or one.get("locale", "") in found.locales
-    ]
 
 
 async def _chosen(world: World, workspace_id: int, kept: Frozen) -> tuple[list[Person], int]:
@@ -168,7 +160,7 @@ async def _consider(
         if isinstance(case, Gone):
             found.refused["gone"] += 1
             continue
-        found.locales.add(case.message.locale)
+        found.locales[case.message.locale] += 1
         answer = telling.answer(case)
         if isinstance(answer, NotTold):
             found.refused[answer.reason] += 1

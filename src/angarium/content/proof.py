@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -16,7 +16,7 @@ from angarium.content.lint.subject import Sample, Subject, given
 from angarium.content.preview import Row, Wanted
 from angarium.content.store import samples as sample_store
 from angarium.content.store.versions import Version
-from angarium.content.surroundings import Look, Person
+from angarium.content.surroundings import Look, Person, read_by
 from angarium.core.problems import FieldProblem, Problem, all_invalid, invalid, not_found, shown
 from angarium.core.values import Json, MessageClass
 from angarium.storage.database import Transaction
@@ -84,11 +84,18 @@ def check_samples(given: Sequence[Sample]) -> None:
 # ── findings ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def findings(tx: Transaction, look: Look, found: Whole, one: Version) -> list[Finding]:
-    """What an author should know of a saved version."""
+Readers = tuple[Mapping[str, int], int]  # how many of each locale, of so many looked at (0: of all)
+
+
+async def findings(
+    tx: Transaction, look: Look, found: Whole, one: Version, readers: Readers | None = None
+) -> list[Finding]:
+    """What an author should know of a saved version; with `readers`, where it is known for whom it is."""
     around = replace(
         await look.around(tx, found.workspace_id), approvals=found.approvals, wording=found.wording
     )
+    if readers is not None:
+        around = read_by(around, *readers)
     samples = await sample_store.of_template(tx, found.workspace_id, found.template.id)
     known = {(r.channel, r.locale, r.hash) for r in found.registrations if r.status == APPROVED}
     kind = found.template.message_class

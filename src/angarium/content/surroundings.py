@@ -7,7 +7,7 @@ application together hands in a `Look`, which knows them. Without one, wording i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Protocol
 
 import msgspec
@@ -58,12 +58,21 @@ class Surroundings:
     channels: Mapping[str, Channel]
     carriers: tuple[Carrier, ...] = ()
     locales: tuple[tuple[str, int], ...] = ()  # those of the newest contacts, with how many there are
+    sample: int = 0  # of so many contacts that were looked at, where there may be others; 0: of all
     fields: frozenset[str] | None = None  # that contacts have by definition; None: nothing is defined
     wording: WordingPolicy = field(default_factory=WordingPolicy)
     approvals: Approvals = field(default_factory=Approvals)
     promotional: Detector | None = None
     unsubscribe_url: str = ""  # such as the server gives to every message; empty when it gives none
     public_url: str = ""  # of this server; empty when it has none
+
+
+def read_by(around: Surroundings, locales: Mapping[str, int], sample: int) -> Surroundings:
+    """The same, where it is known who will read: how many of each locale. `sample`: of so many of them that
+    were looked at, so that others may have any locale of the workspace; 0: of all."""
+    counted = sorted(((name, count) for name, count in locales.items() if name), key=lambda one: -one[1])
+    others = [(name, 0) for name, _ in around.locales if name not in locales] if sample else []
+    return replace(around, locales=(*counted, *others), sample=sample)
 
 
 class Person(msgspec.Struct, frozen=True):

@@ -53,10 +53,12 @@ class Outlook:
     async def around(self, tx: Transaction, workspace_id: int) -> Surroundings:
         """The lines, what the newest contacts read, and the fields that contacts have by definition."""
         defined = await fields.definitions(tx, workspace_id)
+        read, sample = await locales.newest(tx, workspace_id)
         return Surroundings(
             self._world.channels,
             self.carriers(workspace_id),
-            tuple(await locales.newest(tx, workspace_id)),
+            tuple(read),
+            sample,
             frozenset(defined) if defined else None,
             unsubscribe_url=self.unsubscribe_url(),
             public_url=self._world.public_url,

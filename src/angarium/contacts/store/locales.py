@@ -19,12 +19,14 @@ _newest = (
 )
 _counted = Statement(
     select(_newest.c.locale, func.count())
-    .where(_newest.c.locale != "")
     .group_by(_newest.c.locale)
     .order_by(func.count().desc(), _newest.c.locale)
 )
 
 
-async def newest(tx: Transaction, workspace_id: int) -> list[tuple[str, int]]:
-    """The locales of the newest contacts with how many have each, the commonest first."""
-    return [(row[0], row[1]) for row in await tx.rows(_counted, workspace_id=workspace_id)]
+async def newest(tx: Transaction, workspace_id: int) -> tuple[list[tuple[str, int]], int]:
+    """The locales of the newest contacts with how many have each, the commonest first; and how many contacts
+    were looked at, if there may be others: 0 when these are all."""
+    rows = await tx.rows(_counted, workspace_id=workspace_id)
+    looked_at = sum(row[1] for row in rows)
+    return [(row[0], row[1]) for row in rows if row[0]], looked_at if looked_at == NEWEST else 0

@@ -36,11 +36,7 @@ def _channels(subject: Subject) -> list[Channel]:
 
 def _served(subject: Subject, channel: Channel, locale: str, count: int) -> Iterator[Finding]:
     taken = subject.taken(channel, locale)
-    told = (
-        f"{count} contacts with the locale {locale}"
-        if count > 1
-        else f"{count} contact with the locale {locale}"
-    )
+    told = _who(locale, count, subject.around.sample)
     way = " → ".join(rules.chain(locale, subject.default_locale))
     if taken is None:
         yield Finding(
@@ -60,6 +56,18 @@ def _served(subject: Subject, channel: Channel, locale: str, count: int) -> Iter
             channel=channel.kind,
             locale=locale,
         )
+
+
+def _who(locale: str, count: int, sample: int) -> str:
+    if sample and not count:
+        return f"contacts with the locale {locale} (none among {sample} looked at)"
+    if sample:
+        return f"{count} of {sample} contacts looked at, with the locale {locale}"
+    return (
+        f"{count} contacts with the locale {locale}"
+        if count > 1
+        else f"{count} contact with the locale {locale}"
+    )
 
 
 def _speaks(variant: Variant, locale: str) -> bool:
