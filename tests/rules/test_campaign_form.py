@@ -201,16 +201,16 @@ def test_what_is_no_value_is_named_at_its_field(form: dict[str, str], field: str
 @pytest.mark.parametrize(
     ("field", "remedy", "unit", "said"),
     [
-        ("schedule.spread_s", "60 to 2678400 seconds", "hours", "0.017 to 744 hours"),
+        ("schedule.spread_s", "60 to 2678400 seconds", "hours", "a minute to 744 hours"),
         ("schedule.spread_s", "60 to 2678400 seconds", "minutes", "1 to 44640 minutes"),
-        ("schedule.spread_s", "60 to 2678400 seconds", "days", "0.0007 to 31 days"),
+        ("schedule.spread_s", "60 to 2678400 seconds", "days", "a minute to 31 days"),
         (
             "schedule.spread_s",
             "at most 5400 seconds, or a later until",
             "hours",
             "at most 1.5 hours, or a later until",
         ),
-        ("deadline_s", "a number (at least 1.0, at most 604800.0), or null", "days", "0.00028 to 168 hours"),
+        ("deadline_s", "a number (at least 1.0, at most 604800.0), or null", "days", "a second to 168 hours"),
         ("schedule.per_hour", "1 to 5", "hours", "1 to 5"),
     ],
 )

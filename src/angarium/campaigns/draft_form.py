@@ -10,19 +10,19 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from math import ceil, floor, isfinite, log10
+from math import floor, isfinite
 from typing import Any
 
 import msgspec
 
 from angarium.campaigns.experiment import ARMS_MAX
-from angarium.campaigns.schedule import SPREAD_MAX_S, SPREAD_MIN_S
+from angarium.campaigns.schedule import SPREAD_MAX_S
 from angarium.campaigns.wanted import WAYS, CampaignInput
 from angarium.contacts.draft import tags_in
 from angarium.core.decoding import Shape
 from angarium.core.problems import FieldProblem
 from angarium.core.values import Json
-from angarium.messaging.accept import DEADLINE_MAX_S, DEADLINE_MIN_S
+from angarium.messaging.accept import DEADLINE_MAX_S
 
 DRAFT = Shape(CampaignInput)
 DAYS = range(1, 8)  # Monday to Sunday
@@ -342,21 +342,15 @@ def _in_unit(one: FieldProblem, unit: str) -> str:
     if room := ROOM.search(one.remedy):
         return _at_most(unit, int(room[1]))
     if one.field == "deadline_s":
-        return _between(unit, DEADLINE_MIN_S, DEADLINE_MAX_S)
-    return _between(unit, SPREAD_MIN_S, SPREAD_MAX_S)
-
-
-def _between(unit: str, least_s: float, most_s: float) -> str:
-    exact = least_s / UNITS.get(unit, HOUR_S)
-    scale = 10 ** max(0, 1 - floor(log10(exact)))  # two digits of it that count, and no less than it is
-    least, most = f"{ceil(exact * scale) / scale:g}", f"{most_s / UNITS.get(unit, HOUR_S):g}"
+        return f"a second to {DEADLINE_MAX_S / HOUR_S:g} hours"
+    most = f"{SPREAD_MAX_S / UNITS.get(unit, HOUR_S):g}"
     match unit:
         case "minutes":
-            return f"{least} to {most} minutes"
+            return f"1 to {most} minutes"
         case "days":
-            return f"{least} to {most} days"
+            return f"a minute to {most} days"
         case _:
-            return f"{least} to {most} hours"
+            return f"a minute to {most} hours"
 
 
 def _at_most(unit: str, seconds: int) -> str:
