@@ -129,7 +129,6 @@ NOT_WITH_THESE_VALUES = [
     ("{{ 5 | upcase: 1, 2, 3 }}", "argument"),
     ("{% break %}", "break"),
     ("{% if 'a' < 1 %}{% endif %}", "not supported"),
-    ("{{ '<![' | append: '>' | strip_html }}", ""),
     ("{{ huge }}", "digits"),
 ]
 
@@ -141,6 +140,15 @@ def test_what_cannot_be_rendered_says_why(source: str, words: str) -> None:
         compile_template(source).render(values)
     assert words in caught.value.detail
     assert not isinstance(caught.value, MissingVariable)
+
+
+def test_markup_that_the_interpreter_gives_up_on_is_no_error_of_ours() -> None:
+    """The HTML parser of older ones fails an assertion over this; of newer ones it does not."""
+    try:
+        said = compile_template("{{ '<![' | append: '>' | strip_html }}").render(VALUES)
+    except RenderError:
+        return
+    assert said == ""
 
 
 BAD_SYNTAX = [

@@ -289,10 +289,15 @@ class Shop:
             async with asyncio.timeout(PATIENCE_S):
                 while not await _value(seen()):  # noqa: ASYNC110 - it happens in another process
                     await asyncio.sleep(0.06)
-        except (TimeoutError, aiohttp.ClientConnectionError) as error:
-            log = self.said() if (self.folder / "server.log").exists() else ""
-            status = self.server and self.server.returncode
-            raise AssertionError(f"it did not come: {error!r}; server: {status}\n{log[-4_000:]}") from None
+        except TimeoutError:
+            raise AssertionError(f"it did not come\n{self._lately()}") from None
+        except aiohttp.ClientConnectionError as error:
+            error.add_note(self._lately())
+            raise
+
+    def _lately(self) -> str:
+        log = self.said() if (self.folder / "server.log").exists() else ""
+        return f"the server's status: {self.server and self.server.returncode}\n{log[-4_000:]}"
 
     # ── what it has ──────────────────────────────────────────────────────────────────────────────────
 
