@@ -151,9 +151,9 @@ class Cutter:
         await self.go_away()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.CancelledError):
+        with suppress(OSError):
             while data := await reader.read(1 << 16):
                 await self._dark.wait()
                 writer.write(data)
                 await writer.drain()
-        writer.close()
+        writer.close()  # but not who waits for the answer to a COMMIT that is about to be lost
