@@ -260,9 +260,11 @@ async def test_who_waits_at_a_log_is_handed_what_comes(fabric: Fabric) -> None:
 
 async def test_one_of_several_has_it_and_another_when_it_leaves(several: Meeting) -> None:
     first, second = await several.join(), await several.join()
-    found = await asyncio.gather(*(one.lease("line/1") for one in (first, second) * 5))
+    asking = (first, second) * 5
+    found = await asyncio.gather(*(one.lease("line/1") for one in asking))
     assert len({lease.epoch for lease in found if lease}) == 1
-    owner, other = (first, second) if found[0] else (second, first)
+    [owner] = {one for one, lease in zip(asking, found, strict=True) if lease}  # whichever of its five
+    other = second if owner is first else first
     lease = await had(owner, "line/1")
     losing = asyncio.create_task(owner.lost(lease))
     await owner.stop()
