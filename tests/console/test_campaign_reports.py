@@ -8,6 +8,8 @@ import msgspec
 import pytest
 from playwright.async_api import expect
 
+from angarium.campaigns.before_api import TEST_MAX
+from angarium.contacts import named
 from angarium.core import ids
 from angarium.messaging import erasing
 from angarium.web.look import LANGUAGE
@@ -142,6 +144,21 @@ async def test_a_test_goes_to_oneself(shop: Shop) -> None:
     assert "+989123456789" in at_home.words
     nobody = await shop.marketer.do(f"{path}/test", to="")
     assert nobody.status == 422
+
+
+async def test_of_a_long_list_only_as_many_are_looked_up_as_a_test_takes(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def phone(_tx: object, _workspace_id: int, text: str, _zone: str) -> str:
+        asked.append(text)
+        return text
+
+    monkeypatch.setattr(named, "phone", phone)
+    path = await shop.draft()
+    many = await shop.marketer.do(f"{path}/test", to="\n".join(f"0912345{n:04}" for n in range(5_000)))
+    assert (many.status, len(asked)) == (422, TEST_MAX + 1)
 
 
 async def test_a_budget_that_runs_out_is_told_before_and_afterwards(shop: Shop) -> None:
