@@ -61,3 +61,20 @@ def test_ci_ends_with_the_tests() -> None:
     assert os.access(script, os.X_OK)
     assert script.read_text().splitlines()[-1].startswith("make test ")
     assert subprocess.run([shutil.which("bash") or "bash", "-n", script], check=False).returncode == 0
+
+
+def test_each_package_that_ci_lacks_is_named_by_itself() -> None:
+    """apt-get takes two names in one word for a package that nobody has, and installs nothing then."""
+    functions = (ROOT / ".ci" / "run").read_text().partition("\npackages() {")[2].partition("\n}\n")[0]
+    nothing_is_here = f"PYTHON=false; has() {{ false; }}; packages() {{{functions}\n}}; packages"
+    told = subprocess.run(
+        [shutil.which("bash") or "bash", "-c", nothing_is_here],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    packages = told.stdout.splitlines()
+    assert "chromium-headless-shell" in packages
+    assert [name for name in packages if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", name)] == []
