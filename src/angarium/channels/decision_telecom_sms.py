@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit, sms_kit
+from angarium.channels import kit, lint_kit, sms_kit
 from angarium.core.ports import (
     Accepted,
     Asks,
@@ -35,7 +35,7 @@ from angarium.core.ports import (
     Tools,
     Unknown,
 )
-from angarium.core.problems import FieldProblem, shown
+from angarium.core.problems import FieldProblem
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Reason, ReceiptStatus
 from angarium.protocols import decision_telecom, smpp_receipt
 from angarium.protocols.answers import Answer
@@ -129,12 +129,7 @@ def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     found = kit.beyond(CAPABILITIES, content)
     if not content.text.strip():
         found.append(FieldProblem("text", "is empty", "write a text"))
-    if content.template:
-        remedy = "write the registered wording as text: the operators match it by themselves"
-        found.append(
-            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
-        )
-    return tuple(found)
+    return (*found, *lint_kit.no_names(content, lint_kit.MATCHED))
 
 
 def measure(_settings: Settings, content: Content) -> Measure:

@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from angarium.channels import kit
+from angarium.channels import kit, lint_kit
 from angarium.channels.generic_kit import TEXT_MAX, Settings, meanings_of, reasons_of
 from angarium.core.ports import (
     Accepted,
@@ -156,11 +156,8 @@ def lint(settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     if settings.text_max < len(content.text) <= TEXT_MAX:
         found.append(kit.too_long("text", content.text, settings.text_max))
     named = mapping.names_in(settings.path, settings.body)
-    if content.template and "template" not in named:
-        remedy = "write the words themselves"
-        found.append(
-            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
-        )
+    if "template" not in named:
+        found += lint_kit.no_names(content)
     return tuple(found)
 
 

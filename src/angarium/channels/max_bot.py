@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import file_kit, kit
+from angarium.channels import file_kit, kit, lint_kit
 from angarium.core.ports import (
     LINKS,
     Accepted,
@@ -44,7 +44,7 @@ from angarium.core.ports import (
     Tools,
     Unknown,
 )
-from angarium.core.problems import FieldProblem, shown
+from angarium.core.problems import FieldProblem
 from angarium.core.values import (
     WITHOUT_URL,
     AddressKind,
@@ -242,26 +242,18 @@ def judge(answer: Answer) -> Outcome | None:
 def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     """4000 characters; thirty buttons of 128, none beside a sound or a paper; no templates by name."""
     found = kit.beyond(CAPABILITIES, content)
-    if not content.text and not content.picture and not content.media:
-        found.append(FieldProblem("text", "is empty", "write a text"))
-    for place, one in enumerate(content.buttons):
-        if not 1 <= len(one.label) <= LABEL_MAX:
-            remedy = f"1 to {LABEL_MAX} characters"
-            found.append(
-                FieldProblem(f"buttons.{place}.label", "is empty or too long", remedy, shown(one.label))
-            )
-        if len(one.url) > URL_MAX:
-            found.append(kit.too_long(f"buttons.{place}.url", one.url, URL_MAX))
+    found += lint_kit.wordless(content)
+    found += lint_kit.misshapen_labels(content.buttons, LABEL_MAX)
+    found += [
+        kit.too_long(f"buttons.{place}.url", one.url, URL_MAX)
+        for place, one in enumerate(content.buttons)
+        if len(one.url) > URL_MAX
+    ]
     alone = content.media is not None and content.media.kind in (MediaKind.AUDIO, MediaKind.DOCUMENT)
     if alone and content.buttons:
         remedy = "send them as a message of their own"
         found.append(FieldProblem("buttons", "no buttons beside such a file", remedy))
-    if content.template:
-        remedy = "write the words themselves"
-        found.append(
-            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
-        )
-    return tuple(found)
+    return (*found, *lint_kit.no_names(content))
 
 
 def measure(_settings: Settings, content: Content) -> Measure:

@@ -15,7 +15,7 @@ from typing import Annotated, Protocol
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, lint_kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
@@ -229,22 +229,13 @@ def lint_conversation(content: Content) -> list[FieldProblem]:
         found.append(
             FieldProblem("text", "stands beside a file", "send the file by itself", shown(content.text))
         )
-    if not file and not content.text:
-        found.append(FieldProblem("text", "is empty", "write a text"))
-    if content.template:
-        remedy = "write the words themselves"
-        found.append(
-            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
-        )
+    found += lint_kit.wordless(content)
+    found += lint_kit.no_names(content)
     most = messenger.QUICK_MAX if messenger.are_answers(content.buttons) else messenger.TEMPLATE_BUTTONS_MAX
     if most < len(content.buttons) <= messenger.QUICK_MAX:
         problem = f"{len(content.buttons)} buttons, at most {most} when one opens an address"
         found.append(FieldProblem("buttons", problem, "take buttons away", str(len(content.buttons))))
-    return found + [
-        kit.too_long(f"buttons.{place}.label", one.label, messenger.LABEL_MAX)
-        for place, one in enumerate(content.buttons)
-        if len(one.label) > messenger.LABEL_MAX
-    ]
+    return found + lint_kit.long_labels(content.buttons, messenger.LABEL_MAX)
 
 
 def parse_items(name: str, account: str, raw: Raw) -> list[Event]:

@@ -26,7 +26,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit, sms_kit
+from angarium.channels import kit, lint_kit, sms_kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
@@ -43,7 +43,7 @@ from angarium.core.ports import (
     Tools,
     Unknown,
 )
-from angarium.core.problems import FieldProblem, invalid, shown
+from angarium.core.problems import FieldProblem, invalid
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, Price, Reason, ReceiptStatus
 from angarium.protocols.answers import Answer
 
@@ -251,12 +251,7 @@ def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     found = kit.beyond(CAPABILITIES, content)
     if not content.text.strip():
         found.append(FieldProblem("text", "is empty", "write a text"))
-    if content.template:
-        remedy = "write the registered wording as text: the operators match it by themselves"
-        found.append(
-            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
-        )
-    return tuple(found)
+    return (*found, *lint_kit.no_names(content, lint_kit.MATCHED))
 
 
 def measure(_settings: Settings, content: Content) -> Measure:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from angarium.channels import kit
+from angarium.channels import kit, lint_kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
@@ -175,8 +175,7 @@ def lint(capabilities: Capabilities, content: Content) -> tuple[FieldProblem, ..
     beside = content.picture or content.media
     if beside and CAPTION_MAX < len(content.text) <= TEXT_MAX:
         found.append(kit.too_long("text", content.text, CAPTION_MAX))
-    if not content.text and not beside:
-        found.append(FieldProblem("text", "is empty", "write a text"))
+    found += lint_kit.wordless(content)
     found += [
         FieldProblem(
             f"buttons.{place}.label", "is empty or too long", f"1 to {DATA_MAX} bytes", shown(one.label)
@@ -187,12 +186,7 @@ def lint(capabilities: Capabilities, content: Content) -> tuple[FieldProblem, ..
     if asks_phone(content.buttons) and any(one.url for one in content.buttons):
         remedy = "ask for the phone in a message of its own"
         found.append(FieldProblem("buttons", "no links beside one that asks for a phone", remedy))
-    if content.template:
-        remedy = "write the words themselves"
-        found.append(
-            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
-        )
-    return tuple(found)
+    return (*found, *lint_kit.no_names(content))
 
 
 def measure(_settings: object, content: Content) -> Measure:

@@ -13,24 +13,19 @@ Quirks:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit, sms_kit
+from angarium.channels import kit, lint_kit, turbosms_kit
 from angarium.core.ports import (
     Asks,
     Capabilities,
     Channel,
-    Event,
-    Inquiry,
     Outcome,
-    Raw,
     Submission,
     Tools,
-    Unknown,
 )
 from angarium.core.problems import FieldProblem, shown
 from angarium.core.values import AddressKind, Content, Measure, MessageClass, ReceiptStatus
@@ -81,43 +76,12 @@ def lint(settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
         found.append(FieldProblem("text", problem, "shorten it", shown(content.text)))
     if not content.text.strip():
         found.append(FieldProblem("text", "is empty", "write a text"))
-    if content.template:
-        remedy = "write the registered wording as text: the operators match it by themselves"
-        found.append(
-            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
-        )
-    return tuple(found)
+    return (*found, *lint_kit.no_names(content, lint_kit.MATCHED))
 
 
 def measure(_settings: Settings, content: Content) -> Measure:
     """Parts and units as SMS."""
     return kit.short_messages(content.text)
-
-
-# ── receiving ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def genuine(settings: Settings, raw: Raw) -> bool:
-    """Whether it is signed with the secret and comes from where the provider posts, as the line says."""
-    listed = kit.listed_peer(settings.callback_networks, raw.peer)
-    return listed and turbosms.genuine(settings.webhook_secret, raw.body)
-
-
-def parse(_settings: Settings, raw: Raw) -> list[Event]:
-    """One event: what has become of a message."""
-    receipt = turbosms.receipt(raw.body)
-    return [receipt or kit.unreadable("no state of a message that is in our table", raw.body)]
-
-
-async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) -> list[Event] | Unknown:
-    """One POST to `message/status.json` for several messages: where the provider cannot reach us."""
-    refs = [ref for one in inquiries for ref in one.refs]
-    url, headers = f"{settings.base_url}/message/status.json", turbosms.headers(settings.token)
-    answer = await sms_kit.posted(tools, url, {"messages": refs}, headers)
-    if isinstance(answer, Unknown):
-        return answer
-    found = turbosms.states(answer.body)
-    return [kit.unreadable("no list of states", answer.body)] if found is None else [*found]
 
 
 CAPABILITIES = Capabilities(
@@ -133,11 +97,11 @@ CHANNEL = Channel(
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,
-    parse=parse,
+    parse=turbosms_kit.parse,
     measure=measure,
     send=send,
     lint=lint,
-    genuine=genuine,
+    genuine=turbosms_kit.genuine,
     sender=lambda settings: settings.sender,
-    asks=Asks(ask, most=turbosms.STATES_MOST, posts=True),
+    asks=Asks(turbosms_kit.ask, most=turbosms.STATES_MOST, posts=True),
 )

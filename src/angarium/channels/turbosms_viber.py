@@ -10,23 +10,18 @@ Quirks:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit, sms_kit, viber_kit
+from angarium.channels import kit, turbosms_kit, viber_kit
 from angarium.core.ports import (
     Asks,
     Channel,
-    Event,
-    Inquiry,
     Outcome,
-    Raw,
     Submission,
     Tools,
-    Unknown,
 )
 from angarium.core.problems import FieldProblem
 from angarium.core.values import AddressKind, Content, ReceiptStatus
@@ -99,32 +94,6 @@ def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     return viber_kit.lint(CAPABILITIES, content)
 
 
-# ── receiving ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def genuine(settings: Settings, raw: Raw) -> bool:
-    """Whether it is signed with the secret and comes from where the provider posts, as the line says."""
-    listed = kit.listed_peer(settings.callback_networks, raw.peer)
-    return listed and turbosms.genuine(settings.webhook_secret, raw.body)
-
-
-def parse(_settings: Settings, raw: Raw) -> list[Event]:
-    """One event: what has become of a message."""
-    receipt = turbosms.receipt(raw.body)
-    return [receipt or kit.unreadable("no state of a message that is in our table", raw.body)]
-
-
-async def ask(tools: Tools, settings: Settings, inquiries: Sequence[Inquiry]) -> list[Event] | Unknown:
-    """One POST to `message/status.json` for several messages: where the provider cannot reach us."""
-    refs = [ref for one in inquiries for ref in one.refs]
-    url, headers = f"{settings.base_url}/message/status.json", turbosms.headers(settings.token)
-    answer = await sms_kit.posted(tools, url, {"messages": refs}, headers)
-    if isinstance(answer, Unknown):
-        return answer
-    found = turbosms.states(answer.body)
-    return [kit.unreadable("no list of states", answer.body)] if found is None else [*found]
-
-
 CAPABILITIES = viber_kit.capabilities((60, 86_400), ReceiptStatus.SENT, ReceiptStatus.READ)
 
 CHANNEL = Channel(
@@ -134,11 +103,11 @@ CHANNEL = Channel(
     address_kind=AddressKind.PHONE,
     settings=Settings,
     capabilities=CAPABILITIES,
-    parse=parse,
+    parse=turbosms_kit.parse,
     measure=viber_kit.measure,
     send=send,
     lint=lint,
-    genuine=genuine,
+    genuine=turbosms_kit.genuine,
     sender=lambda settings: settings.sender,
-    asks=Asks(ask, most=turbosms.STATES_MOST, posts=True),
+    asks=Asks(turbosms_kit.ask, most=turbosms.STATES_MOST, posts=True),
 )

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, lint_kit
 from angarium.core.ports import (
     LINKS,
     Accepted,
@@ -222,8 +222,7 @@ def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     if content.media and not content.picture and content.text:
         remedy = "send it as a message of its own"
         found.append(FieldProblem("text", "no words beside such a file", remedy, shown(content.text)))
-    if not content.text and not content.picture and not content.media:
-        found.append(FieldProblem("text", "is empty", "write a text"))
+    found += lint_kit.wordless(content)
     if content.media and len(content.media.name) > FILE_NAME_MAX:
         found.append(kit.too_long("media", content.media.name, FILE_NAME_MAX))
     for place, one in enumerate(content.buttons):
@@ -231,12 +230,7 @@ def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
             found.append(FieldProblem(f"buttons.{place}.label", "is empty", "say what the button does"))
         elif len(one.label) > LABEL_MAX:
             found.append(kit.too_long(f"buttons.{place}.label", one.label, LABEL_MAX))
-    if content.template:
-        remedy = "write the words themselves"
-        found.append(
-            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
-        )
-    return tuple(found)
+    return (*found, *lint_kit.no_names(content))
 
 
 def measure(_settings: Settings, content: Content) -> Measure:

@@ -10,13 +10,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, lint_kit
 from angarium.core.ports import Capabilities, Carries, Refused, Submission
-from angarium.core.problems import FieldProblem, shown
+from angarium.core.problems import FieldProblem
 from angarium.core.values import Content, Measure, MessageClass, Reason, ReceiptStatus
 
 TEXT_MAX = 1_000  # characters
 CAPTION_MAX = 30  # characters on the button
+MATCHED = "write the registered wording as text: the operator matches it by itself"
 
 RichService = Annotated[
     bool,
@@ -51,17 +52,8 @@ def lint(capabilities: Capabilities, content: Content) -> tuple[FieldProblem, ..
     found = kit.beyond(capabilities, content)
     if not content.text:
         found.append(FieldProblem("text", "is empty", "Viber needs a text, also beside a picture"))
-    found += [
-        kit.too_long(f"buttons.{place}.label", button.label, CAPTION_MAX)
-        for place, button in enumerate(content.buttons)
-        if len(button.label) > CAPTION_MAX
-    ]
-    if content.template:
-        remedy = "write the registered wording as text: the operator matches it by itself"
-        found.append(
-            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
-        )
-    return tuple(found)
+    found += lint_kit.long_labels(content.buttons, CAPTION_MAX)
+    return (*found, *lint_kit.no_names(content, MATCHED))
 
 
 def measure(_settings: object, content: Content) -> Measure:

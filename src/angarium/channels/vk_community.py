@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit, vk_kit
+from angarium.channels import kit, lint_kit, vk_kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
@@ -42,7 +42,7 @@ from angarium.core.ports import (
     Tools,
     Unknown,
 )
-from angarium.core.problems import FieldProblem, shown
+from angarium.core.problems import FieldProblem
 from angarium.core.values import (
     AddressKind,
     Button,
@@ -210,19 +210,9 @@ def judge(answer: Answer) -> Outcome | None:
 def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     """4096 characters; ten buttons of 40; no templates by name."""
     found = kit.beyond(CAPABILITIES, content)
-    if not content.text and not content.picture and content.media is None:
-        found.append(FieldProblem("text", "is empty", "write a text"))
-    found += [
-        kit.too_long(f"buttons.{place}.label", one.label, LABEL_MAX)
-        for place, one in enumerate(content.buttons)
-        if len(one.label) > LABEL_MAX
-    ]
-    if content.template:
-        remedy = "write the words themselves"
-        found.append(
-            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
-        )
-    return tuple(found)
+    found += lint_kit.wordless(content)
+    found += lint_kit.long_labels(content.buttons, LABEL_MAX)
+    return (*found, *lint_kit.no_names(content))
 
 
 def measure(_settings: Settings, content: Content) -> Measure:

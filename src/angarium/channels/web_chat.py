@@ -19,7 +19,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, lint_kit
 from angarium.core.ports import (
     ADDRESSES,
     Accepted,
@@ -36,7 +36,7 @@ from angarium.core.ports import (
     Tools,
     Unknown,
 )
-from angarium.core.problems import FieldProblem, Problem, invalid, shown
+from angarium.core.problems import FieldProblem, Problem, invalid
 from angarium.core.values import (
     AddressKind,
     ButtonKind,
@@ -132,20 +132,9 @@ async def send(tools: Tools, _settings: Settings, submission: Submission) -> Out
 def lint(_settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
     """10,000 characters; ten buttons of 100; no templates by name."""
     found = kit.beyond(CAPABILITIES, content)
-    if not content.text and not content.image_url and not content.media:
-        found.append(FieldProblem("text", "is empty", "write a text"))
-    for place, one in enumerate(content.buttons):
-        if not 1 <= len(one.label) <= LABEL_MAX:
-            remedy = f"1 to {LABEL_MAX} characters"
-            found.append(
-                FieldProblem(f"buttons.{place}.label", "is empty or too long", remedy, shown(one.label))
-            )
-    if content.template:
-        remedy = "write the words themselves"
-        found.append(
-            FieldProblem("template", "templates have no names here", remedy, shown(content.template))
-        )
-    return tuple(found)
+    found += lint_kit.wordless(content)
+    found += lint_kit.misshapen_labels(content.buttons, LABEL_MAX)
+    return (*found, *lint_kit.no_names(content))
 
 
 def measure(_settings: Settings, content: Content) -> Measure:

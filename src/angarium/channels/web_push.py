@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from angarium.channels import kit
+from angarium.channels import kit, lint_kit
 from angarium.core.clock import MICROS
 from angarium.core.ports import (
     Accepted,
@@ -163,9 +163,7 @@ def lint(settings: Settings, content: Content) -> tuple[FieldProblem, ...]:
         found.append(FieldProblem("text", problem, f"shorten it by {over}"))
     if not content.text and not content.subject:
         found.append(FieldProblem("text", "is empty", "write a text"))
-    if content.template:
-        found.append(FieldProblem("template", "templates have no names here", "write the words themselves"))
-    return tuple(found)
+    return (*found, *lint_kit.no_names(content))
 
 
 def measure(_settings: Settings, content: Content) -> Measure:
