@@ -16,7 +16,6 @@ from angarium.assembly import House, application, assemble, begin_on
 from angarium.config import Settings, called, processors, strangers
 from angarium.content import promotional
 from angarium.core.clock import SystemClock, iso
-from angarium.core.decoding import learn_structs
 from angarium.core.problems import Problem
 from angarium.core.service import Service
 from angarium.core.turns import InTurn
@@ -134,7 +133,6 @@ async def _stood_by(settings: Settings, asked: Asked, duty: Duty) -> bool:
 
 async def _serve(settings: Settings, asked: Asked, duty: Duty | None = None) -> None:
     house = assemble(settings)
-    learn_structs()
     await house.open()
     porter = settings.porter == "on" or (settings.porter == "auto" and processors() > 1)
     server = Server(application(house), settings.host, settings.port, settings.trusted_proxies, porter=porter)

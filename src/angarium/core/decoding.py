@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from functools import cache
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
@@ -57,33 +55,7 @@ TYPES: dict[type[inspect.Type], str] = {
     inspect.DateTimeType: "a time such as 2026-11-23T08:30:00Z",
 }
 
-Made = type[msgspec.Struct]
 Path = tuple[str | int | None, ...]  # names, places in a list, None for "under some key"
-
-
-def learn_structs() -> None:
-    """Have msgspec find out what every struct is made of, before there are threads that decode.
-
-    It finds out when a struct is first decoded, and notes it down as it goes. A thread that decodes the same
-    struct meanwhile reads what is not there yet, and the process is gone (`StructInfo_Convert` of 0.22). The
-    same holds for dataclasses, NamedTuples, TypedDicts and generics such as `Page[X]`: decode them as fields
-    of a struct, or not at all. What is imported afterwards may be decoded by one thread alone, as the event
-    loop does with what NATS says.
-    """
-    for struct in _below(msgspec.Struct):
-        _learn(struct)
-
-
-def _below(struct: Made) -> Iterator[Made]:
-    for one in struct.__subclasses__():
-        yield one
-        yield from _below(one)
-
-
-@cache
-def _learn(struct: Made) -> None:
-    with suppress(TypeError):  # it is only made here, and never read
-        msgspec.json.Decoder(struct)
 
 
 class Shape(Generic[T]):

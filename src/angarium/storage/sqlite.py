@@ -23,7 +23,6 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import apsw
 
-from angarium.core.decoding import learn_structs
 from angarium.storage.database import OnNews, Transaction, Trouble
 from angarium.storage.sqlite_lanes import (
     BUSY_TIMEOUT_MS,
@@ -83,7 +82,6 @@ class SqliteDatabase:
         except apsw.Error as error:
             raise translated(error) from error
         self._connections = [*readers, *writers]
-        learn_structs()
         if writers:
             self._writer = ThreadLane(loop, self._health, writers, commit_group, GROUP_MAX)
         self._readers = ThreadLane(loop, self._health, readers, read_each, 1)
