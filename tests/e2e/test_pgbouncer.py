@@ -86,8 +86,8 @@ async def test_a_pgbouncer_that_loses_prepared_statements_is_told_with_its_remed
         for _ in range(100):
             await asyncio.gather(*(db.read(asked, number) for number in range(20)))
 
-    async with pooled(await postgres_server.empty_database()) as url:
-        db = PostgresDatabase(url.replace("&statement_cache_size=0", ""))
+    async with pooled(await postgres_server.empty_database(), forgetful=True) as url:
+        db = PostgresDatabase(url)
         await db.start()
         try:
             with pytest.raises(Problem) as told:

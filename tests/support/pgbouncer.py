@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,30 +34,47 @@ log_disconnections = 0
 PATIENCE_S = 20.0
 FOLDERS = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
 MISSING = "pgbouncer is missing; on Debian: apt-get install pgbouncer"
+KEEPS = (1, 21)  # from here on it can keep prepared statements, and from the second on it does unless told
+KEEPS_UNASKED = (1, 24)
+NAMELESS = "&statement_cache_size=0"
 
 
 @asynccontextmanager
-async def pooled(url: str) -> AsyncIterator[str]:
-    """The same database through a pgbouncer of its own, which may be older than 1.21."""
+async def pooled(url: str, *, forgetful: bool = False) -> AsyncIterator[str]:
+    """The same database through a pgbouncer of its own, by the address that the guide gives for its version;
+    or, where it forgets prepared statements, as for one that keeps them."""
     parts, listen = urlsplit(url), free_port()
-    folder, command = _prepared(url, listen)
+    program = shutil.which("pgbouncer", path=FOLDERS)
+    assert program, MISSING
+    version = _version(program)
+    folder, command = _prepared(program, url, listen)
+    if forgetful and version >= KEEPS:
+        with (folder / "pgbouncer.ini").open("a") as config:
+            config.write("max_prepared_statements = 0\n")
+    names = "" if forgetful or version >= KEEPS_UNASKED else NAMELESS
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     try:
         await _listens(listen, process)
         user = parts.username or "postgres"
-        yield f"postgresql://{user}@127.0.0.1:{listen}{parts.path}?sslmode=disable&statement_cache_size=0"
+        yield f"postgresql://{user}@127.0.0.1:{listen}{parts.path}?sslmode=disable{names}"
     finally:
         process.terminate()
         await process.communicate()
         shutil.rmtree(folder)
 
 
-def _prepared(url: str, listen: int) -> tuple[Path, tuple[str, ...]]:
+def _version(program: str) -> tuple[int, ...]:
+    """Such as (1, 18)."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.match(r"PgBouncer (\d+)\.(\d+)", said)
+    assert found, said
+    return int(found[1]), int(found[2])
+
+
+def _prepared(program: str, url: str, listen: int) -> tuple[Path, tuple[str, ...]]:
     """Its folder, and how it is started."""
-    program = shutil.which("pgbouncer", path=FOLDERS)
-    assert program, MISSING
     parts = urlsplit(url)
     host = parse_qs(parts.query).get("host", [parts.hostname or "127.0.0.1"])[0]
     folder = Path(tempfile.mkdtemp(prefix="angarium-pgbouncer-", dir=quick_folder()))
