@@ -16,7 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 from angarium.processes import free_port
 from support.memory import quick_folder
 
-# Fewer connections than two servers have of their own, so that each is lent to everybody in turn.
+# Fewer connections than two servers have of their own, so that each is lent to everybody, and in turn: left
+# to itself pgbouncer lends the one that came back last, which may be the same all day.
 CONFIG = """
 [databases]
 * = host={host} port={port} user={user}
@@ -27,6 +28,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = 4
+server_round_robin = 1
 max_client_conn = 200
 log_connections = 0
 log_disconnections = 0
