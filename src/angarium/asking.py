@@ -10,19 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from angarium.terminal import whole
+from angarium.terminal import err, out, table, whole
 
 if TYPE_CHECKING:
     from angarium.client import Api
 
 F = TypeVar("F", bound=Callable[..., Any])
 Document = dict[str, Any]
-
-out, err = Console(), Console(stderr=True)
 
 
 def of_a_server(command: F) -> F:
@@ -60,7 +56,7 @@ def _say_what_is_wrong(document: Document, otherwise: str) -> None:
     err.print(f"[red]{escape(title)}[/]  {escape(detail)}".rstrip(), highlight=False)
     for field in document.get("errors", ()):
         remedy = escape(field.get("remedy", ""))
-        err.print(f"  [bold]{field['field']}[/] {escape(field['problem'])}. {remedy}".rstrip())
+        err.print(f"  [bold]{field['field']}[/] {escape(field['problem'].rstrip('.'))}. {remedy}".rstrip())
 
 
 # ── send ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -145,12 +141,12 @@ async def _list_messages(api: Api, query: str, *, as_json: bool) -> None:
     if as_json:
         out.print_json(data=found)
         return
-    table = Table(whole("id"), "class", "state", "asked for", "waits for", "until")
+    rows = table(whole("id"), "class", "state", "asked for", "waits for", "until")
     for one in found["items"]:
         waiting = one["waiting"] or {}
         until = waiting.get("until") or ""
-        table.add_row(one["id"], one["class"], one["state"], one["created_at"], waiting.get("for", ""), until)
-    out.print(table)
+        rows.add_row(one["id"], one["class"], one["state"], one["created_at"], waiting.get("for", ""), until)
+    out.print(rows)
 
 
 @messages.command("show")
@@ -214,12 +210,12 @@ async def _list_unknowns(api: Api, query: str, *, as_json: bool) -> None:
     if as_json:
         out.print_json(data=found)
         return
-    table = Table(whole("id"), "class", "line", "unknown for", "receipts", "what follows")
+    rows = table(whole("id"), "class", "line", "unknown for", "receipts", "what follows")
     for one in found["items"]:
         line = one["attempts"][-1]["line"] if one["attempts"] else ""
         receipts = str(len(one["evidence"]) or "")
-        table.add_row(one["id"], one["class"], line, f"{one['age_s']} s", receipts, one["waiting"]["says"])
-    out.print(table)
+        rows.add_row(one["id"], one["class"], line, f"{one['age_s']} s", receipts, one["waiting"]["says"])
+    out.print(rows)
     total = await api.call("GET", "/v1/unknowns/summary")
     parked = total["parked_receipts"]
     out.print(
@@ -312,12 +308,12 @@ async def _list_smpp_accounts(api: Api, *, as_json: bool) -> None:
     if as_json:
         out.print_json(data=found)
         return
-    table = Table(whole("id"), "name", "system_id", "bound", "waiting", "state")
+    rows = table(whole("id"), "name", "system_id", "bound", "waiting", "state")
     for one in found["items"]:
         bound = " ".join(f"{bind['kind']}@{bind['address']}" for bind in one["bound"])
         state = "enabled" if one["enabled"] else "disabled"
-        table.add_row(one["id"], escape(one["name"]), one["system_id"], bound, str(one["waiting"]), state)
-    out.print(table)
+        rows.add_row(one["id"], escape(one["name"]), one["system_id"], bound, str(one["waiting"]), state)
+    out.print(rows)
 
 
 @smpp_accounts.command("create")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
-from rich.table import Table
 
-from angarium.terminal import out, run, settings_of
+from angarium.terminal import out, run, settings_of, table
 
 if TYPE_CHECKING:
     from angarium.config import Settings
@@ -62,7 +61,7 @@ async def _look(settings: Settings) -> ClusterShown:
 
 
 def _print_servers(found: ClusterShown) -> None:
-    table = Table("server", "number", "roles", "version", "started", "seen", "lines")
+    rows = table("server", "number", "roles", "version", "started", "seen", "lines")
     for one in found.servers:
         seen = "stopped " if one.stopped_at else ""
         seen += _ago(one.stopped_at or one.seen_at, found.at)
@@ -70,8 +69,8 @@ def _print_servers(found: ClusterShown) -> None:
         version = f"{one.version} ({one.revision})"
         started = _ago(one.started_at, found.at)
         row = (str(one.number), " ".join(one.roles), version, started, f"[{mark}]{seen}[/]")
-        table.add_row(escape(one.name), *row, str(one.lines))
-    out.print(table)
+        rows.add_row(escape(one.name), *row, str(one.lines))
+    out.print(rows)
 
 
 def _ago(then: str, now: str) -> str:
@@ -84,14 +83,14 @@ def _ago(then: str, now: str) -> str:
 
 
 def _print_lines(found: ClusterShown) -> None:
-    table = Table("line", "owner", "epoch", "good for", "how it is", "due", "oldest")
+    rows = table("line", "owner", "epoch", "good for", "how it is", "due", "oldest")
     for one in found.lines:
         sure = "while it runs" if one.good_for_s is None else f"{one.good_for_s} s"
         good = sure if one.owner else ""
         due = ", ".join(f"{lane.due} {name}" for name, lane in one.queue.items())
         oldest = max((lane.oldest_s for lane in one.queue.values()), default=None)
         owner = escape(one.owner) if one.owner else "[red]nobody[/]" if one.wanted else "[dim]off[/]"
-        table.add_row(
+        rows.add_row(
             escape(one.name),
             owner,
             str(one.epoch or ""),
@@ -100,7 +99,7 @@ def _print_lines(found: ClusterShown) -> None:
             due,
             "" if oldest is None else f"{oldest} s",
         )
-    out.print(table)
+    out.print(rows)
 
 
 def _nobody(turn: TurnShown) -> str:

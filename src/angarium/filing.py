@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from angarium.asking import asked, err, of_a_server, out
+from angarium.asking import asked, of_a_server
+from angarium.terminal import err, out, table
 
 if TYPE_CHECKING:
     from angarium.client import Api
@@ -124,13 +124,13 @@ def _mapping(one: Document, said: Document) -> Document:
 
 
 def _show_columns(one: Document) -> None:
-    table = Table("column", "goes to", "first row")
+    rows = table("column", "goes to", "first row")
     first = one["rows"][0] if one["rows"] else []
     for place, column in enumerate(one["mapping"].get("columns", ())):
         words = [column.get(name, "") for name in ("to", "kind", "name", "message_class")]
         cell = first[place] if place < len(first) else ""
-        table.add_row(escape(str(column["column"])), " ".join(word for word in words if word), escape(cell))
-    out.print(table)
+        rows.add_row(escape(str(column["column"])), " ".join(word for word in words if word), escape(cell))
+    out.print(rows)
 
 
 async def _follow(api: Api, path: str) -> Document:

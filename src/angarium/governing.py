@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
-from rich.table import Table
 
-from angarium.terminal import out, run, settings_of, whole, with_ground
+from angarium.terminal import moment, out, run, settings_of, table, whole, with_ground
 from angarium.terminal import workspace as find_workspace
 
 if TYPE_CHECKING:
@@ -69,22 +68,23 @@ def create_key(
 def list_keys(context: click.Context, workspace: str) -> None:
     """The keys of a workspace."""
     from angarium.accounts import flows, store
+    from angarium.accounts.rules import SCOPES
     from angarium.core import ids
-    from angarium.core.clock import iso
 
     async def find(ground: Ground) -> tuple[list[store.ApiKey], int]:
         owner = await flows.workspace_named(ground, workspace)
         return await ground.db.read(store.keys, owner.id), ground.clock.now()
 
-    table = Table(whole("id"), "name", "scopes", "created", "last used", "state")
+    rows = table(whole("id"), "name", "scopes", "created", "last used", "state")
     found, now = run(with_ground(settings_of(context), find))
     for key in found:
         expired = key.expires_at is not None and key.expires_at <= now
         state = "revoked" if key.revoked_at else "expired" if expired else "live"
-        used = iso(key.last_used_at) if key.last_used_at else "never"
-        scopes = " ".join(sorted(key.scopes))
-        table.add_row(ids.show("api_key", key.id), key.name, scopes, iso(key.created_at), used, state)
-    out.print(table)
+        used = moment(key.last_used_at) if key.last_used_at else "never"
+        scopes = "everything" if key.scopes >= frozenset(SCOPES) else " ".join(sorted(key.scopes))
+        created = moment(key.created_at)
+        rows.add_row(ids.show("api_key", key.id), escape(key.name), scopes, created, used, state)
+    out.print(rows)
 
 
 @keys.command("revoke")
@@ -217,21 +217,20 @@ def list_people(context: click.Context, workspace: str) -> None:
     """Everybody, and what they are where."""
     from angarium.accounts import people as flows
     from angarium.accounts.people import Somebody
-    from angarium.core.clock import iso
 
     async def find(ground: Ground) -> list[tuple[str, Somebody]]:
         found = await _workspaces(ground, workspace)
         return [(one.name, who) for one in found for who in await ground.db.read(flows.here, one.id)]
 
-    table = Table("workspace", "e-mail", "name", "role", "second factor", "state", "joined")
+    rows = table("workspace", whole("e-mail"), "name", "role", "second factor", "state", "joined")
     people = run(with_ground(settings_of(context), find))
     for place, one in people:
         state = "disabled" if one.person.disabled_at else "lives"
         app = "app" if one.person.totp else ""
-        joined, role = iso(one.member.created_at), one.member.role.value
-        table.add_row(place, one.person.email, one.person.name, role, app, state, joined)
+        joined, role = moment(one.member.created_at), one.member.role.value
+        rows.add_row(escape(place), one.person.email, escape(one.person.name), role, app, state, joined)
     out.print(
-        table if people else "Nobody yet. Invite somebody: angarium people invite EMAIL --workspace main"
+        rows if people else "Nobody yet. Invite somebody: angarium people invite EMAIL --workspace main"
     )
 
 

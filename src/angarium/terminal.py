@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column
+from rich.table import Column, Table
 
 from angarium.config import Settings
 from angarium.config import load as load_settings
+from angarium.core.clock import iso
 from angarium.core.problems import Problem
 
 if TYPE_CHECKING:
@@ -26,6 +27,16 @@ out, err = Console(), Console(stderr=True)
 def whole(header: str) -> Column:
     """A column whose values are never cut, however narrow the place is: the next command wants them."""
     return Column(header, no_wrap=True, overflow="ignore")
+
+
+def table(*columns: str | Column) -> Table:
+    """A table that says all it has to say: in a narrow place values go on below, and are not cut."""
+    return Table(*(Column(one, overflow="fold") if isinstance(one, str) else one for one in columns))
+
+
+def moment(at: int) -> str:
+    """An instant to the minute, in UTC, which a narrow column breaks between the day and the hour."""
+    return f"{iso(at)[:16].replace('T', ' ')}Z"
 
 
 def settings_of(context: click.Context, **over: Any) -> Settings:
@@ -41,7 +52,7 @@ def give_up(problem: Problem) -> NoReturn:
     err.print(f"[red]{escape(problem.title)}[/]  {escape(problem.detail)}", soft_wrap=True)
     for field in problem.fields:
         value = f" (it is {field.value!r})" if field.value else ""
-        told = f"{escape(field.problem + value)}. {escape(field.remedy)}"
+        told = f"{escape(field.problem.rstrip('.') + value)}. {escape(field.remedy)}"
         err.print(f"  [bold]{escape(field.field)}[/] {told}", soft_wrap=True)
     sys.exit(1)
 
