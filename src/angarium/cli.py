@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from angarium import __version__, asking, cluster, filing, governing
 from angarium.core.problems import Problem
-from angarium.terminal import give_up, out, run, settings_of, with_ground
+from angarium.terminal import give_up, moment, out, run, settings_of, table, with_ground
 
 if TYPE_CHECKING:
     from angarium.storage.ground import Ground
@@ -150,6 +149,9 @@ def restore(context: click.Context, file: Path | None, replace: bool, in_place: 
     for path in done.aside:
         out.print(f"Put aside: {path}", highlight=False, soft_wrap=True)
     out.print(f"Restored to {iso(done.at)}; {done.held} messages are held.", highlight=False, soft_wrap=True)
+    if done.misfit:
+        told = f"[red]✗[/] No server starts on it: {escape(done.misfit)}"
+        out.print(told, highlight=False, soft_wrap=True)
     if done.held:
         out.print("They may have gone out since then. See them, and decide: angarium held", highlight=False)
     if done.campaigns:
@@ -189,18 +191,17 @@ def shrink(context: click.Context) -> None:
 @click.pass_context
 def held(context: click.Context) -> None:
     """Messages of a backup that was put back: what is held, and to release or cancel it."""
-    from angarium.core.clock import iso
     from angarium.keeping import shares
 
     if context.invoked_subcommand is not None:
         return
-    table = Table("workspace", "class", "state", "messages", "accepted from", "until")
+    rows = table("workspace", "class", "state", "messages", "accepted from", "until")
     found = run(shares(settings_of(context)))
     for share in found:
         what = share.what
-        times = iso(what.oldest_at), iso(what.newest_at)
-        table.add_row(share.workspace, what.message_class, what.state, str(what.messages), *times)
-    out.print(table if found else "Nothing is held.")
+        times = moment(what.oldest_at), moment(what.newest_at)
+        rows.add_row(share.workspace, what.message_class, what.state, str(what.messages), *times)
+    out.print(rows if found else "Nothing is held.")
 
 
 @held.command("release")

@@ -17,7 +17,7 @@ from angarium.accounts.notary import seal_cell
 from angarium.accounts.sso import secret_cell
 from angarium.accounts.store.audit import audit_seal
 from angarium.accounts.store.providers import identity_provider
-from angarium.assembly import MEDIA, House, assemble, begin_on, files_folder, prepare
+from angarium.assembly import MEDIA, House, assemble, begin_on, files_folder, make_vault, prepare
 from angarium.campaigns import watching
 from angarium.config import Settings
 from angarium.core.clock import SystemClock
@@ -51,6 +51,7 @@ class Restored(msgspec.Struct, frozen=True):
     held: int
     campaigns: int = 0  # that are paused
     aside: tuple[Path, ...] = ()  # what stood there before
+    misfit: str = ""  # why the key file is not the one of this database
 
 
 async def back_up(settings: Settings, target: Path, keep: int, *, folder: bool = False) -> Backup:
@@ -113,7 +114,7 @@ async def _put_back(settings: Settings, file: Path, *, replace: bool) -> Restore
         detail = "The database is not empty. Make an empty one, and name it in the setting `database`."
         raise Problem("backup", "The backup cannot be used", detail=detail)
     await backup.put_back_postgres(settings.database, file)
-    return await _hold(settings.database)
+    return await _hold(settings, settings.database)
 
 
 async def _put_back_file(settings: Settings, file: Path, path: Path, *, replace: bool) -> Restored:
@@ -127,7 +128,7 @@ async def _put_back_file(settings: Settings, file: Path, path: Path, *, replace:
         detail = f"There is a database at {path}. With --replace it is put aside, and kept."
         raise Problem("backup", "The backup cannot be used", detail=detail)
     draft = await asyncio.to_thread(backup.draft_of, file, path)
-    restored = await _hold(f"sqlite:///{draft}")  # before anybody can begin on it
+    restored = await _hold(settings, f"sqlite:///{draft}")  # before anybody can begin on it
     aside = await asyncio.to_thread(backup.take_place, draft, path, SystemClock().now())
     return msgspec.structs.replace(restored, aside=tuple(aside))
 
@@ -135,12 +136,26 @@ async def _put_back_file(settings: Settings, file: Path, path: Path, *, replace:
 async def hold_in_place(settings: Settings) -> Restored:
     """Hold what is in a database that was put back by other means: a snapshot, pg_restore by hand."""
     with opening.held(settings.database, settings.key_file, alone=True):
-        return await _hold(settings.database)
+        return await _hold(settings, settings.database)
 
 
-async def _hold(url: str) -> Restored:
+async def _hold(settings: Settings, url: str) -> Restored:
     await migrate(url)
-    return await _in(url, _hold_all, SystemClock().now())
+    done: Restored = await _in(url, _hold_all, SystemClock().now())
+    return msgspec.structs.replace(done, misfit=_misfit(settings, await _in(url, instance.known)))
+
+
+def _misfit(settings: Settings, found: instance.Instance | None) -> str:
+    """Why the key file does not belong to a database; empty where it does, or nothing is sealed yet."""
+    if found is None or found.seal is None:
+        return ""
+    if not Path(settings.key_file).exists():
+        return f"there is no key file {settings.key_file}. Put back the one that belongs to this database."
+    try:
+        opening.opened(make_vault(settings), found)
+    except Problem as problem:
+        return problem.detail
+    return ""
 
 
 async def _hold_all(tx: Transaction, now: int) -> Restored:

@@ -123,6 +123,26 @@ async def test_an_intent_in_a_backup_is_not_sent_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.sqlite
+async def test_a_restore_says_that_the_key_file_is_another_one(tmp_path: Path) -> None:
+    """A backup from before the keys were rotated: no server starts on it with the key of now."""
+    folder, place = tmp_path / "shop", tmp_path / "backup.db"
+    folder.mkdir()
+    served = Shop(folder)
+    for arguments in (
+        ("keys", "create", "--workspace", "main", "--new"),
+        ("backup", str(place)),
+        ("keys", "rotate"),
+        ("keys", "rotate", "--retire"),
+    ):
+        status, said = await served.command(*arguments)
+        assert status == 0, said
+    status, said = await served.command("restore", "--replace", str(place))
+    assert (status, "No server starts on it" in said) == (0, True), said
+    assert "Put back the key file that belongs to this database" in said
+    assert "The key does not open" in (await served.command("serve"))[1]
+
+
+@pytest.mark.sqlite
 @pytest.mark.turns(2, 1)
 async def test_a_backup_is_whole_or_not_there(tmp_path: Path) -> None:
     folder, place = tmp_path / "shop", tmp_path / "backups"
