@@ -72,6 +72,14 @@ async def test_bad_input_names_field_value_and_remedy(
     assert (await client.ask("POST", "/v1/messages", GOOD, Idempotency_Key="k")).status == 202
 
 
+async def test_where_there_is_no_line_it_says_to_create_one(shop: tuple[House, Client]) -> None:
+    _, client = shop
+    answer = await client.ask("POST", "/v1/messages", {**GOOD, "channel": "vk_notify"})
+    (error,) = answer.json["errors"]
+    assert (answer.status, error["problem"]) == (422, "There is no such line yet.")
+    assert error["remedy"] == "create the line first"
+
+
 UNREADABLE: list[tuple[str, bytes, int]] = [
     ("not JSON", b"{", 400),
     ("invalid UTF-8", b'{"text":"\xff\xfe"}', 400),

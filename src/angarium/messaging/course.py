@@ -21,6 +21,8 @@ from angarium.storage.database import Transaction
 Inline = dict[tuple[int, str], int]  # (workspace, digest of steps) -> version id
 Numbering = Callable[[tuple[Step, ...]], Awaitable[int]]  # the version of steps of a message's own
 
+NONE_YET = "There is no such line yet."
+
 
 class Course(msgspec.Struct):
     """The steps of messages that name the same cascade, channel or line; and what is wrong with them."""
@@ -91,5 +93,5 @@ def unfit(world: World, workspace_id: int, step: Step, message_class: MessageCla
     lines = lines_of(world, workspace_id, step)
     verdicts = [judge_line(message_class, line_rules(line)) for line in lines]
     refused = [verdict.detail for verdict in verdicts if isinstance(verdict, Refuse)]
-    why = " ".join(refused) or "There is no such line yet."
+    why = " ".join(refused) or NONE_YET
     return why if len(refused) == len(lines) else ""
