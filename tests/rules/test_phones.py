@@ -11,7 +11,15 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberType
 
-from angarium.contacts.phones import BadPhone, _pattern_of, dialled, normalise, region_of, time_zone_guess
+from angarium.contacts.phones import (
+    BadPhone,
+    _pattern_of,
+    dialled,
+    normalise,
+    region_of,
+    region_of_zone,
+    time_zone_guess,
+)
 
 SEED = 20261123
 WRITTEN = [
@@ -169,6 +177,24 @@ PLACES = [
 def test_where_a_number_is_from(e164: str, region: str | None, zone: str | None) -> None:
     assert region_of(e164) == region
     assert time_zone_guess(e164) == zone
+
+
+ZONES = (
+    ("Europe/Kyiv", "UA"),
+    ("Europe/Kiev", "UA"),  # as it was called before
+    ("Asia/Calcutta", "IN"),
+    ("Iran", "IR"),
+    ("Europe/London", "GB"),
+    ("Iceland", None),  # a name of the clock in Abidjan, which thirteen countries go by
+    ("EET", None),  # a name of the clock in Athens
+    ("UTC", None),
+    ("Europe/Nowhere", None),
+)
+
+
+@pytest.mark.parametrize(("time_zone", "region"), ZONES)
+def test_the_region_of_a_time_zone_is_known_by_each_of_its_names(time_zone: str, region: str | None) -> None:
+    assert region_of_zone(time_zone) == region
 
 
 def test_importing_costs_nothing_until_the_first_number() -> None:

@@ -33,6 +33,7 @@ HOME = (
     "1",
     "01",
 )  # what countries dial before a number of their own (ITU-T E.164, list of prefixes)
+CLOCK = re.compile("[A-Z]{2}T")  # the name of a time zone that is no place's
 NO_COUNTRY = "has no country code"
 REMEDY = "write it with its country code, such as +98 912 345 6789"
 
@@ -138,9 +139,10 @@ def _code_of(first: str) -> int:
 
 
 def region_of_zone(time_zone: str) -> str | None:
-    """The region whose clocks a time zone (IANA) tells; None where several share it or nobody lives by it."""
+    """The region whose clocks a time zone (IANA) tells, by its present name or an earlier one; None where
+    several share it or nobody lives by it."""
     found = [region for region, zones in _zones().items() if time_zone in zones]
-    return found[0] if len(found) == 1 else None
+    return found[0] if len(found) == 1 else _earlier_names().get(time_zone)
 
 
 def regions() -> frozenset[str]:
@@ -281,9 +283,28 @@ def _parsed(e164: str) -> Any:
 def _zones() -> dict[str, tuple[str, ...]]:
     """The zones of each region, from the table that comes with tzdata (tz database, `zone.tab`)."""
     zones: dict[str, tuple[str, ...]] = {}
-    table = resources.files("tzdata.zoneinfo").joinpath("zone.tab").read_text("utf-8")
-    for line in table.splitlines():
-        if not line.startswith("#"):
-            region, _, zone = line.split("\t")[:3]
-            zones[region] = (*zones.get(region, ()), zone)
+    for region, zone in _table("zone.tab"):
+        zones[region] = (*zones.get(region, ()), zone)
     return zones
+
+
+@cache
+def _earlier_names() -> dict[str, str]:
+    """The regions of other names of zones, such as Europe/Kiev (tz database, links in `tzdata.zi`).
+
+    Where such a name stands for a zone that several regions share (`zone1970.tab`), it may have been that of
+    any of them: Iceland is a name of the clock in Abidjan. EET and its like are clocks and no places.
+    """
+    regions = {zone: region for region, zone in _table("zone1970.tab") if "," not in region}
+    links = [line.split() for line in _tz("tzdata.zi") if line.startswith("L ")]
+    return {name: regions[zone] for _, zone, name in links if zone in regions and not CLOCK.fullmatch(name)}
+
+
+def _table(name: str) -> list[tuple[str, str]]:
+    """The regions of each zone, and the zone."""
+    cells = [line.split("\t") for line in _tz(name) if not line.startswith("#")]
+    return [(regions, zone) for regions, _, zone, *_ in cells]
+
+
+def _tz(name: str) -> list[str]:
+    return resources.files("tzdata.zoneinfo").joinpath(name).read_text("utf-8").splitlines()
