@@ -15,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from angarium.contacts.likeness import as_sought
+from angarium.contacts.likeness import as_sought, middle_begins
 from angarium.core.problems import Problem
 from angarium.storage import migrations
 from angarium.storage.bulk import Statement
@@ -205,10 +205,27 @@ NAMED = """INSERT INTO contact (id, workspace_id, name, sought, begins, last_beg
 async def test_names_are_looked_for_without_what_stands_above_their_letters(url: str) -> None:
     await on_connection(url, upgrade, "0061")
     await on_connection(url, lambda connection: connection.execute(text(NAMED)))
-    await on_connection(url, upgrade)
+    await on_connection(url, upgrade, "0062")
     sought = text("SELECT name, sought, begins, last_begins FROM contact")
     found = await on_connection(url, lambda connection: [tuple(row) for row in connection.execute(sought)])
     assert found == [("آرش رضائی", as_sought("آرش رضائی"), "ارش", "رضا")]
+
+
+SOUGHT = """INSERT INTO contact (id, workspace_id, name, sought, begins, last_begins, locale, time_zone,
+ country, locale_is_guess, time_zone_is_guess, fields, tags, opted_out, opted_in, created_at, updated_at)
+ VALUES ({id}, 5, '', '{sought}', '', '', '', '', '', 0, 0, '{{}}', '[]', '', '', 1, 1)"""
+
+
+async def test_names_are_looked_for_by_their_last_word_but_one(url: str) -> None:
+    names = ["ارش علی پور", "محمد", "علی پور", "سید آرش گل محمدی", "a bb bb", "", "x ab x ab"]
+    await on_connection(url, upgrade, "0062")
+    for number, name in enumerate(names):
+        said = text(SOUGHT.format(id=number, sought=name))
+        await on_connection(url, lambda connection, said: connection.execute(said), said)
+    await on_connection(url, upgrade)
+    asked = text("SELECT middle_begins FROM contact ORDER BY id")
+    found = await on_connection(url, lambda connection: connection.execute(asked).scalars().all())
+    assert found == [middle_begins(name) for name in names] == ["علی", "", "", "گل", "bb", "", "x"]
 
 
 @pytest.mark.usefixtures("folder")

@@ -356,6 +356,20 @@ SOUGHT: tuple[tuple[str, list[str]], ...] = (
     ("search=علي‌پور", ["e"]),  # a surname with a half space, or of two words
     ("search=علی پ", ["e"]),
     ("search=پور", ["e"]),
+    ("search=علی", ["e"]),  # the part before the half space
+    ("search=علیپور", ["e"]),  # as one word
+    ("search=علی پور", ["e"]),
+    ("search=آرش علیپور", ["e"]),
+    ("search=گلمحمدی", ["g", "h"]),  # and the other way round
+    ("search=گل‌محمدی", ["g", "h"]),
+    ("search=گل محم", ["g", "h"]),
+    ("search=محمدی", ["g"]),
+    ("search=علیرضا", []),
+    ("search=Van den B", ["i"]),
+    ("search=denberg", ["i"]),  # of the last two words
+    ("search=janvanden", ["i"]),
+    ("search=den", ["i"]),
+    ("search=anv", []),
     ("search=ارش", ["e"]),  # without madda, as it is mostly typed
     ("search=رضائي", ["f"]),
     ("search=احمد رضایی", ["f"]),
@@ -374,6 +388,9 @@ async def test_those_that_fit_are_listed(
         {"external_id": "d", "name": "", "tags": ['"vip"']},
         {"external_id": "e", "name": "آرش علی\u200cپور"},
         {"external_id": "f", "name": "أحمد رضایی"},
+        {"external_id": "g", "name": "مریم گل محمدی"},
+        {"external_id": "h", "name": "گلمحمدی"},
+        {"external_id": "i", "name": "Jan van den Berg"},
     ]
     for one in people:
         assert (await mine.ask("POST", "/v1/contacts", one)).status == 200

@@ -30,9 +30,9 @@ BATCH = Items("contacts", CONTACT, BATCH_MAX)
 class ContactQuery(edge.PageQuery, frozen=True, forbid_unknown_fields=True):
     """Which contacts: a piece of those that fit, or the one with exactly these.
 
-    `search`: how a name, or its last word, begins, or a whole external_id or address of any kind, a phone
-    also as it is dialled at home. `tag` and `kind`: who has it. `field` and `value`: whose field has this
-    value.
+    `search`: how a name, or one of its last two words, begins, wherever its spaces and half spaces are, or a
+    whole external_id or address of any kind, a phone also as it is dialled at home. `tag` and `kind`: who has
+    it. `field` and `value`: whose field has this value.
     """
 
     external_id: str = ""

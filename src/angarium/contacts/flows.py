@@ -57,8 +57,8 @@ async def get(ground: Ground, workspace_id: int, contact_id: int) -> Contact:
 async def page(
     ground: Ground, workspace_id: int, after: int, limit: int, wanted: Wanted = ANY, search: str = ""
 ) -> list[Contact]:
-    """Contacts that fit, in the order of their ids; `search` is how a name, or its last word, begins, or a
-    whole external_id or address; a phone also as it is dialled at home."""
+    """Contacts that fit, in the order of their ids; `search` is how a name, or one of its last two words,
+    begins, or a whole external_id or address; a phone also as it is dialled at home."""
     return await ground.db.read(_page, workspace_id, after, limit, wanted, search)
 
 

@@ -109,6 +109,13 @@ def last_begins(sought: str) -> str:
     return sought[sought.rfind(" ") + 1 :][:BEGINS] if " " in sought else ""
 
 
+def middle_begins(sought: str) -> str:
+    """The first letters of the word before the last, where it is not the first either: what a surname of two
+    parts begins with, or a name that stands between a surname and a patronymic."""
+    words = sought.rsplit(" ", 2)
+    return words[1][:BEGINS] if len(words) == 3 else ""
+
+
 def as_sought_each(names: Sequence[str]) -> list[str]:
     """`as_sought` of each name; they are written in one way as one text, where no letter changes beside a
     line feed."""

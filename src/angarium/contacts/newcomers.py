@@ -15,7 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from angarium.contacts.comparable import address_cell, fold_each, listed, usual
-from angarium.contacts.likeness import BEGINS, as_sought, as_sought_each, last_begins
+from angarium.contacts.likeness import BEGINS, as_sought, as_sought_each, last_begins, middle_begins
 
 Cells = list[Any]
 Place = tuple[str, str, str, bool, bool]  # country, locale, time zone, whether the last two are guesses
@@ -82,7 +82,8 @@ class People(msgspec.Struct, frozen=True, gc=False):
         if not self.names:
             return None
         sought = as_sought_each(self.names)
-        begins, lasts = [name[:BEGINS] for name in sought], list(map(last_begins, sought))
+        begins = [name[:BEGINS] for name in sought]
+        middles, lasts = list(map(middle_begins, sought)), list(map(last_begins, sought))
         *placed, locales, zones, countries = map(list, zip(*map(_placed, self.places), strict=True))
         tags, compared_tags = map(list, zip(*map(_tagged, self.tags), strict=True))
         fields = as_objects(list(self.fields.values()), len(sought))
@@ -90,7 +91,7 @@ class People(msgspec.Struct, frozen=True, gc=False):
         ids = [one or None for one in fold_each([one or "" for one in self.external_ids])]
         told, addressed = self._told()
         return Newcomers(
-            (self.external_ids, self.names, sought, begins, lasts, *placed, fields, tags),
+            (self.external_ids, self.names, sought, begins, middles, lasts, *placed, fields, tags),
             (ids, names, locales, zones, countries, compared_tags),
             told,
             {name: [value for _, value in parts] for name, parts in self.fields.items() if has_any(parts)},
@@ -184,6 +185,7 @@ def contact_cells(
         name,
         sought,
         sought[:BEGINS],
+        middle_begins(sought),
         last_begins(sought),
         locale,
         time_zone,

@@ -108,7 +108,7 @@ class Rest(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def drafts(self, new: Newcomers, variables: Sequence[str]) -> list[Draft]:
         """What each row says."""
-        external_ids, names, _, _, _, locales, zones, *guesses, countries, fields, tags = new.contacts
+        external_ids, names, _, _, _, _, locales, zones, *guesses, countries, fields, tags = new.contacts
         kinds = [kind for kind, _ in self.addresses]
         addresses = list(zip(*(values for _, values in self.addresses), strict=True)) or [()] * len(new)
         places = zip(countries, locales, zones, *map(partial(map, bool), guesses), strict=True)

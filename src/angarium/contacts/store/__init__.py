@@ -72,6 +72,7 @@ CONTACT_COLUMNS = (
     "name",
     "sought",
     "begins",
+    "middle_begins",
     "last_begins",
     "locale",
     "time_zone",
@@ -99,7 +100,8 @@ ADDRESS_COLUMNS = (
 )
 NOTHING: frozenset[str] = frozenset()
 KINDS = {one.value: one for one in AddressKind}  # quicker than to call it
-_shown = [contact.c[name] for name in CONTACT_COLUMNS[1:] if name not in ("sought", "begins", "last_begins")]
+SOUGHT = ("sought", "begins", "middle_begins", "last_begins")  # what is made of the name
+_shown = [contact.c[name] for name in CONTACT_COLUMNS[1:] if name not in SOUGHT]
 _here = contact.c.workspace_id == bindparam("workspace_id")
 
 insert_contacts = BulkInsert(contact, CONTACT_COLUMNS)

@@ -6,6 +6,7 @@ from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, text
 
 from angarium.storage.schema import Count, Id, Instant, Words, metadata
 
+HAS_MIDDLE = text("middle_begins <> ''")
 HAS_LAST = text("last_begins <> ''")
 contact = Table(
     "contact",
@@ -17,6 +18,8 @@ contact = Table(
     Column("sought", Words, nullable=False),  # the name as it is looked for (contacts/likeness.py)
     Column("begins", Words, nullable=False),  # and its first letters
     Column("last_begins", Words, nullable=False, server_default=""),  # and those of its last word
+    # and those of the one before it, where that is not the first
+    Column("middle_begins", Words, nullable=False, server_default=""),
     Column("locale", Words, nullable=False),
     Column("time_zone", Words, nullable=False),
     Column("locale_is_guess", Count, nullable=False),
@@ -38,6 +41,15 @@ contact = Table(
         "id",
         "sought",
         postgresql_ops={"begins": "text_pattern_ops"},
+    ),
+    Index(
+        "contact_middle_begins",
+        "workspace_id",
+        "middle_begins",
+        "id",
+        sqlite_where=HAS_MIDDLE,
+        postgresql_where=HAS_MIDDLE,
+        postgresql_ops={"middle_begins": "text_pattern_ops"},
     ),
     Index(
         "contact_last_begins",
