@@ -19,12 +19,13 @@ from angarium.contacts.exports.writer import Job, write
 from angarium.core import ids
 from angarium.core.problems import Problem
 from angarium.core.values import Reason, ReceiptStatus
-from angarium.messaging import erasing
+from angarium.messaging import erasing, reconcile
 from angarium.messaging.robots import Visitor
 from angarium.messaging.store import links as link_store
 from angarium.messaging.visits import Visits
 from support.marketer import PEOPLE, Marketer
 from support.relay import NO_ANSWER, Relay, refused
+from support.server import everything_in
 
 
 @pytest.fixture
@@ -238,6 +239,27 @@ async def test_arms_may_be_compared_by_clicks(relay: Relay) -> None:
     found = await marketer.db.read(report.count, relay.world, relay.workspace_id, campaign_id, now)
     assert [arm["reached"] for arm in found["experiment"]["arms"]] == [0, clicked // 2]
     assert found["counted"] == {"read": False, "opened": False, "clicked": True}
+
+
+async def test_that_nobody_has_clicked_is_known_after_the_links_were_let_go_of(relay: Relay) -> None:
+    marketer = await Marketer(relay).open()
+    await relay.template("seen", "See https://shop.example/l/SummerSale1", "promotional")
+    await relay.policy("links", base_url="https://go.shop.example", keep_days=30)
+    counted = {}
+    for track in (True, False):
+        campaign_id = await marketer.begin(template="seen", track=track)
+        await marketer.run(campaign_id)
+        for attempt in await relay.claim("sms"):
+            await relay.answer(attempt, relay.accepted())
+        counted[campaign_id] = {"read": False, "opened": False, "clicked": track}
+    for _ in range(2):
+        now = relay.clock.now()
+        for campaign_id, known in counted.items():
+            found = await marketer.db.read(report.count, relay.world, relay.workspace_id, campaign_id, now)
+            assert (found["counted"], found["clicked"]) == (known, 0)
+        relay.clock.advance(40 * 86_400.0)
+        await reconcile.tidy(relay.world, relay.workspace_id)
+    assert not (await everything_in(relay.ground.db))["link"]
 
 
 async def test_a_rate_of_what_no_channel_tells_is_not_known(relay: Relay) -> None:

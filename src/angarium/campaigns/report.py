@@ -26,9 +26,8 @@ from angarium.campaigns.store.campaigns import Campaign
 from angarium.core.clock import MICROS, iso, micros, to_datetime
 from angarium.core.values import ReceiptStatus, amount_text
 from angarium.messaging import report as messages
-from angarium.messaging import savings
+from angarium.messaging import savings, tracking
 from angarium.messaging.store import attempts as attempt_store
-from angarium.messaging.store import links as link_store
 from angarium.messaging.store import messages as message_store
 from angarium.messaging.store.attempts import StepTotals
 from angarium.messaging.world import World
@@ -217,10 +216,10 @@ async def _whether_counted(
 ) -> dict[str, bool]:
     """Of which figures a nought is one: what no channel tells and nothing counts is not known, and is not
     none."""
-    made = await link_store.counted(tx, one.workspace_id, summed["label"])
+    made = await tracking.counted(tx, world, one.workspace_id, summed["label"])
     return {
         "read": any(_tells_read(world, totals) for totals in steps),
-        "opened": made.opened or summed["opened"] > 0,  # links are let go of before what was counted
+        "opened": made.opened or summed["opened"] > 0,
         "clicked": made.clicked or summed["clicked"] > 0,
     }
 

@@ -43,6 +43,7 @@ DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PAIRS = [first + second for first in DIGITS for second in DIGITS]  # two digits at a time: half the work
 VALUES = {digit: value for value, digit in enumerate(DIGITS)}
 TOKEN = re.compile(r"([0-9A-Za-z]{11})(?![0-9A-Za-z])")
+MADE = re.compile(rf"({PATH}|{PIXEL_PATH}){TOKEN.pattern}")
 BASE_URL = re.compile(r"https://[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?(?::[0-9]{1,5})?")
 
 IN_TEXT = re.compile(r"(?i)(?<![a-z0-9_@])https?://[^\s<>\"“”«»`{}|\\^]+")
@@ -130,6 +131,16 @@ class Tokens:
             left, right = right ^ _mixed(one, left), left
         link_id = left << HALF_BITS | right
         return link_id if link_id <= ID_MAX else None
+
+
+def made_in(content: str, names: Tokens, since: int, until: int) -> set[bool]:
+    """What was put into words that were sent, of what was made between two ids: pictures (True) and links.
+    An address of somebody else's may look like one of ours, but no such id is in it."""
+    return {
+        path == PIXEL_PATH
+        for path, name in MADE.findall(content)
+        if since <= (names.read(name) or 0) <= until
+    }
 
 
 def _mixed(by: Any, half: int) -> int:

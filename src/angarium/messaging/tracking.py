@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from angarium.core.clock import micros
+from angarium.core.ids import earliest
 from angarium.core.problems import FieldProblem
 from angarium.core.values import MessageClass
 from angarium.messaging import links, unsubscribe
@@ -16,6 +18,7 @@ from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 
 PURPOSE = "links"
+CLOCKS_S = 3_600.0  # by which those of two servers may differ, and the order of ids with them
 
 
 def of(world: World, message: Message, asked: bool | None) -> Tracking | None:
@@ -43,6 +46,21 @@ async def known(tx: Transaction, cases: Sequence[Case]) -> None:
     for message_id, sent in (await store.of_messages(tx, workspace_id, tracked)).items():
         one = tracked[message_id]
         one.tokens |= {url: one.names.name(link_id) for url, link_id in sent.items()}
+
+
+async def counted(tx: Transaction, world: World, workspace_id: int, label: str) -> store.Counted:
+    """What can be known of the messages of a label: by their links, and when those have been let go of, by
+    what was sent."""
+    made = await store.counted(tx, workspace_id, label)
+    if made.clicked or made.opened:
+        return made
+    now = world.ground.clock.now()
+    until, hour = earliest(now), earliest(now) - earliest(now - micros(CLOCKS_S))
+    found = set[bool]()
+    for message_id, content in await store.words_of_newest(tx, workspace_id, label):
+        words = content.decode(errors="replace")
+        found |= links.made_in(words, names(world.ground), message_id - hour, until + hour)
+    return store.Counted(True in found, False in found)
 
 
 def misfit(world: World, message: Message, asked: bool | None) -> FieldProblem | None:

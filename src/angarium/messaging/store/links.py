@@ -30,12 +30,13 @@ from angarium.core.ids import earliest
 from angarium.messaging.links import PIXEL
 from angarium.messaging.robots import Visitor
 from angarium.messaging.store.messages import NOBODY_ID
-from angarium.messaging.store.tables import message
+from angarium.messaging.store.tables import attempt, message
 from angarium.storage.bulk import BulkInsert, Statement, among
 from angarium.storage.database import Transaction
 from angarium.storage.schema import Count, Id, Instant, Words, metadata
 
 LOOKED_AT = 1_000  # messages of a label, whether there are links in them
+READ = 100  # of which the words are looked at, when their links have been let go of
 FORGOTTEN = "forgotten"  # instead of an address that was sent to somebody who has been erased
 
 link = Table(
@@ -235,7 +236,7 @@ _visited = Statement(
     .where(*_labelled, _by_people)
     .group_by(link_visit.c.picture)
 )
-_newest_of_label = (
+_of_label = (
     select(message.c.id)
     .where(
         message.c.workspace_id == bindparam("workspace_id"),
@@ -243,12 +244,17 @@ _newest_of_label = (
         message.c.label != "",
     )
     .order_by(message.c.id.desc())
-    .limit(LOOKED_AT)
 )
 _kinds_made = Statement(
     select(case((link.c.url == PIXEL, 1), else_=0))
-    .where(_here, link.c.message_id.in_(_newest_of_label))
+    .where(_here, link.c.message_id.in_(_of_label.limit(LOOKED_AT)))
     .distinct()
+)
+_words_of_newest = Statement(
+    select(attempt.c.message_id, attempt.c.content).where(
+        attempt.c.workspace_id == bindparam("workspace_id"),
+        attempt.c.message_id.in_(_of_label.limit(READ)),
+    )
 )
 _first_by_people = Statement(
     select(link_visit.c.message_id, link_visit.c.picture, func.min(link_visit.c.first_at))
@@ -350,6 +356,13 @@ async def counted(tx: Transaction, workspace_id: int, label: str) -> Counted:
     where there are no links in the words, a million messages would be looked through for one."""
     kinds = {row[0] for row in await tx.rows(_kinds_made, workspace_id=workspace_id, label=label)}
     return Counted(1 in kinds, 0 in kinds)
+
+
+async def words_of_newest(tx: Transaction, workspace_id: int, label: str) -> list[tuple[int, bytes]]:
+    """What was sent with the newest messages of a label, which are named."""
+    return [
+        (row[0], row[1]) for row in await tx.rows(_words_of_newest, workspace_id=workspace_id, label=label)
+    ]
 
 
 async def first_by_people(
