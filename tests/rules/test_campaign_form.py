@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from angarium.campaigns import draft_form
-from angarium.campaigns.check_pages import together
+from angarium.campaigns.check_pages import in_the_way, together
 from angarium.campaigns.report_pages import chart, heat
 from angarium.campaigns.wanted import CampaignInput
 from angarium.core.problems import FieldProblem, Problem
@@ -218,6 +218,19 @@ def test_bounds_are_said_in_the_unit_of_the_page(field: str, remedy: str, unit: 
     wrong = FieldProblem(field, "is out of range", remedy)
     (told,) = draft_form.in_units([wrong], {"spread_unit": unit})
     assert told.remedy == said
+
+
+@pytest.mark.parametrize(
+    ("spread_s", "said"), [(5_400.0, "at most 45 minutes"), (7_200.0, "at most 0.75 hours")]
+)
+def test_before_a_start_they_are_said_so_too(spread_s: float, said: str) -> None:
+    draft = msgspec.convert({"name": "Sale", "schedule": {"spread_s": spread_s}}, CampaignInput)
+    over = FieldProblem(
+        "schedule.spread_s", "goes on after until", "at most 2700 seconds, or a later until", ""
+    )
+    shown = in_the_way(Problem("invalid", "It cannot start", fields=(over,)), draft)
+    assert shown is not None
+    assert shown["errors"][0]["remedy"] == f"{said}, or a later until"
 
 
 def hour(at: str, delivered: int, read: int = 0) -> dict[str, Any]:

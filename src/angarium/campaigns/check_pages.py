@@ -101,8 +101,14 @@ async def foretell(request: Call) -> Sent:
         facts["findings"] = together(told["findings"], by)
         facts["asked"] = await ground.db.run(_asked, world, workspace_id, given, ground.clock.now())
     except Problem as problem:
-        facts["problem"] = problem_shown(problem)
+        facts["problem"] = in_the_way(problem, given)
     return HtmlAnswer("campaigns/forecast.html", facts)
+
+
+def in_the_way(problem: Problem, given: CampaignInput) -> Document | None:
+    """What is in the way of a start; bounds of time are said in the units of the page where they are set."""
+    problem.fields = draft_form.in_units(problem.fields, draft_form.schedule_form(given))
+    return problem_shown(problem)
 
 
 class Found(msgspec.Struct):
@@ -230,7 +236,8 @@ async def _moved(request: Call, deed: Doing, said: str, read: StartInput | None 
         if problem.status == 404:
             raise
         one = await campaign_of(request)
-        facts: Document = {"problem": problem_shown(problem), "typed": dict(form_of(request))}
+        stopped_by = in_the_way(problem, flows.wanted(one))
+        facts: Document = {"problem": stopped_by, "typed": dict(form_of(request))}
         return await _check_page(request, one, facts, problem.status)
     return redirect(path_of(one, f"?done={said}"))
 
