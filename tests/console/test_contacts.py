@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -29,6 +30,17 @@ from support.server import TEMPLATE, Client, member, whole_house
 
 pytestmark = pytest.mark.browser
 
+ENDINGS = [
+    ("q=4567", ["a", "b"]),
+    ("q=۴۵-۶۷", ["a", "b"]),
+    ("q=٤٥٦٧&tag=vip", ["a"]),
+    ("q=1234567&kind=phone", ["a", "b"]),
+    ("q=4567&kind=email", []),
+    ("q=567000", ["d"]),  # an id, whole, before the end of a phone
+    ("q=67000", ["c"]),
+    ("q=567", []),
+    ("q=5670", []),
+]
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 CSV = (
     "id;name;phone;city\n"
@@ -344,3 +356,15 @@ async def test_who_may_only_read_gets_no_buttons_and_is_refused(shop: Shop) -> N
     forged = {"token": "x", "sure": "yes", "contact": one}
     assert (await shop.owner.post("/contacts/delete", forged)).status == 403
     assert [each.name for each in await shop.people()] == ["Olena"]
+
+
+async def test_a_contact_is_found_by_the_end_of_a_phone(shop: Shop) -> None:
+    people = {"a": "+380441234567", "b": "+989121234567", "c": "+380444567000"}
+    for name, phone in people.items():
+        tags = ["vip"] if name == "a" else []
+        await shop.put(name=name, addresses=[{"kind": "phone", "value": phone}], tags=tags)
+    await shop.put(name="d", external_id="567000")
+    for query, found in ENDINGS:
+        page = await shop.owner.get(f"/contacts?{quote(query, safe='=&')}")
+        assert [name for name in (*people, "d") if f">{name}</" in page.text] == found, query
+        assert ("last four digits" in page.words) == (not found)

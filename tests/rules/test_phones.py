@@ -15,6 +15,7 @@ from angarium.contacts.phones import (
     BadPhone,
     _pattern_of,
     dialled,
+    ending,
     normalise,
     region_of,
     region_of_zone,
@@ -232,3 +233,22 @@ def test_a_number_as_it_is_dialled_at_home_is_among_those_it_may_be(written: str
 @pytest.mark.parametrize("written", ["+98 912 123 4567", "0098 912 123 4567", "123456", "0" * 16])
 def test_what_has_a_country_or_is_none_is_not_dialled_at_home(written: str) -> None:
     assert dialled(written) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("4567", "4567"),
+        (" ۴۵-۶۷ ", "4567"),
+        ("٠٠٤٥", "0045"),
+        ("123 456 7890", "1234567890"),
+        ("567", ""),
+        ("12345678901", ""),
+        ("+4567", ""),
+        ("²³⁴⁵", ""),
+        ("A4567", ""),
+        ("4" * 100, ""),
+    ],
+)
+def test_some_digits_may_be_the_end_of_a_number(text: str, digits: str) -> None:
+    assert ending(text) == digits

@@ -2,6 +2,8 @@
 
 A word alone, a tag or a kind of address is looked for along indexes, the newest first; with a segment or the
 value of a field it becomes rules, whose members come in the order in which they were created.
+Some digits that are nobody's id or number are the end of one: somebody reads it out, or has it masked. All
+contacts are looked through for it, so it is asked for by people alone, and not at each key they press.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ import msgspec
 from angarium.contacts import audience, flows, store
 from angarium.contacts.audience import Asked, Audience, Settled
 from angarium.contacts.named import from_home
+from angarium.contacts.phones import ending
 from angarium.contacts.rules import BadAddress, clean_address
 from angarium.contacts.segments.rules import TEXT_MAX, Operator, Property, Rule
-from angarium.contacts.store import Contact
+from angarium.contacts.store import Contact, listing
 from angarium.contacts.store.listing import Wanted
 from angarium.core import ids
 from angarium.core.values import AddressKind
@@ -52,10 +55,20 @@ async def find(tx: Transaction, workspace_id: int, sought: Sought, place: int, l
         found = await audience.page(tx, workspace_id, settled, place, limit + 1)
     else:
         wanted = Wanted(tag=sought.tag, kind=sought.kind or "")
-        found = await flows.newest(tx, workspace_id, place or NEWEST, limit + 1, wanted, sought.text)
+        found = await _newest(tx, workspace_id, wanted, sought.text, place or NEWEST, limit + 1)
     known = await store.by_ids(tx, workspace_id, found[:limit])
     following = found[limit - 1] if len(found) > limit else 0
     return Found([known[one] for one in found[:limit] if one in known], following)
+
+
+async def _newest(
+    tx: Transaction, workspace_id: int, wanted: Wanted, text: str, before: int, limit: int
+) -> list[int]:
+    found = await flows.newest(tx, workspace_id, before, limit, wanted, text)
+    digits = ending(text)
+    if found or not digits:
+        return found
+    return await listing.ending(tx, workspace_id, wanted, digits, before, limit)
 
 
 async def _settled(tx: Transaction, workspace_id: int, sought: Sought, now: int) -> Settled:

@@ -23,6 +23,7 @@ WRITTEN = re.compile(r"\+?[0-9]+")
 BETWEEN = re.compile("[\\s()\\[\\]./·\\-‐‑‒–—―−\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 SCIENTIFIC = re.compile(r"[0-9]+[.,]?[0-9]*[eE]\+?[0-9]+")
 PREFIXES_KEPT = 2048  # there are 1000 beginnings of three digits
+ENDING_MIN, ENDING_MAX = 4, 10  # digits of the end of a number, by which people ask for one
 DIALLED_MIN = 7  # digits of a number without its country code
 HOME = (
     "",
@@ -86,6 +87,14 @@ def dialled(text: str) -> set[str]:
     codes = [code for code, of in _library().COUNTRY_CODE_TO_REGION_CODE.items() if of != ("001",)]
     bare = {written[len(prefix) :] for prefix in HOME if written.startswith(prefix)}
     return {number for code in codes for rest in bare if E164.fullmatch(number := f"+{code}{rest}")}
+
+
+def ending(text: str) -> str:
+    """The digits that a number may end with that somebody asks for so; empty for anything else."""
+    bare = BETWEEN.sub("", text) if len(text) <= VALUE_MAX else ""
+    if not bare.isdecimal() or not ENDING_MIN <= len(bare) <= ENDING_MAX:
+        return ""
+    return "".join([str(int(digit)) for digit in bare])
 
 
 @lru_cache(maxsize=PREFIXES_KEPT)

@@ -3,6 +3,7 @@
 A beginning of a name, or of its last words, is looked for by indexes among those whose names begin with the
 same letters, or one of their last two words does; when these are very many, as when it is one letter, along
 the contacts, so that they need not all be put in order.
+How an address ends is looked for along the narrow rows of segments (decision 0052).
 From BEGINS letters on it does not matter where the spaces are: a surname of two parts is written with a half
 space (which `likeness.py` makes a space), with a space, or as one word, and looked for in each of these ways.
 A tag or a kind of address is always looked for along the contacts, in the order of their ids: quick where
@@ -18,7 +19,9 @@ import msgspec
 from sqlalchemy import and_, bindparam, exists, func, literal_column, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from angarium.contacts.comparable import ADDRESS
 from angarium.contacts.likeness import BEGINS
+from angarium.contacts.store.index import contact_index
 from angarium.contacts.store.tables import HAS_LAST, HAS_MIDDLE, address, contact
 from angarium.storage.bulk import Statement, among
 from angarium.storage.database import Transaction
@@ -38,14 +41,18 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 _here = contact.c.workspace_id == bindparam("workspace_id")
-_of_kind = or_(
-    bindparam("kind") == "",
-    exists().where(
+
+
+def _has_kind(contact_id: Any) -> ColumnElement[bool]:
+    has_one = exists().where(
         address.c.workspace_id == bindparam("workspace_id"),
-        address.c.contact_id == contact.c.id,
+        address.c.contact_id == contact_id,
         address.c.kind == bindparam("kind"),
-    ),
-)
+    )
+    return or_(bindparam("kind") == "", has_one)
+
+
+_of_kind = _has_kind(contact.c.id)
 
 
 def _tagged(place: Any) -> ColumnElement[bool]:
@@ -97,6 +104,18 @@ def _along_names(dialect: str, *, newest: bool = False) -> Any:
     return _from(contact.c.id, fitting, newest=newest)
 
 
+def _ending(dialect: str) -> Any:
+    told = contact_index.c.addresses + literal_column("'\n'")  # so that each ends with what it begins with
+    tagged = exists().where(_here, contact.c.id == contact_index.c.contact_id, _tag[dialect])
+    fitting = select(contact_index.c.contact_id).where(
+        contact_index.c.workspace_id == bindparam("workspace_id"),
+        _finds[dialect](told, bindparam("ending")) > 0,
+        _has_kind(contact_index.c.contact_id),
+        tagged,
+    )
+    return _from(contact_index.c.contact_id, fitting, newest=True)
+
+
 def _beyond_many(_dialect: str, among_these: Any, fits: Any) -> Any:
     return select(contact.c.id).where(_here, among_these, fits).offset(bindparam("many")).limit(1)
 
@@ -121,6 +140,9 @@ _ids_along_names, _newest_along_names = (
     Statement(_along_names("sqlite", newest=newest), postgresql=_along_names("postgresql", newest=newest))
     for newest in (False, True)
 )
+
+
+_newest_ending = Statement(_ending("sqlite"), postgresql=_ending("postgresql"))
 
 
 class _Way(NamedTuple):
@@ -176,13 +198,7 @@ async def ids(
     tx: Transaction, workspace_id: int, wanted: Wanted, after: int, limit: int, *, newest: bool = False
 ) -> list[int]:
     """The ids of contacts that fit, in their order, after one of them; or the newest first, before it."""
-    asked: dict[str, Any] = {
-        "workspace_id": workspace_id,
-        "after": after,
-        "limit": limit,
-        "kind": wanted.kind,
-        "tag": msgspec.json.encode(wanted.tag).decode() if wanted.tag else "",
-    }
+    asked = _asked(workspace_id, wanted, after, limit)
     if not wanted.name:
         return [row[0] for row in await tx.rows(_newest if newest else _ids, **asked)]
     name = _texts(wanted.name)
@@ -197,6 +213,24 @@ async def ids(
     for way, sought in named:
         found |= {row[0] for row in await tx.rows(way.newest if newest else way.ids, **asked, **sought)}
     return sorted(found, reverse=newest)[:limit]
+
+
+async def ending(
+    tx: Transaction, workspace_id: int, wanted: Wanted, digits: str, before: int, limit: int
+) -> list[int]:
+    """The ids of contacts that fit and have an address that ends so, the newest first, before one of them."""
+    asked = _asked(workspace_id, wanted, before, limit)
+    return [row[0] for row in await tx.rows(_newest_ending, **asked, ending=digits + ADDRESS)]
+
+
+def _asked(workspace_id: int, wanted: Wanted, after: int, limit: int) -> dict[str, Any]:
+    return {
+        "workspace_id": workspace_id,
+        "after": after,
+        "limit": limit,
+        "kind": wanted.kind,
+        "tag": msgspec.json.encode(wanted.tag).decode() if wanted.tag else "",
+    }
 
 
 def _texts(name: str) -> dict[str, str]:
