@@ -368,3 +368,20 @@ async def test_a_contact_is_found_by_the_end_of_a_phone(shop: Shop) -> None:
         page = await shop.owner.get(f"/contacts?{quote(query, safe='=&')}")
         assert [name for name in (*people, "d") if f">{name}</" in page.text] == found, query
         assert ("last four digits" in page.words) == (not found)
+
+
+@pytest.mark.turns(2, 0)
+async def test_digits_in_the_command_bar_lead_to_those_whose_phone_ends_so(shop: Shop) -> None:
+    for number in ("+380441234567", "+989121234568"):
+        await shop.put(external_id=number[1:], addresses=[{"kind": "phone", "value": number}])
+    async with shop.window(Look(language="fa")) as window:
+        page = window.page
+        await window.open("/contacts")
+        await page.keyboard.press("Control+k")
+        await page.keyboard.type("۴۵۶۷")
+        await page.click("#palette-found a[href='/contacts?q=4567']")
+        await page.wait_for_url("**/contacts?q=4567")
+        await expect(page.locator("main table tbody tr")).to_have_count(1)
+        await page.click("main table tbody a.whole")
+        await expect(page.locator("[data-copy='380441234567']")).to_be_visible()  # an id of their own
+        assert await window.faults() == []
