@@ -16,7 +16,9 @@ from playwright.async_api import expect
 
 from angarium.accounts.roles import Role
 from angarium.assembly import House
-from angarium.contacts import store
+from angarium.contacts import finding, store
+from angarium.contacts.audience import Audience
+from angarium.contacts.finding import Sought
 from angarium.contacts.imports import store as imports
 from angarium.contacts.store import Contact
 from angarium.core import ids
@@ -368,6 +370,19 @@ async def test_a_contact_is_found_by_the_end_of_a_phone(shop: Shop) -> None:
         page = await shop.owner.get(f"/contacts?{quote(query, safe='=&')}")
         assert [name for name in (*people, "d") if f">{name}</" in page.text] == found, query
         assert ("last four digits" in page.words) == (not found)
+
+
+async def test_those_who_are_listed_are_taken_out(shop: Shop) -> None:
+    made = await shop.put(name="محمد علی\u200cپور", addresses=[{"kind": "phone", "value": "+989121234567"}])
+    await shop.put(name="علی", addresses=[{"kind": "phone", "value": "+989121234568"}])
+    for text in ("علیپور", "4567"):
+        sought = Sought(text=text)
+        asked = await shop.house.ground.db.read(finding.audience_of, shop.client.workspace_id, sought, 0)
+        assert asked == Audience(contacts=(made,)), text
+    for text in ("4599", "علیرضا"):
+        sought = Sought(text=text)
+        asked = await shop.house.ground.db.read(finding.audience_of, shop.client.workspace_id, sought, 0)
+        assert asked.rules is not None, "nobody, and not everybody"
 
 
 @pytest.mark.turns(2, 0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from angarium.contacts import audience, flows, store
-from angarium.contacts.audience import Asked, Audience, Settled
+from angarium.contacts.audience import CONTACTS_MAX, Asked, Audience, Settled
 from angarium.contacts.named import from_home
 from angarium.contacts.phones import ending
 from angarium.contacts.rules import BadAddress, clean_address
@@ -99,7 +99,16 @@ def _of_text(text: str, at_home: tuple[str, ...]) -> Rule | None:
 
 
 async def audience_of(tx: Transaction, workspace_id: int, sought: Sought, now: int) -> Audience:
-    """All who fit, as an audience, for whoever takes them out; a Problem names what cannot be."""
+    """All who fit, as an audience, for whoever takes them out; a Problem names what cannot be.
+
+    Those whom a word finds are named one by one, unless they are too many: rules cannot say how a phone ends,
+    or how a name goes without its spaces.
+    """
+    if sought.text.strip() and not sought.narrowed:
+        wanted = Wanted(tag=sought.tag, kind=sought.kind or "")
+        found = await _newest(tx, workspace_id, wanted, sought.text, NEWEST, CONTACTS_MAX + 1)
+        if 0 < len(found) <= CONTACTS_MAX:
+            return Audience(contacts=tuple(ids.show("contact", one) for one in found))
     if sought == Sought():
         return Audience(everybody=True)
     if sought == Sought(segment=sought.segment):
