@@ -3,7 +3,7 @@
 A beginning of a name, or of its last words, is looked for by indexes among those whose names begin with the
 same letters, or one of their last two words does; when these are very many, as when it is one letter, along
 the contacts, so that they need not all be put in order.
-How an address ends is looked for along the narrow rows of segments (decision 0052).
+How an address ends is looked for along the narrow rows of segments (decision 0051).
 From BEGINS letters on it does not matter where the spaces are: a surname of two parts is written with a half
 space (which `likeness.py` makes a space), with a space, or as one word, and looked for in each of these ways.
 A tag or a kind of address is always looked for along the contacts, in the order of their ids: quick where
