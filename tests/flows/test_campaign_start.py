@@ -181,3 +181,23 @@ async def started(marketer: Marketer, campaign_id: int, typed: int | None) -> An
     deed = Deed("key_marketer", marketer.relay.clock.now(), confirmed=typed)
     world, workspace_id = marketer.relay.world, marketer.relay.workspace_id
     return await marketer.db.run(flows.start, world, workspace_id, campaign_id, deed)
+
+
+@pytest.mark.parametrize(
+    ("way", "said", "remedy"),
+    [
+        ({"channel": "viber_business"}, "There is no such line yet.", "create the line first"),
+        ({"line": "codes"}, "is not approved for promotional", "have a line approved for this class"),
+    ],
+    ids=["no line", "of another class"],
+)
+async def test_that_no_line_may_tell_anybody_is_said_with_its_remedy(
+    marketer: Marketer, way: dict[str, str], said: str, remedy: str
+) -> None:
+    await marketer.relay.line("codes", "smpp", classes=("otp",))
+    campaign_id = await marketer.write(**{"line": "", **way})
+    with pytest.raises(Problem) as refused:
+        await marketer.start(campaign_id)
+    (field,) = refused.value.fields
+    assert said in field.problem
+    assert (field.field, field.remedy, field.value) == ("steps[0]", remedy, *way.values())

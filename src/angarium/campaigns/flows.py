@@ -385,9 +385,8 @@ def _unfit(
     unfit = [course.unfit(world, workspace_id, step, message_class) for step in taken]
     if not all(unfit):
         return []
-    remedy = f"have a line approved for {message_class.value} messages"
     return [
-        FieldProblem(f"steps[{place}]", why, remedy, step.line or step.channel)
+        FieldProblem(f"steps[{place}]", why, course.remedy_for(why), step.line or step.channel)
         for place, (step, why) in enumerate(zip(taken, unfit, strict=True))
     ]
 

@@ -40,7 +40,7 @@ from angarium.messaging.answering import Answer
 from angarium.messaging.bounds import beyond
 from angarium.messaging.cascade import Step
 from angarium.messaging.case import Case, Unworded, created, seal_wording, wake_planner, write_new
-from angarium.messaging.course import NONE_YET, Course, Inline, Numbering, unfit
+from angarium.messaging.course import Course, Inline, Numbering, remedy_for, unfit
 from angarium.messaging.permission import Permissions
 from angarium.messaging.states import MessageState
 from angarium.messaging.store import cascades
@@ -443,8 +443,7 @@ def _never(world: World, case: Case, names: Names) -> list[FieldProblem]:
         field = f"steps[{index}]" if len(case.steps) > 1 else ("line" if step.line else "channel")
         why = _unfit(world, case, step, names)
         if why:
-            remedy = "create the line first" if why == NONE_YET else "have a line approved for this class"
-            no_line.append(FieldProblem(field, why, remedy, step.line or step.channel))
+            no_line.append(FieldProblem(field, why, remedy_for(why), step.line or step.channel))
             continue
         channel = world.channels[steps.kind_of(step, names.channel_of_line)]
         content = word(case, channel, case.contact, world.public_url)

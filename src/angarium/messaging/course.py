@@ -95,3 +95,8 @@ def unfit(world: World, workspace_id: int, step: Step, message_class: MessageCla
     refused = [verdict.detail for verdict in verdicts if isinstance(verdict, Refuse)]
     why = " ".join(refused) or NONE_YET
     return why if len(refused) == len(lines) else ""
+
+
+def remedy_for(why: str) -> str:
+    """What is to be done of it, whoever asks for a message or a campaign."""
+    return "create the line first" if why == NONE_YET else "have a line approved for this class"
