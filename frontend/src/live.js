@@ -8,6 +8,7 @@ import { STILL_MS, underHand } from "./hand.js";
 
 const HEARD = "X-Angarium-Heard";
 const UNASKED = "X-Angarium-Unasked"; // nobody has: a page that stands open keeps no session alive (web/session.py)
+const AGAIN_MS = 5_000; // after which a stream that was refused is asked for again
 let source = null;
 let heard = ""; // the nouns that are listened for
 
@@ -83,12 +84,21 @@ document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
 // What changed while nobody listened was told to nobody.
 const askAll = () => document.querySelectorAll("[data-live]").forEach((part) => tell(part));
 
+// A browser comes back by itself where a connection broke, and never where it was answered by an error: by a proxy whose
+// server is away, or because too many pages listen (HTML, "Server-sent events", fail the connection).
+const refused = ({ target }) => {
+  if (target !== source || target.readyState !== EventSource.CLOSED) return;
+  leave();
+  setTimeout(listen, AGAIN_MS);
+};
+
 const listen = () => {
   if (source || document.hidden) return;
   heard = nouns();
   source = new EventSource(`/live?of=${encodeURIComponent(heard)}`);
   source.addEventListener("open", askAll);
   source.addEventListener("changed", ask);
+  source.addEventListener("error", refused);
 };
 
 const leave = () => {

@@ -119,6 +119,31 @@ async def test_what_is_committed_is_told_at_once_and_the_look_finds_nothing_more
     await pulse.stop()
 
 
+async def test_what_was_told_to_those_who_left_hides_nothing_from_who_comes_next(relay: Relay) -> None:
+    pulse, crier = Pulse(relay.ground, Copies(relay.ground)), Crier(relay.ground)
+    await crier.start()
+    ear = pulse.listen(relay.workspace_id, frozenset({"message"}))
+    stream = ear.events()
+    await heard(stream)
+    await write(relay.ground, relay.workspace_id, *["message.queued"] * 100)
+    assert (await heard(stream)).endswith("data: message\n\n")
+    await crier.stop()  # what is told may be lost from now on
+    ear.close()
+    async with asyncio.timeout(20):
+        while pulse._tasks:
+            relay.clock.advance(live.LOOKS_EVERY_S)
+            await asyncio.sleep(0)
+    stream = pulse.listen(relay.workspace_id, frozenset({"message"})).events()
+    await heard(stream)
+    told = asyncio.create_task(heard(stream))
+    for _ in range(20):
+        await write(relay.ground, relay.workspace_id, "message.delivered")
+        relay.clock.advance(live.LOOKS_EVERY_S)
+        await asyncio.sleep(0)
+    assert told.done(), "it was taken for what had been told before"
+    await pulse.stop()
+
+
 async def test_what_fails_is_told_to_nobody(relay: Relay) -> None:
     told: list[object] = []
     relay.ground.db.on_news = told.append

@@ -167,6 +167,7 @@ class Pulse:
             await self._ground.clock.sleep(LOOKS_EVERY_S)
         _, *others = self._tasks
         self._tasks = []
+        self._told.clear()  # whoever looks next begins behind all of it
         for other in others:
             other.cancel()
 
