@@ -65,6 +65,7 @@ STATE_TONES = {
     "waiting": "quiet",
     "left_out": "doubt",
 }
+LOOKS_EVERY_S = 10  # a campaign that moves, too, as what is told of a change may be lost
 # A report that was watched to the end is drawn anew as a whole: what does not follow, such as the hours and
 # what comes next, is of another moment than what does. The page is not left: whoever has just followed a link
 # of it would be brought back.
@@ -105,7 +106,7 @@ async def show_campaign(request: Call) -> Sent:
         "not_reached": any(report["by_state"].get(state) for state in (*NOT_REACHED, "unknown")),
         "untold": report["left_out"].get(STOPPED, 0),
         "moving": moving,
-        "again_s": ceil(shown.older_for_s) or int(stopping),
+        "again_s": ceil(shown.older_for_s) or (1 if stopping else LOOKS_EVERY_S),
         "counted_at": datetime.fromisoformat(report["as_of"]),
         "time_of": datetime.fromisoformat,
         "heat": heat(report["hours"]),
