@@ -19,7 +19,7 @@ from angarium.contacts.exports.writer import Job, write
 from angarium.core import ids
 from angarium.core.problems import Problem
 from angarium.core.values import Reason, ReceiptStatus
-from angarium.messaging import erasing, reconcile
+from angarium.messaging import erasing, links, reconcile
 from angarium.messaging.robots import Visitor
 from angarium.messaging.store import links as link_store
 from angarium.messaging.visits import Visits
@@ -241,7 +241,12 @@ async def test_arms_may_be_compared_by_clicks(relay: Relay) -> None:
     assert found["counted"] == {"read": False, "opened": False, "clicked": True}
 
 
-async def test_that_nobody_has_clicked_is_known_after_the_links_were_let_go_of(relay: Relay) -> None:
+async def test_that_nobody_has_clicked_is_known_after_the_links_were_let_go_of(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, read = list[bytes](), list[int]()
+    looked = links.made_in
+    monkeypatch.setattr(links, "made_in", lambda words, *span: sent.append(words) or looked(words, *span))
     marketer = await Marketer(relay).open()
     await relay.template("seen", "See https://shop.example/l/SummerSale1", "promotional")
     await relay.policy("links", base_url="https://go.shop.example", keep_days=30)
@@ -257,9 +262,12 @@ async def test_that_nobody_has_clicked_is_known_after_the_links_were_let_go_of(r
         for campaign_id, known in counted.items():
             found = await marketer.db.read(report.count, relay.world, relay.workspace_id, campaign_id, now)
             assert (found["counted"], found["clicked"]) == (known, 0)
+            read.append(len(sent))
+            sent.clear()
         relay.clock.advance(40 * 86_400.0)
         await reconcile.tidy(relay.world, relay.workspace_id)
     assert not (await everything_in(relay.ground.db))["link"]
+    assert read == [0, 0, PEOPLE, PEOPLE], "words are read while links are there to tell"
 
 
 async def test_a_rate_of_what_no_channel_tells_is_not_known(relay: Relay) -> None:

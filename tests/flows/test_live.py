@@ -15,7 +15,7 @@ from angarium.web import crier as crying
 from angarium.web import live
 from angarium.web.copies import Copies
 from angarium.web.crier import Crier
-from angarium.web.live import Pulse, rest_s
+from angarium.web.live import Ear, Pulse, rest_s
 from support.relay import Relay
 
 
@@ -99,11 +99,16 @@ async def write(ground: Ground, workspace_id: int, *kinds: str) -> None:
     await ground.db.run(append)
 
 
-async def test_what_is_committed_is_told_at_once_and_the_look_finds_nothing_more(relay: Relay) -> None:
-    """The clock stands, so nobody looks into the log again: it was told."""
+async def listening(relay: Relay) -> tuple[Pulse, Crier, Ear]:
+    """Who tells of messages, and one page that hears of them."""
     pulse, crier = Pulse(relay.ground, Copies(relay.ground)), Crier(relay.ground)
     await crier.start()
-    ear = pulse.listen(relay.workspace_id, frozenset({"message"}))
+    return pulse, crier, pulse.listen(relay.workspace_id, frozenset({"message"}))
+
+
+async def test_what_is_committed_is_told_at_once_and_the_look_finds_nothing_more(relay: Relay) -> None:
+    """The clock stands, so nobody looks into the log again: it was told."""
+    pulse, crier, ear = await listening(relay)
     stream = ear.events()
     await heard(stream)
     seen: dict[int, facts.Position] = {}
@@ -120,9 +125,7 @@ async def test_what_is_committed_is_told_at_once_and_the_look_finds_nothing_more
 
 
 async def test_what_was_told_to_those_who_left_hides_nothing_from_who_comes_next(relay: Relay) -> None:
-    pulse, crier = Pulse(relay.ground, Copies(relay.ground)), Crier(relay.ground)
-    await crier.start()
-    ear = pulse.listen(relay.workspace_id, frozenset({"message"}))
+    pulse, crier, ear = await listening(relay)
     stream = ear.events()
     await heard(stream)
     await write(relay.ground, relay.workspace_id, *["message.queued"] * 100)

@@ -18,6 +18,7 @@ from angarium.storage.database import Transaction
 from angarium.storage.ground import Ground
 
 PURPOSE = "links"
+KEPT_S = 86_400.0  # a link is there for a day at least (`LinkPolicy.keep_days`), and tells by itself
 CLOCKS_S = 3_600.0  # by which those of two servers may differ, and the order of ids with them
 
 
@@ -57,7 +58,8 @@ async def counted(tx: Transaction, world: World, workspace_id: int, label: str) 
     now = world.ground.clock.now()
     until, hour = earliest(now), earliest(now) - earliest(now - micros(CLOCKS_S))
     found = set[bool]()
-    for message_id, content in await store.words_of_newest(tx, workspace_id, label):
+    before = now - micros(KEPT_S)
+    for message_id, content in await store.words_of_newest(tx, workspace_id, label, before):
         words = content.decode(errors="replace")
         found |= links.made_in(words, names(world.ground), message_id - hour, until + hour)
     return store.Counted(True in found, False in found)

@@ -253,7 +253,7 @@ _kinds_made = Statement(
 _words_of_newest = Statement(
     select(attempt.c.message_id, attempt.c.content).where(
         attempt.c.workspace_id == bindparam("workspace_id"),
-        attempt.c.message_id.in_(_of_label.limit(READ)),
+        attempt.c.message_id.in_(_of_label.where(message.c.id < bindparam("before_id")).limit(READ)),
     )
 )
 _first_by_people = Statement(
@@ -358,11 +358,12 @@ async def counted(tx: Transaction, workspace_id: int, label: str) -> Counted:
     return Counted(1 in kinds, 0 in kinds)
 
 
-async def words_of_newest(tx: Transaction, workspace_id: int, label: str) -> list[tuple[int, bytes]]:
-    """What was sent with the newest messages of a label, which are named."""
-    return [
-        (row[0], row[1]) for row in await tx.rows(_words_of_newest, workspace_id=workspace_id, label=label)
-    ]
+async def words_of_newest(
+    tx: Transaction, workspace_id: int, label: str, before: int
+) -> list[tuple[int, bytes]]:
+    """What was sent with the newest messages of a label from before an instant, which are named."""
+    asked = {"workspace_id": workspace_id, "label": label, "before_id": earliest(before)}
+    return [(row[0], row[1]) for row in await tx.rows(_words_of_newest, **asked)]
 
 
 async def first_by_people(
